@@ -1,0 +1,56 @@
+# Everything runs in .venv, made from the lock; only Python >= 3.11 and make are needed.
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
+PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell \
+	command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	2>/dev/null && echo $(p))))
+
+.DEFAULT_GOAL := help
+.PHONY: help run test test-long check format demo lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: $(READY) ## start the service on http://127.0.0.1:8000 (QX_PORT, QX_DATA_DIR)
+	@exec $(BIN)/qingxiang serve
+
+demo: $(READY) ## play one community day over HTTP
+	@exec $(BIN)/qingxiang demo
+
+test: $(READY) ## run the tests on real engines
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
+
+test-long: $(READY) ## run the tests that take minutes
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long
+
+check: $(READY) ## formatting, lint, types, import ladder
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: $(READY) ## format and mend what can be mended
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
+	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \
+		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --upgrade -q -o requirements.lock
+
+clean: ## forget the environment and all local data
+	rm -rf $(VENV) .data
+
+$(VENV)/.locked: requirements.lock
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads/"; exit 1; }
+	@echo "Preparing $(VENV) with $(PYTHON) (once, about a minute) ..."
+	@rm -rf $(VENV)
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --require-hashes -r requirements.lock
+	@touch $@
+
+$(READY): $(VENV)/.locked pyproject.toml
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@

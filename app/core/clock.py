@@ -1,0 +1,52 @@
+"""Time: UTC on the wire and in the database, Asia/Shanghai for days and periods."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+Period = Literal["day", "week", "month", "quarter", "year", "all"]
+BEGINNING = datetime(2020, 1, 1, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def now() -> datetime:
+    """The server's time. Nothing a client says about time is believed."""
+    return datetime.now(UTC)
+
+
+def local_date(moment: datetime) -> date:
+    """The calendar day in Asia/Shanghai."""
+    return moment.astimezone(SHANGHAI).date()
+
+
+def midnight(day: date) -> datetime:
+    """The first instant of a Shanghai day, in UTC."""
+    return datetime.combine(day, time.min, tzinfo=SHANGHAI).astimezone(UTC)
+
+
+def period_start(moment: datetime, period: Period) -> datetime:
+    """The first instant (UTC) of the Shanghai period that holds ``moment``.
+
+    Weeks begin on Monday. ``all`` begins before the first record of the product.
+    """
+    day = local_date(moment)
+    match period:
+        case "day":
+            first = day
+        case "week":
+            first = day - timedelta(days=day.weekday())
+        case "month":
+            first = day.replace(day=1)
+        case "quarter":
+            first = day.replace(month=(day.month - 1) // 3 * 3 + 1, day=1)
+        case "year":
+            first = day.replace(month=1, day=1)
+        case "all":
+            return BEGINNING
+    return midnight(first)
+
+
+def month_start(year: int, month: int, *, plus: int = 0) -> datetime:
+    """The first instant (UTC) of the month ``plus`` months after the given one."""
+    index = year * 12 + (month - 1) + plus
+    return midnight(date(index // 12, index % 12 + 1, 1))

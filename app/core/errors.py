@@ -1,0 +1,81 @@
+"""Refusals: named error classes, rendered in one place as RFC 9457 problems.
+
+A service raises ``ActivityFull()``; it never knows about HTTP beyond the status
+that belongs to the code. ``main.py`` installs the one handler that renders it.
+"""
+
+from typing import ClassVar, Literal
+
+Language = Literal["zh-CN", "en"]
+
+
+class Refusal(Exception):
+    """An expected "no": stable dotted code, HTTP status, a sentence in two languages.
+
+    ``retry_after`` (seconds) becomes the header of the same name.
+    ``fields`` lists what is wrong with the request, as ``{"field", "msg"}`` items.
+    """
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+    zh: ClassVar[str]
+    en: ClassVar[str]
+
+    def __init__(
+        self, *, retry_after: int | None = None, fields: list[dict[str, str]] | None = None
+    ) -> None:
+        super().__init__(self.code)
+        self.retry_after = retry_after
+        self.fields = fields
+
+    @classmethod
+    def message(cls, language: Language) -> str:
+        return cls.zh if language == "zh-CN" else cls.en
+
+
+class Invalid(Refusal):
+    code, status, title = "request.invalid", 422, "Invalid request"
+    zh, en = "请求内容有误，请检查后重试", "The request is not valid."
+
+
+class Malformed(Refusal):
+    code, status, title = "request.malformed", 400, "Malformed request"
+    zh, en = "请求无法解析", "The request could not be parsed."
+
+
+class TooLarge(Refusal):
+    code, status, title = "request.too_large", 413, "Request too large"
+    zh, en = "请求内容过大", "The request is too large."
+
+
+class UnknownRoute(Refusal):
+    code, status, title = "request.unknown_route", 404, "No such route"
+    zh, en = "接口不存在", "There is no such route."
+
+
+class MethodNotAllowed(Refusal):
+    code, status, title = "request.method_not_allowed", 405, "Method not allowed"
+    zh, en = "不支持该请求方法", "This method is not allowed here."
+
+
+class HostNotAllowed(Refusal):
+    code, status, title = "request.host_not_allowed", 400, "Host not allowed"
+    zh, en = "请求的主机名无效", "This host name is not served here."
+
+
+class RateLimited(Refusal):
+    code, status, title = "request.rate_limited", 429, "Too many requests"
+    zh, en = "操作太频繁，请稍后再试", "Too many requests; try again later."
+
+
+class Busy(Refusal):
+    """The engines did not answer in time; nothing was promised, repeat with the same key."""
+
+    code, status, title = "service.busy", 503, "Service busy"
+    zh, en = "服务繁忙，请稍后再试", "The service is busy; try again in a moment."
+
+
+class Internal(Refusal):
+    code, status, title = "service.internal", 500, "Internal error"
+    zh, en = "服务内部错误", "Something went wrong on our side."

@@ -1,0 +1,85 @@
+"""Around every request: an id, the host check, the access log and the metrics."""
+
+import re
+import time
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.core.errors import HostNotAllowed
+from app.core.ids import new_id
+from app.core.metrics import request_seconds, requests_total
+from app.core.problems import problem
+
+log = structlog.get_logger("app.access")
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
+# Asked every few seconds by machines: measured, but not worth a line each.
+_QUIET = {"/healthz", "/readyz", "/metrics"}
+
+
+class RequestContext:
+    """Pure ASGI: a BaseHTTPMiddleware would cost a task a request."""
+
+    def __init__(self, app: ASGIApp, allowed_hosts: list[str]) -> None:
+        self._app = app
+        self._allowed = None if "*" in allowed_hosts else {host.lower() for host in allowed_hosts}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request = Request(scope)
+        request_id = _request_id(request)
+        request.state.request_id = request_id
+        status = 500
+        started = time.perf_counter()
+
+        async def send_with_id(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [
+                    *message["headers"],
+                    (b"x-request-id", request_id.encode()),
+                    (b"x-content-type-options", b"nosniff"),
+                ]
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            try:
+                if self._host_is_fine(request):
+                    await self._app(scope, receive, send_with_id)
+                else:
+                    await problem(request, HostNotAllowed())(scope, receive, send_with_id)
+            finally:
+                _account(scope, status, time.perf_counter() - started)
+
+    def _host_is_fine(self, request: Request) -> bool:
+        """Refuse foreign and malformed Host headers (CVE-2026-48710) before anything reads them."""
+        if self._allowed is None:
+            return True
+        try:
+            name = urlsplit(f"//{request.headers.get('host', '')}").hostname
+        except ValueError:
+            return False
+        return name in self._allowed
+
+
+def _request_id(request: Request) -> str:
+    """Keep the id that a front proxy gave, if it looks like one."""
+    given = request.headers.get("x-request-id", "")
+    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
+
+
+def _account(scope: Scope, status: int, seconds: float) -> None:
+    # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
+    pattern = getattr(scope.get("route"), "path", "unmatched")
+    method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
+    requests_total.labels(method, pattern, str(status)).inc()
+    request_seconds.labels(method, pattern).observe(seconds)
+    if pattern not in _QUIET:
+        log.info(
+            "request", method=method, route=pattern, status=status, ms=round(seconds * 1000, 1)
+        )

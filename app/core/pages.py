@@ -1,0 +1,48 @@
+"""Keyset pages: an opaque cursor that holds the sort key of the last item."""
+
+import base64
+import binascii
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import Invalid
+
+MAX_CURSOR = 300
+
+
+def encode_cursor(*key: Any) -> str:
+    """Pack a sort key: strings, integers, times and ids."""
+    plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
+    raw = json.dumps([str(p) if isinstance(p, UUID) else p for p in plain], ensure_ascii=False)
+    return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
+    """Unpack a sort key of the given kinds (str, int, datetime, UUID); raise Invalid if forged."""
+    if cursor is None:
+        return None
+    try:
+        raw = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+        parts = json.loads(raw)
+        if not isinstance(parts, list) or len(parts) != len(kinds):
+            raise ValueError
+        return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
+    except (ValueError, TypeError, binascii.Error, RecursionError):
+        raise Invalid(fields=[{"field": "query.cursor", "msg": "unknown cursor"}]) from None
+
+
+def _part(part: object, kind: type) -> object:
+    if kind is datetime:
+        moment = datetime.fromisoformat(str(part))
+        if moment.tzinfo is None:
+            raise ValueError
+        return moment
+    if kind is UUID:
+        return UUID(str(part))
+    if type(part) is not kind or "\0" in str(part):
+        raise ValueError
+    if isinstance(part, int) and abs(part) >= 2**63:
+        raise ValueError
+    return part

@@ -1,0 +1,271 @@
+"""What a route handler may ask for: Annotated aliases, and the policies that guard routes."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Depends, Header, Query, Request, Response
+from pydantic import BaseModel, Field
+
+from app.core.db import Session
+from app.core.errors import (
+    Busy,
+    Invalid,
+    Language,
+    Malformed,
+    RateLimited,
+    Refusal,
+    TooLarge,
+)
+from app.core.problems import MEDIA_TYPE, Problem, language_of, problem
+from app.core.ratelimit import Limit
+from app.core.tokens import Claims, TokenInvalid
+from app.models.people import Role
+from app.queries import people as people_queries
+from app.runtime import Runtime
+from app.services import idempotency
+from app.services.auth import TokenRefused
+from app.services.people import Forbidden
+
+# A venue's Wi-Fi is one address for everybody in the hall.
+ANONYMOUS = Limit("anonymous", burst=600, per_second=50)
+PERSON = Limit("person", burst=300, per_second=20)
+# Only wrong guesses count against these: a right one is given back.
+LOGIN_GUESS = Limit("login", burst=120, per_second=2, fail_closed=True)
+CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
+MAX_AUTHORIZATION = 8192
+BEARER = "bearer"  # the name of the security scheme in OpenAPI
+
+
+def get_runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+async def _runtime(request: Request) -> Runtime:
+    return get_runtime(request)  # async: a plain function would cost a thread hop
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Who may call a route. Used as a dependency, so that it runs before everything else.
+
+    ``roles``: the caller must hold one of them somewhere; the service then narrows it to
+    the place, in SQL.
+    """
+
+    name: str
+    authenticated: bool = True
+    roles: tuple[Role, ...] = ()
+    limited: bool = True
+
+    async def __call__(self, request: Request) -> None:
+        if not self.limited:
+            return
+        runtime = get_runtime(request)
+        claims = _claims(request, runtime)
+        if claims is None and self.authenticated:
+            raise TokenRefused
+        request.state.caller = claims
+        if claims is None:
+            verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
+        else:
+            verdict = await runtime.limiter.take(PERSON, str(claims.person_id))
+        request.state.headers = verdict.headers()
+        verdict.enforce()
+        if claims is not None and await runtime.revocations.has(claims.family_id):
+            raise TokenRefused
+        if self.roles and claims is not None:
+            await self._require_role(runtime, claims.person_id)
+
+    async def _require_role(self, runtime: Runtime, person_id: UUID) -> None:
+        async with runtime.database.read() as tx:
+            held = {grant.role for grant in await people_queries.roles_of(tx, person_id)}
+        if not held & set(self.roles):
+            raise Forbidden
+
+
+PROBE = Policy("probe", authenticated=False, limited=False)
+ANYONE = Policy("anyone", authenticated=False)
+RESIDENT = Policy("person")
+ORGANIZER = Policy("organizer", roles=(Role.organizer, Role.administrator))
+ADMINISTRATOR = Policy("administrator", roles=(Role.administrator,))
+MERCHANT_STAFF = Policy("merchant staff", roles=(Role.merchant_staff,))
+
+
+def allow(policy: Policy, *refusals: type[Refusal], body: bool = False) -> dict[str, Any]:
+    """Declare a route's policy and document what it may refuse, for its decorator.
+
+    ``body``: the route reads a request body. What every route can answer is added.
+    """
+    every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if policy.limited else [])]
+    if policy.authenticated:
+        every.append(TokenRefused)
+    if policy.roles:
+        every.append(Forbidden)
+    if body:
+        every += [Malformed, TooLarge]
+    by_status: dict[int | str, dict[str, Any]] = {}
+    for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
+        entry = by_status.setdefault(refusal.status, {"codes": []})
+        entry["codes"].append(f"`{refusal.code}`")
+    bearer: dict[str, list[str]] = {BEARER: []}
+    security = [bearer] if policy.authenticated else [{}, bearer]
+    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
+    return {
+        "dependencies": [Depends(policy)],
+        "openapi_extra": {"x-policy": policy.name, "security": security},
+        "responses": {
+            status: {
+                "description": ", ".join(entry["codes"]),
+                "content": {MEDIA_TYPE: {"schema": schema}},
+            }
+            for status, entry in by_status.items()
+        },
+    }
+
+
+def _claims(request: Request, runtime: Runtime) -> Claims | None:
+    """Read the bearer token; None without one. A wrong one is refused even where none is needed."""
+    header = request.headers.get("authorization")
+    if header is None:
+        return None
+    scheme, _, token = header.partition(" ")
+    if scheme.lower() != "bearer" or len(header) > MAX_AUTHORIZATION:
+        raise TokenRefused
+    try:
+        return runtime.tokens.verify(token.strip())
+    except TokenInvalid:
+        raise TokenRefused from None
+
+
+def address_of(request: Request) -> str:
+    """Return the caller's address; uvicorn has believed a proxy only if it is a trusted one."""
+    return request.client.host if request.client else "unknown"
+
+
+async def _transaction(request: Request) -> AsyncIterator[Session]:
+    async with get_runtime(request).database.transaction() as session:
+        yield session
+
+
+async def _reader(request: Request) -> AsyncIterator[Session]:
+    async with get_runtime(request).database.read() as session:
+        yield session
+
+
+async def _person(request: Request) -> UUID:
+    claims: Claims | None = request.state.caller
+    assert claims is not None, "the route's policy demands a person"
+    return claims.person_id
+
+
+async def _caller(request: Request) -> UUID | None:
+    claims: Claims | None = request.state.caller
+    return claims.person_id if claims else None
+
+
+async def _language(request: Request) -> Language:
+    return language_of(request)
+
+
+# With FastAPI's default scope the client would get its reply before the commit.
+Tx = Annotated[Session, Depends(_transaction, scope="function")]
+Reader = Annotated[Session, Depends(_reader, scope="function")]
+AppRuntime = Annotated[Runtime, Depends(_runtime)]
+CurrentPerson = Annotated[UUID, Depends(_person)]
+Caller = Annotated[UUID | None, Depends(_caller)]
+Tongue = Annotated[Language, Depends(_language)]
+
+
+class PageParams(BaseModel):
+    """``limit`` items from ``cursor`` on."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    cursor: Annotated[str, Field(max_length=300)] | None = None
+
+
+async def _page(
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: Annotated[str | None, Query(max_length=300)] = None,
+) -> PageParams:
+    return PageParams(limit=limit, cursor=cursor)
+
+
+PageQuery = Annotated[PageParams, Depends(_page)]
+
+
+@asynccontextmanager
+async def guessing(
+    runtime: Runtime, limit: Limit, client: str, *wrong: type[Refusal]
+) -> AsyncIterator[None]:
+    """Let a caller try a secret. Counted before the try; given back unless it was ``wrong``."""
+    (await runtime.limiter.take(limit, client)).enforce()
+    try:
+        yield
+    except wrong:
+        raise
+    except BaseException:
+        await runtime.limiter.take(limit, client, cost=-1)
+        raise
+    await runtime.limiter.take(limit, client, cost=-1)
+
+
+class Once:
+    """Runs a write once for an Idempotency-Key; a repeat gets the first reply, byte for byte."""
+
+    def __init__(self, request: Request, key: str, person_id: UUID, body: bytes) -> None:
+        self._request = request
+        self._key = key
+        self._person_id = person_id
+        text = f"{request.method} {request.url.path}\n".encode()
+        self._fingerprint = sha256(text + body).digest()
+
+    async def run(
+        self, tx: Session, status: int, work: Callable[[], Awaitable[BaseModel]]
+    ) -> Response:
+        """Do the work, or replay. A refusal is a reply too and is kept; a failure is not."""
+        stored = await idempotency.begin(tx, self._person_id, self._key, self._fingerprint)
+        if stored is not None:
+            return _reply(stored, {"Idempotency-Replayed": "true"})
+        try:
+            async with tx.begin_nested():
+                result = await work()
+        except Refusal as refusal:
+            if refusal.status >= 500:
+                raise
+            rendered = problem(self._request, refusal)
+            reply = idempotency.Reply(rendered.status_code, bytes(rendered.body))
+        else:
+            reply = idempotency.Reply(status, result.model_dump_json().encode())
+        await idempotency.complete(tx, self._person_id, self._key, reply)
+        return _reply(reply, {})
+
+
+def _reply(reply: idempotency.Reply, headers: dict[str, str]) -> Response:
+    media_type = MEDIA_TYPE if reply.status >= 400 else "application/json"
+    return Response(reply.body, reply.status, headers, media_type)
+
+
+async def _once(
+    request: Request,
+    person_id: CurrentPerson,
+    idempotency_key: Annotated[
+        str | None,
+        Header(description="Up to 255 visible characters, new for each new intent. Required."),
+    ] = None,
+) -> Once:
+    key = idempotency.parse_key(idempotency_key)
+    return Once(request, key, person_id, await request.body())
+
+
+IdempotencyKey = Annotated[Once, Depends(_once)]
+KEY_REFUSALS = (
+    idempotency.KeyMissing,
+    idempotency.KeyMalformed,
+    idempotency.KeyReused,
+    idempotency.KeyInFlight,
+)

@@ -1,0 +1,254 @@
+"""The client: sessions, the access token, and any server call that needs it.
+
+WeChat wants secrets in query strings, so neither an address nor an exception of httpx
+may reach a log: failures are raised outside of ``except`` blocks, without a context.
+"""
+
+import asyncio
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from time import monotonic
+from typing import Any
+
+import httpx
+import structlog
+from pydantic import SecretStr
+from redis.exceptions import RedisError
+
+from app.core.redis import Redis
+from app.integrations.wechat.refusals import (
+    TOKEN_REFUSED,
+    Answer,
+    CodeInvalid,
+    refusal,
+    unavailable,
+)
+
+log = structlog.get_logger(__name__)
+
+SESSION_PATH = "/sns/jscode2session"
+TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
+
+CONNECT_S = 1.0
+# One request with all its repetitions; a phone gives up soon after.
+TOTAL_S = 3.0
+BACKOFF_S = (0.05, 0.15)
+MAX_REPLY_BYTES = 64 * 1024
+# From five minutes before the end WeChat hands out the next token; both work meanwhile.
+TOKEN_MARGIN_S = 300
+TOKEN_MIN_CACHE_S = 10
+# WeChat allows 20 forced refreshes a day, at least 30 s apart.
+FORCE_GAP_S = 30
+BUSY = -1
+REDIS_FAILURES = (RedisError, OSError, TimeoutError)
+
+JS_CODE = re.compile(r"[\x21-\x7e]{1,256}")
+OPAQUE = re.compile(r"[\x21-\x7e]{1,1024}")
+RID = re.compile(r"rid: ?([0-9A-Za-z-]{1,64})")
+
+
+@dataclass(frozen=True)
+class WechatSession:
+    """Who logged in. ``session_key`` stays on the server, whatever the reason."""
+
+    openid: str = field(repr=False)
+    unionid: str | None = field(repr=False)
+    session_key: str = field(repr=False)
+
+
+class _Unreadable(Exception):
+    """Not a reply of WeChat's API; the text is a fixed reason, fit for the log."""
+
+
+class WechatClient:
+    """One mini-program's calls. ``http`` has the API's address as its ``base_url``."""
+
+    def __init__(
+        self, *, http: httpx.AsyncClient, appid: str, secret: SecretStr, redis: Redis
+    ) -> None:
+        self._http = http
+        self._appid = appid
+        self._secret = secret
+        self._redis = redis
+        self._token_key = f"qx:wechat:token:{appid}"
+        self._force_key = f"qx:wechat:forced:{appid}"
+        self._fetching = asyncio.Lock()
+        # The last token of this process and its end (monotonic): used while Redis is down.
+        self._held: tuple[str, float] | None = None
+
+    async def code_to_session(self, code: str) -> WechatSession:
+        """Trade a code of ``wx.login`` (5 minutes, one use) for the person's identity.
+
+        Raises CodeInvalid, UserAtRisk, WechatLimited or WechatUnavailable.
+        A lost reply is not asked for again: the code may have been used by then.
+        """
+        if not JS_CODE.fullmatch(code):
+            log.info("wechat.code_refused", errcode=None, reason="malformed")
+            raise CodeInvalid
+        params = {
+            "appid": self._appid,
+            "secret": self._secret.get_secret_value(),
+            "js_code": code,
+            "grant_type": "authorization_code",
+        }
+        answer = await self._ask("GET", SESSION_PATH, params=params)
+        if answer.errcode:
+            raise refusal(SESSION_PATH, answer)
+        found = [answer.fields.get(name) for name in ("openid", "session_key", "unionid")]
+        openid, session_key, unionid = (_opaque(value) for value in found)
+        if openid is None or session_key is None:
+            raise unavailable(SESSION_PATH, "incomplete reply")
+        return WechatSession(openid=openid, unionid=unionid, session_key=session_key)
+
+    async def access_token(self) -> str:
+        """Return the token of server calls: shared by all processes, never shown to a client."""
+        return await self._token(refused=None)
+
+    async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST ``body`` to ``path`` with the access token; return WeChat's whole reply.
+
+        Raises the refusals of this module; ``WechatUnavailable.errcode`` tells a code
+        that only this path knows.
+        """
+        token = await self.access_token()
+        answer = await self._ask("POST", path, params={"access_token": token}, body=body)
+        if answer.errcode in TOKEN_REFUSED:
+            log.warning("wechat.token_refused", path=path, errcode=answer.errcode, rid=answer.rid)
+            token = await self._token(refused=token)
+            answer = await self._ask("POST", path, params={"access_token": token}, body=body)
+        if answer.errcode:
+            raise refusal(path, answer)
+        return answer.fields
+
+    async def _token(self, refused: str | None) -> str:
+        """Return a token other than the refused one, if WeChat has one to give."""
+        try:
+            # Includes the wait for others' fetches, or a hanging WeChat would queue us up.
+            async with asyncio.timeout(TOTAL_S):
+                if (cached := await self._cached_token()) not in (None, refused):
+                    return str(cached)
+                async with self._fetching:
+                    if (cached := await self._cached_token()) not in (None, refused):
+                        return str(cached)
+                    token = await self._fetch_token(force=False)
+                    # Somebody else may have renewed it: a plain fetch costs no forced one.
+                    if token == refused and await self._may_force():
+                        token = await self._fetch_token(force=True)
+                    return token
+        except TimeoutError:
+            pass
+        raise unavailable(TOKEN_PATH, "timeout")
+
+    async def _cached_token(self) -> str | None:
+        try:
+            cached = await self._redis.get(self._token_key)
+        except REDIS_FAILURES as error:
+            log.warning("wechat.token_cache_down", error=type(error).__name__)
+            if self._held is not None and monotonic() < self._held[1]:
+                return self._held[0]
+            return None
+        return cached.decode() if isinstance(cached, bytes) else cached
+
+    async def _may_force(self) -> bool:
+        """Claim the forced refresh of these 30 s. Without Redis nobody may: it is scarce."""
+        try:
+            claimed = await self._redis.set(self._force_key, "1", nx=True, ex=FORCE_GAP_S)
+        except REDIS_FAILURES:
+            return False
+        return bool(claimed)
+
+    async def _fetch_token(self, *, force: bool) -> str:
+        body = {
+            "grant_type": "client_credential",
+            "appid": self._appid,
+            "secret": self._secret.get_secret_value(),
+            "force_refresh": force,
+        }
+        answer = await self._ask("POST", TOKEN_PATH, params={}, body=body)
+        if answer.errcode:
+            raise refusal(TOKEN_PATH, answer)
+        token = _opaque(answer.fields.get("access_token"))
+        lifetime = answer.fields.get("expires_in")
+        if token is None or not isinstance(lifetime, int) or not 0 < lifetime <= 86_400:
+            raise unavailable(TOKEN_PATH, "incomplete reply")
+        seconds = max(lifetime - TOKEN_MARGIN_S, TOKEN_MIN_CACHE_S)
+        self._held = (token, monotonic() + seconds)
+        try:
+            await self._redis.set(self._token_key, token, ex=seconds)
+        except REDIS_FAILURES as error:
+            log.warning("wechat.token_cache_down", error=type(error).__name__)
+        log.info("wechat.token_fetched", forced=force, cached_seconds=seconds)
+        return token
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str],
+        body: dict[str, Any] | None = None,
+    ) -> Answer:
+        """Send one request, again while WeChat is busy; only a busy answer is repeated."""
+        try:
+            async with asyncio.timeout(TOTAL_S):
+                for pause in BACKOFF_S:
+                    answer = await self._send(method, path, params, body)
+                    if answer.errcode != BUSY:
+                        return answer
+                    await asyncio.sleep(pause)
+                return await self._send(method, path, params, body)
+        except TimeoutError:
+            reason = "timeout"
+        except httpx.HTTPError as error:
+            reason = type(error).__name__
+        except _Unreadable as error:
+            reason = str(error)
+        raise unavailable(path, reason)
+
+    async def _send(
+        self, method: str, path: str, params: Mapping[str, str], body: dict[str, Any] | None
+    ) -> Answer:
+        # Compression is declined so that the bound below holds for what we unpack, too.
+        headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        content = None
+        if body is not None:
+            # WeChat shows \u escapes as they are in some messages, hence plain UTF-8.
+            content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+            headers["Content-Type"] = "application/json"
+        async with self._http.stream(
+            method,
+            path,
+            params=params,
+            content=content,
+            headers=headers,
+            timeout=httpx.Timeout(TOTAL_S, connect=CONNECT_S),
+        ) as response:
+            if response.status_code != httpx.codes.OK:
+                raise _Unreadable(f"status {response.status_code}")
+            received = bytearray()
+            async for chunk in response.aiter_raw():
+                received += chunk
+                if len(received) > MAX_REPLY_BYTES:
+                    raise _Unreadable("reply too large")
+        return _parse(bytes(received))
+
+
+def _parse(raw: bytes) -> Answer:
+    try:
+        fields = json.loads(raw)
+    except (ValueError, RecursionError):
+        fields = None
+    if not isinstance(fields, dict):
+        raise _Unreadable("not a JSON object")
+    errcode = fields.get("errcode", 0)
+    if not isinstance(errcode, int):
+        raise _Unreadable("errcode is not a number")
+    rid = RID.search(str(fields.get("errmsg", "")))
+    return Answer(errcode, rid.group(1) if rid else None, fields)
+
+
+def _opaque(value: object) -> str | None:
+    """Accept only what every identifier and token of WeChat is: short visible ASCII."""
+    return value if isinstance(value, str) and OPAQUE.fullmatch(value) else None

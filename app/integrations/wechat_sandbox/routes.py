@@ -1,0 +1,207 @@
+"""The sandbox's HTTP: WeChat's own paths, and the two by which tests steer it.
+
+Like WeChat it answers 200 to everything on WeChat's paths; the error is in ``errcode``.
+"""
+
+import base64
+import json
+import secrets
+import unicodedata
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from redis.exceptions import RedisError
+
+from app.core.redis import Redis
+from app.integrations.wechat_sandbox.state import State, WechatError, sandbox_openid
+
+MAX_BODY_BYTES = 16 * 1024
+
+SESSION_PATH = "/sns/jscode2session"
+TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
+SEND_PATH = "/cgi-bin/message/subscribe/send"
+
+ERRMSG = {
+    -1: "system error",
+    0: "ok",
+    40001: "invalid credential, access_token is invalid or not latest",
+    40002: "invalid grant_type",
+    40003: "invalid openid",
+    40013: "invalid appid",
+    40029: "invalid code",
+    40037: "invalid template_id",
+    40125: "invalid appsecret",
+    40163: "code been used",
+    40226: "code blocked",
+    41001: "access_token missing",
+    41008: "missing code",
+    42001: "access_token expired",
+    43101: "user refuse to accept the msg",
+    44002: "empty post data",
+    45009: "reach max api daily quota limit",
+    45011: "api minute-quota reach limit, must slower, retry next minute",
+    47001: "data format error",
+    47003: "argument invalid!",
+}
+
+
+def _printable(text: str) -> str:
+    # Cc: controls with NUL; Cs: lone surrogates, which no UTF-8 can hold.
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+        raise ValueError("no control characters or lone surrogates")
+    return text
+
+
+User = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
+
+
+class CodeIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", title="SandboxCodeIn")
+
+    user: User
+
+
+class ScriptIn(BaseModel):
+    """The next ``times`` calls of a path, of one user or of anybody, answer ``errcode``."""
+
+    model_config = ConfigDict(extra="forbid", title="SandboxScriptIn")
+
+    path: Literal["/sns/jscode2session", "/cgi-bin/stable_token", "/cgi-bin/message/subscribe/send"]
+    errcode: int = Field(ge=-1, le=9_999_999)
+    times: int = Field(default=1, ge=1, le=1000)
+    user: User | None = None
+
+
+class Sandbox:
+    """The handlers; one instance a process, one state for all."""
+
+    def __init__(self, state: State, appid: str, secret: SecretStr) -> None:
+        self._state = state
+        self._appid = appid
+        self._secret = secret
+
+    async def make_code(self, body: CodeIn) -> dict[str, str]:
+        """Answer as ``wx.login`` does on the user's phone."""
+        return {"code": await self._state.make_code(body.user)}
+
+    async def script(self, body: ScriptIn) -> dict[str, Any]:
+        openid = sandbox_openid(body.user) if body.user else ""
+        await self._state.add_script(body.path, openid, body.errcode, body.times)
+        return body.model_dump()
+
+    async def clear_script(self) -> Response:
+        await self._state.clear_scripts()
+        return Response(status_code=204)
+
+    async def session(
+        self, appid: str = "", secret: str = "", js_code: str = "", grant_type: str = ""
+    ) -> dict[str, Any]:
+        """jscode2session. On success there is no ``errcode``, as at WeChat.
+
+        The code is spent last: a quota or a scripted error leaves it good for a retry.
+        """
+        await self._state.follow_script(SESSION_PATH)
+        if grant_type != "authorization_code":
+            raise WechatError(40002)
+        self._check_credentials(appid, secret)
+        if not js_code:
+            raise WechatError(41008)
+        openid = sandbox_openid(await self._state.owner(js_code))
+        await self._state.follow_script(SESSION_PATH, openid)
+        await self._state.count_login(openid)
+        await self._state.spend(js_code)
+        session_key = base64.b64encode(secrets.token_bytes(16)).decode()
+        return {"session_key": session_key, "openid": openid}
+
+    async def stable_token(self, request: Request) -> dict[str, Any]:
+        await self._state.follow_script(TOKEN_PATH)
+        body = await _json_object(request)
+        if body.get("grant_type") != "client_credential":
+            raise WechatError(40002)
+        self._check_credentials(body.get("appid"), body.get("secret"))
+        if body.get("force_refresh") is True:
+            await self._state.force_token()
+        token, seconds = await self._state.current_token()
+        return {"access_token": token, "expires_in": seconds}
+
+    async def send_message(self, request: Request, access_token: str = "") -> dict[str, Any]:
+        """message/subscribe/send: checks what WeChat checks first, delivers to nobody."""
+        await self._state.follow_script(SEND_PATH)
+        await self._state.check_token(access_token)
+        body = await _json_object(request)
+        openid = body.get("touser")
+        if not isinstance(openid, str) or not openid.isascii() or len(openid) != 28:
+            raise WechatError(40003)
+        await self._state.follow_script(SEND_PATH, openid)
+        if not isinstance(body.get("template_id"), str) or not body["template_id"]:
+            raise WechatError(40037)
+        if not isinstance(body.get("data"), dict):
+            raise WechatError(47003)
+        return {"errcode": 0, "errmsg": "ok"}
+
+    def _check_credentials(self, appid: object, secret: object) -> None:
+        if appid != self._appid:
+            raise WechatError(40013)
+        if secret != self._secret.get_secret_value():
+            raise WechatError(40125)
+
+
+def create_sandbox(redis: Redis, appid: str, secret: SecretStr) -> FastAPI:
+    """Build the sub-application; ``appid`` and ``secret`` are the only ones it accepts."""
+    app = FastAPI(
+        title="Sandbox WeChat",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        max_body_size=MAX_BODY_BYTES,
+        exception_handlers={
+            WechatError: _wechat_error,
+            RequestValidationError: _invalid,
+            RedisError: _redis_down,
+        },
+    )
+    sandbox = Sandbox(State(redis), appid, secret)
+    app.add_api_route("/codes", sandbox.make_code, methods=["POST"])
+    app.add_api_route("/script", sandbox.script, methods=["POST"])
+    app.add_api_route("/script", sandbox.clear_script, methods=["DELETE"], status_code=204)
+    app.add_api_route(SESSION_PATH, sandbox.session, methods=["GET"])
+    app.add_api_route(TOKEN_PATH, sandbox.stable_token, methods=["POST"])
+    app.add_api_route(SEND_PATH, sandbox.send_message, methods=["POST"])
+    return app
+
+
+async def _wechat_error(_: Request, error: Exception) -> Response:
+    errcode = cast("WechatError", error).errcode
+    rid = "-".join(secrets.token_hex(4) for _ in range(3))
+    errmsg = f"{ERRMSG.get(errcode, 'error')}, rid: {rid}"
+    return _json(200, {"errcode": errcode, "errmsg": errmsg})
+
+
+async def _invalid(_: Request, error: Exception) -> Response:
+    # FastAPI's own reply quotes the input, which fails to encode if it is a lone surrogate.
+    wrong = cast("RequestValidationError", error).errors()
+    return _json(422, {"detail": [{k: item[k] for k in ("loc", "msg", "type")} for item in wrong]})
+
+
+async def _redis_down(_: Request, error: Exception) -> Response:
+    return _json(503, {"detail": f"the sandbox's Redis: {type(error).__name__}"})
+
+
+def _json(status: int, content: dict[str, Any]) -> Response:
+    return Response(json.dumps(content), status, media_type="application/json")
+
+
+async def _json_object(request: Request) -> dict[str, Any]:
+    """Read the body as WeChat does, whatever its content type says."""
+    raw = await request.body()
+    if not raw:
+        raise WechatError(44002)
+    try:
+        body = json.loads(raw)
+    except (ValueError, RecursionError):
+        body = None
+    if not isinstance(body, dict):
+        raise WechatError(47001)
+    return body

@@ -1,0 +1,65 @@
+"""The worker: every job in a loop of its own, until the process is told to stop.
+
+Any number of workers may run; each job says in its own file why that is safe.
+"""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.core.lifeline import follow_parent
+from app.core.metrics import job_runs_total
+from app.core.settings import Settings
+from app.jobs import expiry, leaderboards, outbox
+from app.runtime import Runtime, open_runtime
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """``every`` seconds, and at once again while it has something to do."""
+
+    name: str
+    run: Callable[[Runtime], Awaitable[int]]
+    every: float
+
+
+def jobs() -> list[Job]:
+    return [
+        Job("outbox", outbox.relay, 0.5),
+        Job("leaderboards", leaderboards.feed, 0.5),
+        Job("nightly-rebuild", leaderboards.NightlyRebuild(), 60),
+        Job("expire-reservations", expiry.expire_reservations, 30),
+        Job("forget", expiry.forget, 3600),
+    ]
+
+
+async def run(settings: Settings) -> None:
+    """Run all jobs until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(name, stop.set)
+    with follow_parent():
+        async with open_runtime(settings) as runtime, asyncio.TaskGroup() as group:
+            log.info("worker_ready")
+            for job in jobs():
+                group.create_task(_loop(runtime, job, stop))
+
+
+async def _loop(runtime: Runtime, job: Job, stop: asyncio.Event) -> None:
+    """Run a job again and again. A failure is logged and tried again: a job never ends alone."""
+    while not stop.is_set():
+        try:
+            await job.run(runtime)
+            job_runs_total.labels(job.name, "done").inc()
+        except Exception as error:
+            job_runs_total.labels(job.name, "failed").inc()
+            log.exception("job_failed", job=job.name, error=type(error).__name__)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), job.every)

@@ -1,0 +1,140 @@
+"""The application: wiring only."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi_swagger import patch_fastapi
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import Response
+
+from app.core.errors import (
+    Internal,
+    Invalid,
+    Malformed,
+    MethodNotAllowed,
+    Refusal,
+    TooLarge,
+    UnknownRoute,
+)
+from app.core.lifeline import follow_parent
+from app.core.logging import configure_logging
+from app.core.middleware import RequestContext
+from app.core.problems import problem
+from app.core.settings import Settings, get_settings
+from app.openapi import document
+from app.policies import require_policies
+from app.routers import (
+    activities,
+    auth,
+    awards,
+    cards,
+    checkins,
+    health,
+    leaderboards,
+    ledger,
+    merchants,
+    notices,
+    orgs,
+    people,
+    redemptions,
+    rewards,
+    signups,
+)
+from app.runtime import open_runtime
+from app.services.health import require_protected_ledger
+
+log = structlog.get_logger(__name__)
+MAX_BODY_BYTES = 64 * 1024
+API = "/api/v1"
+ROUTERS = (
+    *(auth, people, orgs, activities, signups, checkins, ledger, awards, cards),
+    *(rewards, redemptions, merchants, leaderboards, notices),
+)
+_BY_STATUS: dict[int, type[Refusal]] = {
+    400: Malformed,
+    404: UnknownRoute,
+    405: MethodNotAllowed,
+    413: TooLarge,
+}
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Build the application. Raises PolicyUndeclared if a route does not say who may call it."""
+    settings = settings or get_settings()
+    app = FastAPI(
+        title="青享 Qingxiang",
+        version="0.1.0",
+        description="社区青年参与平台：报名、签到、青年积分、青享卡、兑换。",
+        lifespan=_lifespan(settings),
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        openapi_url="/openapi.json",
+        max_body_size=MAX_BODY_BYTES,
+        middleware=[Middleware(RequestContext, allowed_hosts=settings.allowed_hosts)],
+    )
+    app.include_router(health.router)
+    for module in ROUTERS:
+        app.include_router(module.router, prefix=API)
+    patch_fastapi(app, redirect_from_root_to_docs=True)
+    app.add_exception_handler(Refusal, _on_refusal)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    app.add_exception_handler(Exception, _on_failure)
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    require_policies(app)
+    return app
+
+
+def _lifespan(settings: Settings) -> Any:
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        configure_logging(settings.log_level, settings.log_format)
+        async with AsyncExitStack() as stack:
+            stack.enter_context(follow_parent())
+            runtime = await stack.enter_async_context(open_runtime(settings))
+            async with runtime.database.read() as tx:
+                await require_protected_ledger(tx)
+            if runtime.sandbox is not None:
+                app.mount("/sandbox/wechat", runtime.sandbox)
+            app.state.runtime = runtime
+            log.info("ready", env=settings.env, wechat=settings.wechat)
+            yield
+
+    return lifespan
+
+
+async def _on_refusal(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refusal)
+    return problem(request, error)
+
+
+async def _on_invalid(request: Request, error: Exception) -> Response:
+    """List the wrong fields. What was sent is not repeated: it may hold a secret."""
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": item["msg"][:200]}
+        for item in error.errors()[:50]
+    ]
+    return problem(request, Invalid(fields=fields))
+
+
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    refusal = _BY_STATUS.get(error.status_code, Malformed)
+    response = problem(request, refusal())
+    if error.status_code == 405 and error.headers:
+        response.headers["Allow"] = error.headers.get("Allow", "")
+    return response
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:
+    """Say nothing of what went wrong; the log has it under the request id."""
+    if not isinstance(error, ResponseValidationError):
+        log.error("unhandled", error=type(error).__name__, exc_info=error)
+    return problem(request, Internal())

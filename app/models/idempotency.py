@@ -1,0 +1,21 @@
+"""Idempotency keys: the first reply to a write, kept so that a repeat gets the same."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import Field, SQLModel
+
+from app.models.base import created_at_field
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """``fingerprint`` is SHA-256 of method, path and body; the reply is stored as sent."""
+
+    __tablename__ = "idempotency_keys"
+
+    person_id: UUID = Field(primary_key=True, foreign_key="people.id")
+    key: str = Field(primary_key=True, max_length=255)
+    fingerprint: bytes
+    status: int | None = None
+    body: bytes | None = None
+    created_at: datetime = created_at_field()

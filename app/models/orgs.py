@@ -1,0 +1,38 @@
+"""Organisations: the youth league's tree, from a city down to a community."""
+
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Column, Text
+from sqlmodel import Field, SQLModel
+
+from app.models.base import id_field, one_of
+
+
+class Level(StrEnum):
+    city = "city"
+    district = "district"
+    street = "street"
+    community = "community"
+
+
+class Org(SQLModel, table=True):
+    """A node of the tree, named by China's published division code.
+
+    ``path`` is ``/31/310101/310101002/``: the codes from the root down to the node. A
+    subtree is one range of it, so a role at a node reaches everything below by a prefix.
+    """
+
+    __tablename__ = "orgs"
+    __table_args__ = (
+        CheckConstraint(one_of("level", Level), name="level"),
+        CheckConstraint("path ^@ '/' AND path LIKE '%/' || code || '/'", name="path"),
+    )
+
+    id: UUID = id_field()
+    code: str = Field(max_length=20, unique=True)
+    name: str = Field(max_length=100)
+    level: str = Field(max_length=20, index=True)
+    parent_id: UUID | None = Field(default=None, foreign_key="orgs.id", index=True)
+    # "C" collation: prefix search then is an index range.
+    path: str = Field(sa_column=Column(Text(collation="C"), nullable=False, unique=True))

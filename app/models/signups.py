@@ -1,0 +1,49 @@
+"""Sign-ups: a person's place at an activity, or in its waiting list."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from sqlalchemy import CheckConstraint, Index, text
+from sqlmodel import Field, SQLModel
+
+from app.models.base import Timestamp, created_at_field, id_field, one_of
+
+
+class SignupStatus(StrEnum):
+    confirmed = "confirmed"
+    waitlisted = "waitlisted"
+    pending = "pending"  # waits for the organizer's approval
+    cancelled = "cancelled"
+
+
+class Signup(SQLModel, table=True):
+    """A cancelled row stays as history; a person has at most one that lives."""
+
+    __tablename__ = "signups"
+    __table_args__ = (
+        CheckConstraint(one_of("status", SignupStatus), name="status"),
+        CheckConstraint("(status = 'waitlisted') <= (queue_number IS NOT NULL)", name="queue"),
+        Index(
+            "uq_signups_living",
+            "activity_id",
+            "person_id",
+            unique=True,
+            postgresql_where=text("status <> 'cancelled'"),
+        ),
+        Index(
+            "ix_signups_queue",
+            "activity_id",
+            "queue_number",
+            postgresql_where=text("status = 'waitlisted'"),
+        ),
+        Index("ix_signups_person", "person_id", "id"),
+    )
+
+    id: UUID = id_field()
+    activity_id: UUID = Field(foreign_key="activities.id")
+    person_id: UUID = Field(foreign_key="people.id")
+    status: str = Field(max_length=20)
+    queue_number: int | None = None
+    created_at: datetime = created_at_field()
+    cancelled_at: datetime | None = Field(default=None, sa_type=Timestamp)

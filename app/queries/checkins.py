@@ -1,0 +1,124 @@
+"""SQL of check-ins."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.db import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a scan meets: the activity, and whether the person has a confirmed place."""
+
+    serial: int
+    person_id: UUID
+    activity_id: UUID
+    org_id: UUID
+    title: str
+    status: str
+    starts_at: datetime
+    ends_at: datetime
+    rule_key: str
+    latitude: float | None
+    longitude: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class NewCheckin:
+    id: UUID
+    activity_id: UUID
+    person_id: UUID
+    method: str
+    distance_m: int | None
+    checked_in_at: datetime
+    award_id: UUID
+
+
+_ACTIVITIES = text("""
+SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.title, a.status, a.starts_at,
+       a.ends_at, a.rule_key, a.latitude, a.longitude
+FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
+JOIN activities a ON a.serial = k.serial
+""")
+
+# Shared locks, so that a place cannot be given back between the look and the check-in.
+_LOCK_PLACES = text("""
+SELECT s.activity_id, s.person_id
+FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
+JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
+WHERE s.status = 'confirmed' ORDER BY s.id FOR SHARE OF s
+""")
+
+# The unique constraint is the guard: of many scans at once, one row is inserted.
+INSERT = """
+INSERT INTO checkins (id, activity_id, session, person_id, method, distance_m, checked_in_at,
+                      award_id)
+SELECT k.id, k.activity_id, 0, k.person_id, k.method, k.distance_m, k.checked_in_at, k.award_id
+FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]), CAST(:person_id AS uuid[]),
+    CAST(:method AS text[]), CAST(:distance_m AS int[]), CAST(:checked_in_at AS timestamptz[]),
+    CAST(:award_id AS uuid[]))
+    AS k(id, activity_id, person_id, method, distance_m, checked_in_at, award_id)
+ORDER BY k.activity_id, k.person_id
+ON CONFLICT (activity_id, session, person_id) DO NOTHING
+RETURNING id
+"""
+
+_EXISTING = text("""
+SELECT c.id, c.activity_id, c.person_id, c.checked_in_at, c.award_id
+FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
+JOIN checkins c ON c.activity_id = k.activity_id AND c.person_id = k.person_id AND c.session = 0
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class ExistingCheckin:
+    id: UUID
+    activity_id: UUID
+    person_id: UUID
+    checked_in_at: datetime
+    award_id: UUID
+
+
+async def situations(
+    session: Session, scans: Sequence[tuple[int, UUID]]
+) -> dict[tuple[int, UUID], Situation]:
+    """Read the activities that scans (serial, person) are for."""
+    rows = await session.execute(
+        _ACTIVITIES, {"serials": [s for s, _ in scans], "people": [p for _, p in scans]}
+    )
+    return {(row["serial"], row["person_id"]): Situation(**row) for row in rows.mappings()}
+
+
+async def lock_places(
+    session: Session, pairs: Sequence[tuple[UUID, UUID]]
+) -> set[tuple[UUID, UUID]]:
+    """Lock and return which (activity, person) have a confirmed place."""
+    rows = await session.execute(
+        _LOCK_PLACES, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
+    )
+    return {(row.activity_id, row.person_id) for row in rows}
+
+
+async def insert(session: Session, checkins: Sequence[NewCheckin]) -> set[UUID]:
+    """Insert what is not there yet; return the ids that were."""
+    names = NewCheckin.__dataclass_fields__
+    rows = await session.execute(
+        text(INSERT), {name: [getattr(one, name) for one in checkins] for name in names}
+    )
+    return set(rows.scalars())
+
+
+async def existing(
+    session: Session, pairs: Sequence[tuple[UUID, UUID]]
+) -> dict[tuple[UUID, UUID], ExistingCheckin]:
+    """Read the check-ins of (activity, person)."""
+    rows = await session.execute(
+        _EXISTING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
+    )
+    return {
+        (row["activity_id"], row["person_id"]): ExistingCheckin(**row) for row in rows.mappings()
+    }

@@ -1,0 +1,27 @@
+"""SQL of the readiness probe and of the start-up checks."""
+
+from sqlalchemy import text
+from sqlalchemy.exc import ProgrammingError
+
+from app.core.db import Session
+
+_OVERPOWERED = text("""
+SELECT has_table_privilege('ledger_transfers', 'UPDATE')
+    OR has_table_privilege('ledger_transfers', 'DELETE')
+    OR has_schema_privilege('public', 'CREATE') AS found
+""")
+
+
+async def schema_version(session: Session) -> str | None:
+    """Read the migration that the database is at; None when there is none."""
+    try:
+        row = await session.execute(text("SELECT version_num FROM alembic_version"))
+    except ProgrammingError:
+        return None
+    found: str | None = row.scalar_one_or_none()
+    return found
+
+
+async def may_rewrite_ledger(session: Session) -> bool:
+    """Tell whether the connected role could change history or the schema."""
+    return bool((await session.execute(_OVERPOWERED)).scalar_one())

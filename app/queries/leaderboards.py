@@ -1,0 +1,117 @@
+"""Reading the ledger in commit order for the boards; and the boards as SQL."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.db import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Gain:
+    """Points that a person gained (or lost by a reversal), where and when they were earned."""
+
+    xact: int
+    id: UUID
+    person_id: UUID
+    org_path: str
+    points: int
+    earned_at: datetime
+
+
+# What makes available points of an award, and what takes them back. A reversal counts in
+# the period of what it reverses.
+_GAINS = """
+SELECT CAST(CAST(t.xact AS text) AS bigint) AS xact, t.id, a.owner_id AS person_id,
+       o.path AS org_path,
+       CASE WHEN t.kind = 'reversal' THEN -t.amount ELSE t.amount END AS points,
+       coalesce(c.created_at, t.created_at) AS earned_at
+FROM ledger_transfers t
+JOIN ledger_accounts a ON a.purpose = 'available'
+     AND a.id = CASE WHEN t.kind = 'reversal' THEN t.from_account_id ELSE t.to_account_id END
+JOIN people p ON p.id = a.owner_id
+JOIN orgs o ON o.id = t.org_id
+LEFT JOIN ledger_transfers c ON t.kind = 'reversal' AND c.id = t.closes_id
+WHERE t.unit_id = :unit AND t.kind IN ('award', 'release', 'reversal')
+  AND (p.birth_date IS NULL OR p.birth_date <= :born_until)
+"""
+
+# Only rows below the oldest running transaction: nothing can still appear before them,
+# so reading on from the last (xact, id) misses nothing and repeats nothing.
+_AFTER = text(f"""
+WITH next AS MATERIALIZED (
+    SELECT id FROM ledger_transfers
+    WHERE (xact, id) > (CAST(CAST(:xact AS text) AS xid8), CAST(:id AS uuid))
+      AND xact < pg_snapshot_xmin(pg_current_snapshot())
+    ORDER BY xact, id LIMIT :limit
+)
+SELECT n.id AS read_id, CAST(CAST(r.xact AS text) AS bigint) AS read_xact, g.*
+FROM next n JOIN ledger_transfers r ON r.id = n.id
+LEFT JOIN ({_GAINS}) g ON g.id = n.id
+ORDER BY r.xact, n.id
+""")  # noqa: S608 - constants
+
+_TOP = text(f"""
+SELECT person_id, sum(points) AS points FROM ({_GAINS}) g
+WHERE org_path ^@ :path AND earned_at >= :since
+GROUP BY person_id HAVING sum(points) > 0
+ORDER BY points DESC, person_id DESC LIMIT :limit
+""")  # noqa: S608 - constants
+
+_VISIBLE = text("""
+SELECT id, display_name, shows_name FROM people
+WHERE id = ANY(CAST(:people AS uuid[]))
+  AND (birth_date IS NULL OR birth_date <= CAST(:born_until AS date))
+""")
+
+
+async def gains_after(
+    session: Session, position: tuple[int, UUID], *, unit: int, born_until: date, limit: int
+) -> tuple[list[Gain], tuple[int, UUID]]:
+    """Read the next transfers in commit order; return the gains and the new position."""
+    rows = (
+        await session.execute(
+            _AFTER,
+            {
+                "xact": str(position[0]),
+                "id": position[1],
+                "unit": unit,
+                "born_until": born_until,
+                "limit": limit,
+            },
+        )
+    ).all()
+    gains = [
+        Gain(row.xact, row.id, row.person_id, row.org_path, row.points, row.earned_at)
+        for row in rows
+        if row.person_id is not None
+    ]
+    return gains, (rows[-1].read_xact, rows[-1].read_id) if rows else position
+
+
+async def top(
+    session: Session, org_path: str, since: datetime, *, unit: int, born_until: date, limit: int
+) -> list[tuple[UUID, int]]:
+    """Compute a board from the ledger: exact, and slow when the ledger is long."""
+    rows = await session.execute(
+        _TOP,
+        {
+            "path": org_path,
+            "since": since,
+            "unit": unit,
+            "born_until": born_until,
+            "limit": limit,
+        },
+    )
+    return [(row.person_id, int(row.points)) for row in rows]
+
+
+async def visible(
+    session: Session, people: Sequence[UUID], born_until: date
+) -> dict[UUID, tuple[str, bool]]:
+    """Read name and opt-in of those who may appear."""
+    rows = await session.execute(_VISIBLE, {"people": list(people), "born_until": born_until})
+    return {row.id: (row.display_name, row.shows_name) for row in rows}

@@ -1,0 +1,39 @@
+"""SQL of the ledger. It never decides and never commits."""
+
+from app.queries.ledger.checking import CHECKS, Check, count_rows, differences
+from app.queries.ledger.posting import (
+    AccountRow,
+    LotRow,
+    LotUseRow,
+    TransferRow,
+    find_related,
+    find_transfer,
+    lock_accounts,
+    open_accounts,
+    spendable_lots,
+    uses_of,
+    write,
+)
+from app.queries.ledger.reading import balances, expiring, passbook, totals
+
+__all__ = [
+    "CHECKS",
+    "AccountRow",
+    "Check",
+    "LotRow",
+    "LotUseRow",
+    "TransferRow",
+    "balances",
+    "count_rows",
+    "differences",
+    "expiring",
+    "find_related",
+    "find_transfer",
+    "lock_accounts",
+    "open_accounts",
+    "passbook",
+    "spendable_lots",
+    "totals",
+    "uses_of",
+    "write",
+]

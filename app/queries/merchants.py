@@ -1,0 +1,63 @@
+"""SQL of merchants and of their statements."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.db import Session
+from app.models.merchants import Merchant
+
+
+@dataclass(frozen=True, slots=True)
+class StatementItem:
+    kind: str
+    id: UUID
+    points: int
+    person_name: str
+    note: str
+    at: datetime
+
+
+_ITEMS = """
+SELECT 'charge' AS kind, c.id, c.points, c.person_id, c.note, c.created_at AS at FROM charges c
+WHERE c.merchant_id = :merchant AND c.created_at >= :start AND c.created_at < :end
+UNION ALL
+SELECT 'refund', c.id, -c.points, c.person_id, coalesce(c.refund_reason, ''), c.refunded_at
+FROM charges c
+WHERE c.merchant_id = :merchant AND c.refunded_at >= :start AND c.refunded_at < :end
+UNION ALL
+SELECT 'collect', r.id, r.points, r.person_id, w.name, r.settled_at
+FROM redemptions r JOIN rewards w ON w.id = r.reward_id
+WHERE r.merchant_id = :merchant AND r.status = 'collected'
+  AND r.settled_at >= :start AND r.settled_at < :end
+"""
+
+_STATEMENT = text(f"""
+SELECT i.kind, i.id, i.points, p.display_name AS person_name, i.note, i.at
+FROM ({_ITEMS}) i JOIN people p ON p.id = i.person_id
+ORDER BY i.at DESC, i.id LIMIT :limit
+""")  # noqa: S608 - a constant
+
+_SUMS = text(f"SELECT kind, sum(points) AS points FROM ({_ITEMS}) i GROUP BY kind")  # noqa: S608
+
+
+async def find(session: Session, merchant_id: UUID) -> Merchant | None:
+    return await session.get(Merchant, merchant_id)
+
+
+async def statement(
+    session: Session, merchant: UUID, start: datetime, end: datetime, *, limit: int
+) -> list[StatementItem]:
+    """Read charges, refunds and collections of a time, newest first."""
+    rows = await session.execute(
+        _STATEMENT, {"merchant": merchant, "start": start, "end": end, "limit": limit}
+    )
+    return [StatementItem(**row) for row in rows.mappings()]
+
+
+async def sums(session: Session, merchant: UUID, start: datetime, end: datetime) -> dict[str, int]:
+    """Sum the points of a time by kind; refunds are negative."""
+    rows = await session.execute(_SUMS, {"merchant": merchant, "start": start, "end": end})
+    return {row.kind: int(row.points) for row in rows}

@@ -1,0 +1,96 @@
+"""SQL of the organisation tree."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.orgs import Org
+
+
+@dataclass(frozen=True, slots=True)
+class Division:
+    """A row of a division file, with its path."""
+
+    code: str
+    name: str
+    level: str
+    parent_code: str | None
+    path: str
+
+
+# Level by level is not needed: parents are found by code in the second statement, when
+# every row of the file is there.
+_UPSERT = text("""
+INSERT INTO orgs AS o (code, name, level, path)
+SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:names AS text[]),
+                     CAST(:levels AS text[]), CAST(:paths AS text[]))
+ON CONFLICT (code) DO UPDATE SET name = excluded.name, level = excluded.level,
+                                 path = excluded.path
+WHERE (o.name, o.level, o.path) IS DISTINCT FROM (excluded.name, excluded.level, excluded.path)
+RETURNING (old.id IS NULL) AS inserted
+""")
+
+_LINK_PARENTS = text("""
+UPDATE orgs o SET parent_id = p.id
+FROM unnest(CAST(:codes AS text[]), CAST(:parents AS text[])) AS k(code, parent)
+JOIN orgs p ON p.code = k.parent
+WHERE o.code = k.code AND o.parent_id IS DISTINCT FROM p.id
+""")
+
+
+async def find(session: Session, org_id: UUID) -> Org | None:
+    return await session.get(Org, org_id)
+
+
+async def find_by_code(session: Session, code: str) -> Org | None:
+    return (await session.exec(select(Org).where(Org.code == code))).first()
+
+
+async def paths(session: Session, codes: Sequence[str]) -> dict[str, str]:
+    """Read the paths of known codes."""
+    rows = await session.exec(select(Org.code, Org.path).where(col(Org.code).in_(codes)))
+    return dict(rows.all())
+
+
+async def upsert(session: Session, divisions: Sequence[Division]) -> tuple[int, int]:
+    """Insert or update a whole tree in two statements; return (inserted, updated)."""
+    codes = [division.code for division in divisions]
+    rows = await session.execute(
+        _UPSERT,
+        {
+            "codes": codes,
+            "names": [division.name for division in divisions],
+            "levels": [division.level for division in divisions],
+            "paths": [division.path for division in divisions],
+        },
+    )
+    inserted = [bool(row.inserted) for row in rows]
+    parents = [division.parent_code for division in divisions]
+    await session.execute(_LINK_PARENTS, {"codes": codes, "parents": parents})
+    return sum(inserted), len(inserted) - sum(inserted)
+
+
+async def page(
+    session: Session,
+    *,
+    parent_id: UUID | None,
+    level: str | None,
+    q: str | None,
+    after_code: str | None,
+    limit: int,
+) -> list[Org]:
+    """Read organisations by code. ``q`` is a part of the name."""
+    query = select(Org).order_by(col(Org.code)).limit(limit)
+    if parent_id is not None:
+        query = query.where(Org.parent_id == parent_id)
+    if level is not None:
+        query = query.where(Org.level == level)
+    if q is not None:
+        query = query.where(col(Org.name).contains(q, autoescape=True))
+    if after_code is not None:
+        query = query.where(col(Org.code) > after_code)
+    return list(await session.exec(query))

@@ -1,0 +1,105 @@
+"""SQL of people and their roles."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.people import Person, RoleGrant
+
+_MAY_AT_ORG = text("""
+SELECT 1 FROM role_grants g JOIN orgs o ON o.id = g.org_id
+WHERE g.person_id = :person AND g.role = ANY(CAST(:roles AS text[])) AND :path ^@ o.path
+LIMIT 1
+""")
+
+_INSERT = text("""
+INSERT INTO people (openid_index, openid_sealed, display_name)
+VALUES (:openid_index, :openid_sealed, :display_name)
+ON CONFLICT (openid_index) DO NOTHING
+RETURNING id
+""")
+
+_OPEN_CARD = text("INSERT INTO cards (person_id) VALUES (:person)")
+
+_GRANT = text("""
+INSERT INTO role_grants (person_id, role, org_id, merchant_id)
+VALUES (:person, :role, :org, :merchant) ON CONFLICT DO NOTHING
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    id: UUID
+    display_name: str
+    shows_name: bool
+
+
+async def find(session: Session, person_id: UUID) -> Person | None:
+    return await session.get(Person, person_id)
+
+
+async def find_by_openid(session: Session, indexes: Sequence[bytes]) -> Person | None:
+    """Find a person by any of the blind indexes of an openid."""
+    found = await session.exec(select(Person).where(col(Person.openid_index).in_(indexes)))
+    return found.first()
+
+
+async def insert(
+    session: Session, *, openid_index: bytes, openid_sealed: bytes, display_name: str
+) -> UUID | None:
+    """Insert a person with a card; None if somebody was faster."""
+    made = await session.execute(
+        _INSERT,
+        {
+            "openid_index": openid_index,
+            "openid_sealed": openid_sealed,
+            "display_name": display_name,
+        },
+    )
+    person_id: UUID | None = made.scalar_one_or_none()
+    if person_id is not None:
+        await session.execute(_OPEN_CARD, {"person": person_id})
+    return person_id
+
+
+async def roles_of(session: Session, person_id: UUID) -> list[RoleGrant]:
+    rows = await session.exec(
+        select(RoleGrant).where(RoleGrant.person_id == person_id).order_by(col(RoleGrant.id))
+    )
+    return list(rows)
+
+
+async def has_role_at(
+    session: Session, person_id: UUID, roles: Sequence[str], org_path: str
+) -> bool:
+    """Tell whether one of the roles is held at the organisation or above it."""
+    row = await session.execute(
+        _MAY_AT_ORG, {"person": person_id, "roles": list(roles), "path": org_path}
+    )
+    return row.first() is not None
+
+
+async def grant_role(
+    session: Session, person_id: UUID, role: str, *, org: UUID | None, merchant: UUID | None
+) -> None:
+    await session.execute(
+        _GRANT, {"person": person_id, "role": role, "org": org, "merchant": merchant}
+    )
+
+
+async def existing(session: Session, people: Sequence[UUID]) -> set[UUID]:
+    """Return which of the ids are people."""
+    rows = await session.exec(select(Person.id).where(col(Person.id).in_(people)))
+    return set(rows)
+
+
+async def names(session: Session, people: Sequence[UUID]) -> dict[UUID, Named]:
+    """Read how people are called and whether they show it."""
+    rows = await session.exec(
+        select(Person.id, Person.display_name, Person.shows_name).where(col(Person.id).in_(people))
+    )
+    return {row[0]: Named(*row) for row in rows}

@@ -1,0 +1,45 @@
+"""SQL of the points rules."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.policies import Policy, PolicyRule, PolicyTier
+
+
+async def in_force(session: Session, at: datetime) -> Policy | None:
+    """Read the latest policy that is effective."""
+    rows = await session.exec(
+        select(Policy)
+        .where(col(Policy.effective_from) <= at)
+        .order_by(col(Policy.effective_from).desc(), col(Policy.version).desc())
+        .limit(1)
+    )
+    return rows.first()
+
+
+async def rules(session: Session, version: int) -> list[PolicyRule]:
+    return list(await session.exec(select(PolicyRule).where(PolicyRule.version == version)))
+
+
+async def tiers(session: Session, version: int) -> list[PolicyTier]:
+    """Read the tiers, lowest first."""
+    query = select(PolicyTier).where(PolicyTier.version == version).order_by(col(PolicyTier.rank))
+    return list(await session.exec(query))
+
+
+async def publish(
+    session: Session, policy: Policy, rules: Sequence[PolicyRule], tiers: Sequence[PolicyTier]
+) -> None:
+    session.add(policy)
+    await session.flush()
+    session.add_all([*rules, *tiers])
+    await session.flush()
+
+
+async def latest_version(session: Session) -> int:
+    """Return the highest version, 0 when there is none."""
+    found = await session.exec(select(Policy.version).order_by(col(Policy.version).desc()).limit(1))
+    return found.first() or 0

@@ -1,0 +1,132 @@
+"""SQL of redemptions and charges."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.redemptions import Charge, Redemption, RedemptionStatus
+
+_REDEEMED = text("""
+SELECT coalesce(sum(quantity), 0) FROM redemptions
+WHERE person_id = :person AND reward_id = :reward AND created_at >= :since
+  AND status IN ('reserved', 'collected')
+""")
+
+_SETTLE = text("""
+UPDATE redemptions SET status = :status, settled_at = :at, settled_by = :by
+WHERE id = :id AND status = 'reserved'
+""")
+
+_INSERT_CHARGES = text("""
+INSERT INTO charges (id, merchant_id, person_id, staff_id, points, note, status, created_at)
+SELECT id, merchant_id, person_id, staff_id, points, note, 'charged', :at
+FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id AS uuid[]),
+    CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:note AS text[]))
+    AS k(id, merchant_id, person_id, staff_id, points, note)
+""")
+
+_REFUND = text("""
+UPDATE charges SET status = 'refunded', refunded_at = :at, refund_reason = :reason
+WHERE id = :id AND status = 'charged'
+""")
+
+
+async def insert(session: Session, redemption: Redemption) -> None:
+    session.add(redemption)
+    await session.flush()
+
+
+async def redeemed(session: Session, person: UUID, reward: UUID, since: datetime) -> int:
+    """Count what a person has of a reward; exact while the person's accounts are locked."""
+    row = await session.execute(_REDEEMED, {"person": person, "reward": reward, "since": since})
+    return int(row.scalar_one())
+
+
+async def lock(session: Session, redemption_id: UUID) -> Redemption | None:
+    found = await session.exec(
+        select(Redemption).where(Redemption.id == redemption_id).with_for_update()
+    )
+    return found.first()
+
+
+async def lock_own(session: Session, redemption_id: UUID, person: UUID) -> Redemption | None:
+    found = await session.exec(
+        select(Redemption)
+        .where(Redemption.id == redemption_id, Redemption.person_id == person)
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def lock_by_pickup_code(session: Session, code: str, merchant: UUID) -> Redemption | None:
+    """Lock a redemption by its code, if it is the merchant's."""
+    found = await session.exec(
+        select(Redemption)
+        .where(Redemption.pickup_code == code, Redemption.merchant_id == merchant)
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def settle(
+    session: Session, redemption_id: UUID, status: RedemptionStatus, at: datetime, by: UUID | None
+) -> bool:
+    """End a reservation; False if somebody else did."""
+    done = await session.execute(
+        _SETTLE, {"id": redemption_id, "status": status, "at": at, "by": by}
+    )
+    return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+async def page(
+    session: Session, person: UUID, *, before: UUID | None, limit: int
+) -> list[Redemption]:
+    """Read a person's redemptions, newest first."""
+    query = (
+        select(Redemption)
+        .where(Redemption.person_id == person)
+        .order_by(col(Redemption.id).desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(col(Redemption.id) < before)
+    return list(await session.exec(query))
+
+
+async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
+    """Find reservations whose time is over."""
+    rows = await session.exec(
+        select(Redemption.id)
+        .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) <= at)
+        .order_by(col(Redemption.expires_at))
+        .limit(limit)
+    )
+    return list(rows)
+
+
+async def insert_charges(session: Session, charges: Sequence[Charge], at: datetime) -> None:
+    names = ("id", "merchant_id", "person_id", "staff_id", "points", "note")
+    await session.execute(
+        _INSERT_CHARGES,
+        {name: [getattr(charge, name) for charge in charges] for name in names} | {"at": at},
+    )
+
+
+async def lock_charge(session: Session, charge_id: UUID, merchant: UUID) -> Charge | None:
+    """Lock a charge, if it is the merchant's."""
+    found = await session.exec(
+        select(Charge)
+        .where(Charge.id == charge_id, Charge.merchant_id == merchant)
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def refund(session: Session, charge_id: UUID, at: datetime, reason: str) -> bool:
+    """Mark a charge as refunded; False if it was."""
+    done = await session.execute(_REFUND, {"id": charge_id, "at": at, "reason": reason})
+    return bool(done.rowcount)  # type: ignore[attr-defined]

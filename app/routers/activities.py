@@ -1,0 +1,114 @@
+"""Activities and the code on the organizer's screen."""
+
+import io
+from typing import Annotated
+
+import segno
+from fastapi import Query, Response
+
+from app.core.ids import PathId
+from app.core.routes import Router
+from app.deps import (
+    ANYONE,
+    ORGANIZER,
+    AppRuntime,
+    Caller,
+    CurrentPerson,
+    PageQuery,
+    Reader,
+    Tx,
+    allow,
+)
+from app.models.activities import ActivityStatus, Category
+from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
+from app.schemas.base import Moment, Page, Text
+from app.services import activities
+from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
+from app.services.orgs import OrgNotFound
+from app.services.people import Forbidden
+
+router = Router(tags=["activities"])
+
+
+@router.get("/activities", operation_id="listActivities", **allow(ANYONE, OrgNotFound, Forbidden))
+async def list_activities(
+    tx: Reader,
+    caller: Caller,
+    page: PageQuery,
+    org_id: PathId | None = None,
+    category: Category | None = None,
+    status: ActivityStatus | None = None,
+    starts_after: Moment | None = None,
+    q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
+) -> Page[ActivityOut]:
+    """List activities by start, an organisation's subtree included."""
+    return await activities.browse(
+        tx,
+        caller,
+        org_id=org_id,
+        category=category,
+        status=status,
+        starts_after=starts_after,
+        q=q,
+        cursor=page.cursor,
+        limit=page.limit,
+    )
+
+
+@router.post(
+    "/activities",
+    status_code=201,
+    operation_id="createActivity",
+    **allow(ORGANIZER, OrgNotFound, body=True),
+)
+async def create_activity(body: ActivityIn, tx: Tx, person_id: CurrentPerson) -> ActivityOut:
+    """Draft an activity."""
+    return await activities.create(tx, person_id, body)
+
+
+@router.post(
+    "/activities/{activity_id}/publish",
+    operation_id="publishActivity",
+    **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft),
+)
+async def publish_activity(activity_id: PathId, tx: Tx, person_id: CurrentPerson) -> ActivityOut:
+    """Publish a draft."""
+    return await activities.publish(tx, person_id, activity_id)
+
+
+@router.get(
+    "/activities/{activity_id}", operation_id="getActivity", **allow(ANYONE, ActivityNotFound)
+)
+async def get_activity(activity_id: PathId, tx: Reader, caller: Caller) -> ActivityOut:
+    """Return an activity with its counters. May be polled with If-None-Match."""
+    return await activities.read(tx, caller, activity_id)
+
+
+@router.get(
+    "/activities/{activity_id}/checkin-code",
+    operation_id="getCheckinCode",
+    **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
+)
+async def get_checkin_code(
+    activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
+) -> CheckinCodeOut:
+    """Return the code for the screen; ask again after `refresh_after_seconds`."""
+    return await activities.checkin_code(tx, runtime.codes, person_id, activity_id)
+
+
+@router.get(
+    "/activities/{activity_id}/checkin-code.svg",
+    operation_id="getCheckinCodeSvg",
+    response_class=Response,
+    **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
+)
+async def get_checkin_code_svg(
+    activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
+) -> Response:
+    """Return the code as a QR picture."""
+    text = await activities.checkin_code_text(tx, runtime.codes, person_id, activity_id)
+    picture = io.BytesIO()
+    segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=10, light="white")
+    return Response(
+        picture.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
+    )

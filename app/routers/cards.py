@@ -1,0 +1,21 @@
+"""The caller's 青享卡."""
+
+from app.core.routes import Router
+from app.deps import RESIDENT, CurrentPerson, Reader, Tx, allow
+from app.schemas.cards import CardCodeOut, CardOut
+from app.services import cards
+from app.services.cards import CardNotFound
+
+router = Router(tags=["cards"])
+
+
+@router.get("/me/card", operation_id="getMyCard", **allow(RESIDENT, CardNotFound))
+async def get_my_card(tx: Reader, person_id: CurrentPerson) -> CardOut:
+    """Return the card's number and tier."""
+    return await cards.mine(tx, person_id)
+
+
+@router.get("/me/card/code", operation_id="getMyCardCode", **allow(RESIDENT))
+async def get_my_card_code(tx: Tx, person_id: CurrentPerson) -> CardCodeOut:
+    """Return the code that a counter scans: valid once, a minute at most."""
+    return await cards.code(tx, person_id)

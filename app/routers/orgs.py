@@ -1,0 +1,29 @@
+"""The organisation tree."""
+
+from typing import Annotated
+
+from fastapi import Query
+
+from app.core.ids import PathId
+from app.core.routes import Router
+from app.deps import ANYONE, PageQuery, Reader, allow
+from app.models.orgs import Level
+from app.schemas.base import Page, Text
+from app.schemas.orgs import OrgOut
+from app.services import orgs
+
+router = Router(tags=["orgs"])
+
+
+@router.get("/orgs", operation_id="listOrgs", **allow(ANYONE))
+async def list_orgs(
+    tx: Reader,
+    page: PageQuery,
+    parent_id: PathId | None = None,
+    level: Level | None = None,
+    q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
+) -> Page[OrgOut]:
+    """List organisations by code: children of one, of one level, or by a part of the name."""
+    return await orgs.browse(
+        tx, parent_id=parent_id, level=level, q=q, cursor=page.cursor, limit=page.limit
+    )

@@ -1,0 +1,67 @@
+"""Redemptions of the caller."""
+
+from fastapi import Response
+
+from app.core.ids import PathId
+from app.core.routes import Router
+from app.deps import (
+    KEY_REFUSALS,
+    RESIDENT,
+    CurrentPerson,
+    IdempotencyKey,
+    PageQuery,
+    Reader,
+    Tx,
+    allow,
+)
+from app.schemas.base import Page
+from app.schemas.redemptions import RedemptionIn, RedemptionOut
+from app.services import redemptions
+from app.services.ledger import InsufficientPoints
+from app.services.redemptions import RedemptionNotFound, RedemptionNotReserved
+from app.services.rewards import LimitReached, OutOfStock, RewardNotFound, TierTooLow
+
+router = Router(tags=["redemptions"])
+
+
+@router.post(
+    "/redemptions",
+    status_code=201,
+    operation_id="redeem",
+    response_model=RedemptionOut,
+    **allow(
+        RESIDENT,
+        RewardNotFound,
+        TierTooLow,
+        LimitReached,
+        OutOfStock,
+        InsufficientPoints,
+        *KEY_REFUSALS,
+        body=True,
+    ),
+)
+async def redeem(
+    body: RedemptionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
+) -> Response:
+    """Reserve a reward: the points are held until it is collected or given up."""
+    return await once.run(tx, 201, lambda: redemptions.reserve(tx, person_id, body))
+
+
+@router.post(
+    "/redemptions/{redemption_id}/cancel",
+    operation_id="cancelRedemption",
+    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved),
+)
+async def cancel_redemption(
+    redemption_id: PathId, tx: Tx, person_id: CurrentPerson
+) -> RedemptionOut:
+    """Give a reservation up; the points are available again."""
+    return await redemptions.cancel(tx, person_id, redemption_id)
+
+
+@router.get("/me/redemptions", operation_id="listMyRedemptions", **allow(RESIDENT))
+async def list_my_redemptions(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery
+) -> Page[RedemptionOut]:
+    """List the caller's redemptions with their pick-up codes, newest first."""
+    return await redemptions.mine(tx, person_id, page.cursor, page.limit)

@@ -1,0 +1,21 @@
+"""The list of rewards."""
+
+from app.core.ids import PathId
+from app.core.routes import Router
+from app.deps import ANYONE, PageQuery, Reader, allow
+from app.schemas.base import Page
+from app.schemas.rewards import RewardOut
+from app.services import rewards
+from app.services.orgs import OrgNotFound
+
+router = Router(tags=["rewards"])
+
+
+@router.get("/rewards", operation_id="listRewards", **allow(ANYONE, OrgNotFound))
+async def list_rewards(
+    tx: Reader, page: PageQuery, org_id: PathId | None = None, merchant_id: PathId | None = None
+) -> Page[RewardOut]:
+    """List what points buy, with what is left of it."""
+    return await rewards.browse(
+        tx, org_id=org_id, merchant_id=merchant_id, cursor=page.cursor, limit=page.limit
+    )

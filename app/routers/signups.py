@@ -1,0 +1,54 @@
+"""Sign-ups."""
+
+from fastapi import Response
+
+from app.core.clock import now
+from app.core.ids import PathId
+from app.core.outcomes import single
+from app.core.routes import Router
+from app.deps import RESIDENT, CurrentPerson, PageQuery, Reader, Tx, allow
+from app.schemas.base import Page
+from app.schemas.signups import SignupIn, SignupOut
+from app.services import signups
+from app.services.activities import ActivityNotFound, ActivityNotOpen
+from app.services.signups import AlreadyCheckedIn, Claim, SignupNotFound, SignupsClosed
+
+router = Router(tags=["signups"])
+
+
+@router.post(
+    "/activities/{activity_id}/signups",
+    status_code=201,
+    operation_id="signUp",
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, SignupsClosed, body=True),
+)
+async def sign_up(
+    activity_id: PathId,
+    body: SignupIn,  # noqa: ARG001 - validated: it must be an empty object
+    tx: Tx,
+    person_id: CurrentPerson,
+    response: Response,
+) -> SignupOut:
+    """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
+    claimed = single(await signups.claim(tx, [Claim(activity_id, person_id)], now()))
+    if not claimed.is_new:
+        response.status_code = 200
+    return claimed.signup
+
+
+@router.delete(
+    "/signups/{signup_id}",
+    status_code=204,
+    operation_id="cancelSignup",
+    **allow(RESIDENT, SignupNotFound, AlreadyCheckedIn),
+)
+async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> Response:
+    """Give the place back; the first in the waiting list gets it."""
+    await signups.cancel(tx, person_id, signup_id)
+    return Response(status_code=204)
+
+
+@router.get("/me/signups", operation_id="listMySignups", **allow(RESIDENT))
+async def list_my_signups(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[SignupOut]:
+    """List the caller's sign-ups, newest first."""
+    return await signups.mine(tx, person_id, page.cursor, page.limit)

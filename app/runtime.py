@@ -1,0 +1,72 @@
+"""The runtime: everything a process needs to serve a request or to run a job, made once."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+from fastapi import FastAPI
+
+from app.core.db import Database
+from app.core.keys import Vault
+from app.core.ratelimit import RateLimiter
+from app.core.redis import Breaker, Redis, connect
+from app.core.revocations import Revocations
+from app.core.rotating_codes import RotatingCodes
+from app.core.settings import Settings
+from app.core.tokens import Tokens
+from app.integrations.leaderboards import Boards
+from app.integrations.wechat import WechatClient
+from app.integrations.wechat_sandbox import create_sandbox
+
+
+@dataclass(frozen=True)
+class Runtime:
+    settings: Settings
+    database: Database
+    redis: Redis
+    limiter: RateLimiter
+    revocations: Revocations
+    tokens: Tokens
+    vault: Vault
+    codes: RotatingCodes
+    wechat: WechatClient
+    boards: Boards
+    sandbox: FastAPI | None
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Connect to both engines (their URLs must be set) and to WeChat; close all at the end."""
+    assert settings.database_url is not None, "the caller starts the embedded engines"
+    assert settings.redis_url is not None, "the caller starts the embedded engines"
+    database = Database(settings.database_url, pool_size=settings.database_pool)
+    redis, breaker = connect(settings.redis_url), Breaker()
+    sandbox = None
+    transport: httpx.AsyncBaseTransport | None = None
+    base_url = settings.wechat_base_url
+    if settings.wechat == "sandbox":
+        sandbox = create_sandbox(redis, settings.wechat_appid, settings.wechat_secret)
+        # The same HTTP, without a socket: the client cannot tell the difference.
+        transport, base_url = httpx.ASGITransport(sandbox), "http://wechat.sandbox"
+    http = httpx.AsyncClient(base_url=base_url, transport=transport)
+    try:
+        yield Runtime(
+            settings=settings,
+            database=database,
+            redis=redis,
+            limiter=RateLimiter(redis, breaker, enabled=settings.rate_limits == "on"),
+            revocations=Revocations(redis, breaker),
+            tokens=Tokens(settings.secrets),
+            vault=Vault(settings.secrets),
+            codes=RotatingCodes(settings.secrets),
+            wechat=WechatClient(
+                http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
+            ),
+            boards=Boards(redis, breaker),
+            sandbox=sandbox,
+        )
+    finally:
+        await http.aclose()
+        await redis.aclose()
+        await database.close()

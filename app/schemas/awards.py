@@ -1,0 +1,57 @@
+"""Wire shapes of awards."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, field_validator
+
+from app.schemas.base import Id, In, Line, Out, Text
+
+MAX_PEOPLE = 500
+
+
+class AwardOut(Out):
+    """``points`` is what the caps left; ``reason`` says why, in the caller's language.
+
+    The ledger's transfer has the same id (no transfer for 0 points).
+    """
+
+    id: UUID
+    points: int
+    minutes: int
+    state: str
+    rule_key: str
+    reason: str
+
+
+class PersonAwardOut(Out):
+    person_id: UUID
+    award: AwardOut
+
+
+class AwardsOut(Out):
+    items: list[PersonAwardOut]
+
+
+class AwardsIn(In):
+    """Points by hand: ``evidence`` holds what the rule demands, by its names."""
+
+    rule_key: Annotated[Text, Field(min_length=1, max_length=40)]
+    org_id: Id
+    person_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_PEOPLE)]
+    quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    evidence: Annotated[dict[str, Annotated[Line, Field(max_length=500)]], Field(max_length=20)]
+
+    @field_validator("person_ids")
+    @classmethod
+    def _each_once(cls, people: list[UUID]) -> list[UUID]:
+        if len(set(people)) != len(people):
+            raise ValueError("a person is named twice")
+        return people
+
+    @field_validator("evidence")
+    @classmethod
+    def _named(cls, evidence: dict[str, str]) -> dict[str, str]:
+        if any(not name or len(name) > 40 or not name.isprintable() for name in evidence):
+            raise ValueError("an evidence field has a name of at most 40 characters")
+        return evidence

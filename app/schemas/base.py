@@ -1,0 +1,51 @@
+"""What every wire shape shares."""
+
+from datetime import datetime
+from typing import Annotated, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+T = TypeVar("T")
+
+
+class In(BaseModel):
+    """A request body: unknown fields are refused, numbers are not guessed from strings."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Out(BaseModel):
+    """A reply, also readable from a table row or a dataclass."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class Page(Out, Generic[T]):
+    """A keyset page. ``next_cursor`` goes back as ``cursor``; null is the end."""
+
+    items: list[T]
+    next_cursor: str | None = None
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL stores no NUL; control characters have no place in a name or a title."""
+    if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
+        raise ValueError("control characters are not allowed")
+    return text
+
+
+def _with_zone(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("a time needs its offset, as RFC 3339 has it")
+    if not 2000 <= moment.year < 2100:
+        raise ValueError("a time must lie between 2000 and 2100")
+    return moment
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)
+]
+Moment = Annotated[datetime, AfterValidator(_with_zone)]
+Id = Annotated[UUID, Field(description="An opaque id.")]

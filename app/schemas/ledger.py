@@ -1,0 +1,59 @@
+"""Wire shapes of the passbook and of balances. Amounts are whole points."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.schemas.base import In, Line, Out
+
+
+class Expiring(Out):
+    points: int
+    expires_at: datetime
+
+
+class PointsOut(Out):
+    """``minutes`` are minutes of volunteering; ``expiring`` lists what is left, by its end."""
+
+    available: int
+    pending: int
+    held: int
+    minutes: int
+    earned_total: int
+    spent_total: int
+    expiring: list[Expiring]
+
+
+class Source(Out):
+    type: str
+    id: UUID
+
+
+class EntryOut(Out):
+    """One line of a passbook. ``id`` names the transfer; ``number`` runs without a gap."""
+
+    id: UUID
+    number: int
+    direction: Literal["in", "out"]
+    points: int
+    balance_after: int
+    kind: str
+    reason: str
+    source: Source
+    created_at: datetime
+
+
+class ReversalIn(In):
+    reason: Annotated[Line, Field(max_length=100)]
+
+
+class ReversalOut(Out):
+    """The reversing transfer."""
+
+    id: UUID
+    reverses_id: UUID
+    points: int
+    reason: str
+    created_at: datetime

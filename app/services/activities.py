@@ -1,0 +1,167 @@
+"""Activities: drafting, publishing, browsing, and the code on the organizer's screen."""
+
+from datetime import UTC, datetime
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Invalid, Refusal
+from app.core.pages import decode_cursor, encode_cursor
+from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
+from app.models.activities import Activity, ActivityStatus, Category
+from app.models.people import Role
+from app.queries import activities as queries
+from app.queries import people as people_queries
+from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
+from app.schemas.base import Page
+from app.services import orgs, people, policies
+
+ORGANIZERS = [Role.organizer, Role.administrator]
+READERS = [*ORGANIZERS, Role.auditor]
+
+
+class ActivityNotFound(Refusal):
+    code, status, title = "activities.not_found", 404, "No such activity"
+    zh, en = "活动不存在", "There is no such activity."
+
+
+class ActivityNotOpen(Refusal):
+    code, status, title = "activities.not_open", 409, "Activity not open"
+    zh, en = "活动未发布或已结束", "The activity is not published, or it is over."
+
+
+class ActivityNotDraft(Refusal):
+    code, status, title = "activities.not_draft", 409, "Activity not a draft"
+    zh, en = "只有草稿可以发布", "Only a draft can be published."
+
+
+async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
+    """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
+    org = await orgs.get(tx, body.org_id)
+    await people.require_role(tx, caller, ORGANIZERS, org.path)
+    rules = await policies.in_force(tx)
+    rule = rules.rules.get(body.rule_key)
+    if rule is None or not policies.by_attendance(rule):
+        why = "no such rule in force" if rule is None else "not a rule that attendance can meet"
+        raise Invalid(fields=[{"field": "body.rule_key", "msg": why}])
+    location = body.location
+    activity = Activity(
+        org_id=org.id,
+        org_path=org.path,
+        created_by=caller,
+        location_name=location.name if location else None,
+        latitude=location.latitude if location else None,
+        longitude=location.longitude if location else None,
+        radius_m=location.radius_m if location else None,
+        **body.model_dump(exclude={"org_id", "location", "signup_opens_at", "signup_closes_at"}),
+        signup_opens_at=body.signup_opens_at or min(now(), body.starts_at),
+        signup_closes_at=body.signup_closes_at or body.ends_at,
+    )
+    if activity.signup_opens_at >= activity.signup_closes_at:
+        raise Invalid(fields=[{"field": "body.signup_closes_at", "msg": "lies in the past"}])
+    await queries.insert(tx, activity)
+    return ActivityOut.of(activity)
+
+
+async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
+    """Publish a draft. Publishing twice is the same as once.
+
+    Raises ActivityNotFound, ActivityNotDraft (cancelled).
+    """
+    activity = await _organized(tx, caller, activity_id)
+    done = await queries.publish(tx, activity_id)
+    if not done and activity.status != ActivityStatus.published:
+        raise ActivityNotDraft
+    activity.status = ActivityStatus.published
+    return ActivityOut.of(activity)
+
+
+async def read(tx: Session, caller: UUID | None, activity_id: UUID) -> ActivityOut:
+    """Return an activity; a draft only to those who organize or audit it."""
+    activity = await queries.find(tx, activity_id)
+    if activity is None:
+        raise ActivityNotFound
+    if activity.status == ActivityStatus.draft:
+        may = caller is not None and await people_queries.has_role_at(
+            tx, caller, READERS, activity.org_path
+        )
+        if not may:
+            raise ActivityNotFound
+    return ActivityOut.of(activity)
+
+
+async def browse(
+    tx: Session,
+    caller: UUID | None,
+    *,
+    org_id: UUID | None,
+    category: Category | None,
+    status: ActivityStatus | None,
+    starts_after: datetime | None,
+    q: str | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[ActivityOut]:
+    """Return activities by start. Drafts only of an organisation that the caller organizes."""
+    key = decode_cursor(cursor, datetime, UUID)
+    org_path = (await orgs.get(tx, org_id)).path if org_id is not None else None
+    statuses = [status] if status else [ActivityStatus.published, ActivityStatus.cancelled]
+    if status is ActivityStatus.draft:
+        if caller is None or org_path is None:
+            raise people.Forbidden
+        await people.require_role(tx, caller, READERS, org_path)
+    rows = await queries.page(
+        tx,
+        org_path=org_path,
+        category=category,
+        statuses=statuses,
+        starts_after=starts_after,
+        q=q,
+        after=(key[0], key[1]) if key else None,
+        limit=limit + 1,
+    )
+    last = rows[limit - 1] if len(rows) > limit else None
+    return Page(
+        items=[ActivityOut.of(row) for row in rows[:limit]],
+        next_cursor=encode_cursor(last.starts_at, last.id) if last else None,
+    )
+
+
+async def checkin_code(
+    tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID
+) -> CheckinCodeOut:
+    """Return the code for the organizer's screen, new every 15 s."""
+    moment = now()
+    code = await _code(tx, codes, caller, activity_id, moment)
+    return CheckinCodeOut(
+        code=code.text,
+        expires_at=datetime.fromtimestamp(code.expires_at, UTC),
+        refresh_after_seconds=round(max(code.next_at - moment.timestamp(), 0.1), 1),
+        svg_url=f"/api/v1/activities/{activity_id}/checkin-code.svg",
+    )
+
+
+async def checkin_code_text(
+    tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID
+) -> str:
+    """Return the bare code, for the picture of it."""
+    return (await _code(tx, codes, caller, activity_id, now())).text
+
+
+async def _code(
+    tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID, moment: datetime
+) -> RotatingCode:
+    activity = await _organized(tx, caller, activity_id)
+    if activity.status != ActivityStatus.published:
+        raise ActivityNotOpen
+    return codes.make(Action.check_in, activity.serial, moment.timestamp())
+
+
+async def _organized(tx: Session, caller: UUID, activity_id: UUID) -> Activity:
+    """Return the activity if the caller organizes it; else it does not exist for them."""
+    activity = await queries.find(tx, activity_id)
+    if activity is None or not await people_queries.has_role_at(
+        tx, caller, ORGANIZERS, activity.org_path
+    ):
+        raise ActivityNotFound
+    return activity

@@ -1,0 +1,107 @@
+"""Logging in with WeChat, refreshing, logging out."""
+
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.core.keys import Vault
+from app.core.tokens import LIFETIME, Tokens
+from app.integrations.wechat import WechatSession
+from app.queries import auth as queries
+from app.queries import people
+from app.schemas.people import LoginOut, PersonOut
+
+REFRESH_LIFETIME = timedelta(days=30)
+REFRESH_BYTES = 32
+
+
+class TokenRefused(Refusal):
+    code, status, title = "auth.token_invalid", 401, "Token invalid"
+    zh, en = "登录已失效，请重新登录", "The token is not valid; log in again."
+
+
+class RefreshReused(Refusal):
+    """Somebody holds a copy: the login that it came from is ended."""
+
+    code, status, title = "auth.refresh_reused", 401, "Refresh token reused"
+    zh, en = "登录凭证被重复使用，请重新登录", "This refresh token was used before; log in again."
+
+
+@dataclass(frozen=True)
+class Revoked:
+    """A login that must end at once. The caller commits this, tells Redis, and then refuses."""
+
+    family_id: UUID
+
+
+async def log_in(tx: Session, vault: Vault, tokens: Tokens, session: WechatSession) -> LoginOut:
+    """Find or make the person behind an openid and start a login.
+
+    The session_key is not kept: nothing here needs it.
+    """
+    indexes = vault.indexes(session.openid)
+    person = await people.find_by_openid(tx, indexes)
+    is_new = False
+    if person is None:
+        made = await people.insert(
+            tx,
+            openid_index=indexes[0],
+            openid_sealed=vault.seal(session.openid),
+            # WeChat tells no nickname at login; people write their own.
+            display_name=f"青年{secrets.randbelow(10**6):06}",
+        )
+        is_new = made is not None
+        person = await people.find_by_openid(tx, indexes)
+        assert person is not None
+    family = await queries.start_family(tx, person.id)
+    return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
+
+
+async def refresh(tx: Session, tokens: Tokens, token: str) -> LoginOut | Revoked:
+    """Trade a refresh token for its successor.
+
+    Returns Revoked when a spent token comes back: that must be committed, so it is no
+    exception. Raises TokenRefused for an unknown, expired or revoked one.
+    """
+    spent = await queries.spend(tx, _hash(token), now())
+    if spent is None or spent.revoked_at is not None or spent.expires_at <= now():
+        raise TokenRefused
+    if not spent.was_fresh:
+        await queries.revoke_family(tx, spent.family_id, now())
+        return Revoked(spent.family_id)
+    person = await people.find(tx, spent.person_id)
+    assert person is not None
+    return await _issue(tx, tokens, person.id, person.display_name, spent.family_id, is_new=False)
+
+
+async def log_out(tx: Session, person_id: UUID, token: str) -> UUID | None:
+    """End the login of a refresh token; return its family. Somebody else's is left alone."""
+    found = await queries.family_of(tx, _hash(token))
+    if found is None or found[1] != person_id:
+        return None
+    await queries.revoke_family(tx, found[0], now())
+    return found[0]
+
+
+async def _issue(
+    tx: Session, tokens: Tokens, person_id: UUID, name: str, family: UUID, *, is_new: bool
+) -> LoginOut:
+    at = now()
+    refresh_token = secrets.token_urlsafe(REFRESH_BYTES)
+    await queries.insert_token(tx, family, _hash(refresh_token), at + REFRESH_LIFETIME)
+    return LoginOut(
+        access_token=tokens.sign(person_id, family, at),
+        expires_in=int(LIFETIME.total_seconds()),
+        refresh_token=refresh_token,
+        person=PersonOut(id=person_id, display_name=name),
+        is_new=is_new,
+    )
+
+
+def _hash(token: str) -> bytes:
+    return sha256(token.encode()).digest()

@@ -1,0 +1,71 @@
+"""The 青享卡: its number, its tier, and the code that it shows at a counter."""
+
+import secrets
+from datetime import timedelta
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.models.policies import PolicyTier
+from app.queries import awards as award_queries
+from app.queries import cards as queries
+from app.schemas.cards import CardCodeOut, CardOut
+from app.services import policies
+
+CODE_DIGITS = 18
+CODE_LIFETIME = timedelta(seconds=60)
+# A code is not handed out for its last seconds: the counter could not read it in time.
+CODE_MARGIN = timedelta(seconds=5)
+NUMBER_PREFIX = "68"
+TIER_WINDOW = timedelta(days=365)
+
+
+class CardNotFound(Refusal):
+    code, status, title = "cards.not_found", 404, "No card"
+    zh, en = "青享卡不存在", "There is no card."
+
+
+async def mine(tx: Session, person_id: UUID) -> CardOut:
+    card = await queries.find(tx, person_id)
+    if card is None:
+        raise CardNotFound
+    tier = await tier_of(tx, person_id)
+    return CardOut(
+        card_no=card_number(card.serial),
+        tier=tier.key,
+        tier_name=tier.name_zh,
+        benefits=tier.benefits_zh,
+        status=card.status,
+    )
+
+
+async def code(tx: Session, person_id: UUID) -> CardCodeOut:
+    """Return the card's code: the one that is valid, or a new one."""
+    at = now()
+    current = await queries.current_code(tx, person_id, at + CODE_MARGIN)
+    if current is not None:
+        return CardCodeOut(code=current[0], expires_at=current[1])
+    expires_at = at + CODE_LIFETIME
+    digits = _random_code()
+    while not await queries.insert_code(tx, person_id, digits, expires_at):
+        digits = _random_code()
+    return CardCodeOut(code=digits, expires_at=expires_at)
+
+
+async def tier_of(tx: Session, person_id: UUID) -> PolicyTier:
+    """Return the tier that the last twelve months earned."""
+    rules = await policies.in_force(tx)
+    points, minutes = await award_queries.totals(tx, person_id, now() - TIER_WINDOW)
+    return rules.tier_for(points, minutes)
+
+
+def card_number(serial: int) -> str:
+    """Make the printed number: prefix, ten digits of the serial, a Luhn check digit."""
+    body = f"{NUMBER_PREFIX}{serial:010}"
+    doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(body[::-1])]
+    return f"{body}{-sum(n // 10 + n % 10 for n in doubled) % 10}"
+
+
+def _random_code() -> str:
+    return f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"

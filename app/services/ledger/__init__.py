@@ -1,0 +1,40 @@
+"""The ledger: transfers between accounts, planned in Python on locked rows, written in lists.
+
+It knows no activity and no reward: callers pass a reason and a source reference.
+``post`` moves, ``passbook`` reads, ``verify`` proves.
+"""
+
+from app.services.ledger.passbook import entries, summary
+from app.services.ledger.post import Locked, lock, post
+from app.services.ledger.types import (
+    MINUTES,
+    POINTS,
+    AccountKey,
+    AlreadySettled,
+    InsufficientPoints,
+    Outcome,
+    Posted,
+    Posting,
+    ReferenceReused,
+)
+from app.services.ledger.verify import Difference, Report, verify
+
+__all__ = [
+    "MINUTES",
+    "POINTS",
+    "AccountKey",
+    "AlreadySettled",
+    "Difference",
+    "InsufficientPoints",
+    "Locked",
+    "Outcome",
+    "Posted",
+    "Posting",
+    "ReferenceReused",
+    "Report",
+    "entries",
+    "lock",
+    "post",
+    "summary",
+    "verify",
+]

@@ -1,0 +1,98 @@
+"""Posting: lock the accounts, read what depends on the locks, plan, write."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from app.core.db import Session
+from app.models.ledger import Purpose
+from app.queries import ledger as queries
+from app.queries.ledger import AccountRow, LotRow, LotUseRow
+from app.services.ledger.plan import Plan, lots_by_account
+from app.services.ledger.types import AccountKey, Outcome, Posting
+
+Locked = dict[AccountKey, AccountRow]
+
+
+async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
+    """Lock accounts in one sorted statement, opening those that do not exist yet.
+
+    A caller that must decide on sums before it posts (caps) locks first and hands the
+    result to ``post``. All accounts of a transaction must be locked in one call:
+    a second call could wait for somebody who waits for the first.
+    """
+    wanted = set(keys)
+    locked = await _lock(tx, wanted)
+    missing = wanted - locked.keys()
+    if missing:
+        await queries.open_accounts(tx, list(missing), [key.floor for key in missing])
+        # Lock all again, in order: the ones that we have stay ours, at no risk.
+        locked = await _lock(tx, wanted)
+    return locked
+
+
+async def post(
+    tx: Session, postings: Sequence[Posting], at: datetime, locked: Locked | None = None
+) -> list[Outcome]:
+    """Post a list of transfers in a fixed number of statements, one outcome each.
+
+    The locking and the reading are two statements, so that the second sees what was
+    committed while the first waited. Outcomes: Posted, or InsufficientPoints,
+    AlreadySettled, ReferenceReused.
+    """
+    if not postings:
+        return []
+    if locked is None:
+        locked = await lock(
+            tx, {key for posting in postings for key in (posting.payer, posting.payee)}
+        )
+    closes = [posting.closes_id for posting in postings if posting.closes_id is not None]
+    related = await queries.find_related(tx, [p.reference for p in postings], closes)
+    plan = Plan(
+        accounts=locked,
+        by_reference={transfer.reference: transfer for transfer in related},
+        closed={t.closes_id: t for t in related if t.closes_id is not None},
+        lots=await _lots(tx, postings, locked),
+        used=await _uses(tx, postings),
+        at=at,
+    )
+    outcomes = [plan.add(posting) for posting in postings]
+    if plan.transfers:
+        await queries.write(
+            tx,
+            transfers=plan.transfers,
+            accounts=list(plan.touched.values()),
+            made=plan.made,
+            changed=plan.changed_lots,
+            uses=plan.uses,
+        )
+    return outcomes
+
+
+async def _lock(tx: Session, wanted: set[AccountKey]) -> Locked:
+    rows = await queries.lock_accounts(tx, list(wanted))
+    return {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
+
+
+async def _lots(
+    tx: Session, postings: Sequence[Posting], locked: Locked
+) -> dict[int, list[LotRow]]:
+    spending = {locked[p.payer].id for p in postings if p.payer.has_lots}
+    if not spending:
+        return defaultdict(list)
+    return lots_by_account(await queries.spendable_lots(tx, sorted(spending)))
+
+
+async def _uses(
+    tx: Session, postings: Sequence[Posting]
+) -> dict[UUID, list[tuple[LotUseRow, LotRow]]]:
+    """What the transfers used that this list gives back."""
+    uses: dict[UUID, list[tuple[LotUseRow, LotRow]]] = defaultdict(list)
+    returned = {
+        p.closes_id for p in postings if p.closes_id and p.payee.has_lots and p.expires_at is None
+    }
+    if returned:
+        for use, lot in await queries.uses_of(tx, sorted(returned)):
+            uses[use.transfer_id].append((use, lot))
+    return uses

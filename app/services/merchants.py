@@ -1,0 +1,52 @@
+"""Merchants: the monthly statement."""
+
+from datetime import datetime
+from uuid import UUID
+
+from app.core.clock import month_start
+from app.core.db import Session
+from app.core.errors import Invalid
+from app.queries import merchants as queries
+from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut
+from app.services import people
+
+MAX_ITEMS = 1000
+
+
+async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
+    """Return what the caller's merchant took in a month (YYYY-MM, Asia/Shanghai).
+
+    Raises Forbidden, Invalid.
+    """
+    merchant = await people.merchant_of(tx, caller)
+    start, end = _month(month)
+    sums = await queries.sums(tx, merchant, start, end)
+    rows = await queries.statement(tx, merchant, start, end, limit=MAX_ITEMS + 1)
+    items = [
+        StatementItemOut(
+            kind=row.kind,
+            id=row.id,
+            points=row.points,
+            person=PayerOut(display_name=people.masked(row.person_name)),
+            note=row.note,
+            at=row.at,
+        )
+        for row in rows[:MAX_ITEMS]
+    ]
+    return StatementOut(
+        merchant_id=merchant,
+        month=month,
+        charged=sums.get("charge", 0),
+        refunded=-sums.get("refund", 0),
+        collected=sums.get("collect", 0),
+        net=sum(sums.values()),
+        items=items,
+        truncated=len(rows) > MAX_ITEMS,
+    )
+
+
+def _month(month: str) -> tuple[datetime, datetime]:
+    year, number = int(month[:4]), int(month[5:])
+    if not (2000 <= year < 2100 and 1 <= number <= 12):
+        raise Invalid(fields=[{"field": "query.month", "msg": "expected YYYY-MM"}])
+    return month_start(year, number), month_start(year, number, plus=1)

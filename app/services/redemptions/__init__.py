@@ -1,0 +1,47 @@
+"""Redemptions: points spent.
+
+``reservations``: a reward reserved with held points, collected at a counter or given back.
+``charges``: points taken at a counter with the code of a card, and refunded.
+"""
+
+from app.services.redemptions.charges import (
+    CardCodeInvalid,
+    CardCodeUsed,
+    CardSuspended,
+    ChargeAlreadyRefunded,
+    ChargeCommand,
+    ChargeNotFound,
+    charge,
+    command_for,
+    refund,
+)
+from app.services.redemptions.reservations import (
+    RedemptionNotFound,
+    RedemptionNotReserved,
+    cancel,
+    collect,
+    expire,
+    mine,
+    overdue,
+    reserve,
+)
+
+__all__ = [
+    "CardCodeInvalid",
+    "CardCodeUsed",
+    "CardSuspended",
+    "ChargeAlreadyRefunded",
+    "ChargeCommand",
+    "ChargeNotFound",
+    "RedemptionNotFound",
+    "RedemptionNotReserved",
+    "cancel",
+    "charge",
+    "collect",
+    "command_for",
+    "expire",
+    "mine",
+    "overdue",
+    "refund",
+    "reserve",
+]

@@ -1,0 +1,190 @@
+"""Charges: a counter takes points with the code of a card, once, and may give them back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.models.cards import CardStatus
+from app.models.ledger import Kind, Purpose
+from app.models.redemptions import Charge, ChargeStatus
+from app.queries import cards as card_queries
+from app.queries import merchants as merchant_queries
+from app.queries import people as people_queries
+from app.queries import redemptions as queries
+from app.queries.cards import CodeRow
+from app.schemas.redemptions import ChargeOut, PayerOut
+from app.services import ledger, people
+from app.services.ledger import AccountKey, Posted, Posting
+
+
+class CardCodeInvalid(Refusal):
+    """Unknown and expired look alike."""
+
+    code, status, title = "cards.code_invalid", 422, "Card code invalid"
+    zh, en = "付款码无效或已过期，请刷新后重试", "The card code is not valid; refresh it."
+
+
+class CardCodeUsed(Refusal):
+    code, status, title = "cards.code_used", 409, "Card code used"
+    zh, en = "付款码已使用，请刷新后重试", "The card code has been used; refresh it."
+
+
+class CardSuspended(Refusal):
+    code, status, title = "cards.suspended", 409, "Card suspended"
+    zh, en = "青享卡已停用", "The card is suspended."
+
+
+class ChargeNotFound(Refusal):
+    code, status, title = "charges.not_found", 404, "No such charge"
+    zh, en = "收款记录不存在", "There is no such charge."
+
+
+class ChargeAlreadyRefunded(Refusal):
+    code, status, title = "charges.already_refunded", 409, "Already refunded"
+    zh, en = "该笔收款已退款", "This charge has been refunded."
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeCommand:
+    """A command: take points from whoever's card shows the code."""
+
+    merchant_id: UUID
+    org_id: UUID
+    staff_id: UUID
+    card_code: str
+    points: int
+    note: str
+
+
+async def charge(
+    tx: Session, commands: Sequence[ChargeCommand], at: datetime
+) -> list[ChargeOut | Refusal]:
+    """Charge a list in a fixed number of statements, one outcome each.
+
+    A code is used up only by a charge that stands: after InsufficientPoints the counter
+    may try a smaller amount. Outcomes: ChargeOut, or CardCodeInvalid, CardCodeUsed,
+    CardSuspended, InsufficientPoints.
+    """
+    codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}))
+    outcomes: list[ChargeOut | Refusal | None] = []
+    charges: list[tuple[int, Charge, CodeRow, UUID]] = []
+    tried: set[str] = set()
+    for place, command in enumerate(commands):
+        row = codes.get(command.card_code)
+        refusal = _refusal(row, tried, at)
+        outcomes.append(refusal)
+        if refusal is None and row is not None:
+            tried.add(row.code)
+            charges.append((place, _charge(command, row, at), row, command.org_id))
+    posted = await ledger.post(tx, [_posting(one, org) for _, one, _, org in charges], at)
+    names = await people_queries.names(tx, sorted({one.person_id for _, one, _, _ in charges}))
+    stands = []
+    for (place, one, row, _), outcome in zip(charges, posted, strict=True):
+        if isinstance(outcome, Posted):
+            stands.append((one, row))
+            name = names[one.person_id].display_name
+            outcomes[place] = _shown(one, name, outcome.from_balance)
+        else:
+            outcomes[place] = outcome
+    if stands:
+        await card_queries.use_codes(tx, [row.id for _, row in stands], at)
+        await queries.insert_charges(tx, [one for one, _ in stands], at)
+    return [outcome for outcome in outcomes if outcome is not None]
+
+
+async def command_for(
+    tx: Session, staff_id: UUID, *, card_code: str, points: int, note: str
+) -> ChargeCommand:
+    """Complete a command with the caller's merchant. Raises Forbidden."""
+    merchant = await merchant_queries.find(tx, await people.merchant_of(tx, staff_id))
+    assert merchant is not None
+    return ChargeCommand(merchant.id, merchant.org_id, staff_id, card_code, points, note)
+
+
+async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> ChargeOut:
+    """Give a charge back in full, to the lots that it came from.
+
+    Raises Forbidden, ChargeNotFound (another merchant's too), ChargeAlreadyRefunded.
+    """
+    merchant_id = await people.merchant_of(tx, staff_id)
+    found = await queries.lock_charge(tx, charge_id, merchant_id)
+    if found is None:
+        raise ChargeNotFound
+    at = now()
+    if not await queries.refund(tx, charge_id, at, reason):
+        raise ChargeAlreadyRefunded
+    merchant = await merchant_queries.find(tx, merchant_id)
+    assert merchant is not None
+    posting = Posting(
+        id=new_id(),
+        payer=AccountKey(merchant_id, Purpose.takings),
+        payee=AccountKey(found.person_id, Purpose.available),
+        amount=found.points,
+        kind=Kind.refund,
+        reason=f"商户退款：{reason}",
+        reference=f"refund:{charge_id}",
+        source_type="charge",
+        source_id=charge_id,
+        org_id=merchant.org_id,
+        closes_id=charge_id,
+    )
+    posted = single(await ledger.post(tx, [posting], at))
+    names = await people_queries.names(tx, [found.person_id])
+    found.status = ChargeStatus.refunded
+    return _shown(found, names[found.person_id].display_name, posted.to_balance)
+
+
+def _refusal(row: CodeRow | None, tried: set[str], at: datetime) -> Refusal | None:
+    if row is None:
+        return CardCodeInvalid()
+    if row.used_at is not None or row.code in tried:
+        return CardCodeUsed()
+    if row.expires_at <= at:
+        return CardCodeInvalid()
+    if row.card_status != CardStatus.active:
+        return CardSuspended()
+    return None
+
+
+def _charge(command: ChargeCommand, row: CodeRow, at: datetime) -> Charge:
+    return Charge(
+        id=new_id(),
+        merchant_id=command.merchant_id,
+        person_id=row.person_id,
+        staff_id=command.staff_id,
+        points=command.points,
+        note=command.note,
+        created_at=at,
+    )
+
+
+def _posting(one: Charge, org_id: UUID) -> Posting:
+    return Posting(
+        id=one.id,
+        payer=AccountKey(one.person_id, Purpose.available),
+        payee=AccountKey(one.merchant_id, Purpose.takings),
+        amount=one.points,
+        kind=Kind.charge,
+        reason=f"商户消费：{one.note}" if one.note else "商户消费",
+        reference=f"charge:{one.id}",
+        source_type="charge",
+        source_id=one.id,
+        org_id=org_id,
+    )
+
+
+def _shown(one: Charge, name: str, balance_after: int) -> ChargeOut:
+    return ChargeOut(
+        id=one.id,
+        points=one.points,
+        status=one.status,
+        person=PayerOut(display_name=people.masked(name)),
+        balance_after=balance_after,
+        created_at=one.created_at,
+    )

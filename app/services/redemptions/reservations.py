@@ -1,0 +1,213 @@
+"""Rewards reserved with held points: available → held, then → merchant or fund, or back."""
+
+import secrets
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.core.pages import decode_cursor, encode_cursor
+from app.models.ledger import Kind, Purpose
+from app.models.merchants import MerchantKind
+from app.models.redemptions import Redemption, RedemptionStatus
+from app.models.rewards import Reward
+from app.queries import merchants as merchant_queries
+from app.queries import people as people_queries
+from app.queries import redemptions as queries
+from app.queries import rewards as reward_queries
+from app.schemas.base import Page
+from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
+from app.services import cards, ledger, people, policies, rewards
+from app.services.ledger import AccountKey, Posting
+
+HELD_FOR = timedelta(days=7)
+# Crockford's base 32: no letter that looks like a digit. 40 bits.
+PICKUP_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+PICKUP_LENGTH = 8
+
+
+class RedemptionNotFound(Refusal):
+    code, status, title = "redemptions.not_found", 404, "No such redemption"
+    zh, en = "兑换记录不存在", "There is no such redemption."
+
+
+class RedemptionNotReserved(Refusal):
+    code, status, title = "redemptions.not_reserved", 409, "Not reserved any more"
+    zh, en = "该兑换已领取、取消或过期", "It was collected, cancelled or has expired."
+
+
+async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> RedemptionOut:
+    """Reserve a reward: points move to held, goods leave the stock.
+
+    The person's accounts are locked before the limit is counted, so that two requests
+    cannot both see room for one. Raises RewardNotFound, TierTooLow, LimitReached,
+    InsufficientPoints, OutOfStock.
+    """
+    at = now()
+    reward = await rewards.get(tx, body.reward_id)
+    rules = await policies.in_force(tx, at)
+    if (await cards.tier_of(tx, person_id)).rank < rules.tier_rank(reward.min_tier):
+        raise rewards.TierTooLow
+    payer, held = AccountKey(person_id, Purpose.available), AccountKey(person_id, Purpose.held)
+    locked = await ledger.lock(tx, [payer, held])
+    await _check_limit(tx, person_id, reward, body.quantity, at)
+    redemption = Redemption(
+        id=new_id(),
+        person_id=person_id,
+        reward_id=reward.id,
+        merchant_id=reward.merchant_id,
+        quantity=body.quantity,
+        points=reward.points * body.quantity,
+        status=RedemptionStatus.reserved,
+        pickup_code=_pickup_code(),
+        stock_period_start=rewards.running_period(reward.stock_period, at),
+        expires_at=at + HELD_FOR,
+        created_at=at,
+    )
+    posting = _posting(
+        redemption, Kind.hold, payer, held, reward.org_id, f"兑换预留：{reward.name}"
+    )
+    single(await ledger.post(tx, [posting], at, locked))
+    await rewards.take(tx, reward, body.quantity, at)
+    await queries.insert(tx, redemption)
+    return RedemptionOut.model_validate(redemption)
+
+
+async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
+    """Give a reservation up: points and goods go back. Cancelling twice is as once.
+
+    Raises RedemptionNotFound, RedemptionNotReserved.
+    """
+    redemption = await queries.lock_own(tx, redemption_id, person_id)
+    if redemption is None:
+        raise RedemptionNotFound
+    if redemption.status != RedemptionStatus.cancelled:
+        await _give_back(tx, redemption, RedemptionStatus.cancelled, person_id)
+    return RedemptionOut.model_validate(redemption)
+
+
+async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut:
+    """Hand the goods over: held points go to the shop, or back to the 公益银行.
+
+    Raises Forbidden, RedemptionNotFound (another merchant's code too),
+    RedemptionNotReserved.
+    """
+    merchant_id = await people.merchant_of(tx, staff_id)
+    code = pickup_code.strip().upper()
+    redemption = await queries.lock_by_pickup_code(tx, code, merchant_id)
+    if redemption is None:
+        raise RedemptionNotFound
+    at = now()
+    if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
+        raise RedemptionNotReserved
+    merchant = await merchant_queries.find(tx, merchant_id)
+    assert merchant is not None
+    payee = (
+        AccountKey(merchant.org_id, Purpose.fund)
+        if merchant.kind == MerchantKind.fund_counter
+        else AccountKey(merchant.id, Purpose.takings)
+    )
+    await _settle(tx, redemption, RedemptionStatus.collected, at, staff_id, Kind.collect, payee)
+    names = await people_queries.names(tx, [redemption.person_id])
+    return CollectedOut(
+        id=redemption.id,
+        reward_id=redemption.reward_id,
+        quantity=redemption.quantity,
+        status=RedemptionStatus.collected,
+        points=redemption.points,
+        person=PayerOut(display_name=people.masked(names[redemption.person_id].display_name)),
+    )
+
+
+async def overdue(tx: Session, limit: int) -> list[UUID]:
+    """Return reservations that nobody collected in time."""
+    return await queries.overdue(tx, now(), limit)
+
+
+async def expire(tx: Session, redemption_id: UUID) -> None:
+    """Give an overdue reservation back; nothing happens if it has been settled meanwhile."""
+    redemption = await queries.lock(tx, redemption_id)
+    if redemption is not None and redemption.status == RedemptionStatus.reserved:
+        await _give_back(tx, redemption, RedemptionStatus.expired, None)
+
+
+async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[RedemptionOut]:
+    """Return the person's redemptions, newest first."""
+    key = decode_cursor(cursor, UUID)
+    rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
+    items = [RedemptionOut.model_validate(row) for row in rows[:limit]]
+    more = len(rows) > limit
+    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+
+
+async def _check_limit(
+    tx: Session, person_id: UUID, reward: Reward, quantity: int, at: datetime
+) -> None:
+    if reward.limit_per_member is None:
+        return
+    since = rewards.running_period(reward.limit_period, at)
+    if await queries.redeemed(tx, person_id, reward.id, since) + quantity > reward.limit_per_member:
+        raise rewards.LimitReached
+
+
+async def _give_back(
+    tx: Session, redemption: Redemption, status: RedemptionStatus, by: UUID | None
+) -> None:
+    payee = AccountKey(redemption.person_id, Purpose.available)
+    await _settle(tx, redemption, status, now(), by, Kind.unhold, payee)
+    await reward_queries.return_stock(
+        tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
+    )
+
+
+async def _settle(
+    tx: Session,
+    redemption: Redemption,
+    status: RedemptionStatus,
+    at: datetime,
+    by: UUID | None,
+    kind: Kind,
+    payee: AccountKey,
+) -> None:
+    if not await queries.settle(tx, redemption.id, status, at, by):
+        raise RedemptionNotReserved
+    reward = await rewards.get(tx, redemption.reward_id)
+    held = AccountKey(redemption.person_id, Purpose.held)
+    word = "兑换领取" if kind is Kind.collect else "兑换退回"
+    posting = _posting(
+        redemption, kind, held, payee, reward.org_id, f"{word}：{reward.name}", closes=True
+    )
+    single(await ledger.post(tx, [posting], at))
+    redemption.status = status
+
+
+def _posting(
+    redemption: Redemption,
+    kind: Kind,
+    payer: AccountKey,
+    payee: AccountKey,
+    org_id: UUID,
+    reason: str,
+    *,
+    closes: bool = False,
+) -> Posting:
+    return Posting(
+        id=new_id() if closes else redemption.id,
+        payer=payer,
+        payee=payee,
+        amount=redemption.points,
+        kind=kind,
+        reason=reason,
+        reference=f"redemption:{redemption.id}:{'settle' if closes else 'hold'}",
+        source_type="redemption",
+        source_id=redemption.id,
+        org_id=org_id,
+        closes_id=redemption.id if closes else None,
+    )
+
+
+def _pickup_code() -> str:
+    return "".join(secrets.choice(PICKUP_ALPHABET) for _ in range(PICKUP_LENGTH))
