@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import exc, text
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlmodel.ext.asyncio.session import AsyncSession
+from sqlalchemy import Executable, Result, exc
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from app.core.errors import Busy
 
@@ -21,8 +21,19 @@ POOL_TIMEOUT_S = 1.5
 # A plan made while the tables were empty stays bad: connections are replaced in turn.
 RECYCLE_S = 600
 
-# One transaction, as queries and services see it.
-Session = AsyncSession
+
+class Session(SQLModelSession):
+    """One transaction, as queries and services see it.
+
+    ``exec`` takes SQLModel's selects. SQLModel deprecates ``execute`` for them; textual
+    SQL has no other way, so here it stays what SQLAlchemy made it.
+    """
+
+    async def execute(  # type: ignore[override]
+        self, statement: Executable, params: dict[str, Any] | None = None
+    ) -> Result[Any]:
+        return await AsyncSession.execute(self, statement, params)
+
 
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
@@ -61,29 +72,29 @@ class Database:
         self._reader = self.engine.execution_options(postgresql_readonly=True)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncSession]:
+    async def transaction(self) -> AsyncIterator[Session]:
         """A read-write transaction: commits at the end, rolls back on any exception."""
         async with self._session(self.engine) as session:
             yield session
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncSession]:
+    async def read(self) -> AsyncIterator[Session]:
         """A READ ONLY transaction: PostgreSQL itself refuses a write in it."""
         async with self._session(self._reader) as session:
             yield session
 
     @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[AsyncSession]:
+    async def snapshot(self) -> AsyncIterator[Session]:
         """A READ ONLY transaction that sees one moment however long it takes."""
         engine = self._reader.execution_options(isolation_level="REPEATABLE READ")
         async with self._session(engine) as session:
             yield session
 
     @asynccontextmanager
-    async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
+    async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
         try:
             async with (
-                AsyncSession(engine, expire_on_commit=False) as session,
+                Session(engine, expire_on_commit=False) as session,
                 session.begin(),
             ):
                 yield session
@@ -91,11 +102,6 @@ class Database:
             raise _translated(error) from error
         except asyncpg.InterfaceError as error:
             raise Busy(retry_after=1) from error
-
-    async def ping(self) -> None:
-        async with self.read() as session:
-            await session.connection()
-            await session.exec(text("SELECT 1"))  # type: ignore[call-overload]
 
     async def close(self) -> None:
         await asyncio.shield(self.engine.dispose())

@@ -67,7 +67,9 @@ async def insert_token(
 async def spend(session: Session, token_hash: bytes, at: datetime) -> Spent | None:
     """Spend a refresh token; None if it was never issued."""
     row = (await session.execute(text(SPEND), {"hash": token_hash, "at": at})).one_or_none()
-    return Spent(*row) if row else None
+    if row is None:
+        return None
+    return Spent(row.family_id, row.person_id, row.expires_at, row.revoked_at, row.was_fresh)
 
 
 async def revoke_family(session: Session, family: UUID, at: datetime) -> None:

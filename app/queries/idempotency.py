@@ -55,7 +55,7 @@ async def claim(session: Session, person: UUID, key: str, fingerprint: bytes) ->
 
 async def find(session: Session, person: UUID, key: str) -> StoredReply | None:
     row = (await session.execute(_FIND, {"person": person, "key": key})).one_or_none()
-    return StoredReply(*row) if row else None
+    return StoredReply(row.fingerprint, row.status, row.body) if row else None
 
 
 async def store(session: Session, person: UUID, key: str, status: int, body: bytes) -> None:

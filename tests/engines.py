@@ -1,0 +1,102 @@
+"""Real engines for the tests: one private PostgreSQL and Valkey, a database a worker.
+
+They live in their own data directory, so that `make run` may run meanwhile. A template
+database is migrated and seeded once for each state of the code; each worker copies it.
+"""
+
+import asyncio
+import fcntl
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+
+import asyncpg
+import psutil
+from pydantic import SecretStr
+
+from app.core.embedded import Engines, create_database, drop_database, engines
+from app.core.settings import Settings
+from app.migrations import migrate
+from app.serve import load_demonstration
+
+ROOT = Path(__file__).resolve().parents[1]
+DATA_DIR = Path(os.environ.get("QX_TEST_DATA_DIR", ROOT / ".data" / "tests"))
+SECRET = "a-secret-of-the-tests-with-more-than-32-bytes"
+
+
+@contextmanager
+def test_engines() -> Iterator[tuple[Engines, str]]:
+    """Yield the engines and the name of an up-to-date template database."""
+    DATA_DIR.mkdir(parents=True, exist_ok=True)
+    with engines(DATA_DIR) as found:
+        with (DATA_DIR / "template.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            template = asyncio.run(_template(found))
+        yield found, template
+
+
+def settings_for(found: Engines, database: str, redis_db: int, **overrides: object) -> Settings:
+    """Return settings for a database of the test engines; rate limits are off."""
+    values: dict[str, object] = {
+        "data_dir": DATA_DIR,
+        "database_url": renamed(found.database_url, database),
+        "migration_database_url": renamed(found.migration_database_url, database),
+        "redis_url": re.sub(r"db=\d+", f"db={redis_db}", found.redis_url),
+        "secret_key": SecretStr(SECRET),
+        "rate_limits": "off",
+        "log_level": "warning",
+    }
+    return Settings.model_validate(values | overrides)
+
+
+def renamed(url: str, database: str) -> str:
+    """Point a database URL at another database of the same server."""
+    return url.replace("/qingxiang?", f"/{database}?")
+
+
+async def _template(found: Engines) -> str:
+    await _drop_leftovers(found.admin_database_url)
+    name = f"template_{_fingerprint()}"
+    if name in await _databases(found.admin_database_url):
+        return name
+    making = f"making_{os.getpid()}"
+    await create_database(found.admin_database_url, making)
+    settings = settings_for(found, making, redis_db=0)
+    assert settings.migration_database_url is not None
+    await asyncio.to_thread(migrate, settings.migration_database_url)
+    await load_demonstration(settings)
+    connection = await asyncpg.connect(_plain(found.admin_database_url))
+    await connection.execute(f'ALTER DATABASE "{making}" RENAME TO "{name}"')
+    await connection.close()
+    return name
+
+
+def _fingerprint() -> str:
+    """Name the state of everything that the template is made of."""
+    digest = sha256()
+    sources = [*(ROOT / "alembic").rglob("*.py"), *(ROOT / "app" / "data").iterdir()]
+    for file in [*sources, ROOT / "app" / "demo" / "seed.py"]:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
+async def _drop_leftovers(admin_url: str) -> None:
+    """Drop databases of runs that died; their names hold the pid."""
+    for name in await _databases(admin_url):
+        found = re.fullmatch(r"(?:test|making|scratch)_(\d+)(?:_\w+)?", name)
+        if found and not psutil.pid_exists(int(found[1])):
+            await drop_database(admin_url, name)
+
+
+async def _databases(admin_url: str) -> set[str]:
+    connection = await asyncpg.connect(_plain(admin_url))
+    rows = await connection.fetch("SELECT datname FROM pg_database")
+    await connection.close()
+    return {row["datname"] for row in rows}
+
+
+def _plain(url: str) -> str:
+    return url.replace("postgresql+asyncpg://", "postgresql://")

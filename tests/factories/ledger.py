@@ -1,0 +1,56 @@
+"""Points for tests, and the proof that none went astray."""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.models.ledger import Kind, Purpose
+from app.queries import ledger as queries
+from app.runtime import Runtime
+from app.services import ledger
+from app.services.ledger import POINTS, AccountKey, Posting
+
+SOME_ORG = UUID(int=7)
+
+
+def award_posting(person: UUID, points: int, *, expires_at: datetime | None = None) -> Posting:
+    """Return a posting that gives points out of a fund."""
+    transfer = new_id()
+    return Posting(
+        id=transfer,
+        payer=AccountKey(SOME_ORG, Purpose.fund),
+        payee=AccountKey(person, Purpose.available),
+        amount=points,
+        kind=Kind.award,
+        reason="测试发放",
+        reference=f"test:{transfer}",
+        source_type="test",
+        source_id=transfer,
+        org_id=SOME_ORG,
+        expires_at=expires_at or now() + timedelta(days=700),
+    )
+
+
+async def give_points(
+    runtime: Runtime, person: UUID, points: int, *, expires_at: datetime | None = None
+) -> UUID:
+    """Give points; return the transfer."""
+    posting = award_posting(person, points, expires_at=expires_at)
+    async with runtime.database.transaction() as tx:
+        single(await ledger.post(tx, [posting], now()))
+    return posting.id
+
+
+async def balance(
+    runtime: Runtime, owner: UUID, purpose: Purpose = Purpose.available, unit: int = POINTS
+) -> int:
+    async with runtime.database.read() as tx:
+        return (await queries.balances(tx, [owner])).get((owner, purpose, unit), 0)
+
+
+async def assert_ledger_verifies(runtime: Runtime) -> None:
+    async with runtime.database.snapshot() as tx:
+        report = await ledger.verify(tx)
+    assert report.differences == []

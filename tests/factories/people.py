@@ -1,0 +1,60 @@
+"""People for tests: each with a login, without going through WeChat."""
+
+from dataclasses import dataclass, field
+from itertools import count
+from uuid import UUID
+
+from app.core.clock import now
+from app.models.people import Role
+from app.queries import auth as auth_queries
+from app.queries import people as queries
+from app.runtime import Runtime
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class TestPerson:
+    """``headers`` make a request the person's own."""
+
+    __test__ = False
+
+    id: UUID
+    name: str
+    headers: dict[str, str] = field(repr=False)
+
+
+async def make_person(runtime: Runtime, name: str = "王小四") -> TestPerson:
+    openid = f"openid-of-test-{id(runtime)}-{next(_numbers)}"
+    async with runtime.database.transaction() as tx:
+        person_id = await queries.insert(
+            tx,
+            openid_index=runtime.vault.indexes(openid)[0],
+            openid_sealed=runtime.vault.seal(openid),
+            display_name=name,
+        )
+        assert person_id is not None
+        family = await auth_queries.start_family(tx, person_id)
+    token = runtime.tokens.sign(person_id, family, now())
+    return TestPerson(person_id, name, {"Authorization": f"Bearer {token}"})
+
+
+async def make_people(runtime: Runtime, number: int) -> list[TestPerson]:
+    return [await make_person(runtime) for _ in range(number)]
+
+
+async def make_with_role(
+    runtime: Runtime, role: Role, *, org: UUID | None = None, merchant: UUID | None = None
+) -> TestPerson:
+    person = await make_person(runtime)
+    async with runtime.database.transaction() as tx:
+        await queries.grant_role(tx, person.id, role, org=org, merchant=merchant)
+    return person
+
+
+async def make_organizer(runtime: Runtime, org: UUID) -> TestPerson:
+    return await make_with_role(runtime, Role.organizer, org=org)
+
+
+async def make_administrator(runtime: Runtime, org: UUID) -> TestPerson:
+    return await make_with_role(runtime, Role.administrator, org=org)
