@@ -25,6 +25,8 @@ from app.migrations import migrate
 PORT_WAIT_S = 10.0
 STOP_WAIT_S = 15.0
 GRACE_S = 10
+# Longer than a proxy keeps its side open: who closes first must not be us.
+KEEP_ALIVE_S = 75
 
 
 class PortTaken(Exception):
@@ -70,6 +72,7 @@ def serve(settings: Settings) -> None:
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
         )
 

@@ -56,13 +56,16 @@ def upgrade() -> None:
         sa.Column("last_number", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint(
             "purpose IN ('available', 'pending', 'held', 'fund', 'takings')",
-            name="ck_ledger_accounts_purpose",
+            name=op.f("ck_ledger_accounts_purpose"),
         ),
-        sa.CheckConstraint("balance >= floor", name="ck_ledger_accounts_floor"),
-        sa.CheckConstraint("last_number >= 0", name="ck_ledger_accounts_last_number"),
-        sa.PrimaryKeyConstraint("id", name="pk_ledger_accounts"),
+        sa.CheckConstraint("balance >= floor", name=op.f("ck_ledger_accounts_floor")),
+        sa.CheckConstraint("last_number >= 0", name=op.f("ck_ledger_accounts_last_number")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_accounts")),
         sa.UniqueConstraint(
-            "owner_id", "purpose", "unit_id", name="uq_ledger_accounts_owner_id_purpose_unit_id"
+            "owner_id",
+            "purpose",
+            "unit_id",
+            name=op.f("uq_ledger_accounts_owner_id_purpose_unit_id"),
         ),
     )
     op.create_table(
@@ -70,10 +73,10 @@ def upgrade() -> None:
         sa.Column("transfer_id", sa.Uuid(), nullable=False),
         sa.Column("lot_id", sa.Uuid(), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.CheckConstraint("amount <> 0", name="ck_ledger_lot_uses_amount"),
-        sa.PrimaryKeyConstraint("transfer_id", "lot_id", name="pk_ledger_lot_uses"),
+        sa.CheckConstraint("amount <> 0", name=op.f("ck_ledger_lot_uses_amount")),
+        sa.PrimaryKeyConstraint("transfer_id", "lot_id", name=op.f("pk_ledger_lot_uses")),
     )
-    op.create_index("ix_ledger_lot_uses_lot_id", "ledger_lot_uses", ["lot_id"], unique=False)
+    op.create_index(op.f("ix_ledger_lot_uses_lot_id"), "ledger_lot_uses", ["lot_id"], unique=False)
     op.create_table(
         "ledger_lots",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -83,9 +86,9 @@ def upgrade() -> None:
         sa.Column("remaining", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
-            "amount > 0 AND remaining BETWEEN 0 AND amount", name="ck_ledger_lots_remaining"
+            "amount > 0 AND remaining BETWEEN 0 AND amount", name=op.f("ck_ledger_lots_remaining")
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_ledger_lots"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_lots")),
     )
     op.create_index(
         "ix_ledger_lots_spendable",
@@ -122,11 +125,13 @@ def upgrade() -> None:
         sa.Column("xact", Xid8(), server_default=sa.text("pg_current_xact_id()"), nullable=False),
         sa.CheckConstraint(
             "kind IN ('award', 'release', 'hold', 'unhold', 'collect', 'charge', 'refund', 'reversal')",
-            name="ck_ledger_transfers_kind",
+            name=op.f("ck_ledger_transfers_kind"),
         ),
-        sa.CheckConstraint("amount > 0", name="ck_ledger_transfers_amount"),
-        sa.CheckConstraint("from_account_id <> to_account_id", name="ck_ledger_transfers_accounts"),
-        sa.PrimaryKeyConstraint("id", name="pk_ledger_transfers"),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_ledger_transfers_amount")),
+        sa.CheckConstraint(
+            "from_account_id <> to_account_id", name=op.f("ck_ledger_transfers_accounts")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_transfers")),
     )
     op.create_index(
         "ix_ledger_transfers_commit_order", "ledger_transfers", ["xact", "id"], unique=False
@@ -153,8 +158,8 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
         sa.Column("name_zh", sa.String(length=40), nullable=False),
-        sa.PrimaryKeyConstraint("id", name="pk_ledger_units"),
-        sa.UniqueConstraint("code", name="uq_ledger_units_code"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_ledger_units")),
+        sa.UniqueConstraint("code", name=op.f("uq_ledger_units_code")),
     )
     op.create_table(
         "orgs",
@@ -165,16 +170,18 @@ def upgrade() -> None:
         sa.Column("parent_id", sa.Uuid(), nullable=True),
         sa.Column("path", sa.Text(collation="C"), nullable=False),
         sa.CheckConstraint(
-            "level IN ('city', 'district', 'street', 'community')", name="ck_orgs_level"
+            "level IN ('city', 'district', 'street', 'community')", name=op.f("ck_orgs_level")
         ),
-        sa.CheckConstraint("path ^@ '/' AND path LIKE '%/' || code || '/'", name="ck_orgs_path"),
-        sa.ForeignKeyConstraint(["parent_id"], ["orgs.id"], name="fk_orgs_parent_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_orgs"),
-        sa.UniqueConstraint("code", name="uq_orgs_code"),
-        sa.UniqueConstraint("path", name="uq_orgs_path"),
+        sa.CheckConstraint(
+            "path ^@ '/' AND path LIKE '%/' || code || '/'", name=op.f("ck_orgs_path")
+        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["orgs.id"], name=op.f("fk_orgs_parent_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_orgs")),
+        sa.UniqueConstraint("code", name=op.f("uq_orgs_code")),
+        sa.UniqueConstraint("path", name=op.f("uq_orgs_path")),
     )
-    op.create_index("ix_orgs_level", "orgs", ["level"], unique=False)
-    op.create_index("ix_orgs_parent_id", "orgs", ["parent_id"], unique=False)
+    op.create_index(op.f("ix_orgs_level"), "orgs", ["level"], unique=False)
+    op.create_index(op.f("ix_orgs_parent_id"), "orgs", ["parent_id"], unique=False)
     op.create_table(
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -191,7 +198,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("handled_at", sa.DateTime(timezone=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name="pk_outbox"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
     )
     op.create_index(
         "ix_outbox_waiting",
@@ -214,8 +221,8 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_people"),
-        sa.UniqueConstraint("openid_index", name="uq_people_openid_index"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_people")),
+        sa.UniqueConstraint("openid_index", name=op.f("uq_people_openid_index")),
     )
     op.create_table(
         "policies",
@@ -233,12 +240,12 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint(
-            "0 < cap_day AND cap_day <= emergency_cap_day", name="ck_policies_cap_day"
+            "0 < cap_day AND cap_day <= emergency_cap_day", name=op.f("ck_policies_cap_day")
         ),
         sa.CheckConstraint(
-            "cap_day <= cap_month AND cap_month <= cap_year", name="ck_policies_cap_order"
+            "cap_day <= cap_month AND cap_month <= cap_year", name=op.f("ck_policies_cap_order")
         ),
-        sa.PrimaryKeyConstraint("version", name="pk_policies"),
+        sa.PrimaryKeyConstraint("version", name=op.f("pk_policies")),
     )
     op.create_table(
         "activities",
@@ -273,27 +280,33 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "category IN ('thought_guidance', 'culture', 'health', 'employment', 'social_life', 'rights_protection', 'safety', 'social_practice', 'volunteer_service', 'property_affairs')",
-            name="ck_activities_category",
+            name=op.f("ck_activities_category"),
         ),
         sa.CheckConstraint(
-            "status IN ('draft', 'published', 'cancelled')", name="ck_activities_status"
+            "status IN ('draft', 'published', 'cancelled')", name=op.f("ck_activities_status")
         ),
-        sa.CheckConstraint("capacity > 0", name="ck_activities_capacity"),
-        sa.CheckConstraint("signup_opens_at < signup_closes_at", name="ck_activities_signup_times"),
-        sa.CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="ck_activities_seats"),
+        sa.CheckConstraint("capacity > 0", name=op.f("ck_activities_capacity")),
         sa.CheckConstraint(
-            "signups_waitlisted >= 0 AND checkins >= 0", name="ck_activities_counters"
+            "signup_opens_at < signup_closes_at", name=op.f("ck_activities_signup_times")
         ),
-        sa.CheckConstraint("starts_at < ends_at", name="ck_activities_times"),
-        sa.ForeignKeyConstraint(["created_by"], ["people.id"], name="fk_activities_created_by"),
-        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name="fk_activities_org_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_activities"),
-        sa.UniqueConstraint("serial", name="uq_activities_serial"),
+        sa.CheckConstraint(
+            "signups_confirmed BETWEEN 0 AND capacity", name=op.f("ck_activities_seats")
+        ),
+        sa.CheckConstraint(
+            "signups_waitlisted >= 0 AND checkins >= 0", name=op.f("ck_activities_counters")
+        ),
+        sa.CheckConstraint("starts_at < ends_at", name=op.f("ck_activities_times")),
+        sa.ForeignKeyConstraint(
+            ["created_by"], ["people.id"], name=op.f("fk_activities_created_by")
+        ),
+        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_activities_org_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_activities")),
+        sa.UniqueConstraint("serial", name=op.f("uq_activities_serial")),
     )
     op.create_index(
         "ix_activities_listing", "activities", ["status", "starts_at", "id"], unique=False
     )
-    op.create_index("ix_activities_org_id", "activities", ["org_id"], unique=False)
+    op.create_index(op.f("ix_activities_org_id"), "activities", ["org_id"], unique=False)
     op.create_index(
         "ix_activities_org_path", "activities", ["org_path", "starts_at", "id"], unique=False
     )
@@ -316,17 +329,21 @@ def upgrade() -> None:
         sa.Column("awarded_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint(
             "reason IN ('full', 'cap_day', 'cap_month', 'cap_year', 'overall_day', 'overall_month', 'overall_year')",
-            name="ck_awards_reason",
+            name=op.f("ck_awards_reason"),
         ),
-        sa.CheckConstraint("state IN ('pending', 'available', 'reversed')", name="ck_awards_state"),
-        sa.CheckConstraint("minutes >= 0", name="ck_awards_minutes"),
-        sa.CheckConstraint("points >= 0 AND points <= points_before_caps", name="ck_awards_points"),
-        sa.ForeignKeyConstraint(["approved_by"], ["people.id"], name="fk_awards_approved_by"),
-        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name="fk_awards_org_id"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_awards_person_id"),
-        sa.ForeignKeyConstraint(["proposed_by"], ["people.id"], name="fk_awards_proposed_by"),
-        sa.PrimaryKeyConstraint("id", name="pk_awards"),
-        sa.UniqueConstraint("reference", name="uq_awards_reference"),
+        sa.CheckConstraint(
+            "state IN ('pending', 'available', 'reversed')", name=op.f("ck_awards_state")
+        ),
+        sa.CheckConstraint("minutes >= 0", name=op.f("ck_awards_minutes")),
+        sa.CheckConstraint(
+            "points >= 0 AND points <= points_before_caps", name=op.f("ck_awards_points")
+        ),
+        sa.ForeignKeyConstraint(["approved_by"], ["people.id"], name=op.f("fk_awards_approved_by")),
+        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_awards_org_id")),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_awards_person_id")),
+        sa.ForeignKeyConstraint(["proposed_by"], ["people.id"], name=op.f("fk_awards_proposed_by")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_awards")),
+        sa.UniqueConstraint("reference", name=op.f("uq_awards_reference")),
     )
     op.create_index("ix_awards_person_time", "awards", ["person_id", "awarded_at"], unique=False)
     op.create_table(
@@ -336,10 +353,10 @@ def upgrade() -> None:
         sa.Column("person_id", sa.Uuid(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
-        sa.CheckConstraint("code ~ '^[0-9]{18}$'", name="ck_card_codes_digits"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_card_codes_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_card_codes"),
-        sa.UniqueConstraint("code", name="uq_card_codes_code"),
+        sa.CheckConstraint("code ~ '^[0-9]{18}$'", name=op.f("ck_card_codes_digits")),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_card_codes_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_card_codes")),
+        sa.UniqueConstraint("code", name=op.f("uq_card_codes_code")),
     )
     op.create_index("ix_card_codes_person", "card_codes", ["person_id", "expires_at"], unique=False)
     op.create_table(
@@ -353,10 +370,10 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.CheckConstraint("status IN ('active', 'suspended')", name="ck_cards_status"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_cards_person_id"),
-        sa.PrimaryKeyConstraint("person_id", name="pk_cards"),
-        sa.UniqueConstraint("serial", name="uq_cards_serial"),
+        sa.CheckConstraint("status IN ('active', 'suspended')", name=op.f("ck_cards_status")),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_cards_person_id")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_cards")),
+        sa.UniqueConstraint("serial", name=op.f("uq_cards_serial")),
     )
     op.create_table(
         "idempotency_keys",
@@ -371,8 +388,10 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_idempotency_keys_person_id"),
-        sa.PrimaryKeyConstraint("person_id", "key", name="pk_idempotency_keys"),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_idempotency_keys_person_id")
+        ),
+        sa.PrimaryKeyConstraint("person_id", "key", name=op.f("pk_idempotency_keys")),
     )
     op.create_table(
         "merchants",
@@ -386,11 +405,11 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.CheckConstraint("kind IN ('shop', 'fund_counter')", name="ck_merchants_kind"),
-        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name="fk_merchants_org_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_merchants"),
+        sa.CheckConstraint("kind IN ('shop', 'fund_counter')", name=op.f("ck_merchants_kind")),
+        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_merchants_org_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_merchants")),
     )
-    op.create_index("ix_merchants_org_id", "merchants", ["org_id"], unique=False)
+    op.create_index(op.f("ix_merchants_org_id"), "merchants", ["org_id"], unique=False)
     op.create_table(
         "notices",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -404,9 +423,9 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_notices_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_notices"),
-        sa.UniqueConstraint("outbox_id", name="uq_notices_outbox_id"),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_notices_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notices")),
+        sa.UniqueConstraint("outbox_id", name=op.f("uq_notices_outbox_id")),
     )
     op.create_index("ix_notices_person", "notices", ["person_id", "id"], unique=False)
     op.create_table(
@@ -422,9 +441,11 @@ def upgrade() -> None:
         sa.Column("cap_year", sa.Integer(), nullable=True),
         sa.Column("evidence", postgresql.ARRAY(sa.Text()), nullable=False),
         sa.Column("notes", sa.String(length=300), nullable=False),
-        sa.CheckConstraint("points > 0", name="ck_policy_rules_points"),
-        sa.ForeignKeyConstraint(["version"], ["policies.version"], name="fk_policy_rules_version"),
-        sa.PrimaryKeyConstraint("version", "key", name="pk_policy_rules"),
+        sa.CheckConstraint("points > 0", name=op.f("ck_policy_rules_points")),
+        sa.ForeignKeyConstraint(
+            ["version"], ["policies.version"], name=op.f("fk_policy_rules_version")
+        ),
+        sa.PrimaryKeyConstraint("version", "key", name=op.f("pk_policy_rules")),
     )
     op.create_table(
         "policy_tiers",
@@ -435,8 +456,10 @@ def upgrade() -> None:
         sa.Column("min_points_12m", sa.Integer(), nullable=False),
         sa.Column("min_hours_12m", sa.Integer(), nullable=False),
         sa.Column("benefits_zh", sa.String(length=300), nullable=False),
-        sa.ForeignKeyConstraint(["version"], ["policies.version"], name="fk_policy_tiers_version"),
-        sa.PrimaryKeyConstraint("version", "key", name="pk_policy_tiers"),
+        sa.ForeignKeyConstraint(
+            ["version"], ["policies.version"], name=op.f("fk_policy_tiers_version")
+        ),
+        sa.PrimaryKeyConstraint("version", "key", name=op.f("pk_policy_tiers")),
     )
     op.create_table(
         "token_families",
@@ -449,10 +472,14 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_token_families_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_token_families"),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_token_families_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_token_families")),
     )
-    op.create_index("ix_token_families_person_id", "token_families", ["person_id"], unique=False)
+    op.create_index(
+        op.f("ix_token_families_person_id"), "token_families", ["person_id"], unique=False
+    )
     op.create_table(
         "charges",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -470,12 +497,14 @@ def upgrade() -> None:
         ),
         sa.Column("refunded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("refund_reason", sa.String(length=100), nullable=True),
-        sa.CheckConstraint("status IN ('charged', 'refunded')", name="ck_charges_status"),
-        sa.CheckConstraint("points > 0", name="ck_charges_points"),
-        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name="fk_charges_merchant_id"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_charges_person_id"),
-        sa.ForeignKeyConstraint(["staff_id"], ["people.id"], name="fk_charges_staff_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_charges"),
+        sa.CheckConstraint("status IN ('charged', 'refunded')", name=op.f("ck_charges_status")),
+        sa.CheckConstraint("points > 0", name=op.f("ck_charges_points")),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchants.id"], name=op.f("fk_charges_merchant_id")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_charges_person_id")),
+        sa.ForeignKeyConstraint(["staff_id"], ["people.id"], name=op.f("fk_charges_staff_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_charges")),
     )
     op.create_index(
         "ix_charges_merchant_time", "charges", ["merchant_id", "created_at"], unique=False
@@ -491,21 +520,26 @@ def upgrade() -> None:
         sa.Column("distance_m", sa.Integer(), nullable=True),
         sa.Column("checked_in_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("award_id", sa.Uuid(), nullable=False),
-        sa.CheckConstraint("method IN ('rotating_code')", name="ck_checkins_method"),
-        sa.ForeignKeyConstraint(["activity_id"], ["activities.id"], name="fk_checkins_activity_id"),
+        sa.CheckConstraint("method IN ('rotating_code')", name=op.f("ck_checkins_method")),
+        sa.ForeignKeyConstraint(
+            ["activity_id"], ["activities.id"], name=op.f("fk_checkins_activity_id")
+        ),
         sa.ForeignKeyConstraint(
             ["award_id"],
             ["awards.id"],
-            name="fk_checkins_award_id",
+            name=op.f("fk_checkins_award_id"),
             initially="DEFERRED",
             deferrable=True,
         ),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_checkins_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_checkins"),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_checkins_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_checkins")),
         sa.UniqueConstraint(
-            "activity_id", "session", "person_id", name="uq_checkins_activity_id_session_person_id"
+            "activity_id",
+            "session",
+            "person_id",
+            name=op.f("uq_checkins_activity_id_session_person_id"),
         ),
-        sa.UniqueConstraint("award_id", name="uq_checkins_award_id"),
+        sa.UniqueConstraint("award_id", name=op.f("uq_checkins_award_id")),
     )
     op.create_index("ix_checkins_person", "checkins", ["person_id", "id"], unique=False)
     op.create_table(
@@ -515,11 +549,13 @@ def upgrade() -> None:
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
-            ["family_id"], ["token_families.id"], name="fk_refresh_tokens_family_id"
+            ["family_id"], ["token_families.id"], name=op.f("fk_refresh_tokens_family_id")
         ),
-        sa.PrimaryKeyConstraint("hash", name="pk_refresh_tokens"),
+        sa.PrimaryKeyConstraint("hash", name=op.f("pk_refresh_tokens")),
     )
-    op.create_index("ix_refresh_tokens_family_id", "refresh_tokens", ["family_id"], unique=False)
+    op.create_index(
+        op.f("ix_refresh_tokens_family_id"), "refresh_tokens", ["family_id"], unique=False
+    )
     op.create_table(
         "rewards",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -535,25 +571,27 @@ def upgrade() -> None:
         sa.Column("limit_period", sa.String(length=20), nullable=True),
         sa.Column("min_tier", sa.String(length=20), nullable=False),
         sa.CheckConstraint(
-            "kind IN ('goods', 'voucher', 'place', 'donation')", name="ck_rewards_kind"
+            "kind IN ('goods', 'voucher', 'place', 'donation')", name=op.f("ck_rewards_kind")
         ),
         sa.CheckConstraint(
             "limit_period IN ('session', 'month', 'quarter', 'year')",
-            name="ck_rewards_limit_period",
+            name=op.f("ck_rewards_limit_period"),
         ),
         sa.CheckConstraint(
             "stock_period IN ('session', 'month', 'quarter', 'year')",
-            name="ck_rewards_stock_period",
+            name=op.f("ck_rewards_stock_period"),
         ),
         sa.CheckConstraint(
-            "points > 0 AND stock >= 0 AND limit_per_member > 0", name="ck_rewards_numbers"
+            "points > 0 AND stock >= 0 AND limit_per_member > 0", name=op.f("ck_rewards_numbers")
         ),
-        sa.ForeignKeyConstraint(["merchant_id"], ["merchants.id"], name="fk_rewards_merchant_id"),
-        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name="fk_rewards_org_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_rewards"),
-        sa.UniqueConstraint("merchant_id", "key", name="uq_rewards_merchant_id_key"),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchants.id"], name=op.f("fk_rewards_merchant_id")
+        ),
+        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_rewards_org_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_rewards")),
+        sa.UniqueConstraint("merchant_id", "key", name=op.f("uq_rewards_merchant_id_key")),
     )
-    op.create_index("ix_rewards_org_id", "rewards", ["org_id"], unique=False)
+    op.create_index(op.f("ix_rewards_org_id"), "rewards", ["org_id"], unique=False)
     op.create_table(
         "role_grants",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
@@ -569,18 +607,20 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "CASE role WHEN 'merchant_staff' THEN merchant_id IS NOT NULL AND org_id IS NULL ELSE org_id IS NOT NULL AND merchant_id IS NULL END",
-            name="ck_role_grants_place",
+            name=op.f("ck_role_grants_place"),
         ),
         sa.CheckConstraint(
             "role IN ('organizer', 'auditor', 'administrator', 'merchant_staff')",
-            name="ck_role_grants_role",
+            name=op.f("ck_role_grants_role"),
         ),
         sa.ForeignKeyConstraint(
-            ["merchant_id"], ["merchants.id"], name="fk_role_grants_merchant_id"
+            ["merchant_id"], ["merchants.id"], name=op.f("fk_role_grants_merchant_id")
         ),
-        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name="fk_role_grants_org_id"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_role_grants_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_role_grants"),
+        sa.ForeignKeyConstraint(["org_id"], ["orgs.id"], name=op.f("fk_role_grants_org_id")),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_role_grants_person_id")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_role_grants")),
     )
     op.create_index(
         "uq_role_grants_place",
@@ -604,15 +644,17 @@ def upgrade() -> None:
         ),
         sa.Column("cancelled_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(
-            "(status = 'waitlisted') <= (queue_number IS NOT NULL)", name="ck_signups_queue"
+            "(status = 'waitlisted') <= (queue_number IS NOT NULL)", name=op.f("ck_signups_queue")
         ),
         sa.CheckConstraint(
             "status IN ('confirmed', 'waitlisted', 'pending', 'cancelled')",
-            name="ck_signups_status",
+            name=op.f("ck_signups_status"),
         ),
-        sa.ForeignKeyConstraint(["activity_id"], ["activities.id"], name="fk_signups_activity_id"),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_signups_person_id"),
-        sa.PrimaryKeyConstraint("id", name="pk_signups"),
+        sa.ForeignKeyConstraint(
+            ["activity_id"], ["activities.id"], name=op.f("fk_signups_activity_id")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name=op.f("fk_signups_person_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_signups")),
     )
     op.create_index("ix_signups_person", "signups", ["person_id", "id"], unique=False)
     op.create_index(
@@ -651,17 +693,23 @@ def upgrade() -> None:
         sa.Column("settled_by", sa.Uuid(), nullable=True),
         sa.CheckConstraint(
             "status IN ('reserved', 'collected', 'cancelled', 'expired')",
-            name="ck_redemptions_status",
+            name=op.f("ck_redemptions_status"),
         ),
-        sa.CheckConstraint("quantity > 0 AND points > 0", name="ck_redemptions_numbers"),
+        sa.CheckConstraint("quantity > 0 AND points > 0", name=op.f("ck_redemptions_numbers")),
         sa.ForeignKeyConstraint(
-            ["merchant_id"], ["merchants.id"], name="fk_redemptions_merchant_id"
+            ["merchant_id"], ["merchants.id"], name=op.f("fk_redemptions_merchant_id")
         ),
-        sa.ForeignKeyConstraint(["person_id"], ["people.id"], name="fk_redemptions_person_id"),
-        sa.ForeignKeyConstraint(["reward_id"], ["rewards.id"], name="fk_redemptions_reward_id"),
-        sa.ForeignKeyConstraint(["settled_by"], ["people.id"], name="fk_redemptions_settled_by"),
-        sa.PrimaryKeyConstraint("id", name="pk_redemptions"),
-        sa.UniqueConstraint("pickup_code", name="uq_redemptions_pickup_code"),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_redemptions_person_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["reward_id"], ["rewards.id"], name=op.f("fk_redemptions_reward_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["settled_by"], ["people.id"], name=op.f("fk_redemptions_settled_by")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_redemptions")),
+        sa.UniqueConstraint("pickup_code", name=op.f("uq_redemptions_pickup_code")),
     )
     op.create_index(
         "ix_redemptions_merchant_time", "redemptions", ["merchant_id", "settled_at"], unique=False
@@ -680,9 +728,11 @@ def upgrade() -> None:
         sa.Column("reward_id", sa.Uuid(), nullable=False),
         sa.Column("period_start", sa.DateTime(timezone=True), nullable=False),
         sa.Column("remaining", sa.Integer(), nullable=False),
-        sa.CheckConstraint("remaining >= 0", name="ck_reward_stocks_remaining"),
-        sa.ForeignKeyConstraint(["reward_id"], ["rewards.id"], name="fk_reward_stocks_reward_id"),
-        sa.PrimaryKeyConstraint("reward_id", "period_start", name="pk_reward_stocks"),
+        sa.CheckConstraint("remaining >= 0", name=op.f("ck_reward_stocks_remaining")),
+        sa.ForeignKeyConstraint(
+            ["reward_id"], ["rewards.id"], name=op.f("fk_reward_stocks_reward_id")
+        ),
+        sa.PrimaryKeyConstraint("reward_id", "period_start", name=op.f("pk_reward_stocks")),
     )
     op.execute(
         "INSERT INTO ledger_units (id, code, name_zh) VALUES"
@@ -726,22 +776,22 @@ def downgrade() -> None:
         "uq_role_grants_place", table_name="role_grants", postgresql_nulls_not_distinct=True
     )
     op.drop_table("role_grants")
-    op.drop_index("ix_rewards_org_id", table_name="rewards")
+    op.drop_index(op.f("ix_rewards_org_id"), table_name="rewards")
     op.drop_table("rewards")
-    op.drop_index("ix_refresh_tokens_family_id", table_name="refresh_tokens")
+    op.drop_index(op.f("ix_refresh_tokens_family_id"), table_name="refresh_tokens")
     op.drop_table("refresh_tokens")
     op.drop_index("ix_checkins_person", table_name="checkins")
     op.drop_table("checkins")
     op.drop_index("ix_charges_person", table_name="charges")
     op.drop_index("ix_charges_merchant_time", table_name="charges")
     op.drop_table("charges")
-    op.drop_index("ix_token_families_person_id", table_name="token_families")
+    op.drop_index(op.f("ix_token_families_person_id"), table_name="token_families")
     op.drop_table("token_families")
     op.drop_table("policy_tiers")
     op.drop_table("policy_rules")
     op.drop_index("ix_notices_person", table_name="notices")
     op.drop_table("notices")
-    op.drop_index("ix_merchants_org_id", table_name="merchants")
+    op.drop_index(op.f("ix_merchants_org_id"), table_name="merchants")
     op.drop_table("merchants")
     op.drop_table("idempotency_keys")
     op.drop_table("cards")
@@ -750,7 +800,7 @@ def downgrade() -> None:
     op.drop_index("ix_awards_person_time", table_name="awards")
     op.drop_table("awards")
     op.drop_index("ix_activities_org_path", table_name="activities")
-    op.drop_index("ix_activities_org_id", table_name="activities")
+    op.drop_index(op.f("ix_activities_org_id"), table_name="activities")
     op.drop_index("ix_activities_listing", table_name="activities")
     op.drop_table("activities")
     op.drop_table("policies")
@@ -759,8 +809,8 @@ def downgrade() -> None:
         "ix_outbox_waiting", table_name="outbox", postgresql_where=sa.text("handled_at IS NULL")
     )
     op.drop_table("outbox")
-    op.drop_index("ix_orgs_parent_id", table_name="orgs")
-    op.drop_index("ix_orgs_level", table_name="orgs")
+    op.drop_index(op.f("ix_orgs_parent_id"), table_name="orgs")
+    op.drop_index(op.f("ix_orgs_level"), table_name="orgs")
     op.drop_table("orgs")
     op.drop_table("ledger_units")
     op.drop_index("uq_ledger_transfers_to", table_name="ledger_transfers")
@@ -780,6 +830,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("remaining > 0"),
     )
     op.drop_table("ledger_lots")
-    op.drop_index("ix_ledger_lot_uses_lot_id", table_name="ledger_lot_uses")
+    op.drop_index(op.f("ix_ledger_lot_uses_lot_id"), table_name="ledger_lot_uses")
     op.drop_table("ledger_lot_uses")
     op.drop_table("ledger_accounts")

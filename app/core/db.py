@@ -17,7 +17,9 @@ from app.core.errors import Busy
 LOCK_TIMEOUT_MS = 1_500
 STATEMENT_TIMEOUT_MS = 2_000
 COMMAND_TIMEOUT_S = 2.5
-POOL_TIMEOUT_S = 1.5
+CONNECT_TIMEOUT_S = 1.5
+# How long a request queues for a connection: a hall of 500 phones is worked off in that time.
+POOL_TIMEOUT_S = 10.0
 # A plan made while the tables were empty stays bad: connections are replaced in turn.
 RECYCLE_S = 600
 
@@ -65,7 +67,7 @@ class Database:
             hide_parameters=True,  # an error's text must not carry personal data into a log
             connect_args={
                 "server_settings": settings,
-                "timeout": 30 if patient else POOL_TIMEOUT_S,
+                "timeout": 30 if patient else CONNECT_TIMEOUT_S,
                 "command_timeout": None if patient else COMMAND_TIMEOUT_S,
             },
         )

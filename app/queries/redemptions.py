@@ -29,10 +29,11 @@ FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id A
     AS k(id, merchant_id, person_id, staff_id, points, note)
 """)
 
-_REFUND = text("""
+# The conditional update is the guard: of many refunds at once, one finds it charged.
+REFUND = """
 UPDATE charges SET status = 'refunded', refunded_at = :at, refund_reason = :reason
 WHERE id = :id AND status = 'charged'
-""")
+"""
 
 
 async def insert(session: Session, redemption: Redemption) -> None:
@@ -128,5 +129,5 @@ async def lock_charge(session: Session, charge_id: UUID, merchant: UUID) -> Char
 
 async def refund(session: Session, charge_id: UUID, at: datetime, reason: str) -> bool:
     """Mark a charge as refunded; False if it was."""
-    done = await session.execute(_REFUND, {"id": charge_id, "at": at, "reason": reason})
+    done = await session.execute(text(REFUND), {"id": charge_id, "at": at, "reason": reason})
     return bool(done.rowcount)  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 """Small helpers for calling the API."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -23,3 +24,41 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     assert body["title"]
     assert body["detail"] == body["msg"]
     assert body["request_id"] == response.headers["x-request-id"]
+
+
+async def wechat_code(api: httpx.AsyncClient, user: str) -> str:
+    """Return a login code, as ``wx.login`` would on the user's phone."""
+    made = await api.post("/sandbox/wechat/codes", json={"user": user})
+    assert made.status_code == 200, made.text
+    return str(made.json()["code"])
+
+
+async def log_in(api: httpx.AsyncClient, user: str | None = None) -> dict[str, Any]:
+    """Log a sandbox user in, a new one unless named; return the reply's body."""
+    code = await wechat_code(api, user or f"user-{uuid4()}")
+    reply = await api.post("/api/v1/auth/wechat", json={"code": code})
+    assert reply.status_code == 200, reply.text
+    body: dict[str, Any] = reply.json()
+    return body
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def walk(
+    api: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None, **params: Any
+) -> list[dict[str, Any]]:
+    """Read a list from its first page to its last; a cursor that runs in a circle fails."""
+    items: list[dict[str, Any]] = []
+    cursor: dict[str, str] = {}
+    for _ in range(100):
+        page = await api.get(path, headers=headers, params=params | cursor)
+        assert page.status_code == 200, page.text
+        body = page.json()
+        assert len(body["items"]) <= params.get("limit", 20)
+        items += body["items"]
+        if body["next_cursor"] is None:
+            return items
+        cursor = {"cursor": body["next_cursor"]}
+    raise AssertionError("a list of a hundred pages")

@@ -15,12 +15,14 @@ from app.services.ledger import POINTS, AccountKey, Posting
 SOME_ORG = UUID(int=7)
 
 
-def award_posting(person: UUID, points: int, *, expires_at: datetime | None = None) -> Posting:
+def award_posting(
+    person: UUID, points: int, *, expires_at: datetime | None = None, org: UUID = SOME_ORG
+) -> Posting:
     """Return a posting that gives points out of a fund."""
     transfer = new_id()
     return Posting(
         id=transfer,
-        payer=AccountKey(SOME_ORG, Purpose.fund),
+        payer=AccountKey(org, Purpose.fund),
         payee=AccountKey(person, Purpose.available),
         amount=points,
         kind=Kind.award,
@@ -28,18 +30,24 @@ def award_posting(person: UUID, points: int, *, expires_at: datetime | None = No
         reference=f"test:{transfer}",
         source_type="test",
         source_id=transfer,
-        org_id=SOME_ORG,
+        org_id=org,
         expires_at=expires_at or now() + timedelta(days=700),
     )
 
 
 async def give_points(
-    runtime: Runtime, person: UUID, points: int, *, expires_at: datetime | None = None
+    runtime: Runtime,
+    person: UUID,
+    points: int,
+    *,
+    expires_at: datetime | None = None,
+    org: UUID = SOME_ORG,
+    at: datetime | None = None,
 ) -> UUID:
-    """Give points; return the transfer."""
-    posting = award_posting(person, points, expires_at=expires_at)
+    """Give points, now or at a moment of the past; return the transfer."""
+    posting = award_posting(person, points, expires_at=expires_at, org=org)
     async with runtime.database.transaction() as tx:
-        single(await ledger.post(tx, [posting], now()))
+        single(await ledger.post(tx, [posting], at or now()))
     return posting.id
 
 

@@ -1,0 +1,178 @@
+"""The document from which clients are generated, and the page that shows it."""
+
+import importlib
+import pkgutil
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+import app as package
+from app.core.errors import Refusal
+from app.core.problems import MEDIA_TYPE
+
+PROBLEM = {"$ref": "#/components/schemas/Problem"}
+DOTTED = re.compile(r"[a-z_]+\.[a-z_]+")
+CHINESE = re.compile(r"[一-鿿]")
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    found: dict[str, Any] = app.openapi()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def refusals() -> list[type[Refusal]]:
+    """Every class of refusal in the application."""
+    for info in pkgutil.walk_packages(package.__path__, "app."):
+        if not info.name.endswith("__main__"):
+            importlib.import_module(info.name)
+    found: list[type[Refusal]] = []
+    waiting = list(Refusal.__subclasses__())
+    while waiting:
+        one = waiting.pop()
+        waiting += one.__subclasses__()
+        if one.__module__.startswith("app."):
+            found.append(one)
+    return found
+
+
+def test_every_refusal_is_documented_as_a_problem(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        refused = {s: r for s, r in operation["responses"].items() if int(s) >= 400}
+        assert "503" in refused, name
+        for status, response in refused.items():
+            where = f"{name} {status}"
+            assert set(response["content"]) == {MEDIA_TYPE}, where
+            assert response["content"][MEDIA_TYPE]["schema"] == PROBLEM, where
+            assert re.fullmatch(r"`[a-z_.]+`(, `[a-z_.]+`)*", response["description"]), where
+
+
+def test_documented_codes_exist_and_belong_to_their_status(document: dict[str, Any]) -> None:
+    status_of = {one.code: one.status for one in refusals()}
+    for name, operation in operations(document):
+        for status, response in operation["responses"].items():
+            if int(status) >= 400:
+                for code in re.findall(r"`([^`]+)`", response["description"]):
+                    assert status_of[code] == int(status), f"{name} {code}"
+
+
+def test_fastapis_own_error_is_nowhere(document: dict[str, Any]) -> None:
+    assert "HTTPValidationError" not in str(document)
+    assert "ValidationError" not in document["components"]["schemas"]
+
+
+def test_every_id_is_a_string(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        for field, shape in schema.get("properties", {}).items():
+            if field == "id" or field.endswith("_id"):
+                kinds = {one.get("type") for one in shape.get("anyOf", [shape])}
+                assert kinds <= {"string", "null"}, f"{name}.{field}"
+    for name, operation in operations(document):
+        for parameter in operation.get("parameters", []):
+            if parameter["name"].endswith("_id"):
+                shape = parameter["schema"]
+                kinds = {one.get("type") for one in shape.get("anyOf", [shape])}
+                assert kinds <= {"string", "null"}, f"{name} {parameter['name']}"
+
+
+def test_nothing_that_comes_in_is_without_a_bound(document: dict[str, Any]) -> None:
+    for name, schema in document["components"]["schemas"].items():
+        if not name.endswith("In"):
+            continue
+        assert schema.get("additionalProperties") is False, name
+        for field, shape in schema.get("properties", {}).items():
+            for one in shape.get("anyOf", [shape]):
+                bounded = {"string": "maxLength", "array": "maxItems"}.get(one.get("type"))
+                free = one.get("format") or one.get("enum") or one.get("const")
+                assert bounded is None or free or bounded in one, f"{name}.{field}"
+
+
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    names = set(re.findall(r"'#/components/schemas/([^']+)'", str(document)))
+    assert names <= set(document["components"]["schemas"])
+
+
+def test_every_operation_says_what_it_does(document: dict[str, Any]) -> None:
+    assert [name for name, one in operations(document) if not one.get("description")] == []
+
+
+def test_what_needs_a_login_says_so(document: dict[str, Any]) -> None:
+    for name, operation in operations(document):
+        public = operation["x-policy"] in {"anyone", "probe"}
+        assert ({} in operation["security"]) is public, name
+
+
+# fastapi-swagger reads its files by a function that 3.11 deprecates and 3.13 took back.
+@pytest.mark.filterwarnings("ignore:(open|read)_\\w+ is deprecated:DeprecationWarning")
+async def test_the_page_asks_no_other_host(api: httpx.AsyncClient) -> None:
+    page = await api.get("/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page.text)
+    assert addresses
+    strangers = [a for a in addresses if "//" in a and not a.startswith("http://test/")]
+    assert strangers == []
+    for address in addresses:
+        assert (await api.get(address)).status_code == 200, address
+
+
+async def test_the_document_is_served(api: httpx.AsyncClient, document: dict[str, Any]) -> None:
+    reply = await api.get("/openapi.json")
+    assert reply.json() == document
+
+
+def test_every_refusal_has_a_code_of_its_own() -> None:
+    found = refusals()
+    assert len(found) > 30
+    codes = Counter(one.code for one in found)
+    assert [code for code, times in codes.items() if times > 1] == []
+    assert [code for code in codes if not DOTTED.fullmatch(code)] == []
+
+
+def test_every_refusal_speaks_both_languages() -> None:
+    for one in refusals():
+        assert CHINESE.search(one.zh), one.code
+        assert not CHINESE.search(one.en), one.code
+        assert one.en.endswith("."), one.code
+        assert one.title, one.code
+        assert 400 <= one.status <= 503, one.code
+
+
+def test_the_refusals_that_front_ends_rely_on_keep_code_and_status() -> None:
+    promised = {
+        "auth.code_invalid": 401,
+        "auth.token_invalid": 401,
+        "auth.refresh_reused": 401,
+        "auth.forbidden": 403,
+        "request.invalid": 422,
+        "request.too_large": 413,
+        "request.rate_limited": 429,
+        "idempotency.key_missing": 400,
+        "idempotency.key_reused": 422,
+        "idempotency.in_flight": 409,
+        "activities.not_found": 404,
+        "activities.not_open": 409,
+        "signups.closed": 409,
+        "checkins.code_invalid": 422,
+        "checkins.code_expired": 422,
+        "checkins.not_signed_up": 403,
+        "checkins.outside_window": 409,
+        "cards.code_invalid": 422,
+        "cards.code_used": 409,
+        "points.insufficient": 409,
+        "rewards.out_of_stock": 409,
+        "rewards.limit_reached": 409,
+        "redemptions.not_found": 404,
+        "service.busy": 503,
+    }
+    assert promised.items() <= {one.code: one.status for one in refusals()}.items()

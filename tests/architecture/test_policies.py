@@ -1,0 +1,131 @@
+"""Who may call what: the whole table, written out, so that a new route is a decision."""
+
+from pkgutil import iter_modules
+
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from app import main, routers
+from app.core.routes import Router
+from app.core.settings import Settings
+from app.deps import ANYONE, Policy, allow
+from app.main import create_app
+from app.policies import PolicyUndeclared, policy_of, require_policies, routes_with_policies
+
+TABLE = {
+    "GET /healthz": "probe",
+    "GET /readyz": "probe",
+    "GET /metrics": "probe",
+    "POST /api/v1/auth/wechat": "anyone",
+    "POST /api/v1/auth/refresh": "anyone",
+    "POST /api/v1/auth/logout": "person",
+    "GET /api/v1/me": "person",
+    "PUT /api/v1/me": "person",
+    "GET /api/v1/orgs": "anyone",
+    "GET /api/v1/activities": "anyone",
+    "POST /api/v1/activities": "organizer",
+    "GET /api/v1/activities/{activity_id}": "anyone",
+    "POST /api/v1/activities/{activity_id}/publish": "organizer",
+    "GET /api/v1/activities/{activity_id}/checkin-code": "organizer",
+    "GET /api/v1/activities/{activity_id}/checkin-code.svg": "organizer",
+    "POST /api/v1/activities/{activity_id}/signups": "person",
+    "DELETE /api/v1/signups/{signup_id}": "person",
+    "GET /api/v1/me/signups": "person",
+    "POST /api/v1/checkins": "person",
+    "GET /api/v1/me/points": "person",
+    "GET /api/v1/me/points/entries": "person",
+    "POST /api/v1/ledger/transfers/{transfer_id}/reversal": "administrator",
+    "POST /api/v1/awards": "organizer",
+    "POST /api/v1/awards/{award_id}/approval": "organizer",
+    "GET /api/v1/me/card": "person",
+    "GET /api/v1/me/card/code": "person",
+    "GET /api/v1/rewards": "anyone",
+    "POST /api/v1/redemptions": "person",
+    "POST /api/v1/redemptions/{redemption_id}/cancel": "person",
+    "GET /api/v1/me/redemptions": "person",
+    "POST /api/v1/merchant/redemptions/collect": "merchant staff",
+    "POST /api/v1/merchant/charges": "merchant staff",
+    "POST /api/v1/merchant/charges/{charge_id}/refund": "merchant staff",
+    "GET /api/v1/merchant/statement": "merchant staff",
+    "GET /api/v1/leaderboards": "anyone",
+    "GET /api/v1/me/notices": "person",
+}
+
+
+def name_of(policy: Policy | None) -> str | None:
+    return policy.name if policy else None
+
+
+def served(app: FastAPI) -> dict[str, str | None]:
+    """Every API route that FastAPI serves, included routers too, with its policy."""
+    return {
+        f"{method} {context.path}": name_of(policy_of(context.original_route))
+        for context in iter_route_contexts(app.routes)
+        if isinstance(context.original_route, APIRoute) and context.original_route.include_in_schema
+        for method in context.methods or ()
+    }
+
+
+def test_the_table_is_what_is_served(app: FastAPI) -> None:
+    assert served(app) == TABLE
+
+
+def test_the_start_up_check_sees_every_served_route(app: FastAPI) -> None:
+    seen = {route.operation_id for route, _ in routes_with_policies(app)}
+    document = app.openapi()["paths"]
+    assert seen == {one["operationId"] for path in document.values() for one in path.values()}
+
+
+def test_the_document_tells_the_policy(app: FastAPI) -> None:
+    told = {
+        f"{method.upper()} {path}": operation["x-policy"]
+        for path, operations in app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
+    assert told == TABLE
+
+
+def test_a_route_without_a_policy_keeps_the_application_from_starting(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = Router()
+
+    @bare.get("/bare")
+    async def bare_handler() -> None: ...
+
+    monkeypatch.setattr("app.routers.orgs.router", bare)
+    with pytest.raises(PolicyUndeclared, match="/bare"):
+        create_app(settings)
+
+
+def test_a_bare_route_on_the_application_itself_is_found() -> None:
+    application = FastAPI()
+
+    @application.get("/bare")
+    async def bare_handler() -> None: ...
+
+    with pytest.raises(PolicyUndeclared, match="/bare"):
+        require_policies(application)
+
+
+def test_a_route_with_a_policy_is_no_reason_to_refuse() -> None:
+    application = FastAPI()
+
+    @application.get("/guarded", **allow(ANYONE))
+    async def guarded() -> None: ...
+
+    require_policies(application)
+
+
+def test_the_policy_runs_before_every_other_dependency(app: FastAPI) -> None:
+    """A transaction that is opened for a stranger would cost us what it costs nobody else."""
+    for context in iter_route_contexts(app.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            assert isinstance(route.dependant.dependencies[0].call, Policy), context.path
+
+
+def test_every_router_module_is_included() -> None:
+    included = {module.__name__ for module in (*main.ROUTERS, main.health)}
+    assert included == {f"app.routers.{info.name}" for info in iter_modules(routers.__path__)}

@@ -1,0 +1,225 @@
+"""Rushes: many requests at once, and the facts that they leave behind.
+
+Each returns plain facts. A test asserts what they must be; its negative control runs the
+same rush with one guard taken out and asserts that they are not.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app.models.people import Role
+from app.runtime import Runtime
+from tests.factories.activities import current_code, make_activity, make_attended
+from tests.factories.http import keyed
+from tests.factories.ledger import balance, give_points
+from tests.factories.orgs import make_org
+from tests.factories.people import make_people, make_person, make_with_role
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
+
+Facts = dict[str, Any]
+
+
+@asynccontextmanager
+async def client_of(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client, app.state.runtime
+
+
+async def scans_by_one_person(app: FastAPI, number: int = 200) -> Facts:
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        activity = await make_attended(runtime, person, hours=2)
+        body = {"code": current_code(runtime, activity)}
+        replies = await _at_once(
+            api.post("/api/v1/checkins", headers=person.headers, json=body) for _ in range(number)
+        )
+        return {
+            "statuses": _statuses(replies),
+            "replies": len({reply.text for reply in replies}),
+            "checkins": await _count(runtime, "checkins", "person_id", person.id),
+            "awards": await _count(runtime, "awards", "person_id", person.id),
+            "points": await balance(runtime, person.id),
+        }
+
+
+async def people_for_places(app: FastAPI, people: int = 500, places: int = 50) -> Facts:
+    async with client_of(app) as (api, runtime):
+        activity = await make_activity(runtime, capacity=places)
+        crowd = await make_people(runtime, people)
+        replies = await _at_once(
+            api.post(f"/api/v1/activities/{activity.id}/signups", headers=one.headers, json={})
+            for one in crowd
+        )
+        signups = [reply.json() for reply in replies if reply.status_code == 201]
+        waiting = [one["position"] for one in signups if one["status"] == "waitlisted"]
+        after = (await api.get(f"/api/v1/activities/{activity.id}")).json()
+        return {
+            "statuses": _statuses(replies),
+            "confirmed": sum(one["status"] == "confirmed" for one in signups),
+            "queue": sorted(waiting) == list(range(1, people - places + 1)),
+            "counters": (after["signups_confirmed"], after["signups_waitlisted"]),
+        }
+
+
+async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: int = 7) -> Facts:
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        counter = await make_counter(runtime)
+        await give_points(runtime, person.id, afford * 10 + 9)
+        codes = await make_card_codes(runtime, person, number)
+        replies = await _at_once(
+            api.post(
+                "/api/v1/merchant/charges",
+                headers=keyed(counter.staff),
+                json={"card_code": code, "points": 10, "note": "咖啡"},
+            )
+            for code in codes
+        )
+        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+
+
+async def one_key_at_once(app: FastAPI, number: int = 50) -> Facts:
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        await give_points(runtime, person.id, 1000)
+        reward = await make_reward(runtime, await make_counter(runtime))
+        headers = keyed(person)
+        replies = await _at_once(
+            api.post("/api/v1/redemptions", headers=headers, json={"reward_id": str(reward.id)})
+            for _ in range(number)
+        )
+        return {
+            "statuses": _statuses(replies),
+            "replies": len({reply.text for reply in replies}),
+            "redemptions": await _count(runtime, "redemptions", "person_id", person.id),
+            "left": await balance(runtime, person.id),
+        }
+
+
+async def the_last_item(app: FastAPI, number: int = 20) -> Facts:
+    async with client_of(app) as (api, runtime):
+        reward = await make_reward(runtime, await make_counter(runtime), stock=1)
+        crowd = await make_people(runtime, number)
+        for one in crowd:
+            await give_points(runtime, one.id, 10)
+        replies = await _at_once(
+            api.post("/api/v1/redemptions", headers=keyed(one), json={"reward_id": str(reward.id)})
+            for one in crowd
+        )
+        return {"outcomes": _outcomes(replies)}
+
+
+async def a_limit_of_one(app: FastAPI, number: int = 20) -> Facts:
+    async with client_of(app) as (api, runtime):
+        reward = await make_reward(
+            runtime, await make_counter(runtime), limit_per_member=1, limit_period="year"
+        )
+        other = await make_reward(runtime, await make_counter(runtime))
+        person = await make_person(runtime)
+        await give_points(runtime, person.id, 1000)
+        # Opens the held account: opening it in the rush would be a lock too.
+        await api.post(
+            "/api/v1/redemptions", headers=keyed(person), json={"reward_id": str(other.id)}
+        )
+        replies = await _at_once(
+            api.post(
+                "/api/v1/redemptions", headers=keyed(person), json={"reward_id": str(reward.id)}
+            )
+            for _ in range(number)
+        )
+        return {"outcomes": _outcomes(replies)}
+
+
+async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Facts:
+    """``activity_checkin`` gives 1 point, at most 2 a day."""
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        await give_points(runtime, person.id, 1)  # opening the account would be a lock too
+        activities = [
+            await make_attended(runtime, person, rule_key="activity_checkin") for _ in range(number)
+        ]
+        replies = await _at_once(
+            api.post(
+                "/api/v1/checkins",
+                headers=person.headers,
+                json={"code": current_code(runtime, one)},
+            )
+            for one in activities
+        )
+        return {"statuses": _statuses(replies), "points": await balance(runtime, person.id)}
+
+
+async def refunds_of_one_charge(app: FastAPI, number: int = 20) -> Facts:
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        counter = await make_counter(runtime)
+        await give_points(runtime, person.id, 100)
+        # Other takings, so that the merchant could pay a refund twice.
+        charges = []
+        for code in await make_card_codes(runtime, person, 3):
+            reply = await api.post(
+                "/api/v1/merchant/charges",
+                headers=keyed(counter.staff),
+                json={"card_code": code, "points": 30, "note": ""},
+            )
+            charges.append(reply.json()["id"])
+        replies = await _at_once(
+            api.post(
+                f"/api/v1/merchant/charges/{charges[0]}/refund",
+                headers=keyed(counter.staff),
+                json={"reason": "做错了"},
+            )
+            for _ in range(number)
+        )
+        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+
+
+async def reversals_of_one_award(app: FastAPI, number: int = 20) -> Facts:
+    async with client_of(app) as (api, runtime):
+        person = await make_person(runtime)
+        org = await make_org(runtime)
+        administrator = await make_with_role(runtime, Role.administrator, org=org.id)
+        activity = await make_attended(runtime, person, org=org, hours=4)
+        scan = await api.post(
+            "/api/v1/checkins",
+            headers=person.headers,
+            json={"code": current_code(runtime, activity)},
+        )
+        await give_points(runtime, person.id, 100)
+        award = scan.json()["award"]["id"]
+        replies = await _at_once(
+            api.post(
+                f"/api/v1/ledger/transfers/{award}/reversal",
+                headers=keyed(administrator),
+                json={"reason": "登记错误"},
+            )
+            for _ in range(number)
+        )
+        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+
+
+async def _at_once(requests: Iterable[Awaitable[httpx.Response]]) -> list[httpx.Response]:
+    return list(await asyncio.gather(*requests))
+
+
+def _statuses(replies: list[httpx.Response]) -> dict[int, int]:
+    return dict(Counter(reply.status_code for reply in replies))
+
+
+def _outcomes(replies: list[httpx.Response]) -> dict[str, int]:
+    """Count replies by status, refusals by their code."""
+    return dict(Counter(str(r.json().get("code", r.status_code)) for r in replies))
+
+
+async def _count(runtime: Runtime, table: str, column: str, value: object) -> int:
+    async with runtime.database.read() as tx:
+        query = text(f"SELECT count(*) FROM {table} WHERE {column} = :value")  # noqa: S608
+        return int((await tx.execute(query, {"value": value})).scalar_one())

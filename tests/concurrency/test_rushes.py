@@ -1,0 +1,236 @@
+"""Many at once: what must hold, and that each guard is what makes it hold."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from app.queries import idempotency, rewards, signups
+from app.queries.ledger import posting
+from tests.concurrency import rushes
+from tests.conftest import ScratchFactory
+from tests.factories.ledger import assert_ledger_verifies
+
+# Without its lock a statement that reads must be slow enough for another to slip in.
+SLOWLY = "CROSS JOIN pg_sleep(0.2)"
+
+
+@pytest.fixture
+async def broken(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
+    """An application whose database a test may damage."""
+    async with scratch() as app:
+        yield app
+
+
+async def damage(app: FastAPI, *statements: str) -> None:
+    """Take guards out of a scratch database, as its owner."""
+    engine = create_async_engine(app.state.runtime.settings.migration_database_url)
+    async with engine.begin() as connection:
+        for statement in statements:
+            await connection.execute(text(statement))
+    await engine.dispose()
+
+
+def without_lock(sql: str, source: str) -> str:
+    """Return a locking SELECT that locks nothing and dawdles."""
+    assert source in sql
+    head, _, _ = sql.replace(source, f"{source} {SLOWLY}").partition("FOR UPDATE")
+    assert head != sql
+    return head
+
+
+# --- 200 scans by one person: one check-in, one award ---
+
+ONE_CHECKIN = {
+    "statuses": {201: 1, 200: 199},
+    "replies": 1,
+    "checkins": 1,
+    "awards": 1,
+    "points": 4,
+}
+
+
+async def test_two_hundred_scans_by_one_person_are_one_check_in(app: FastAPI) -> None:
+    assert await rushes.scans_by_one_person(app) == ONE_CHECKIN
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_without_the_unique_check_in(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.queries import checkins
+
+    monkeypatch.setattr(
+        checkins,
+        "INSERT",
+        checkins.INSERT.replace("ON CONFLICT (activity_id, session, person_id) DO NOTHING", ""),
+    )
+    await damage(
+        broken,
+        "ALTER TABLE checkins DROP CONSTRAINT uq_checkins_activity_id_session_person_id",
+        "ALTER TABLE awards DROP CONSTRAINT uq_awards_reference",
+        "DROP INDEX uq_ledger_transfers_reference",
+    )
+    facts = await rushes.scans_by_one_person(broken, number=50)
+    assert facts["checkins"] > 1
+
+
+# --- 500 people for 50 places ---
+
+FIFTY_PLACES = {
+    "statuses": {201: 500},
+    "confirmed": 50,
+    "queue": True,
+    "counters": (50, 450),
+}
+
+
+async def test_five_hundred_people_for_fifty_places(app: FastAPI) -> None:
+    assert await rushes.people_for_places(app) == FIFTY_PLACES
+
+
+async def test_control_without_the_lock_on_the_seats(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signups, "LOCK_SEATS", without_lock(signups.LOCK_SEATS, "FROM activities"))
+    await damage(broken, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats")
+    facts = await rushes.people_for_places(broken, people=60, places=10)
+    assert facts["confirmed"] > 10
+
+
+# --- 100 charges against a balance for 7 ---
+
+SEVEN_CHARGES = {"outcomes": {"201": 7, "points.insufficient": 93}, "left": 9}
+
+
+async def test_a_hundred_charges_against_a_balance_for_seven(app: FastAPI) -> None:
+    assert await rushes.charges_against_one_balance(app) == SEVEN_CHARGES
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_without_the_lock_on_the_accounts(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take_out_the_account_lock(monkeypatch)
+    await damage(
+        broken,
+        "DROP INDEX uq_ledger_transfers_from",
+        "DROP INDEX uq_ledger_transfers_to",
+    )
+    facts = await rushes.charges_against_one_balance(broken, number=60)
+    assert facts["outcomes"]["201"] > 7
+
+
+# --- one Idempotency-Key, 50 times at once ---
+
+ONE_EFFECT = {"statuses": {201: 50}, "replies": 1, "redemptions": 1, "left": 990}
+
+
+async def test_one_key_fifty_times_at_once_has_one_effect(app: FastAPI) -> None:
+    assert await rushes.one_key_at_once(app) == ONE_EFFECT
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_without_the_claim_of_the_key(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        idempotency,
+        "CLAIM",
+        idempotency.CLAIM.replace("ON CONFLICT (person_id, key) DO NOTHING", ""),
+    )
+    await damage(broken, "ALTER TABLE idempotency_keys DROP CONSTRAINT pk_idempotency_keys")
+    facts = await rushes.one_key_at_once(broken, number=10)
+    assert facts["redemptions"] > 1
+
+
+# --- the last item, a limit, a cap ---
+
+
+async def test_the_last_item_is_sold_once(app: FastAPI) -> None:
+    facts = await rushes.the_last_item(app)
+    assert facts == {"outcomes": {"201": 1, "rewards.out_of_stock": 19}}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_without_the_condition_on_the_stock(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        rewards, "TAKE_STOCK", rewards.TAKE_STOCK.replace("AND remaining >= :quantity", "")
+    )
+    await damage(broken, "ALTER TABLE reward_stocks DROP CONSTRAINT ck_reward_stocks_remaining")
+    facts = await rushes.the_last_item(broken)
+    assert facts["outcomes"]["201"] > 1
+
+
+async def test_a_personal_limit_holds_at_once(app: FastAPI) -> None:
+    facts = await rushes.a_limit_of_one(app)
+    assert facts == {"outcomes": {"201": 1, "rewards.limit_reached": 19}}
+
+
+async def test_control_of_the_personal_limit(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _take_out_the_account_lock(monkeypatch)
+    await damage(
+        broken,
+        "DROP INDEX uq_ledger_transfers_from",
+        "DROP INDEX uq_ledger_transfers_to",
+    )
+    facts = await rushes.a_limit_of_one(broken)
+    assert facts["outcomes"]["201"] > 1
+
+
+async def test_a_daily_cap_holds_at_once(app: FastAPI) -> None:
+    facts = await rushes.activities_against_a_daily_cap(app)
+    assert facts == {"statuses": {201: 12}, "points": 3}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_daily_cap(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    _take_out_the_account_lock(monkeypatch)
+    await damage(
+        broken,
+        "DROP INDEX uq_ledger_transfers_from",
+        "DROP INDEX uq_ledger_transfers_to",
+    )
+    facts = await rushes.activities_against_a_daily_cap(broken)
+    assert facts != {"statuses": {201: 12}, "points": 3}
+
+
+# --- taking back, once ---
+
+
+async def test_a_charge_is_refunded_once(app: FastAPI) -> None:
+    facts = await rushes.refunds_of_one_charge(app)
+    assert facts == {"outcomes": {"200": 1, "charges.already_refunded": 19}, "left": 40}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_refund(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.queries import redemptions
+
+    monkeypatch.setattr(
+        redemptions, "REFUND", redemptions.REFUND.replace("AND status = 'charged'", "")
+    )
+    facts = await rushes.refunds_of_one_charge(broken)
+    # The ledger, the second line, still pays once; but the answers are not the right ones.
+    assert "charges.already_refunded" not in facts["outcomes"]
+    assert facts["left"] == 40
+
+
+async def test_an_award_is_reversed_once(app: FastAPI) -> None:
+    facts = await rushes.reversals_of_one_award(app)
+    assert facts == {"outcomes": {"201": 1, "ledger.already_settled": 19}, "left": 100}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+def _take_out_the_account_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        posting,
+        "LOCK_ACCOUNTS",
+        without_lock(posting.LOCK_ACCOUNTS, "FROM ledger_accounts a"),
+    )
