@@ -28,9 +28,12 @@ Facts = dict[str, Any]
 
 @asynccontextmanager
 async def client_of(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+    """Call the application with every connection of its pool open: a rush must be one."""
+    runtime: Runtime = app.state.runtime
+    await asyncio.gather(*(_touch(runtime) for _ in range(runtime.settings.database_pool)))
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client, app.state.runtime
+        yield client, runtime
 
 
 async def scans_by_one_person(app: FastAPI, number: int = 200) -> Facts:
@@ -204,6 +207,11 @@ async def reversals_of_one_award(app: FastAPI, number: int = 20) -> Facts:
             for _ in range(number)
         )
         return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+
+
+async def _touch(runtime: Runtime) -> None:
+    async with runtime.database.read() as tx:
+        await tx.execute(text("SELECT pg_sleep(0.05)"))
 
 
 async def _at_once(requests: Iterable[Awaitable[httpx.Response]]) -> list[httpx.Response]:

@@ -14,7 +14,7 @@ from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
 
 # Without its lock a statement that reads must be slow enough for another to slip in.
-SLOWLY = "CROSS JOIN pg_sleep(0.2)"
+SLOWLY = "CROSS JOIN pg_sleep(0.05)"
 
 
 @pytest.fixture

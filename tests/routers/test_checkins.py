@@ -1,15 +1,23 @@
 """POST /checkins: from a scanned code to points."""
 
 from datetime import timedelta
+from uuid import UUID
 
 import httpx
+import pytest
 
 from app.core.clock import now
+from app.core.rotating_codes import Action
+from app.models.activities import Activity, ActivityStatus
+from app.models.checkins import Checkin
 from app.runtime import Runtime
-from tests.factories.activities import current_code, make_activity, make_attended
+from app.services.ledger import MINUTES
+from tests.factories.activities import current_code, make_activity, make_attended, sign_up
+from tests.factories.awards import give_award
 from tests.factories.http import assert_refused
-from tests.factories.ledger import balance
-from tests.factories.people import make_person
+from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_person
 
 
 async def test_a_scan_gives_points_and_hours_at_once(
@@ -100,3 +108,227 @@ async def test_an_old_code_is_told_apart_from_a_forged_one(
     assert_refused(await scan(future), 422, "checkins.code_invalid")
     assert_refused(await scan(forged), 422, "checkins.code_invalid")
     assert_refused(await scan("short"), 422, "checkins.code_invalid")
+
+
+async def test_over_a_rules_cap_a_check_in_counts_and_says_why_it_gives_nothing(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """activity_checkin gives 1 point, at most 2 a day."""
+    person = await make_person(runtime)
+    awards = []
+    for language in ("zh-CN", "zh-CN", "zh-CN", "en"):
+        activity = await make_attended(runtime, person, rule_key="activity_checkin")
+        response = await scan(api, runtime, person, activity, language)
+        assert response.status_code == 201
+        awards.append(response.json()["award"])
+
+    assert [award["points"] for award in awards] == [1, 1, 0, 0]
+    assert awards[1]["reason"] == "按规则足额计分"
+    assert awards[2]["reason"] == "已达本规则每日上限"
+    assert awards[3]["reason"] == "Limited by the rule's daily cap."
+    assert await balance(runtime, person.id) == 2
+    await assert_ledger_verifies(runtime)
+
+
+async def test_hours_of_service_count_in_full_beyond_the_cap_on_points(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """volunteer_hour gives 2 points an hour, at most 8 a day; hours have no cap."""
+    person = await make_person(runtime)
+
+    bodies = []
+    for hours in (3, 3, 1.5):
+        activity = await make_attended(runtime, person, hours=hours)
+        bodies.append((await scan(api, runtime, person, activity)).json())
+
+    assert [body["award"]["points"] for body in bodies] == [6, 2, 0]
+    assert [body["award"]["minutes"] for body in bodies] == [180, 180, 90]
+    assert [body["points"]["available"] for body in bodies] == [6, 8, 8]
+    assert await balance(runtime, person.id, unit=MINUTES) == 450
+
+
+async def test_hours_count_in_whole_half_hours(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person, hours=1.9)
+
+    award = (await scan(api, runtime, person, activity)).json()["award"]
+
+    assert (award["points"], award["minutes"]) == (3, 90)
+
+
+async def test_the_overall_daily_cap_binds_across_rules(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """No rule's own cap is reached; all together reach 24 points a day."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    await give_award(runtime, person, org, rule_key="commendation", points=15)
+    await give_award(runtime, person, org, rule_key="blood_donation", points=8)
+    activity = await make_attended(runtime, person, hours=2)
+
+    award = (await scan(api, runtime, person, activity, "en")).json()["award"]
+
+    assert award["points"] == 1
+    assert award["reason"] == "Limited by the overall daily cap."
+
+
+async def test_yesterdays_points_do_not_fill_todays_cap(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    await give_award(runtime, person, org, rule_key="activity_checkin", points=2, days_ago=1)
+    activity = await make_attended(runtime, person, rule_key="activity_checkin")
+
+    award = (await scan(api, runtime, person, activity)).json()["award"]
+
+    assert award["points"] == 1
+
+
+@pytest.mark.parametrize("system", ["gcj02", "wgs84"])
+@pytest.mark.parametrize("latitude", [32.23, -45.0, 90], ids=["near", "far", "the pole"])
+async def test_a_location_is_noted_and_never_refused(
+    api: httpx.AsyncClient, runtime: Runtime, system: str, latitude: float
+) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(
+        runtime, person, location_name="江边", latitude=32.23, longitude=119.8, radius_m=50
+    )
+    place = {
+        **{"latitude": latitude, "longitude": 119.8, "accuracy_m": 15.5},
+        "coordinate_system": system,
+    }
+
+    response = await api.post(
+        "/api/v1/checkins",
+        headers=person.headers,
+        json={"code": current_code(runtime, activity), "location": place},
+    )
+
+    assert response.status_code == 201
+    assert response.json()["award"]["points"] == 4
+    noted = await distance_of(runtime, response.json()["checkin"]["id"])
+    if latitude == 32.23:
+        # WGS-84 is shifted by some hundred metres in China; GCJ-02 is what the map showed.
+        assert noted == 0 if system == "gcj02" else 100 < noted < 1000
+    else:
+        assert noted > 1_000_000
+
+
+async def test_another_activitys_code_checks_in_only_there(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    mine = await make_attended(runtime, person)
+    other = await make_activity(runtime)
+
+    response = await scan(api, runtime, person, other)
+
+    assert_refused(response, 403, "checkins.not_signed_up")
+    assert await balance(runtime, person.id) == 0
+    assert (await scan(api, runtime, person, mine)).status_code == 201
+
+
+async def test_who_waits_for_a_place_cannot_check_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    first, second = await make_person(runtime), await make_person(runtime)
+    activity = await make_activity(runtime, capacity=1)
+    assert await sign_up(runtime, activity, first, second) == ["confirmed", "waitlisted"]
+
+    response = await scan(api, runtime, second, activity)
+
+    assert_refused(response, 403, "checkins.not_signed_up")
+    assert await balance(runtime, second.id) == 0
+
+
+async def test_who_gave_the_place_back_cannot_check_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    signup = (await api.get("/api/v1/me/signups", headers=person.headers)).json()["items"][0]
+    await api.delete(f"/api/v1/signups/{signup['id']}", headers=person.headers)
+
+    response = await scan(api, runtime, person, activity)
+
+    assert_refused(response, 403, "checkins.not_signed_up")
+
+
+async def test_a_cancelled_activity_takes_no_check_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    async with runtime.database.transaction() as tx:
+        row = await tx.get(Activity, activity.id)
+        assert row is not None
+        row.status = ActivityStatus.cancelled
+        tx.add(row)
+
+    response = await scan(api, runtime, person, activity)
+
+    assert_refused(response, 409, "activities.not_open")
+
+
+async def test_a_code_of_another_purpose_is_no_check_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    leaving = runtime.codes.make(Action.check_out, activity.serial, now().timestamp()).text
+
+    response = await api.post("/api/v1/checkins", headers=person.headers, json={"code": leaving})
+
+    assert_refused(response, 422, "checkins.code_invalid")
+
+
+async def test_a_code_of_no_activity_looks_like_a_forged_one(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+
+    for serial in (0, 2**31 - 1, 2**32 - 1):
+        code = runtime.codes.make(Action.check_in, serial, now().timestamp()).text
+        response = await api.post("/api/v1/checkins", headers=person.headers, json={"code": code})
+        assert_refused(response, 422, "checkins.code_invalid")
+
+
+async def test_the_code_of_the_two_steps_before_is_still_accepted(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    code = current_code(runtime, activity, age_seconds=29)
+
+    response = await api.post("/api/v1/checkins", headers=person.headers, json={"code": code})
+
+    assert response.status_code == 201
+
+
+async def test_a_check_in_needs_a_login(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    activity = await make_activity(runtime)
+
+    response = await api.post("/api/v1/checkins", json={"code": current_code(runtime, activity)})
+
+    assert_refused(response, 401, "auth.token_invalid")
+
+
+async def scan(
+    api: httpx.AsyncClient,
+    runtime: Runtime,
+    person: TestPerson,
+    activity: Activity,
+    language: str = "zh-CN",
+) -> httpx.Response:
+    return await api.post(
+        "/api/v1/checkins",
+        headers=person.headers | {"Accept-Language": language},
+        json={"code": current_code(runtime, activity)},
+    )
+
+
+async def distance_of(runtime: Runtime, checkin_id: str) -> int:
+    async with runtime.database.read() as tx:
+        row = await tx.get(Checkin, UUID(checkin_id))
+    assert row is not None
+    assert row.distance_m is not None
+    return row.distance_m

@@ -1,0 +1,150 @@
+"""The play's own server: a child process on a free port, with a data directory that is thrown away.
+
+Nothing of the caller's settings reaches it, so that every run begins alike and `.data`
+and a running `make run` are left alone.
+"""
+
+import fcntl
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from app.core.embedded import EnginesFailed
+from app.core.embedded.places import Places, locked
+
+HOST = "127.0.0.1"
+READY_S = 90.0  # 3 to 5 when the machine is idle
+STOP_S = 20.0
+ENGINES_STOP_S = 30.0
+COMMAND_S = 120.0
+TAIL_LINES = 20
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+class StageFailed(Exception):
+    """The server did not start."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A server that answers at ``url``; ``home`` holds its data and its log."""
+
+    home: Path
+    url: str
+
+    @property
+    def log(self) -> Path:
+        return self.home / "server.log"
+
+    @property
+    def data_dir(self) -> Path:
+        return self.home / "data"
+
+    def tail(self) -> str:
+        """Return the last lines of the server's log."""
+        lines = self.log.read_text(errors="replace").splitlines() if self.log.exists() else []
+        return "\n".join(lines[-TAIL_LINES:])
+
+    def command(self, *words: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of `qingxiang` beside the server, on the same data."""
+        return subprocess.run(  # noqa: S603 - our own interpreter and module
+            _qingxiang(*words),
+            cwd=PROJECT,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=COMMAND_S,
+            check=False,
+        )
+
+    def environment(self) -> dict[str, str]:
+        """Ours without a single setting, and then the stage's own."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("QX_")}
+        return kept | {
+            "QX_ENV": "dev",
+            "QX_HOST": HOST,
+            "QX_PORT": self.url.rpartition(":")[2],
+            "QX_DATA_DIR": str(self.data_dir),
+            "PYTHONIOENCODING": "utf-8",
+        }
+
+
+@contextmanager
+def stage() -> Iterator[Stage]:
+    """Set the stage, and clear it away whatever happens on it. Raises StageFailed."""
+    home = Path(tempfile.mkdtemp(prefix="qingxiang-demo-"))
+    home.chmod(0o711)  # started by root, the engines run as somebody else who must get in
+    built = Stage(home, f"http://{HOST}:{_free_port()}")
+    try:
+        with _server(built) as process:
+            _await_ready(built, process)
+            yield built
+    finally:
+        _await_engines(built)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def _server(built: Stage) -> Iterator["subprocess.Popen[bytes]"]:
+    with built.log.open("wb") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            _qingxiang("serve"),
+            cwd=PROJECT,
+            env=built.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,  # Ctrl-C reaches us, and we stop it in order
+        )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _await_ready(built: Stage, process: "subprocess.Popen[bytes]") -> None:
+    deadline = time.monotonic() + READY_S
+    with httpx.Client(base_url=built.url, trust_env=False, timeout=5) as client:
+        while time.monotonic() < deadline:
+            if process.poll() is not None:
+                raise StageFailed(f"the server ended with {process.returncode}\n{built.tail()}")
+            with suppress(httpx.TransportError):
+                if client.get("/readyz").status_code == 200:
+                    return
+            time.sleep(0.05)
+    raise StageFailed(f"the server was not ready after {READY_S:.0f} s\n{built.tail()}")
+
+
+def _await_engines(built: Stage) -> None:
+    """Wait until the keeper has stopped the engines: they still write to the directory."""
+    places = Places.of(built.data_dir)
+    if places.root.exists():
+        with suppress(EnginesFailed), locked(places.keeper_lock, fcntl.LOCK_EX, ENGINES_STOP_S):
+            pass
+
+
+def _qingxiang(*words: str) -> list[str]:
+    return [sys.executable, "-m", "app.cli", *words]
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])

@@ -1,0 +1,102 @@
+"""The breaker: one waits, the others do not."""
+
+import asyncio
+import signal
+import time
+from pathlib import Path
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import ResponseError
+
+from app.core import redis as module
+from app.core.redis import Breaker, RedisDown, connect
+from app.runtime import Runtime
+from tests.faults.valkey import NOWHERE, private_valkey
+from tests.faults.waiting import eventually
+
+
+async def answer(value: object) -> object:
+    if isinstance(value, Exception):
+        raise value
+    return value
+
+
+async def test_an_answer_passes() -> None:
+    assert await Breaker().call(answer("PONG")) == "PONG"
+
+
+@pytest.mark.parametrize("error", [RedisConnectionError(), OSError(), TimeoutError()])
+async def test_a_failure_becomes_redis_down_and_opens(error: Exception) -> None:
+    breaker = Breaker()
+    with pytest.raises(RedisDown):
+        await breaker.call(answer(error))
+    assert breaker.is_open
+
+
+async def test_a_mistake_of_ours_stays_a_mistake() -> None:
+    breaker = Breaker()
+    with pytest.raises(ValueError, match="ours"):
+        await breaker.call(answer(ValueError("ours")))
+    assert not breaker.is_open
+
+
+async def test_while_it_is_open_nobody_asks() -> None:
+    breaker, asked = Breaker(), []
+
+    async def ask() -> None:
+        asked.append(1)
+
+    with pytest.raises(RedisDown):
+        await breaker.call(answer(OSError()))
+    for _ in range(10):
+        with pytest.raises(RedisDown):
+            await breaker.call(ask())
+    assert asked == []
+
+
+async def test_it_closes_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "BREAKER_S", 0.05)
+    breaker = Breaker()
+    with pytest.raises(RedisDown):
+        await breaker.call(answer(OSError()))
+
+    async def closed() -> bool:
+        return not breaker.is_open
+
+    await eventually(closed, 2)
+    assert await breaker.call(answer("PONG")) == "PONG"
+
+
+async def test_nobody_there_is_known_at_once() -> None:
+    client = connect(NOWHERE)
+    started = time.monotonic()
+    with pytest.raises(RedisDown):
+        await Breaker().call(client.ping())
+    assert time.monotonic() - started < 0.5
+    await client.aclose()
+
+
+async def test_a_frozen_server_is_given_up_after_a_tenth_of_a_second(tmp_path: Path) -> None:
+    with private_valkey(tmp_path) as valkey:
+        client = connect(valkey.url)
+        await client.ping()
+        valkey.process.send_signal(signal.SIGSTOP)
+        try:
+            started = time.monotonic()
+            answers = await asyncio.gather(
+                *(Breaker().call(client.ping()) for _ in range(50)), return_exceptions=True
+            )
+            assert time.monotonic() - started < 1.5
+            assert all(isinstance(one, RedisDown) for one in answers)
+        finally:
+            valkey.process.send_signal(signal.SIGCONT)
+        await client.aclose()
+
+
+async def test_a_wrong_command_is_not_taken_for_an_outage(runtime: Runtime) -> None:
+    """A bug in one script must not switch logins off for everybody."""
+    breaker = Breaker()
+    with pytest.raises((ResponseError, RedisDown)):
+        await breaker.call(runtime.redis.execute_command("NO-SUCH-COMMAND"))
+    assert not breaker.is_open

@@ -1,0 +1,382 @@
+"""Activities: drafting, publishing, browsing, polling, and the organizer's screen."""
+
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from app.core.clock import now
+from app.models.activities import ActivityStatus, Category
+from app.models.orgs import Level
+from app.models.people import Role
+from app.runtime import Runtime
+from tests.factories.activities import activity_body, current_code, make_activity
+from tests.factories.http import assert_refused, walk
+from tests.factories.orgs import make_org
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_person,
+    make_with_role,
+)
+
+ACTIVITIES = "/api/v1/activities"
+
+
+async def draft(
+    api: httpx.AsyncClient, organizer: TestPerson, body: dict[str, Any]
+) -> dict[str, Any]:
+    response = await api.post(ACTIVITIES, headers=organizer.headers, json=body)
+    assert response.status_code == 201, response.text
+    made: dict[str, Any] = response.json()
+    return made
+
+
+async def test_an_organizer_drafts_an_activity(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    place = {"name": "三茅青年之家", "latitude": 32.23, "longitude": 119.8, "radius_m": 150}
+    body = activity_body(org, capacity=30, location=place)
+
+    made = await draft(api, organizer, body)
+
+    assert made["status"] == "draft"
+    for name in ("org_id", "title", "description", "category", "capacity", "rule_key", "location"):
+        assert made[name] == body[name]
+    assert datetime.fromisoformat(made["starts_at"]) == datetime.fromisoformat(body["starts_at"])
+    assert made["starts_at"].endswith("Z")
+    assert (made["signups_confirmed"], made["signups_waitlisted"], made["checkins"]) == (0, 0, 0)
+
+
+async def test_sign_up_runs_until_the_end_unless_times_are_given(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    opens, closes = now() + timedelta(minutes=1), now() + timedelta(minutes=30)
+
+    silent = await draft(api, organizer, activity_body(org))
+    told = await draft(
+        api,
+        organizer,
+        activity_body(org, signup_opens_at=opens.isoformat(), signup_closes_at=closes.isoformat()),
+    )
+
+    assert silent["signup_closes_at"] == silent["ends_at"]
+    assert datetime.fromisoformat(silent["signup_opens_at"]) <= now()
+    assert datetime.fromisoformat(told["signup_opens_at"]) == opens
+    assert datetime.fromisoformat(told["signup_closes_at"]) == closes
+
+
+async def test_all_ten_categories_are_taken(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+
+    made = [await draft(api, organizer, activity_body(org, category=one.value)) for one in Category]
+
+    assert [one["category"] for one in made] == [
+        *("thought_guidance", "culture", "health", "employment", "social_life"),
+        *("rights_protection", "safety", "social_practice", "volunteer_service"),
+        "property_affairs",
+    ]
+
+
+async def test_publishing_opens_a_draft_and_may_be_repeated(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    made = await draft(api, organizer, activity_body(org))
+    path = f"{ACTIVITIES}/{made['id']}"
+
+    first = await api.post(f"{path}/publish", headers=organizer.headers)
+    second = await api.post(f"{path}/publish", headers=organizer.headers)
+
+    assert (first.status_code, second.status_code) == (200, 200)
+    assert first.json() == made | {"status": "published"}
+    assert (await api.get(path)).json() == first.json()
+
+
+async def test_a_cancelled_activity_is_not_published_again(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    activity = await make_activity(runtime, org=org, status=ActivityStatus.cancelled)
+
+    response = await api.post(f"{ACTIVITIES}/{activity.id}/publish", headers=organizer.headers)
+
+    assert_refused(response, 409, "activities.not_draft")
+
+
+async def test_a_draft_exists_only_for_those_who_run_or_audit_the_place(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street = await make_org(runtime)
+    community = await make_org(runtime, parent=street, level=Level.community)
+    sibling = await make_org(runtime, parent=street, level=Level.community)
+    activity = await make_activity(runtime, org=community, status=ActivityStatus.draft)
+    path = f"{ACTIVITIES}/{activity.id}"
+    insiders = [
+        await make_organizer(runtime, community.id),
+        await make_organizer(runtime, street.id),
+        await make_administrator(runtime, street.id),
+        await make_with_role(runtime, Role.auditor, org=street.id),
+    ]
+    outsiders = [
+        {},
+        (await make_person(runtime)).headers,
+        (await make_organizer(runtime, sibling.id)).headers,
+    ]
+
+    for person in insiders:
+        assert (await api.get(path, headers=person.headers)).status_code == 200
+    for headers in outsiders:
+        assert_refused(await api.get(path, headers=headers), 404, "activities.not_found")
+
+
+async def test_drafts_are_listed_only_to_those_who_run_the_place(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    activity = await make_activity(runtime, org=org, status=ActivityStatus.draft)
+    organizer, resident = await make_organizer(runtime, org.id), await make_person(runtime)
+    query = {"org_id": str(org.id), "status": "draft"}
+
+    mine = await api.get(ACTIVITIES, headers=organizer.headers, params=query)
+
+    assert [one["id"] for one in mine.json()["items"]] == [str(activity.id)]
+    assert await walk(api, ACTIVITIES, organizer.headers, org_id=str(org.id)) == []
+    for headers in ({}, resident.headers):
+        refused = await api.get(ACTIVITIES, headers=headers, params=query)
+        assert_refused(refused, 403, "auth.forbidden")
+
+
+async def test_a_sibling_organizer_meets_no_such_activity(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street = await make_org(runtime)
+    mine = await make_org(runtime, parent=street, level=Level.community)
+    other = await make_org(runtime, parent=street, level=Level.community)
+    sibling = await make_organizer(runtime, other.id)
+    activity = await make_activity(runtime, org=mine, status=ActivityStatus.draft)
+    path = f"{ACTIVITIES}/{activity.id}"
+
+    calls = [
+        await api.post(f"{path}/publish", headers=sibling.headers),
+        await api.get(f"{path}/checkin-code", headers=sibling.headers),
+        await api.get(f"{path}/checkin-code.svg", headers=sibling.headers),
+    ]
+
+    for response in calls:
+        assert_refused(response, 404, "activities.not_found")
+    created = await api.post(ACTIVITIES, headers=sibling.headers, json=activity_body(mine))
+    assert_refused(created, 403, "auth.forbidden")
+
+
+async def test_a_resident_organizes_nothing(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    activity = await make_activity(runtime, org=org)
+    people = [
+        await make_person(runtime),
+        await make_with_role(runtime, Role.auditor, org=org.id),
+    ]
+
+    for person in people:
+        for response in [
+            await api.post(ACTIVITIES, headers=person.headers, json=activity_body(org)),
+            await api.post(f"{ACTIVITIES}/{activity.id}/publish", headers=person.headers),
+            await api.get(f"{ACTIVITIES}/{activity.id}/checkin-code", headers=person.headers),
+            await api.get(f"{ACTIVITIES}/{activity.id}/checkin-code.svg", headers=person.headers),
+        ]:
+            assert_refused(response, 403, "auth.forbidden")
+
+
+async def test_an_unknown_organisation_is_told(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    body = activity_body(org, org_id=str(uuid4()))
+
+    response = await api.post(ACTIVITIES, headers=organizer.headers, json=body)
+
+    assert_refused(response, 404, "orgs.not_found")
+
+
+@pytest.mark.parametrize("rule_key", ["no_such_rule", "blood_donation", "register_realname"])
+async def test_a_rule_that_attendance_cannot_meet_is_refused_by_name(
+    api: httpx.AsyncClient, runtime: Runtime, rule_key: str
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    body = activity_body(org, rule_key=rule_key)
+
+    response = await api.post(ACTIVITIES, headers=organizer.headers, json=body)
+
+    assert_refused(response, 422, "request.invalid")
+    assert [one["field"] for one in response.json()["errors"]] == ["body.rule_key"]
+
+
+async def test_times_must_be_in_order(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    moment = [(now() + timedelta(hours=hours)).isoformat() for hours in range(5)]
+
+    for times in [
+        {"starts_at": moment[2], "ends_at": moment[1]},
+        {"starts_at": moment[1], "ends_at": moment[1]},
+        {"starts_at": moment[1], "ends_at": moment[2], "signup_closes_at": moment[3]},
+        {"starts_at": moment[1], "ends_at": moment[2], "signup_opens_at": moment[2]},
+        {
+            **{"starts_at": moment[3], "ends_at": moment[4]},
+            **{"signup_opens_at": moment[2], "signup_closes_at": moment[1]},
+        },
+    ]:
+        response = await api.post(
+            ACTIVITIES, headers=organizer.headers, json=activity_body(org, **times)
+        )
+        assert_refused(response, 422, "request.invalid")
+
+
+async def test_a_list_holds_the_whole_subtree_and_nothing_beside_it(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street, elsewhere = await make_org(runtime), await make_org(runtime)
+    community = await make_org(runtime, parent=street, level=Level.community)
+    made = [await make_activity(runtime, org=org) for org in (street, community, elsewhere)]
+
+    of_street = await walk(api, ACTIVITIES, org_id=str(street.id))
+    of_community = await walk(api, ACTIVITIES, org_id=str(community.id))
+
+    assert {one["id"] for one in of_street} == {str(made[0].id), str(made[1].id)}
+    assert [one["id"] for one in of_community] == [str(made[1].id)]
+
+
+async def test_filters_narrow_the_list(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    soon, later = now() + timedelta(days=1), now() + timedelta(days=9)
+    health = await make_activity(runtime, org=org, category=Category.health, starts_at=soon)
+    night = await make_activity(runtime, org=org, title="青年夜校100%_\\", starts_at=later)
+    off = await make_activity(
+        runtime, org=org, status=ActivityStatus.cancelled, starts_at=later + timedelta(days=1)
+    )
+
+    async def found(**query: str) -> list[str]:
+        items = await walk(api, ACTIVITIES, org_id=str(org.id), **query)
+        return [item["id"] for item in items]
+
+    assert await found() == [str(health.id), str(night.id), str(off.id)]
+    assert await found(category="health") == [str(health.id)]
+    assert await found(status="published") == [str(health.id), str(night.id)]
+    assert await found(status="cancelled") == [str(off.id)]
+    assert await found(starts_after=soon.isoformat()) == [str(night.id), str(off.id)]
+    assert await found(q="夜校") == [str(night.id)]
+    assert await found(q="100%_\\") == [str(night.id)]
+    assert await found(q="%") == [str(night.id)]
+    assert await found(category="health", q="夜校") == []
+
+
+async def test_pages_hold_everything_exactly_once_in_order_of_start(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    day = now() + timedelta(days=3)
+    # Two at the same moment: the cursor must not lose one of them.
+    starts = [day, day, day, day + timedelta(hours=1), day - timedelta(hours=1)]
+    made = [await make_activity(runtime, org=org, starts_at=start) for start in starts]
+
+    for limit in (1, 2, 3, 5, 100):
+        items = await walk(api, ACTIVITIES, org_id=str(org.id), limit=limit)
+        assert len(items) == len(made)
+        assert {item["id"] for item in items} == {str(one.id) for one in made}
+        moments = [item["starts_at"] for item in items]
+        assert moments == sorted(moments)
+
+
+async def test_a_filter_by_an_unknown_organisation_is_told(api: httpx.AsyncClient) -> None:
+    for unknown in (str(uuid4()), "nope"):
+        response = await api.get(ACTIVITIES, params={"org_id": unknown})
+        assert_refused(response, 404, "orgs.not_found")
+
+
+async def test_counters_and_etag_follow_the_signups(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    activity = await make_activity(runtime, capacity=1)
+    path = f"{ACTIVITIES}/{activity.id}"
+    people = [await make_person(runtime) for _ in range(2)]
+    before = await api.get(path)
+    known = {"If-None-Match": before.headers["etag"]}
+    unchanged = await api.get(path, headers=known)
+
+    for person in people:
+        await api.post(f"{path}/signups", headers=person.headers, json={})
+    scanned = await api.post(
+        "/api/v1/checkins",
+        headers=people[0].headers,
+        json={"code": current_code(runtime, activity)},
+    )
+
+    assert unchanged.status_code == 304
+    assert unchanged.content == b""
+    assert unchanged.headers["etag"] == before.headers["etag"]
+    assert scanned.status_code == 201
+    after = await api.get(path, headers=known)
+    assert after.status_code == 200
+    assert after.headers["etag"] != before.headers["etag"]
+    counters = ("capacity", "signups_confirmed", "signups_waitlisted", "checkins")
+    assert [after.json()[name] for name in counters] == [1, 1, 1, 1]
+
+
+async def test_the_screen_shows_a_code_that_checks_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer, person = await make_organizer(runtime, org.id), await make_person(runtime)
+    activity = await make_activity(runtime, org=org)
+    path = f"{ACTIVITIES}/{activity.id}"
+    await api.post(f"{path}/signups", headers=person.headers, json={})
+
+    shown = await api.get(f"{path}/checkin-code", headers=organizer.headers)
+
+    assert shown.status_code == 200
+    body = shown.json()
+    assert re.fullmatch(r"[A-Za-z0-9_-]{32}", body["code"])
+    assert 0 < body["refresh_after_seconds"] <= 15
+    left = datetime.fromisoformat(body["expires_at"]) - now()
+    assert timedelta(seconds=25) < left <= timedelta(seconds=45)
+    assert body["svg_url"] == f"{path}/checkin-code.svg"
+    scanned = await api.post(
+        "/api/v1/checkins", headers=person.headers, json={"code": body["code"]}
+    )
+    assert scanned.status_code == 201
+
+
+async def test_the_picture_of_the_code_is_svg_and_never_cached(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    activity = await make_activity(runtime, org=org)
+
+    response = await api.get(
+        f"{ACTIVITIES}/{activity.id}/checkin-code.svg", headers=organizer.headers
+    )
+
+    assert response.status_code == 200
+    assert response.headers["content-type"] == "image/svg+xml"
+    assert response.headers["cache-control"] == "no-store"
+    assert b"<svg" in response.content
+
+
+async def test_a_draft_has_no_code(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    activity = await make_activity(runtime, org=org, status=ActivityStatus.draft)
+
+    for path in ("checkin-code", "checkin-code.svg"):
+        response = await api.get(f"{ACTIVITIES}/{activity.id}/{path}", headers=organizer.headers)
+        assert_refused(response, 409, "activities.not_open")
