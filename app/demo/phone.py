@@ -2,8 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -128,22 +127,15 @@ def new_key() -> str:
     return str(uuid.uuid4())
 
 
-@contextmanager
-def patience(seconds: float) -> Iterator[Callable[[], bool]]:
-    """Give a clock that says whether there is time left."""
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + seconds
-    yield lambda: loop.time() < deadline
-
-
 async def until(read: Callable[[], Awaitable[T]], wanted: T, seconds: float = 15.0) -> T:
     """Read until it is what is wanted or the time is over; return the last reading.
 
     Notices and leaderboards follow the commit within about a second.
     """
-    with patience(seconds) as time_left:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    found = await read()
+    while found != wanted and loop.time() < deadline:
+        await asyncio.sleep(0.15)
         found = await read()
-        while found != wanted and time_left():
-            await asyncio.sleep(0.15)
-            found = await read()
     return found

@@ -1,0 +1,93 @@
+"""Afternoon: awards by hand need a second pair of eyes; then the leaderboards have moved."""
+
+from collections import Counter
+from typing import Any
+
+from rich.padding import Padding
+from rich.table import Table
+
+from app.demo.cast import masked
+from app.demo.day import Day
+from app.demo.phone import Phone, new_key, until
+
+LECTURE = ("lecture_give", 8, {"checkin": "12", "rating": "4.8"})
+COMMENDATION = ("commendation", 15, {"document": "三茅〔2026〕18号", "public_notice": "已公示"})
+REPORT = ("opinion_report", 1, {"form": "雨水井盖松动", "accepted": "已受理"})
+TOP = 5
+
+
+async def honour(day: Day) -> None:
+    day.act("五 · 人工加分与排行榜", "Awards by hand, approved by another; leaderboards")
+    star, speaker, reporter = day.present[-1], day.present[-2], day.present[-3]
+    awards = [
+        await _propose(day, who, *what)
+        for who, what in ((star, COMMENDATION), (speaker, LECTURE), (reporter, REPORT))
+    ]
+    admin = Phone(day.network, "admin")
+    await admin.log_in()
+    own = await day.organizer.post(f"/awards/{awards[0]}/approval", key=new_key())
+    told = day.refused("one's own proposal", "403 awards.own_proposal", own.verdict)
+    day.say(f"{day.organizer.name} 提交三笔加分，自己不能审核：{told}", "not one's own proposal")
+    for award, who, (_, points, _) in (
+        (awards[0], star, COMMENDATION),
+        (awards[1], speaker, LECTURE),
+    ):
+        approved = await admin.post(f"/awards/{award}/approval", key=new_key())
+        day.checks.equal("an approved award", "available", approved.want(200)["state"])
+        day.book.approve(who.name, points)
+    day.say(
+        f"{admin.name} 审核通过：{star.name} 表彰 15 分，{speaker.name} 宣讲 8 分；"
+        f"{reporter.name} 的 1 分待审",
+        "two approved, one pending",
+    )
+    body = {"display_name": star.name, "shows_name": True}
+    day.checks.equal("the opt-in", True, (await star.put("/me", body)).want(200)["shows_name"])
+    day.say(f"{star.name} 同意在排行榜显示全名", "opts in to show the name")
+    await _boards(day, star)
+
+
+async def _propose(day: Day, who: Phone, rule: str, points: int, evidence: dict[str, str]) -> str:
+    body = {
+        "rule_key": rule,
+        "org_id": day.street["id"],
+        "person_ids": [who.person_id],
+        "evidence": evidence,
+    }
+    made = (await day.organizer.post("/awards", body, key=new_key())).want(201)
+    award = made["items"][0]["award"]
+    found = (award["points"], award["state"])
+    day.checks.equal(f"proposal for {who.name}", (points, "pending"), found)
+    day.book.propose(who.name, points)
+    return str(award["id"])
+
+
+async def _boards(day: Day, star: Phone) -> None:
+    expected = Counter(
+        (name if name == star.name else masked(name), account.earned)
+        for name, account in day.book.accounts.items()
+        if account.earned
+    )
+    boards = []
+    for org in (day.street, day.city):
+        last: dict[str, Any] = {}
+
+        async def shown(org: dict[str, Any] = org, last: dict[str, Any] = last) -> Counter[Any]:
+            query = {"org_id": org["id"], "period": "month", "limit": 100}
+            last.update((await star.get("/leaderboards", **query)).want(200))
+            return Counter((item["display_name"], item["points"]) for item in last["items"])
+
+        found = await until(shown, expected)
+        day.checks.equal(f"leaderboard of {org['name']}", expected, found)
+        mine = {"rank": 1, "points": day.book.accounts[star.name].earned}
+        day.checks.equal(f"{star.name}'s own place in {org['name']}", mine, last["me"])
+        boards.append(last["items"][:TOP])
+    day.say("排行榜已更新，其余姓名均隐去", "the boards have moved; other names are masked")
+    table = Table(box=None, padding=(0, 2), header_style="dim")
+    table.add_column("本月 This month", justify="right")
+    for org in (day.street, day.city):
+        table.add_column(org["name"])
+        table.add_column("积分", justify="right", style="bold")
+    for rank, (left, right) in enumerate(zip(*boards, strict=True), start=1):
+        cells = (left["display_name"], left["points"], right["display_name"], right["points"])
+        table.add_row(*map(str, (rank, *cells)))
+    day.console.print(Padding(table, (1, 0, 0, 4)))

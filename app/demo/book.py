@@ -1,0 +1,93 @@
+"""The play's own bookkeeping: what everybody must have, worked out from what they did.
+
+It never looks at a balance that the service told.
+"""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from app.demo.cast import masked
+
+
+@dataclass
+class Account:
+    """Points of a resident by where they are, minutes of volunteering, and points earned."""
+
+    available: int = 0
+    pending: int = 0
+    held: int = 0
+    minutes: int = 0
+    earned: int = 0
+
+
+class Line(NamedTuple):
+    """A line of a merchant's statement; a refund is negative."""
+
+    kind: str
+    points: int
+    person: str
+    note: str
+
+
+@dataclass
+class Book:
+    """Accounts by the resident's name; statements and takings by the merchant's."""
+
+    accounts: dict[str, Account] = field(default_factory=dict)
+    statements: dict[str, Counter[Line]] = field(default_factory=dict)
+
+    def open(self, name: str) -> None:
+        self.accounts[name] = Account()
+
+    def award(self, name: str, points: int, minutes: int = 0) -> None:
+        account = self.accounts[name]
+        account.available += points
+        account.earned += points
+        account.minutes += minutes
+
+    def propose(self, name: str, points: int) -> None:
+        self.accounts[name].pending += points
+
+    def approve(self, name: str, points: int) -> None:
+        self.accounts[name].pending -= points
+        self.award(name, points)
+
+    def hold(self, name: str, points: int) -> None:
+        self.accounts[name].available -= points
+        self.accounts[name].held += points
+
+    def give_up(self, name: str, points: int) -> None:
+        self.hold(name, -points)
+
+    def collect(self, name: str, points: int, merchant: str, reward: str) -> None:
+        self.accounts[name].held -= points
+        self._write(merchant, Line("collect", points, masked(name), reward))
+
+    def charge(self, name: str, points: int, merchant: str, note: str) -> None:
+        self.accounts[name].available -= points
+        self._write(merchant, Line("charge", points, masked(name), note))
+
+    def refund(self, name: str, points: int, merchant: str, reason: str) -> None:
+        self.accounts[name].available += points
+        self._write(merchant, Line("refund", -points, masked(name), reason))
+
+    def sums(self, merchant: str) -> dict[str, int]:
+        """Return a statement's sums as the API names them."""
+        lines = list(self.statements.get(merchant, Counter[Line]()).elements())
+        by_kind = {
+            kind: sum(line.points for line in lines if line.kind == kind)
+            for kind in ("charge", "refund", "collect")
+        }
+        return {
+            "charged": by_kind["charge"],
+            "refunded": -by_kind["refund"],
+            "collected": by_kind["collect"],
+            "net": sum(by_kind.values()),
+        }
+
+    def total(self, what: str) -> int:
+        return sum(getattr(account, what) for account in self.accounts.values())
+
+    def _write(self, merchant: str, line: Line) -> None:
+        self.statements.setdefault(merchant, Counter())[line] += 1
