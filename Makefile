@@ -39,6 +39,9 @@ lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 		--no-header --upgrade -q -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-emit-find-links \
+		--no-header --upgrade -q -o requirements-production.lock
 
 clean: ## forget the environment and all local data
 	rm -rf $(VENV) .data

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, TypeVar
+from uuid import UUID
 
 import structlog
 import typer
@@ -17,14 +18,16 @@ from rich.table import Table
 from app import serve as server
 from app.core.db import Database
 from app.core.embedded import EnginesFailed
+from app.core.errors import Refusal
 from app.core.logging import configure_logging
 from app.core.redis import RedisDown
 from app.core.settings import Settings, get_settings
 from app.jobs import worker as job_worker
 from app.migrations import migrate as migrate_to_head
+from app.models.people import Role
 from app.models.policies import PolicyRule
 from app.runtime import Runtime, open_runtime
-from app.services import leaderboards, ledger, orgs, policies
+from app.services import leaderboards, ledger, orgs, people, policies
 from app.services.ledger import Report
 
 T = TypeVar("T")
@@ -33,11 +36,13 @@ orgs_cli = typer.Typer(no_args_is_help=True, help="The organisation tree.")
 ledger_cli = typer.Typer(no_args_is_help=True, help="The ledger.")
 boards_cli = typer.Typer(no_args_is_help=True, help="The leaderboards.")
 policies_cli = typer.Typer(no_args_is_help=True, help="The points rules.")
+roles_cli = typer.Typer(no_args_is_help=True, help="Who may do what.")
 for name, group in {
     "orgs": orgs_cli,
     "ledger": ledger_cli,
     "leaderboards": boards_cli,
     "policies": policies_cli,
+    "roles": roles_cli,
 }.items():
     cli.add_typer(group, name=name)
 out, err = Console(), Console(stderr=True)
@@ -150,6 +155,30 @@ def policies_publish(rules_file: ExistingFile, tiers_file: ExistingFile) -> None
             return await policies.publish(tx, rules, tiers)
 
     out.print(f"Version {_with_database(work)} is in force.")
+
+
+@roles_cli.command("grant")
+def roles_grant(
+    person_id: UUID,
+    role: Role,
+    org: Annotated[str | None, typer.Option(help="Division code of the organisation.")] = None,
+    merchant: Annotated[UUID | None, typer.Option(help="Id of the merchant.")] = None,
+) -> None:
+    """Appoint somebody: the first administrator of a new installation, for one."""
+    if (org is None) == (merchant is None) or (role is Role.merchant_staff) != (org is None):
+        raise typer.BadParameter("merchant_staff needs --merchant, every other role --org")
+
+    async def work(database: Database) -> None:
+        async with database.transaction() as tx:
+            place = (await orgs.get_by_code(tx, org)).id if org else None
+            await people.appoint(tx, person_id, role, org=place, merchant=merchant)
+
+    try:
+        _with_database(work)
+    except Refusal as refusal:
+        err.print(f"[red]{refusal.en}[/red]")
+        raise typer.Exit(1) from None
+    out.print(f"{role} granted.")
 
 
 def show_report(console: Console, report: Report) -> None:

@@ -35,7 +35,7 @@ ANONYMOUS = Limit("anonymous", burst=600, per_second=50)
 PERSON = Limit("person", burst=300, per_second=20)
 # Only wrong guesses count against these: a right one is given back.
 LOGIN_GUESS = Limit("login", burst=120, per_second=2, fail_closed=True)
-CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
+CODE_GUESS = Limit("code", burst=60, per_second=0.5, fail_closed=True)
 MAX_AUTHORIZATION = 8192
 BEARER = "bearer"  # the name of the security scheme in OpenAPI
 
@@ -227,7 +227,10 @@ class Once:
     async def run(
         self, tx: Session, status: int, work: Callable[[], Awaitable[BaseModel]]
     ) -> Response:
-        """Do the work, or replay. A refusal is a reply too and is kept; a failure is not."""
+        """Do the work, or replay.
+
+        A refusal is a reply too and is kept; a failure, or a "try again later", is not.
+        """
         stored = await idempotency.begin(tx, self._person_id, self._key, self._fingerprint)
         if stored is not None:
             return _reply(stored, {"Idempotency-Replayed": "true"})
@@ -235,7 +238,7 @@ class Once:
             async with tx.begin_nested():
                 result = await work()
         except Refusal as refusal:
-            if refusal.status >= 500:
+            if refusal.status >= 500 or refusal.retry_after is not None:
                 raise
             rendered = problem(self._request, refusal)
             reply = idempotency.Reply(rendered.status_code, bytes(rendered.body))

@@ -46,7 +46,6 @@ from app.routers import (
     signups,
 )
 from app.runtime import open_runtime
-from app.services.health import require_protected_ledger
 
 log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
@@ -98,8 +97,6 @@ def _lifespan(settings: Settings) -> Any:
         async with AsyncExitStack() as stack:
             stack.enter_context(follow_parent())
             runtime = await stack.enter_async_context(open_runtime(settings))
-            async with runtime.database.read() as tx:
-                await require_protected_ledger(tx)
             if runtime.sandbox is not None:
                 app.mount("/sandbox/wechat", runtime.sandbox)
             app.state.runtime = runtime

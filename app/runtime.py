@@ -18,6 +18,7 @@ from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
 from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
+from app.services.health import require_protected_ledger
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,10 @@ class Runtime:
 
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
-    """Connect to both engines (their URLs must be set) and to WeChat; close all at the end."""
+    """Connect to both engines (their URLs must be set) and to WeChat; close all at the end.
+
+    Raises LedgerUnprotected if the database role could rewrite the ledger.
+    """
     assert settings.database_url is not None, "the caller starts the embedded engines"
     assert settings.redis_url is not None, "the caller starts the embedded engines"
     database = Database(settings.database_url, pool_size=settings.database_pool)
@@ -51,6 +55,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         transport, base_url = httpx.ASGITransport(sandbox), "http://wechat.sandbox"
     http = httpx.AsyncClient(base_url=base_url, transport=transport)
     try:
+        async with database.read() as tx:
+            await require_protected_ledger(tx)
         yield Runtime(
             settings=settings,
             database=database,

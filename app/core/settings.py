@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     wechat_appid: str = "wx-sandbox-appid"
     wechat_secret: SecretStr = SecretStr("wx-sandbox-secret")
 
+    # Where the worker shows its Prometheus metrics; nowhere unless set.
+    worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
+
     rate_limits: Literal["on", "off"] = "on"
     allowed_hosts: list[str] = ["*"]
     # Addresses of proxies whose X-Forwarded-For is believed (uvicorn's syntax).
@@ -92,6 +95,7 @@ class Settings(BaseSettings):
                 self.wechat_secret.get_secret_value() != "wx-sandbox-secret"
             ),
             "QX_ALLOWED_HOSTS allows any host": "*" not in self.allowed_hosts,
+            "QX_RATE_LIMITS must be on": self.rate_limits == "on",
         }
         reasons = [reason for reason, fine in checks.items() if not fine]
         if reasons:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.rule import Rule
+from rich.text import Text
 
 from app.demo.book import Book
 from app.demo.checks import Checks
@@ -48,8 +49,11 @@ class Day:
         fine = len(self.checks.misses) == self._told_misses
         self._told_misses = len(self.checks.misses)
         mark = "[green]✓[/]" if fine else "[bold red]✗[/]"
-        english = f"  [dim]{escape(gloss)}[/]" if gloss else ""
-        self.console.print(f"  {mark} {text}{english}", highlight=False)
+        line = Text.from_markup(f"  {mark} {text}")
+        english = Text(gloss, style="dim")
+        beside = line.cell_len + 2 + english.cell_len <= self.console.width
+        line.append("  " if beside else "\n      ").append_text(english)
+        self.console.print(line if gloss else f"  {mark} {text}", highlight=False)
 
     def refused(self, what: str, expected: str, verdict: str) -> str:
         """Check a refusal; return it as it is told."""
@@ -75,6 +79,9 @@ class Day:
                 progress.advance(task)
                 return result
 
-            async with asyncio.TaskGroup() as group:
-                running = [group.create_task(one(person)) for person in people]
+            try:
+                async with asyncio.TaskGroup() as group:
+                    running = [group.create_task(one(person)) for person in people]
+            except ExceptionGroup as failed:
+                raise failed.exceptions[0] from None  # the others say the same
         return [done.result() for done in running]

@@ -2,9 +2,11 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from types import FrameType
 
 import httpx
 from rich.console import Console
@@ -13,15 +15,26 @@ from rich.panel import Panel
 from app.demo.acts import attendance, closing, gathering, honours, payments, rewards
 from app.demo.checks import Checks
 from app.demo.day import Day
-from app.demo.phone import Network, Unexpected
+from app.demo.phone import AT_ONCE, Network, Unexpected
 from app.demo.stage import Stage, StageFailed, stage
 
 INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+ENDING = (signal.SIGTERM, signal.SIGHUP)
+REPLY_S = 30.0
+FILE_WIDTH = 100  # columns when the output is a file or a pipe
+ACTS = (
+    *(gathering.publish, gathering.sign_up, gathering.make_room),
+    *(attendance.check_in, honours.honour),
+    *(rewards.redeem, payments.pay, payments.statements),
+    closing.reconcile,
+)
 
 
 def play(console: Console) -> int:
     """Play the day on a server of its own; return 0 only if every check held."""
     started, checks = time.monotonic(), Checks(console)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     console.print(
         Panel.fit(
             "[bold]青享的一天[/]  江苏省扬中市三茅街道\n"
@@ -61,12 +74,59 @@ def conclude(console: Console, checks: Checks, seconds: float) -> int:
 
 def _on_stage(console: Console, checks: Checks) -> bool:
     """Play everything; return False if the day could not be played to its end."""
-    place: Stage | None = None
+    with ExitStack() as cleared:
+        try:
+            with console.status("启动独立的服务…  [dim]starting a server of its own[/]"):
+                place = cleared.enter_context(stage())
+        except StageFailed as failure:
+            console.print(str(failure), markup=False, style="red")
+            return False
+        # Clearing away takes a second or two; the reader need not wonder why.
+        cleared.enter_context(_stopping(console))
+        try:
+            day = asyncio.run(_through_the_day(console, checks, place))
+            closing.verify(day, place)
+        except (Unexpected, httpx.TransportError, subprocess.TimeoutExpired) as error:
+            console.print(f"  ✗ {type(error).__name__}: {error}", markup=False, style="bold red")
+            _print_tail(console, place)
+            return False
+        if checks.misses:
+            _print_tail(console, place)
+    return True
+
+
+async def _through_the_day(console: Console, checks: Checks, place: Stage) -> Day:
+    limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
+    async with httpx.AsyncClient(
+        base_url=place.url, limits=limits, timeout=REPLY_S, trust_env=False
+    ) as client:
+        day = Day(console, checks, Network(client))
+        for act in ACTS:
+            await act(day)
+    return day
+
+
+@contextmanager
+def _stopping(console: Console) -> Iterator[None]:
+    yield
+    console.print("\n[dim]停止服务，清理现场…  stopping the server[/]")
+
+
+def _print_tail(console: Console, place: Stage) -> None:
+    console.print("\n[dim]服务日志末尾  The server's log ends:[/]")
+    console.print(place.tail(), markup=False, highlight=False, style="dim")
+
+
+@contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let a kill or a closed terminal end the play as Ctrl-C does: everything is stopped."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = {number: signal.signal(number, interrupt) for number in ENDING}
     try:
-        with console.status("启动独立的服务…  [dim]starting a server of its own[/]"):
-            opening = stage()
-            place = opening.__enter__()
-    except StageFailed as failure:
-        console.print(str(failure), markup=False, style="red")
-        return False
-    return place is not None
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,6 +6,8 @@ old boards or the new ones, never half of either. All keys share a hash tag, so 
 live in one slot of a Redis Cluster.
 """
 
+import secrets
+import time
 from collections.abc import Mapping
 from typing import Any, cast
 from uuid import UUID
@@ -15,6 +17,8 @@ from app.core.redis import Breaker, Redis
 PREFIX = "{qx:boards}"
 GENERATION = f"{PREFIX}:generation"
 START = (0, UUID(int=0))
+STILL_READ_S = 60
+ABANDONED_AFTER_S = 3600
 
 # KEYS[1] position key, then the boards. ARGV: expected position, new position, then
 # triples of (index of the board, member, points). Returns 1 if applied.
@@ -29,6 +33,15 @@ end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
 """
+
+
+def new_generation() -> str:
+    """Name a generation by when its building began (hexadecimal seconds), and by chance."""
+    return f"{int(time.time()):x}-{secrets.token_hex(4)}"
+
+
+def _started(generation: str) -> int:
+    return int(generation.split("-", maxsplit=1)[0], 16)
 
 
 class Boards:
@@ -66,11 +79,17 @@ class Boards:
         return bool(await self._breaker.call(self._apply(keys=keys, args=args)))
 
     async def show(self, generation: str) -> None:
-        """Switch readers to a generation and drop the others."""
-        await self._breaker.call(self._redis.set(GENERATION, generation))
-        async for key in self._redis.scan_iter(match=f"{PREFIX}:*", count=1000):
-            if key != GENERATION and not key.startswith(f"{PREFIX}:{generation}:"):
-                await self._breaker.call(self._redis.unlink(key))
+        """Switch readers to a generation; the one before goes when nobody reads it any more.
+
+        Another worker's half-built generation is left alone; one that was abandoned goes
+        after an hour.
+        """
+        before = await self._breaker.call(self._redis.set(GENERATION, generation, get=True))
+        abandoned = _started(generation) - ABANDONED_AFTER_S
+        async for key in self._redis.scan_iter(match=f"{PREFIX}:*:*", count=1000):
+            owner = key.split(":")[2]
+            if owner != generation and (owner == before or _started(owner) < abandoned):
+                await self._breaker.call(self._redis.expire(key, STILL_READ_S, nx=True))
 
     async def top(self, generation: str, board: str, limit: int) -> list[tuple[UUID, int]]:
         """Return the best of a board."""

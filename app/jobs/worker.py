@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
+from prometheus_client import start_http_server
 
 from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
@@ -41,6 +42,8 @@ def jobs() -> list[Job]:
 
 async def run(settings: Settings) -> None:
     """Run all jobs until SIGTERM or SIGINT."""
+    if settings.worker_metrics_port is not None:
+        start_http_server(settings.worker_metrics_port, settings.host)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -47,7 +47,7 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:reference AS text[]), CAST(:pers
 
 _TOTALS = text("""
 SELECT coalesce(sum(points) FILTER (WHERE state = 'available'), 0) AS points,
-       coalesce(sum(minutes) FILTER (WHERE state <> 'reversed'), 0) AS minutes
+       coalesce(sum(minutes) FILTER (WHERE state = 'available'), 0) AS minutes
 FROM awards WHERE person_id = :person AND awarded_at >= :since
 """)
 
@@ -84,7 +84,7 @@ async def insert(session: Session, awards: Sequence[dict[str, Any]]) -> None:
 
 
 async def totals(session: Session, person: UUID, since: datetime) -> tuple[int, int]:
-    """Sum available points and minutes of a person since a moment."""
+    """Sum points and minutes of available awards since a moment; what is pending waits."""
     row = (await session.execute(_TOTALS, {"person": person, "since": since})).one()
     return int(row.points), int(row.minutes)
 

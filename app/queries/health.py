@@ -6,9 +6,11 @@ from sqlalchemy.exc import ProgrammingError
 from app.core.db import Session
 
 _OVERPOWERED = text("""
-SELECT has_table_privilege('ledger_transfers', 'UPDATE')
-    OR has_table_privilege('ledger_transfers', 'DELETE')
-    OR has_schema_privilege('public', 'CREATE') AS found
+SELECT has_schema_privilege('public', 'CREATE') OR bool_or(
+    has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
+    OR has_table_privilege(c.oid, 'TRUNCATE')) AS found
+FROM pg_class c
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname ^@ 'ledger_'
 """)
 
 

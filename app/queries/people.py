@@ -25,6 +25,10 @@ RETURNING id
 
 _OPEN_CARD = text("INSERT INTO cards (person_id) VALUES (:person)")
 
+_RESEAL = text("""
+UPDATE people SET openid_index = :index, openid_sealed = :sealed WHERE id = :person
+""")
+
 _GRANT = text("""
 INSERT INTO role_grants (person_id, role, org_id, merchant_id)
 VALUES (:person, :role, :org, :merchant) ON CONFLICT DO NOTHING
@@ -64,6 +68,13 @@ async def insert(
     if person_id is not None:
         await session.execute(_OPEN_CARD, {"person": person_id})
     return person_id
+
+
+async def reseal(session: Session, person: UUID, openid_index: bytes, openid_sealed: bytes) -> None:
+    """Store an openid under another key."""
+    await session.execute(
+        _RESEAL, {"person": person, "index": openid_index, "sealed": openid_sealed}
+    )
 
 
 async def roles_of(session: Session, person_id: UUID) -> list[RoleGrant]:

@@ -2,11 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import TypeVar
 
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 
 from app.core.db import Session
 from app.models.policies import Policy, PolicyRule, PolicyTier
+
+Row = TypeVar("Row", bound=SQLModel)
+
+
+def _kept(session: Session, rows: Sequence[Row]) -> list[Row]:
+    """Let go of rows that outlive their transaction: a rollback would empty them."""
+    for row in rows:
+        session.expunge(row)
+    return list(rows)
 
 
 async def in_force(session: Session, at: datetime) -> Policy | None:
@@ -17,17 +27,19 @@ async def in_force(session: Session, at: datetime) -> Policy | None:
         .order_by(col(Policy.effective_from).desc(), col(Policy.version).desc())
         .limit(1)
     )
-    return rows.first()
+    found = rows.all()
+    return _kept(session, found)[0] if found else None
 
 
 async def rules(session: Session, version: int) -> list[PolicyRule]:
-    return list(await session.exec(select(PolicyRule).where(PolicyRule.version == version)))
+    found = await session.exec(select(PolicyRule).where(PolicyRule.version == version))
+    return _kept(session, found.all())
 
 
 async def tiers(session: Session, version: int) -> list[PolicyTier]:
     """Read the tiers, lowest first."""
     query = select(PolicyTier).where(PolicyTier.version == version).order_by(col(PolicyTier.rank))
-    return list(await session.exec(query))
+    return _kept(session, (await session.exec(query)).all())
 
 
 async def publish(

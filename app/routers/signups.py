@@ -24,10 +24,10 @@ router = Router(tags=["signups"])
 )
 async def sign_up(
     activity_id: PathId,
-    body: SignupIn,  # noqa: ARG001 - validated: it must be an empty object
     tx: Tx,
     person_id: CurrentPerson,
     response: Response,
+    body: SignupIn | None = None,  # noqa: ARG001 - validated: nothing or an empty object
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
     claimed = single(await signups.claim(tx, [Claim(activity_id, person_id)], now()))

@@ -1,12 +1,16 @@
 """What every wire shape shares."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
+from app.core.pages import encode_cursor
+
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class In(BaseModel):
@@ -26,6 +30,21 @@ class Page(Out, Generic[T]):
 
     items: list[T]
     next_cursor: str | None = None
+
+
+def page_of(
+    rows: Sequence[R], limit: int, shape: Callable[[R], T], key: Callable[[R], tuple[Any, ...]]
+) -> Page[T]:
+    """Make a page of rows that were read with ``limit + 1``: the one too many says "more".
+
+    ``key`` gives the sort key of a row, which the next page's query continues after.
+    """
+    shown = rows[:limit]
+    more = len(rows) > limit
+    return Page(
+        items=[shape(row) for row in shown],
+        next_cursor=encode_cursor(*key(shown[-1])) if more else None,
+    )
 
 
 def _storable(text: str) -> str:

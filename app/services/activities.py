@@ -6,14 +6,14 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Invalid, Refusal
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.people import Role
 from app.queries import activities as queries
 from app.queries import people as people_queries
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.services import orgs, people, policies
 
 ORGANIZERS = [Role.organizer, Role.administrator]
@@ -120,11 +120,7 @@ async def browse(
         after=(key[0], key[1]) if key else None,
         limit=limit + 1,
     )
-    last = rows[limit - 1] if len(rows) > limit else None
-    return Page(
-        items=[ActivityOut.of(row) for row in rows[:limit]],
-        next_cursor=encode_cursor(last.starts_at, last.id) if last else None,
-    )
+    return page_of(rows, limit, ActivityOut.of, lambda row: (row.starts_at, row.id))
 
 
 async def checkin_code(

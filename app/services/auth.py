@@ -58,6 +58,9 @@ async def log_in(tx: Session, vault: Vault, tokens: Tokens, session: WechatSessi
         is_new = made is not None
         person = await people.find_by_openid(tx, indexes)
         assert person is not None
+    elif person.openid_index != indexes[0]:
+        # Found under the secret before the last rotation: keep it under the current one.
+        await people.reseal(tx, person.id, indexes[0], vault.seal(session.openid))
     family = await queries.start_family(tx, person.id)
     return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
 

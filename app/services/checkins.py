@@ -176,7 +176,7 @@ def _grant(situation: Situation, checkin: NewCheckin, rules: Rules) -> Grant:
         person_id=situation.person_id,
         org_id=situation.org_id,
         rule=rule,
-        points=policies.points_for(rule, halves=halves),
+        points=policies.points_for_attendance(rule, halves),
         minutes=awards.attendance_minutes(rule, halves),
         # The rotating code proves presence: available at once.
         state=AwardState.available,

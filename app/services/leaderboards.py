@@ -3,7 +3,6 @@
 The ledger is the truth: a board can be lost at any time and is built again.
 """
 
-import secrets
 from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
@@ -11,7 +10,7 @@ from uuid import UUID
 from app.core.clock import local_date, now, period_start
 from app.core.db import Database, Session
 from app.core.redis import RedisDown
-from app.integrations.leaderboards import Boards
+from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
 from app.queries.leaderboards import Gain
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
@@ -71,7 +70,7 @@ async def feed(database: Database, boards: Boards) -> int:
 
 async def rebuild(database: Database, boards: Boards) -> int:
     """Build every board anew beside the old ones, then switch."""
-    generation = secrets.token_hex(4)
+    generation = new_generation()
     total = await _catch_up(database, boards, generation)
     await boards.show(generation)
     return total

@@ -4,9 +4,9 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.queries import notices as queries
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.schemas.notices import NoticeOut
 
 
@@ -14,9 +14,7 @@ async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> 
     """Return the person's notices, newest first."""
     key = decode_cursor(cursor, UUID)
     rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    items = [NoticeOut.model_validate(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+    return page_of(rows, limit, NoticeOut.model_validate, lambda row: (row.id,))
 
 
 async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, Any]) -> None:

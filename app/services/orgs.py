@@ -7,11 +7,11 @@ from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.models.orgs import Level, Org
 from app.queries import orgs as queries
 from app.queries.orgs import Division
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.schemas.orgs import OrgOut
 
 COLUMNS = ["code", "name", "parent_code", "level"]
@@ -41,6 +41,13 @@ async def get(tx: Session, org_id: UUID) -> Org:
     return org
 
 
+async def get_by_code(tx: Session, code: str) -> Org:
+    org = await queries.find_by_code(tx, code)
+    if org is None:
+        raise OrgNotFound
+    return org
+
+
 async def browse(
     tx: Session,
     *,
@@ -60,9 +67,7 @@ async def browse(
         after_code=key[0] if key else None,
         limit=limit + 1,
     )
-    items = [OrgOut.model_validate(org) for org in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].code) if more else None)
+    return page_of(rows, limit, OrgOut.model_validate, lambda org: (org.code,))
 
 
 async def import_divisions(tx: Session, file: Path) -> Imported:

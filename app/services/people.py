@@ -72,6 +72,19 @@ async def merchant_of(tx: Session, person_id: UUID) -> UUID:
     raise Forbidden
 
 
+async def appoint(
+    tx: Session,
+    person_id: UUID,
+    role: Role,
+    *,
+    org: UUID | None = None,
+    merchant: UUID | None = None,
+) -> None:
+    """Give a role at an organisation or at a merchant; twice is as once. Raises PersonNotFound."""
+    await _get(tx, person_id)
+    await queries.grant_role(tx, person_id, role, org=org, merchant=merchant)
+
+
 def is_under_14(birth_date: date | None) -> bool:
     """Personal data of children under 14 is sensitive (PIPL 28): unknown counts as adult."""
     if birth_date is None:

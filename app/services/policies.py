@@ -87,11 +87,9 @@ def half_hours(starts_at: datetime, ends_at: datetime) -> int:
     return int((ends_at - starts_at).total_seconds()) // 1800
 
 
-def points_for(rule: PolicyRule, *, quantity: int = 1, halves: int = 0) -> int:
-    """Return what an act is worth before caps: per hour in half hours, else per quantity."""
-    if rule.per == "hour" and halves:
-        return rule.points * halves // 2
-    return rule.points * quantity
+def points_for_attendance(rule: PolicyRule, halves: int) -> int:
+    """Return what presence is worth before caps: by half hours, or once a session or shift."""
+    return rule.points * halves // 2 if rule.per == "hour" else rule.points
 
 
 def read_rules(file: Path) -> list[PolicyRule]:

@@ -6,10 +6,10 @@ from uuid import UUID
 from app.core.clock import BEGINNING, now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.models.rewards import Reward, RewardPeriod
 from app.queries import rewards as queries
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.schemas.rewards import RewardOut
 from app.services import orgs
 
@@ -54,9 +54,7 @@ async def browse(
             "all": BEGINNING,
         },
     )
-    items = [RewardOut.model_validate(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+    return page_of(rows, limit, RewardOut.model_validate, lambda row: (row["id"],))
 
 
 async def get(tx: Session, reward_id: UUID) -> Reward:

@@ -9,13 +9,13 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.models.activities import ActivityStatus
 from app.models.signups import SignupStatus
 from app.queries import outbox
 from app.queries import signups as queries
 from app.queries.signups import NewSignup, Seats, SignupRow
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.schemas.signups import SignupOut
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 
@@ -116,9 +116,7 @@ async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> 
     """Return the person's sign-ups, newest first."""
     key = decode_cursor(cursor, UUID)
     rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    items = [SignupOut.model_validate(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+    return page_of(rows, limit, SignupOut.model_validate, lambda row: (row.id,))
 
 
 def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:

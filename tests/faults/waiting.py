@@ -18,5 +18,5 @@ def until(condition: Callable[[], bool], seconds: float = 20) -> None:
 async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 20) -> None:
     """Return once the awaited condition holds; fail after so many seconds."""
     async with asyncio.timeout(seconds):
-        while not await condition():
+        while not await condition():  # noqa: ASYNC110 - other processes set no event
             await asyncio.sleep(PAUSE_S)

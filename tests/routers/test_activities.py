@@ -13,6 +13,7 @@ from app.models.activities import ActivityStatus, Category
 from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
+from app.services import policies
 from tests.factories.activities import activity_body, current_code, make_activity
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
@@ -231,8 +232,10 @@ async def test_times_must_be_in_order(api: httpx.AsyncClient, runtime: Runtime) 
         {"starts_at": moment[1], "ends_at": moment[2], "signup_closes_at": moment[3]},
         {"starts_at": moment[1], "ends_at": moment[2], "signup_opens_at": moment[2]},
         {
-            **{"starts_at": moment[3], "ends_at": moment[4]},
-            **{"signup_opens_at": moment[2], "signup_closes_at": moment[1]},
+            "starts_at": moment[3],
+            "ends_at": moment[4],
+            "signup_opens_at": moment[2],
+            "signup_closes_at": moment[1],
         },
     ]:
         response = await api.post(
@@ -380,3 +383,19 @@ async def test_a_draft_has_no_code(api: httpx.AsyncClient, runtime: Runtime) -> 
     for path in ("checkin-code", "checkin-code.svg"):
         response = await api.get(f"{ACTIVITIES}/{activity.id}/{path}", headers=organizer.headers)
         assert_refused(response, 409, "activities.not_open")
+
+
+async def test_a_refused_request_does_not_spoil_the_policy_for_the_next(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first request of a process reads the policy; it may well be refused."""
+    monkeypatch.setattr(policies, "_versions", {})
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    wrong = activity_body(org, rule_key="no_such_rule")
+    refused = await api.post(ACTIVITIES, headers=organizer.headers, json=wrong)
+
+    made = await api.post(ACTIVITIES, headers=organizer.headers, json=activity_body(org))
+
+    assert refused.status_code == 422
+    assert made.status_code == 201

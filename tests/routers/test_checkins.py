@@ -193,7 +193,9 @@ async def test_a_location_is_noted_and_never_refused(
         runtime, person, location_name="江边", latitude=32.23, longitude=119.8, radius_m=50
     )
     place = {
-        **{"latitude": latitude, "longitude": 119.8, "accuracy_m": 15.5},
+        "latitude": latitude,
+        "longitude": 119.8,
+        "accuracy_m": 15.5,
         "coordinate_system": system,
     }
 
@@ -286,7 +288,7 @@ async def test_a_code_of_no_activity_looks_like_a_forged_one(
 ) -> None:
     person = await make_person(runtime)
 
-    for serial in (0, 2**31 - 1, 2**32 - 1):
+    for serial in (0, 2**31 - 1):
         code = runtime.codes.make(Action.check_in, serial, now().timestamp()).text
         response = await api.post("/api/v1/checkins", headers=person.headers, json={"code": code})
         assert_refused(response, 422, "checkins.code_invalid")

@@ -56,10 +56,14 @@ async def check_in(day: Day) -> None:
         day.checks.equal(f"balances of {who.name}", balances, got["points"])
     shown = (await day.organizer.get(f"/activities/{day.activity['id']}")).want(200)
     day.checks.equal("check-ins of the activity", 50, shown["checkins"])
-    day.say(f"50 人签到，每人 {POINTS} 分、{HOURS} 小时", "50 check-ins, 24 points and 6 hours each")
+    day.say(
+        f"50 人签到，每人 {POINTS} 分、{HOURS} 小时", "50 check-ins, 24 points and 6 hours each"
+    )
     again = await _scan(screen, day.present[0])
     day.checks.equal("a second scan gives the first result", replies[0].body, again.want(200))
-    day.say(f"{day.present[0].name} 重复扫码：结果不变，不重复计分", "a second scan changes nothing")
+    day.say(
+        f"{day.present[0].name} 重复扫码：结果不变，不重复计分", "a second scan changes nothing"
+    )
     await _refusals(day, screen)
     await _balances(day)
 
@@ -77,7 +81,7 @@ async def _show_screen(day: Day, screen: Screen) -> None:
     )
     grid = Table.grid(padding=(0, 4))
     grid.add_row(_qr(shown["code"]), Padding(words, (3, 0)))
-    day.console.print(Padding(grid, (1, 0, 1, 2)))
+    day.console.print(Padding(grid, (1, 0, 1, 2), expand=False))
 
 
 def _qr(content: str) -> Text:

@@ -60,7 +60,7 @@ def _totals(day: Day, sums: dict[str, int]) -> None:
         table.add_row(name, f"{points:,}")
     table.add_section()
     table.add_row("今日发放 awarded", f"{awarded:,}", style="bold")
-    day.console.print(Padding(table, (1, 0, 1, 4)))
+    day.console.print(Padding(table, (1, 0, 1, 4), expand=False))
 
 
 def verify(day: Day, stage: Stage) -> None:

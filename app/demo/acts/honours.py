@@ -90,4 +90,4 @@ async def _boards(day: Day, star: Phone) -> None:
     for rank, (left, right) in enumerate(zip(*boards, strict=True), start=1):
         cells = (left["display_name"], left["points"], right["display_name"], right["points"])
         table.add_row(*map(str, (rank, *cells)))
-    day.console.print(Padding(table, (1, 0, 0, 4)))
+    day.console.print(Padding(table, (1, 0, 0, 4), expand=False))

@@ -42,9 +42,7 @@ async def pay(day: Day) -> None:
 
     payments = await day.crowd("付款 Pay", list(zip(guests, MENU, strict=True)), order)
     total = sum(points for _, points in MENU)
-    day.say(
-        f"{len(payments)} 人在 {CAFE} 刷 18 位付款码，共 [bold]{total}[/] 分", "eight payments"
-    )
+    day.say(f"{len(payments)} 人在 {CAFE} 刷 18 位付款码，共 [bold]{total}[/] 分", "eight payments")
     first = payments[0]
     twice = await _charge(day, {**first.body, "note": "又一杯"}, new_key())
     told = day.refused("a card code used twice", "409 cards.code_used", twice.verdict)
@@ -77,7 +75,7 @@ async def statements(day: Day) -> None:
         table.add_row(KINDS[line.kind], line.person, line.note, str(line.points), style=style)
     table.add_section()
     table.add_row("合计 net", "", CAFE, str(shown["net"]), style="bold")
-    day.console.print(Padding(table, (1, 0, 0, 4)))
+    day.console.print(Padding(table, (1, 0, 0, 4), expand=False))
 
 
 async def _pay(day: Day, who: Phone, note: str, points: int) -> Paid:
@@ -113,7 +111,7 @@ async def _too_much(day: Day) -> None:
     )
     (await _charge(day, {**body, "points": 20}, new_key())).want(201)
     day.book.charge(who.name, 20, CAFE, "蛋糕")
-    day.say(f"{who.name} 付 25 分：{told}，改付 20 分成功", "too much; then less, with the same code")
+    day.say(f"{who.name} 付 25 分：{told}，改付 20 分成功", "too much, then less")
 
 
 async def _refund(day: Day, paid: Paid) -> None:

@@ -45,7 +45,7 @@ async def redeem(day: Day) -> None:
         await _collect(day, day.cafe, CAFE, order)
     day.say(
         f"{len(goods)} 人在 {BANK} 领取，{COFFEES} 人在 {CAFE} 领取咖啡券",
-        "collected with the pick-up code",
+        "collected",
     )
     await _cancel(day, given_up)
     day.say(f"{left[0].name} 改天再来，{left[1]['points']} 分继续冻结", "comes another day")

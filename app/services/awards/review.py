@@ -69,7 +69,7 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
             person_id=person_id,
             org_id=org.id,
             rule=rule,
-            points=policies.points_for(rule, quantity=body.quantity),
+            points=rule.points * body.quantity,
             minutes=body.quantity * 60 if counts_hours(rule) else 0,
             state=AwardState.pending,
             title=rule.name_zh,

@@ -9,7 +9,7 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.outcomes import single
-from app.core.pages import decode_cursor, encode_cursor
+from app.core.pages import decode_cursor
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
 from app.models.redemptions import Redemption, RedemptionStatus
@@ -18,7 +18,7 @@ from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
-from app.schemas.base import Page
+from app.schemas.base import Page, page_of
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
 from app.services import cards, ledger, people, policies, rewards
 from app.services.ledger import AccountKey, Posting
@@ -138,9 +138,7 @@ async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> 
     """Return the person's redemptions, newest first."""
     key = decode_cursor(cursor, UUID)
     rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    items = [RedemptionOut.model_validate(row) for row in rows[:limit]]
-    more = len(rows) > limit
-    return Page(items=items, next_cursor=encode_cursor(items[-1].id) if more else None)
+    return page_of(rows, limit, RedemptionOut.model_validate, lambda row: (row.id,))
 
 
 async def _check_limit(
