@@ -12,9 +12,9 @@ from app.core.db import Session
 from app.models.rewards import Reward
 
 _PAGE = text("""
-SELECT r.*, CASE WHEN r.stock IS NULL THEN NULL ELSE coalesce(s.remaining, r.stock) END
-       AS stock_left
-FROM rewards r JOIN orgs o ON o.id = r.org_id
+SELECT r.*, m.name AS merchant_name,
+       CASE WHEN r.stock IS NULL THEN NULL ELSE coalesce(s.remaining, r.stock) END AS stock_left
+FROM rewards r JOIN orgs o ON o.id = r.org_id JOIN merchants m ON m.id = r.merchant_id
 LEFT JOIN reward_stocks s ON s.reward_id = r.id AND s.period_start = CASE r.stock_period
     WHEN 'month' THEN CAST(:month AS timestamptz)
     WHEN 'quarter' THEN CAST(:quarter AS timestamptz)

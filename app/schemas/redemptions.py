@@ -21,6 +21,7 @@ class RedemptionOut(Out):
 
     id: UUID
     reward_id: UUID
+    reward_name: str
     merchant_id: UUID
     quantity: int
     status: str
@@ -87,6 +88,7 @@ class StatementOut(Out):
     """``net`` = charged - refunded + collected. At most the latest 1,000 items are listed."""
 
     merchant_id: UUID
+    merchant_name: str
     month: str
     charged: int
     refunded: int

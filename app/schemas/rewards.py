@@ -15,6 +15,7 @@ class RewardOut(Out):
     points: int
     stock_left: int | None
     merchant_id: UUID
+    merchant_name: str
     org_id: UUID
     limit_per_member: int | None
     limit_period: str | None

@@ -18,10 +18,12 @@ async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
 
     Raises Forbidden, Invalid.
     """
-    merchant = await people.merchant_of(tx, caller)
+    merchant_id = await people.merchant_of(tx, caller)
+    merchant = await queries.find(tx, merchant_id)
+    assert merchant is not None
     start, end = _month(month)
-    sums = await queries.sums(tx, merchant, start, end)
-    rows = await queries.statement(tx, merchant, start, end, limit=MAX_ITEMS + 1)
+    sums = await queries.sums(tx, merchant_id, start, end)
+    rows = await queries.statement(tx, merchant_id, start, end, limit=MAX_ITEMS + 1)
     items = [
         StatementItemOut(
             kind=row.kind,
@@ -34,7 +36,8 @@ async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
         for row in rows[:MAX_ITEMS]
     ]
     return StatementOut(
-        merchant_id=merchant,
+        merchant_id=merchant_id,
+        merchant_name=merchant.name,
         month=month,
         charged=sums.get("charge", 0),
         refunded=-sums.get("refund", 0),

@@ -16,6 +16,8 @@ CAP_DAY, EMERGENCY_CAP_DAY, CAP_MONTH, CAP_YEAR = 24, 48, 150, 800
 LOT_MONTHS = 24
 # The rule whose presence in a day doubles the day's cap.
 EMERGENCY_RULE = "taskforce_emergency"
+# Extra points for hours that ``volunteer_hour`` has counted already.
+ON_TOP = {"professional_service", "duty_shift"}
 # What presence alone can measure. Items, quarters and the like need somebody's word.
 BY_ATTENDANCE = {"session", "shift", "hour"}
 RULE_COLUMNS = (
@@ -80,6 +82,11 @@ async def in_force(tx: Session, at: datetime | None = None) -> Rules:
 def by_attendance(rule: PolicyRule) -> bool:
     """Tell whether an activity may award by this rule when somebody checks in."""
     return rule.per in BY_ATTENDANCE
+
+
+def counts_hours(rule: PolicyRule) -> bool:
+    """Tell whether an act by this rule adds hours of service; extras on top do not again."""
+    return rule.category == "volunteer" and rule.per == "hour" and rule.key not in ON_TOP
 
 
 def half_hours(starts_at: datetime, ends_at: datetime) -> int:

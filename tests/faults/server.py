@@ -109,9 +109,9 @@ def left_behind(data_dir: Path) -> list[str]:
         with suppress(psutil.Error):
             words = process.cmdline()
             theirs = process.environ().get("QX_DATA_DIR") == str(data_dir)
-            if process.pid != os.getpid() and process.status() != psutil.STATUS_ZOMBIE:
-                if theirs or any(str(data_dir / "engines") in word for word in words):
-                    found.append(" ".join(words)[:200])
+            theirs = theirs or any(str(data_dir / "engines") in word for word in words)
+            if theirs and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(" ".join(words)[:200])
     if not found and lives(Places.of(data_dir).keeper_lock):
         found.append("a keeper's lock")
     return found

@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import timedelta
 from uuid import UUID, uuid4
 
@@ -61,6 +62,10 @@ def refund_of(spent: Posting) -> Posting:
         org_id=SOME_ORG,
         closes_id=spent.id,
     )
+
+
+class Undone(Exception):
+    pass
 
 
 class Model:
@@ -128,10 +133,10 @@ async def test_an_empty_list_is_no_statement(runtime: Runtime) -> None:
 async def test_a_list_that_is_rolled_back_leaves_no_number_behind(runtime: Runtime) -> None:
     person = (await make_person(runtime)).id
     await give_points(runtime, person, 5)
-    with pytest.raises(RuntimeError, match="undone"):
+    with suppress(Undone):
         async with runtime.database.transaction() as tx:
             await ledger.post(tx, [award_posting(person, 5)], now())
-            raise RuntimeError("undone")
+            raise Undone
     async with runtime.database.transaction() as tx:
         (posted,) = await ledger.post(tx, [award_posting(person, 5)], now())
     assert isinstance(posted, Posted)
@@ -179,7 +184,7 @@ DAMAGE = {
         {"lots: what is left sums", "lot uses: each names"},
     ),
     "a use that vanished": (
-        "DELETE FROM ledger_lot_uses USING ledger_lots WHERE id = lot_id AND account_id = {account}",
+        "DELETE FROM ledger_lot_uses USING ledger_lots WHERE id=lot_id AND account_id={account}",
         {"lots: what is left is", "lot uses: what a transfer"},
     ),
     "a number that is skipped": (

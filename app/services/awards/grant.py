@@ -81,11 +81,7 @@ async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Awar
 
 def attendance_minutes(rule: PolicyRule, halves: int) -> int:
     """Return the minutes of service that an attendance counts, in whole half hours."""
-    return halves * 30 if counts_hours(rule) else 0
-
-
-def counts_hours(rule: PolicyRule) -> bool:
-    return rule.category == "volunteer" and rule.per == "hour"
+    return halves * 30 if policies.counts_hours(rule) else 0
 
 
 def _accounts(one: Grant) -> list[AccountKey]:

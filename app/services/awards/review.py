@@ -16,7 +16,6 @@ from app.schemas.awards import AwardOut, AwardsIn, AwardsOut, PersonAwardOut
 from app.services import ledger, orgs, people, policies
 from app.services.awards.grant import (
     Grant,
-    counts_hours,
     grant,
     lot_expiry,
     minutes_posting,
@@ -54,11 +53,9 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
     rule = rules.rules.get(body.rule_key)
     if rule is None:
         raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
-    missing = [
-        name
-        for name in rule.evidence
-        if name.split(">=")[0] not in body.evidence and name not in PROVEN_BY_ATTENDANCE
-    ]
+    # ``checkin>=10`` asks for ten check-ins: the field is called ``checkin``.
+    asked = {name.split(">=")[0] for name in rule.evidence if name not in PROVEN_BY_ATTENDANCE}
+    missing = sorted(asked - body.evidence.keys())
     if missing:
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": "required"} for n in missing])
     if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
@@ -70,7 +67,7 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
             org_id=org.id,
             rule=rule,
             points=rule.points * body.quantity,
-            minutes=body.quantity * 60 if counts_hours(rule) else 0,
+            minutes=body.quantity * 60 if policies.counts_hours(rule) else 0,
             state=AwardState.pending,
             title=rule.name_zh,
             evidence=body.evidence,

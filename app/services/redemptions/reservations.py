@@ -73,7 +73,7 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     single(await ledger.post(tx, [posting], at, locked))
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
-    return RedemptionOut.model_validate(redemption)
+    return _shown(redemption, reward.name)
 
 
 async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
@@ -86,7 +86,7 @@ async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> Redemptio
         raise RedemptionNotFound
     if redemption.status != RedemptionStatus.cancelled:
         await _give_back(tx, redemption, RedemptionStatus.cancelled, person_id)
-    return RedemptionOut.model_validate(redemption)
+    return _shown(redemption, (await rewards.get(tx, redemption.reward_id)).name)
 
 
 async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut:
@@ -138,7 +138,11 @@ async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> 
     """Return the person's redemptions, newest first."""
     key = decode_cursor(cursor, UUID)
     rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, RedemptionOut.model_validate, lambda row: (row.id,))
+    found = await reward_queries.find_many(tx, [row.reward_id for row in rows])
+    names = {reward.id: reward.name for reward in found}
+    return page_of(
+        rows, limit, lambda row: _shown(row, names[row.reward_id]), lambda row: (row.id,)
+    )
 
 
 async def _check_limit(
@@ -205,6 +209,10 @@ def _posting(
         org_id=org_id,
         closes_id=redemption.id if closes else None,
     )
+
+
+def _shown(redemption: Redemption, reward_name: str) -> RedemptionOut:
+    return RedemptionOut.model_validate(redemption.model_dump() | {"reward_name": reward_name})
 
 
 def _pickup_code() -> str:

@@ -1,0 +1,137 @@
+"""A valid request of every core path with a body, to be made invalid in one way at a time."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from app.core.clock import now
+from app.models.people import Role
+from app.queries import people
+from app.runtime import Runtime
+from tests.factories.activities import activity_body, current_code, make_activity, make_attended
+from tests.factories.awards import award_body, give_award
+from tests.factories.http import bearer, log_in, wechat_code
+from tests.factories.ledger import give_points
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
+
+API = "/api/v1"
+
+
+@dataclass(frozen=True)
+class Call:
+    """``status`` is the answer while nothing is wrong with it."""
+
+    method: str
+    path: str
+    body: dict[str, Any]
+    status: int
+    headers: dict[str, str] = field(default_factory=dict, repr=False)
+
+    async def send(self, api: httpx.AsyncClient, content: Any, **headers: str) -> httpx.Response:
+        """Send another body in place of its own, each time with a new Idempotency-Key."""
+        every = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
+        return await api.request(
+            self.method, API + self.path, headers=every | self.headers | headers, content=content
+        )
+
+
+async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call]:
+    """Make the calls, by operation id, all of one person who may do everything."""
+    login = await log_in(api)
+    counter, org = await make_counter(runtime), await make_org(runtime)
+    headers = bearer(login["access_token"])
+    me = TestPerson(UUID(login["person"]["id"]), login["person"]["display_name"], headers)
+    await _may_do_everything(runtime, me, org.id, counter.merchant.id)
+    await give_points(runtime, me.id, 100, org=org.id)
+    reward = await make_reward(runtime, counter)
+    codes = await make_card_codes(runtime, me, 2)
+    charge = await api.post(
+        f"{API}/merchant/charges",
+        headers=headers | {"Idempotency-Key": str(uuid4())},
+        json={"card_code": codes[0], "points": 5, "note": ""},
+    )
+    reserved = await api.post(
+        f"{API}/redemptions",
+        headers=headers | {"Idempotency-Key": str(uuid4())},
+        json={"reward_id": str(reward.id), "quantity": 1},
+    )
+    attended, open_activity = await make_attended(runtime, me), await make_activity(runtime)
+    award = await give_award(runtime, me, org)
+    ends = now() + timedelta(hours=2)
+    place = {"latitude": 32.23, "longitude": 119.8}
+    activity = activity_body(
+        org,
+        capacity=20,
+        ends_at=ends.isoformat(),
+        signup_opens_at=(ends - timedelta(hours=2)).isoformat(),
+        signup_closes_at=ends.isoformat(),
+        location=place | {"name": "三茅青年之家", "radius_m": 200},
+    )
+    scan = {
+        "code": current_code(runtime, attended),
+        "location": place | {"accuracy_m": 12.5, "coordinate_system": "gcj02"},
+    }
+    logout = await log_in(api)
+    return {
+        "logIn": Call("POST", "/auth/wechat", {"code": await wechat_code(api, "x")}, 200),
+        "refreshLogin": Call(
+            "POST", "/auth/refresh", {"refresh_token": login["refresh_token"]}, 200
+        ),
+        "logOut": Call(
+            "POST",
+            "/auth/logout",
+            {"refresh_token": logout["refresh_token"]},
+            204,
+            bearer(logout["access_token"]),
+        ),
+        "updateMe": Call(
+            "PUT",
+            "/me",
+            {"display_name": "四", "birth_date": "2001-02-03", "shows_name": True},
+            200,
+            headers,
+        ),
+        "createActivity": Call("POST", "/activities", activity, 201, headers),
+        "signUp": Call("POST", f"/activities/{open_activity.id}/signups", {}, 201, headers),
+        "checkIn": Call("POST", "/checkins", scan, 201, headers),
+        "redeem": Call(
+            "POST", "/redemptions", {"reward_id": str(reward.id), "quantity": 1}, 201, headers
+        ),
+        "collectRedemption": Call(
+            "POST",
+            "/merchant/redemptions/collect",
+            {"pickup_code": reserved.json()["pickup_code"]},
+            200,
+            headers,
+        ),
+        "charge": Call(
+            "POST",
+            "/merchant/charges",
+            {"card_code": codes[1], "points": 5, "note": "咖啡"},
+            201,
+            headers,
+        ),
+        "refundCharge": Call(
+            "POST",
+            f"/merchant/charges/{charge.json()['id']}/refund",
+            {"reason": "退"},
+            200,
+            headers,
+        ),
+        "proposeAwards": Call("POST", "/awards", award_body(org, [me], quantity=1), 201, headers),
+        "reverseTransfer": Call(
+            "POST", f"/ledger/transfers/{award}/reversal", {"reason": "错"}, 201, headers
+        ),
+    }
+
+
+async def _may_do_everything(runtime: Runtime, me: TestPerson, org: Any, merchant: Any) -> None:
+    async with runtime.database.transaction() as tx:
+        for role in (Role.organizer, Role.administrator):
+            await people.grant_role(tx, me.id, role, org=org, merchant=None)
+        await people.grant_role(tx, me.id, Role.merchant_staff, org=None, merchant=merchant)

@@ -1,0 +1,87 @@
+"""When the service must say "later": too many requests, and engines that do not answer."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from sqlalchemy import text
+
+from app.runtime import Runtime
+from tests.conftest import ScratchFactory
+from tests.factories.activities import make_activity
+from tests.factories.http import assert_refused
+from tests.factories.people import make_person
+
+API = "/api/v1"
+
+
+@asynccontextmanager
+async def limited(scratch: ScratchFactory) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+    """Give a client of an application whose rate limits are on."""
+    async with scratch(rate_limits="on") as app:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
+            yield api, app.state.runtime
+
+
+async def test_a_person_who_asks_too_often_is_told_when_to_come_again(
+    scratch: ScratchFactory,
+) -> None:
+    async with limited(scratch) as (api, runtime):
+        hasty, calm = await make_person(runtime), await make_person(runtime)
+        first = await api.get(f"{API}/me", headers=hasty.headers)
+        for _ in range(1000):
+            response = await api.get(f"{API}/me", headers=hasty.headers)
+            if response.status_code != 200:
+                break
+        other = await api.get(f"{API}/me", headers=calm.headers)
+
+    assert first.headers["ratelimit-policy"].startswith('"person";q=300')
+    assert first.headers["ratelimit"].startswith('"person";r=299')
+    assert_refused(response, 429, "request.rate_limited")
+    assert int(response.headers["retry-after"]) >= 1
+    assert "ratelimit" in response.headers
+    assert other.status_code == 200
+
+
+async def test_forged_check_in_codes_run_out(scratch: ScratchFactory) -> None:
+    async with limited(scratch) as (api, runtime):
+        guesser = await make_person(runtime)
+        answers = [
+            await api.post(f"{API}/checkins", headers=guesser.headers, json={"code": "A" * 32})
+            for _ in range(21)
+        ]
+
+    for answer in answers[:20]:
+        assert_refused(answer, 422, "checkins.code_invalid")
+    assert_refused(answers[20], 429, "request.rate_limited")
+    assert int(answers[20].headers["retry-after"]) >= 1
+
+
+async def test_wrong_login_codes_run_out(scratch: ScratchFactory) -> None:
+    async with limited(scratch) as (api, _):
+        for _ in range(1000):
+            response = await api.post(f"{API}/auth/wechat", json={"code": "wrong"})
+            if response.status_code != 401:
+                break
+
+    assert_refused(response, 429, "request.rate_limited")
+    assert int(response.headers["retry-after"]) >= 1
+
+
+async def test_a_row_that_stays_locked_makes_the_service_busy(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    activity, person = await make_activity(runtime), await make_person(runtime)
+    path = f"{API}/activities/{activity.id}/signups"
+
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text("SELECT 1 FROM activities WHERE id = :id FOR UPDATE"), {"id": activity.id}
+        )
+        busy = await api.post(path, headers=person.headers, json={})
+    after = await api.post(path, headers=person.headers, json={})
+
+    assert_refused(busy, 503, "service.busy")
+    assert int(busy.headers["retry-after"]) >= 1
+    assert after.status_code == 201
