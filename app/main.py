@@ -6,11 +6,12 @@ from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError, ResponseValidationError
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.responses import Response
+from starlette.types import ASGIApp
 
 from app.core.errors import (
     Internal,
@@ -62,10 +63,21 @@ _BY_STATUS: dict[int, type[Refusal]] = {
 }
 
 
+class Application(FastAPI):
+    """FastAPI inside our request context, its own outermost middleware included."""
+
+    def __init__(self, *, allowed_hosts: list[str], **options: Any) -> None:
+        super().__init__(**options)
+        self._allowed_hosts = allowed_hosts
+
+    def build_middleware_stack(self) -> ASGIApp:
+        return RequestContext(super().build_middleware_stack(), self._allowed_hosts)
+
+
 def create_app(settings: Settings | None = None) -> FastAPI:
     """Build the application. Raises PolicyUndeclared if a route does not say who may call it."""
     settings = settings or get_settings()
-    app = FastAPI(
+    app = Application(
         title="青享 Qingxiang",
         version="0.1.0",
         description="社区青年参与平台：报名、签到、青年积分、青享卡、兑换。",
@@ -75,7 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         openapi_url="/openapi.json",
         max_body_size=MAX_BODY_BYTES,
-        middleware=[Middleware(RequestContext, allowed_hosts=settings.allowed_hosts)],
+        redirect_slashes=False,
+        allowed_hosts=settings.allowed_hosts,
     )
     app.include_router(health.router)
     for module in ROUTERS:
@@ -125,13 +138,21 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refusal = _BY_STATUS.get(error.status_code, Malformed)
     response = problem(request, refusal())
-    if error.status_code == 405 and error.headers:
-        response.headers["Allow"] = error.headers.get("Allow", "")
+    if error.status_code == 405:
+        response.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
     return response
 
 
-async def _on_failure(request: Request, error: Exception) -> Response:
+def _allowed_methods(request: Request) -> set[str]:
+    """Collect the methods of every route with this path; Starlette names the first one's only."""
+    return {
+        method
+        for route in iter_route_contexts(request.app.routes)
+        if (pattern := getattr(route, "path_regex", None)) and pattern.match(request.scope["path"])
+        for method in route.methods or ()
+    }
+
+
+async def _on_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Say nothing of what went wrong; the log has it under the request id."""
-    if not isinstance(error, ResponseValidationError):
-        log.error("unhandled", error=type(error).__name__, exc_info=error)
     return problem(request, Internal())

@@ -3,43 +3,41 @@
 from collections.abc import Iterator
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
+from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
 from app.deps import Policy
 
-# Served by the docs page; they show the public document and nothing else.
-DOCUMENTATION = {"/", "/docs", "/openapi.json", "/swagger/"}
+# The pages of the documentation, which show the public document and nothing else, and the
+# sandbox, which has no policy because production has no sandbox.
+EXEMPT = ("/docs", "/openapi.json", "/swagger/", "/sandbox/wechat")
 
 
 class PolicyUndeclared(Exception):
     """A route without a policy: a mistake of ours, found at start."""
 
 
-def policy_of(route: APIRoute) -> Policy | None:
+def policy_of(route: RouteContext) -> Policy | None:
     """Return the policy that guards a route."""
-    for dependency in route.dependant.dependencies:
-        if isinstance(dependency.call, Policy):
-            return dependency.call
+    original = route.original_route
+    if isinstance(original, APIRoute):
+        for dependency in original.dependant.dependencies:
+            if isinstance(dependency.call, Policy):
+                return dependency.call
     return None
 
 
-def routes_with_policies(app: FastAPI) -> Iterator[tuple[APIRoute, Policy | None]]:
-    """Yield every API route with its policy."""
-    for route in app.routes:
-        if isinstance(route, APIRoute) and not _is_documentation(route.path):
+def routes_with_policies(app: FastAPI) -> Iterator[tuple[RouteContext, Policy | None]]:
+    """Yield every route with its policy, those of included routers too."""
+    for route in iter_route_contexts(app.routes):
+        path = route.path or ""
+        if path != "/" and not path.startswith(EXEMPT):
             yield route, policy_of(route)
 
 
 def require_policies(app: FastAPI) -> None:
     """Raise PolicyUndeclared, naming every route that has none."""
-    bare = [
-        f"{sorted(route.methods or ())} {route.path}"
-        for route, policy in routes_with_policies(app)
-        if policy is None
-    ]
+    declared = list(routes_with_policies(app))
+    assert declared, "an application without routes: this check would see nothing"
+    bare = [f"{sorted(route.methods or ())} {route.path}" for route, p in declared if p is None]
     if bare:
         raise PolicyUndeclared("; ".join(bare))
-
-
-def _is_documentation(path: str) -> bool:
-    return path in DOCUMENTATION or path.startswith("/swagger/")

@@ -8,7 +8,7 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import HostNotAllowed
+from app.core.errors import HostNotAllowed, TooLarge
 from app.core.ids import new_id
 from app.core.metrics import request_seconds, requests_total
 from app.core.problems import problem
@@ -21,7 +21,7 @@ _QUIET = {"/healthz", "/readyz", "/metrics"}
 
 
 class RequestContext:
-    """Pure ASGI: a BaseHTTPMiddleware would cost a task a request."""
+    """Pure ASGI, around the whole application: what refuses early is refused in our shape too."""
 
     def __init__(self, app: ASGIApp, allowed_hosts: list[str]) -> None:
         self._app = app
@@ -37,10 +37,19 @@ class RequestContext:
         status = 500
         started = time.perf_counter()
 
+        replaced = False
+
         async def send_with_id(message: Message) -> None:
-            nonlocal status
+            nonlocal status, replaced
+            if replaced:
+                return
             if message["type"] == "http.response.start":
                 status = message["status"]
+                if status == TooLarge.status and _is_plain(message):
+                    # Starlette refuses a declared length by itself, in plain text.
+                    await problem(request, TooLarge())(scope, receive, send_with_id)
+                    replaced = True
+                    return
                 message["headers"] = [
                     *message["headers"],
                     (b"x-request-id", request_id.encode()),
@@ -54,6 +63,9 @@ class RequestContext:
                     await self._app(scope, receive, send_with_id)
                 else:
                     await problem(request, HostNotAllowed())(scope, receive, send_with_id)
+            except Exception as error:
+                # The application has answered 500 by now; Starlette raises it once more.
+                log.exception("unhandled", error=type(error).__name__)
             finally:
                 _account(scope, status, time.perf_counter() - started)
 
@@ -66,6 +78,13 @@ class RequestContext:
         except ValueError:
             return False
         return name in self._allowed
+
+
+def _is_plain(message: Message) -> bool:
+    return any(
+        name == b"content-type" and value.startswith(b"text/plain")
+        for name, value in message["headers"]
+    )
 
 
 def _request_id(request: Request) -> str:

@@ -36,13 +36,14 @@ def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
 def _part(part: object, kind: type) -> object:
     if kind is datetime:
         moment = datetime.fromisoformat(str(part))
-        if moment.tzinfo is None:
+        if moment.tzinfo is None or not 1900 <= moment.year < 2200:
             raise ValueError
         return moment
     if kind is UUID:
         return UUID(str(part))
     if type(part) is not kind or "\0" in str(part):
         raise ValueError
-    if isinstance(part, int) and abs(part) >= 2**63:
+    str(part).encode()  # half a surrogate pair is a ValueError
+    if isinstance(part, int) and not 0 <= part < 2**62:
         raise ValueError
     return part

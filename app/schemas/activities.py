@@ -7,15 +7,15 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.models.activities import Activity, ActivityStatus, Category
-from app.schemas.base import Id, In, Line, Moment, Out, Text
+from app.schemas.base import Id, In, Line, Moment, Number, Out, Text
 
 
 class LocationIn(In):
     """Where it is, in GCJ-02 degrees as WeChat's map picks it; ``radius_m`` in metres."""
 
     name: Annotated[Line, Field(max_length=100)]
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
+    latitude: Annotated[Number, Field(ge=-90, le=90)]
+    longitude: Annotated[Number, Field(ge=-180, le=180)]
     radius_m: Annotated[int, Field(ge=10, le=100_000)] = 200
 
 

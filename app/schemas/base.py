@@ -1,11 +1,18 @@
 """What every wire shape shares."""
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from app.core.pages import encode_cursor
 
@@ -48,10 +55,21 @@ def page_of(
 
 
 def _storable(text: str) -> str:
-    """PostgreSQL stores no NUL; control characters have no place in a name or a title."""
+    """PostgreSQL stores no NUL and no half of a character; names and titles no control codes."""
+    if any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("half a surrogate pair is not a character")
     if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
         raise ValueError("control characters are not allowed")
     return text
+
+
+def _spelled_out(value: object) -> object:
+    """Take RFC 3339 only: pydantic would read 1700000000 as seconds since 1970."""
+    if isinstance(value, str) and "-" not in value:
+        raise ValueError("expected a date or time as RFC 3339 writes it")
+    if isinstance(value, (int, float)):
+        raise ValueError("expected a string")  # noqa: TRY004 - pydantic reports ValueError only
+    return value
 
 
 def _with_zone(moment: datetime) -> datetime:
@@ -66,5 +84,9 @@ Text = Annotated[str, AfterValidator(_storable)]
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)
 ]
-Moment = Annotated[datetime, AfterValidator(_with_zone)]
+Moment = Annotated[datetime, BeforeValidator(_spelled_out), AfterValidator(_with_zone)]
+Day = Annotated[date, BeforeValidator(_spelled_out)]
+# A number is a number: not "1.5" and not true.
+Number = Annotated[float, Field(strict=True)]
+Flag = Annotated[bool, Field(strict=True)]
 Id = Annotated[UUID, Field(description="An opaque id.")]

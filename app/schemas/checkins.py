@@ -7,15 +7,15 @@ from uuid import UUID
 from pydantic import Field
 
 from app.schemas.awards import AwardOut
-from app.schemas.base import In, Out, Text
+from app.schemas.base import In, Number, Out, Text
 
 
 class PositionIn(In):
     """Where the phone says it is. A signal for the organizer, never the proof."""
 
-    latitude: Annotated[float, Field(ge=-90, le=90)]
-    longitude: Annotated[float, Field(ge=-180, le=180)]
-    accuracy_m: Annotated[float, Field(ge=0, le=100_000)]
+    latitude: Annotated[Number, Field(ge=-90, le=90)]
+    longitude: Annotated[Number, Field(ge=-180, le=180)]
+    accuracy_m: Annotated[Number, Field(ge=0, le=100_000)]
     coordinate_system: Literal["gcj02", "wgs84"]
 
 

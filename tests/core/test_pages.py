@@ -13,17 +13,19 @@ from hypothesis import strategies as st
 from app.core.errors import Invalid
 from app.core.pages import MAX_CURSOR, decode_cursor, encode_cursor
 
-zones = st.integers(-12, 14).map(lambda hours: timezone(timedelta(hours=hours)))
-
 
 def packed(value: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
 
 @given(
-    st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",)), max_size=40),
-    st.integers(-(2**63) + 1, 2**63 - 1),
-    st.datetimes(timezones=zones),
+    st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=40),
+    st.integers(0, 2**62 - 1),
+    st.integers(-2_000_000_000, 7_000_000_000).map(
+        lambda seconds: datetime.fromtimestamp(seconds, UTC).astimezone(
+            timezone(timedelta(hours=8))
+        )
+    ),
     st.uuids(),
 )
 def test_a_cursor_holds_its_key(text: str, number: int, moment: datetime, name: UUID) -> None:

@@ -96,4 +96,4 @@ async def test_a_frozen_server_is_given_up_after_a_tenth_of_a_second(tmp_path: P
 async def test_a_server_that_refuses_to_work_counts_as_down(runtime: Runtime) -> None:
     """Such as one that is out of memory: limits fall back, guessing is refused."""
     with pytest.raises(RedisDown):
-        await Breaker().call(runtime.redis.execute_command("NO-SUCH-COMMAND"))
+        await Breaker().call(runtime.redis.eval("return redis.call('NO-SUCH-COMMAND')", 0))

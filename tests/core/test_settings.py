@@ -1,7 +1,7 @@
 """Settings: nothing starts in production by accident, and no secret is a well-known one."""
 
+import os
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,11 @@ PRODUCTION: dict[str, Any] = {
 
 
 @pytest.fixture(autouse=True)
-def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+def _no_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The settings of whoever runs the tests are not the subject."""
-    import os
-
     for name in [name for name in os.environ if name.startswith("QX_")]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
-    return
 
 
 def refusal(**changes: Any) -> str:

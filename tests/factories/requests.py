@@ -40,6 +40,21 @@ class Call:
         )
 
 
+async def _login_calls(api: httpx.AsyncClient, refresh_token: str) -> dict[str, Call]:
+    logout = await log_in(api)
+    return {
+        "logIn": Call("POST", "/auth/wechat", {"code": await wechat_code(api, "x")}, 200),
+        "refreshLogin": Call("POST", "/auth/refresh", {"refresh_token": refresh_token}, 200),
+        "logOut": Call(
+            "POST",
+            "/auth/logout",
+            {"refresh_token": logout["refresh_token"]},
+            204,
+            bearer(logout["access_token"]),
+        ),
+    }
+
+
 async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call]:
     """Make the calls, by operation id, all of one person who may do everything."""
     login = await log_in(api)
@@ -76,19 +91,7 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
         "code": current_code(runtime, attended),
         "location": place | {"accuracy_m": 12.5, "coordinate_system": "gcj02"},
     }
-    logout = await log_in(api)
-    return {
-        "logIn": Call("POST", "/auth/wechat", {"code": await wechat_code(api, "x")}, 200),
-        "refreshLogin": Call(
-            "POST", "/auth/refresh", {"refresh_token": login["refresh_token"]}, 200
-        ),
-        "logOut": Call(
-            "POST",
-            "/auth/logout",
-            {"refresh_token": logout["refresh_token"]},
-            204,
-            bearer(logout["access_token"]),
-        ),
+    return await _login_calls(api, login["refresh_token"]) | {
         "updateMe": Call(
             "PUT",
             "/me",

