@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from app.core.clock import now
+from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import people
 from app.runtime import Runtime
@@ -20,6 +21,7 @@ from tests.factories.people import TestPerson
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
+PLACE = {"latitude": 32.23, "longitude": 119.8}
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,18 @@ class Call:
         return await api.request(
             self.method, API + self.path, headers=every | self.headers | headers, content=content
         )
+
+
+def _every_field(org: Org) -> dict[str, Any]:
+    ends = now() + timedelta(hours=2)
+    return activity_body(
+        org,
+        capacity=20,
+        ends_at=ends.isoformat(),
+        signup_opens_at=(ends - timedelta(hours=2)).isoformat(),
+        signup_closes_at=ends.isoformat(),
+        location=PLACE | {"name": "三茅青年之家", "radius_m": 200},
+    )
 
 
 async def _login_calls(api: httpx.AsyncClient, refresh_token: str) -> dict[str, Call]:
@@ -77,19 +91,9 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
     )
     attended, open_activity = await make_attended(runtime, me), await make_activity(runtime)
     award = await give_award(runtime, me, org)
-    ends = now() + timedelta(hours=2)
-    place = {"latitude": 32.23, "longitude": 119.8}
-    activity = activity_body(
-        org,
-        capacity=20,
-        ends_at=ends.isoformat(),
-        signup_opens_at=(ends - timedelta(hours=2)).isoformat(),
-        signup_closes_at=ends.isoformat(),
-        location=place | {"name": "三茅青年之家", "radius_m": 200},
-    )
     scan = {
         "code": current_code(runtime, attended),
-        "location": place | {"accuracy_m": 12.5, "coordinate_system": "gcj02"},
+        "location": PLACE | {"accuracy_m": 12.5, "coordinate_system": "gcj02"},
     }
     return await _login_calls(api, login["refresh_token"]) | {
         "updateMe": Call(
@@ -99,7 +103,7 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
             200,
             headers,
         ),
-        "createActivity": Call("POST", "/activities", activity, 201, headers),
+        "createActivity": Call("POST", "/activities", _every_field(org), 201, headers),
         "signUp": Call("POST", f"/activities/{open_activity.id}/signups", {}, 201, headers),
         "checkIn": Call("POST", "/checkins", scan, 201, headers),
         "redeem": Call(
