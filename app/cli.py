@@ -244,7 +244,9 @@ def main() -> None:
         cli()
     except ValidationError as error:
         for problem in error.errors():
-            err.print(f"[red]{problem['msg']}[/red]")
+            where = ".".join(str(part) for part in problem["loc"])
+            text = f"{where}: {problem['msg']}" if where else problem["msg"]
+            err.print(text.removeprefix("Value error, "), style="red", markup=False)
         sys.exit(2)
     except (EnginesFailed, server.PortTaken) as error:
         err.print(f"[red]{error}[/red]")

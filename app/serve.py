@@ -22,7 +22,7 @@ from app.core.settings import Settings, get_settings
 from app.demo import seed
 from app.migrations import migrate
 
-PORT_WAIT_S = 10.0
+PORT_WAIT_S = 5.0
 STOP_WAIT_S = 15.0
 GRACE_S = 10
 # Longer than a proxy keeps its side open: who closes first must not be us.

@@ -93,9 +93,15 @@ def _request_id(request: Request) -> str:
     return given if _REQUEST_ID.fullmatch(given) else str(new_id())
 
 
+def _route_pattern(scope: Scope) -> str:
+    """Return the whole pattern of the route, the prefix of its router included."""
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    return str(getattr(context or scope.get("route"), "path", "unmatched"))
+
+
 def _account(scope: Scope, status: int, seconds: float) -> None:
     # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
-    pattern = getattr(scope.get("route"), "path", "unmatched")
+    pattern = _route_pattern(scope)
     method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
     requests_total.labels(method, pattern, str(status)).inc()
     request_seconds.labels(method, pattern).observe(seconds)

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         }
         reasons = [reason for reason, fine in checks.items() if not fine]
         if reasons:
-            raise ValueError("refusing to start in production: " + "; ".join(reasons))
+            raise ValueError("\n".join(["refusing to start in production:", *reasons]))
 
 
 def _secret_of(data_dir: Path) -> str:

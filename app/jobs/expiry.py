@@ -2,23 +2,35 @@
 
 from datetime import timedelta
 
+import structlog
+
 from app.core.clock import now
 from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
 from app.services import redemptions
 
+log = structlog.get_logger(__name__)
 BATCH = 200
 CARD_CODES_KEPT = timedelta(days=1)
 
 
 async def expire_reservations(runtime: Runtime) -> int:
-    """Release overdue holds, one a transaction; return how many."""
+    """Release overdue holds, one a transaction; return how many.
+
+    One that fails is logged and left for the next run, and does not hold up the others.
+    """
     async with runtime.database.read() as tx:
         overdue = await redemptions.overdue(tx, BATCH)
+    released = 0
     for redemption_id in overdue:
-        async with runtime.database.transaction() as tx:
-            await redemptions.expire(tx, redemption_id)
-    return len(overdue)
+        try:
+            async with runtime.database.transaction() as tx:
+                await redemptions.expire(tx, redemption_id)
+        except Exception:
+            log.exception("expiry_failed", redemption=str(redemption_id))
+        else:
+            released += 1
+    return released
 
 
 async def forget(runtime: Runtime) -> int:

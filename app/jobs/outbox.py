@@ -6,8 +6,8 @@ from typing import Any
 
 import structlog
 
-from app.core.db import Session
-from app.core.redis import RedisDown
+from app.core.db import Retry, Session
+from app.core.errors import Busy
 from app.queries import outbox
 from app.runtime import Runtime
 from app.services import leaderboards, notices
@@ -37,7 +37,9 @@ async def _relay_one(runtime: Runtime) -> bool:
                 await _handler(message.topic)(
                     runtime, tx, message.id, message.topic, message.payload
                 )
-        except (RedisDown, KeyError, ValueError) as error:
+        except (Busy, Retry):
+            raise  # the database is in trouble, not the message
+        except Exception as error:  # noqa: BLE001 - one bad message must not hold up the others
             log.warning(
                 "outbox_postponed", id=message.id, topic=message.topic, error=type(error).__name__
             )

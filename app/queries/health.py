@@ -7,9 +7,11 @@ from app.core.db import Session
 
 _OVERPOWERED = text("""
 SELECT has_schema_privilege('public', 'CREATE') OR bool_or(
-    has_table_privilege(c.oid, 'UPDATE') OR has_table_privilege(c.oid, 'DELETE')
-    OR has_table_privilege(c.oid, 'TRUNCATE')) AS found
-FROM pg_class c
+    has_table_privilege(c.oid, 'DELETE') OR has_table_privilege(c.oid, 'TRUNCATE')
+    OR has_column_privilege(c.oid, a.attnum, 'UPDATE') AND (c.relname, a.attname) NOT IN (
+        ('ledger_accounts', 'balance'), ('ledger_accounts', 'last_number'),
+        ('ledger_lots', 'remaining'))) AS found
+FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname ^@ 'ledger_'
 """)
 

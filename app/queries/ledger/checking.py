@@ -42,8 +42,11 @@ CHECKS = (
     Check(
         "accounts: transfers are numbered 1, 2, 3 … without a gap",
         f"""
-        SELECT 'account ' || a.id AS subject, a.last_number AS expected,
-               coalesce(e.entries, 0) AS found
+        SELECT 'account ' || a.id AS subject,
+               a.last_number || ' transfers, numbered 1 to ' || a.last_number AS expected,
+               coalesce(e.entries, 0) || ' transfers, ' || coalesce(e.numbers, 0)
+                   || ' numbers from ' || coalesce(e.first, 0) || ' to ' || coalesce(e.last, 0)
+                   AS found
         FROM ledger_accounts a
         LEFT JOIN (SELECT account_id, count(*) AS entries, count(DISTINCT number) AS numbers,
                           min(number) AS first, max(number) AS last
@@ -76,8 +79,11 @@ CHECKS = (
     Check(
         "transfers: both accounts exist and have the transfer's unit",
         """
-        SELECT 'transfer ' || t.id AS subject, t.unit_id AS expected,
-               coalesce(p.unit_id, q.unit_id) AS found
+        SELECT 'transfer ' || t.id AS subject,
+               'accounts ' || t.from_account_id || ' and ' || t.to_account_id
+                   || ' in unit ' || t.unit_id AS expected,
+               'units ' || coalesce(p.unit_id::text, 'none') || ' and '
+                   || coalesce(q.unit_id::text, 'none') AS found
         FROM ledger_transfers t
         LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
         LEFT JOIN ledger_accounts q ON q.id = t.to_account_id

@@ -63,12 +63,20 @@ class LotUseRow:
     amount: int
 
 
+# All or none: to hold some while opening the others would be a deadlock with whoever
+# opens the same account and wants what we hold.
 LOCK_ACCOUNTS = """
+WITH wanted AS MATERIALIZED (
+    SELECT a.id
+    FROM unnest(CAST(:owners AS uuid[]), CAST(:purposes AS text[]), CAST(:units AS int[]))
+         AS k(owner_id, purpose, unit_id)
+    JOIN ledger_accounts a
+      ON a.owner_id = k.owner_id AND a.purpose = k.purpose AND a.unit_id = k.unit_id
+)
 SELECT a.id, a.unit_id, a.owner_id, a.purpose, a.balance, a.floor, a.last_number
 FROM ledger_accounts a
-JOIN unnest(CAST(:owners AS uuid[]), CAST(:purposes AS text[]), CAST(:units AS int[]))
-     AS k(owner_id, purpose, unit_id)
-  ON a.owner_id = k.owner_id AND a.purpose = k.purpose AND a.unit_id = k.unit_id
+WHERE a.id IN (SELECT id FROM wanted)
+  AND (SELECT count(*) FROM wanted) = cardinality(CAST(:owners AS uuid[]))
 ORDER BY a.id
 FOR UPDATE OF a
 """
@@ -145,7 +153,10 @@ SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE id = :id
 async def lock_accounts(
     session: Session, keys: Sequence[tuple[UUID, str, int]]
 ) -> list[AccountRow]:
-    """Lock accounts (owner, purpose, unit) in the order of their ids, once."""
+    """Lock accounts (owner, purpose, unit) in the order of their ids.
+
+    Returns nothing, and locks nothing, if one of them does not exist.
+    """
     rows = await session.execute(text(LOCK_ACCOUNTS), _key_arrays(keys))
     return [AccountRow(**row) for row in rows.mappings()]
 

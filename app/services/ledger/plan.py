@@ -119,8 +119,9 @@ class Plan:
             return
         assert transfer.closes_id is not None
         for use, lot in self.used[transfer.closes_id]:
-            mine = next((known for known in self.lots[account_id] if known.id == lot.id), lot)
-            if mine is lot:
+            mine = next((known for known in self.lots[account_id] if known.id == lot.id), None)
+            if mine is None:
+                mine = lot
                 self.lots[account_id].append(lot)
                 self.lots[account_id].sort(key=lambda lot: (lot.expires_at, lot.id))
             mine.remaining += use.amount

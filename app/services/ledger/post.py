@@ -23,12 +23,13 @@ async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
     a second call could wait for somebody who waits for the first.
     """
     wanted = set(keys)
+    if not wanted:
+        return {}
     locked = await _lock(tx, wanted)
-    missing = wanted - locked.keys()
-    if missing:
-        await queries.open_accounts(tx, list(missing), [key.floor for key in missing])
-        # Lock all again, in order: the ones that we have stay ours, at no risk.
+    if not locked:
+        await queries.open_accounts(tx, list(wanted), [key.floor for key in wanted])
         locked = await _lock(tx, wanted)
+    assert locked.keys() == wanted, "accounts are opened and never closed"
     return locked
 
 
