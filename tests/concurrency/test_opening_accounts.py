@@ -80,8 +80,9 @@ async def _until_somebody_waits_for(runtime: Runtime, tx: Session) -> None:
 
     mine = (await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one()
     blocked = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY(pg_blocking_pids(pid))")
-    async with runtime.database.read() as other:
-        for _ in range(1_000):
+    for _ in range(1_000):
+        # A transaction sees one picture of the activity, so each look is a new one.
+        async with runtime.database.read() as other:
             if (await other.execute(blocked, {"pid": mine})).scalar_one():
                 return
     raise AssertionError("nobody waits")
