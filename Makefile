@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long check format demo lock clean
+.PHONY: help run test check format demo lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -20,10 +20,7 @@ demo: $(READY) ## play one community day over HTTP
 	@exec $(BIN)/qingxiang demo
 
 test: $(READY) ## run the tests on real engines
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long"
-
-test-long: $(READY) ## run the tests that take minutes
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long
+	$(BIN)/python -m pytest -n 2
 
 check: $(READY) ## formatting, lint, types, import ladder
 	$(BIN)/ruff format --check .
