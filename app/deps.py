@@ -33,9 +33,9 @@ from app.services.people import Forbidden
 # A venue's Wi-Fi is one address for everybody in the hall.
 ANONYMOUS = Limit("anonymous", burst=600, per_second=50)
 PERSON = Limit("person", burst=300, per_second=20)
-# Only wrong guesses count against these: a right one is given back.
-LOGIN_GUESS = Limit("login", burst=120, per_second=2, fail_closed=True)
-CODE_GUESS = Limit("code", burst=60, per_second=0.5, fail_closed=True)
+# Only wrong guesses count against these, so that a hall may log in at once.
+LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
+CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
 MAX_AUTHORIZATION = 8192
 BEARER = "bearer"  # the name of the security scheme in OpenAPI
 
@@ -202,16 +202,17 @@ PageQuery = Annotated[PageParams, Depends(_page)]
 async def guessing(
     runtime: Runtime, limit: Limit, client: str, *wrong: type[Refusal]
 ) -> AsyncIterator[None]:
-    """Let a caller try a secret. Counted before the try; given back unless it was ``wrong``."""
-    (await runtime.limiter.take(limit, client)).enforce()
+    """Let a caller try a secret, unless too many of its tries were ``wrong``.
+
+    Tries that are under way do not count, or a hall on one address could not log in at
+    once. Many wrong ones at the same moment all count afterwards, as a debt.
+    """
+    (await runtime.limiter.check(limit, client)).enforce()
     try:
         yield
     except wrong:
+        await runtime.limiter.charge(limit, client)
         raise
-    except BaseException:
-        await runtime.limiter.take(limit, client, cost=-1)
-        raise
-    await runtime.limiter.take(limit, client, cost=-1)
 
 
 class Once:

@@ -6,11 +6,13 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+import structlog
 import uvicorn
 
 from app.core.db import Database
@@ -22,8 +24,11 @@ from app.core.settings import Settings, get_settings
 from app.demo import seed
 from app.migrations import migrate
 
+log = structlog.get_logger(__name__)
 PORT_WAIT_S = 5.0
 STOP_WAIT_S = 15.0
+RESTART_AFTER_S = 1.0
+LOOK_EVERY_S = 0.2
 GRACE_S = 10
 # Longer than a proxy keeps its side open: who closes first must not be us.
 KEEP_ALIVE_S = 75
@@ -121,19 +126,37 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def _job_worker() -> Iterator[None]:
-    """Run `qingxiang worker` beside the server. It ends with us, however we end."""
-    command = [sys.executable, "-m", "app.cli", "worker"]
-    # A session of its own: Ctrl-C reaches us, and we stop it in order.
-    process = subprocess.Popen(command, cwd=project_root(), start_new_session=True)  # noqa: S603
+    """Run `qingxiang worker` beside the server, again if it dies. It ends when we do."""
+    stopping = threading.Event()
+
+    def keep_running() -> None:
+        while not stopping.is_set():
+            _run_worker(stopping)
+            if not stopping.wait(RESTART_AFTER_S):
+                log.error("worker_died_and_is_started_again")
+
+    keeper = threading.Thread(target=keep_running, name="job-worker")
+    keeper.start()
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_WAIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stopping.set()
+        keeper.join()
+
+
+def _run_worker(stopping: threading.Event) -> None:
+    """Run one worker until it ends, or until we stop."""
+    command = [sys.executable, "-m", "app.cli", "worker"]
+    # A session of its own: Ctrl-C reaches us, and we stop it in order.
+    process = subprocess.Popen(command, cwd=project_root(), start_new_session=True)  # noqa: S603
+    while process.poll() is None and not stopping.wait(LOOK_EVERY_S):
+        pass
+    process.terminate()
+    try:
+        process.wait(STOP_WAIT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def project_root() -> Path:

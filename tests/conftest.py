@@ -5,6 +5,7 @@ Tests do not clean up: each makes the people, organisations and activities that 
 """
 
 import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
@@ -21,6 +22,12 @@ from app.runtime import Runtime
 from tests.engines import settings_for, test_engines
 
 _scratch_numbers = count(1)
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as usual, even as a background job, which ignores it and bequeaths that."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

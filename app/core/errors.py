@@ -13,7 +13,8 @@ class Refusal(Exception):
     """An expected "no": stable dotted code, HTTP status, a sentence in two languages.
 
     ``retry_after`` (seconds) becomes the header of the same name.
-    ``fields`` lists what is wrong with the request, as ``{"field", "msg"}`` items.
+    ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
+    as ``{"field", "msg"}`` items.
     """
 
     code: ClassVar[str]
@@ -23,10 +24,15 @@ class Refusal(Exception):
     en: ClassVar[str]
 
     def __init__(
-        self, *, retry_after: int | None = None, fields: list[dict[str, str]] | None = None
+        self,
+        *,
+        retry_after: int | None = None,
+        headers: dict[str, str] | None = None,
+        fields: list[dict[str, str]] | None = None,
     ) -> None:
         super().__init__(self.code)
         self.retry_after = retry_after
+        self.headers = headers or {}
         self.fields = fields
 
     @classmethod

@@ -60,7 +60,7 @@ def problem(request: Request, refusal: Refusal) -> JSONResponse:
     }
     if refusal.fields is not None:
         body["errors"] = refusal.fields
-    headers = dict(getattr(request.state, "headers", {}))
+    headers = {**getattr(request.state, "headers", {}), **refusal.headers}
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 401:

@@ -13,7 +13,8 @@ from typing import Any
 from app.core.errors import Busy, RateLimited
 from app.core.redis import Breaker, Redis, RedisDown
 
-# KEYS[1] the client. ARGV: emission interval and burst tolerance in microseconds, cost.
+# KEYS[1] the client. ARGV: emission interval and burst tolerance in microseconds, cost,
+# and what to do: "take" counts if allowed, "check" only asks, "charge" counts anyway.
 # Returns {allowed, remaining requests, microseconds until the next one is allowed}.
 _GCRA = """
 local t = redis.call('TIME')
@@ -23,8 +24,13 @@ local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
 local fresh = tat + interval * cost
 if cost < 0 then
   fresh = math.max(fresh, now)
+elseif ARGV[4] == 'charge' then
+  fresh = math.min(fresh, now + 2 * tolerance)
 elseif fresh - now > tolerance then
   return {0, 0, fresh - now - tolerance}
+end
+if ARGV[4] == 'check' then
+  return {1, math.floor((tolerance - (tat - now)) / interval), 0}
 end
 if fresh > now then
   redis.call('SET', KEYS[1], string.format('%.0f', fresh), 'PX', math.ceil((fresh - now) / 1000))
@@ -71,7 +77,7 @@ class Verdict:
         if self.redis_down:
             raise Busy(retry_after=self.retry_after)
         if not self.allowed:
-            raise RateLimited(retry_after=max(self.retry_after, 1))
+            raise RateLimited(retry_after=max(self.retry_after, 1), headers=self.headers())
 
     def headers(self) -> dict[str, str]:
         """Give the fields of the IETF draft ``ratelimit-headers``."""
@@ -92,14 +98,25 @@ class RateLimiter:
         self._local: dict[str, float] = {}
 
     async def take(self, limit: Limit, client: str, cost: int = 1) -> Verdict:
-        """Count one request of a client. A negative cost gives back what was taken."""
+        """Count one request of a client, if it is allowed. A negative cost gives back."""
+        return await self._ask(limit, client, cost, "take")
+
+    async def check(self, limit: Limit, client: str) -> Verdict:
+        """Tell whether one more would be allowed, without counting it."""
+        return await self._ask(limit, client, 1, "check")
+
+    async def charge(self, limit: Limit, client: str) -> Verdict:
+        """Count one request that has happened, allowed or not."""
+        return await self._ask(limit, client, 1, "charge")
+
+    async def _ask(self, limit: Limit, client: str, cost: int, what: str) -> Verdict:
         if not self._enabled:
             return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
         key = f"qx:limit:{limit.name}:{client}"
         tolerance = limit.interval_us * limit.burst
         try:
             answer: Any = await self._breaker.call(
-                self._script(keys=[key], args=[limit.interval_us, tolerance, cost])
+                self._script(keys=[key], args=[limit.interval_us, tolerance, cost, what])
             )
         except RedisDown:
             return self._without_redis(limit, key, cost)

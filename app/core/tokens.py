@@ -5,7 +5,7 @@ tokens, headers nested until the parser overflows) is refused here.
 """
 
 import json
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -81,6 +81,9 @@ class Tokens:
             raise TokenInvalid
         try:
             header = _header_of(token)
+            signature = token.rsplit(".", 1)[1]
+            if _encoded(_decoded(signature)) != signature:
+                raise TokenInvalid  # spare bits set: one token would have several spellings
             if header.keys() - _ALLOWED_HEADER or header.get("typ") != "JWT":
                 raise TokenInvalid
             if header.get("alg") != ALGORITHM:
@@ -105,9 +108,16 @@ class Tokens:
             raise TokenInvalid from None
 
 
+def _decoded(part: str) -> bytes:
+    return urlsafe_b64decode(part + "=" * (-len(part) % 4))
+
+
+def _encoded(raw: bytes) -> str:
+    return urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 def _header_of(token: str) -> dict[str, Any]:
-    part = token.split(".", 1)[0]
-    header = json.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    header = json.loads(_decoded(token.split(".", 1)[0]))
     if not isinstance(header, dict):
         raise TokenInvalid
     return header

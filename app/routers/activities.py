@@ -21,7 +21,7 @@ from app.deps import (
 )
 from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Moment, Page, Text
+from app.schemas.base import Moment, Nothing, Page, Text
 from app.services import activities
 from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
 from app.services.orgs import OrgNotFound
@@ -69,9 +69,14 @@ async def create_activity(body: ActivityIn, tx: Tx, person_id: CurrentPerson) ->
 @router.post(
     "/activities/{activity_id}/publish",
     operation_id="publishActivity",
-    **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft),
+    **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft, body=True),
 )
-async def publish_activity(activity_id: PathId, tx: Tx, person_id: CurrentPerson) -> ActivityOut:
+async def publish_activity(
+    activity_id: PathId,
+    tx: Tx,
+    person_id: CurrentPerson,
+    body: Nothing | None = None,  # noqa: ARG001 - validated
+) -> ActivityOut:
     """Publish a draft."""
     return await activities.publish(tx, person_id, activity_id)
 

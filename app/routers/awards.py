@@ -14,6 +14,7 @@ from app.deps import (
     allow,
 )
 from app.schemas.awards import AwardOut, AwardsIn, AwardsOut
+from app.schemas.base import Nothing
 from app.services import awards
 from app.services.awards import AwardNotFound, AwardNotPending, OwnProposal
 from app.services.orgs import OrgNotFound
@@ -40,10 +41,15 @@ async def propose_awards(
     "/awards/{award_id}/approval",
     operation_id="approveAward",
     response_model=AwardOut,
-    **allow(ORGANIZER, AwardNotFound, OwnProposal, AwardNotPending, *KEY_REFUSALS),
+    **allow(ORGANIZER, AwardNotFound, OwnProposal, AwardNotPending, *KEY_REFUSALS, body=True),
 )
 async def approve_award(
-    award_id: PathId, tx: Tx, person_id: CurrentPerson, language: Tongue, once: IdempotencyKey
+    award_id: PathId,
+    tx: Tx,
+    person_id: CurrentPerson,
+    language: Tongue,
+    once: IdempotencyKey,
+    body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> Response:
     """Release a pending award; never one's own proposal."""
     return await once.run(tx, 200, lambda: awards.approve(tx, person_id, award_id, language))

@@ -14,7 +14,7 @@ from app.deps import (
     Tx,
     allow,
 )
-from app.schemas.base import Page
+from app.schemas.base import Nothing, Page
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
 from app.services import redemptions
 from app.services.ledger import InsufficientPoints
@@ -50,10 +50,13 @@ async def redeem(
 @router.post(
     "/redemptions/{redemption_id}/cancel",
     operation_id="cancelRedemption",
-    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved),
+    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved, body=True),
 )
 async def cancel_redemption(
-    redemption_id: PathId, tx: Tx, person_id: CurrentPerson
+    redemption_id: PathId,
+    tx: Tx,
+    person_id: CurrentPerson,
+    body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> RedemptionOut:
     """Give a reservation up; the points are available again."""
     return await redemptions.cancel(tx, person_id, redemption_id)

@@ -7,8 +7,8 @@ from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router
 from app.deps import RESIDENT, CurrentPerson, PageQuery, Reader, Tx, allow
-from app.schemas.base import Page
-from app.schemas.signups import SignupIn, SignupOut
+from app.schemas.base import Nothing, Page
+from app.schemas.signups import SignupOut
 from app.services import signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 from app.services.signups import AlreadyCheckedIn, Claim, SignupNotFound, SignupsClosed
@@ -27,7 +27,7 @@ async def sign_up(
     tx: Tx,
     person_id: CurrentPerson,
     response: Response,
-    body: SignupIn | None = None,  # noqa: ARG001 - validated: nothing or an empty object
+    body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
     claimed = single(await signups.claim(tx, [Claim(activity_id, person_id)], now()))

@@ -16,6 +16,9 @@ from pydantic import (
 
 from app.core.pages import encode_cursor
 
+# With these a name on a counter's screen could read as another.
+BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -24,6 +27,10 @@ class In(BaseModel):
     """A request body: unknown fields are refused, numbers are not guessed from strings."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Nothing(In):
+    """A body that may be left out, and has nothing in it."""
 
 
 class Out(BaseModel):
@@ -58,6 +65,8 @@ def _storable(text: str) -> str:
     """PostgreSQL stores no NUL and no half of a character; names and titles no control codes."""
     if any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("half a surrogate pair is not a character")
+    if any(char in BIDI_CONTROLS for char in text):
+        raise ValueError("invisible characters that turn the writing direction are not allowed")
     if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
         raise ValueError("control characters are not allowed")
     return text

@@ -3,11 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from app.schemas.base import In, Out
-
-
-class SignupIn(In):
-    """Nothing is asked for yet."""
+from app.schemas.base import Out
 
 
 class SignupOut(Out):

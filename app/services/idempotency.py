@@ -64,7 +64,8 @@ def parse_key(header: str | None) -> str:
         key = key[1:-1]
     if not key:
         raise KeyMissing
-    if len(key) > MAX_KEY or not (key.isascii() and key.isprintable()):
+    visible = all("!" <= char <= "~" and char != '"' for char in key)
+    if len(key) > MAX_KEY or not visible:
         raise KeyMalformed
     return key
 

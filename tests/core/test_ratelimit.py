@@ -154,25 +154,19 @@ async def test_the_local_count_is_bounded(
     assert len(without_redis._local) <= 12
 
 
-async def timed(limiter: RateLimiter, client: str) -> float:
-    started = time.monotonic()
-    await limiter.take(SLOW, client)
-    return time.monotonic() - started
-
-
-async def test_a_frozen_valkey_costs_a_blink_and_then_nothing(tmp_path: Path, client: str) -> None:
+async def test_a_frozen_valkey_is_not_waited_for(
+    tmp_path: Path, client: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.core.redis.SOCKET_TIMEOUT_S", 3600)
     with private_valkey(tmp_path) as valkey:
         redis: Redis = connect(valkey.url)
         limiter = RateLimiter(redis, Breaker(), enabled=True)
         assert (await limiter.take(SLOW, client)).allowed
         valkey.process.send_signal(signal.SIGSTOP)
         try:
-            assert await timed(limiter, client) < 0.8, "redis-py alone would wait 5 s"
-            waits = [await timed(limiter, client) for _ in range(20)]
-            assert sum(waits) < 0.2, "the breaker is open: nobody asks"
-            started = time.monotonic()
-            verdicts = await asyncio.gather(*(limiter.take(CLOSED, client) for _ in range(500)))
-            assert time.monotonic() - started < 1.5
+            async with asyncio.timeout(60):  # only so that a failure is not an hour
+                assert (await limiter.take(SLOW, client)).allowed
+                verdicts = await asyncio.gather(*(limiter.take(CLOSED, client) for _ in range(500)))
             assert not any(verdict.allowed for verdict in verdicts)
         finally:
             valkey.process.send_signal(signal.SIGCONT)

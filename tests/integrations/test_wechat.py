@@ -56,7 +56,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 async def redis(redis_url: str) -> AsyncIterator[core_redis.Redis]:
-    connection = core_redis.connect(redis_url, timeout=10)
+    connection = core_redis.connect(redis_url)
     yield connection
     await connection.aclose()
 

@@ -34,7 +34,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(params=[True, False], ids=["text", "bytes"])
 async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     """Connect with and without ``decode_responses``: the sandbox must not care."""
-    connection = connect(redis_url, timeout=10) if request.param else Redis.from_url(redis_url)
+    connection = connect(redis_url) if request.param else Redis.from_url(redis_url)
     for pattern in ("qx:sandbox:*", "qx:wechat:*"):
         async for key in connection.scan_iter(match=pattern):
             await connection.delete(key)

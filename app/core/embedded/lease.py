@@ -4,6 +4,7 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -20,6 +21,7 @@ from app.core.embedded.places import (
 )
 
 PROJECT = Path(__file__).resolve().parents[3]
+WATCH_SECONDS = 1.0
 READY_SECONDS = 60.0  # a first start takes 1 to 2; crash recovery of 2 GB of WAL more
 # Another process may be starting, and a keeper may just be stopping a busy server.
 LOCK_SECONDS = READY_SECONDS + 60.0
@@ -43,7 +45,29 @@ def engines(data_dir: Path) -> Iterator[Engines]:
         with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
             held.enter_context(locked(places.lease, fcntl.LOCK_SH, LOCK_SECONDS))
             found = _attach(places)
+        held.enter_context(_revived(places))
         yield found
+
+
+@contextmanager
+def _revived(places: Places) -> Iterator[None]:
+    """Start another keeper if ours is killed: the engines are needed, at the same places."""
+    left = threading.Event()
+
+    def watch() -> None:
+        while not left.wait(WATCH_SECONDS):
+            if not lives(places.keeper_lock):
+                with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
+                    if not left.is_set():
+                        _attach(places)
+
+    watcher = threading.Thread(target=watch, name="watch-keeper", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        left.set()
+        watcher.join()
 
 
 def _attach(places: Places) -> Engines:
