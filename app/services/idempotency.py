@@ -58,14 +58,20 @@ async def complete(tx: Session, person_id: UUID, key: str, reply: Reply) -> None
 
 
 def parse_key(header: str | None) -> str:
-    """Read the header, bare or quoted as the IETF draft writes it. Raises KeyMissing."""
+    """Read the header, bare or quoted as the IETF draft writes it.
+
+    Raises KeyMissing, or KeyMalformed for a quote that is opened and not closed, for
+    anything that is not visible, and for too long a key.
+    """
     key = (header or "").strip()
-    if len(key) >= 2 and key[0] == key[-1] == '"':
+    quotes = key.startswith('"') + key.endswith('"')
+    if len(key) >= 2 and quotes == 2:
         key = key[1:-1]
+    elif quotes:
+        raise KeyMalformed
     if not key:
         raise KeyMissing
-    visible = all("!" <= char <= "~" and char != '"' for char in key)
-    if len(key) > MAX_KEY or not visible:
+    if len(key) > MAX_KEY or not all("!" <= char <= "~" for char in key):
         raise KeyMalformed
     return key
 
