@@ -6,17 +6,22 @@ from collections.abc import Awaitable
 from typing import Any, TypeVar
 
 import redis.asyncio as aioredis
+import structlog
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-TIMEOUT_S = 0.1
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.05
+SILENT_LOOKS = 2
+SILENCE_S = 1.0
 BREAKER_S = 1.0
 # redis-py waits 5 s on a frozen server by default; ours strikes first, see Breaker.
 SOCKET_TIMEOUT_S = 2.0
-MAX_CONNECTIONS = 32
-# How often a wait that was itself late is given another try.
-MAX_WAITS = 10
+MAX_CONNECTIONS = 64
+# How long a question may queue for a connection; a silent Redis ends it much sooner.
+QUEUE_S = 10.0
 
 Redis = aioredis.Redis
 T = TypeVar("T")
@@ -36,7 +41,7 @@ def connect(url: str) -> Redis:
         retry=Retry(NoBackoff(), 0),
         # A crowd shares a few connections: each new one costs more than a turn in the queue.
         max_connections=MAX_CONNECTIONS,
-        timeout=SOCKET_TIMEOUT_S,
+        timeout=QUEUE_S,
     )
     return aioredis.Redis.from_pool(pool)
 
@@ -46,6 +51,7 @@ class Breaker:
 
     def __init__(self) -> None:
         self._closed_until = 0.0
+        self._answered_at = 0.0
 
     @property
     def is_open(self) -> bool:
@@ -58,29 +64,36 @@ class Breaker:
                 answer.close()  # a coroutine that is never awaited would warn
             raise RedisDown
         try:
-            return await _in_time(answer)
+            return await self._in_time(answer)
         except (RedisError, OSError, TimeoutError) as error:
             self._closed_until = time.monotonic() + BREAKER_S
+            log.warning("redis_down", error=type(error).__name__)
             raise RedisDown from error
 
+    async def _in_time(self, answer: Awaitable[T]) -> T:
+        """Await an answer while Redis shows life; raise TimeoutError once it is silent.
 
-async def _in_time(answer: Awaitable[T]) -> T:
-    """Await an answer for 100 ms, raise TimeoutError after that.
-
-    When this process is busy, the answer may have been there all the time, unread: a plain
-    time-out would then blame Redis for our own lag, and shut out a hall that logs in. So
-    a wait that lasted much longer than it should have, because the event loop was late,
-    does not count.
-    """
-    task = asyncio.ensure_future(answer)
-    try:
-        for _ in range(MAX_WAITS):
-            started = time.monotonic()
-            await asyncio.wait({task}, timeout=TIMEOUT_S)
-            if task.done():
-                return task.result()
-            if time.monotonic() - started < TIMEOUT_S * 1.1:
-                break
-        raise TimeoutError
-    finally:
-        task.cancel()
+        In a rush the answer may be there unread, or the question may still queue for a
+        connection: a plain time-out would blame Redis for our own lag, and shut out a hall
+        that logs in. Silence is two looks in which nobody got an answer, in a loop that
+        was not late for them: 100 ms; or a whole second, however late the loop is.
+        """
+        task = asyncio.ensure_future(answer)
+        asked_at, silent_looks = time.monotonic(), 0
+        try:
+            while True:
+                started = time.monotonic()
+                await asyncio.wait({task}, timeout=LOOK_S)
+                moment = time.monotonic()
+                if task.done():
+                    self._answered_at = moment
+                    return task.result()
+                if self._answered_at >= started:
+                    silent_looks = 0
+                elif moment - started < LOOK_S * 1.1:
+                    silent_looks += 1
+                silence = moment - max(self._answered_at, asked_at)
+                if silent_looks == SILENT_LOOKS or silence > SILENCE_S:
+                    raise TimeoutError
+        finally:
+            task.cancel()

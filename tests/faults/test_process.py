@@ -1,13 +1,17 @@
 """The service as an operator meets it: started, stopped, killed and asked things."""
 
+import asyncio
 import re
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
 import psutil
 import pytest
 
+from app.core.embedded.places import Places
 from app.deps import LOGIN_GUESS
 from tests.faults.server import PROJECT, Server, environment, free_port, left_behind, run, server
 from tests.faults.waiting import until
@@ -178,3 +182,58 @@ def test_production_does_not_start_on_defaults(tmp_path: Path) -> None:
 def test_the_settings_of_the_tests_do_not_reach_these_processes(tmp_path: Path) -> None:
     names = {name for name in environment(tmp_path) if name.startswith("QX_")}
     assert names == {"QX_DATA_DIR"}
+
+
+def test_a_hall_logs_in_at_once(running: Server) -> None:
+    """Two hundred phones on one address, each on a connection of its own."""
+
+    async def rush() -> list[int]:
+        limits = httpx.Limits(max_connections=200)
+        async with httpx.AsyncClient(base_url=running.url, timeout=60, limits=limits) as crowd:
+            made = await asyncio.gather(
+                *(
+                    crowd.post("/sandbox/wechat/codes", json={"user": f"hall-{number}"})
+                    for number in range(200)
+                )
+            )
+        async with httpx.AsyncClient(base_url=running.url, timeout=60, limits=limits) as crowd:
+            logins = await asyncio.gather(
+                *(
+                    crowd.post("/api/v1/auth/wechat", json={"code": one.json()["code"]})
+                    for one in made
+                )
+            )
+        return [login.status_code for login in logins]
+
+    assert Counter(asyncio.run(rush())) == {200: 200}
+
+
+def test_a_killed_job_worker_is_started_again(tmp_path: Path) -> None:
+    with server(tmp_path / "worker") as one:
+        first = job_worker(one)
+        assert first is not None
+        first.kill()
+        until(lambda: (now := job_worker(one)) is not None and now.pid != first.pid, 20)
+
+
+def test_a_killed_keeper_is_replaced_and_the_service_recovers(tmp_path: Path) -> None:
+    with server(tmp_path / "keeper") as one:
+        places = Places.of(tmp_path / "keeper")
+        keeper = next(
+            process
+            for process in psutil.process_iter(["cmdline"])
+            if "app.core.embedded" in (words := process.info["cmdline"] or [])
+            and str(places.root) in words
+        )
+        keeper.kill()
+        until(lambda: not psutil.pid_exists(keeper.pid))
+        until(one.ready, 40)
+        assert log_in(one.url, "alice").status_code == 200
+
+
+def job_worker(one: Server) -> psutil.Process | None:
+    for child in one.children():
+        with suppress(psutil.Error):
+            if child.status() != psutil.STATUS_ZOMBIE and "worker" in child.cmdline():
+                return child
+    return None
