@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
+# Silent for two looks is down; see Breaker for what counts as silence.
 LOOK_S = 0.05
 SILENT_LOOKS = 2
 SILENCE_S = 1.0

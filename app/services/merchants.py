@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.clock import month_start
 from app.core.db import Session
 from app.core.errors import Invalid
+from app.models.merchants import Merchant
 from app.queries import merchants as queries
 from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut
 from app.services import people
@@ -13,17 +14,22 @@ from app.services import people
 MAX_ITEMS = 1000
 
 
+async def of_staff(tx: Session, staff_id: UUID) -> Merchant:
+    """Return the merchant at whose counter the person works; raise Forbidden if none."""
+    merchant = await queries.find(tx, await people.merchant_of(tx, staff_id))
+    assert merchant is not None, "the grant refers to it"
+    return merchant
+
+
 async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
     """Return what the caller's merchant took in a month (YYYY-MM, Asia/Shanghai).
 
     Raises Forbidden, Invalid.
     """
-    merchant_id = await people.merchant_of(tx, caller)
-    merchant = await queries.find(tx, merchant_id)
-    assert merchant is not None
+    merchant = await of_staff(tx, caller)
     start, end = _month(month)
-    sums = await queries.sums(tx, merchant_id, start, end)
-    rows = await queries.statement(tx, merchant_id, start, end, limit=MAX_ITEMS + 1)
+    sums = await queries.sums(tx, merchant.id, start, end)
+    rows = await queries.statement(tx, merchant.id, start, end, limit=MAX_ITEMS + 1)
     items = [
         StatementItemOut(
             kind=row.kind,
@@ -36,7 +42,7 @@ async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
         for row in rows[:MAX_ITEMS]
     ]
     return StatementOut(
-        merchant_id=merchant_id,
+        merchant_id=merchant.id,
         merchant_name=merchant.name,
         month=month,
         charged=sums.get("charge", 0),

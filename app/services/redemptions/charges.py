@@ -14,12 +14,11 @@ from app.models.cards import CardStatus
 from app.models.ledger import Kind, Purpose
 from app.models.redemptions import Charge, ChargeStatus
 from app.queries import cards as card_queries
-from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.cards import CodeRow
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import ledger, people
+from app.services import ledger, merchants, people
 from app.services.ledger import AccountKey, Posted, Posting
 
 
@@ -102,8 +101,7 @@ async def command_for(
     tx: Session, staff_id: UUID, *, card_code: str, points: int, note: str
 ) -> ChargeCommand:
     """Complete a command with the caller's merchant. Raises Forbidden."""
-    merchant = await merchant_queries.find(tx, await people.merchant_of(tx, staff_id))
-    assert merchant is not None
+    merchant = await merchants.of_staff(tx, staff_id)
     return ChargeCommand(merchant.id, merchant.org_id, staff_id, card_code, points, note)
 
 
@@ -112,18 +110,16 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
 
     Raises Forbidden, ChargeNotFound (another merchant's too), ChargeAlreadyRefunded.
     """
-    merchant_id = await people.merchant_of(tx, staff_id)
-    found = await queries.lock_charge(tx, charge_id, merchant_id)
+    merchant = await merchants.of_staff(tx, staff_id)
+    found = await queries.lock_charge(tx, charge_id, merchant.id)
     if found is None:
         raise ChargeNotFound
     at = now()
     if not await queries.refund(tx, charge_id, at, reason):
         raise ChargeAlreadyRefunded
-    merchant = await merchant_queries.find(tx, merchant_id)
-    assert merchant is not None
     posting = Posting(
         id=new_id(),
-        payer=AccountKey(merchant_id, Purpose.takings),
+        payer=AccountKey(merchant.id, Purpose.takings),
         payee=AccountKey(found.person_id, Purpose.available),
         amount=found.points,
         kind=Kind.refund,

@@ -14,13 +14,12 @@ from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
-from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
 from app.schemas.base import Page, page_of
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
-from app.services import cards, ledger, people, policies, rewards
+from app.services import cards, ledger, merchants, people, policies, rewards
 from app.services.ledger import AccountKey, Posting
 
 HELD_FOR = timedelta(days=7)
@@ -95,16 +94,14 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
     Raises Forbidden, RedemptionNotFound (another merchant's code too),
     RedemptionNotReserved.
     """
-    merchant_id = await people.merchant_of(tx, staff_id)
+    merchant = await merchants.of_staff(tx, staff_id)
     code = pickup_code.strip().upper()
-    redemption = await queries.lock_by_pickup_code(tx, code, merchant_id)
+    redemption = await queries.lock_by_pickup_code(tx, code, merchant.id)
     if redemption is None:
         raise RedemptionNotFound
     at = now()
     if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
         raise RedemptionNotReserved
-    merchant = await merchant_queries.find(tx, merchant_id)
-    assert merchant is not None
     payee = (
         AccountKey(merchant.org_id, Purpose.fund)
         if merchant.kind == MerchantKind.fund_counter
