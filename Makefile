@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format demo lock clean
+.PHONY: help run test faults security check format demo lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,12 @@ demo: $(READY) ## play one community day over HTTP
 
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2
+
+faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f3 for one)
+	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k $(F))
+
+security: $(READY) ## attack the service in every role, and find planted flaws
+	$(BIN)/python -m pytest tests/security -m "security or not security" -n 2
 
 check: $(READY) ## formatting, lint, types, import ladder
 	$(BIN)/ruff format --check .

@@ -1,0 +1,1 @@
+"""Load: what the service bears on this machine, as ratios measured in one run."""
