@@ -73,10 +73,13 @@ class Policy:
         if claims is None:
             verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
         else:
-            verdict = await runtime.limiter.take(PERSON, str(claims.person_id))
+            bar = runtime.revocations.bar(claims.family_id)
+            verdict = await runtime.limiter.take(PERSON, str(claims.person_id), bar=bar)
         request.state.headers = verdict.headers()
         verdict.enforce()
-        if claims is not None and await runtime.revocations.has(claims.family_id):
+        if claims is not None and (
+            verdict.barred or runtime.revocations.known_here(claims.family_id)
+        ):
             raise TokenRefused
         if self.roles and claims is not None:
             await self._require_role(runtime, claims.person_id)

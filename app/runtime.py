@@ -1,13 +1,18 @@
 """The runtime: everything a process needs to serve a request or to run a job, made once."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
 import httpx
 from fastapi import FastAPI
 
-from app.core.db import Database
+from app.core.batching import Batcher
+from app.core.clock import now
+from app.core.db import Database, Retry, Session
+from app.core.errors import Refusal
 from app.core.keys import Vault
 from app.core.ratelimit import RateLimiter
 from app.core.redis import Breaker, Redis, connect
@@ -18,11 +23,20 @@ from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
 from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
+from app.services import checkins, signups
+from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
+from app.services.signups import Claim, Claimed
+
+LIST_ATTEMPTS = 3
+C = TypeVar("C")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Runtime:
+    """``checkins`` and ``signups`` join concurrent requests into one list and one commit."""
+
     settings: Settings
     database: Database
     redis: Redis
@@ -34,6 +48,8 @@ class Runtime:
     wechat: WechatClient
     boards: Boards
     sandbox: FastAPI | None
+    checkins: Batcher[Scan, Recorded | Refusal]
+    signups: Batcher[Claim, Claimed | Refusal]
 
 
 @asynccontextmanager
@@ -71,8 +87,28 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             ),
             boards=Boards(redis, breaker),
             sandbox=sandbox,
+            checkins=_commands(database, checkins.record),
+            signups=_commands(database, signups.claim),
         )
     finally:
         await http.aclose()
         await redis.aclose()
         await database.close()
+
+
+def _commands(
+    database: Database, command: Callable[[Session, Sequence[C], datetime], Awaitable[list[R]]]
+) -> Batcher[C, R]:
+    """Run a set-based command on whole lists, a transaction each."""
+
+    async def run(commands: list[C]) -> list[R]:
+        for attempt in range(1, LIST_ATTEMPTS + 1):
+            try:
+                async with database.transaction() as tx:
+                    return await command(tx, commands, now())
+            except Retry:  # a deadlock or the like: the list may simply run again
+                if attempt == LIST_ATTEMPTS:
+                    raise
+        raise AssertionError("unreachable")
+
+    return Batcher(run)

@@ -2,9 +2,11 @@
 
 import re
 import time
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
+from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -103,9 +105,18 @@ def _account(scope: Scope, status: int, seconds: float) -> None:
     # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
     pattern = _route_pattern(scope)
     method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
-    requests_total.labels(method, pattern, str(status)).inc()
-    request_seconds.labels(method, pattern).observe(seconds)
+    count, clock = _instruments(method, pattern, status)
+    count.inc()
+    clock.observe(seconds)
     if pattern not in _QUIET:
         log.info(
             "request", method=method, route=pattern, status=status, ms=round(seconds * 1000, 1)
         )
+
+
+@lru_cache(maxsize=1000)
+def _instruments(method: str, pattern: str, status: int) -> tuple[Counter, Histogram]:
+    return (
+        requests_total.labels(method, pattern, str(status)),
+        request_seconds.labels(method, pattern),
+    )

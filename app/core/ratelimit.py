@@ -1,45 +1,64 @@
-"""Rate limits: GCRA in one Lua call, one integer a client, the same across processes.
+"""Rate limits: GCRA in Lua, one integer a client, the same across processes.
 
 GCRA keeps the "theoretical arrival time" of the next request; ``burst`` requests may
 come at once, then one every ``1/rate`` seconds. Time is the Redis server's, so that
-processes need not agree on theirs.
+processes need not agree on theirs. Concurrent requests ask in one call.
 """
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
+from app.core.batching import Batcher
 from app.core.errors import Busy, RateLimited
 from app.core.redis import Breaker, Redis, RedisDown
 
-# KEYS[1] the client. ARGV: emission interval and burst tolerance in microseconds, cost,
-# and what to do: "take" counts if allowed, "check" only asks, "charge" counts anyway.
-# Returns {allowed, remaining requests, microseconds until the next one is allowed}.
+# A list of questions. KEYS: two for each, the client and the bar. ARGV: four for each,
+# emission interval and burst tolerance in microseconds, what to do with the client ("take"
+# counts if allowed, "check" only asks, "charge" counts anyway, "pass" does not even ask) and
+# whether there is a bar. Returns four for each: allowed, remaining requests, microseconds
+# until the next one is allowed, whether the bar exists.
 _GCRA = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
-local interval, tolerance, cost = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or now), now)
-local fresh = tat + interval * cost
-if cost < 0 then
-  fresh = math.max(fresh, now)
-elseif ARGV[4] == 'charge' then
-  fresh = math.min(fresh, now + 2 * tolerance)
-elseif fresh - now > tolerance then
-  return {0, 0, fresh - now - tolerance}
+local answers = {}
+local function answer(allowed, remaining, wait)
+  answers[#answers + 1] = allowed
+  answers[#answers + 1] = remaining
+  answers[#answers + 1] = wait
 end
-if ARGV[4] == 'check' then
-  return {1, math.floor((tolerance - (tat - now)) / interval), 0}
+for i = 1, #KEYS / 2 do
+  local key = KEYS[2 * i - 1]
+  local interval, tolerance = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
+  local what = ARGV[4 * i - 1]
+  if what == 'pass' then
+    answer(1, math.floor(tolerance / interval), 0)
+  else
+    local tat = math.max(tonumber(redis.call('GET', key) or now), now)
+    local fresh = tat + interval
+    if what == 'charge' then
+      fresh = math.min(fresh, now + 2 * tolerance)
+    end
+    if what ~= 'charge' and fresh - now > tolerance then
+      answer(0, 0, fresh - now - tolerance)
+    elseif what == 'check' then
+      answer(1, math.floor((tolerance - (tat - now)) / interval), 0)
+    else
+      redis.call('SET', key, string.format('%.0f', fresh), 'PX', math.ceil((fresh - now) / 1000))
+      answer(1, math.max(math.floor((tolerance - (fresh - now)) / interval), 0), 0)
+    end
+  end
+  answers[#answers + 1] = ARGV[4 * i] == '1' and redis.call('EXISTS', KEYS[2 * i]) or 0
 end
-if fresh > now then
-  redis.call('SET', KEYS[1], string.format('%.0f', fresh), 'PX', math.ceil((fresh - now) / 1000))
-else
-  redis.call('DEL', KEYS[1])
-end
-return {1, math.floor((tolerance - (fresh - now)) / interval), 0}
+return answers
 """
 _LOCAL_CLIENTS = 50_000
+# All keys of a list live in one slot of a Redis Cluster.
+TAG = "{qx:admission}"
+
+What = Literal["take", "check", "charge"]
 
 
 @dataclass(frozen=True)
@@ -59,18 +78,22 @@ class Limit:
     def interval_us(self) -> int:
         return int(1_000_000 / self.per_second)
 
-    @property
-    def window_seconds(self) -> int:
-        return ceil(self.burst / self.per_second)
+    @cached_property
+    def policy(self) -> str:
+        """The field ``RateLimit-Policy``: quota and window in seconds."""
+        return f'"{self.name}";q={self.burst};w={ceil(self.burst / self.per_second)}'
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Verdict:
+    """``barred``: the key that was named as a bar exists."""
+
     limit: Limit
     allowed: bool
     remaining: int
     retry_after: int  # seconds, 0 when allowed
     redis_down: bool = False
+    barred: bool = False
 
     def enforce(self) -> None:
         """Raise RateLimited, or Busy where the answer is "no" only because Redis is down."""
@@ -81,55 +104,83 @@ class Verdict:
 
     def headers(self) -> dict[str, str]:
         """Give the fields of the IETF draft ``ratelimit-headers``."""
-        limit = self.limit
         return {
-            "RateLimit-Policy": f'"{limit.name}";q={limit.burst};w={limit.window_seconds}',
-            "RateLimit": f'"{limit.name}";r={self.remaining};t={self.retry_after}',
+            "RateLimit-Policy": self.limit.policy,
+            "RateLimit": f'"{self.limit.name}";r={self.remaining};t={self.retry_after}',
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Question:
+    limit: Limit
+    key: str
+    what: What | Literal["pass"]
+    bar: str  # empty: none
+
+
 class RateLimiter:
-    """Asks Redis; when it is down, counts in this process or refuses, as the limit says."""
+    """Asks Redis, in lists; when it is down, counts in this process or refuses."""
 
     def __init__(self, redis: Redis, breaker: Breaker, *, enabled: bool) -> None:
         self._script = redis.register_script(_GCRA)
         self._breaker = breaker
         self._enabled = enabled
         self._local: dict[str, float] = {}
+        self._questions = Batcher(self._ask_list)
 
-    async def take(self, limit: Limit, client: str, cost: int = 1) -> Verdict:
-        """Count one request of a client, if it is allowed. A negative cost gives back."""
-        return await self._ask(limit, client, cost, "take")
+    async def take(self, limit: Limit, client: str, *, bar: str = "") -> Verdict:
+        """Count one request of a client, if it is allowed; look for a bar on the same way."""
+        return await self._ask(limit, client, "take", bar)
 
     async def check(self, limit: Limit, client: str) -> Verdict:
         """Tell whether one more would be allowed, without counting it."""
-        return await self._ask(limit, client, 1, "check")
+        return await self._ask(limit, client, "check")
 
     async def charge(self, limit: Limit, client: str) -> Verdict:
         """Count one request that has happened, allowed or not."""
-        return await self._ask(limit, client, 1, "charge")
+        return await self._ask(limit, client, "charge")
 
-    async def _ask(self, limit: Limit, client: str, cost: int, what: str) -> Verdict:
+    async def _ask(self, limit: Limit, client: str, what: What, bar: str = "") -> Verdict:
+        if not self._enabled and not bar:
+            return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
+        key = f"{TAG}:{limit.name}:{client}"
+        verdict = await self._questions.submit(
+            _Question(limit, key, what if self._enabled else "pass", bar)
+        )
+        return verdict or self._without_redis(limit, key)
+
+    async def _ask_list(self, questions: list[_Question]) -> list[Verdict | None]:
+        """Ask Redis once for the whole list; None for each if it is down."""
+        keys: list[str] = []
+        args: list[Any] = []
+        for one in questions:
+            keys += (one.key, one.bar or one.key)
+            interval = one.limit.interval_us
+            args += (interval, interval * one.limit.burst, one.what, 1 if one.bar else 0)
+        try:
+            found = await self._breaker.call(self._script(keys=keys, args=args))
+        except RedisDown:
+            return [None] * len(questions)
+        return [
+            Verdict(
+                one.limit,
+                allowed=bool(found[i]),
+                remaining=found[i + 1],
+                retry_after=ceil(found[i + 2] / 1_000_000),
+                barred=bool(found[i + 3]),
+            )
+            for i, one in zip(range(0, len(found), 4), questions, strict=True)
+        ]
+
+    def _without_redis(self, limit: Limit, key: str) -> Verdict:
         if not self._enabled:
             return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
-        key = f"qx:limit:{limit.name}:{client}"
-        tolerance = limit.interval_us * limit.burst
-        try:
-            answer: Any = await self._breaker.call(
-                self._script(keys=[key], args=[limit.interval_us, tolerance, cost, what])
-            )
-        except RedisDown:
-            return self._without_redis(limit, key, cost)
-        allowed, remaining, wait_us = (int(part) for part in answer)
-        return Verdict(limit, bool(allowed), remaining, ceil(wait_us / 1_000_000))
-
-    def _without_redis(self, limit: Limit, key: str, cost: int) -> Verdict:
         if limit.fail_closed:
             return Verdict(limit, allowed=False, remaining=0, retry_after=5, redis_down=True)
         if len(self._local) > _LOCAL_CLIENTS:
             self._local.clear()
         moment, interval = time.monotonic(), 1 / limit.per_second
-        fresh = max(self._local.get(key, moment), moment) + interval * cost
+        fresh = max(self._local.get(key, moment), moment) + interval
         wait = fresh - moment - interval * limit.burst
         if wait > 0:
             return Verdict(limit, allowed=False, remaining=0, retry_after=ceil(wait))

@@ -5,6 +5,7 @@ from uuid import UUID
 
 import structlog
 
+from app.core.ratelimit import TAG
 from app.core.redis import Breaker, Redis, RedisDown
 from app.core.tokens import LIFETIME
 
@@ -29,18 +30,15 @@ class Revocations:
         self._local = {f: until for f, until in self._local.items() if until > moment}
         self._local[family] = moment + _SECONDS
         try:
-            await self._breaker.call(self._redis.set(_key(family), "1", ex=_SECONDS))
+            await self._breaker.call(self._redis.set(self.bar(family), "1", ex=_SECONDS))
         except RedisDown:
             log.warning("revocation_not_shared")
 
-    async def has(self, family: UUID) -> bool:
-        if self._local.get(family, 0) > time.monotonic():
-            return True
-        try:
-            return bool(await self._breaker.call(self._redis.exists(_key(family))))
-        except RedisDown:
-            return False
+    def known_here(self, family: UUID) -> bool:
+        """Tell whether this process revoked it; the others see the bar in Redis."""
+        return self._local.get(family, 0) > time.monotonic()
 
-
-def _key(family: UUID) -> str:
-    return f"qx:revoked:{family}"
+    @staticmethod
+    def bar(family: UUID) -> str:
+        """Name the key that exists while a family is revoked; the rate limiter looks for it."""
+        return f"{TAG}:revoked:{family}"

@@ -15,6 +15,7 @@ from app.core.db import Retry
 from app.core.errors import Busy
 
 log = structlog.get_logger(__name__)
+API = "/api/v1"
 MAX_ATTEMPTS = 3
 # FastAPI closes function-scoped dependencies (our transaction) with this stack.
 _STACK = "fastapi_function_astack"
@@ -43,10 +44,10 @@ class Route(APIRoute):
 
 
 class Router(APIRouter):
-    """A router whose endpoints are ``Route``."""
+    """A router whose endpoints are ``Route``, below ``/api/v1`` unless told otherwise."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(route_class=Route, **options)
+    def __init__(self, *, root: str = API, prefix: str = "", **options: Any) -> None:
+        super().__init__(route_class=Route, prefix=root + prefix, **options)
 
 
 async def _with_retries(

@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.awards import Award
+from app.models.awards import Award, AwardReason, AwardState
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +22,29 @@ class Tally:
 
     def plus(self, points: int) -> "Tally":
         return Tally(self.day + points, self.month + points, self.year + points)
+
+    def __add__(self, other: "Tally") -> "Tally":
+        return Tally(self.day + other.day, self.month + other.month, self.year + other.year)
+
+
+@dataclass(frozen=True, slots=True)
+class NewAward:
+    """A row of ``awards`` as it is inserted; ``evidence`` is JSON."""
+
+    id: UUID
+    reference: str
+    person_id: UUID
+    org_id: UUID
+    rule_key: str
+    policy_version: int
+    points: int
+    points_before_caps: int
+    minutes: int
+    state: AwardState
+    reason: AwardReason
+    evidence: str
+    proposed_by: UUID | None
+    awarded_at: datetime
 
 
 _TALLIES = text("""
@@ -59,28 +81,24 @@ WHERE id = :id AND state = :before
 
 async def tallies(
     session: Session, people: Sequence[UUID], *, day: datetime, month: datetime, year: datetime
-) -> dict[tuple[UUID, str], Tally]:
-    """Sum what people earned by each rule since the starts of the periods.
+) -> dict[UUID, dict[str, Tally]]:
+    """Sum what people earned since the starts of the periods, by person and rule.
 
     Exact only while the people's accounts are locked by this transaction.
     """
     rows = await session.execute(
         _TALLIES, {"people": list(people), "day": day, "month": month, "year": year}
     )
-    return {
-        (row.person_id, row.rule_key): Tally(int(row.day), int(row.month), int(row.year))
-        for row in rows
-    }
+    found: dict[UUID, dict[str, Tally]] = {}
+    for row in rows:
+        tally = Tally(int(row.day), int(row.month), int(row.year))
+        found.setdefault(row.person_id, {})[row.rule_key] = tally
+    return found
 
 
-async def insert(session: Session, awards: Sequence[dict[str, Any]]) -> None:
-    """Insert a list of awards; each item has every column of the statement."""
-    names = (
-        *("id", "reference", "person_id", "org_id", "rule_key", "policy_version", "points"),
-        *("points_before_caps", "minutes", "state", "reason", "evidence", "proposed_by"),
-        "awarded_at",
-    )
-    await session.execute(_INSERT, {name: [award[name] for award in awards] for name in names})
+async def insert(session: Session, awards: Sequence[NewAward]) -> None:
+    names = NewAward.__dataclass_fields__
+    await session.execute(_INSERT, {n: [getattr(award, n) for award in awards] for n in names})
 
 
 async def totals(session: Session, person: UUID, since: datetime) -> tuple[int, int]:

@@ -45,26 +45,27 @@ FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, perso
 JOIN activities a ON a.serial = k.serial
 """)
 
-# Shared locks, so that a place cannot be given back between the look and the check-in.
-_LOCK_PLACES = text("""
-SELECT s.activity_id, s.person_id
-FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
-JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
-WHERE s.status = 'confirmed' ORDER BY s.id FOR SHARE OF s
-""")
-
-# The unique constraint is the guard: of many scans at once, one row is inserted.
+# Places are locked, shared, so that none can be given back between the look and the
+# check-in. The unique constraint is the guard: of many scans at once, one row is inserted.
 INSERT = """
-INSERT INTO checkins (id, activity_id, session, person_id, method, distance_m, checked_in_at,
-                      award_id)
-SELECT k.id, k.activity_id, 0, k.person_id, k.method, k.distance_m, k.checked_in_at, k.award_id
-FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]), CAST(:person_id AS uuid[]),
-    CAST(:method AS text[]), CAST(:distance_m AS int[]), CAST(:checked_in_at AS timestamptz[]),
-    CAST(:award_id AS uuid[]))
-    AS k(id, activity_id, person_id, method, distance_m, checked_in_at, award_id)
-ORDER BY k.activity_id, k.person_id
-ON CONFLICT (activity_id, session, person_id) DO NOTHING
-RETURNING id
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]),
+        CAST(:person_id AS uuid[]), CAST(:method AS text[]), CAST(:distance_m AS int[]),
+        CAST(:checked_in_at AS timestamptz[]), CAST(:award_id AS uuid[]))
+        AS k(id, activity_id, person_id, method, distance_m, checked_in_at, award_id)
+), places AS MATERIALIZED (
+    SELECT k.* FROM wanted k
+    JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
+    WHERE s.status = 'confirmed' ORDER BY s.id FOR SHARE OF s
+), inserted AS (
+    INSERT INTO checkins (id, activity_id, session, person_id, method, distance_m,
+                          checked_in_at, award_id)
+    SELECT id, activity_id, 0, person_id, method, distance_m, checked_in_at, award_id
+    FROM places ORDER BY activity_id, person_id
+    ON CONFLICT (activity_id, session, person_id) DO NOTHING
+    RETURNING id
+)
+SELECT p.id, i.id IS NOT NULL AS is_new FROM places p LEFT JOIN inserted i ON i.id = p.id
 """
 
 _EXISTING = text("""
@@ -93,32 +94,18 @@ async def situations(
     return {(row["serial"], row["person_id"]): Situation(**row) for row in rows.mappings()}
 
 
-async def lock_places(
-    session: Session, pairs: Sequence[tuple[UUID, UUID]]
-) -> set[tuple[UUID, UUID]]:
-    """Lock and return which (activity, person) have a confirmed place."""
-    rows = await session.execute(
-        _LOCK_PLACES, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
-    )
-    return {(row.activity_id, row.person_id) for row in rows}
-
-
-async def insert(session: Session, checkins: Sequence[NewCheckin]) -> set[UUID]:
-    """Insert what is not there yet; return the ids that were."""
+async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:
+    """Insert check-ins of people with a confirmed place, by id: False if there was one."""
     names = NewCheckin.__dataclass_fields__
     rows = await session.execute(
         text(INSERT), {name: [getattr(one, name) for one in checkins] for name in names}
     )
-    return set(rows.scalars())
+    return {row.id: row.is_new for row in rows}
 
 
-async def existing(
-    session: Session, pairs: Sequence[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID], ExistingCheckin]:
+async def existing(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> list[ExistingCheckin]:
     """Read the check-ins of (activity, person)."""
     rows = await session.execute(
         _EXISTING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     )
-    return {
-        (row["activity_id"], row["person_id"]): ExistingCheckin(**row) for row in rows.mappings()
-    }
+    return [ExistingCheckin(**row) for row in rows.mappings()]

@@ -49,10 +49,8 @@ async def check_in(
         # 112 bits cannot be guessed; this only ends the noise.
         (await runtime.limiter.take(CODE_GUESS, str(person_id))).enforce()
         raise
-    # No transaction is open until the code has been verified.
-    async with runtime.database.transaction() as tx:
-        scan = Scan(serial, person_id, body.location)
-        recorded = single(await checkins.record(tx, [scan], at, language))
+    scan = Scan(serial, person_id, body.location, language)
+    recorded = single([await runtime.checkins.submit(scan)])
     if not recorded.is_new:
         response.status_code = 200
     return recorded.result

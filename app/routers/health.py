@@ -11,7 +11,7 @@ from app.core.routes import Router
 from app.deps import PROBE, AppRuntime, allow
 from app.services import health
 
-router = Router(tags=["health"])
+router = Router(root="", tags=["health"])
 
 
 class Alive(BaseModel):

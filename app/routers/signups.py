@@ -2,11 +2,10 @@
 
 from fastapi import Response
 
-from app.core.clock import now
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router
-from app.deps import RESIDENT, CurrentPerson, PageQuery, Reader, Tx, allow
+from app.deps import RESIDENT, AppRuntime, CurrentPerson, PageQuery, Reader, Tx, allow
 from app.schemas.base import Nothing, Page
 from app.schemas.signups import SignupOut
 from app.services import signups
@@ -24,13 +23,13 @@ router = Router(tags=["signups"])
 )
 async def sign_up(
     activity_id: PathId,
-    tx: Tx,
+    runtime: AppRuntime,
     person_id: CurrentPerson,
     response: Response,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
-    claimed = single(await signups.claim(tx, [Claim(activity_id, person_id)], now()))
+    claimed = single([await runtime.signups.submit(Claim(activity_id, person_id))])
     if not claimed.is_new:
         response.status_code = 200
     return claimed.signup

@@ -13,14 +13,15 @@ from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
 from app.models.activities import ActivityStatus
-from app.models.awards import AwardState
+from app.models.awards import Award, AwardState
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
 from app.queries import activities as activity_queries
 from app.queries import awards as award_queries
 from app.queries import checkins as queries
 from app.queries import ledger as ledger_queries
-from app.queries.checkins import NewCheckin, Situation
+from app.queries.awards import NewAward
+from app.queries.checkins import ExistingCheckin, NewCheckin, Situation
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
 from app.services import awards, policies
 from app.services.activities import ActivityNotOpen
@@ -64,6 +65,7 @@ class Scan:
     serial: int
     person_id: UUID
     position: PositionIn | None = None
+    language: Language = "zh-CN"  # of the reason in the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,35 +89,31 @@ def read_code(codes: RotatingCodes, code: str, at: datetime) -> int:
         raise CheckinCodeInvalid from None
 
 
-async def record(
-    tx: Session, scans: Sequence[Scan], at: datetime, language: Language
-) -> list[Recorded | Refusal]:
+async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recorded | Refusal]:
     """Record a list of scans in a fixed number of statements, one outcome each.
 
     Outcomes: Recorded, or CheckinCodeInvalid, ActivityNotOpen, OutsideWindow, NotSignedUp.
     """
     found = await queries.situations(tx, [(one.serial, one.person_id) for one in scans])
     looks = [_look(found.get((scan.serial, scan.person_id)), at) for scan in scans]
-    open_pairs = [(s.activity_id, s.person_id) for s in looks if isinstance(s, Situation)]
-    places = await queries.lock_places(tx, open_pairs) if open_pairs else set()
-    accepted = {
-        (look.activity_id, look.person_id): (look, scan)
-        for look, scan in zip(looks, scans, strict=True)
-        if isinstance(look, Situation) and (look.activity_id, look.person_id) in places
-    }
-    new = await _insert(tx, accepted, at)
-    results = await _results(tx, list(accepted), language)
+    # Of several scans of one person in the list, the first is the check-in.
+    first: dict[Pair, tuple[Situation, Scan]] = {}
+    for look, scan in zip(looks, scans, strict=True):
+        if isinstance(look, Situation):
+            first.setdefault((look.activity_id, look.person_id), (look, scan))
+    results = await _record(tx, first, at)
     outcomes: list[Recorded | Refusal] = []
-    for look in looks:
+    for look, scan in zip(looks, scans, strict=True):
         if isinstance(look, Refusal):
             outcomes.append(look)
             continue
         pair = (look.activity_id, look.person_id)
-        if pair not in accepted:
+        result = results.get(pair)
+        if result is None:
             outcomes.append(NotSignedUp())
         else:
-            outcomes.append(Recorded(results[pair], is_new=pair in new))
-            new.discard(pair)  # a second scan in the same list is a repeat
+            is_new = result.is_new and first[pair][1] is scan
+            outcomes.append(Recorded(_shown(result, scan.language), is_new))
     return outcomes
 
 
@@ -131,36 +129,72 @@ def _look(situation: Situation | None, at: datetime) -> Situation | Refusal:
     return situation
 
 
-async def _insert(
-    tx: Session, accepted: dict[Pair, tuple[Situation, Scan]], at: datetime
-) -> set[Pair]:
-    """Insert the check-ins that are new, with their awards; return their pairs."""
-    if not accepted:
-        return set()
-    checkins = {
-        pair: NewCheckin(
-            id=new_id(),
-            activity_id=pair[0],
-            person_id=pair[1],
-            method=CheckinMethod.rotating_code,
-            distance_m=_distance(situation, scan.position),
-            checked_in_at=at,
-            award_id=new_id(),
+@dataclass(frozen=True, slots=True)
+class _Result:
+    checkin: NewCheckin | ExistingCheckin
+    award: Award | NewAward
+    available: int
+    pending: int
+    is_new: bool
+
+
+async def _record(
+    tx: Session, first: dict[Pair, tuple[Situation, Scan]], at: datetime
+) -> dict[Pair, _Result]:
+    """Check in who has a place; return what it came to, also for who was checked in before."""
+    if not first:
+        return {}
+    wanted = [_checkin(situation, scan, at) for situation, scan in first.values()]
+    is_new = await queries.insert(tx, wanted)
+    new = [one for one in wanted if is_new.get(one.id)]
+    known = [one for one in wanted if is_new.get(one.id) is False]
+    checkins: list[NewCheckin | ExistingCheckin] = [*new]
+    given = await _award(tx, [(first[_pair(one)][0], one) for one in new], at)
+    if known:
+        checkins += await queries.existing(tx, [_pair(one) for one in known])
+        given += await award_queries.find_many(tx, [c.award_id for c in checkins[len(new) :]])
+    by_id = {award.id: award for award in given}
+    balances = await ledger_queries.balances(tx, sorted({c.person_id for c in checkins}))
+    return {
+        _pair(one): _Result(
+            checkin=one,
+            award=by_id[one.award_id],
+            available=balances.get((one.person_id, Purpose.available, POINTS), 0),
+            pending=balances.get((one.person_id, Purpose.pending, POINTS), 0),
+            is_new=place < len(new),
         )
-        for pair, (situation, scan) in accepted.items()
+        for place, one in enumerate(checkins)
     }
-    inserted = await queries.insert(tx, list(checkins.values()))
-    new = [one for one in checkins.values() if one.id in inserted]
+
+
+async def _award(
+    tx: Session, new: Sequence[tuple[Situation, NewCheckin]], at: datetime
+) -> list[Award | NewAward]:
+    """Give what the new check-ins are worth."""
     if not new:
-        return set()
+        return []
     rules = await policies.in_force(tx, at)
-    await awards.grant(
-        tx,
-        [_grant(accepted[(one.activity_id, one.person_id)][0], one, rules) for one in new],
-        at,
+    given = await awards.grant(
+        tx, [_grant(situation, one, rules) for situation, one in new], rules, at
     )
-    await activity_queries.count_checkins(tx, Counter(one.activity_id for one in new))
-    return {(one.activity_id, one.person_id) for one in new}
+    await activity_queries.count_checkins(tx, Counter(one.activity_id for _, one in new))
+    return [*given]
+
+
+def _checkin(situation: Situation, scan: Scan, at: datetime) -> NewCheckin:
+    return NewCheckin(
+        id=new_id(),
+        activity_id=situation.activity_id,
+        person_id=situation.person_id,
+        method=CheckinMethod.rotating_code,
+        distance_m=_distance(situation, scan.position),
+        checked_in_at=at,
+        award_id=new_id(),
+    )
+
+
+def _pair(checkin: NewCheckin | ExistingCheckin) -> Pair:
+    return (checkin.activity_id, checkin.person_id)
 
 
 def _grant(situation: Situation, checkin: NewCheckin, rules: Rules) -> Grant:
@@ -193,26 +227,9 @@ def _distance(situation: Situation, position: PositionIn | None) -> int | None:
     return round(distance_m(here, (situation.latitude, situation.longitude)))
 
 
-async def _results(
-    tx: Session, pairs: Sequence[Pair], language: Language
-) -> dict[Pair, CheckinResultOut]:
-    """Read what the check-ins of the pairs came to; the same for new and for repeated ones."""
-    if not pairs:
-        return {}
-    checkins = await queries.existing(tx, pairs)
-    given = {
-        award.id: award
-        for award in await award_queries.find_many(tx, [c.award_id for c in checkins.values()])
-    }
-    balances = await ledger_queries.balances(tx, sorted({person for _, person in pairs}))
-    return {
-        pair: CheckinResultOut(
-            checkin=CheckinOut.model_validate(checkin),
-            award=awards.shown(given[checkin.award_id], language),
-            points=BalancesOut(
-                available=balances.get((pair[1], Purpose.available, POINTS), 0),
-                pending=balances.get((pair[1], Purpose.pending, POINTS), 0),
-            ),
-        )
-        for pair, checkin in checkins.items()
-    }
+def _shown(result: _Result, language: Language) -> CheckinResultOut:
+    return CheckinResultOut(
+        checkin=CheckinOut.model_validate(result.checkin),
+        award=awards.shown(result.award, language),
+        points=BalancesOut(available=result.available, pending=result.pending),
+    )

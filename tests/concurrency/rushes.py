@@ -7,13 +7,15 @@ same rush with one guard taken out and asserts that they are not.
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from app.main import create_app
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity, make_attended
@@ -24,16 +26,40 @@ from tests.factories.people import make_people, make_person, make_with_role
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 Facts = dict[str, Any]
+WORKERS, CONNECTIONS_EACH = 8, 3
+
+
+class Workers:
+    """Several processes' worth of one application: requests go to each by turns.
+
+    One process would join a rush into a few lists, one after the other: no race at all.
+    """
+
+    def __init__(self, clients: list[httpx.AsyncClient]) -> None:
+        self._clients = cycle(clients)
+
+    async def get(self, path: str) -> httpx.Response:
+        return await next(self._clients).get(path)
+
+    async def post(self, path: str, **request: Any) -> httpx.Response:
+        return await next(self._clients).post(path, **request)
 
 
 @asynccontextmanager
-async def client_of(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
-    """Call the application with every connection of its pool open: a rush must be one."""
+async def client_of(app: FastAPI) -> AsyncIterator[tuple[Workers, Runtime]]:
+    """Call the application, every connection of its workers' pools open: a rush must be one."""
     runtime: Runtime = app.state.runtime
-    await asyncio.gather(*(_touch(runtime) for _ in range(runtime.settings.database_pool)))
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-        yield client, runtime
+    settings = runtime.settings.model_copy(update={"database_pool": CONNECTIONS_EACH})
+    async with AsyncExitStack() as stack:
+        clients = []
+        for _ in range(WORKERS):
+            worker = create_app(settings)
+            await stack.enter_async_context(worker.router.lifespan_context(worker))
+            await asyncio.gather(*(_touch(worker.state.runtime) for _ in range(CONNECTIONS_EACH)))
+            transport = httpx.ASGITransport(worker, raise_app_exceptions=False)
+            client = httpx.AsyncClient(transport=transport, base_url="http://test")
+            clients.append(await stack.enter_async_context(client))
+        yield Workers(clients), runtime
 
 
 async def scans_by_one_person(app: FastAPI, number: int = 200) -> Facts:

@@ -78,18 +78,6 @@ async def test_it_refills_with_time(limiter: RateLimiter, client: str) -> None:
     assert time.monotonic() - started >= 3 / QUICK.per_second, "one every 50 ms, not faster"
 
 
-async def test_what_is_given_back_can_be_taken_again(limiter: RateLimiter, client: str) -> None:
-    await taken(limiter, SLOW, client, 5)
-    await limiter.take(SLOW, client, cost=-1)
-    assert await taken(limiter, SLOW, client, 2) == [True, False]
-
-
-async def test_giving_back_saves_nothing_up(limiter: RateLimiter, client: str) -> None:
-    for _ in range(10):
-        await limiter.take(SLOW, client, cost=-1)
-    assert sum(await taken(limiter, SLOW, client, 20)) == 5
-
-
 async def test_clients_and_limits_do_not_disturb_each_other(
     limiter: RateLimiter, client: str
 ) -> None:
@@ -112,11 +100,19 @@ async def test_a_client_costs_one_key_that_expires(
 ) -> None:
     await taken(limiter, SLOW, client, 3)
     keys = [key async for key in runtime.redis.scan_iter(match=f"*{client}*")]
-    assert keys == [f"qx:limit:slow:{client}"]
+    assert keys == [f"{{qx:admission}}:slow:{client}"]
     assert 0 < await runtime.redis.pttl(keys[0]) <= 3_000_000
-    for _ in range(3):
-        await limiter.take(SLOW, client, cost=-1)
-    assert await runtime.redis.pttl(keys[0]) in {-2, 0, 1, 2}
+
+
+async def test_a_bar_is_seen_on_the_same_way(
+    runtime: Runtime, limiter: RateLimiter, client: str
+) -> None:
+    bar = f"{{qx:admission}}:bar:{client}"
+    assert not (await limiter.take(SLOW, client, bar=bar)).barred
+    await runtime.redis.set(bar, "1", ex=60)
+    assert (await limiter.take(SLOW, client, bar=bar)).barred
+    switched_off = RateLimiter(runtime.redis, Breaker(), enabled=False)
+    assert (await switched_off.take(SLOW, client, bar=bar)).barred
 
 
 async def test_headers_follow_the_draft(limiter: RateLimiter, client: str) -> None:

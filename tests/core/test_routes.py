@@ -41,7 +41,7 @@ class Orphan(BaseModel):
 
 
 attempts: dict[str, int] = {}
-router = Router()
+router = Router(root="")
 
 
 @router.post("/notes", status_code=201, **allow(ANYONE))

@@ -72,7 +72,7 @@ async def give_award(
             state=AwardState.available,
             title="测试发放",
         )
-        await awards.grant(tx, [grant], at)
+        await awards.grant(tx, [grant], rules, at)
     return grant.id
 
 

@@ -6,6 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.core.ratelimit import TAG
 from app.deps import CODE_GUESS
 from app.models.people import Role
 from app.queries import idempotency, people
@@ -264,7 +265,7 @@ async def test_too_many_requests_is_no_reply_to_keep(scratch: ScratchFactory) ->
             key = str(uuid4())
 
             limited = await _charge(api, counter, good, key)
-            await runtime.redis.delete(f"qx:limit:code:{counter.staff.id}")  # time passes
+            await runtime.redis.delete(f"{TAG}:code:{counter.staff.id}")  # time passes
             later = await _charge(api, counter, good, key)
 
     assert_refused(limited, 429, "request.rate_limited")

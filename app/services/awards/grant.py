@@ -17,7 +17,7 @@ from app.models.awards import Award, AwardReason, AwardState
 from app.models.ledger import Kind, Purpose
 from app.models.policies import PolicyRule
 from app.queries import awards as queries
-from app.queries.awards import Tally
+from app.queries.awards import NewAward, Tally
 from app.services import ledger, policies
 from app.services.ledger import MINUTES, AccountKey, Locked, Posted, Posting
 from app.services.policies import Rules
@@ -48,8 +48,8 @@ class Grant:
         return Purpose.available if self.state is AwardState.available else Purpose.pending
 
 
-async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Award]:
-    """Award a list, one Award each, in a fixed number of statements.
+async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime) -> list[NewAward]:
+    """Award a list, one NewAward each, in a fixed number of statements.
 
     The accounts are locked before the caps are summed: two awards to one person, in two
     transactions, cannot both see the room that is left for one. Callers see to it that a
@@ -57,7 +57,6 @@ async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Awar
     """
     if not grants:
         return []
-    rules = await policies.in_force(tx, at)
     locked = await ledger.lock(tx, (key for one in grants for key in _accounts(one)))
     tallies = await queries.tallies(
         tx,
@@ -68,13 +67,11 @@ async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Awar
     )
     awards = []
     for one in grants:
-        points, reason = _within_caps(rules, one, tallies)
-        key = (one.person_id, one.rule.key)
-        tallies[key] = tallies.get(key, Tally()).plus(points)
+        mine = tallies.setdefault(one.person_id, {})
+        points, reason = _within_caps(rules, one, mine)
+        mine[one.rule.key] = mine.get(one.rule.key, Tally()).plus(points)
         awards.append(_award(one, rules, points, reason, at))
-    await queries.insert(
-        tx, [a.model_dump() | {"evidence": json.dumps(a.evidence)} for a in awards]
-    )
+    await queries.insert(tx, awards)
     await _post(tx, grants, awards, locked, rules, at)
     return awards
 
@@ -95,17 +92,15 @@ def _accounts(one: Grant) -> list[AccountKey]:
     return keys
 
 
-def _within_caps(
-    rules: Rules, one: Grant, tallies: dict[tuple[UUID, str], Tally]
-) -> tuple[int, AwardReason]:
-    """Return the points that every cap leaves, and the cap that bound tightest."""
-    by_rule = tallies.get((one.person_id, one.rule.key), Tally())
-    mine = [(key, tally) for (person, key), tally in tallies.items() if person == one.person_id]
-    overall = Tally(
-        *(sum(getattr(tally, period) for _, tally in mine) for period in ("day", "month", "year"))
-    )
-    emergency = one.rule.key == policies.EMERGENCY_RULE or any(
-        key == policies.EMERGENCY_RULE and tally.day for key, tally in mine
+def _within_caps(rules: Rules, one: Grant, mine: dict[str, Tally]) -> tuple[int, AwardReason]:
+    """Return the points that every cap leaves, and the cap that bound tightest.
+
+    ``mine`` is what the person earned by each rule so far.
+    """
+    by_rule = mine.get(one.rule.key, Tally())
+    overall = sum(mine.values(), Tally())
+    emergency = one.rule.key == policies.EMERGENCY_RULE or (
+        policies.EMERGENCY_RULE in mine and mine[policies.EMERGENCY_RULE].day > 0
     )
     policy = rules.policy
     room = [
@@ -127,8 +122,8 @@ def _within_caps(
     return points, reason
 
 
-def _award(one: Grant, rules: Rules, points: int, reason: AwardReason, at: datetime) -> Award:
-    return Award(
+def _award(one: Grant, rules: Rules, points: int, reason: AwardReason, at: datetime) -> NewAward:
+    return NewAward(
         id=one.id,
         reference=one.reference,
         person_id=one.person_id,
@@ -140,7 +135,7 @@ def _award(one: Grant, rules: Rules, points: int, reason: AwardReason, at: datet
         minutes=one.minutes,
         state=one.state,
         reason=reason,
-        evidence=one.evidence,
+        evidence=json.dumps(one.evidence),
         proposed_by=one.proposed_by,
         awarded_at=at,
     )
@@ -149,7 +144,7 @@ def _award(one: Grant, rules: Rules, points: int, reason: AwardReason, at: datet
 async def _post(
     tx: Session,
     grants: Sequence[Grant],
-    awards: Sequence[Award],
+    awards: Sequence[NewAward],
     locked: Locked,
     rules: Rules,
     at: datetime,
@@ -165,7 +160,7 @@ async def _post(
         assert isinstance(outcome, Posted), "a fund has no floor and the reference is new"
 
 
-def _points_posting(one: Grant, award: Award, expires_at: datetime) -> Posting:
+def _points_posting(one: Grant, award: NewAward, expires_at: datetime) -> Posting:
     return Posting(
         id=award.id,
         payer=AccountKey(one.org_id, Purpose.fund),
@@ -181,7 +176,7 @@ def _points_posting(one: Grant, award: Award, expires_at: datetime) -> Posting:
     )
 
 
-def minutes_posting(award: Award, title: str) -> Posting:
+def minutes_posting(award: Award | NewAward, title: str) -> Posting:
     """Post the hours of an available award; those of a pending one wait for its approval."""
     return Posting(
         id=minutes_id(award.id),

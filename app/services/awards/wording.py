@@ -2,6 +2,7 @@
 
 from app.core.errors import Language
 from app.models.awards import Award, AwardReason
+from app.queries.awards import NewAward
 from app.schemas.awards import AwardOut
 
 SENTENCES: dict[AwardReason, tuple[str, str]] = {
@@ -15,7 +16,7 @@ SENTENCES: dict[AwardReason, tuple[str, str]] = {
 }
 
 
-def shown(award: Award, language: Language) -> AwardOut:
+def shown(award: Award | NewAward, language: Language) -> AwardOut:
     zh, en = SENTENCES[AwardReason(award.reason)]
     return AwardOut(
         id=award.id,

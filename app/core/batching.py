@@ -1,0 +1,97 @@
+"""Natural batching: what comes while a list is under way goes into the next list.
+
+There is no timer. An idle process answers with a list of one at once; in a rush each list
+is as long as the wait for the one before it, and many requests share a round trip and a
+commit. See docs/decisions/0012.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from contextvars import Context
+from typing import Generic, TypeVar
+
+import structlog
+
+from app.core.errors import Busy
+
+log = structlog.get_logger(__name__)
+# The longest list, so that nobody at its head waits long for those at its end.
+MAX_LIST = 200
+# Who comes when so many wait is told to come back: their turn would come too late.
+MAX_WAITING = 2_000
+
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class Batcher(Generic[C, R]):
+    """Runs commands in lists, one list after the other, and hands each its outcome.
+
+    ``run`` takes a list and returns an outcome for each command, in order. If it raises
+    Busy, the engine behind it does not answer: everybody who waits is told so at once,
+    for they would only wait as long again. If it raises anything else, the commands run
+    one by one, so that a poisoned one fails alone.
+    """
+
+    def __init__(self, run: Callable[[list[C]], Awaitable[Sequence[R]]]) -> None:
+        self._run = run
+        self._waiting: deque[tuple[C, asyncio.Future[R]]] = deque()
+        self._runner: asyncio.Task[None] | None = None
+
+    async def submit(self, command: C) -> R:
+        """Wait for the command's outcome. Raises Busy, or what ``run`` raised for it alone."""
+        if len(self._waiting) >= MAX_WAITING:
+            raise Busy(retry_after=2)
+        answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
+        self._waiting.append((command, answer))
+        if self._runner is None:
+            # A context of its own: a list belongs to no single request and its log lines.
+            self._runner = asyncio.create_task(self._work(), context=Context())
+        return await answer
+
+    async def close(self) -> None:
+        """Wait for the lists under way."""
+        if self._runner is not None:
+            await self._runner
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                size = min(len(self._waiting), MAX_LIST)
+                await self._answer([self._waiting.popleft() for _ in range(size)])
+        finally:
+            self._runner = None
+            self._refuse(self._waiting)  # nobody is left behind, even by a cancelled runner
+            self._waiting.clear()
+
+    async def _answer(self, part: Sequence[tuple[C, asyncio.Future[R]]]) -> None:
+        try:
+            outcomes = await self._run([command for command, _ in part])
+            assert len(outcomes) == len(part), "one command, one outcome"
+        except Busy:
+            self._refuse([*part, *self._waiting])
+            self._waiting.clear()
+        except Exception as error:  # noqa: BLE001 - whatever it is belongs to one command
+            if len(part) == 1:
+                self._settle(part[0][1], error)
+                return
+            log.warning("list_run_one_by_one", error=type(error).__name__, commands=len(part))
+            for one in part:
+                await self._answer([one])
+        except BaseException:
+            self._refuse(part)
+            raise
+        else:
+            for (_, answer), outcome in zip(part, outcomes, strict=True):
+                if not answer.done():  # its request may have been cancelled
+                    answer.set_result(outcome)
+
+    def _refuse(self, part: Sequence[tuple[C, asyncio.Future[R]]]) -> None:
+        for _, answer in part:
+            self._settle(answer, Busy(retry_after=1))
+
+    @staticmethod
+    def _settle(answer: "asyncio.Future[R]", error: Exception) -> None:
+        if not answer.done():
+            answer.set_exception(error)

@@ -1,0 +1,175 @@
+"""Crowds for a load: people with tokens, places at activities, points, cards, counters.
+
+Everything comes into being through the services' own commands, in long lists, but for
+the people: a hundred thousand logins would be a load of their own.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import count, cycle, islice
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.clock import now
+from app.core.ids import new_id
+from app.demo.seed import STREET
+from app.models.activities import Activity, ActivityStatus, Category
+from app.models.ledger import Kind, Purpose
+from app.models.merchants import Merchant, MerchantKind
+from app.models.orgs import Org
+from app.models.people import Role
+from app.queries import activities as activity_queries
+from app.queries import orgs as org_queries
+from app.queries import people as people_queries
+from app.runtime import Runtime
+from app.services import ledger, signups
+from app.services.ledger import AccountKey, Posted, Posting
+from app.services.signups import Claim, Claimed
+
+LIST = 1000
+_numbers = count(1)
+Item = TypeVar("Item")
+
+_PEOPLE = text("""
+WITH made AS (
+    INSERT INTO people (openid_index, openid_sealed, display_name)
+    SELECT sha256(convert_to(CAST(:wave AS text) || n, 'UTF8')), '', '居民' || n
+    FROM generate_series(1, :number) n RETURNING id
+)
+INSERT INTO cards (person_id) SELECT id FROM made RETURNING person_id
+""")
+
+_CODES = text("""
+INSERT INTO card_codes (code, person_id, expires_at)
+SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:people AS uuid[]),
+                     CAST(:expiries AS timestamptz[]))
+""")
+
+
+@dataclass(frozen=True)
+class Resident:
+    id: UUID
+    token: str
+
+
+class Crowd:
+    """Makes what a load needs in the database of a running service."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    async def residents(self, number: int) -> list[Resident]:
+        """Make people with cards, each with a fresh token."""
+        async with self._runtime.database.transaction() as tx:
+            rows = await tx.execute(_PEOPLE, {"wave": f"wave {next(_numbers)} ", "number": number})
+            ids = list(rows.scalars())
+        return [Resident(one, self._token(one)) for one in ids]
+
+    async def activities(
+        self, number: int, creator: Resident, *, rule: str, capacity: int | None = None
+    ) -> list[Activity]:
+        """Make activities that run now."""
+        org, at = await self.org(), now()
+        made = [
+            Activity(
+                org_id=org.id,
+                org_path=org.path,
+                title=f"清明植树 {n}",
+                description="",
+                category=Category.volunteer_service,
+                status=ActivityStatus.published,
+                starts_at=at - timedelta(minutes=5),
+                ends_at=at + timedelta(hours=2),
+                signup_opens_at=at - timedelta(days=1),
+                signup_closes_at=at + timedelta(hours=1),
+                capacity=capacity,
+                rule_key=rule,
+                created_by=creator.id,
+            )
+            for n in range(number)
+        ]
+        async with self._runtime.database.transaction() as tx:
+            for activity in made:
+                await activity_queries.insert(tx, activity)
+        return made
+
+    async def sign_up(self, people: Sequence[Resident], places: Sequence[Activity]) -> None:
+        """Give each person a place at one of the activities, by turns."""
+        claims = [
+            Claim(place.id, one.id) for one, place in zip(people, cycle(places), strict=False)
+        ]
+        for part in lists(claims):
+            async with self._runtime.database.transaction() as tx:
+                outcomes = await signups.claim(tx, part, now())
+            assert all(isinstance(one, Claimed) for one in outcomes)
+
+    async def give_points(self, people: Sequence[Resident], points: int) -> None:
+        """Post an award to each person."""
+        org, at = await self.org(), now()
+        fund = AccountKey(org.id, Purpose.fund)
+        for part in lists(people):
+            postings = [
+                Posting(
+                    id=(award := new_id()),
+                    payer=fund,
+                    payee=AccountKey(one.id, Purpose.available),
+                    amount=points,
+                    kind=Kind.award,
+                    reason="活动参与",
+                    reference=f"bench:{award}",
+                    source_type="award",
+                    source_id=award,
+                    org_id=org.id,
+                    expires_at=at + timedelta(days=700),
+                )
+                for one in part
+            ]
+            async with self._runtime.database.transaction() as tx:
+                assert all(isinstance(one, Posted) for one in await ledger.post(tx, postings, at))
+
+    async def card_codes(self, people: Sequence[Resident]) -> list[str]:
+        """Show everybody's card: a code each."""
+        codes = [f"{secrets.randbelow(10**18):018}" for _ in people]
+        values = {
+            "codes": codes,
+            "people": [one.id for one in people],
+            "expiries": [now() + timedelta(minutes=10)] * len(codes),
+        }
+        async with self._runtime.database.transaction() as tx:
+            await tx.execute(_CODES, values)
+        return codes
+
+    async def staff(self, merchants: int, each: int) -> list[Resident]:
+        """Open counters with so many people behind each."""
+        org = await self.org()
+        everybody = await self.residents(merchants * each)
+        async with self._runtime.database.transaction() as tx:
+            for place in range(merchants):
+                merchant = Merchant(org_id=org.id, name=f"商户 {place}", kind=MerchantKind.shop)
+                tx.add(merchant)
+                await tx.flush()
+                for one in everybody[place::merchants]:
+                    await people_queries.grant_role(
+                        tx, one.id, Role.merchant_staff, org=None, merchant=merchant.id
+                    )
+        return everybody
+
+    async def org(self) -> Org:
+        async with self._runtime.database.read() as tx:
+            found = await org_queries.find_by_code(tx, STREET)
+        assert found is not None, "the demonstration data holds it"
+        return found
+
+    def _token(self, person_id: UUID) -> str:
+        return self._runtime.tokens.sign(person_id, new_id(), now())
+
+
+def lists(items: Sequence[Item], size: int = LIST) -> Iterator[list[Item]]:
+    """Cut into lists of at most ``size``."""
+    left = iter(items)
+    while part := list(islice(left, size)):
+        yield part
