@@ -4,12 +4,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request, Response
 from pydantic import BaseModel, Field
 
+from app.core.batching import Batcher
 from app.core.db import Session
 from app.core.errors import (
     Busy,
@@ -20,14 +21,15 @@ from app.core.errors import (
     Refusal,
     TooLarge,
 )
+from app.core.outcomes import single
 from app.core.problems import MEDIA_TYPE, Problem, language_of, problem
 from app.core.ratelimit import Limit
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
-from app.queries import people as people_queries
 from app.runtime import Runtime
 from app.services import idempotency
 from app.services.auth import TokenRefused
+from app.services.idempotency import Attempt, Replied, Reply
 from app.services.people import Forbidden
 
 # A venue's Wi-Fi is one address for everybody in the hall.
@@ -37,6 +39,8 @@ PERSON = Limit("person", burst=300, per_second=20)
 LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
 CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
 MAX_AUTHORIZATION = 8192
+C = TypeVar("C")
+R = TypeVar("R")
 BEARER = "bearer"  # the name of the security scheme in OpenAPI
 
 
@@ -82,13 +86,9 @@ class Policy:
         ):
             raise TokenRefused
         if self.roles and claims is not None:
-            await self._require_role(runtime, claims.person_id)
-
-    async def _require_role(self, runtime: Runtime, person_id: UUID) -> None:
-        async with runtime.database.read() as tx:
-            held = {grant.role for grant in await people_queries.roles_of(tx, person_id)}
-        if not held & set(self.roles):
-            raise Forbidden
+            held = await runtime.roles.submit(claims.person_id)
+            if not held.intersection(self.roles):
+                raise Forbidden
 
 
 PROBE = Policy("probe", authenticated=False, limited=False)
@@ -223,36 +223,53 @@ class Once:
 
     def __init__(self, request: Request, key: str, person_id: UUID, body: bytes) -> None:
         self._request = request
-        self._key = key
-        self._person_id = person_id
+        self._key = (person_id, key)
         text = f"{request.method} {request.url.path}\n".encode()
         self._fingerprint = sha256(text + body).digest()
 
     async def run(
         self, tx: Session, status: int, work: Callable[[], Awaitable[BaseModel]]
     ) -> Response:
-        """Do the work, or replay.
+        """Do the work in the transaction, or replay."""
+        attempt = Attempt(self._key, self._fingerprint, None, self._renderer(status))
+        return _reply(await idempotency.run_one(tx, attempt, work))
 
-        A refusal is a reply too and is kept; a failure, or a "try again later", is not.
+    async def join(
+        self,
+        commands: Batcher[Attempt[C, R], Replied | Refusal],
+        command: C,
+        status: int,
+        *,
+        guess: Limit,
+        wrong: type[Refusal],
+    ) -> Response:
+        """Let the work join a list, or replay.
+
+        As with ``guessing``, what was ``wrong`` counts against the limit of guesses.
         """
-        stored = await idempotency.begin(tx, self._person_id, self._key, self._fingerprint)
-        if stored is not None:
-            return _reply(stored, {"Idempotency-Replayed": "true"})
-        try:
-            async with tx.begin_nested():
-                result = await work()
-        except Refusal as refusal:
-            if refusal.status >= 500 or refusal.retry_after is not None:
-                raise
-            rendered = problem(self._request, refusal)
-            reply = idempotency.Reply(rendered.status_code, bytes(rendered.body))
-        else:
-            reply = idempotency.Reply(status, result.model_dump_json().encode())
-        await idempotency.complete(tx, self._person_id, self._key, reply)
-        return _reply(reply, {})
+        limiter, client = get_runtime(self._request).limiter, str(self._key[0])
+        too_many = (await limiter.check(guess, client)).refusal()
+        attempt = Attempt(
+            self._key, self._fingerprint, command, self._renderer(status), instead=too_many
+        )
+        replied = single([await commands.submit(attempt)])
+        if isinstance(replied.refusal, wrong):
+            await limiter.charge(guess, client)
+        return _reply(replied)
+
+    def _renderer(self, status: int) -> Callable[[Any], Reply]:
+        def render(outcome: BaseModel | Refusal) -> Reply:
+            if isinstance(outcome, Refusal):
+                rendered = problem(self._request, outcome)
+                return Reply(rendered.status_code, bytes(rendered.body))
+            return Reply(status, outcome.model_dump_json().encode())
+
+        return render
 
 
-def _reply(reply: idempotency.Reply, headers: dict[str, str]) -> Response:
+def _reply(replied: Replied) -> Response:
+    reply = replied.reply
+    headers = {"Idempotency-Replayed": "true"} if replied.is_replay else {}
     media_type = MEDIA_TYPE if reply.status >= 400 else "application/json"
     return Response(reply.body, reply.status, headers, media_type)
 

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
+from uuid import UUID
 
 import httpx
 from fastapi import FastAPI
@@ -23,9 +24,13 @@ from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
 from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
-from app.services import checkins, signups
+from app.models.people import Role
+from app.schemas.redemptions import ChargeOut
+from app.services import checkins, people, redemptions, signups
 from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
+from app.services.idempotency import Attempt, Replied
+from app.services.redemptions import ChargeCommand
 from app.services.signups import Claim, Claimed
 
 LIST_ATTEMPTS = 3
@@ -35,7 +40,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True)
 class Runtime:
-    """``checkins`` and ``signups`` join concurrent requests into one list and one commit."""
+    """The batchers join concurrent requests: commands into one commit, looks into one query."""
 
     settings: Settings
     database: Database
@@ -50,6 +55,8 @@ class Runtime:
     sandbox: FastAPI | None
     checkins: Batcher[Scan, Recorded | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
+    charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
+    roles: Batcher[UUID, set[Role]]
 
 
 @asynccontextmanager
@@ -89,6 +96,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             sandbox=sandbox,
             checkins=_commands(database, checkins.record),
             signups=_commands(database, signups.claim),
+            charges=_commands(database, redemptions.charge_once),
+            roles=_looks(database, people.roles),
         )
     finally:
         await http.aclose()
@@ -110,5 +119,17 @@ def _commands(
                 if attempt == LIST_ATTEMPTS:
                     raise
         raise AssertionError("unreachable")
+
+    return Batcher(run)
+
+
+def _looks(
+    database: Database, look: Callable[[Session, Sequence[C]], Awaitable[list[R]]]
+) -> Batcher[C, R]:
+    """Answer whole lists of questions from one look."""
+
+    async def run(questions: list[C]) -> list[R]:
+        async with database.read() as tx:
+            return await look(tx, questions)
 
     return Batcher(run)

@@ -12,7 +12,7 @@ from math import ceil
 from typing import Any, Literal
 
 from app.core.batching import Batcher
-from app.core.errors import Busy, RateLimited
+from app.core.errors import Busy, RateLimited, Refusal
 from app.core.redis import Breaker, Redis, RedisDown
 
 # A list of questions. KEYS: two for each, the client and the bar. ARGV: four for each,
@@ -95,12 +95,18 @@ class Verdict:
     redis_down: bool = False
     barred: bool = False
 
-    def enforce(self) -> None:
-        """Raise RateLimited, or Busy where the answer is "no" only because Redis is down."""
+    def refusal(self) -> Refusal | None:
+        """Return RateLimited, or Busy where the answer is "no" only because Redis is down."""
         if self.redis_down:
-            raise Busy(retry_after=self.retry_after)
+            return Busy(retry_after=self.retry_after)
         if not self.allowed:
-            raise RateLimited(retry_after=max(self.retry_after, 1), headers=self.headers())
+            return RateLimited(retry_after=max(self.retry_after, 1), headers=self.headers())
+        return None
+
+    def enforce(self) -> None:
+        """Raise the refusal, if there is one."""
+        if refusal := self.refusal():
+            raise refusal
 
     def headers(self) -> dict[str, str]:
         """Give the fields of the IETF draft ``ratelimit-headers``."""

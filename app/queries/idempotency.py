@@ -1,6 +1,8 @@
 """SQL of idempotency keys."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -15,6 +17,9 @@ class InFlight(Exception):
     """The transaction that claimed the key first has not ended within the lock time-out."""
 
 
+Key = tuple[UUID, str]  # whose, and the key
+
+
 @dataclass(frozen=True, slots=True)
 class StoredReply:
     fingerprint: bytes
@@ -24,43 +29,78 @@ class StoredReply:
 
 # Who comes second waits here for the first to commit (or to roll back, and then is first).
 CLAIM = """
-INSERT INTO idempotency_keys (person_id, key, fingerprint) VALUES (:person, :key, :fingerprint)
-ON CONFLICT (person_id, key) DO NOTHING RETURNING key
+INSERT INTO idempotency_keys (person_id, key, fingerprint)
+SELECT * FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[]),
+                     CAST(:fingerprints AS bytea[])) AS k(person_id, key, fingerprint)
+ORDER BY k.person_id, k.key
+ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key
 """
 
 _FIND = text("""
-SELECT fingerprint, status, body FROM idempotency_keys WHERE person_id = :person AND key = :key
+SELECT i.person_id, i.key, i.fingerprint, i.status, i.body
+FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
+JOIN idempotency_keys i ON i.person_id = k.person_id AND i.key = k.key
 """)
 
 _STORE = text("""
-UPDATE idempotency_keys SET status = :status, body = :body
-WHERE person_id = :person AND key = :key
+UPDATE idempotency_keys i SET status = k.status, body = k.body
+FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[]), CAST(:statuses AS int[]),
+            CAST(:bodies AS bytea[])) AS k(person_id, key, status, body)
+WHERE i.person_id = k.person_id AND i.key = k.key
+""")
+
+_RELEASE = text("""
+DELETE FROM idempotency_keys i
+USING unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
+WHERE i.person_id = k.person_id AND i.key = k.key
 """)
 
 _FORGET = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'")
 
 
-async def claim(session: Session, person: UUID, key: str, fingerprint: bytes) -> bool:
-    """Claim a key; False if it is taken. Raises InFlight, after which the transaction is dead."""
+async def claim(session: Session, fingerprints: dict[Key, bytes]) -> set[Key]:
+    """Claim keys; return those that were free.
+
+    Raises InFlight, after which the transaction is dead.
+    """
     try:
         made = await session.execute(
-            text(CLAIM), {"person": person, "key": key, "fingerprint": fingerprint}
+            text(CLAIM), _keys(fingerprints) | {"fingerprints": list(fingerprints.values())}
         )
     except DBAPIError as error:
         if sqlstate(error) == LOCK_NOT_AVAILABLE:
             raise InFlight from error
         raise
-    return made.first() is not None
+    return {(row.person_id, row.key) for row in made}
 
 
-async def find(session: Session, person: UUID, key: str) -> StoredReply | None:
-    row = (await session.execute(_FIND, {"person": person, "key": key})).one_or_none()
-    return StoredReply(row.fingerprint, row.status, row.body) if row else None
+async def find(session: Session, keys: Collection[Key]) -> dict[Key, StoredReply]:
+    rows = await session.execute(_FIND, _keys(keys))
+    return {
+        (row.person_id, row.key): StoredReply(row.fingerprint, row.status, row.body) for row in rows
+    }
 
 
-async def store(session: Session, person: UUID, key: str, status: int, body: bytes) -> None:
-    await session.execute(_STORE, {"person": person, "key": key, "status": status, "body": body})
+async def store(session: Session, replies: dict[Key, tuple[int, bytes]]) -> None:
+    """Store status and body beside claimed keys."""
+    await session.execute(
+        _STORE,
+        _keys(replies)
+        | {
+            "statuses": [status for status, _ in replies.values()],
+            "bodies": [body for _, body in replies.values()],
+        },
+    )
+
+
+async def release(session: Session, keys: Collection[Key]) -> None:
+    """Let go of claimed keys that got no reply to keep."""
+    await session.execute(_RELEASE, _keys(keys))
 
 
 async def forget_old(session: Session) -> None:
     await session.execute(_FORGET)
+
+
+def _keys(keys: Collection[Key]) -> dict[str, list[Any]]:
+    return {"people": [person for person, _ in keys], "keys": [key for _, key in keys]}

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.people import Person, RoleGrant
+from app.models.people import Person, Role, RoleGrant
 
 _MAY_AT_ORG = text("""
 SELECT 1 FROM role_grants g JOIN orgs o ON o.id = g.org_id
@@ -32,6 +32,18 @@ UPDATE people SET openid_index = :index, openid_sealed = :sealed WHERE id = :per
 _GRANT = text("""
 INSERT INTO role_grants (person_id, role, org_id, merchant_id)
 VALUES (:person, :role, :org, :merchant) ON CONFLICT DO NOTHING
+""")
+
+
+_ROLES_HELD = text("""
+SELECT DISTINCT person_id, role FROM role_grants WHERE person_id = ANY(CAST(:people AS uuid[]))
+""")
+
+_MERCHANTS_OF = text("""
+SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.org_id
+FROM role_grants g JOIN merchants m ON m.id = g.merchant_id
+WHERE g.person_id = ANY(CAST(:people AS uuid[]))
+ORDER BY g.person_id, g.id
 """)
 
 
@@ -82,6 +94,20 @@ async def roles_of(session: Session, person_id: UUID) -> list[RoleGrant]:
         select(RoleGrant).where(RoleGrant.person_id == person_id).order_by(col(RoleGrant.id))
     )
     return list(rows)
+
+
+async def roles_held(session: Session, people: Sequence[UUID]) -> dict[UUID, set[Role]]:
+    """Read which roles people hold, at whatever place."""
+    found: dict[UUID, set[Role]] = {}
+    for row in await session.execute(_ROLES_HELD, {"people": list(people)}):
+        found.setdefault(row.person_id, set()).add(Role(row.role))
+    return found
+
+
+async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
+    """Read merchant and its organisation of people behind counters, by the oldest grant."""
+    rows = await session.execute(_MERCHANTS_OF, {"people": list(people)})
+    return {row.person_id: (row.merchant_id, row.org_id) for row in rows}
 
 
 async def has_role_at(

@@ -1,6 +1,7 @@
 """SQL of redemptions and charges."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,20 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.redemptions import Charge, Redemption, RedemptionStatus
+
+
+@dataclass(frozen=True, slots=True)
+class NewCharge:
+    """A charge as it is inserted; ``org_id`` is the merchant's."""
+
+    id: UUID
+    merchant_id: UUID
+    org_id: UUID
+    person_id: UUID
+    staff_id: UUID
+    points: int
+    note: str
+
 
 _REDEEMED = text("""
 SELECT coalesce(sum(quantity), 0) FROM redemptions
@@ -109,7 +124,7 @@ async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
     return list(rows)
 
 
-async def insert_charges(session: Session, charges: Sequence[Charge], at: datetime) -> None:
+async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
     names = ("id", "merchant_id", "person_id", "staff_id", "points", "note")
     await session.execute(
         _INSERT_CHARGES,

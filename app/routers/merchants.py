@@ -4,9 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.core.clock import now
 from app.core.ids import PathId
-from app.core.outcomes import single
 from app.core.routes import Router
 from app.deps import (
     CODE_GUESS,
@@ -35,6 +33,7 @@ from app.services.redemptions import (
     CardCodeUsed,
     CardSuspended,
     ChargeAlreadyRefunded,
+    ChargeCommand,
     ChargeNotFound,
     RedemptionNotFound,
     RedemptionNotReserved,
@@ -77,16 +76,11 @@ async def collect_redemption(
     ),
 )
 async def charge(
-    body: ChargeIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson, once: IdempotencyKey
+    body: ChargeIn, runtime: AppRuntime, person_id: CurrentPerson, once: IdempotencyKey
 ) -> Response:
     """Take points with the code that a card shows."""
-
-    async def work() -> ChargeOut:
-        command = await redemptions.command_for(tx, person_id, **body.model_dump())
-        async with guessing(runtime, CODE_GUESS, str(person_id), CardCodeInvalid):
-            return single(await redemptions.charge(tx, [command], now()))
-
-    return await once.run(tx, 201, work)
+    command = ChargeCommand(person_id, body.card_code, body.points, body.note)
+    return await once.join(runtime.charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
 
 
 @router.post(

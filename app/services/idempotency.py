@@ -3,14 +3,19 @@
 The key is claimed in the transaction of the work, so it is kept exactly when the work is.
 """
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from typing import Generic, TypeVar
 
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.outcomes import single
 from app.queries import idempotency as queries
+from app.queries.idempotency import Key, StoredReply
 
 MAX_KEY = 255
+C = TypeVar("C")
+R = TypeVar("R")
 
 
 class KeyMissing(Refusal):
@@ -28,33 +33,140 @@ class KeyInFlight(Refusal):
     zh, en = "相同的请求正在处理中", "The first request with this key is still being processed."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reply:
     status: int
     body: bytes
 
 
-async def begin(tx: Session, person_id: UUID, key: str, fingerprint: bytes) -> Reply | None:
-    """Claim the key: None means "do the work", a Reply is the first one.
+@dataclass(frozen=True, slots=True)
+class Attempt(Generic[C, R]):
+    """A command under a key. ``render`` makes the reply of an outcome.
 
-    Raises KeyReused for another body, KeyInFlight if the first takes too long.
+    ``instead`` is what a new key gets in place of the work: a caller that has to wait
+    still gets the reply to a request that was done.
+    """
+
+    key: Key
+    fingerprint: bytes
+    command: C
+    render: Callable[[R | Refusal], Reply]
+    instead: Refusal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replied:
+    """``refusal`` is what the work refused just now; None for a replay."""
+
+    reply: Reply
+    refusal: Refusal | None = None
+    is_replay: bool = False
+
+
+async def run(
+    tx: Session,
+    attempts: Sequence[Attempt[C, R]],
+    work: Callable[[list[C]], Awaitable[Sequence[R | Refusal]]],
+) -> list[Replied | Refusal]:
+    """Do each command once for its key, the work as one list; one outcome each.
+
+    The keys are claimed in the transaction of the work, so a key is kept exactly when the
+    work is. A refusal is a reply too and is kept; a failure, or a "try again later", is
+    not. Outcomes: Replied; KeyReused for another body, KeyInFlight, or a refusal that is
+    not kept.
+    """
+    first: dict[Key, Attempt[C, R]] = {}
+    for one in attempts:
+        first.setdefault(one.key, one)
+    done = await _known(tx, first)
+    new = [one for key, one in first.items() if key not in done]
+    done |= {one.key: one.instead for one in new if one.instead}
+    working = [one for one in new if not one.instead]
+    outcomes = await work([one.command for one in working])
+    for one, outcome in zip(working, outcomes, strict=True):
+        refusal = outcome if isinstance(outcome, Refusal) else None
+        if refusal and not _is_final(refusal):
+            done[one.key] = refusal
+        else:
+            done[one.key] = Replied(one.render(outcome), refusal)
+    await _keep(tx, new, done)
+    return [_outcome(one, first[one.key], done[one.key]) for one in attempts]
+
+
+async def _known(tx: Session, first: dict[Key, Attempt[C, R]]) -> dict[Key, Replied | Refusal]:
+    """Claim the keys; return what there is to say to those that were taken.
+
+    Raises KeyInFlight for all if the first request with one of them takes too long.
     """
     try:
-        if await queries.claim(tx, person_id, key, fingerprint):
-            return None
+        claimed = await queries.claim(tx, {key: one.fingerprint for key, one in first.items()})
     except queries.InFlight:
         raise KeyInFlight(retry_after=1) from None
-    stored = await queries.find(tx, person_id, key)
+    taken = first.keys() - claimed
+    if not taken:
+        return {}
+    stored = await queries.find(tx, taken)
+    return {key: _replay(first[key], stored.get(key)) for key in taken}
+
+
+def _replay(attempt: Attempt[C, R], stored: StoredReply | None) -> Replied | Refusal:
     if stored is None or stored.status is None or stored.body is None:
-        raise KeyInFlight(retry_after=1)
-    if stored.fingerprint != fingerprint:
-        raise KeyReused
-    return Reply(stored.status, stored.body)
+        return KeyInFlight(retry_after=1)
+    if stored.fingerprint != attempt.fingerprint:
+        return KeyReused()
+    return Replied(Reply(stored.status, stored.body), is_replay=True)
 
 
-async def complete(tx: Session, person_id: UUID, key: str, reply: Reply) -> None:
-    """Store the reply beside the key."""
-    await queries.store(tx, person_id, key, reply.status, reply.body)
+async def _keep(
+    tx: Session, new: Sequence[Attempt[C, R]], done: dict[Key, Replied | Refusal]
+) -> None:
+    replies = {one.key: done[one.key] for one in new}
+    kept = {
+        key: (one.reply.status, one.reply.body)
+        for key, one in replies.items()
+        if isinstance(one, Replied)
+    }
+    if kept:
+        await queries.store(tx, kept)
+    if len(kept) < len(replies):
+        await queries.release(tx, replies.keys() - kept.keys())
+
+
+def _outcome(
+    one: Attempt[C, R], first: Attempt[C, R], done: Replied | Refusal
+) -> Replied | Refusal:
+    """Say to the second of a list with the same key what a later repeat would be told."""
+    if one is first or isinstance(done, Refusal):
+        return done
+    if one.fingerprint != first.fingerprint:
+        return KeyReused()
+    return Replied(done.reply, is_replay=True)
+
+
+def _is_final(refusal: Refusal) -> bool:
+    return refusal.status < 500 and refusal.retry_after is None
+
+
+async def run_one(
+    tx: Session, attempt: Attempt[None, R], work: Callable[[], Awaitable[R]]
+) -> Replied:
+    """Do work that is not a list; what it did before it refused is rolled back.
+
+    Raises KeyReused, KeyInFlight, or a refusal that is not kept.
+    """
+
+    async def outcomes(commands: list[None]) -> list[R | Refusal]:
+        return [await _attempted(tx, work) for _ in commands]
+
+    return single(await run(tx, [attempt], outcomes))
+
+
+async def _attempted(tx: Session, work: Callable[[], Awaitable[R]]) -> R | Refusal:
+    try:
+        async with tx.begin_nested():
+            return await work()
+    except Refusal as refusal:
+        return refusal
 
 
 def parse_key(header: str | None) -> str:

@@ -1,5 +1,6 @@
 """People: who calls, what they may do, how they are shown."""
 
+from collections.abc import Sequence
 from datetime import date
 from uuid import UUID
 
@@ -59,6 +60,12 @@ async def require_role(tx: Session, person_id: UUID, roles: list[Role], org_path
     """Raise Forbidden unless the person holds one of the roles at the organisation or above."""
     if not await queries.has_role_at(tx, person_id, roles, org_path):
         raise Forbidden
+
+
+async def roles(tx: Session, people: Sequence[UUID]) -> list[set[Role]]:
+    """Return the roles that each of the people holds anywhere."""
+    held = await queries.roles_held(tx, sorted(set(people)))
+    return [held.get(one, set()) for one in people]
 
 
 async def merchant_of(tx: Session, person_id: UUID) -> UUID:

@@ -217,7 +217,7 @@ async def test_while_the_first_is_in_flight_a_repeat_is_told_to_wait(
     key = str(uuid4())
 
     async with runtime.database.transaction() as first:
-        assert await idempotency.claim(first, person.id, key, b"the same")
+        assert await idempotency.claim(first, {(person.id, key): b"the same"})
         second = await api.post(REDEMPTIONS, headers=keyed(person, key), json=body)
 
     assert_refused(second, 409, "idempotency.in_flight")

@@ -12,7 +12,7 @@ from app.services.redemptions.charges import (
     ChargeCommand,
     ChargeNotFound,
     charge,
-    command_for,
+    charge_once,
     refund,
 )
 from app.services.redemptions.reservations import (
@@ -37,8 +37,8 @@ __all__ = [
     "RedemptionNotReserved",
     "cancel",
     "charge",
+    "charge_once",
     "collect",
-    "command_for",
     "expire",
     "mine",
     "overdue",

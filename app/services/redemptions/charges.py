@@ -17,8 +17,10 @@ from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.cards import CodeRow
+from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import ledger, merchants, people
+from app.services import idempotency, ledger, merchants, people
+from app.services.idempotency import Attempt, Replied
 from app.services.ledger import AccountKey, Posted, Posting
 
 
@@ -51,14 +53,19 @@ class ChargeAlreadyRefunded(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class ChargeCommand:
-    """A command: take points from whoever's card shows the code."""
+    """A command: somebody behind a counter takes points from whoever's card shows the code."""
 
-    merchant_id: UUID
-    org_id: UUID
     staff_id: UUID
     card_code: str
     points: int
     note: str
+
+
+async def charge_once(
+    tx: Session, attempts: Sequence[Attempt[ChargeCommand, ChargeOut]], at: datetime
+) -> list[Replied | Refusal]:
+    """Charge a list, each once for its Idempotency-Key."""
+    return await idempotency.run(tx, attempts, lambda commands: charge(tx, commands, at))
 
 
 async def charge(
@@ -67,42 +74,37 @@ async def charge(
     """Charge a list in a fixed number of statements, one outcome each.
 
     A code is used up only by a charge that stands: after InsufficientPoints the counter
-    may try a smaller amount. Outcomes: ChargeOut, or CardCodeInvalid, CardCodeUsed,
-    CardSuspended, InsufficientPoints.
+    may try a smaller amount. Outcomes: ChargeOut, or Forbidden (who asks has no counter),
+    CardCodeInvalid, CardCodeUsed, CardSuspended, InsufficientPoints.
     """
+    if not commands:
+        return []
+    counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}))
     outcomes: list[ChargeOut | Refusal | None] = []
-    charges: list[tuple[int, Charge, CodeRow, UUID]] = []
+    tries: list[tuple[int, NewCharge, CodeRow]] = []
     tried: set[str] = set()
     for place, command in enumerate(commands):
         row = codes.get(command.card_code)
-        refusal = _refusal(row, tried, at)
+        refusal = _refusal(row, tried, at) if command.staff_id in counters else people.Forbidden()
         outcomes.append(refusal)
         if refusal is None and row is not None:
             tried.add(row.code)
-            charges.append((place, _charge(command, row, at), row, command.org_id))
-    posted = await ledger.post(tx, [_posting(one, org) for _, one, _, org in charges], at)
-    names = await people_queries.names(tx, sorted({one.person_id for _, one, _, _ in charges}))
+            tries.append((place, _charge(command, counters[command.staff_id], row), row))
+    posted = await ledger.post(tx, [_posting(one) for _, one, _ in tries], at)
+    names = await people_queries.names(tx, sorted({one.person_id for _, one, _ in tries}))
     stands = []
-    for (place, one, row, _), outcome in zip(charges, posted, strict=True):
+    for (place, one, row), outcome in zip(tries, posted, strict=True):
         if isinstance(outcome, Posted):
             stands.append((one, row))
             name = names[one.person_id].display_name
-            outcomes[place] = _shown(one, name, outcome.from_balance)
+            outcomes[place] = _shown(one, ChargeStatus.charged, name, outcome.from_balance, at)
         else:
             outcomes[place] = outcome
     if stands:
         await card_queries.use_codes(tx, [row.id for _, row in stands], at)
         await queries.insert_charges(tx, [one for one, _ in stands], at)
     return [outcome for outcome in outcomes if outcome is not None]
-
-
-async def command_for(
-    tx: Session, staff_id: UUID, *, card_code: str, points: int, note: str
-) -> ChargeCommand:
-    """Complete a command with the caller's merchant. Raises Forbidden."""
-    merchant = await merchants.of_staff(tx, staff_id)
-    return ChargeCommand(merchant.id, merchant.org_id, staff_id, card_code, points, note)
 
 
 async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> ChargeOut:
@@ -132,8 +134,8 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     )
     posted = single(await ledger.post(tx, [posting], at))
     names = await people_queries.names(tx, [found.person_id])
-    found.status = ChargeStatus.refunded
-    return _shown(found, names[found.person_id].display_name, posted.to_balance)
+    name = names[found.person_id].display_name
+    return _shown(found, ChargeStatus.refunded, name, posted.to_balance, found.created_at)
 
 
 def _refusal(row: CodeRow | None, tried: set[str], at: datetime) -> Refusal | None:
@@ -148,19 +150,20 @@ def _refusal(row: CodeRow | None, tried: set[str], at: datetime) -> Refusal | No
     return None
 
 
-def _charge(command: ChargeCommand, row: CodeRow, at: datetime) -> Charge:
-    return Charge(
+def _charge(command: ChargeCommand, counter: tuple[UUID, UUID], row: CodeRow) -> NewCharge:
+    merchant, org = counter
+    return NewCharge(
         id=new_id(),
-        merchant_id=command.merchant_id,
+        merchant_id=merchant,
+        org_id=org,
         person_id=row.person_id,
         staff_id=command.staff_id,
         points=command.points,
         note=command.note,
-        created_at=at,
     )
 
 
-def _posting(one: Charge, org_id: UUID) -> Posting:
+def _posting(one: NewCharge) -> Posting:
     return Posting(
         id=one.id,
         payer=AccountKey(one.person_id, Purpose.available),
@@ -171,16 +174,18 @@ def _posting(one: Charge, org_id: UUID) -> Posting:
         reference=f"charge:{one.id}",
         source_type="charge",
         source_id=one.id,
-        org_id=org_id,
+        org_id=one.org_id,
     )
 
 
-def _shown(one: Charge, name: str, balance_after: int) -> ChargeOut:
+def _shown(
+    one: Charge | NewCharge, status: str, name: str, balance_after: int, created_at: datetime
+) -> ChargeOut:
     return ChargeOut(
         id=one.id,
         points=one.points,
-        status=one.status,
+        status=status,
         person=PayerOut(display_name=people.masked(name)),
         balance_after=balance_after,
-        created_at=one.created_at,
+        created_at=created_at,
     )
