@@ -24,6 +24,7 @@ from app.core.errors import (
 from app.core.outcomes import single
 from app.core.problems import MEDIA_TYPE, Problem, language_of, problem
 from app.core.ratelimit import Limit
+from app.core.routes import known_tag
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
@@ -198,6 +199,11 @@ async def _page(
     return PageParams(limit=limit, cursor=cursor)
 
 
+async def _known_tag(request: Request) -> str | None:
+    return known_tag(request)
+
+
+KnownTag = Annotated[str | None, Depends(_known_tag)]
 PageQuery = Annotated[PageParams, Depends(_page)]
 
 

@@ -17,6 +17,7 @@ from app.core.errors import Refusal
 from app.core.keys import Vault
 from app.core.ratelimit import RateLimiter
 from app.core.redis import Breaker, Redis, connect
+from app.core.rendered import Rendered
 from app.core.revocations import Revocations
 from app.core.rotating_codes import RotatingCodes
 from app.core.settings import Settings
@@ -26,10 +27,11 @@ from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import checkins, people, redemptions, signups
+from app.services import checkins, ledger, people, redemptions, signups
 from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
 from app.services.idempotency import Attempt, Replied
+from app.services.ledger import PageOf
 from app.services.redemptions import ChargeCommand
 from app.services.signups import Claim, Claimed
 
@@ -57,6 +59,7 @@ class Runtime:
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
+    passbooks: Batcher[PageOf, Rendered]
 
 
 @asynccontextmanager
@@ -98,6 +101,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             signups=_commands(database, signups.claim),
             charges=_commands(database, redemptions.charge_once),
             roles=_looks(database, people.roles),
+            passbooks=_looks(database, ledger.pages),
         )
     finally:
         await http.aclose()

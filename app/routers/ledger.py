@@ -3,13 +3,15 @@
 from fastapi import Response
 
 from app.core.ids import PathId
-from app.core.routes import Router
+from app.core.routes import Router, rendered
 from app.deps import (
     ADMINISTRATOR,
     KEY_REFUSALS,
     RESIDENT,
+    AppRuntime,
     CurrentPerson,
     IdempotencyKey,
+    KnownTag,
     PageQuery,
     Reader,
     Tx,
@@ -30,12 +32,18 @@ async def get_my_points(tx: Reader, person_id: CurrentPerson) -> PointsOut:
     return await ledger.summary(tx, person_id)
 
 
-@router.get("/me/points/entries", operation_id="listMyPointEntries", **allow(RESIDENT))
+@router.get(
+    "/me/points/entries",
+    operation_id="listMyPointEntries",
+    response_model=Page[EntryOut],
+    **allow(RESIDENT),
+)
 async def list_my_point_entries(
-    tx: Reader, person_id: CurrentPerson, page: PageQuery
-) -> Page[EntryOut]:
+    runtime: AppRuntime, person_id: CurrentPerson, page: PageQuery, known: KnownTag
+) -> Response:
     """Return the passbook of available points, newest first."""
-    return await ledger.entries(tx, person_id, page.cursor, page.limit)
+    question = ledger.page_of(person_id, page.cursor, page.limit, known)
+    return rendered(await runtime.passbooks.submit(question))
 
 
 @router.post(

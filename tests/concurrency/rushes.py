@@ -26,7 +26,7 @@ from tests.factories.people import make_people, make_person, make_with_role
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 Facts = dict[str, Any]
-WORKERS, CONNECTIONS_EACH = 8, 3
+WORKERS, CONNECTIONS_EACH = 8, 4
 
 
 class Workers:
@@ -102,8 +102,14 @@ async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: i
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)
         counter = await make_counter(runtime)
-        await give_points(runtime, person.id, afford * 10 + 9)
-        codes = await make_card_codes(runtime, person, number)
+        await give_points(runtime, person.id, afford * 10 + 19)
+        first, *codes = await make_card_codes(runtime, person, number + 1)
+        # Opens the takings account: opening it in the rush would be a lock too.
+        await api.post(
+            "/api/v1/merchant/charges",
+            headers=keyed(counter.staff),
+            json={"card_code": first, "points": 10, "note": ""},
+        )
         replies = await _at_once(
             api.post(
                 "/api/v1/merchant/charges",
@@ -236,7 +242,7 @@ async def reversals_of_one_award(app: FastAPI, number: int = 20) -> Facts:
 
 
 async def _touch(runtime: Runtime) -> None:
-    async with runtime.database.read() as tx:
+    async with runtime.database.transaction() as tx:
         await tx.execute(text("SELECT pg_sleep(0.05)"))
 
 

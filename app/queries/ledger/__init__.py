@@ -14,7 +14,7 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
-from app.queries.ledger.reading import balances, expiring, passbook, totals
+from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, totals
 
 __all__ = [
     "CHECKS",
@@ -22,6 +22,7 @@ __all__ = [
     "Check",
     "LotRow",
     "LotUseRow",
+    "PageRow",
     "TransferRow",
     "balances",
     "count_rows",
@@ -31,7 +32,7 @@ __all__ = [
     "find_transfer",
     "lock_accounts",
     "open_accounts",
-    "passbook",
+    "passbooks",
     "spendable_lots",
     "totals",
     "uses_of",

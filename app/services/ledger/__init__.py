@@ -4,7 +4,7 @@ It knows no activity and no reward: callers pass a reason and a source reference
 ``post`` moves, ``passbook`` reads, ``verify`` proves.
 """
 
-from app.services.ledger.passbook import entries, summary
+from app.services.ledger.passbook import PageOf, page_of, pages, summary
 from app.services.ledger.post import Locked, lock, post
 from app.services.ledger.types import (
     MINUTES,
@@ -28,12 +28,14 @@ __all__ = [
     "InsufficientPoints",
     "Locked",
     "Outcome",
+    "PageOf",
     "Posted",
     "Posting",
     "ReferenceReused",
     "Report",
-    "entries",
     "lock",
+    "page_of",
+    "pages",
     "post",
     "summary",
     "verify",

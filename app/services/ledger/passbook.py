@@ -1,13 +1,16 @@
 """Reading the ledger as its owner does: balances and the passbook."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.db import Session
 from app.core.pages import decode_cursor, encode_cursor
+from app.core.rendered import Rendered
 from app.models.ledger import Purpose
 from app.queries import ledger as queries
-from app.schemas.base import Page
-from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
+from app.queries.ledger import PageRow
+from app.schemas.ledger import Expiring, PointsOut
 from app.services.ledger.types import MINUTES, POINTS
 
 
@@ -27,15 +30,42 @@ async def summary(tx: Session, person_id: UUID) -> PointsOut:
     )
 
 
-async def entries(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[EntryOut]:
-    """Return a page of the person's available points, newest first."""
+@dataclass(frozen=True, slots=True)
+class PageOf:
+    """A question: ``limit`` entries of a person's available points, numbers below ``before``.
+
+    ``known`` is the tag of the page that the caller has.
+    """
+
+    person_id: UUID
+    before: int | None
+    limit: int
+    known: str | None
+
+
+def page_of(person_id: UUID, cursor: str | None, limit: int, known: str | None) -> PageOf:
+    """Read the cursor. Raises Invalid."""
     key = decode_cursor(cursor, int)
-    rows = await queries.passbook(
-        tx, person_id, Purpose.available, POINTS, before=key[0] if key else None, limit=limit
+    return PageOf(person_id, key[0] if key else None, limit, known)
+
+
+async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered]:
+    """Return a ``Page[EntryOut]`` for each question, newest entries first."""
+    found = await queries.passbooks(
+        tx,
+        [(one.person_id, one.before, one.limit, one.known) for one in asked],
+        purpose=Purpose.available,
+        unit=POINTS,
     )
-    items = [
-        EntryOut(source=Source(type=row.pop("source_type"), id=row.pop("source_id")), **row)
-        for row in rows
-    ]
-    more = bool(items) and items[-1].number > 1
-    return Page(items=items, next_cursor=encode_cursor(items[-1].number) if more else None)
+    return [_page(row, one.limit) for row, one in zip(found, asked, strict=True)]
+
+
+def _page(row: PageRow | None, size: int) -> Rendered:
+    if row is None:
+        return Rendered(tag="empty", body=b'{"items":[],"next_cursor":null}')
+    if row.items is None:
+        return Rendered(row.tag, body=None)
+    # Numbers have no gap: the last one on the page is known without looking.
+    last = row.newest - size + 1
+    cursor = f'"{encode_cursor(last)}"' if last > 1 else "null"
+    return Rendered(row.tag, f'{{"items":{row.items},"next_cursor":{cursor}}}'.encode())
