@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Identity, Index, Integer, Text
+from sqlalchemy import CheckConstraint, Column, Identity, Integer, Text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -44,8 +44,6 @@ class Activity(SQLModel, table=True):
         # The last line of defence against an oversold place.
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND checkins >= 0", name="counters"),
-        Index("ix_activities_listing", "status", "starts_at", "id"),
-        Index("ix_activities_org_path", "org_path", "starts_at", "id"),
     )
 
     id: UUID = id_field()
@@ -76,3 +74,22 @@ class Activity(SQLModel, table=True):
     checkins: int = 0
     created_by: UUID = Field(foreign_key="people.id")
     created_at: datetime = created_at_field()
+
+
+class Listed(SQLModel, table=True):
+    """An activity's place in one of its lists, each ordered by start.
+
+    ``list`` is an organisation's path, and the same followed by a category, of every node
+    from ``/`` (everywhere) down to the organisation's own; and ``~`` with each character
+    and each pair of neighbours of the title. A trigger on ``activities`` writes the rows:
+    the service's role may only read them. See decision 0013.
+    """
+
+    __tablename__ = "activity_lists"
+
+    list: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
+    status: str = Field(max_length=20, primary_key=True)
+    starts_at: datetime = Field(sa_type=Timestamp, primary_key=True)
+    activity_id: UUID = Field(
+        primary_key=True, foreign_key="activities.id", ondelete="CASCADE", index=True
+    )

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -29,6 +29,7 @@ class Redemption(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(one_of("status", RedemptionStatus), name="status"),
         CheckConstraint("quantity > 0 AND points > 0", name="numbers"),
+        Index("ix_redemptions_person", "person_id", "id"),
         Index("ix_redemptions_person_reward", "person_id", "reward_id", "created_at"),
         Index("ix_redemptions_merchant_time", "merchant_id", "settled_at"),
         Index("ix_redemptions_status_expiry", "status", "expires_at"),
@@ -59,6 +60,12 @@ class Charge(SQLModel, table=True):
         CheckConstraint("points > 0", name="points"),
         Index("ix_charges_merchant_time", "merchant_id", "created_at"),
         Index("ix_charges_person", "person_id"),
+        Index(
+            "ix_charges_refunded",
+            "merchant_id",
+            "refunded_at",
+            postgresql_where=text("refunded_at IS NOT NULL"),
+        ),
     )
 
     id: UUID = id_field()
