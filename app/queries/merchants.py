@@ -34,10 +34,12 @@ WHERE r.merchant_id = :merchant AND r.status = 'collected'
   AND r.settled_at >= :start AND r.settled_at < :end
 """
 
+# The page is cut first, then its names are looked up: a join might read all people for them.
 _STATEMENT = text(f"""
-SELECT i.kind, i.id, i.points, p.display_name AS person_name, i.note, i.at
-FROM ({_ITEMS}) i JOIN people p ON p.id = i.person_id
-ORDER BY i.at DESC, i.id LIMIT :limit
+SELECT i.kind, i.id, i.points, i.note, i.at,
+       (SELECT display_name FROM people WHERE id = i.person_id) AS person_name
+FROM (SELECT * FROM ({_ITEMS}) x ORDER BY at DESC, id LIMIT :limit) i
+ORDER BY i.at DESC, i.id
 """)  # noqa: S608 - a constant
 
 _SUMS = text(f"SELECT kind, sum(points) AS points FROM ({_ITEMS}) i GROUP BY kind")  # noqa: S608

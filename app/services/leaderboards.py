@@ -36,7 +36,7 @@ async def board(
         generation = await boards.generation()
         if generation is None:
             raise RedisDown
-        name = _board(org.path, period, starts_at)
+        name = board_name(org.path, period, starts_at)
         places = await boards.top(generation, name, limit)
         mine = await boards.rank(generation, name, caller) if caller else None
     except RedisDown:
@@ -96,7 +96,7 @@ def _scores(gains: list[Gain]) -> dict[tuple[str, str], int]:
     for gain in gains:
         for path in _ancestors(gain.org_path):
             for period in PERIODS:
-                name = _board(path, period, period_start(gain.earned_at, period))
+                name = board_name(path, period, period_start(gain.earned_at, period))
                 key = (name, str(gain.person_id))
                 scores[key] = scores.get(key, 0) + gain.points
     return scores
@@ -108,7 +108,7 @@ def _ancestors(path: str) -> list[str]:
     return ["/" + "/".join(codes[: depth + 1]) + "/" for depth in range(len(codes))]
 
 
-def _board(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
+def board_name(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
     return f"{org_path}:{period}:{local_date(starts_at).isoformat()}"
 
 

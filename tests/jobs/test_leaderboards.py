@@ -82,7 +82,7 @@ class Town:
         for org in self.orgs:
             for period in leaderboards.PERIODS:
                 since = period_start(now(), period)
-                name = leaderboards._board(org.path, period, since)
+                name = leaderboards.board_name(org.path, period, since)
                 shown = await self.runtime.boards.top(generation, name, 100)
                 async with self.runtime.database.read() as tx:
                     true = await queries.top(
@@ -127,7 +127,7 @@ async def test_a_wrong_board_would_be_noticed(town: Town, runtime: Runtime) -> N
     await town.settle()
     generation = await runtime.boards.generation()
     since = period_start(now(), "all")
-    name = leaderboards._board(town.orgs[0].path, "all", since)
+    name = leaderboards.board_name(town.orgs[0].path, "all", since)
     key = f"{module.PREFIX}:{generation}:{name}"
     best = await runtime.redis.zrevrange(key, 0, 0)
     await runtime.redis.zincrby(key, 1, str(best[0]))

@@ -1,0 +1,218 @@
+"""What PostgreSQL does for each hot read: ranges of indexes, never a table from end to end.
+
+The statements are those that the services send, caught on their way; they are explained with
+the values of the call, and as the generic plan that a connection turns to after five calls.
+"""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import event
+
+from app.core.embedded import Engines, create_database, drop_database
+from app.core.embedded.databases import connect
+from app.migrations import migrate
+from app.runtime import open_runtime
+from app.services import orgs
+from bench.crowds import CITY, COMMUNITY, DISTRICT, Size, gather, rank
+from bench.growth import READS, Read, World
+from tests.engines import renamed, settings_for
+
+SIZE = Size(people=20_000, entries=4_000, activities=8_000, others=8_000)
+# What grows as the service is used. The tree of organisations does not.
+GROWING = {
+    *("people", "activities", "activity_lists", "signups", "notices", "charges", "redemptions"),
+    *("ledger_accounts", "ledger_transfers", "awards", "checkins"),
+}
+# Rows that one read may look at: a page of 20 is found among far fewer than there are.
+MOST_ROWS = 3_000
+BY_NAME = {read.name: read for read in READS}
+# Without the index on the right, the reads on the left must be caught.
+INDEXES = {
+    "passbook: newest page": ("ledger_transfers", "uq_ledger_transfers_to"),
+    "activities: city": ("activity_lists", "pk_activity_lists"),
+    "activities: community, category": ("activity_lists", "pk_activity_lists"),
+    "activities: city, q in 1 of 50": ("activity_lists", "pk_activity_lists"),
+    "activities: city, q in none": ("activity_lists", "pk_activity_lists"),
+    "leaderboard: page and own rank": ("people", "pk_people"),
+    "own sign-ups": ("signups", "ix_signups_person"),
+    "own notices": ("notices", "ix_notices_person"),
+    "merchant's statement": ("charges", "ix_charges_refunded"),
+}
+
+
+@dataclass(frozen=True)
+class Statement:
+    sql: str
+    values: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Crowd:
+    world: World
+    owner: Any
+
+
+@pytest_asyncio.fixture(scope="module")
+async def crowd(engines_and_template: tuple[Engines, str]) -> AsyncIterator[Crowd]:
+    found, _ = engines_and_template
+    name = f"scratch_{os.getpid()}_plans"
+    await create_database(found.admin_database_url, name)
+    owner_url = renamed(found.migration_database_url, name)
+    await asyncio.to_thread(migrate, owner_url)
+    await gather(found.admin_database_url, name, owner_url, SIZE)
+    owner = await connect(owner_url)
+    async with open_runtime(settings_for(found, name, redis_db=15)) as runtime:
+        await runtime.redis.flushdb()
+        await rank(runtime.boards, SIZE.people)
+        async with runtime.database.read() as tx:
+            nodes = {c: (await orgs.get_by_code(tx, c)).id for c in (CITY, DISTRICT, COMMUNITY)}
+        yield Crowd(World(runtime, SIZE, nodes), owner)
+    await owner.close()
+    await drop_database(found.admin_database_url, name)
+
+
+async def statements_of(read: Read, world: World) -> list[Statement]:
+    """Return what a read sends to PostgreSQL."""
+    caught: list[Statement] = []
+
+    def catch(_c: Any, _k: Any, sql: str, values: tuple[Any, ...], *_: Any) -> None:
+        caught.append(Statement(sql, values))
+
+    engine = world.runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", catch)
+    try:
+        async with world.runtime.database.read() as tx:
+            assert read.items(await read.ask(world, tx)) >= 0
+    finally:
+        event.remove(engine, "before_cursor_execute", catch)
+    assert caught, f"{read.name} sent nothing"
+    return caught
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield plan
+    for below in plan.get("Plans", []):
+        yield from nodes(below)
+
+
+def scans(plan: dict[str, Any]) -> list[str]:
+    """Return the growing tables that a plan reads from end to end."""
+    return [
+        node["Relation Name"]
+        for node in nodes(plan)
+        if node["Node Type"] == "Seq Scan" and node["Relation Name"] in GROWING
+    ]
+
+
+def is_parallel(plan: dict[str, Any]) -> bool:
+    return any(node["Node Type"].startswith("Gather") for node in nodes(plan))
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Count the rows that the leaves of an executed plan looked at."""
+    return sum(
+        round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
+        for node in nodes(plan)
+        if "Plans" not in node
+    )
+
+
+async def explained(owner: Any, statement: Statement) -> dict[str, Any]:
+    """Execute a statement with its values; return its plan."""
+    rows = await owner.fetchval(
+        f"EXPLAIN (ANALYZE, FORMAT JSON) {statement.sql}", *statement.values
+    )
+    plan: dict[str, Any] = json.loads(rows)[0]["Plan"]
+    return plan
+
+
+async def generic(owner: Any, statement: Statement) -> dict[str, Any]:
+    """Return the plan that serves any values."""
+    await owner.execute("SET plan_cache_mode = force_generic_plan")
+    await owner.execute(f"PREPARE hot AS {statement.sql}")
+    try:
+        values = f"({', '.join(['NULL'] * len(statement.values))})" if statement.values else ""
+        rows = await owner.fetchval(f"EXPLAIN (FORMAT JSON) EXECUTE hot{values}")
+    finally:
+        await owner.execute("DEALLOCATE hot")
+        await owner.execute("RESET plan_cache_mode")
+    plan: dict[str, Any] = json.loads(rows)[0]["Plan"]
+    return plan
+
+
+@asynccontextmanager
+async def _rolled_back(owner: Any) -> AsyncIterator[None]:
+    transaction = owner.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
+
+
+@contextmanager
+def _told(name: str, statement: Statement) -> Iterator[None]:
+    """Name the read and its statement in a failure."""
+    try:
+        yield
+    except AssertionError as error:
+        error.add_note(f"{name}:\n{statement.sql}")
+        raise
+
+
+async def _assert_cheap(owner: Any, name: str, statement: Statement) -> None:
+    with _told(name, statement):
+        plan = await explained(owner, statement)
+        assert scans(plan) == []
+        assert not is_parallel(plan), "starting a process takes longer than a page"
+        assert rows_read(plan) <= MOST_ROWS
+        assert scans(await generic(owner, statement)) == []
+
+
+async def _assert_all_cheap(owner: Any, name: str, statements: list[Statement]) -> None:
+    for statement in statements:
+        await _assert_cheap(owner, name, statement)
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+async def test_a_hot_read_is_ranges_of_indexes(crowd: Crowd, name: str) -> None:
+    statements = await statements_of(BY_NAME[name], crowd.world)
+    await _assert_all_cheap(crowd.owner, name, statements)
+
+
+@pytest.mark.parametrize("name", INDEXES)
+async def test_without_its_index_a_read_would_be_caught(crowd: Crowd, name: str) -> None:
+    statements = await statements_of(BY_NAME[name], crowd.world)
+    table, index = INDEXES[name]
+    async with _rolled_back(crowd.owner):
+        if index.startswith("pk_"):
+            await crowd.owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {index} CASCADE")
+        else:
+            await crowd.owner.execute(f"DROP INDEX {index}")
+        with pytest.raises(AssertionError):
+            await _assert_all_cheap(crowd.owner, name, statements)
+
+
+async def test_a_table_read_from_end_to_end_would_be_caught(crowd: Crowd) -> None:
+    whole = Statement("SELECT sum(length(title)) FROM activities", ())
+    with pytest.raises(AssertionError, match="activities"):
+        await _assert_cheap(crowd.owner, "whole", whole)
+
+
+async def test_an_index_read_from_end_to_end_would_be_caught(crowd: Crowd) -> None:
+    await crowd.owner.execute("SET enable_seqscan = off; SET max_parallel_workers_per_gather = 0")
+    try:
+        whole = Statement("SELECT count(activity_id) FROM activity_lists WHERE list >= $1", ("/",))
+        assert scans(await explained(crowd.owner, whole)) == []
+        with pytest.raises(AssertionError, match=str(MOST_ROWS)):
+            await _assert_cheap(crowd.owner, "whole", whole)
+    finally:
+        await crowd.owner.execute("RESET ALL")
