@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,11 +10,9 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from alembic import command
-from app.core.embedded import Engines, create_database, drop_database
 from app.core.embedded.databases import connect
 from app.migrations import config_for, migrate
 from app.services.health import newest_migration
-from tests.engines import renamed
 
 ROOT = Path(__file__).resolve().parents[2]
 SPY = """
@@ -45,17 +42,6 @@ def upgrade():
 def downgrade():
     pass
 """
-
-
-@pytest.fixture
-async def empty(engines_and_template: tuple[Engines, str]) -> AsyncIterator[str]:
-    """The owner's URL of a database without a table."""
-    found, _ = engines_and_template
-    name = f"scratch_{os.getpid()}_migrations"
-    await drop_database(found.admin_database_url, name)
-    await create_database(found.admin_database_url, name)
-    yield renamed(found.migration_database_url, name)
-    await drop_database(found.admin_database_url, name)
 
 
 async def tables(url: str) -> set[str]:

@@ -43,6 +43,11 @@ FORBIDDEN = (
     "DELETE FROM ledger_accounts",
     "INSERT INTO ledger_units VALUES (9, 'coins', '币')",
     "UPDATE ledger_units SET name_zh = ''",
+    "INSERT INTO activity_lists SELECT '~', status, starts_at, id FROM activities",
+    "UPDATE activity_lists SET list = list || '~'",
+    "DELETE FROM activity_lists",
+    "ALTER TABLE activities DISABLE TRIGGER enlist_activity",
+    "DROP TRIGGER enlist_activity ON activities",
     "UPDATE alembic_version SET version_num = ''",
     "SET ROLE qx_owner",
     "SET SESSION AUTHORIZATION postgres",
@@ -53,6 +58,7 @@ ALLOWED = (
     "UPDATE ledger_lots SET remaining = remaining",
     "SELECT * FROM ledger_units",
     "SELECT * FROM alembic_version",
+    "SELECT * FROM activity_lists",
     "DELETE FROM outbox",
 )
 ACCOUNT = "INSERT INTO ledger_accounts (unit_id, owner_id, purpose, floor)"

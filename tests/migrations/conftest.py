@@ -1,0 +1,20 @@
+"""An empty database, for migrations to fill."""
+
+import os
+from collections.abc import AsyncIterator
+
+import pytest
+
+from app.core.embedded import Engines, create_database, drop_database
+from tests.engines import renamed
+
+
+@pytest.fixture
+async def empty(engines_and_template: tuple[Engines, str]) -> AsyncIterator[str]:
+    """The owner's URL of a database without a table."""
+    found, _ = engines_and_template
+    name = f"scratch_{os.getpid()}_migrations"
+    await drop_database(found.admin_database_url, name)
+    await create_database(found.admin_database_url, name)
+    yield renamed(found.migration_database_url, name)
+    await drop_database(found.admin_database_url, name)

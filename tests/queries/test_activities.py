@@ -1,0 +1,154 @@
+"""The lists in which an activity stands: complete, kept by the database, and left alone."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+
+from app.core.clock import now
+from app.core.embedded.databases import connect
+from app.core.settings import Settings
+from app.models.activities import Activity, ActivityStatus, Category
+from app.models.orgs import Level, Org
+from app.queries import activities as queries
+from app.runtime import Runtime
+from tests.factories.activities import make_activity, sign_up
+from tests.factories.orgs import make_org
+from tests.factories.people import make_person
+
+TITLE = "青年夜校·100%_\\ a'b 第3期"
+SHOWN = [ActivityStatus.published, ActivityStatus.cancelled]
+
+
+async def listed(runtime: Runtime, **asked: Any) -> list[UUID]:
+    """Return the ids of a page of what is shown."""
+    nothing = dict.fromkeys(("org_path", "category", "starts_after", "q", "after"))
+    async with runtime.database.read() as tx:
+        page = await queries.page(tx, **{**nothing, "statuses": SHOWN, "limit": 50, **asked})
+    return [activity.id for activity in page]
+
+
+@pytest.fixture
+async def as_owner(settings: Settings, app: FastAPI) -> AsyncIterator[Any]:
+    """A connection as the owner of the schema, in a transaction that is rolled back."""
+    assert settings.migration_database_url is not None
+    connection = await connect(settings.migration_database_url)
+    transaction = connection.transaction()
+    await transaction.start()
+    yield connection
+    await transaction.rollback()
+    await connection.close()
+
+
+async def places(connection: Any, activity: Activity) -> set[tuple[str, str]]:
+    """Return where an activity stands: the list, and the row's address."""
+    rows = await connection.fetch(
+        "SELECT list, CAST(ctid AS text) FROM activity_lists WHERE activity_id = $1", activity.id
+    )
+    return {(row[0], row[1]) for row in rows}
+
+
+async def test_every_part_of_a_title_finds_it(runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    activity = await make_activity(runtime, org=org, title=TITLE)
+    parts = {TITLE[i:j] for i in range(len(TITLE)) for j in range(i + 1, len(TITLE) + 1)}
+    for part in sorted(parts):
+        assert await listed(runtime, org_path=org.path, q=part) == [activity.id], part
+
+
+@pytest.mark.parametrize("q", ["夜青", "校夜", "100_", "A'B", "滑", "青年夜校x"])
+async def test_what_is_no_part_of_a_title_does_not_find_it(runtime: Runtime, q: str) -> None:
+    org = await make_org(runtime)
+    await make_activity(runtime, org=org, title=TITLE)
+    assert await listed(runtime, org_path=org.path, q=q) == []
+
+
+async def test_pairs_of_a_title_in_another_order_are_not_enough(runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    await make_activity(runtime, org=org, title="夜校青年夜读")
+    assert await listed(runtime, org_path=org.path, q="青年夜校") == []
+
+
+async def test_an_activity_stands_on_every_level_and_everywhere(runtime: Runtime) -> None:
+    street = await make_org(runtime)
+    community = await make_org(runtime, parent=street, level=Level.community)
+    far = now() + timedelta(days=20_000)
+    activity = await make_activity(runtime, org=community, starts_at=far)
+    for path in (None, street.path, community.path):
+        for category in (None, Category.volunteer_service):
+            asked = {"org_path": path, "category": category, "starts_after": far - timedelta(1)}
+            assert activity.id in await listed(runtime, **asked), asked
+        assert activity.id not in await listed(runtime, org_path=path, category=Category.health)
+
+
+async def test_filters_and_words_meet_on_every_page(runtime: Runtime) -> None:
+    org, day = await make_org(runtime), now()
+    kinds = [(Category.health, "义诊"), (Category.culture, "义诊"), (Category.health, "长跑")]
+    made = [
+        await make_activity(
+            runtime, org=org, category=kind, title=title, starts_at=day + timedelta(hours=n)
+        )
+        for n, (kind, title) in enumerate(kinds * 3)
+    ]
+    wanted, after, found = [one.id for one in made[::3]], None, []
+    asked = {"org_path": org.path, "category": Category.health, "q": "义诊", "limit": 1}
+    while page := await listed(runtime, **asked, after=after):
+        found += page
+        last = next(one for one in made if one.id == page[-1])
+        after = (last.starts_at, last.id)
+    assert found == wanted
+
+
+async def change(as_owner: Any, activity: Activity, column: str, value: object) -> set[str]:
+    sql = f"UPDATE activities SET {column} = $1 WHERE id = $2"  # noqa: S608 - a name of ours
+    await as_owner.execute(sql, value, activity.id)
+    return {name for name, _ in await places(as_owner, activity)}
+
+
+async def test_lists_follow_the_activity(runtime: Runtime, as_owner: Any) -> None:
+    org, other = await make_org(runtime), await make_org(runtime)
+    activity = await make_activity(runtime, org=org, title="灯")
+    assert {name for name, _ in await places(as_owner, activity)} == lists(org, "~灯")
+    assert await change(as_owner, activity, "title", "灯谜") == lists(org, "~灯", "~谜", "~灯谜")
+    assert await change(as_owner, activity, "title", "谜") == lists(org, "~谜")
+    assert await change(as_owner, activity, "org_path", other.path) == lists(other, "~谜")
+    assert await change(as_owner, activity, "category", "health") == lists(
+        other, "~谜", category="health"
+    )
+
+
+def lists(org: Org, *words: str, category: str = "volunteer_service") -> set[str]:
+    return {"/", org.path, f"/{category}", org.path + category, *words}
+
+
+async def test_places_follow_status_and_start(runtime: Runtime, as_owner: Any) -> None:
+    activity = await make_activity(runtime)
+    start = activity.starts_at - timedelta(days=3)
+    await change(as_owner, activity, "status", "draft")
+    await change(as_owner, activity, "starts_at", start)
+    rows = await as_owner.fetch(
+        "SELECT DISTINCT status, starts_at FROM activity_lists WHERE activity_id = $1", activity.id
+    )
+    assert [tuple(row) for row in rows] == [("draft", start)]
+
+
+async def test_without_the_trigger_an_activity_would_be_missing(
+    runtime: Runtime, as_owner: Any
+) -> None:
+    """The negative control of everything above."""
+    activity = await make_activity(runtime, title="灯")
+    await as_owner.execute("ALTER TABLE activities DISABLE TRIGGER enlist_activity")
+    assert "~谜" not in await change(as_owner, activity, "title", "灯谜")
+
+
+async def test_a_sign_up_leaves_the_lists_alone(runtime: Runtime, as_owner: Any) -> None:
+    """The counters of an activity change with every sign-up: its lists must not."""
+    activity = await make_activity(runtime, capacity=5)
+    before = await places(as_owner, activity)
+    await sign_up(runtime, activity, await make_person(runtime))
+    assert await places(as_owner, activity) == before
+    await change(as_owner, activity, "status", "cancelled")
+    assert await places(as_owner, activity) != before, "addresses do tell"
