@@ -51,6 +51,8 @@ class Boards:
         self._redis = redis
         self._breaker = breaker
         self._apply = redis.register_script(_APPLY)
+        # The generation that somebody builds here for want of one that is shown.
+        self.unfinished: str | None = None
 
     async def generation(self) -> str | None:
         """Return the generation that is shown; None before the first build or after a flush."""

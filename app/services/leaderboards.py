@@ -59,20 +59,26 @@ async def board(
 
 
 async def feed(database: Database, boards: Boards) -> int:
-    """Bring the shown boards up to the ledger; return how many transfers were read.
+    """Bring the shown boards up to the ledger; return how many gains were counted.
 
-    With no generation shown (first start, FLUSHALL) this builds one. Safe to run in
-    several workers at once: the position decides who counts.
+    With no generation shown (first start, FLUSHALL) this builds one; if Redis goes down
+    meanwhile, the next call goes on where this one stopped. Safe to run in several workers
+    at once: the position decides who counts.
     """
     generation = await boards.generation()
     if generation is None:
-        return await rebuild(database, boards)
+        boards.unfinished = boards.unfinished or new_generation()
+        return await _build(database, boards, boards.unfinished)
+    boards.unfinished = None
     return await _catch_up(database, boards, generation)
 
 
 async def rebuild(database: Database, boards: Boards) -> int:
     """Build every board anew beside the old ones, then switch."""
-    generation = new_generation()
+    return await _build(database, boards, new_generation())
+
+
+async def _build(database: Database, boards: Boards, generation: str) -> int:
     total = await _catch_up(database, boards, generation)
     await boards.show(generation)
     return total

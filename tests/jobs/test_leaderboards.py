@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -205,6 +206,42 @@ async def test_small_batches_add_up(
     monkeypatch.setattr(leaderboards, "BATCH", 3)
     await town.live(lists=8)
     await leaderboards.rebuild(runtime.database, runtime.boards)
+    await town.settle()
+
+
+class Faltering(Boards):
+    """Boards of a Redis that goes down after three steps, each time."""
+
+    async def apply(self, *step: Any) -> bool:
+        self.steps = getattr(self, "steps", 0) + 1
+        if self.steps % 4 == 0:
+            raise RedisDown
+        return await super().apply(*step)
+
+
+async def calls_until_shown(town: Town, boards: Boards, *, forgetful: bool) -> int | None:
+    """Flush; feed until boards are shown; return how many calls it took, None if 40 are too few."""
+    await town.live(lists=20)
+    await town.runtime.redis.flushdb()
+    for number in range(1, 41):
+        with suppress(RedisDown):
+            await leaderboards.feed(town.runtime.database, boards)
+            return number
+        if forgetful:
+            boards.unfinished = None
+    return None
+
+
+async def test_a_build_goes_on_where_redis_went_down(
+    town: Town, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The negative control: boards that start over each time never come to an end."""
+    monkeypatch.setattr(leaderboards, "BATCH", 10)
+    boards = Faltering(runtime.redis, Breaker())
+    assert await calls_until_shown(town, boards, forgetful=True) is None
+    calls = await calls_until_shown(town, boards, forgetful=False)
+    assert calls is not None
+    assert calls > 1
     await town.settle()
 
 
