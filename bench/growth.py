@@ -175,8 +175,9 @@ async def fill(found: Engines, runtime: Runtime, name: str, size: Size) -> World
     began = time.perf_counter()
     owner_url = runtime.settings.migration_database_url
     assert owner_url is not None
-    await gather(found.admin_database_url, name, owner_url, size)
-    await rank(runtime.boards, size.people)
+    await asyncio.gather(
+        gather(found.admin_database_url, name, owner_url, size), rank(runtime.redis, size.people)
+    )
     async with runtime.database.read() as tx:
         nodes = {
             code: (await orgs.get_by_code(tx, code)).id for code in (CITY, DISTRICT, COMMUNITY)

@@ -61,7 +61,9 @@ class Crowd:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def crowd(engines_and_template: tuple[Engines, str]) -> AsyncIterator[Crowd]:
+async def crowd(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Crowd]:
     found, _ = engines_and_template
     name = f"scratch_{os.getpid()}_plans"
     await create_database(found.admin_database_url, name)
@@ -69,9 +71,9 @@ async def crowd(engines_and_template: tuple[Engines, str]) -> AsyncIterator[Crow
     await asyncio.to_thread(migrate, owner_url)
     await gather(found.admin_database_url, name, owner_url, SIZE)
     owner = await connect(owner_url)
-    async with open_runtime(settings_for(found, name, redis_db=15)) as runtime:
+    async with open_runtime(settings_for(found, name, redis_db=8 + worker_number)) as runtime:
         await runtime.redis.flushdb()
-        await rank(runtime.boards, SIZE.people)
+        await rank(runtime.redis, SIZE.people)
         async with runtime.database.read() as tx:
             nodes = {c: (await orgs.get_by_code(tx, c)).id for c in (CITY, DISTRICT, COMMUNITY)}
         yield Crowd(World(runtime, SIZE, nodes), owner)
