@@ -85,17 +85,22 @@ def listing(name: str, org: str | None = None, **filters: Any) -> Read:
     return Read(f"activities: {name}", ask)
 
 
+def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
+    return Read(
+        f"passbook: {name}",
+        lambda w, tx: ledger.pages(tx, [ledger.page_of(ONE, cursor(w), PAGE, known=None)]),
+        lambda pages: pages[0].body.count(b'"number"'),
+    )
+
+
 READS = (
     Read(
         "leaderboard: page and own rank",
         lambda w, tx: leaderboards.board(tx, w.runtime.boards, ONE, w.orgs[CITY], "year", PAGE),
         lambda board: len(board.items) + (board.me is not None),
     ),
-    Read("passbook: newest page", lambda _, tx: ledger.entries(tx, ONE, None, PAGE)),
-    Read(
-        "passbook: page in the middle",
-        lambda w, tx: ledger.entries(tx, ONE, encode_cursor(w.size.entries // 2), PAGE),
-    ),
+    passbook("newest page", lambda _: None),
+    passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
     listing("everywhere"),
     listing("city", CITY),
     listing("district", DISTRICT),

@@ -126,6 +126,8 @@ def _engine(url: str, size: int, patient: bool, settings: dict[str, str]) -> Asy
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": "10000",
+            # A crowd's small reads: helpers would cost more than they bring.
+            "max_parallel_workers_per_gather": "0",
         }
     return create_async_engine(
         url,
@@ -158,7 +160,10 @@ def _is_down(error: Exception) -> bool:
     code = sqlstate(error)
     if code is not None:
         return code in _GONE or code.startswith("08")
-    lost = isinstance(error, (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError))
+    # InternalError without a code: of all the hosts in the URL only standbys answered.
+    lost = isinstance(
+        error, (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError, exc.InternalError)
+    )
     return lost or bool(getattr(error, "connection_invalidated", False))
 
 

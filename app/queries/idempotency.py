@@ -36,10 +36,13 @@ ORDER BY k.person_id, k.key
 ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key
 """
 
+# The shared lock is written to the log, so that this commit too waits for a synchronous
+# standby: a reply that only a dying primary has must not be repeated.
 _FIND = text("""
 SELECT i.person_id, i.key, i.fingerprint, i.status, i.body
 FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
 JOIN idempotency_keys i ON i.person_id = k.person_id AND i.key = k.key
+FOR SHARE OF i
 """)
 
 _STORE = text("""
