@@ -112,6 +112,7 @@ def left_behind(data_dir: Path) -> list[str]:
             theirs = theirs or any(str(data_dir / "engines") in word for word in words)
             if theirs and process.status() != psutil.STATUS_ZOMBIE:
                 found.append(" ".join(words)[:200])
-    if not found and lives(Places.of(data_dir).keeper_lock):
+    keeper = Places.of(data_dir).keeper_lock  # no such file where the engines are not ours
+    if not found and keeper.exists() and lives(keeper):
         found.append("a keeper's lock")
     return found
