@@ -16,6 +16,7 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from app.core.embedded.places import postgres_program
 from app.core.settings import Settings
 from app.runtime import Runtime, open_runtime
 from tests.engines import SECRET
@@ -68,6 +69,8 @@ async def archived(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ar
                 moments[group] = await lost.value("SELECT clock_timestamp()")
                 if group == GROUPS[0]:
                     backup.copy(lost, "--wal-method=none")
+        verify = postgres_program("pg_verifybackup")
+        backup.program(verify, "--no-parse-wal", backup.places.postgres)
         await everything_archived(lost)
         lost.kill()
         lost.clear()
