@@ -26,6 +26,7 @@ from tests.faults.waiting import eventually
 
 COPY_SECONDS = 60
 START_SECONDS = 60
+SHARED_MEMORY_LINE = 6  # of postmaster.pid: key and id
 # What a server that starts, stops or is not there says.
 _NOT_NOW = (OSError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError)
 
@@ -55,7 +56,15 @@ class Cluster:
         assert done.returncode == 0, done.stderr
 
     def clear(self) -> None:
-        """Leave an empty data directory, which the account alone may enter."""
+        """Leave an empty data directory, which the account alone may enter.
+
+        A killed server leaves a shared memory segment (56 bytes), which its pid file names
+        and which only a next server in this very directory would remove.
+        """
+        pid_file = self.places.postgres / "postmaster.pid"
+        if pid_file.exists():
+            segment = pid_file.read_text().splitlines()[SHARED_MEMORY_LINE].split()[1]
+            self.program("ipcrm", "-m", segment)
         shutil.rmtree(self.places.postgres, ignore_errors=True)
         self.account.private_directory(self.places.postgres)
 
@@ -158,6 +167,7 @@ def clusters(folder: Path, *names: str) -> Iterator[list[Cluster]]:
     finally:
         for one in made:
             one.stop()
+            one.clear()
             with suppress(OSError):  # it may lie in /tmp, where nobody would clear it away
                 one.places.run.rmdir()
 
