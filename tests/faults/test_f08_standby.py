@@ -18,7 +18,6 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 from sqlalchemy import text
-from sqlalchemy.exc import InternalError
 
 from app.core.db import Database
 from app.core.errors import Busy
@@ -272,11 +271,6 @@ async def test_what_the_standby_did_not_get_is_not_acknowledged(
     measured("F8", "standby silent: tried, acknowledged", f"{TRIES * UNSENT}, {acknowledged}")
 
 
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="a kept reply is read without a lock: nothing to wait for",
-)
 async def test_nor_is_a_kept_reply(hall: Hall) -> None:
     """A reply kept beside a key promises what it tells."""
     person, counter = await make_person(hall.runtime), await make_counter(hall.runtime)
@@ -291,9 +285,6 @@ async def test_nor_is_a_kept_reply(hall: Hall) -> None:
     assert statuses == [503] * TRIES
 
 
-@pytest.mark.xfail(
-    strict=True, raises=InternalError, reason="asyncpg's refusal of a standby is not translated"
-)
 async def test_a_service_that_finds_only_a_standby_is_busy(hall: Hall) -> None:
     """In a planned change both are standbys for a moment: that is a 503, not a 500."""
     await hall.follow(synchronous=True)
