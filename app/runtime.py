@@ -27,7 +27,7 @@ from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import checkins, ledger, people, redemptions, signups
+from app.services import activities, checkins, leaderboards, ledger, people, redemptions, signups
 from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
 from app.services.idempotency import Attempt, Replied
@@ -60,6 +60,8 @@ class Runtime:
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
     passbooks: Batcher[PageOf, Rendered]
+    activities: Batcher[activities.Look, Rendered | Refusal]
+    leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
 
 
 @asynccontextmanager
@@ -72,6 +74,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     assert settings.redis_url is not None, "the caller starts the embedded engines"
     database = Database(settings.database_url, pool_size=settings.database_pool)
     redis, breaker = connect(settings.redis_url), Breaker()
+    boards = Boards(redis, breaker)
     sandbox = None
     transport: httpx.AsyncBaseTransport | None = None
     base_url = settings.wechat_base_url
@@ -95,13 +98,15 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),
-            boards=Boards(redis, breaker),
+            boards=boards,
             sandbox=sandbox,
             checkins=_commands(database, checkins.record),
             signups=_commands(database, signups.claim),
             charges=_commands(database, redemptions.charge_once),
             roles=_looks(database, people.roles),
             passbooks=_looks(database, ledger.pages),
+            activities=_looks(database, activities.read),
+            leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
         )
     finally:
         await http.aclose()

@@ -33,6 +33,7 @@ from app.models.orgs import Level
 from app.runtime import Runtime, open_runtime
 from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
 from app.services import signups as signup_service
+from app.services.leaderboards import Board, Look
 from bench.crowds import (
     CITY,
     COMMUNITY,
@@ -96,8 +97,10 @@ def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
 READS = (
     Read(
         "leaderboard: page and own rank",
-        lambda w, tx: leaderboards.board(tx, w.runtime.boards, ONE, w.orgs[CITY], "year", PAGE),
-        lambda board: len(board.items) + (board.me is not None),
+        lambda w, tx: leaderboards.read(
+            tx, w.runtime.boards, [Look(Board(w.orgs[CITY], "year", PAGE), ONE)]
+        ),
+        lambda boards: boards[0].body.count(b'"rank"'),
     ),
     passbook("newest page", lambda _: None),
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),

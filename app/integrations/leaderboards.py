@@ -8,7 +8,7 @@ live in one slot of a Redis Cluster.
 
 import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
@@ -93,18 +93,22 @@ class Boards:
             if owner != generation and (owner == before or _started(owner) < abandoned):
                 await self._breaker.call(self._redis.expire(key, STILL_READ_S, nx=True))
 
-    async def top(self, generation: str, board: str, limit: int) -> list[tuple[UUID, int]]:
-        """Return the best of a board."""
-        rows = await self._breaker.call(
-            self._redis.zrevrange(f"{PREFIX}:{generation}:{board}", 0, limit - 1, withscores=True)
-        )
-        return [(UUID(row[0]), int(row[1])) for row in rows]
-
-    async def rank(self, generation: str, board: str, person: UUID) -> tuple[int, int] | None:
-        """Return somebody's rank (from 1) and points on a board."""
-        key = f"{PREFIX}:{generation}:{board}"
-        found = await self._breaker.call(self._redis.zrevrank(key, str(person), withscore=True))
-        return (int(found[0]) + 1, int(float(found[1]))) if found else None
+    async def look(
+        self, generation: str, tops: Sequence[tuple[str, int]], ranks: Sequence[tuple[str, UUID]]
+    ) -> tuple[list[list[tuple[UUID, int]]], list[tuple[int, int] | None]]:
+        """Return the best of boards (name, how many), and somebody's rank (from 1) and points."""
+        asked = self._redis.pipeline(transaction=False)
+        for board, limit in tops:
+            key = f"{PREFIX}:{generation}:{board}"
+            asked.zrevrange(key, 0, limit - 1, withscores=True)
+        for board, person in ranks:
+            asked.zrevrank(f"{PREFIX}:{generation}:{board}", str(person), withscore=True)
+        answers = await self._breaker.call(asked.execute())
+        places = [
+            [(UUID(member), int(score)) for member, score in rows] for rows in answers[: len(tops)]
+        ]
+        found = [(int(r[0]) + 1, int(float(r[1]))) if r else None for r in answers[len(tops) :]]
+        return places, found
 
 
 def _render(position: tuple[int, UUID]) -> str:

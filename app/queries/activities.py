@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import select
+from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
@@ -68,6 +68,11 @@ async def insert(session: Session, activity: Activity) -> None:
 async def find(session: Session, activity_id: UUID) -> Activity | None:
     found = await session.exec(select(Activity).where(Activity.id == activity_id))
     return found.first()
+
+
+async def find_many(session: Session, ids: Sequence[UUID]) -> dict[UUID, Activity]:
+    found = await session.exec(select(Activity).where(col(Activity.id).in_(ids)))
+    return {activity.id: activity for activity in found}
 
 
 async def publish(session: Session, activity_id: UUID) -> bool:

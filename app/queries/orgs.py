@@ -46,6 +46,11 @@ async def find(session: Session, org_id: UUID) -> Org | None:
     return await session.get(Org, org_id)
 
 
+async def paths_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
+    rows = await session.exec(select(Org.id, Org.path).where(col(Org.id).in_(ids)))
+    return dict(rows.all())
+
+
 async def find_by_code(session: Session, code: str) -> Org | None:
     return (await session.exec(select(Org).where(Org.code == code))).first()
 

@@ -7,7 +7,8 @@ import segno
 from fastapi import Query, Response
 
 from app.core.ids import PathId
-from app.core.routes import Router
+from app.core.outcomes import single
+from app.core.routes import Router, rendered
 from app.deps import (
     ANYONE,
     ORGANIZER,
@@ -23,7 +24,7 @@ from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Moment, Nothing, Page, Text
 from app.services import activities
-from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
+from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen, Look
 from app.services.orgs import OrgNotFound
 from app.services.people import Forbidden
 
@@ -82,11 +83,14 @@ async def publish_activity(
 
 
 @router.get(
-    "/activities/{activity_id}", operation_id="getActivity", **allow(ANYONE, ActivityNotFound)
+    "/activities/{activity_id}",
+    operation_id="getActivity",
+    response_model=ActivityOut,
+    **allow(ANYONE, ActivityNotFound),
 )
-async def get_activity(activity_id: PathId, tx: Reader, caller: Caller) -> ActivityOut:
+async def get_activity(activity_id: PathId, runtime: AppRuntime, caller: Caller) -> Response:
     """Return an activity with its counters. May be polled with If-None-Match."""
-    return await activities.read(tx, caller, activity_id)
+    return rendered(single([await runtime.activities.submit(Look(activity_id, caller))]))
 
 
 @router.get(

@@ -2,26 +2,32 @@
 
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import ANYONE, AppRuntime, Caller, Reader, allow
+from app.core.outcomes import single
+from app.core.routes import Router, rendered
+from app.deps import ANYONE, AppRuntime, Caller, allow
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
-from app.services import leaderboards
+from app.services.leaderboards import Board, Look
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["leaderboards"])
 
 
-@router.get("/leaderboards", operation_id="getLeaderboard", **allow(ANYONE, OrgNotFound))
+@router.get(
+    "/leaderboards",
+    operation_id="getLeaderboard",
+    response_model=LeaderboardOut,
+    **allow(ANYONE, OrgNotFound),
+)
 async def get_leaderboard(
-    tx: Reader,
     runtime: AppRuntime,
     caller: Caller,
     org_id: PathId,
     period: BoardPeriod = "month",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
-) -> LeaderboardOut:
+) -> Response:
     """Return who earned most in an organisation and everything below it."""
-    return await leaderboards.board(tx, runtime.boards, caller, org_id, period, limit)
+    look = Look(Board(org_id, period, limit), caller)
+    return rendered(single([await runtime.leaderboards.submit(look)]))

@@ -1,5 +1,7 @@
 """Activities: drafting, publishing, browsing, and the code on the organizer's screen."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -7,6 +9,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Invalid, Refusal
 from app.core.pages import decode_cursor
+from app.core.rendered import Rendered
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.people import Role
@@ -76,18 +79,35 @@ async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
     return ActivityOut.of(activity)
 
 
-async def read(tx: Session, caller: UUID | None, activity_id: UUID) -> ActivityOut:
-    """Return an activity; a draft only to those who organize or audit it."""
-    activity = await queries.find(tx, activity_id)
-    if activity is None:
-        raise ActivityNotFound
-    if activity.status == ActivityStatus.draft:
-        may = caller is not None and await people_queries.has_role_at(
-            tx, caller, READERS, activity.org_path
-        )
-        if not may:
-            raise ActivityNotFound
-    return ActivityOut.of(activity)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question: what is the activity? ``caller`` may be nobody."""
+
+    activity_id: UUID
+    caller: UUID | None
+
+
+async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+    """Return an ``ActivityOut`` for each look; a draft only to who organizes or audits it.
+
+    Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.
+    """
+    found = await queries.find_many(tx, sorted({look.activity_id for look in looks}))
+    rendered = {one.id: Rendered.of(ActivityOut.of(one)) for one in found.values()}
+    return [
+        rendered[look.activity_id]
+        if await _may_see(tx, look.caller, found.get(look.activity_id))
+        else ActivityNotFound()
+        for look in looks
+    ]
+
+
+async def _may_see(tx: Session, caller: UUID | None, activity: Activity | None) -> bool:
+    if activity is None or activity.status != ActivityStatus.draft:
+        return activity is not None
+    return caller is not None and await people_queries.has_role_at(
+        tx, caller, READERS, activity.org_path
+    )
 
 
 async def browse(

@@ -3,15 +3,20 @@
 The ledger is the truth: a board can be lost at any time and is built again.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import get_args
 from uuid import UUID
 
 from app.core.clock import local_date, now, period_start
 from app.core.db import Database, Session
+from app.core.errors import Refusal
 from app.core.redis import RedisDown
+from app.core.rendered import Rendered
 from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
+from app.queries import orgs as org_queries
 from app.queries.leaderboards import Gain
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
 from app.services import orgs, people
@@ -25,37 +30,97 @@ PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
 MAX_PLACES = 100
 
 
-async def board(
-    tx: Session, boards: Boards, caller: UUID | None, org_id: UUID, period: BoardPeriod, limit: int
-) -> LeaderboardOut:
-    """Return the best of an organisation's subtree, and the caller's own place.
+@dataclass(frozen=True, slots=True)
+class Board:
+    org_id: UUID
+    period: BoardPeriod
+    limit: int
 
-    With Redis down or empty the board is computed from the ledger. Raises OrgNotFound.
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """A question: who leads, and where is the caller. Nobody may ask it too."""
+
+    board: Board
+    caller: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A board that exists, and the name under which it is kept."""
+
+    path: str
+    starts_at: datetime
+    name: str
+
+
+Places = list[tuple[UUID, int]]
+Ranks = dict[tuple[Board, UUID], tuple[int, int] | None]
+
+
+async def read(tx: Session, boards: Boards, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+    """Return a ``LeaderboardOut`` for each look: the best of a subtree, and the caller's place.
+
+    With Redis down or empty the boards are computed from the ledger. Outcomes: Rendered,
+    or OrgNotFound.
     """
-    org = await orgs.get(tx, org_id)
-    starts_at = period_start(now(), period)
+    at = now()
+    paths = await org_queries.paths_of(tx, sorted({look.board.org_id for look in looks}))
+    asked = {
+        board: _Asked(path, starts_at, board_name(path, board.period, starts_at))
+        for board in {look.board for look in looks}
+        if (path := paths.get(board.org_id))
+        for starts_at in [period_start(at, board.period)]
+    }
+    callers = [(look.board, look.caller) for look in looks if look.caller and look.board in asked]
     try:
-        generation = await boards.generation()
-        if generation is None:
-            raise RedisDown
-        name = board_name(org.path, period, starts_at)
-        places = await boards.top(generation, name, limit)
-        mine = await boards.rank(generation, name, caller) if caller else None
+        places, ranks = await _from_redis(boards, asked, callers)
     except RedisDown:
-        places, mine = await _from_ledger(tx, caller, org.path, starts_at, limit)
-    shown = await queries.visible(tx, [person for person, _ in places], _born_until())
-    items = [
+        places, ranks = await _from_ledger(tx, asked, callers)
+    everybody = sorted({person for top in places.values() for person, _ in top})
+    shown = await queries.visible(tx, everybody, _born_until())
+    items = {board: _items(top, shown) for board, top in places.items()}
+    return [
+        _rendered(look, asked[look.board], items[look.board], ranks)
+        if look.board in asked
+        else orgs.OrgNotFound()
+        for look in looks
+    ]
+
+
+def _items(top: Places, shown: dict[UUID, tuple[str, bool]]) -> list[RankOut]:
+    return [
         RankOut(
             rank=rank,
             display_name=name if shows_name else people.masked(name),
             points=points,
         )
-        for rank, (person, points) in enumerate(places, start=1)
+        for rank, (person, points) in enumerate(top, start=1)
         if person in shown and points > 0
         for name, shows_name in [shown[person]]
     ]
+
+
+def _rendered(look: Look, asked: _Asked, items: list[RankOut], ranks: Ranks) -> Rendered:
+    mine = ranks.get((look.board, look.caller)) if look.caller else None
     me = MyRankOut(rank=mine[0], points=mine[1]) if mine else None
-    return LeaderboardOut(period=period, starts_at=starts_at, items=items, me=me)
+    return Rendered.of(
+        LeaderboardOut(period=look.board.period, starts_at=asked.starts_at, items=items, me=me)
+    )
+
+
+async def _from_redis(
+    boards: Boards, asked: dict[Board, _Asked], callers: Sequence[tuple[Board, UUID]]
+) -> tuple[dict[Board, Places], Ranks]:
+    generation = await boards.generation()
+    if generation is None:
+        raise RedisDown
+    places, ranks = await boards.look(
+        generation,
+        [(one.name, board.limit) for board, one in asked.items()],
+        [(asked[board].name, person) for board, person in callers],
+    )
+    return dict(zip(asked, places, strict=True)), dict(zip(callers, ranks, strict=True))
 
 
 async def feed(database: Database, boards: Boards) -> int:
@@ -121,13 +186,18 @@ def board_name(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
 
 
 async def _from_ledger(
-    tx: Session, caller: UUID | None, org_path: str, since: datetime, limit: int
-) -> tuple[list[tuple[UUID, int]], tuple[int, int] | None]:
-    places = await queries.top(
-        tx, org_path, since, unit=POINTS, born_until=_born_until(), limit=MAX_PLACES
-    )
-    ranks = {person: (rank, points) for rank, (person, points) in enumerate(places, start=1)}
-    return places[:limit], ranks.get(caller) if caller else None
+    tx: Session, asked: dict[Board, _Asked], callers: Sequence[tuple[Board, UUID]]
+) -> tuple[dict[Board, Places], Ranks]:
+    places: dict[Board, Places] = {}
+    ranks: Ranks = {}
+    for board, one in asked.items():
+        top = await queries.top(
+            tx, one.path, one.starts_at, unit=POINTS, born_until=_born_until(), limit=MAX_PLACES
+        )
+        places[board] = top[: board.limit]
+        for rank, (person, points) in enumerate(top, start=1):
+            ranks[(board, person)] = (rank, points)
+    return places, {key: ranks.get(key) for key in callers}
 
 
 def _born_until() -> date:

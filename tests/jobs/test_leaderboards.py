@@ -84,7 +84,7 @@ class Town:
             for period in leaderboards.PERIODS:
                 since = period_start(now(), period)
                 name = leaderboards.board_name(org.path, period, since)
-                shown = await self.runtime.boards.top(generation, name, 100)
+                (shown,), _ = await self.runtime.boards.look(generation, [(name, 100)], [])
                 async with self.runtime.database.read() as tx:
                     true = await queries.top(
                         tx,
@@ -250,7 +250,8 @@ async def applied_twice(boards: Boards) -> list[tuple[UUID, int]]:
     for _ in range(2):
         after = (5, UUID(int=5))
         await boards.apply(generation, START, after, {("/1/:all:2020", str(person)): 10})
-    return await boards.top(generation, "/1/:all:2020", 10)
+    (top,), _ = await boards.look(generation, [("/1/:all:2020", 10)], [])
+    return top
 
 
 async def test_the_position_is_what_makes_a_replay_harmless(
