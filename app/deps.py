@@ -1,4 +1,8 @@
-"""What a route handler may ask for: Annotated aliases, and the policies that guard routes."""
+"""What a route handler may ask for: Annotated aliases, and the policies that guard routes.
+
+Each dependency costs FastAPI about as much as a bare request. What a crowd calls takes the
+``Request`` and asks ``runtime_of``, ``person_of`` and ``caller_of`` instead.
+"""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -24,7 +28,6 @@ from app.core.errors import (
 from app.core.outcomes import single
 from app.core.problems import MEDIA_TYPE, Problem, language_of, problem
 from app.core.ratelimit import Limit
-from app.core.routes import known_tag
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
@@ -45,13 +48,13 @@ R = TypeVar("R")
 BEARER = "bearer"  # the name of the security scheme in OpenAPI
 
 
-def get_runtime(request: Request) -> Runtime:
+def runtime_of(request: Request) -> Runtime:
     runtime: Runtime = request.app.state.runtime
     return runtime
 
 
 async def _runtime(request: Request) -> Runtime:
-    return get_runtime(request)  # async: a plain function would cost a thread hop
+    return runtime_of(request)  # async: a plain function would cost a thread hop
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Policy:
     async def __call__(self, request: Request) -> None:
         if not self.limited:
             return
-        runtime = get_runtime(request)
+        runtime = runtime_of(request)
         claims = _claims(request, runtime)
         if claims is None and self.authenticated:
             raise TokenRefused
@@ -152,24 +155,33 @@ def address_of(request: Request) -> str:
 
 
 async def _transaction(request: Request) -> AsyncIterator[Session]:
-    async with get_runtime(request).database.transaction() as session:
+    async with runtime_of(request).database.transaction() as session:
         yield session
 
 
 async def _reader(request: Request) -> AsyncIterator[Session]:
-    async with get_runtime(request).database.read() as session:
+    async with runtime_of(request).database.read() as session:
         yield session
 
 
-async def _person(request: Request) -> UUID:
+def person_of(request: Request) -> UUID:
+    """Return who calls, on a route whose policy demands a person."""
+    caller = caller_of(request)
+    assert caller is not None, "the route's policy demands a person"
+    return caller
+
+
+def caller_of(request: Request) -> UUID | None:
     claims: Claims | None = request.state.caller
-    assert claims is not None, "the route's policy demands a person"
-    return claims.person_id
+    return claims.person_id if claims else None
+
+
+async def _person(request: Request) -> UUID:
+    return person_of(request)
 
 
 async def _caller(request: Request) -> UUID | None:
-    claims: Claims | None = request.state.caller
-    return claims.person_id if claims else None
+    return caller_of(request)
 
 
 async def _language(request: Request) -> Language:
@@ -192,18 +204,14 @@ class PageParams(BaseModel):
     cursor: Annotated[str, Field(max_length=300)] | None = None
 
 
-async def _page(
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
-    cursor: Annotated[str | None, Query(max_length=300)] = None,
-) -> PageParams:
+LimitQuery = Annotated[int, Query(ge=1, le=100)]
+CursorQuery = Annotated[str | None, Query(max_length=300)]
+
+
+async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParams:
     return PageParams(limit=limit, cursor=cursor)
 
 
-async def _known_tag(request: Request) -> str | None:
-    return known_tag(request)
-
-
-KnownTag = Annotated[str | None, Depends(_known_tag)]
 PageQuery = Annotated[PageParams, Depends(_page)]
 
 
@@ -253,7 +261,7 @@ class Once:
 
         As with ``guessing``, what was ``wrong`` counts against the limit of guesses.
         """
-        limiter, client = get_runtime(self._request).limiter, str(self._key[0])
+        limiter, client = runtime_of(self._request).limiter, str(self._key[0])
         too_many = (await limiter.check(guess, client)).refusal()
         attempt = Attempt(
             self._key, self._fingerprint, command, self._renderer(status), instead=too_many
@@ -282,14 +290,13 @@ def _reply(replied: Replied) -> Response:
 
 async def _once(
     request: Request,
-    person_id: CurrentPerson,
     idempotency_key: Annotated[
         str | None,
         Header(description="Up to 255 visible characters, new for each new intent. Required."),
     ] = None,
 ) -> Once:
     key = idempotency.parse_key(idempotency_key)
-    return Once(request, key, person_id, await request.body())
+    return Once(request, key, person_of(request), await request.body())
 
 
 IdempotencyKey = Annotated[Once, Depends(_once)]

@@ -4,7 +4,7 @@ import io
 from typing import Annotated
 
 import segno
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from app.core.ids import PathId
 from app.core.outcomes import single
@@ -19,6 +19,8 @@ from app.deps import (
     Reader,
     Tx,
     allow,
+    caller_of,
+    runtime_of,
 )
 from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
@@ -88,9 +90,10 @@ async def publish_activity(
     response_model=ActivityOut,
     **allow(ANYONE, ActivityNotFound),
 )
-async def get_activity(activity_id: PathId, runtime: AppRuntime, caller: Caller) -> Response:
+async def get_activity(activity_id: PathId, request: Request) -> Response:
     """Return an activity with its counters. May be polled with If-None-Match."""
-    return rendered(single([await runtime.activities.submit(Look(activity_id, caller))]))
+    look = Look(activity_id, caller_of(request))
+    return rendered(single([await runtime_of(request).activities.submit(look)]))
 
 
 @router.get(

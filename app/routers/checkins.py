@@ -1,11 +1,12 @@
 """Check-ins."""
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.core.clock import now
 from app.core.outcomes import single
+from app.core.problems import language_of
 from app.core.routes import Router
-from app.deps import CODE_GUESS, RESIDENT, AppRuntime, CurrentPerson, Tongue, allow
+from app.deps import CODE_GUESS, RESIDENT, allow, person_of, runtime_of
 from app.schemas.checkins import CheckinIn, CheckinResultOut
 from app.services import checkins
 from app.services.activities import ActivityNotOpen
@@ -34,22 +35,17 @@ router = Router(tags=["checkins"])
         body=True,
     ),
 )
-async def check_in(
-    body: CheckinIn,
-    runtime: AppRuntime,
-    person_id: CurrentPerson,
-    language: Tongue,
-    response: Response,
-) -> CheckinResultOut:
+async def check_in(body: CheckinIn, request: Request, response: Response) -> CheckinResultOut:
     """Check in with the code on the screen. Again: 200 and the first result."""
-    at = now()
+    runtime, person_id = runtime_of(request), person_of(request)
     try:
-        serial = checkins.read_code(runtime.codes, body.code, at)
+        serial = checkins.read_code(runtime.codes, body.code, now())
     except CheckinCodeInvalid:
         # 112 bits cannot be guessed; this only ends the noise.
         (await runtime.limiter.take(CODE_GUESS, str(person_id))).enforce()
         raise
-    scan = Scan(serial, person_id, body.location, language)
+    # No transaction is open until the code has been verified.
+    scan = Scan(serial, person_id, body.location, language_of(request))
     recorded = single([await runtime.checkins.submit(scan)])
     if not recorded.is_new:
         response.status_code = 200

@@ -2,12 +2,12 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, rendered
-from app.deps import ANYONE, AppRuntime, Caller, allow
+from app.deps import ANYONE, allow, caller_of, runtime_of
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
 from app.services.leaderboards import Board, Look
 from app.services.orgs import OrgNotFound
@@ -22,12 +22,11 @@ router = Router(tags=["leaderboards"])
     **allow(ANYONE, OrgNotFound),
 )
 async def get_leaderboard(
-    runtime: AppRuntime,
-    caller: Caller,
+    request: Request,
     org_id: PathId,
     period: BoardPeriod = "month",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Return who earned most in an organisation and everything below it."""
-    look = Look(Board(org_id, period, limit), caller)
-    return rendered(single([await runtime.leaderboards.submit(look)]))
+    look = Look(Board(org_id, period, limit), caller_of(request))
+    return rendered(single([await runtime_of(request).leaderboards.submit(look)]))

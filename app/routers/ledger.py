@@ -1,21 +1,22 @@
 """Points: balances, the passbook, and the correction of a mistake."""
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.core.ids import PathId
-from app.core.routes import Router, rendered
+from app.core.routes import Router, known_tag, rendered
 from app.deps import (
     ADMINISTRATOR,
     KEY_REFUSALS,
     RESIDENT,
-    AppRuntime,
     CurrentPerson,
+    CursorQuery,
     IdempotencyKey,
-    KnownTag,
-    PageQuery,
+    LimitQuery,
     Reader,
     Tx,
     allow,
+    person_of,
+    runtime_of,
 )
 from app.schemas.base import Page
 from app.schemas.ledger import EntryOut, PointsOut, ReversalIn, ReversalOut
@@ -39,11 +40,11 @@ async def get_my_points(tx: Reader, person_id: CurrentPerson) -> PointsOut:
     **allow(RESIDENT),
 )
 async def list_my_point_entries(
-    runtime: AppRuntime, person_id: CurrentPerson, page: PageQuery, known: KnownTag
+    request: Request, cursor: CursorQuery = None, limit: LimitQuery = 20
 ) -> Response:
     """Return the passbook of available points, newest first."""
-    question = ledger.page_of(person_id, page.cursor, page.limit, known)
-    return rendered(await runtime.passbooks.submit(question))
+    question = ledger.page_of(person_of(request), cursor, limit, known_tag(request))
+    return rendered(await runtime_of(request).passbooks.submit(question))
 
 
 @router.post(

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from app.core.ids import PathId
 from app.core.routes import Router
@@ -17,6 +17,8 @@ from app.deps import (
     Tx,
     allow,
     guessing,
+    person_of,
+    runtime_of,
 )
 from app.schemas.redemptions import (
     ChargeIn,
@@ -75,12 +77,11 @@ async def collect_redemption(
         body=True,
     ),
 )
-async def charge(
-    body: ChargeIn, runtime: AppRuntime, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
     """Take points with the code that a card shows."""
-    command = ChargeCommand(person_id, body.card_code, body.points, body.note)
-    return await once.join(runtime.charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
+    command = ChargeCommand(person_of(request), body.card_code, body.points, body.note)
+    charges = runtime_of(request).charges
+    return await once.join(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
 
 
 @router.post(

@@ -1,11 +1,20 @@
 """Sign-ups."""
 
-from fastapi import Response
+from fastapi import Request, Response
 
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router
-from app.deps import RESIDENT, AppRuntime, CurrentPerson, PageQuery, Reader, Tx, allow
+from app.deps import (
+    RESIDENT,
+    CurrentPerson,
+    PageQuery,
+    Reader,
+    Tx,
+    allow,
+    person_of,
+    runtime_of,
+)
 from app.schemas.base import Nothing, Page
 from app.schemas.signups import SignupOut
 from app.services import signups
@@ -23,13 +32,13 @@ router = Router(tags=["signups"])
 )
 async def sign_up(
     activity_id: PathId,
-    runtime: AppRuntime,
-    person_id: CurrentPerson,
+    request: Request,
     response: Response,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
-    claimed = single([await runtime.signups.submit(Claim(activity_id, person_id))])
+    claim = Claim(activity_id, person_of(request))
+    claimed = single([await runtime_of(request).signups.submit(claim)])
     if not claimed.is_new:
         response.status_code = 200
     return claimed.signup
