@@ -1,5 +1,6 @@
 """The application: wiring only."""
 
+import gc
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -113,10 +114,22 @@ def _lifespan(settings: Settings) -> Any:
             if runtime.sandbox is not None:
                 app.mount("/sandbox/wechat", runtime.sandbox)
             app.state.runtime = runtime
+            _collect_seldom()
             log.info("ready", env=settings.env, wechat=settings.wechat)
             yield
 
     return lifespan
+
+
+def _collect_seldom() -> None:
+    """Keep the collector off what lives for ever, and call it seldom.
+
+    A request makes some hundred objects and leaves no cycles; at the default of every 700
+    the collector took a tenth of the time.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _on_refusal(request: Request, error: Exception) -> Response:

@@ -1,8 +1,10 @@
 """PostgreSQL: one engine a process; a request is one transaction, committed before the reply."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -26,11 +28,24 @@ PATIENCE_S = 10.0
 RECYCLE_S = 600
 
 
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
+
+
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
     """A connection whose polite closing is short: a server that froze says no goodbye."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
         await super().close(timeout=timeout and min(timeout, GOODBYE_TIMEOUT_S))
+
+
+class Row(asyncpg.Record):  # type: ignore[misc]
+    """A row of ``Session.fetch``: columns by name, ``**row`` for a dataclass."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
 
 
 class Session(SQLModelSession):
@@ -40,10 +55,41 @@ class Session(SQLModelSession):
     SQL has no other way, so here it stays what SQLAlchemy made it.
     """
 
+    _driver: Any = None
+
     async def execute(  # type: ignore[override]
         self, statement: Executable, params: dict[str, Any] | None = None
     ) -> Result[Any]:
         return await AsyncSession.execute(self, statement, params)
+
+    async def fetch(self, statement: str, params: dict[str, Any]) -> list[Row]:
+        """Run a statement with ``:name`` parameters on the driver itself, in this transaction.
+
+        For what a crowd causes: SQLAlchemy's way costs four times as much for a statement.
+        """
+        if self._driver is None:
+            connection = await (await self.connection()).get_raw_connection()
+            adapter: Any = connection.dbapi_connection
+            if adapter.isolation_level != "autocommit" and adapter._transaction is None:
+                # SQLAlchemy begins with its first statement, and commits only what it began.
+                await adapter._start_transaction()
+            self._driver = connection.driver_connection
+        sql, names = _numbered(statement)
+        rows: list[Row] = await self._driver.fetch(
+            sql, *[params[name] for name in names], record_class=Row
+        )
+        return rows
+
+
+@lru_cache(maxsize=500)
+def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Write ``:name`` as ``$1``; return the names in order."""
+    names: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
+
+    return _PARAMETER.sub(number, statement), tuple(names)
 
 
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}

@@ -14,13 +14,6 @@ _PUBLISH = text("""
 UPDATE activities SET status = 'published' WHERE id = :id AND status = 'draft'
 """)
 
-_COUNT_CHECKINS = text("""
-UPDATE activities a SET checkins = a.checkins + k.n
-FROM (SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:counts AS int[])) AS u(id, n)
-      ORDER BY id) k
-WHERE a.id = k.id
-""")
-
 EVERYWHERE = "/"
 # Before every activity, and behind all of one moment.
 FIRST, LAST_ID = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0)), UUID(int=2**128 - 1)
@@ -79,12 +72,6 @@ async def publish(session: Session, activity_id: UUID) -> bool:
     """Publish a draft; False if it is none (any more)."""
     done = await session.execute(_PUBLISH, {"id": activity_id})
     return bool(done.rowcount)  # type: ignore[attr-defined]
-
-
-async def count_checkins(session: Session, counts: dict[UUID, int]) -> None:
-    """Add to the check-in counters, one update for the list."""
-    ids = sorted(counts)
-    await session.execute(_COUNT_CHECKINS, {"ids": ids, "counts": [counts[i] for i in ids]})
 
 
 async def page(

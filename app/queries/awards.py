@@ -47,7 +47,7 @@ class NewAward:
     awarded_at: datetime
 
 
-_TALLIES = text("""
+_TALLIES = """
 SELECT person_id, rule_key,
        coalesce(sum(points) FILTER (WHERE awarded_at >= :day), 0) AS day,
        coalesce(sum(points) FILTER (WHERE awarded_at >= :month), 0) AS month,
@@ -55,9 +55,9 @@ SELECT person_id, rule_key,
 FROM awards
 WHERE person_id = ANY(CAST(:people AS uuid[])) AND awarded_at >= :year AND state <> 'reversed'
 GROUP BY person_id, rule_key
-""")
+"""
 
-_INSERT = text("""
+_INSERT = """
 INSERT INTO awards (id, reference, person_id, org_id, rule_key, policy_version, points,
     points_before_caps, minutes, state, reason, evidence, proposed_by, awarded_at)
 SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:reference AS text[]), CAST(:person_id AS uuid[]),
@@ -65,7 +65,7 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:reference AS text[]), CAST(:pers
     CAST(:points AS int[]), CAST(:points_before_caps AS int[]), CAST(:minutes AS int[]),
     CAST(:state AS text[]), CAST(:reason AS text[]), CAST(:evidence AS jsonb[]),
     CAST(:proposed_by AS uuid[]), CAST(:awarded_at AS timestamptz[]))
-""")
+"""
 
 _TOTALS = text("""
 SELECT coalesce(sum(points) FILTER (WHERE state = 'available'), 0) AS points,
@@ -86,7 +86,7 @@ async def tallies(
 
     Exact only while the people's accounts are locked by this transaction.
     """
-    rows = await session.execute(
+    rows = await session.fetch(
         _TALLIES, {"people": list(people), "day": day, "month": month, "year": year}
     )
     found: dict[UUID, dict[str, Tally]] = {}
@@ -98,7 +98,7 @@ async def tallies(
 
 async def insert(session: Session, awards: Sequence[NewAward]) -> None:
     names = NewAward.__dataclass_fields__
-    await session.execute(_INSERT, {n: [getattr(award, n) for award in awards] for n in names})
+    await session.fetch(_INSERT, {n: [getattr(award, n) for award in awards] for n in names})
 
 
 async def totals(session: Session, person: UUID, since: datetime) -> tuple[int, int]:

@@ -40,9 +40,9 @@ FROM card_codes k JOIN cards c ON c.person_id = k.person_id
 WHERE k.code = ANY(CAST(:codes AS text[])) ORDER BY k.id FOR UPDATE OF k
 """
 
-_USE = text("""
+_USE = """
 UPDATE card_codes SET used_at = :at WHERE id = ANY(CAST(:ids AS uuid[])) AND used_at IS NULL
-""")
+"""
 
 _FORGET = text("DELETE FROM card_codes WHERE expires_at < :before")
 
@@ -67,12 +67,12 @@ async def insert_code(session: Session, person: UUID, code: str, expires_at: dat
 
 async def lock_codes(session: Session, codes: Sequence[str]) -> dict[str, CodeRow]:
     """Lock codes in the order of their ids, once."""
-    rows = await session.execute(text(LOCK_CODES), {"codes": list(codes)})
-    return {row["code"]: CodeRow(**row) for row in rows.mappings()}
+    rows = await session.fetch(LOCK_CODES, {"codes": list(codes)})
+    return {row["code"]: CodeRow(**row) for row in rows}
 
 
 async def use_codes(session: Session, ids: Sequence[UUID], at: datetime) -> None:
-    await session.execute(_USE, {"ids": list(ids), "at": at})
+    await session.fetch(_USE, {"ids": list(ids), "at": at})
 
 
 async def forget_expired(session: Session, before: datetime) -> None:

@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
-
 from app.core.db import Session
 
 
@@ -38,12 +36,12 @@ class NewCheckin:
     award_id: UUID
 
 
-_ACTIVITIES = text("""
+_ACTIVITIES = """
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.title, a.status, a.starts_at,
        a.ends_at, a.rule_key, a.latitude, a.longitude
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
 JOIN activities a ON a.serial = k.serial
-""")
+"""
 
 # Places are locked, shared, so that none can be given back between the look and the
 # check-in. The unique constraint is the guard: of many scans at once, one row is inserted.
@@ -63,16 +61,21 @@ WITH wanted AS (
     SELECT id, activity_id, 0, person_id, method, distance_m, checked_in_at, award_id
     FROM places ORDER BY activity_id, person_id
     ON CONFLICT (activity_id, session, person_id) DO NOTHING
-    RETURNING id
+    RETURNING id, activity_id
+), counted AS (
+    UPDATE activities a SET checkins = a.checkins + k.n
+    FROM (SELECT activity_id, count(*) AS n FROM inserted GROUP BY activity_id
+          ORDER BY activity_id) k
+    WHERE a.id = k.activity_id
 )
 SELECT p.id, i.id IS NOT NULL AS is_new FROM places p LEFT JOIN inserted i ON i.id = p.id
 """
 
-_EXISTING = text("""
+_EXISTING = """
 SELECT c.id, c.activity_id, c.person_id, c.checked_in_at, c.award_id
 FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
 JOIN checkins c ON c.activity_id = k.activity_id AND c.person_id = k.person_id AND c.session = 0
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,24 +91,27 @@ async def situations(
     session: Session, scans: Sequence[tuple[int, UUID]]
 ) -> dict[tuple[int, UUID], Situation]:
     """Read the activities that scans (serial, person) are for."""
-    rows = await session.execute(
+    rows = await session.fetch(
         _ACTIVITIES, {"serials": [s for s, _ in scans], "people": [p for _, p in scans]}
     )
-    return {(row["serial"], row["person_id"]): Situation(**row) for row in rows.mappings()}
+    return {(row["serial"], row["person_id"]): Situation(**row) for row in rows}
 
 
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:
-    """Insert check-ins of people with a confirmed place, by id: False if there was one."""
+    """Insert and count check-ins of people with a confirmed place.
+
+    Returns them by id: False if the person was checked in before.
+    """
     names = NewCheckin.__dataclass_fields__
-    rows = await session.execute(
-        text(INSERT), {name: [getattr(one, name) for one in checkins] for name in names}
+    rows = await session.fetch(
+        INSERT, {name: [getattr(one, name) for one in checkins] for name in names}
     )
     return {row.id: row.is_new for row in rows}
 
 
 async def existing(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> list[ExistingCheckin]:
     """Read the check-ins of (activity, person)."""
-    rows = await session.execute(
+    rows = await session.fetch(
         _EXISTING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     )
-    return [ExistingCheckin(**row) for row in rows.mappings()]
+    return [ExistingCheckin(**row) for row in rows]

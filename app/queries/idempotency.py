@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from asyncpg import LockNotAvailableError
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
-from app.core.db import Session, sqlstate
-
-LOCK_NOT_AVAILABLE = "55P03"
+from app.core.db import Session
 
 
 class InFlight(Exception):
@@ -38,25 +36,25 @@ ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key
 
 # The shared lock is written to the log, so that this commit too waits for a synchronous
 # standby: a reply that only a dying primary has must not be repeated.
-_FIND = text("""
+_FIND = """
 SELECT i.person_id, i.key, i.fingerprint, i.status, i.body
 FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
 JOIN idempotency_keys i ON i.person_id = k.person_id AND i.key = k.key
 FOR SHARE OF i
-""")
+"""
 
-_STORE = text("""
+_STORE = """
 UPDATE idempotency_keys i SET status = k.status, body = k.body
 FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[]), CAST(:statuses AS int[]),
             CAST(:bodies AS bytea[])) AS k(person_id, key, status, body)
 WHERE i.person_id = k.person_id AND i.key = k.key
-""")
+"""
 
-_RELEASE = text("""
+_RELEASE = """
 DELETE FROM idempotency_keys i
 USING unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
 WHERE i.person_id = k.person_id AND i.key = k.key
-""")
+"""
 
 _FORGET = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'")
 
@@ -67,18 +65,16 @@ async def claim(session: Session, fingerprints: dict[Key, bytes]) -> set[Key]:
     Raises InFlight, after which the transaction is dead.
     """
     try:
-        made = await session.execute(
-            text(CLAIM), _keys(fingerprints) | {"fingerprints": list(fingerprints.values())}
+        made = await session.fetch(
+            CLAIM, _keys(fingerprints) | {"fingerprints": list(fingerprints.values())}
         )
-    except DBAPIError as error:
-        if sqlstate(error) == LOCK_NOT_AVAILABLE:
-            raise InFlight from error
-        raise
+    except LockNotAvailableError as error:
+        raise InFlight from error
     return {(row.person_id, row.key) for row in made}
 
 
 async def find(session: Session, keys: Collection[Key]) -> dict[Key, StoredReply]:
-    rows = await session.execute(_FIND, _keys(keys))
+    rows = await session.fetch(_FIND, _keys(keys))
     return {
         (row.person_id, row.key): StoredReply(row.fingerprint, row.status, row.body) for row in rows
     }
@@ -86,7 +82,7 @@ async def find(session: Session, keys: Collection[Key]) -> dict[Key, StoredReply
 
 async def store(session: Session, replies: dict[Key, tuple[int, bytes]]) -> None:
     """Store status and body beside claimed keys."""
-    await session.execute(
+    await session.fetch(
         _STORE,
         _keys(replies)
         | {
@@ -98,7 +94,7 @@ async def store(session: Session, replies: dict[Key, tuple[int, bytes]]) -> None
 
 async def release(session: Session, keys: Collection[Key]) -> None:
     """Let go of claimed keys that got no reply to keep."""
-    await session.execute(_RELEASE, _keys(keys))
+    await session.fetch(_RELEASE, _keys(keys))
 
 
 async def forget_old(session: Session) -> None:

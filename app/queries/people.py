@@ -35,16 +35,20 @@ VALUES (:person, :role, :org, :merchant) ON CONFLICT DO NOTHING
 """)
 
 
-_ROLES_HELD = text("""
+_ROLES_HELD = """
 SELECT DISTINCT person_id, role FROM role_grants WHERE person_id = ANY(CAST(:people AS uuid[]))
-""")
+"""
 
-_MERCHANTS_OF = text("""
+_NAMES = """
+SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS uuid[]))
+"""
+
+_MERCHANTS_OF = """
 SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.org_id
 FROM role_grants g JOIN merchants m ON m.id = g.merchant_id
 WHERE g.person_id = ANY(CAST(:people AS uuid[]))
 ORDER BY g.person_id, g.id
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +103,14 @@ async def roles_of(session: Session, person_id: UUID) -> list[RoleGrant]:
 async def roles_held(session: Session, people: Sequence[UUID]) -> dict[UUID, set[Role]]:
     """Read which roles people hold, at whatever place."""
     found: dict[UUID, set[Role]] = {}
-    for row in await session.execute(_ROLES_HELD, {"people": list(people)}):
+    for row in await session.fetch(_ROLES_HELD, {"people": list(people)}):
         found.setdefault(row.person_id, set()).add(Role(row.role))
     return found
 
 
 async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
     """Read merchant and its organisation of people behind counters, by the oldest grant."""
-    rows = await session.execute(_MERCHANTS_OF, {"people": list(people)})
+    rows = await session.fetch(_MERCHANTS_OF, {"people": list(people)})
     return {row.person_id: (row.merchant_id, row.org_id) for row in rows}
 
 
@@ -136,7 +140,5 @@ async def existing(session: Session, people: Sequence[UUID]) -> set[UUID]:
 
 async def names(session: Session, people: Sequence[UUID]) -> dict[UUID, Named]:
     """Read how people are called and whether they show it."""
-    rows = await session.exec(
-        select(Person.id, Person.display_name, Person.shows_name).where(col(Person.id).in_(people))
-    )
-    return {row[0]: Named(*row) for row in rows}
+    rows = await session.fetch(_NAMES, {"people": list(people)})
+    return {row.id: Named(row.id, row.display_name, row.shows_name) for row in rows}

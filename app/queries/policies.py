@@ -19,16 +19,21 @@ def _kept(session: Session, rows: Sequence[Row]) -> list[Row]:
     return list(rows)
 
 
-async def in_force(session: Session, at: datetime) -> Policy | None:
-    """Read the latest policy that is effective."""
-    rows = await session.exec(
-        select(Policy)
-        .where(col(Policy.effective_from) <= at)
-        .order_by(col(Policy.effective_from).desc(), col(Policy.version).desc())
-        .limit(1)
-    )
-    found = rows.all()
-    return _kept(session, found)[0] if found else None
+_IN_FORCE = """
+SELECT version, created_at FROM policies WHERE effective_from <= :at
+ORDER BY effective_from DESC, version DESC LIMIT 1
+"""
+
+
+async def in_force(session: Session, at: datetime) -> tuple[int, datetime] | None:
+    """Read number and birth of the version that is effective."""
+    rows = await session.fetch(_IN_FORCE, {"at": at})
+    return (rows[0].version, rows[0].created_at) if rows else None
+
+
+async def find(session: Session, version: int) -> Policy:
+    found = await session.exec(select(Policy).where(Policy.version == version))
+    return _kept(session, found.all())[0]
 
 
 async def rules(session: Session, version: int) -> list[PolicyRule]:

@@ -36,13 +36,13 @@ UPDATE redemptions SET status = :status, settled_at = :at, settled_by = :by
 WHERE id = :id AND status = 'reserved'
 """)
 
-_INSERT_CHARGES = text("""
+_INSERT_CHARGES = """
 INSERT INTO charges (id, merchant_id, person_id, staff_id, points, note, status, created_at)
 SELECT id, merchant_id, person_id, staff_id, points, note, 'charged', :at
 FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id AS uuid[]),
     CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:note AS text[]))
     AS k(id, merchant_id, person_id, staff_id, points, note)
-""")
+"""
 
 # The conditional update is the guard: of many refunds at once, one finds it charged.
 REFUND = """
@@ -126,7 +126,7 @@ async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
 
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
     names = ("id", "merchant_id", "person_id", "staff_id", "points", "note")
-    await session.execute(
+    await session.fetch(
         _INSERT_CHARGES,
         {name: [getattr(charge, name) for charge in charges] for name in names} | {"at": at},
     )

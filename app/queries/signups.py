@@ -63,27 +63,27 @@ SELECT s.id, s.activity_id, s.person_id, s.status, s.created_at,
 FROM signups s
 """
 
-_LIVING = text(f"""
+_LIVING = f"""
 {_WITH_POSITION}
 JOIN unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
   ON s.activity_id = k.activity_id AND s.person_id = k.person_id
 WHERE s.status <> 'cancelled'
-""")
+"""
 
-_INSERT = text("""
+_INSERT = """
 INSERT INTO signups (id, activity_id, person_id, status, queue_number, created_at)
 SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]),
     CAST(:person_id AS uuid[]), CAST(:status AS text[]), CAST(:queue_number AS int[]),
     CAST(:created_at AS timestamptz[]))
-""")
+"""
 
-_SET_COUNTERS = text("""
+_SET_COUNTERS = """
 UPDATE activities a SET signups_confirmed = k.confirmed, signups_waitlisted = k.waitlisted,
                         last_queue_number = k.queue_number
 FROM unnest(CAST(:ids AS uuid[]), CAST(:confirmed AS int[]), CAST(:waitlisted AS int[]),
             CAST(:queue_numbers AS int[])) AS k(id, confirmed, waitlisted, queue_number)
 WHERE a.id = k.id
-""")
+"""
 
 # The sign-up is locked before its activity, as a check-in does it.
 _LOCK_OWN = text(f"{_WITH_POSITION} WHERE s.id = :id AND s.person_id = :person FOR UPDATE OF s")
@@ -116,28 +116,28 @@ _TITLE = text("SELECT title FROM activities WHERE id = :id")
 
 async def lock_seats(session: Session, activities: Sequence[UUID]) -> dict[UUID, Seats]:
     """Lock activities in the order of their ids, once."""
-    rows = await session.execute(text(LOCK_SEATS), {"ids": list(activities)})
-    return {row["id"]: Seats(**row) for row in rows.mappings()}
+    rows = await session.fetch(LOCK_SEATS, {"ids": list(activities)})
+    return {row["id"]: Seats(**row) for row in rows}
 
 
 async def living(
     session: Session, pairs: Sequence[tuple[UUID, UUID]]
 ) -> dict[tuple[UUID, UUID], SignupRow]:
     """Read sign-ups that are not cancelled, by (activity, person)."""
-    rows = await session.execute(
+    rows = await session.fetch(
         _LIVING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     )
-    return {(row["activity_id"], row["person_id"]): SignupRow(**row) for row in rows.mappings()}
+    return {(row["activity_id"], row["person_id"]): SignupRow(**row) for row in rows}
 
 
 async def insert(session: Session, signups: Sequence[NewSignup]) -> None:
     names = NewSignup.__dataclass_fields__
-    await session.execute(_INSERT, {n: [getattr(one, n) for one in signups] for n in names})
+    await session.fetch(_INSERT, {n: [getattr(one, n) for one in signups] for n in names})
 
 
 async def set_counters(session: Session, seats: Sequence[Seats]) -> None:
     """Write the counters of locked activities."""
-    await session.execute(
+    await session.fetch(
         _SET_COUNTERS,
         {
             "ids": [one.id for one in seats],

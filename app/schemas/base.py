@@ -1,5 +1,6 @@
 """What every wire shape shares."""
 
+import re
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
@@ -16,8 +17,10 @@ from pydantic import (
 
 from app.core.pages import encode_cursor
 
+_HALF = re.compile("[\ud800-\udfff]")
 # With these a name on a counter's screen could read as another.
-BIDI_CONTROLS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -63,11 +66,11 @@ def page_of(
 
 def _storable(text: str) -> str:
     """PostgreSQL stores no NUL and no half of a character; names and titles no control codes."""
-    if any("\ud800" <= char <= "\udfff" for char in text):
+    if _HALF.search(text):
         raise ValueError("half a surrogate pair is not a character")
-    if any(char in BIDI_CONTROLS for char in text):
+    if _BIDI_CONTROL.search(text):
         raise ValueError("invisible characters that turn the writing direction are not allowed")
-    if any(ord(char) < 32 and char not in "\n\r\t" for char in text):
+    if _CONTROL.search(text):
         raise ValueError("control characters are not allowed")
     return text
 

@@ -1,6 +1,5 @@
 """Check-ins: a scanned code becomes attendance, an award, points and hours, in one transaction."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,7 +15,6 @@ from app.models.activities import ActivityStatus
 from app.models.awards import Award, AwardState
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
-from app.queries import activities as activity_queries
 from app.queries import awards as award_queries
 from app.queries import checkins as queries
 from app.queries import ledger as ledger_queries
@@ -174,11 +172,8 @@ async def _award(
     if not new:
         return []
     rules = await policies.in_force(tx, at)
-    given = await awards.grant(
-        tx, [_grant(situation, one, rules) for situation, one in new], rules, at
-    )
-    await activity_queries.count_checkins(tx, Counter(one.activity_id for _, one in new))
-    return [*given]
+    grants = [_grant(situation, one, rules) for situation, one in new]
+    return [*await awards.grant(tx, grants, rules, at)]
 
 
 def _checkin(situation: Situation, scan: Scan, at: datetime) -> NewCheckin:

@@ -66,15 +66,15 @@ _versions: dict[tuple[int, datetime], Rules] = {}
 
 async def in_force(tx: Session, at: datetime | None = None) -> Rules:
     """Return the policy in force; raise PolicyMissing if there is none."""
-    policy = await queries.in_force(tx, at or now())
-    if policy is None:
+    key = await queries.in_force(tx, at or now())
+    if key is None:
         raise PolicyMissing
-    key = (policy.version, policy.created_at)
     if key not in _versions:
+        version, _ = key
         _versions[key] = Rules(
-            policy=policy,
-            rules={rule.key: rule for rule in await queries.rules(tx, policy.version)},
-            tiers=await queries.tiers(tx, policy.version),
+            policy=await queries.find(tx, version),
+            rules={rule.key: rule for rule in await queries.rules(tx, version)},
+            tiers=await queries.tiers(tx, version),
         )
     return _versions[key]
 

@@ -81,39 +81,39 @@ ORDER BY a.id
 FOR UPDATE OF a
 """
 
-_OPEN_ACCOUNTS = text("""
+_OPEN_ACCOUNTS = """
 INSERT INTO ledger_accounts (unit_id, owner_id, purpose, floor)
 SELECT * FROM unnest(CAST(:units AS int[]), CAST(:owners AS uuid[]),
                      CAST(:purposes AS text[]), CAST(:floors AS bigint[]))
 ON CONFLICT DO NOTHING
-""")
+"""
 
 _TRANSFER_COLUMNS = (
     "id, unit_id, from_account_id, to_account_id, amount, from_number, to_number, from_balance,"
     " to_balance, kind, reason, reference, source_type, source_id, org_id, closes_id, created_at"
 )
 
-_FIND_RELATED = text(f"""
+_FIND_RELATED = f"""
 SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE reference = ANY(CAST(:references AS text[]))
 UNION
 SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE closes_id = ANY(CAST(:closes AS uuid[]))
-""")  # noqa: S608 - a constant list of columns
+"""  # noqa: S608 - a constant list of columns
 
-_SPENDABLE_LOTS = text("""
+_SPENDABLE_LOTS = """
 SELECT id, account_id, transfer_id, amount, remaining, expires_at FROM ledger_lots
 WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND remaining > 0
 ORDER BY account_id, expires_at, id
-""")
+"""
 
-_USES_OF = text("""
+_USES_OF = """
 SELECT u.transfer_id, u.lot_id, u.amount,
        l.account_id, l.transfer_id AS origin_id, l.amount AS lot_amount, l.remaining, l.expires_at
 FROM ledger_lot_uses u JOIN ledger_lots l ON l.id = u.lot_id
 WHERE u.transfer_id = ANY(CAST(:transfers AS uuid[]))
 ORDER BY l.expires_at DESC, l.id
-""")
+"""
 
-_WRITE = text("""
+_WRITE = """
 WITH accounts AS (
     UPDATE ledger_accounts a SET balance = k.balance, last_number = k.last_number
     FROM unnest(CAST(:account_ids AS bigint[]), CAST(:balances AS bigint[]),
@@ -143,7 +143,7 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:unit_id AS int[]),
     CAST(:reason AS text[]), CAST(:reference AS text[]), CAST(:source_type AS text[]),
     CAST(:source_id AS uuid[]), CAST(:org_id AS uuid[]), CAST(:closes_id AS uuid[]),
     CAST(:created_at AS timestamptz[]))
-""")
+"""
 
 _FIND_TRANSFER = text(f"""
 SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE id = :id
@@ -157,8 +157,8 @@ async def lock_accounts(
 
     Returns nothing, and locks nothing, if one of them does not exist.
     """
-    rows = await session.execute(text(LOCK_ACCOUNTS), _key_arrays(keys))
-    return [AccountRow(**row) for row in rows.mappings()]
+    rows = await session.fetch(LOCK_ACCOUNTS, _key_arrays(keys))
+    return [AccountRow(**row) for row in rows]
 
 
 async def open_accounts(
@@ -166,7 +166,7 @@ async def open_accounts(
 ) -> None:
     """Open accounts that may not exist yet; sorted, so that two openers cannot deadlock."""
     ordered = sorted(zip(keys, floors, strict=True), key=lambda pair: pair[0])
-    await session.execute(
+    await session.fetch(
         _OPEN_ACCOUNTS,
         _key_arrays([key for key, _ in ordered]) | {"floors": [floor for _, floor in ordered]},
     )
@@ -176,21 +176,21 @@ async def find_related(
     session: Session, references: Sequence[str], closes: Sequence[UUID]
 ) -> list[TransferRow]:
     """Find transfers with one of the references, or that close one of the transfers."""
-    rows = await session.execute(
+    rows = await session.fetch(
         _FIND_RELATED, {"references": list(references), "closes": list(closes)}
     )
-    return [TransferRow(**row) for row in rows.mappings()]
+    return [TransferRow(**row) for row in rows]
 
 
 async def spendable_lots(session: Session, accounts: Sequence[int]) -> list[LotRow]:
     """Read the lots of locked accounts that still hold something, soonest to expire first."""
-    rows = await session.execute(_SPENDABLE_LOTS, {"accounts": list(accounts)})
-    return [LotRow(**row) for row in rows.mappings()]
+    rows = await session.fetch(_SPENDABLE_LOTS, {"accounts": list(accounts)})
+    return [LotRow(**row) for row in rows]
 
 
 async def uses_of(session: Session, transfers: Sequence[UUID]) -> list[tuple[LotUseRow, LotRow]]:
     """Read what transfers took from which lots, latest to expire first."""
-    rows = await session.execute(_USES_OF, {"transfers": list(transfers)})
+    rows = await session.fetch(_USES_OF, {"transfers": list(transfers)})
     return [
         (
             LotUseRow(row.transfer_id, row.lot_id, row.amount),
@@ -221,7 +221,7 @@ async def write(
         name: [getattr(transfer, name) for transfer in transfers]
         for name in TransferRow.__dataclass_fields__
     }
-    await session.execute(
+    await session.fetch(
         _WRITE,
         columns
         | {

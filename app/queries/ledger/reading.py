@@ -9,16 +9,16 @@ from sqlalchemy import text
 
 from app.core.db import Session
 
-_BALANCES = text("""
+_BALANCES = """
 SELECT owner_id, purpose, unit_id, balance, last_number FROM ledger_accounts
 WHERE owner_id = ANY(CAST(:owners AS uuid[]))
-""")
+"""
 
 # Two ranges of gapless numbers for each page, each on its own index: never more rows than
 # the page has. Entries never change, so account, newest number and size name a page for
 # ever: whoever knows the tag need not be sent the rows. PostgreSQL writes the JSON, for
 # twenty entries made of Python objects cost more than everything else in the request.
-_PASSBOOKS = text("""
+_PASSBOOKS = """
 WITH pages AS (
     SELECT k.n, a.id, k.size, k.known,
            least(coalesce(k.before - 1, a.last_number), a.last_number) AS newest
@@ -48,7 +48,7 @@ SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
           AND t.from_number > p.newest - p.size AND t.from_number <= p.newest
     ) e) END AS items
 FROM tagged p
-""")
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ GROUP BY l.expires_at ORDER BY l.expires_at LIMIT 36
 
 async def balances(session: Session, owners: Sequence[UUID]) -> dict[tuple[UUID, str, int], int]:
     """Read every balance of the owners, by (owner, purpose, unit)."""
-    rows = await session.execute(_BALANCES, {"owners": list(owners)})
+    rows = await session.fetch(_BALANCES, {"owners": list(owners)})
     return {(row.owner_id, row.purpose, row.unit_id): row.balance for row in rows}
 
 
@@ -106,7 +106,7 @@ async def passbooks(
 ) -> list[PageRow | None]:
     """Read pages (owner, numbers below, size, known tag); None where there is no account."""
     owners, befores, sizes, known = zip(*pages, strict=True)
-    rows = await session.execute(
+    rows = await session.fetch(
         _PASSBOOKS,
         {
             "owners": owners,

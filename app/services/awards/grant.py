@@ -156,7 +156,7 @@ async def _post(
             postings.append(_points_posting(one, award, expires_at))
         if award.minutes and award.state == AwardState.available:
             postings.append(minutes_posting(award, one.title))
-    for outcome in await ledger.post(tx, postings, at, locked):
+    for outcome in await ledger.post(tx, postings, at, locked, new=True):
         assert isinstance(outcome, Posted), "a fund has no floor and the reference is new"
 
 

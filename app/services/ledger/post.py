@@ -8,7 +8,7 @@ from uuid import UUID
 from app.core.db import Session
 from app.models.ledger import Purpose
 from app.queries import ledger as queries
-from app.queries.ledger import AccountRow, LotRow, LotUseRow
+from app.queries.ledger import AccountRow, LotRow, LotUseRow, TransferRow
 from app.services.ledger.plan import Plan, lots_by_account
 from app.services.ledger.types import AccountKey, Outcome, Posting
 
@@ -34,13 +34,19 @@ async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
 
 
 async def post(
-    tx: Session, postings: Sequence[Posting], at: datetime, locked: Locked | None = None
+    tx: Session,
+    postings: Sequence[Posting],
+    at: datetime,
+    locked: Locked | None = None,
+    *,
+    new: bool = False,
 ) -> list[Outcome]:
     """Post a list of transfers in a fixed number of statements, one outcome each.
 
     The locking and the reading are two statements, so that the second sees what was
-    committed while the first waited. Outcomes: Posted, or InsufficientPoints,
-    AlreadySettled, ReferenceReused.
+    committed while the first waited. ``new``: the caller knows that no reference exists and
+    nothing is closed, so that nobody need look (the unique index would). Outcomes: Posted,
+    or InsufficientPoints, AlreadySettled, ReferenceReused.
     """
     if not postings:
         return []
@@ -48,8 +54,7 @@ async def post(
         locked = await lock(
             tx, {key for posting in postings for key in (posting.payer, posting.payee)}
         )
-    closes = [posting.closes_id for posting in postings if posting.closes_id is not None]
-    related = await queries.find_related(tx, [p.reference for p in postings], closes)
+    related = [] if new else await _related(tx, postings)
     plan = Plan(
         accounts=locked,
         by_reference={transfer.reference: transfer for transfer in related},
@@ -74,6 +79,11 @@ async def post(
 async def _lock(tx: Session, wanted: set[AccountKey]) -> Locked:
     rows = await queries.lock_accounts(tx, list(wanted))
     return {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
+
+
+async def _related(tx: Session, postings: Sequence[Posting]) -> list[TransferRow]:
+    closes = [posting.closes_id for posting in postings if posting.closes_id is not None]
+    return await queries.find_related(tx, [p.reference for p in postings], closes)
 
 
 async def _lots(

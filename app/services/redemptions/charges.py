@@ -91,7 +91,7 @@ async def charge(
         if refusal is None and row is not None:
             tried.add(row.code)
             tries.append((place, _charge(command, counters[command.staff_id], row), row))
-    posted = await ledger.post(tx, [_posting(one) for _, one, _ in tries], at)
+    posted = await ledger.post(tx, [_posting(one) for _, one, _ in tries], at, new=True)
     names = await people_queries.names(tx, sorted({one.person_id for _, one, _ in tries}))
     stands = []
     for (place, one, row), outcome in zip(tries, posted, strict=True):
