@@ -1,0 +1,205 @@
+"""For each operation a request that reaches for something of Alice's, made anew each time.
+
+An operation that is not here asks for nothing in particular: it takes no id and no body.
+A second request of the same operation has a word after it: ``getActivity draft``.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from app.core.clock import local_date, now
+from app.models.activities import Activity, ActivityStatus
+from tests.factories.activities import (
+    activity_body,
+    current_code,
+    make_activity,
+    make_attended,
+)
+from tests.factories.awards import award_body, give_award, propose
+from tests.factories.http import keyed, log_in, wechat_code
+from tests.factories.people import make_organizer
+from tests.factories.rewards import make_card_codes, make_reward
+from tests.security.world import World
+
+
+@dataclass(frozen=True)
+class Ask:
+    """``ids`` fill the path of the route."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    query: dict[str, str] = field(default_factory=dict)
+
+
+Maker = Callable[[World], Awaitable[Ask]]
+REASON = {"reason": "x"}
+
+
+async def _draft(world: World) -> Activity:
+    return await make_activity(world.runtime, org=world.home, status=ActivityStatus.draft)
+
+
+async def _made(world: World, person: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    caller = world.everybody[person]
+    assert caller is not None
+    response = await world.api.post(f"/api/v1/{path}", headers=keyed(caller), json=body)
+    assert response.status_code == 201, response.text
+    found: dict[str, Any] = response.json()
+    return found
+
+
+async def _redemption(world: World) -> dict[str, Any]:
+    reward = await make_reward(world.runtime, world.shop)
+    return await _made(world, "alice", "redemptions", {"reward_id": str(reward.id), "quantity": 1})
+
+
+async def _signup(world: World) -> str:
+    activity = await make_activity(world.runtime, org=world.home)
+    return str((await _made(world, "alice", f"activities/{activity.id}/signups", {}))["id"])
+
+
+async def _charge_body(world: World) -> dict[str, Any]:
+    codes = await make_card_codes(world.runtime, world.alice, 1)
+    return {"card_code": codes[0], "points": 1, "note": ""}
+
+
+async def _charge(world: World) -> str:
+    body = await _charge_body(world)
+    return str((await _made(world, "counter", "merchant/charges", body))["id"])
+
+
+async def _log_in(world: World) -> Ask:
+    return Ask(body={"code": await wechat_code(world.api, f"user-{uuid4()}")})
+
+
+async def _her_login(world: World) -> Ask:
+    """Log Alice in once more: the login that she calls with must stay alive."""
+    return Ask(body={"refresh_token": (await log_in(world.api, world.user))["refresh_token"]})
+
+
+async def _update_me(_: World) -> Ask:
+    return Ask(body={"display_name": "改名"})
+
+
+async def _activity_of_home(world: World) -> Ask:
+    return Ask({"activity_id": str((await make_activity(world.runtime, org=world.home)).id)})
+
+
+async def _draft_of_home(world: World) -> Ask:
+    return Ask({"activity_id": str((await _draft(world)).id)})
+
+
+async def _drafts_of_home(world: World) -> Ask:
+    await _draft(world)
+    return Ask(query={"org_id": str(world.home.id), "status": "draft"})
+
+
+async def _create_activity(world: World) -> Ask:
+    return Ask(body=activity_body(world.home))
+
+
+async def _cancel_signup(world: World) -> Ask:
+    return Ask({"signup_id": await _signup(world)})
+
+
+async def _list_signups(world: World) -> Ask:
+    await _signup(world)
+    return Ask()
+
+
+async def _check_in(world: World) -> Ask:
+    activity = await make_attended(world.runtime, world.alice, org=world.home)
+    return Ask(body={"code": current_code(world.runtime, activity)})
+
+
+async def _list_entries(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask()
+
+
+async def _transfer(world: World) -> Ask:
+    given = await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask({"transfer_id": str(given)}, REASON)
+
+
+async def _propose(world: World) -> Ask:
+    return Ask(body=award_body(world.home, [world.alice]))
+
+
+async def _award(world: World) -> Ask:
+    proposer = await make_organizer(world.runtime, world.home.id)
+    award = (await propose(world.api, proposer, world.home, world.alice))[0]
+    return Ask({"award_id": award["id"]})
+
+
+async def _redeem(world: World) -> Ask:
+    reward = await make_reward(world.runtime, world.shop)
+    return Ask(body={"reward_id": str(reward.id), "quantity": 1})
+
+
+async def _cancel_redemption(world: World) -> Ask:
+    return Ask({"redemption_id": (await _redemption(world))["id"]})
+
+
+async def _list_redemptions(world: World) -> Ask:
+    await _redemption(world)
+    return Ask()
+
+
+async def _collect(world: World) -> Ask:
+    return Ask(body={"pickup_code": (await _redemption(world))["pickup_code"]})
+
+
+async def _take_charge(world: World) -> Ask:
+    return Ask(body=await _charge_body(world))
+
+
+async def _refund(world: World) -> Ask:
+    return Ask({"charge_id": await _charge(world)}, REASON)
+
+
+async def _statement(world: World) -> Ask:
+    await _charge(world)
+    return Ask(query={"month": local_date(now()).isoformat()[:7]})
+
+
+async def _leaderboard(world: World) -> Ask:
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _attended(world: World) -> Ask:
+    activity = await make_attended(world.runtime, world.alice, org=world.home)
+    return Ask({"activity_id": str(activity.id)})
+
+
+MAKERS: dict[str, Maker] = {
+    "logIn": _log_in,
+    "refreshLogin": _her_login,
+    "logOut": _her_login,
+    "updateMe": _update_me,
+    "listActivities draft": _drafts_of_home,
+    "createActivity": _create_activity,
+    "getActivity": _attended,
+    "getActivity draft": _draft_of_home,
+    "publishActivity": _draft_of_home,
+    "getCheckinCode": _activity_of_home,
+    "getCheckinCodeSvg": _activity_of_home,
+    "signUp": _activity_of_home,
+    "cancelSignup": _cancel_signup,
+    "listMySignups": _list_signups,
+    "checkIn": _check_in,
+    "listMyPointEntries": _list_entries,
+    "reverseTransfer": _transfer,
+    "proposeAwards": _propose,
+    "approveAward": _award,
+    "redeem": _redeem,
+    "cancelRedemption": _cancel_redemption,
+    "listMyRedemptions": _list_redemptions,
+    "collectRedemption": _collect,
+    "charge": _take_charge,
+    "refundCharge": _refund,
+    "getStatement": _statement,
+    "getLeaderboard": _leaderboard,
+}
