@@ -10,12 +10,17 @@ from app.core.db import Session
 
 
 class Spent(NamedTuple):
-    """A refresh token after it was presented. ``was_fresh``: this call spent it."""
+    """A refresh token after it was presented. ``was_fresh``: this call spent it.
+
+    ``used_at``: when an earlier call had spent it. None for all who presented it at the
+    same moment, the winner and those who waited for its lock.
+    """
 
     family_id: UUID
     person_id: UUID
     expires_at: datetime
     revoked_at: datetime | None
+    used_at: datetime | None
     was_fresh: bool
 
 
@@ -28,12 +33,12 @@ INSERT INTO refresh_tokens (hash, family_id, expires_at) VALUES (:hash, :family,
 # The conditional update is the guard: of many who present one token, one spends it.
 SPEND = """
 WITH presented AS (
-    SELECT t.hash, t.family_id, t.expires_at, f.person_id, f.revoked_at
+    SELECT t.hash, t.family_id, t.expires_at, t.used_at, f.person_id, f.revoked_at
     FROM refresh_tokens t JOIN token_families f ON f.id = t.family_id WHERE t.hash = :hash
 ), spent AS (
     UPDATE refresh_tokens SET used_at = :at WHERE hash = :hash AND used_at IS NULL RETURNING hash
 )
-SELECT p.family_id, p.person_id, p.expires_at, p.revoked_at,
+SELECT p.family_id, p.person_id, p.expires_at, p.revoked_at, p.used_at,
        EXISTS (SELECT FROM spent) AS was_fresh
 FROM presented p
 """
@@ -66,10 +71,11 @@ async def insert_token(
 
 async def spend(session: Session, token_hash: bytes, at: datetime) -> Spent | None:
     """Spend a refresh token; None if it was never issued."""
-    row = (await session.execute(text(SPEND), {"hash": token_hash, "at": at})).one_or_none()
+    rows = (await session.execute(text(SPEND), {"hash": token_hash, "at": at})).mappings()
+    row = rows.one_or_none()
     if row is None:
         return None
-    return Spent(row.family_id, row.person_id, row.expires_at, row.revoked_at, row.was_fresh)
+    return Spent(**row)
 
 
 async def revoke_family(session: Session, family: UUID, at: datetime) -> None:

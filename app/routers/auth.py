@@ -45,7 +45,8 @@ async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> 
 )
 async def refresh(body: RefreshIn, request: Request, runtime: AppRuntime) -> LoginOut:
     """Trade a refresh token for its successor; the old one is dead."""
-    async with guessing(runtime, LOGIN_GUESS, address_of(request), TokenRefused, RefreshReused):
+    # Whoever has a spent token has not guessed it: only unknown ones count as guesses.
+    async with guessing(runtime, LOGIN_GUESS, address_of(request), TokenRefused):
         async with runtime.database.transaction() as tx:
             outcome = await auth.refresh(tx, runtime.tokens, body.refresh_token)
         if isinstance(outcome, auth.Revoked):

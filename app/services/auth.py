@@ -18,6 +18,8 @@ from app.schemas.people import LoginOut, PersonOut
 
 REFRESH_LIFETIME = timedelta(days=30)
 REFRESH_BYTES = 32
+# A phone may refresh from two pages at once: the loser is refused, and nobody is a thief.
+REUSE_GRACE = timedelta(seconds=5)
 
 
 class TokenRefused(Refusal):
@@ -26,7 +28,7 @@ class TokenRefused(Refusal):
 
 
 class RefreshReused(Refusal):
-    """Somebody holds a copy: the login that it came from is ended."""
+    """The token was spent. Unless that was a moment ago, its login is ended: there is a copy."""
 
     code, status, title = "auth.refresh_reused", 401, "Refresh token reused"
     zh, en = "登录凭证被重复使用，请重新登录", "This refresh token was used before; log in again."
@@ -69,12 +71,16 @@ async def refresh(tx: Session, tokens: Tokens, token: str) -> LoginOut | Revoked
     """Trade a refresh token for its successor.
 
     Returns Revoked when a spent token comes back: that must be committed, so it is no
-    exception. Raises TokenRefused for an unknown, expired or revoked one.
+    exception. Raises TokenRefused for an unknown, expired or revoked one, RefreshReused
+    for one that was spent less than REUSE_GRACE ago.
     """
-    spent = await queries.spend(tx, _hash(token), now())
-    if spent is None or spent.revoked_at is not None or spent.expires_at <= now():
+    at = now()
+    spent = await queries.spend(tx, _hash(token), at)
+    if spent is None or spent.revoked_at is not None or spent.expires_at <= at:
         raise TokenRefused
     if not spent.was_fresh:
+        if spent.used_at is None or at - spent.used_at < REUSE_GRACE:
+            raise RefreshReused
         await queries.revoke_family(tx, spent.family_id, now())
         return Revoked(spent.family_id)
     person = await people.find(tx, spent.person_id)

@@ -57,6 +57,8 @@ async def use(talk: Talk, wechat: Any) -> dict[str, str]:
     await talk.ask(422, "POST", "/auth/refresh", json=token | {"more": token["refresh_token"]})
     second = (await talk.ask(200, "POST", "/auth/refresh", json=token)).json()
     await talk.ask(401, "POST", "/auth/refresh", json=token)
+    logout = {"json": {"refresh_token": second["refresh_token"]}}
+    await talk.ask(204, "POST", "/auth/logout", **logout, **bearer)
     await talk.ask(401, "GET", "/me", **bearer)
     await talk.ask(
         401, "GET", "/me", headers={"Authorization": bearer["headers"]["Authorization"] + "x"}

@@ -7,13 +7,10 @@ import httpx
 from app.core.clock import now
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, bearer, log_in, wechat_code
+from tests.factories.logins import age, refresh
 from tests.factories.people import make_person
 
 API = "/api/v1"
-
-
-async def refresh(api: httpx.AsyncClient, token: str) -> httpx.Response:
-    return await api.post(f"{API}/auth/refresh", json={"refresh_token": token})
 
 
 async def test_a_first_login_makes_a_resident(api: httpx.AsyncClient) -> None:
@@ -91,9 +88,12 @@ async def test_a_refresh_gives_a_successor_of_the_same_shape(api: httpx.AsyncCli
     assert me.json()["id"] == login["person"]["id"]
 
 
-async def test_a_spent_refresh_token_kills_its_whole_family(api: httpx.AsyncClient) -> None:
+async def test_a_spent_refresh_token_kills_its_whole_family(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
     login = await log_in(api)
     successor = (await refresh(api, login["refresh_token"])).json()
+    await age(runtime, login["refresh_token"])
 
     reused = await refresh(api, login["refresh_token"])
 
@@ -104,14 +104,16 @@ async def test_a_spent_refresh_token_kills_its_whole_family(api: httpx.AsyncClie
 
 
 async def test_one_killed_family_leaves_the_persons_other_logins_alone(
-    api: httpx.AsyncClient,
+    api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     user = f"two-phones-{uuid4()}"
     phone, tablet = await log_in(api, user), await log_in(api, user)
-    await refresh(api, phone["refresh_token"])
+    killed = (await refresh(api, phone["refresh_token"])).json()
+    await age(runtime, phone["refresh_token"])
 
     await refresh(api, phone["refresh_token"])
 
+    assert (await refresh(api, killed["refresh_token"])).status_code == 401
     assert (await refresh(api, tablet["refresh_token"])).status_code == 200
     me = await api.get(f"{API}/me", headers=bearer(tablet["access_token"]))
     assert me.status_code == 200
