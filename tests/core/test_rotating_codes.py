@@ -1,7 +1,6 @@
 """Codes on a screen: worthless a minute later, and never for anything else."""
 
 import base64
-import random
 import string
 
 import pytest
@@ -105,16 +104,6 @@ def test_every_flipped_bit_is_refused(serial: int) -> None:
         flipped[bit // 8] ^= 1 << bit % 8
         with pytest.raises(CodeInvalid):
             codes.check(base64.urlsafe_b64encode(flipped).decode(), Action.check_in, AT)
-
-
-def test_no_guess_of_a_hundred_thousand_is_right() -> None:
-    rng = random.Random(20261122)
-    header = base64.urlsafe_b64decode(codes.make(Action.check_in, 7, AT).text)[:10]
-    for number in range(100_000):
-        # Half of them know all but the signature.
-        known = header if number % 2 else rng.randbytes(10)
-        text = base64.urlsafe_b64encode(known + rng.randbytes(14)).decode()
-        assert not accepted(text)
 
 
 @given(st.text(max_size=40) | st.text(ALPHABET, min_size=32, max_size=32))
