@@ -1,0 +1,94 @@
+"""A body that is too large is refused while it comes in, whoever sends it."""
+
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+
+import httpx
+import psutil
+import pytest
+
+from app.main import MAX_BODY_BYTES
+from tests.factories.http import assert_refused
+from tests.faults.server import Server, server
+from tests.faults.waiting import until
+
+PATH = "/api/v1/checkins"
+CHUNK = b"x" * 16 * 1024
+HUGE = 200 * 1024 * 1024
+MAX_GROWTH = 10 * 1024 * 1024
+DEADLINE_S = 60
+
+
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "chunked"])
+async def test_a_large_body_is_refused_before_it_is_read(
+    api: httpx.AsyncClient, *, declared: bool
+) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < 64 * MAX_BODY_BYTES:
+            sent += len(CHUNK)
+            yield CHUNK
+
+    headers = {"Content-Length": str(64 * MAX_BODY_BYTES)} if declared else {}
+    response = await api.post(PATH, content=body(), headers=headers)
+
+    assert_refused(response, 413, "request.too_large")
+    assert sent <= MAX_BODY_BYTES + 2 * len(CHUNK)
+
+
+async def test_a_body_within_the_limit_is_read(api: httpx.AsyncClient) -> None:
+    """The control: it is refused for want of a token, not for its length."""
+    response = await api.post(PATH, content=b" " * (MAX_BODY_BYTES - 2) + b"{}")
+
+    assert_refused(response, 401, "auth.token_invalid")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    with server(tmp_path_factory.mktemp("bodies") / "data", log_level="warning") as one:
+        assert httpx.post(one.url + PATH, json={}).status_code == 401, "warm"
+        yield one
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("declared", [True, False], ids=["with its length", "chunked"])
+def test_two_hundred_megabytes_do_not_fill_the_memory(running: Server, *, declared: bool) -> None:
+    before = memory(running)
+
+    answer, peak, sent = pour(running, declared=declared)
+
+    print(f"\nanswer {answer}, {sent} bytes taken, grown by {peak - before} bytes")  # noqa: T201
+    assert answer == 413
+    assert peak - before < MAX_GROWTH
+    assert httpx.get(f"{running.url}/healthz").status_code == 200
+
+
+def pour(running: Server, *, declared: bool) -> tuple[int, int, int]:
+    """Send 200 MB, or as much as the server takes, and go on after its answer.
+
+    Returns the status, the highest memory of the server meanwhile, and the bytes sent.
+    """
+    host, port = running.url.removeprefix("http://").split(":")
+    framing = f"Content-Length: {HUGE}" if declared else "Transfer-Encoding: chunked"
+    piece = CHUNK if declared else b"%x\r\n%b\r\n" % (len(CHUNK), CHUNK)
+    peak = sent = 0
+    with socket.create_connection((host, int(port)), DEADLINE_S) as connection:
+        head = f"POST {PATH} HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n"
+        connection.sendall(f"{head}{framing}\r\n\r\n".encode())
+        with suppress(ConnectionError):  # it may close on us
+            while sent < HUGE:
+                connection.sendall(piece)
+                sent += len(CHUNK)
+                if sent % (64 * len(CHUNK)) == 0:
+                    peak = max(peak, memory(running))
+        answer = connection.recv(4096)
+    until(lambda: httpx.get(f"{running.url}/healthz").status_code == 200)
+    return int(answer.split()[1]), max(peak, memory(running)), sent
+
+
+def memory(running: Server) -> int:
+    rss: int = psutil.Process(running.process.pid).memory_info().rss
+    return rss
