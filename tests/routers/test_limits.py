@@ -2,16 +2,19 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from app.deps import CODE_GUESS
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity
-from tests.factories.http import assert_refused
+from tests.factories.http import assert_refused, keyed
 from tests.factories.people import make_person
+from tests.factories.rewards import make_counter
 
 API = "/api/v1"
 
@@ -67,7 +70,33 @@ async def test_wrong_login_codes_run_out(scratch: ScratchFactory) -> None:
                 break
 
     assert_refused(response, 429, "request.rate_limited")
+    assert response.headers["ratelimit-policy"].startswith('"login"'), "and no wider limit"
     assert int(response.headers["retry-after"]) >= 1
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("charges", {"card_code": "0" * 18, "points": 1, "note": ""}),
+        ("redemptions/collect", {"pickup_code": "00000000"}),
+    ],
+)
+async def test_wrong_codes_at_a_counter_run_out(
+    scratch: ScratchFactory, path: str, body: dict[str, Any]
+) -> None:
+    async with limited(scratch) as (api, runtime):
+        guesser, honest = await make_counter(runtime), await make_counter(runtime)
+        for _ in range(4 * CODE_GUESS.burst):
+            response = await api.post(
+                f"{API}/merchant/{path}", headers=keyed(guesser.staff), json=body
+            )
+            if response.status_code == 429:
+                break
+        other = await api.post(f"{API}/merchant/{path}", headers=keyed(honest.staff), json=body)
+
+    assert_refused(response, 429, "request.rate_limited")
+    assert response.headers["ratelimit-policy"].startswith('"code"'), "and no wider limit"
+    assert other.status_code in {404, 422}
 
 
 async def test_a_row_that_stays_locked_makes_the_service_busy(
