@@ -17,6 +17,8 @@ from app.integrations.wechat import WechatSession
 from app.main import create_app
 
 CANARY = WechatSession(openid="canary-openid", unionid=None, session_key="canary-session-key")
+KEY = "canary-idempotency-key"
+NOTHING = "00000000-0000-0000-0000-000000000000"
 FAILING = {
     "login": "app.queries.auth.insert_token",
     "card": "app.services.cards.CardCodeOut",
@@ -52,6 +54,8 @@ async def use(talk: Talk, wechat: Any) -> dict[str, str]:
         await talk.ask(500, "GET", "/me/card/code", **bearer)
     charge = {"card_code": card["code"], "points": 1}
     await talk.ask(403, "POST", "/merchant/charges", json=charge, **bearer)
+    keyed = {"headers": bearer["headers"] | {"Idempotency-Key": KEY}}
+    await talk.ask(404, "POST", "/redemptions", json={"reward_id": NOTHING}, **keyed)
     token = {"refresh_token": first["refresh_token"]}
     await talk.ask(422, "POST", "/auth/refresh", json={"refresh_token": [token["refresh_token"]]})
     await talk.ask(422, "POST", "/auth/refresh", json=token | {"more": token["refresh_token"]})
@@ -71,6 +75,7 @@ async def use(talk: Talk, wechat: Any) -> dict[str, str]:
         "second refresh token": second["refresh_token"],
         "access token": first["access_token"],
         "card code": card["code"],
+        "Idempotency-Key": KEY,
         "wechat secret": "canary-wechat-secret",
         "secret key": "canary-secret-key-of-32-bytes-and-more",
     }
