@@ -237,9 +237,6 @@ async def _show_codes(runtime: Runtime, person: TestPerson, number: int) -> list
 
 
 async def _charge_all(runtime: Runtime, till: Till, codes: list[str]) -> Counter[Any]:
-    merchant = till.merchant
-    commands = [
-        ChargeCommand(merchant.id, merchant.org_id, till.staff.id, code, 1, "") for code in codes
-    ]
+    commands = [ChargeCommand(till.staff.id, code, 1, "") for code in codes]
     async with runtime.database.transaction() as tx:
         return Counter(map(type, await redemptions.charge(tx, commands, now())))
