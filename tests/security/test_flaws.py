@@ -61,7 +61,8 @@ def run(tree: Path, tests: list[str], worker_number: int) -> Outcome:
     report = tree / "report.xml"
     kept = {name: v for name, v in os.environ.items() if not name.startswith(("QX_", "PYTEST"))}
     ours = {"QX_TEST_DATA_DIR": str(DATA_DIR), "PYTEST_XDIST_WORKER": f"gw{worker_number + 4}"}
-    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-q", f"--junitxml={report}"]
+    places = [f"--junitxml={report}", f"--basetemp={tree / 'tmp'}"]
+    command = [sys.executable, "-m", "pytest", "-p", "no:xdist", "-q", *places]
     done = subprocess.run(  # noqa: S603 - our own tests
         [*command, *tests],
         cwd=tree,
