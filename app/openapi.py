@@ -5,8 +5,8 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.access import BEARER
 from app.core.problems import Problem
-from app.deps import BEARER
 
 SCHEMA_PATH = "#/components/schemas/{model}"
 

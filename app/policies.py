@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.deps import Policy
+from app.access import Policy
 
 # The pages of the documentation, which show the public document and nothing else, and the
 # sandbox, which has no policy because production has no sandbox.

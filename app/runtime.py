@@ -1,5 +1,7 @@
 """The runtime: everything a process needs to serve a request or to run a job, made once."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ from fastapi import FastAPI
 from app.core.batching import Batcher
 from app.core.clock import now
 from app.core.db import Database, Retry, Session
-from app.core.errors import Refusal
+from app.core.errors import Busy, Refusal
 from app.core.keys import Vault
 from app.core.ratelimit import RateLimiter
 from app.core.redis import Breaker, Redis, connect
@@ -36,6 +38,7 @@ from app.services.redemptions import ChargeCommand
 from app.services.signups import Claim, Claimed
 
 LIST_ATTEMPTS = 3
+START_PATIENCE_S = 60.0
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -84,8 +87,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         transport, base_url = httpx.ASGITransport(sandbox), "http://wechat.sandbox"
     http = httpx.AsyncClient(base_url=base_url, transport=transport)
     try:
-        async with database.read() as tx:
-            await require_protected_ledger(tx)
+        await _first_look(database)
         yield Runtime(
             settings=settings,
             database=database,
@@ -112,6 +114,23 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         await http.aclose()
         await redis.aclose()
         await database.close()
+
+
+async def _first_look(database: Database) -> None:
+    """Check the role that we connect as, as soon as PostgreSQL answers.
+
+    A worker that starts while PostgreSQL is away waits for it: uvicorn ends all of its
+    workers when one fails to start. Raises LedgerUnprotected; Busy after a minute.
+    """
+    deadline = time.monotonic() + START_PATIENCE_S
+    while True:
+        try:
+            async with database.read() as tx:
+                return await require_protected_ledger(tx)
+        except Busy:
+            if time.monotonic() > deadline:
+                raise
+            await asyncio.sleep(0.5)
 
 
 def _commands(

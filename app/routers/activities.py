@@ -6,22 +6,11 @@ from typing import Annotated
 import segno
 from fastapi import Query, Request, Response
 
+from app.access import ANYONE, ORGANIZER, allow, caller_of, runtime_of
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, rendered
-from app.deps import (
-    ANYONE,
-    ORGANIZER,
-    AppRuntime,
-    Caller,
-    CurrentPerson,
-    PageQuery,
-    Reader,
-    Tx,
-    allow,
-    caller_of,
-    runtime_of,
-)
+from app.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
 from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Moment, Nothing, Page, Text

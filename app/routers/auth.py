@@ -2,18 +2,10 @@
 
 from fastapi import Request, Response
 
+from app.access import ANYONE, LOGIN_GUESS, RESIDENT, address_of, allow, guessing
 from app.core.errors import Refusal
 from app.core.routes import Router
-from app.deps import (
-    ANYONE,
-    LOGIN_GUESS,
-    RESIDENT,
-    AppRuntime,
-    CurrentPerson,
-    address_of,
-    allow,
-    guessing,
-)
+from app.deps import AppRuntime, CurrentPerson
 from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatLimited, WechatUnavailable
 from app.schemas.people import LoginOut, RefreshIn, WechatLoginIn
 from app.services import auth

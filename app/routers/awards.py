@@ -2,17 +2,11 @@
 
 from fastapi import Response
 
+from app.access import ORGANIZER, allow
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import (
-    KEY_REFUSALS,
-    ORGANIZER,
-    CurrentPerson,
-    IdempotencyKey,
-    Tongue,
-    Tx,
-    allow,
-)
+from app.deps import CurrentPerson, IdempotencyKey, Tongue, Tx
+from app.once import KEY_REFUSALS
 from app.schemas.awards import AwardOut, AwardsIn, AwardsOut
 from app.schemas.base import Nothing
 from app.services import awards

@@ -1,7 +1,8 @@
 """The caller's 青享卡."""
 
+from app.access import RESIDENT, allow
 from app.core.routes import Router
-from app.deps import RESIDENT, CurrentPerson, Reader, Tx, allow
+from app.deps import CurrentPerson, Reader, Tx
 from app.schemas.cards import CardCodeOut, CardOut
 from app.services import cards
 from app.services.cards import CardNotFound

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
+from app.access import CODE_GUESS, RESIDENT, allow, person_of, runtime_of
 from app.core.clock import now
 from app.core.outcomes import single
 from app.core.problems import language_of
 from app.core.routes import Router
-from app.deps import CODE_GUESS, RESIDENT, allow, person_of, runtime_of
 from app.schemas.checkins import CheckinIn, CheckinResultOut
 from app.services import checkins
 from app.services.activities import ActivityNotOpen

@@ -5,10 +5,11 @@ from typing import Literal
 from fastapi import Response
 from pydantic import BaseModel
 
+from app.access import PROBE, allow
 from app.core.metrics import exposition
 from app.core.redis import RedisDown
 from app.core.routes import Router
-from app.deps import PROBE, AppRuntime, allow
+from app.deps import AppRuntime
 from app.services import health
 
 router = Router(root="", tags=["health"])

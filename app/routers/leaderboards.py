@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from app.access import ANYONE, allow, caller_of, runtime_of
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, rendered
-from app.deps import ANYONE, allow, caller_of, runtime_of
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
 from app.services.leaderboards import Board, Look
 from app.services.orgs import OrgNotFound

@@ -2,22 +2,11 @@
 
 from fastapi import Request, Response
 
+from app.access import ADMINISTRATOR, RESIDENT, allow, person_of, runtime_of
 from app.core.ids import PathId
 from app.core.routes import Router, known_tag, rendered
-from app.deps import (
-    ADMINISTRATOR,
-    KEY_REFUSALS,
-    RESIDENT,
-    CurrentPerson,
-    CursorQuery,
-    IdempotencyKey,
-    LimitQuery,
-    Reader,
-    Tx,
-    allow,
-    person_of,
-    runtime_of,
-)
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.once import KEY_REFUSALS
 from app.schemas.base import Page
 from app.schemas.ledger import EntryOut, PointsOut, ReversalIn, ReversalOut
 from app.services import awards, ledger

@@ -4,22 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from app.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing, person_of, runtime_of
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import (
-    CODE_GUESS,
-    KEY_REFUSALS,
-    MERCHANT_STAFF,
-    AppRuntime,
-    CurrentPerson,
-    IdempotencyKey,
-    Reader,
-    Tx,
-    allow,
-    guessing,
-    person_of,
-    runtime_of,
-)
+from app.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
+from app.once import KEY_REFUSALS
 from app.schemas.redemptions import (
     ChargeIn,
     ChargeOut,

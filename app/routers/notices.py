@@ -1,7 +1,8 @@
 """The caller's inbox."""
 
+from app.access import RESIDENT, allow
 from app.core.routes import Router
-from app.deps import RESIDENT, CurrentPerson, PageQuery, Reader, allow
+from app.deps import CurrentPerson, PageQuery, Reader
 from app.schemas.base import Page
 from app.schemas.notices import NoticeOut
 from app.services import notices

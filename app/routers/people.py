@@ -1,7 +1,8 @@
 """The caller."""
 
+from app.access import RESIDENT, allow
 from app.core.routes import Router
-from app.deps import RESIDENT, CurrentPerson, Reader, Tx, allow
+from app.deps import CurrentPerson, Reader, Tx
 from app.schemas.people import MeIn, MeOut
 from app.services import people
 

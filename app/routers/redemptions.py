@@ -2,18 +2,11 @@
 
 from fastapi import Response
 
+from app.access import RESIDENT, allow
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import (
-    KEY_REFUSALS,
-    RESIDENT,
-    CurrentPerson,
-    IdempotencyKey,
-    PageQuery,
-    Reader,
-    Tx,
-    allow,
-)
+from app.deps import CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
+from app.once import KEY_REFUSALS
 from app.schemas.base import Nothing, Page
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
 from app.services import redemptions

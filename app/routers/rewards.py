@@ -1,8 +1,9 @@
 """The list of rewards."""
 
+from app.access import ANYONE, allow
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import ANYONE, PageQuery, Reader, allow
+from app.deps import PageQuery, Reader
 from app.schemas.base import Page
 from app.schemas.rewards import RewardOut
 from app.services import rewards

@@ -2,19 +2,11 @@
 
 from fastapi import Request, Response
 
+from app.access import RESIDENT, allow, person_of, runtime_of
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router
-from app.deps import (
-    RESIDENT,
-    CurrentPerson,
-    PageQuery,
-    Reader,
-    Tx,
-    allow,
-    person_of,
-    runtime_of,
-)
+from app.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.schemas.base import Nothing, Page
 from app.schemas.signups import SignupOut
 from app.services import signups

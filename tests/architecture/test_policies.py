@@ -7,9 +7,9 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app import main, routers
+from app.access import ANYONE, Policy, allow
 from app.core.routes import Router
 from app.core.settings import Settings
-from app.deps import ANYONE, Policy, allow
 from app.main import create_app
 from app.policies import PolicyUndeclared, policy_of, require_policies, routes_with_policies
 from app.routers import health

@@ -10,9 +10,10 @@ from fastapi import Depends, FastAPI, Request
 from pydantic import BaseModel
 from sqlalchemy import text
 
+from app.access import ANYONE, allow
 from app.core.db import Retry, Session
 from app.core.routes import Router
-from app.deps import ANYONE, Tx, _transaction, allow
+from app.deps import Tx, _transaction
 from app.main import create_app
 from app.queries import outbox
 from app.runtime import Runtime

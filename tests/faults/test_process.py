@@ -11,8 +11,8 @@ import httpx
 import psutil
 import pytest
 
+from app.access import LOGIN_GUESS
 from app.core.embedded.places import Places
-from app.deps import LOGIN_GUESS
 from tests.faults.server import PROJECT, Server, environment, free_port, left_behind, run, server
 from tests.faults.waiting import until
 

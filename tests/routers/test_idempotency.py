@@ -6,8 +6,8 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from app.access import CODE_GUESS
 from app.core.ratelimit import TAG
-from app.deps import CODE_GUESS
 from app.models.people import Role
 from app.queries import idempotency, people
 from app.runtime import Runtime

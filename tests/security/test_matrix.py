@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from app.access import ANYONE, allow
 from app.core.routes import Router
-from app.deps import ANYONE, allow
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed
 from tests.security.asks import MAKERS, Ask

@@ -1,0 +1,84 @@
+"""Once: a write under an Idempotency-Key, alone in its transaction or joined to a list."""
+
+from collections.abc import Awaitable, Callable
+from hashlib import sha256
+from typing import Any, TypeVar
+from uuid import UUID
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+
+from app.access import runtime_of
+from app.core.batching import Batcher
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.core.outcomes import single
+from app.core.problems import MEDIA_TYPE, problem
+from app.core.ratelimit import Limit
+from app.services import idempotency
+from app.services.idempotency import Attempt, Replied, Reply
+
+KEY_REFUSALS = (
+    idempotency.KeyMissing,
+    idempotency.KeyMalformed,
+    idempotency.KeyReused,
+    idempotency.KeyInFlight,
+)
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class Once:
+    """Runs a write once for an Idempotency-Key; a repeat gets the first reply, byte for byte."""
+
+    def __init__(self, request: Request, key: str, person_id: UUID, body: bytes) -> None:
+        self._request = request
+        self._key = (person_id, key)
+        text = f"{request.method} {request.url.path}\n".encode()
+        self._fingerprint = sha256(text + body).digest()
+
+    async def run(
+        self, tx: Session, status: int, work: Callable[[], Awaitable[BaseModel]]
+    ) -> Response:
+        """Do the work in the transaction, or replay."""
+        attempt = Attempt(self._key, self._fingerprint, None, self._renderer(status))
+        return _reply(await idempotency.run_one(tx, attempt, work))
+
+    async def join(
+        self,
+        commands: Batcher[Attempt[C, R], Replied | Refusal],
+        command: C,
+        status: int,
+        *,
+        guess: Limit,
+        wrong: type[Refusal],
+    ) -> Response:
+        """Let the work join a list, or replay.
+
+        As with ``guessing``, what was ``wrong`` counts against the limit of guesses.
+        """
+        limiter, client = runtime_of(self._request).limiter, str(self._key[0])
+        too_many = (await limiter.check(guess, client)).refusal()
+        attempt = Attempt(
+            self._key, self._fingerprint, command, self._renderer(status), instead=too_many
+        )
+        replied = single([await commands.submit(attempt)])
+        if isinstance(replied.refusal, wrong):
+            await limiter.charge(guess, client)
+        return _reply(replied)
+
+    def _renderer(self, status: int) -> Callable[[Any], Reply]:
+        def render(outcome: BaseModel | Refusal) -> Reply:
+            if isinstance(outcome, Refusal):
+                rendered = problem(self._request, outcome)
+                return Reply(rendered.status_code, bytes(rendered.body))
+            return Reply(status, outcome.model_dump_json().encode())
+
+        return render
+
+
+def _reply(replied: Replied) -> Response:
+    reply = replied.reply
+    headers = {"Idempotency-Replayed": "true"} if replied.is_replay else {}
+    media_type = MEDIA_TYPE if reply.status >= 400 else "application/json"
+    return Response(reply.body, reply.status, headers, media_type)
