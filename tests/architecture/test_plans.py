@@ -12,9 +12,10 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import asyncpg
 import pytest
 import pytest_asyncio
-from sqlalchemy import event
+from sqlalchemy import Engine, event
 
 from app.core.embedded import Engines, create_database, drop_database
 from app.core.embedded.databases import connect
@@ -82,19 +83,25 @@ async def crowd(
 
 
 async def statements_of(read: Read, world: World) -> list[Statement]:
-    """Return what a read sends to PostgreSQL."""
+    """Return what a read sends to PostgreSQL, through SQLAlchemy and past it."""
     caught: list[Statement] = []
 
     def catch(_c: Any, _k: Any, sql: str, values: tuple[Any, ...], *_: Any) -> None:
         caught.append(Statement(sql, values))
 
-    engine = world.runtime.database.engine.sync_engine
-    event.listen(engine, "before_cursor_execute", catch)
-    try:
-        async with world.runtime.database.read() as tx:
-            assert read.items(await read.ask(world, tx)) >= 0
-    finally:
-        event.remove(engine, "before_cursor_execute", catch)
+    def catch_fetch(sent: asyncpg.connection.LoggedQuery) -> None:
+        caught.append(Statement(sent.query, tuple(sent.args)))
+
+    async with world.runtime.database.read() as tx:
+        connection = await (await tx.connection()).get_raw_connection()
+        driver: Any = connection.driver_connection
+        event.listen(Engine, "before_cursor_execute", catch)
+        try:
+            with driver.query_logger(catch_fetch):
+                assert read.items(await read.ask(world, tx)) >= 0
+                await asyncio.sleep(0)  # the logger is called in the loop's next turn
+        finally:
+            event.remove(Engine, "before_cursor_execute", catch)
     assert caught, f"{read.name} sent nothing"
     return caught
 
