@@ -1,0 +1,96 @@
+"""The service with one guard taken out, for negative controls: never a switch inside app/.
+
+Each function is an application factory for uvicorn. ``flawed`` serves one of them on the
+engines of a running service, beside it.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+from typing import Any
+
+from fastapi import FastAPI
+
+from app.core.db import Database, Session
+from app.main import create_app
+from bench.service import Service, running
+from tests.faults.server import free_port
+
+LATE_S = 0.5
+_later: set["asyncio.Task[Any]"] = set()
+
+
+@contextmanager
+def flawed(one: Service, flaw: str, *, workers: int = 1, **environment: str) -> Iterator[Service]:
+    """Serve the flawed application on the engines of ``one``."""
+    settings, port = one.settings, free_port()
+    assert settings.database_url is not None
+    assert settings.redis_url is not None
+    variables = {
+        "QX_DATA_DIR": str(settings.data_dir),
+        "QX_DATABASE_URL": settings.database_url,
+        "QX_REDIS_URL": settings.redis_url,
+        "QX_LOG_FORMAT": "json",
+        **environment,
+    }
+    command = [
+        *(sys.executable, "-m", "uvicorn", f"tests.faults.flaws:{flaw}", "--factory"),
+        *("--port", str(port), "--workers", str(workers), "--no-access-log"),
+    ]
+    url = f"http://127.0.0.1:{port}"
+    with running(command, variables, settings.data_dir / f"{flaw}.log", f"{url}/readyz") as process:
+        yield Service(url, settings, process)
+
+
+def reply_before_commit() -> FastAPI:
+    """Answer first and commit half a second later."""
+    orderly = Database.transaction
+
+    @asynccontextmanager
+    async def hasty(self: Database) -> AsyncIterator[Session]:
+        transaction = orderly(self)
+        session = await transaction.__aenter__()
+        try:
+            yield session
+        except BaseException as error:
+            await transaction.__aexit__(type(error), error, error.__traceback__)
+            raise
+        task = asyncio.create_task(_end_late(transaction))
+        _later.add(task)
+        task.add_done_callback(_later.discard)
+
+    _replace(Database, "transaction", hasty)
+    return create_app()
+
+
+async def _end_late(transaction: Any) -> None:
+    await asyncio.sleep(LATE_S)
+    await transaction.__aexit__(None, None, None)
+
+
+def keys_forgotten() -> FastAPI:
+    """Do the work again at each repetition of a key."""
+    from app.services import idempotency
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    _replace(idempotency, "begin", nothing)
+    _replace(idempotency, "complete", nothing)
+    return create_app()
+
+
+def without_time_outs() -> FastAPI:
+    """Wait for PostgreSQL as long as it takes."""
+    from app import runtime
+
+    _replace(runtime, "Database", partial(Database, patient=True))
+    return create_app()
+
+
+def _replace(place: Any, name: str, flaw: Any) -> None:
+    """Take a guard out; fail if it is not there any more."""
+    assert hasattr(place, name), f"{place} has no {name}: mend the control"
+    setattr(place, name, flaw)

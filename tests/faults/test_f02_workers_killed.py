@@ -1,0 +1,120 @@
+"""F2: the processes that answer HTTP are killed while people sign up, check in and pay."""
+
+import asyncio
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
+
+import psutil
+import pytest
+
+from bench.service import WORKERS, Service
+from tests.faults.flaws import flawed
+from tests.faults.load import Ask, Load, Reply
+from tests.faults.measured import Measured
+from tests.faults.stage import Stage, stage, struck
+from tests.faults.victims import kill
+from tests.faults.waiting import until
+
+pytestmark = pytest.mark.faults
+
+CHECKINS, SIGNUPS, CHARGES = 12_000, 4_000, 4_000
+KILLS_EACH = 20
+CHARGED = 3
+DEADLINE_S = 400
+WORKER_START_S = 60
+FEW = 300
+
+
+@pytest.fixture(scope="module")
+async def one() -> AsyncIterator[Stage]:
+    async with stage() as found:
+        yield found
+
+
+async def test_nothing_acknowledged_is_lost_and_a_retry_gets_the_first_reply(
+    one: Stage, measured: Measured
+) -> None:
+    scans = await one.checkins(CHECKINS)
+    claims, charges = await one.signups(SIGNUPS), await one.charges(CHARGES, CHARGED)
+    asks = [*scans, *claims, *charges]
+    random.Random(2).shuffle(asks)
+    load, killer, started = one.load(asks), Killer(one.service), time.monotonic()
+    async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
+        group.create_task(load.run())
+        group.create_task(struck(load, KILLS_EACH * WORKERS, len(asks), killer.strike))
+    taken, broken = time.monotonic() - started, load.statuses[0]
+    measured("F2", "kills, acknowledged", f"{len(killer.killed)}, {len(load.good):,}")
+    measured("F2", "seconds, connections broken", f"{taken:.0f}, {broken:,}")
+    assert len(load.good) == len(asks), load.statuses
+
+    again = one.load(asks)
+    async with asyncio.timeout(DEADLINE_S):
+        await again.run()
+    other = different(load.good, again.good)
+    lost = await one.lost_checkins([pair for pair in load.good if pair[0] in set(scans)])
+    doubled = await one.awarded_twice([*scans, *charges])
+    wrong = await one.balances_other_than(charges, 10 - CHARGED)
+    measured("F2", "acknowledged and lost, doubled", f"{lost}, {doubled + wrong}")
+    measured("F2", "retries with another reply than the first", f"{other} of {len(asks):,}")
+    assert (lost, doubled, wrong, other) == (0, 0, 0, 0)
+    assert await one.ledger_differences() == []
+
+
+async def test_control_a_reply_before_the_commit_is_lost(one: Stage, measured: Measured) -> None:
+    asks = await one.checkins(FEW)
+    with flawed(one.service, "reply_before_commit", workers=2) as hasty:
+        load = Load(int(hasty.url.rsplit(":", 1)[1]), asks, connections=16)
+        async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+            group.create_task(load.run())
+            await struck(load, 1, 60, lambda: kill(hasty.workers()))
+            load.stopped = True
+    lost = await one.lost_checkins(load.good)
+    measured("F2", "control: lost when replied before commit", f"{lost} of {len(load.good)}")
+    assert lost > 0
+
+
+async def test_control_without_keys_a_retry_gets_another_reply(
+    one: Stage, measured: Measured
+) -> None:
+    asks = await one.charges(20)
+    with flawed(one.service, "keys_forgotten") as forgetful:
+        first, again = (Load(int(forgetful.url.rsplit(":", 1)[1]), asks) for _ in range(2))
+        async with asyncio.timeout(60):
+            await first.run()
+            await again.run()
+    other = different(first.kept, again.kept)
+    measured("F2", "control: other replies without keys", f"{other} of {len(asks)}")
+    assert (len(first.good), other) == (len(asks), len(asks))
+
+
+class Killer:
+    """Kills the workers by turns, each as soon as it serves somebody."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self.killed: list[int] = []
+
+    def strike(self) -> None:
+        until(lambda: self._serving() is not None, WORKER_START_S)
+        victim = self._serving()
+        assert victim is not None
+        kill([victim])
+        self.killed.append(victim.pid)
+
+    def _serving(self) -> psutil.Process | None:
+        """The oldest of the living workers with connections: the one whose turn it is."""
+        for worker in sorted(self._service.workers(), key=lambda each: each.create_time()):
+            with suppress(psutil.Error):
+                connections = worker.net_connections("tcp")
+                if any(each.status == psutil.CONN_ESTABLISHED for each in connections):
+                    return worker
+        return None
+
+
+def different(first: Sequence[tuple[Ask, Reply]], again: Sequence[tuple[Ask, Reply]]) -> int:
+    """Count the requests whose second reply has another body; 200 may repeat a 201."""
+    bodies = {ask: reply.body for ask, reply in first}
+    same = sum(bodies.get(ask) == reply.body for ask, reply in again)
+    return len(bodies) - same
