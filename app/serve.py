@@ -32,6 +32,9 @@ LOOK_EVERY_S = 0.2
 GRACE_S = 10
 # Longer than a proxy keeps its side open: who closes first must not be us.
 KEEP_ALIVE_S = 75
+# uvicorn kills a worker that is silent for 5 s: on busy cores one that is just starting,
+# again and again, and gives up a rolling restart.
+WORKER_SILENT_S = 30
 
 
 class PortTaken(Exception):
@@ -79,6 +82,7 @@ def serve(settings: Settings) -> None:
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
+            timeout_worker_healthcheck=WORKER_SILENT_S,
         )
 
 

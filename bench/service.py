@@ -31,10 +31,18 @@ class Service:
     settings: Settings
     process: psutil.Process
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rsplit(":", 1)[1])
+
     def workers(self) -> list[psutil.Process]:
         """The processes that answer HTTP."""
-        children = self.process.children()
-        return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+        found = []
+        for child in self.process.children():
+            with suppress(psutil.Error):  # it may have died a moment ago
+                if "spawn_main" in " ".join(child.cmdline()):
+                    found.append(child)
+        return found
 
     def cpu_seconds(self) -> dict[str, float]:
         """What each part of the service has used of the cores until now."""
@@ -61,12 +69,14 @@ class Service:
 
 
 @contextmanager
-def service(port: int, *, workers: int = WORKERS, **environment: str) -> Iterator[Service]:
-    """Serve on fresh engines in a directory that goes with the block."""
+def service(
+    port: int, *, workers: int = WORKERS, data_dir: Path | None = None, **environment: str
+) -> Iterator[Service]:
+    """Serve on fresh engines, in a directory that goes with the block unless one is given."""
     with TemporaryDirectory(prefix="qingxiang-bench-") as name:
-        data_dir = Path(name)
+        data_dir = data_dir or Path(name)
         variables = {
-            "QX_DATA_DIR": name,
+            "QX_DATA_DIR": str(data_dir),
             "QX_PORT": str(port),
             "QX_WORKERS": str(workers),
             "QX_LOG_FORMAT": "json",

@@ -6,7 +6,7 @@ engines of a running service, beside it.
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from typing import Any
@@ -87,6 +87,42 @@ def without_time_outs() -> FastAPI:
     from app import runtime
 
     _replace(runtime, "Database", partial(Database, patient=True))
+    return create_app()
+
+
+def unchanged() -> FastAPI:
+    """For controls whose flaw lies in how the service is operated."""
+    return create_app()
+
+
+def full_disk_unknown() -> FastAPI:
+    """Take a full disk for a fault of the program."""
+    from app.core import db
+
+    _replace(db, "_GONE", db._GONE - {"53100"})
+    return create_app()
+
+
+def patient_with_redis() -> FastAPI:
+    """Wait for Redis as long as its library does."""
+    from app.core import redis
+
+    async def wait(_: redis.Breaker, answer: Awaitable[Any]) -> Any:
+        return await answer
+
+    _replace(redis.Breaker, "_in_time", wait)
+    _replace(redis, "SOCKET_TIMEOUT_S", 5.0)
+    return create_app()
+
+
+def open_without_redis() -> FastAPI:
+    """Let everybody guess while Redis is down."""
+    from app.core.ratelimit import Limit, RateLimiter, Verdict
+
+    def let_through(_: RateLimiter, limit: Limit, __: str) -> Verdict:
+        return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
+
+    _replace(RateLimiter, "_without_redis", let_through)
     return create_app()
 
 

@@ -128,8 +128,10 @@ class Connection(asyncio.Protocol):
 class Load:
     """Requests sent by ``connections`` phones; with a ``rate``, so many a second fall due.
 
-    ``insist``: a phone that is told when to come back (429, 503, a key in flight), or loses
-    its connection, tries again until it has a final reply. Everything that happened is kept.
+    A phone that is told when to come back (429, 503, a key in flight) does, unless it does
+    not ``insist``. One that gets no reply tries again at once, and gives up after so many
+    ``breaks`` in a row. It opens a new connection after ``renew`` requests. Everything that
+    happened is kept.
     """
 
     port: int
@@ -137,7 +139,10 @@ class Load:
     connections: int = 64
     rate: float | None = None
     insist: bool = True
+    breaks: int | None = None
+    renew: int | None = None
     kept: list[tuple[Ask, Reply]] = field(default_factory=list)
+    given_up: list[Ask] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
     stopped: bool = False
 
@@ -165,19 +170,31 @@ class Load:
         step = self.connections / self.rate if self.rate else 0.0
         due = started + (number / self.rate if self.rate else 0.0)
         try:
-            for ask in source:
+            for sent, ask in enumerate(source, start=1):
                 if (wait := due - time.monotonic()) > 0:
                     await asyncio.sleep(wait)
                 if self.stopped:
                     return
                 await self._send(connection, ask, due if self.rate else time.monotonic())
                 due += step
+                if self.renew is not None and sent % self.renew == 0:
+                    connection.close()
         finally:
             connection.close()
 
     async def _send(self, connection: Connection, ask: Ask, due: float) -> None:
-        while not await self._try(connection, ask, due) and self.insist and not self.stopped:
-            await asyncio.sleep(PAUSE_S)
+        breaks = 0
+        while not await self._try(connection, ask, due) and not self.stopped:
+            if self.attempts[-1].says_when:
+                if not self.insist:
+                    return
+                breaks = 0
+                await asyncio.sleep(PAUSE_S)
+            else:
+                breaks += 1
+                if breaks == self.breaks:
+                    self.given_up.append(ask)
+                    return
             due = time.monotonic()
 
     async def _try(self, connection: Connection, ask: Ask, due: float) -> bool:

@@ -2,12 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import cycle
 from pathlib import Path
+from random import Random
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -24,7 +25,7 @@ from app.models.activities import Activity
 from app.runtime import Runtime, open_runtime
 from app.services import ledger
 from bench.crowd import Crowd, Resident, lists
-from bench.service import WORKERS, Service, service
+from bench.service import Service, service
 from tests.faults.load import Ask, Load, Reply
 from tests.faults.server import free_port
 from tests.faults.victims import postgres_of
@@ -62,10 +63,6 @@ class Stage:
     service: Service
     runtime: Runtime
     crowd: Crowd
-
-    @property
-    def port(self) -> int:
-        return int(self.service.url.rsplit(":", 1)[1])
 
     @property
     def data_dir(self) -> Path:
@@ -117,6 +114,23 @@ class Stage:
             for one, code, clerk in zip(people, codes, cycle(staff), strict=False)
         ]
 
+    async def reads(self, number: int) -> list[Ask]:
+        """People who look at their points, their passbook and what is on."""
+        people = await self.residents(number)
+        await self.crowd.give_points(people, 10)
+        paths = cycle(("/me/points", "/me/points/entries", "/activities?limit=20"))
+        return [
+            Ask("GET", f"{API}{path}", one.id, one.token)
+            for one, path in zip(people, paths, strict=False)
+        ]
+
+    async def mixture(self, number: int) -> list[Ask]:
+        """So many of each kind, shuffled. All may be repeated."""
+        asks = await self.checkins(number) + await self.signups(number)
+        asks += await self.charges(number) + await self.reads(number)
+        Random(len(asks)).shuffle(asks)
+        return asks
+
     def screen(self, activity: Activity) -> Callable[[], str]:
         """The body of a scan of what the activity's screen shows at that moment."""
 
@@ -128,8 +142,8 @@ class Stage:
 
         return lambda: shown(int(now().timestamp()) // STEP_SECONDS)
 
-    def load(self, asks: Sequence[Ask], **options: Any) -> Load:
-        return Load(self.port, asks, **options)
+    def load(self, asks: Iterable[Ask], **options: Any) -> Load:
+        return Load(self.service.port, asks, **options)
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Session]:
@@ -183,9 +197,9 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(*, workers: int = WORKERS, **environment: str) -> AsyncIterator[Stage]:
+async def stage(data_dir: Path | None = None) -> AsyncIterator[Stage]:
     """Serve on fresh engines; both are gone at the end."""
-    with service(free_port(), workers=workers, **environment) as one:
+    with service(free_port(), data_dir=data_dir) as one:
         async with open_runtime(one.settings) as opened:
             assert one.settings.database_url is not None
             database = Database(one.settings.database_url, pool_size=4, patient=True)

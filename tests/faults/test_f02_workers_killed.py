@@ -4,9 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import suppress
 
-import psutil
 import pytest
 
 from bench.service import WORKERS, Service
@@ -14,7 +12,7 @@ from tests.faults.flaws import flawed
 from tests.faults.load import Ask, Load, Reply
 from tests.faults.measured import Measured
 from tests.faults.stage import Stage, stage, struck
-from tests.faults.victims import kill
+from tests.faults.victims import kill, serving
 from tests.faults.waiting import until
 
 pytestmark = pytest.mark.faults
@@ -65,7 +63,7 @@ async def test_nothing_acknowledged_is_lost_and_a_retry_gets_the_first_reply(
 async def test_control_a_reply_before_the_commit_is_lost(one: Stage, measured: Measured) -> None:
     asks = await one.checkins(FEW)
     with flawed(one.service, "reply_before_commit", workers=2) as hasty:
-        load = Load(int(hasty.url.rsplit(":", 1)[1]), asks, connections=16)
+        load = Load(hasty.port, asks, connections=16)
         async with asyncio.timeout(60), asyncio.TaskGroup() as group:
             group.create_task(load.run())
             await struck(load, 1, 60, lambda: kill(hasty.workers()))
@@ -80,7 +78,7 @@ async def test_control_without_keys_a_retry_gets_another_reply(
 ) -> None:
     asks = await one.charges(20)
     with flawed(one.service, "keys_forgotten") as forgetful:
-        first, again = (Load(int(forgetful.url.rsplit(":", 1)[1]), asks) for _ in range(2))
+        first, again = (Load(forgetful.port, asks) for _ in range(2))
         async with asyncio.timeout(60):
             await first.run()
             await again.run()
@@ -97,20 +95,10 @@ class Killer:
         self.killed: list[int] = []
 
     def strike(self) -> None:
-        until(lambda: self._serving() is not None, WORKER_START_S)
-        victim = self._serving()
-        assert victim is not None
+        until(lambda: serving(self._service) != [], WORKER_START_S)
+        victim = serving(self._service)[0]
         kill([victim])
         self.killed.append(victim.pid)
-
-    def _serving(self) -> psutil.Process | None:
-        """The oldest of the living workers with connections: the one whose turn it is."""
-        for worker in sorted(self._service.workers(), key=lambda each: each.create_time()):
-            with suppress(psutil.Error):
-                connections = worker.net_connections("tcp")
-                if any(each.status == psutil.CONN_ESTABLISHED for each in connections):
-                    return worker
-        return None
 
 
 def different(first: Sequence[tuple[Ask, Reply]], again: Sequence[tuple[Ask, Reply]]) -> int:

@@ -1,4 +1,4 @@
-"""The engines' processes, to be killed or frozen: all of a server at once, by their pids."""
+"""Whom a fault strikes: engines, all processes of a server at once, and workers. By pid only."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -7,6 +7,7 @@ from pathlib import Path
 import psutil
 
 from app.core.embedded.places import Places
+from bench.service import Service
 
 
 def postgres_of(data_dir: Path) -> list[psutil.Process]:
@@ -16,6 +17,17 @@ def postgres_of(data_dir: Path) -> list[psutil.Process]:
 
 def valkey_of(data_dir: Path) -> list[psutil.Process]:
     return _with_children(Places.of(data_dir).valkey / "valkey.pid")
+
+
+def serving(service: Service) -> list[psutil.Process]:
+    """The workers that somebody is connected to, the oldest first."""
+    found = []
+    for worker in service.workers():
+        with suppress(psutil.Error):
+            connections = worker.net_connections("tcp")
+            if any(each.status == psutil.CONN_ESTABLISHED for each in connections):
+                found.append((worker.create_time(), worker.pid, worker))
+    return [worker for _, _, worker in sorted(found, key=lambda each: each[:2])]
 
 
 def kill(processes: Sequence[psutil.Process]) -> None:
