@@ -99,7 +99,18 @@ def full_disk_unknown() -> FastAPI:
     """Take a full disk for a fault of the program."""
     from app.core import db
 
-    _replace(db, "_GONE", db._GONE - {"53100"})
+    _replace(db, "_UNABLE", db._UNABLE - {"53100"})
+    return create_app()
+
+
+def one_by_one() -> FastAPI:
+    """A transaction for each request: no lists, nobody waits his turn."""
+    from app.core.batching import Batcher
+
+    async def alone(self: Batcher[Any, Any], command: Any) -> Any:
+        return (await self._run([command]))[0]
+
+    _replace(Batcher, "submit", alone)
     return create_app()
 
 

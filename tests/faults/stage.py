@@ -148,9 +148,12 @@ class Stage:
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Session]:
         """One moment of the database, on a new connection: old ones may have been killed."""
-        await self.runtime.database.engine.dispose()
-        async with self.runtime.database.snapshot() as tx:
-            yield tx
+        database = patient(self.service)
+        try:
+            async with database.snapshot() as tx:
+                yield tx
+        finally:
+            await database.close()
 
     async def lost_checkins(self, kept: Sequence[tuple[Ask, Reply]]) -> int:
         """Count the acknowledged check-ins that are not in the database as they were said."""
@@ -201,13 +204,18 @@ async def stage(data_dir: Path | None = None) -> AsyncIterator[Stage]:
     """Serve on fresh engines; both are gone at the end."""
     with service(free_port(), data_dir=data_dir) as one:
         async with open_runtime(one.settings) as opened:
-            assert one.settings.database_url is not None
-            database = Database(one.settings.database_url, pool_size=4, patient=True)
+            database = patient(one)
             runtime = replace(opened, database=database)
             try:
                 yield Stage(one, runtime, Crowd(runtime))
             finally:
                 await database.close()
+
+
+def patient(one: Service) -> Database:
+    """The service's database without its time-outs: long lists are written at once."""
+    assert one.settings.database_url is not None
+    return Database(one.settings.database_url, pool_size=4, patient=True)
 
 
 async def struck(load: Load, times: int, of: int, strike: Callable[[], None]) -> None:
