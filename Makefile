@@ -22,7 +22,7 @@ demo: $(READY) ## play one community day over HTTP
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2
 
-faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f3 for one)
+faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one)
 	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k $(F))
 
 security: $(READY) ## attack the service in every role, and find planted flaws

@@ -107,7 +107,8 @@ def running(
             _wait(process, probe, log)
             yield process
         finally:
-            process.send_signal(signal.SIGTERM)
+            with suppress(psutil.NoSuchProcess):  # it ended by itself
+                process.send_signal(signal.SIGTERM)
             try:
                 process.wait(STOP_S)
             except psutil.TimeoutExpired:

@@ -74,11 +74,14 @@ def keys_forgotten() -> FastAPI:
     """Do the work again at each repetition of a key."""
     from app.services import idempotency
 
-    async def nothing(*_: Any) -> None:
+    async def known(*_: Any) -> dict[Any, Any]:
+        return {}
+
+    async def keep(*_: Any) -> None:
         return None
 
-    _replace(idempotency, "begin", nothing)
-    _replace(idempotency, "complete", nothing)
+    _replace(idempotency, "_known", known)
+    _replace(idempotency, "_keep", keep)
     return create_app()
 
 

@@ -26,7 +26,7 @@ from tests.faults.waiting import eventually, until
 
 pytestmark = pytest.mark.faults
 
-RATE = 200.0  # requests a second, far below what the service can
+RATE = 100.0  # requests a second, far below what the service can
 WINDOW_S = 8.0
 KILLS = 3
 GUESSES_A_SECOND = 10.0
