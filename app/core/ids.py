@@ -32,6 +32,4 @@ def _known_shape_or_nil(value: object) -> object:
     return value
 
 
-PathId = Annotated[
-    UUID, BeforeValidator(_known_shape_or_nil), WithJsonSchema({"type": "string", "maxLength": 36})
-]
+PathId = Annotated[UUID, BeforeValidator(_known_shape_or_nil), WithJsonSchema({"type": "string"})]

@@ -22,6 +22,10 @@ from app.services.people import Forbidden
 router = Router(tags=["activities"])
 
 
+class Picture(Response):
+    media_type = "image/svg+xml"
+
+
 @router.get("/activities", operation_id="listActivities", **allow(ANYONE, OrgNotFound, Forbidden))
 async def list_activities(
     tx: Reader,
@@ -100,16 +104,14 @@ async def get_checkin_code(
 @router.get(
     "/activities/{activity_id}/checkin-code.svg",
     operation_id="getCheckinCodeSvg",
-    response_class=Response,
+    response_class=Picture,
     **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
 )
 async def get_checkin_code_svg(
     activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
-) -> Response:
+) -> Picture:
     """Return the code as a QR picture."""
     text = await activities.checkin_code_text(tx, runtime.codes, person_id, activity_id)
     picture = io.BytesIO()
     segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=10, light="white")
-    return Response(
-        picture.getvalue(), media_type="image/svg+xml", headers={"Cache-Control": "no-store"}
-    )
+    return Picture(picture.getvalue(), headers={"Cache-Control": "no-store"})

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from fastapi import Response
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from app.access import PROBE, allow
@@ -46,8 +46,8 @@ async def is_ready(runtime: AppRuntime) -> Ready:
     return Ready(status="ok", database="ok", migrations="current", redis="ok")
 
 
-@router.get("/metrics", operation_id="getMetrics", response_class=Response, **allow(PROBE))
-async def get_metrics() -> Response:
+@router.get("/metrics", operation_id="getMetrics", response_class=PlainTextResponse, **allow(PROBE))
+async def get_metrics() -> PlainTextResponse:
     """Prometheus metrics; keep them off the internet at the front proxy."""
     body, content_type = exposition()
-    return Response(body, media_type=content_type, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(body, media_type=content_type, headers={"Cache-Control": "no-store"})

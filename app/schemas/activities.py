@@ -38,7 +38,7 @@ class ActivityIn(In):
     signup_opens_at: Moment | None = None
     signup_closes_at: Moment | None = None
     capacity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
-    rule_key: Annotated[Text, Field(min_length=1, max_length=40)]
+    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["volunteer_hour"])]
     location: LocationIn | None = None
 
     @model_validator(mode="after")

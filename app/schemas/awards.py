@@ -36,11 +36,17 @@ class AwardsOut(Out):
 class AwardsIn(In):
     """Points by hand: ``evidence`` holds what the rule demands, by its names."""
 
-    rule_key: Annotated[Text, Field(min_length=1, max_length=40)]
+    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
     org_id: Id
-    person_ids: Annotated[list[Id], Field(min_length=1, max_length=MAX_PEOPLE)]
+    person_ids: Annotated[
+        list[Id],
+        Field(min_length=1, max_length=MAX_PEOPLE, json_schema_extra={"uniqueItems": True}),
+    ]
     quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
-    evidence: Annotated[dict[str, Annotated[Line, Field(max_length=500)]], Field(max_length=20)]
+    evidence: Annotated[
+        dict[str, Annotated[Line, Field(max_length=500)]],
+        Field(max_length=20, examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}]),
+    ]
 
     @field_validator("person_ids")
     @classmethod

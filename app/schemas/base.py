@@ -22,6 +22,9 @@ _HALF = re.compile("[\ud800-\udfff]")
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
+# The same for clients, as a regular expression of OpenAPI's dialect (ECMA 262) writes it.
+UNSTORABLE = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u202a-\u202e\u2066-\u2069"
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -75,6 +78,11 @@ def _storable(text: str) -> str:
     return text
 
 
+def _pattern(expression: str) -> Any:
+    """Document a pattern that ``_storable`` checks: it words the refusal better."""
+    return Field(json_schema_extra={"pattern": expression})
+
+
 def _spelled_out(value: object) -> object:
     """Take RFC 3339 only: pydantic would read 1700000000 as seconds since 1970."""
     if isinstance(value, str) and "-" not in value:
@@ -92,9 +100,12 @@ def _with_zone(moment: datetime) -> datetime:
     return moment
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+Text = Annotated[str, AfterValidator(_storable), _pattern(f"^[^{UNSTORABLE}]*$")]
 Line = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_storable)
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1),
+    AfterValidator(_storable),
+    _pattern(rf"^[^{UNSTORABLE}]*[^\s{UNSTORABLE}][^{UNSTORABLE}]*$"),
 ]
 Moment = Annotated[datetime, BeforeValidator(_spelled_out), AfterValidator(_with_zone)]
 Day = Annotated[date, BeforeValidator(_spelled_out)]
