@@ -1,0 +1,132 @@
+"""A small world for one caller, so that generated requests reach what they name.
+
+Everything that belongs to somebody belongs to the caller: its sign-ups, its redemptions,
+the activities of its organisation, the charges of its counter.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import cycle
+from uuid import UUID
+
+import httpx
+
+from app.core.clock import now
+from app.models.activities import Activity, ActivityStatus
+from app.models.orgs import Org
+from app.models.people import Role
+from app.queries import cards, people
+from app.runtime import Runtime
+from tests.factories.activities import current_code, make_activity
+from tests.factories.awards import give_award, propose
+from tests.factories.http import keyed, wechat_code
+from tests.factories.ledger import give_points
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_people, make_person
+from tests.factories.rewards import make_counter, make_reward
+
+API = "/api/v1"
+FEW, MANY = 4, 16
+LIVE_CODE = "the code on the screen"
+# Who calls. Nobody sends no token.
+NOBODY, RESIDENT, STAFF = "nobody", "resident", Role.merchant_staff
+ROLES: tuple[str, ...] = (NOBODY, RESIDENT, Role.organizer, STAFF, Role.auditor, Role.administrator)
+
+
+@dataclass(frozen=True)
+class World:
+    """``known``: by the name of a parameter or field, what exists and the caller may name.
+
+    ``live_code`` gives what stands for LIVE_CODE when it is sent: it is soon too old.
+    """
+
+    headers: dict[str, str] = field(repr=False)
+    known: Mapping[str, Sequence[str]]
+    live_code: Callable[[], str] = str
+
+
+async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> World:
+    org = await make_org(runtime)
+    counter = await make_counter(runtime, org=org)
+    caller = await _caller(runtime, role, org.id, counter.merchant.id)
+    others = await make_people(runtime, FEW)
+    organizer = await make_organizer(runtime, org.id)
+    rewards = [await make_reward(runtime, counter, stock=MANY) for _ in range(FEW)]
+    for person in (caller, *others):
+        await give_points(runtime, person.id, 100_000, org=org.id)
+    charges = [await _charge(api, runtime, counter.staff, others[0]) for _ in range(FEW)]
+    redemptions = [await _post(api, caller, "/redemptions", reward_id=r.id) for r in rewards]
+    awards = await propose(api, organizer, org, *others)
+    activities = await _activities(runtime, org)
+    signups = [
+        await _post(api, caller, f"/activities/{one.id}/signups") for one in activities[-FEW:]
+    ]
+    screens = cycle(activities[-FEW:])
+    known = {
+        "org_id": [str(org.id)],
+        "person_ids[*]": [str(person.id) for person in (caller, *others)],
+        "merchant_id": [str(counter.merchant.id)],
+        "reward_id": [str(reward.id) for reward in rewards],
+        "activity_id": [str(one.id) for one in activities],
+        "signup_id": [signup["id"] for signup in signups],
+        "award_id": [award["id"] for award in awards],
+        "transfer_id": [str(await give_award(runtime, caller, org)) for _ in range(FEW)],
+        "charge_id": [charge["id"] for charge in charges],
+        "redemption_id": [redemption["id"] for redemption in redemptions],
+        "pickup_code": [redemption["pickup_code"] for redemption in redemptions],
+        "card_code": await _card_codes(runtime, caller, MANY),
+        "rule_key": ["volunteer_hour", "commendation"],
+        "month": [f"{now():%Y-%m}"],
+        "starts_at": [(now() - timedelta(minutes=1)).isoformat()],
+        "ends_at": [(now() + timedelta(hours=2)).isoformat()],
+        "code": [LIVE_CODE] * MANY + [await wechat_code(api, f"{role}-{n}") for n in range(MANY)],
+    }
+    return World(
+        {} if role == NOBODY else caller.headers,
+        known,
+        lambda: current_code(runtime, next(screens)),
+    )
+
+
+async def _caller(runtime: Runtime, role: str, org: UUID, merchant: UUID) -> TestPerson:
+    caller = await make_person(runtime)
+    async with runtime.database.transaction() as tx:
+        if role == STAFF:
+            await people.grant_role(tx, caller.id, Role(role), org=None, merchant=merchant)
+        elif role in set(Role):
+            await people.grant_role(tx, caller.id, Role(role), org=org, merchant=None)
+    return caller
+
+
+async def _activities(runtime: Runtime, org: Org) -> list[Activity]:
+    """Some drafts, then some under way."""
+    states = [ActivityStatus.draft] * FEW + [ActivityStatus.published] * FEW
+    return [await make_activity(runtime, org=org, status=state) for state in states]
+
+
+async def _card_codes(runtime: Runtime, person: TestPerson, number: int) -> list[str]:
+    """Codes that outlive the run, as no phone can have them."""
+    codes = [f"{secrets.randbelow(10**18):018}" for _ in range(number)]
+    async with runtime.database.transaction() as tx:
+        for code in codes:
+            assert await cards.insert_code(tx, person.id, code, now() + timedelta(hours=1))
+    return codes
+
+
+async def _charge(
+    api: httpx.AsyncClient, runtime: Runtime, staff: TestPerson, payer: TestPerson
+) -> dict[str, str]:
+    [code] = await _card_codes(runtime, payer, 1)
+    return await _post(api, staff, "/merchant/charges", card_code=code, points=5)
+
+
+async def _post(
+    api: httpx.AsyncClient, person: TestPerson, path: str, **body: object
+) -> dict[str, str]:
+    plain = {k: str(v) if isinstance(v, UUID) else v for k, v in body.items()}
+    reply = await api.post(API + path, headers=keyed(person), json=plain)
+    assert reply.status_code == 201, reply.text
+    made: dict[str, str] = reply.json()
+    return made

@@ -1,0 +1,71 @@
+"""What the OpenAPI document promises holds for every caller, and so does what it forbids."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.main import create_app
+from app.models.people import Role
+from app.runtime import Runtime
+from tests.conftest import ScratchFactory
+from tests.factories.ledger import assert_ledger_verifies
+from tests.security.schema_runs import PHASES, Amount, Report, run
+from tests.security.schema_world import NOBODY, ROLES, STAFF, make_world
+
+CASES_IN_SHORT, CASES = 1_500, 20_000
+LONG = Amount(examples=50, scenarios=200)
+
+
+def short(role: str) -> Amount:
+    """All callers together enumerate the whole document once."""
+    return Amount(examples=2, scenarios=6, part=(ROLES.index(role), len(ROLES)))
+
+
+async def attack(scratch: ScratchFactory, role: str, amount: Amount) -> Report:
+    """Attack one application; another one on the same database prepares and looks after."""
+    async with scratch() as app:
+        runtime: Runtime = app.state.runtime
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
+            world = await make_world(runtime, api, role)
+        report = await asyncio.to_thread(run, create_app(runtime.settings), world, amount)
+        await assert_ledger_verifies(runtime)
+    assert not report.findings, str(report)
+    assert all(report.cases[phase] for phase in PHASES), report.cases
+    return report
+
+
+def permitted(operations: dict[str, Any], role: str) -> set[str]:
+    """Return the operations that the document lets a caller use, as Schemathesis labels them."""
+    callers: dict[str, set[str]] = {
+        "person": set(ROLES) - {NOBODY},
+        "organizer": {Role.organizer, Role.administrator},
+        "administrator": {Role.administrator},
+        "merchant staff": {STAFF},
+    }
+    return {
+        f"{method.upper()} {path}"
+        for path, methods in operations.items()
+        for method, operation in methods.items()
+        if role in callers.get(operation["x-policy"], ROLES)
+    }
+
+
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_document_is_true(scratch: ScratchFactory, role: str) -> None:
+    report = await attack(scratch, role, short(role))
+    assert report.cases.total() >= CASES_IN_SHORT / len(ROLES), report.cases
+
+
+@pytest.mark.security
+@pytest.mark.parametrize("role", ROLES)
+async def test_the_document_is_true_however_long_one_looks(
+    scratch: ScratchFactory, app: FastAPI, role: str
+) -> None:
+    report = await attack(scratch, role, LONG)
+    assert report.cases.total() >= CASES / len(ROLES), report.cases
+    done = {operation for operation, status in report.answers if status < 300}
+    assert permitted(app.openapi()["paths"], role) == done

@@ -1,0 +1,144 @@
+"""The parts of the OpenAPI document that FastAPI did not write."""
+
+import re
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.openapi import HEADERS, KEY, KEY_PATTERN, LINKS, REPEATABLE
+from app.runtime import Runtime
+from app.services.idempotency import KeyMalformed, KeyMissing, parse_key
+from tests.factories.activities import activity_body
+from tests.factories.orgs import make_org
+from tests.factories.people import make_organizer, make_person
+
+API = "/api/v1"
+
+
+@pytest.fixture(scope="module")
+def operations(app: FastAPI) -> dict[str, dict[str, Any]]:
+    paths = app.openapi()["paths"].values()
+    return {one["operationId"]: one for methods in paths for one in methods.values()}
+
+
+def inputs(app: FastAPI, operation: dict[str, Any]) -> set[str]:
+    """Every name that a request of the operation may give a value."""
+    found = {parameter["name"] for parameter in operation.get("parameters", [])}
+    if "requestBody" in operation:
+        schema = operation["requestBody"]["content"]["application/json"]["schema"]
+        if "$ref" in schema:
+            named = app.openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+            found |= {f"body.{name}" for name in named["properties"]}
+    return found
+
+
+@pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link[0]}-{link[1]}")
+def test_a_link_leads_to_a_parameter(
+    app: FastAPI, operations: dict[str, dict[str, Any]], link: tuple[str, str, str, str]
+) -> None:
+    source, target, place, _ = link
+    assert place in inputs(app, operations[target])
+    accepted = [r for s, r in operations[source]["responses"].items() if s in {"200", "201"}]
+    assert accepted
+    assert all(target in response["links"] for response in accepted)
+
+
+def test_every_list_links_to_its_next_page(operations: dict[str, dict[str, Any]]) -> None:
+    paged = [
+        one
+        for one in operations.values()
+        if "cursor" in {p["name"] for p in one.get("parameters", [])}
+    ]
+    assert len(paged) > 5
+    assert all("nextPage" in one["responses"]["200"]["links"] for one in paged)
+
+
+def test_what_may_be_repeated_exists(operations: dict[str, dict[str, Any]]) -> None:
+    for name in REPEATABLE:
+        responses = operations[name]["responses"]
+        assert responses["200"]["content"] == responses["201"]["content"]
+
+
+def test_every_header_is_used(app: FastAPI) -> None:
+    document = str(app.openapi()["paths"])
+    assert [name for name in HEADERS if f"#/components/headers/{name}'" not in document] == []
+
+
+def test_writes_that_take_a_key_demand_it(operations: dict[str, dict[str, Any]]) -> None:
+    keys = [p for one in operations.values() for p in one.get("parameters", []) if p["name"] == KEY]
+    assert len(keys) > 5
+    assert all(key["required"] for key in keys)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "a",
+        "ab",
+        'a"b',
+        '"a"',
+        '"a b"',
+        '"""',
+        '"',
+        '""',
+        '"a',
+        'a"',
+        "a b",
+        "ü",
+        "",
+        "a" * 255,
+        "a" * 256,
+        '"' + "a" * 255 + '"',
+        '"' + "a" * 256 + '"',
+    ],
+)
+def test_the_pattern_of_a_key_is_what_is_taken(key: str) -> None:
+    try:
+        parse_key(key)
+        taken = True
+    except (KeyMissing, KeyMalformed):
+        taken = False
+    assert (re.fullmatch(KEY_PATTERN, key) is not None) is taken
+
+
+TEXTS = [
+    "树",
+    " 树 ",
+    "a\nb",
+    "a\tb",
+    "",
+    " ",
+    "\n",
+    "a\x00b",
+    "a\x1fb",
+    "a\x0bb",
+    "a\u202eb",
+    "a\u2066b",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+async def test_the_pattern_of_a_line_is_what_is_taken(
+    api: httpx.AsyncClient, app: FastAPI, runtime: Runtime, text: str
+) -> None:
+    pattern = app.openapi()["components"]["schemas"]["ActivityIn"]["properties"]["title"]["pattern"]
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    body = activity_body(org, title=text)
+    answer = await api.post(f"{API}/activities", headers=organizer.headers, json=body)
+    assert answer.status_code == (201 if re.fullmatch(pattern, text) else 422), answer.text
+
+
+async def test_what_is_unchanged_is_answered_as_documented(
+    api: httpx.AsyncClient, runtime: Runtime, operations: dict[str, dict[str, Any]]
+) -> None:
+    person = await make_person(runtime)
+    first = await api.get(f"{API}/me", headers=person.headers)
+    headers = person.headers | {"If-None-Match": first.headers["etag"]}
+    again = await api.get(f"{API}/me", headers=headers)
+    assert again.status_code == 304
+    assert set(operations["getMe"]["responses"]["304"]["headers"]) <= {
+        name for name in HEADERS if name.lower() in again.headers
+    }
