@@ -142,3 +142,14 @@ async def test_what_is_unchanged_is_answered_as_documented(
     assert set(operations["getMe"]["responses"]["304"]["headers"]) <= {
         name for name in HEADERS if name.lower() in again.headers
     }
+
+
+@pytest.mark.parametrize("path", ["/orgs", "/activities", "/rewards", "/leaderboards"])
+async def test_a_wrong_token_where_none_is_needed_is_refused_as_documented(
+    api: httpx.AsyncClient, app: FastAPI, path: str
+) -> None:
+    answer = await api.get(API + path, headers={"Authorization": "Bearer wrong"})
+    documented = app.openapi()["paths"][API + path]["get"]["responses"]
+    assert answer.status_code == 401
+    assert "`auth.token_invalid`" in documented["401"]["description"]
+    assert {name.lower() for name in documented["401"]["headers"]} <= set(answer.headers)
