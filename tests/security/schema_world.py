@@ -21,7 +21,7 @@ from app.queries import cards, people
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity
 from tests.factories.awards import give_award, propose
-from tests.factories.http import keyed, wechat_code
+from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
@@ -81,6 +81,7 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
         "month": [f"{now():%Y-%m}"],
         "starts_at": [(now() - timedelta(minutes=1)).isoformat()],
         "ends_at": [(now() + timedelta(hours=2)).isoformat()],
+        "refresh_token": [(await log_in(api))["refresh_token"] for _ in range(MANY)],
         "code": [LIVE_CODE] * MANY + [await wechat_code(api, f"{role}-{n}") for n in range(MANY)],
     }
     return World(
