@@ -16,7 +16,7 @@ from tests.security.schema_runs import PHASES, Amount, Report, run
 from tests.security.schema_world import NOBODY, ROLES, STAFF, make_world
 
 CASES_IN_SHORT, CASES = 1_500, 20_000
-LONG = Amount(examples=50, scenarios=200)
+LONG = Amount(examples=60, scenarios=200)
 
 
 def short(role: str) -> Amount:
