@@ -30,6 +30,7 @@ from tests.factories.rewards import make_counter, make_reward
 API = "/api/v1"
 FEW, MANY = 4, 16
 LIVE_CODE = "the code on the screen"
+EVIDENCE = {"document": "扬青发〔2026〕3号", "public_notice": "已公示五日"}  # of a commendation
 # Who calls. Nobody sends no token.
 NOBODY, RESIDENT, STAFF = "nobody", "resident", Role.merchant_staff
 ROLES: tuple[str, ...] = (NOBODY, RESIDENT, Role.organizer, STAFF, Role.auditor, Role.administrator)
