@@ -39,7 +39,10 @@ class _Connection(asyncpg.Connection):  # type: ignore[misc]
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
-    """A row of ``Session.fetch``: columns by name, ``**row`` for a dataclass."""
+    """A row of ``Session.fetch``: columns by name, ``**row`` for a dataclass.
+
+    A column called ``items``, ``keys``, ``values`` or ``get`` must be asked for as ``row["…"]``.
+    """
 
     def __getattr__(self, name: str) -> Any:
         try:

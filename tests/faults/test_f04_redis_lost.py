@@ -11,8 +11,8 @@ from uuid import UUID
 import pytest
 import redis
 
+from app.access import CODE_GUESS, LOGIN_GUESS
 from app.core.clock import now, period_start
-from app.deps import CODE_GUESS, LOGIN_GUESS
 from app.integrations.leaderboards import GENERATION, PREFIX
 from app.queries import leaderboards as board_queries
 from app.services.ledger import POINTS

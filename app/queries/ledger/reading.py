@@ -31,7 +31,7 @@ WITH pages AS (
     SELECT *, id || '-' || newest || '-' || size AS tag FROM pages
 )
 SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
-    SELECT CAST(json_agg(row_to_json(e) ORDER BY e.number DESC) AS text) FROM (
+    SELECT coalesce(CAST(json_agg(row_to_json(e) ORDER BY e.number DESC) AS text), '[]') FROM (
         SELECT t.id, t.to_number AS number, 'in' AS direction, t.amount AS points,
                t.to_balance AS balance_after, t.kind, t.reason,
                json_build_object('type', t.source_type, 'id', t.source_id) AS source,
@@ -117,7 +117,7 @@ async def passbooks(
             "unit": unit,
         },
     )
-    found = {row.n: PageRow(row.tag, row.newest, row.items) for row in rows}
+    found = {row.n: PageRow(row.tag, row.newest, row["items"]) for row in rows}
     return [found.get(n) for n in range(1, len(pages) + 1)]
 
 
