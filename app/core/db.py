@@ -18,8 +18,8 @@ from app.core.turnstile import Turnstile
 # Milliseconds and seconds, in the order in which they strike: a row lock that is not
 # free, a statement that is too slow, a server that is frozen (only the client notices).
 LOCK_TIMEOUT_MS = 1_500
-STATEMENT_TIMEOUT_MS = 2_000
-COMMAND_TIMEOUT_S = 2.3
+STATEMENT_TIMEOUT_MS = 1_800
+COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.5
 GOODBYE_TIMEOUT_S = 0.1
 # How long a request queues for a connection: a hall of 500 phones is worked off in that time.

@@ -10,7 +10,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core.errors import HostNotAllowed, TooLarge
+from app.core.errors import Busy, HostNotAllowed, Refusal, TooLarge
 from app.core.ids import new_id
 from app.core.metrics import request_seconds, requests_total
 from app.core.problems import problem
@@ -20,6 +20,9 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
 # Asked every few seconds by machines, under the address of a pod: neither worth a line
 # each nor asked for a host name. (The ASGI path is not derived from the Host header.)
 _QUIET = {"/healthz", "/readyz", "/metrics"}
+# More than a worker can answer before a phone gives up: who comes later is told at once,
+# and no work is done for those who have gone.
+MAX_IN_FLIGHT = 1_000
 
 
 class RequestContext:
@@ -27,6 +30,7 @@ class RequestContext:
 
     def __init__(self, app: ASGIApp, allowed_hosts: list[str]) -> None:
         self._app = app
+        self._in_flight = 0
         self._allowed = None if "*" in allowed_hosts else {host.lower() for host in allowed_hosts}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -61,15 +65,21 @@ class RequestContext:
 
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             try:
-                if scope["path"] in _QUIET or self._host_is_fine(request):
-                    await self._app(scope, receive, send_with_id)
-                else:
-                    await problem(request, HostNotAllowed())(scope, receive, send_with_id)
+                self._in_flight += 1
+                refusal = None if scope["path"] in _QUIET else self._refusal(request)
+                answer = problem(request, refusal) if refusal else self._app
+                await answer(scope, receive, send_with_id)
             except Exception as error:
                 # The application has answered 500 by now; Starlette raises it once more.
                 log.exception("unhandled", error=type(error).__name__)
             finally:
+                self._in_flight -= 1
                 _account(scope, status, time.perf_counter() - started)
+
+    def _refusal(self, request: Request) -> Refusal | None:
+        if self._in_flight > MAX_IN_FLIGHT:
+            return Busy(retry_after=2)
+        return None if self._host_is_fine(request) else HostNotAllowed()
 
     def _host_is_fine(self, request: Request) -> bool:
         """Refuse foreign and malformed Host headers (CVE-2026-48710) before anything reads them."""

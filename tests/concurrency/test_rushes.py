@@ -7,14 +7,14 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.queries import idempotency, rewards, signups
+from app.queries import awards, idempotency, rewards, signups
 from app.queries.ledger import posting
 from tests.concurrency import rushes
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
 
 # Without its lock a statement that reads must be slow enough for another to slip in.
-SLOWLY = "CROSS JOIN pg_sleep(0.05)"
+SLOWLY = "CROSS JOIN pg_sleep(0.3)"
 
 
 @pytest.fixture
@@ -229,8 +229,13 @@ async def test_an_award_is_reversed_once(app: FastAPI) -> None:
 
 
 def _take_out_the_account_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        posting,
-        "LOCK_ACCOUNTS",
-        without_lock(posting.LOCK_ACCOUNTS, "FROM ledger_accounts a"),
-    )
+    """Lock nothing, and dawdle between what is read and what is written.
+
+    Dawdling any earlier, the planner would find lots that do not sum to the balance.
+    """
+    head, _, _ = posting.LOCK_ACCOUNTS.partition("FOR UPDATE")
+    monkeypatch.setattr(posting, "LOCK_ACCOUNTS", head)
+    slow = posting._SPENDABLE_LOTS.replace("FROM ledger_lots", f"FROM ledger_lots {SLOWLY}")
+    monkeypatch.setattr(posting, "_SPENDABLE_LOTS", slow)
+    slow = awards._INSERT.replace("SELECT *", "SELECT k.*") + f"AS k {SLOWLY}"
+    monkeypatch.setattr(awards, "_INSERT", slow)

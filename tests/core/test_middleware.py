@@ -1,5 +1,6 @@
 """Around every request: the id, the host, the metrics."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID, uuid4
@@ -7,8 +8,10 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 from prometheus_client import REGISTRY
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from app.core import middleware
 from app.core.middleware import RequestContext
 from app.main import create_app
 from app.runtime import Runtime
@@ -123,3 +126,30 @@ async def test_a_crash_is_counted_as_a_500() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         assert (await client.get("/")).headers["x-request-id"]
     assert sample("GET", "unmatched", 500) == before + 1
+
+
+async def test_a_worker_that_is_full_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is one too many is told to come back; probes are answered all the same."""
+    monkeypatch.setattr(middleware, "MAX_IN_FLIGHT", 2)
+    arrived, may_go = asyncio.Semaphore(0), asyncio.Event()
+
+    async def slow(scope: Scope, receive: Receive, send: Send) -> None:
+        arrived.release()
+        if scope["path"] == "/slow":
+            await may_go.wait()
+        await Response("done")(scope, receive, send)
+
+    transport = httpx.ASGITransport(RequestContext(slow, ["*"]))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        inside = [asyncio.create_task(client.get("/slow")) for _ in range(2)]
+        for _ in inside:
+            await arrived.acquire()
+        refused, probe = await client.get("/slow"), await client.get("/healthz")
+        may_go.set()
+        answers = await asyncio.gather(*inside)
+        later = await client.get("/slow")
+
+    assert_refused(refused, 503, "service.busy")
+    assert refused.headers["retry-after"] == "2"
+    assert probe.status_code == 200
+    assert [answer.status_code for answer in (*answers, later)] == [200, 200, 200]
