@@ -20,6 +20,7 @@ from app.core.clock import now
 from app.core.db import Database, Session
 from app.core.embedded import databases
 from app.core.embedded.places import Places
+from app.core.errors import Busy
 from app.core.rotating_codes import STEP_SECONDS, Action
 from app.models.activities import Activity
 from app.runtime import Runtime, open_runtime
@@ -189,6 +190,20 @@ class Stage:
                 await connection.execute(statement)
         finally:
             await connection.close()
+
+    async def settled(self) -> None:
+        """Wait until the service and our own connections have got over a fault."""
+        await eventually(self.serves, 30)
+        await eventually(self._connected, 30)
+
+    async def _connected(self) -> bool:
+        try:
+            for pool in (self.runtime.database.transaction, self.runtime.database.read):
+                async with pool() as tx:
+                    await tx.execute(text("SELECT 1"))
+        except Busy:
+            return False
+        return True
 
     async def serves(self) -> bool:
         """Whether PostgreSQL answers, as the service sees it."""

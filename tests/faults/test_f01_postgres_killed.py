@@ -9,7 +9,6 @@ import pytest
 from tests.faults.measured import Measured
 from tests.faults.stage import Stage, stage, struck
 from tests.faults.victims import kill
-from tests.faults.waiting import eventually
 
 pytestmark = pytest.mark.faults
 
@@ -47,6 +46,7 @@ async def test_no_acknowledged_check_in_is_lost(one: Stage, measured: Measured) 
 async def test_control_without_synchronous_commit_some_are_lost(
     one: Stage, measured: Measured
 ) -> None:
+    await one.settled()
     asks = await one.checkins(UNSAFE_CHECKINS * 4)
     # What is acknowledged stays in the WAL's buffers until somebody writes them.
     await one.admin(
@@ -60,7 +60,7 @@ async def test_control_without_synchronous_commit_some_are_lost(
         group.create_task(load.run())
         await struck(load, 1, UNSAFE_CHECKINS * 2, lambda: kill(one.postgres()))
         load.stopped = True
-    await eventually(one.serves, 30)
+    await one.settled()
     await one.admin("ALTER SYSTEM RESET ALL", "SELECT pg_reload_conf()")
     lost = await one.lost_checkins(load.good)
     measured("F1", "control: lost without synchronous_commit", f"{lost} of {len(load.good)}")

@@ -153,6 +153,7 @@ async def spare_wal(one: Stage, segments: int) -> None:
     await one.admin(
         f"ALTER SYSTEM SET min_wal_size = '{16 * segments}MB'", "SELECT pg_reload_conf()"
     )
+    await one.settled()
     for _ in range(segments):
         await one.admin(MESSAGE, "SELECT pg_switch_wal()")
     await one.admin("CHECKPOINT")
