@@ -29,7 +29,7 @@ FOUND = {
     "/takes-anything": "negative_data_rejection",
     "/forgets-the-key": "missing_required_header",
 }
-router = Router()
+router = Router(root="")
 
 
 @router.get("/sound", operation_id="sound", **allow(PROBE))
