@@ -30,6 +30,12 @@ function init(args)
     number = number + 1
   end
   once = args[3] == "once"
+  local pause = tonumber(args[4])
+  if pause > 0 then
+    math.randomseed(id + 1)
+    -- Milliseconds before a connection's next request, by chance, so that they do not march.
+    delay = function() return math.random(0, 2 * pause) end
+  end
 end
 
 function request()

@@ -55,14 +55,18 @@ def wrk(
     *,
     once: bool = False,
     connections: int = CONNECTIONS,
+    pause_ms: int = 0,
 ) -> Load:
-    """Send the requests over and over, or each ``once``, for so many seconds."""
+    """Send the requests over and over, or each ``once``, for so many seconds.
+
+    ``pause_ms``: how long each connection rests between two requests, on average.
+    """
     with NamedTemporaryFile("w", suffix=".tsv") as file:
         file.writelines(f"{request.line()}\n" for request in requests)
         file.flush()
         words = [
             *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT)),
-            *(url, "--", file.name, str(THREADS), "once" if once else "again"),
+            *(url, "--", file.name, str(THREADS), "once" if once else "again", str(pause_ms)),
         ]
         done = subprocess.run(words, capture_output=True, text=True, check=True)
     line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))

@@ -2,7 +2,7 @@
 
 There is no timer. An idle process answers with a list of one at once; in a rush each list
 is as long as the wait for the one before it, and many requests share a round trip and a
-commit. See docs/decisions/0012.
+commit. See docs/decisions/0014.
 """
 
 import asyncio
