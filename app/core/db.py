@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Executable, Result, exc
+from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
@@ -95,6 +96,8 @@ def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
     return _PARAMETER.sub(number, statement), tuple(names)
 
 
+# ``fetch`` goes past SQLAlchemy, so its adapter's own errors come through unwrapped.
+_ENGINE_ERRORS = (exc.SQLAlchemyError, asyncpg.PostgresError, AsyncAdapt_Error)
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
 _GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting, no place
@@ -149,9 +152,16 @@ class Database:
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
         async with self._turnstiles[engine.sync_engine.pool]:
             try:
-                async with Session(engine, expire_on_commit=False) as session, session.begin():
-                    yield session
-            except (exc.SQLAlchemyError, asyncpg.PostgresError, OSError, TimeoutError) as error:
+                async with Session(engine, expire_on_commit=False) as session:
+                    try:
+                        await session.begin()
+                        yield session
+                        await session.commit()
+                    except (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error):
+                        # A rollback would wait for the same frozen server once more.
+                        await session.invalidate()
+                        raise
+            except (*_ENGINE_ERRORS, OSError, TimeoutError) as error:
                 if _is_down(error):
                     self._note_trouble()
                 raise _translated(error) from error
@@ -210,9 +220,8 @@ def _is_down(error: Exception) -> bool:
     if code is not None:
         return code in _GONE or code.startswith("08")
     # InternalError without a code: of all the hosts in the URL only standbys answered.
-    lost = isinstance(
-        error, (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError, exc.InternalError)
-    )
+    silent = (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError, exc.InternalError)
+    lost = isinstance(error, (*silent, AsyncAdapt_Error))
     return lost or bool(getattr(error, "connection_invalidated", False))
 
 

@@ -192,7 +192,7 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
         return {"statuses": _statuses(replies), "points": await balance(runtime, person.id)}
 
 
-async def refunds_of_one_charge(app: FastAPI, number: int = 20) -> Facts:
+async def refunds_of_one_charge(app: FastAPI, number: int = 12) -> Facts:
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)
         counter = await make_counter(runtime)
@@ -217,7 +217,7 @@ async def refunds_of_one_charge(app: FastAPI, number: int = 20) -> Facts:
         return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
 
 
-async def reversals_of_one_award(app: FastAPI, number: int = 20) -> Facts:
+async def reversals_of_one_award(app: FastAPI, number: int = 12) -> Facts:
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)
         org = await make_org(runtime)
