@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 log = structlog.get_logger(__name__)
 
 # Silent for two looks is down; see Breaker for what counts as silence.
-LOOK_S = 0.05
+LOOK_S = 0.04
 SILENT_LOOKS = 2
 SILENCE_S = 1.0
 BREAKER_S = 1.0
@@ -77,7 +77,7 @@ class Breaker:
         In a rush the answer may be there unread, or the question may still queue for a
         connection: a plain time-out would blame Redis for our own lag, and shut out a hall
         that logs in. Silence is two looks in which nobody got an answer, in a loop that
-        was not late for them: 100 ms; or a whole second, however late the loop is.
+        was not late for them: 80 ms; or a whole second, however late the loop is.
         """
         task = asyncio.ensure_future(answer)
         asked_at, silent_looks = time.monotonic(), 0

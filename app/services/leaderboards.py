@@ -24,7 +24,7 @@ from app.services.ledger import POINTS
 
 # Transfers in one atomic step. Each may count on 16 boards (4 levels, 4 periods); Redis
 # answers nobody meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
-BATCH = 250
+BATCH = 100
 PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
 # Without Redis the ledger itself is asked, for no more places than this.
 MAX_PLACES = 100
