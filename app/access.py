@@ -88,8 +88,8 @@ def allow(policy: Policy, *refusals: type[Refusal], body: bool = False) -> dict[
     ``body``: the route reads a request body. What every route can answer is added.
     """
     every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if policy.limited else [])]
-    if policy.authenticated:
-        every.append(TokenRefused)
+    if policy.limited:
+        every.append(TokenRefused)  # a wrong token is refused even where none is needed
     if policy.roles:
         every.append(Forbidden)
     if body:

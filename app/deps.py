@@ -1,11 +1,10 @@
 """What a route handler may ask for: Annotated aliases."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated
+from typing import Annotated, NamedTuple
 from uuid import UUID
 
 from fastapi import Depends, Header, Query, Request
-from pydantic import BaseModel, Field
 
 from app.access import caller_of, person_of, runtime_of
 from app.core.db import Session
@@ -51,11 +50,11 @@ Caller = Annotated[UUID | None, Depends(_caller)]
 Tongue = Annotated[Language, Depends(_language)]
 
 
-class PageParams(BaseModel):
+class PageParams(NamedTuple):
     """``limit`` items from ``cursor`` on."""
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Field(max_length=300)] | None = None
+    limit: int
+    cursor: str | None
 
 
 LimitQuery = Annotated[int, Query(ge=1, le=100)]
@@ -63,7 +62,7 @@ CursorQuery = Annotated[str | None, Query(max_length=300)]
 
 
 async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParams:
-    return PageParams(limit=limit, cursor=cursor)
+    return PageParams(limit, cursor)
 
 
 PageQuery = Annotated[PageParams, Depends(_page)]

@@ -7,10 +7,9 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.access import BEARER
-from app.core.problems import MEDIA_TYPE, Problem
+from app.core.problems import Problem
 
 SCHEMA_PATH = "#/components/schemas/{model}"
-PROBLEM = {"$ref": SCHEMA_PATH.format(model=Problem.__name__)}
 KEY = "idempotency-key"
 # Bare, or quoted as the IETF draft writes it; a quote that is opened is closed.
 KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~]([!-~]{0,253}[!#-~])?)$'
@@ -80,9 +79,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     name, responses = operation["operationId"], operation["responses"]
     parameters = operation.get("parameters", [])
     limited = "429" in responses
-    if limited:
-        # A wrong token is refused even where none is needed.
-        responses.setdefault("401", _refusal("auth.token_invalid"))
     if name in REPEATABLE:
         responses["200"] = responses["201"] | {"description": "Done before: the first result."}
     for parameter in parameters:
@@ -99,10 +95,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         _add_headers(status, response, limited=limited)
     _add_links(name, operation)
     operation["responses"] = dict(sorted(responses.items()))
-
-
-def _refusal(code: str) -> dict[str, Any]:
-    return {"description": f"`{code}`", "content": {MEDIA_TYPE: {"schema": PROBLEM}}}
 
 
 def _if_none_match() -> dict[str, Any]:

@@ -24,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.core.db import Session
-from app.core.embedded import Engines, create_database, engines
+from app.core.embedded import Engines, create_database, engines, renamed
 from app.core.pages import encode_cursor
 from app.core.settings import Settings
 from app.migrations import migrate
@@ -166,10 +166,10 @@ async def measure(small: World, large: World) -> dict[str, tuple[float, float]]:
 async def open_world(stack: AsyncExitStack, found: Engines, name: str, number: int) -> Runtime:
     """Make a migrated database and a Redis database of its own."""
     await create_database(found.admin_database_url, name)
-    owner_url = found.migration_database_url.replace("/qingxiang?", f"/{name}?")
+    owner_url = renamed(found.migration_database_url, name)
     await asyncio.to_thread(migrate, owner_url)
     settings = Settings(
-        database_url=found.database_url.replace("/qingxiang?", f"/{name}?"),
+        database_url=renamed(found.database_url, name),
         migration_database_url=owner_url,
         redis_url=re.sub(r"db=\d+", f"db={number}", found.redis_url),
         secret_key=SecretStr("a-secret-of-the-bench-with-more-than-32-bytes"),

@@ -30,7 +30,7 @@ from sqlalchemy import text
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.embedded import Engines, create_database, databases, engines
+from app.core.embedded import Engines, create_database, databases, engines, renamed
 from app.core.embedded.places import postgres_program
 from app.core.ids import NIL, new_id
 from app.migrations import migrate
@@ -160,8 +160,8 @@ def rate(pool: ProcessPoolExecutor, url: str, load: Load, seconds: float) -> flo
 def empty_ledger(found: Engines, name: str) -> Iterator[str]:
     """A migrated database with the accounts of the loads, all opened; yields its URL."""
     asyncio.run(create_database(found.admin_database_url, name))
-    migrate(_named(found.migration_database_url, name))
-    url = _named(found.database_url, name)
+    migrate(renamed(found.migration_database_url, name))
+    url = renamed(found.database_url, name)
     asyncio.run(_open_accounts(url))
     yield url
 
@@ -240,10 +240,6 @@ def pgbench(found: Engines, *words: str) -> float:
     )
     line = next((line for line in done.stdout.splitlines() if line.startswith("tps")), "tps = 0")
     return float(line.split()[2])
-
-
-def _named(url: str, name: str) -> str:
-    return url.replace("/qingxiang?", f"/{name}?")
 
 
 async def _vacuum(found: Engines, name: str) -> None:

@@ -17,7 +17,7 @@ import asyncpg
 import psutil
 from pydantic import SecretStr
 
-from app.core.embedded import Engines, create_database, drop_database, engines
+from app.core.embedded import Engines, create_database, drop_database, engines, renamed
 from app.core.settings import Settings
 from app.migrations import migrate
 from app.serve import load_demonstration
@@ -50,11 +50,6 @@ def settings_for(found: Engines, database: str, redis_db: int, **overrides: obje
         "log_level": "warning",
     }
     return Settings.model_validate(values | overrides)
-
-
-def renamed(url: str, database: str) -> str:
-    """Point a database URL at another database of the same server."""
-    return url.replace("/qingxiang?", f"/{database}?")
 
 
 async def _template(found: Engines) -> str:

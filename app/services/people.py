@@ -73,10 +73,10 @@ async def merchant_of(tx: Session, person_id: UUID) -> UUID:
 
     Somebody with several counters works at the one of the oldest grant.
     """
-    for grant in await queries.roles_of(tx, person_id):
-        if grant.merchant_id is not None:
-            return grant.merchant_id
-    raise Forbidden
+    found = await queries.merchants_of(tx, [person_id])
+    if person_id not in found:
+        raise Forbidden
+    return found[person_id][0]
 
 
 async def appoint(

@@ -17,14 +17,14 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, event
 
-from app.core.embedded import Engines, create_database, drop_database
+from app.core.embedded import Engines, create_database, drop_database, renamed
 from app.core.embedded.databases import connect
 from app.migrations import migrate
 from app.runtime import open_runtime
 from app.services import orgs
 from bench.crowds import CITY, COMMUNITY, DISTRICT, Size, gather, rank
 from bench.growth import READS, Read, World
-from tests.engines import renamed, settings_for
+from tests.engines import settings_for
 
 SIZE = Size(people=20_000, entries=4_000, activities=8_000, others=8_000)
 # What grows as the service is used. The tree of organisations does not.

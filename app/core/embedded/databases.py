@@ -14,6 +14,11 @@ async def connect(url: str, database: str | None = None) -> Any:
     return await asyncpg.connect(url.replace("+asyncpg", "", 1), database=database)
 
 
+def renamed(url: str, database: str) -> str:
+    """Point the URL of the embedded database at another database of the same server."""
+    return url.replace("/qingxiang?", f"/{database}?")
+
+
 async def create_database(admin_url: str, name: str, *, template: str | None = None) -> None:
     """Make a database in which qx_app may connect and qx_owner may do everything.
 
