@@ -15,6 +15,7 @@ from fastapi import Depends, Request
 from app.core.errors import Busy, Invalid, Malformed, RateLimited, Refusal, TooLarge
 from app.core.problems import MEDIA_TYPE, Problem
 from app.core.ratelimit import Limit
+from app.core.routes import Guard
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
@@ -37,8 +38,8 @@ def runtime_of(request: Request) -> Runtime:
 
 
 @dataclass(frozen=True)
-class Policy:
-    """Who may call a route. Used as a dependency, so that it runs before everything else.
+class Policy(Guard):
+    """Who may call a route.
 
     ``roles``: the caller must hold one of them somewhere; the service then narrows it to
     the place, in SQL.

@@ -9,6 +9,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
+from fastapi.telemetry import TelemetryConfig
 from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
@@ -51,6 +52,8 @@ from app.runtime import open_runtime
 
 log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
+# FastAPI's own would record bodies and messages of errors, and those hold secrets.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # In the order in which a request is compared with them: what a crowd calls comes first.
 ROUTERS = (
     *(checkins, signups, activities, ledger, merchants, leaderboards, cards, auth, people),
@@ -88,6 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
         openapi_url="/openapi.json",
         max_body_size=MAX_BODY_BYTES,
+        telemetry=NO_TELEMETRY,
         redirect_slashes=False,
         allowed_hosts=settings.allowed_hosts,
     )

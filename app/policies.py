@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
+from fastapi.routing import RouteContext, iter_route_contexts
 
 from app.access import Policy
+from app.core.routes import Route
 
 # The pages of the documentation, which show the public document and nothing else, and the
 # sandbox, which has no policy because production has no sandbox.
@@ -19,11 +20,8 @@ class PolicyUndeclared(Exception):
 def policy_of(route: RouteContext) -> Policy | None:
     """Return the policy that guards a route."""
     original = route.original_route
-    if isinstance(original, APIRoute):
-        for dependency in original.dependant.dependencies:
-            if isinstance(dependency.call, Policy):
-                return dependency.call
-    return None
+    guard = original.guard if isinstance(original, Route) else None
+    return guard if isinstance(guard, Policy) else None
 
 
 def routes_with_policies(app: FastAPI) -> Iterator[tuple[RouteContext, Policy | None]]:

@@ -17,6 +17,7 @@ import uvicorn
 
 from app.core.db import Database
 from app.core.embedded import Engines, engines
+from app.core.http import Protocol
 from app.core.keys import Vault
 from app.core.lifeline import PARENT
 from app.core.metrics import MULTIPROCESS_DIR
@@ -79,6 +80,7 @@ def serve(settings: Settings) -> None:
             log_config=None,
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
+            http=Protocol,
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,

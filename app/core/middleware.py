@@ -2,7 +2,8 @@
 
 import re
 import time
-from functools import lru_cache
+from functools import cached_property, lru_cache
+from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
@@ -37,59 +38,104 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request = Request(scope)
-        request_id = _request_id(request)
-        request.state.request_id = request_id
-        status = 500
         started = time.perf_counter()
+        host, given_id = _host_and_id(scope)
+        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(new_id())
+        scope.setdefault("state", {})["request_id"] = request_id
+        # Never unbound: each request has a task, and with it a context, of its own.
+        structlog.contextvars.bind_contextvars(request_id=request_id)
+        reply = _Reply(scope, receive, send, request_id)
+        self._in_flight += 1
+        try:
+            refusal = None if scope["path"] in _QUIET else self._refusal(host)
+            answer = problem(Request(scope), refusal) if refusal else self._app
+            await answer(scope, receive, reply.send)
+        except Exception as error:
+            # The application has answered 500 by now; Starlette raises it once more.
+            log.exception("unhandled", error=type(error).__name__)
+        finally:
+            self._in_flight -= 1
+            self._account(scope, reply.status, time.perf_counter() - started)
 
-        replaced = False
-
-        async def send_with_id(message: Message) -> None:
-            nonlocal status, replaced
-            if replaced:
-                return
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                if status == TooLarge.status and _is_plain(message):
-                    # Starlette refuses a declared length by itself, in plain text.
-                    await problem(request, TooLarge())(scope, receive, send_with_id)
-                    replaced = True
-                    return
-                message["headers"] = [
-                    *message["headers"],
-                    (b"x-request-id", request_id.encode()),
-                    (b"x-content-type-options", b"nosniff"),
-                ]
-            await send(message)
-
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
-            try:
-                self._in_flight += 1
-                refusal = None if scope["path"] in _QUIET else self._refusal(request)
-                answer = problem(request, refusal) if refusal else self._app
-                await answer(scope, receive, send_with_id)
-            except Exception as error:
-                # The application has answered 500 by now; Starlette raises it once more.
-                log.exception("unhandled", error=type(error).__name__)
-            finally:
-                self._in_flight -= 1
-                _account(scope, status, time.perf_counter() - started)
-
-    def _refusal(self, request: Request) -> Refusal | None:
+    def _refusal(self, host: str) -> Refusal | None:
         if self._in_flight > MAX_IN_FLIGHT:
             return Busy(retry_after=2)
-        return None if self._host_is_fine(request) else HostNotAllowed()
+        # Foreign and malformed Host headers (CVE-2026-48710), before anything reads them.
+        if self._allowed is not None and _name_of(host) not in self._allowed:
+            return HostNotAllowed()
+        return None
 
-    def _host_is_fine(self, request: Request) -> bool:
-        """Refuse foreign and malformed Host headers (CVE-2026-48710) before anything reads them."""
-        if self._allowed is None:
-            return True
-        try:
-            name = urlsplit(f"//{request.headers.get('host', '')}").hostname
-        except ValueError:
-            return False
-        return name in self._allowed
+    @cached_property
+    def _access_log(self) -> Any:
+        # Bound once: a module's logger is put together anew for each line.
+        return log.bind()
+
+    def _account(self, scope: Scope, status: int, seconds: float) -> None:
+        # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
+        pattern = _route_pattern(scope)
+        method = (
+            scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
+        )
+        count, clock = _instruments(method, pattern, status)
+        count.inc()
+        clock.observe(seconds)
+        if pattern not in _QUIET:
+            self._access_log.info(
+                "request", method=method, route=pattern, status=status, ms=round(seconds * 1000, 1)
+            )
+
+
+class _Reply:
+    """A reply on its way out: its status is noted, headers are added.
+
+    An object and not a closure: one that names itself is a circle, garbage that only the
+    collector finds, and for that it stops everything.
+    """
+
+    __slots__ = ("_receive", "_replaced", "_request_id", "_scope", "_send", "status")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._request_id = request_id
+        self._replaced = False
+        self.status = 500
+
+    async def send(self, message: Message) -> None:
+        if self._replaced:
+            return
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            if self.status == TooLarge.status and _is_plain(message):
+                # Starlette refuses a declared length by itself, in plain text.
+                answer = problem(Request(self._scope), TooLarge())
+                await answer(self._scope, self._receive, self.send)
+                self._replaced = True
+                return
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self._request_id.encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        await self._send(message)
+
+
+def _host_and_id(scope: Scope) -> tuple[str, str]:
+    """Read the Host, and the id that a front proxy gave, in one pass; the first of each counts."""
+    host = request_id = ""
+    for name, value in reversed(scope["headers"]):
+        if name == b"host":
+            host = value.decode("latin-1")
+        elif name == b"x-request-id":
+            request_id = value.decode("latin-1")
+    return host, request_id
+
+
+@lru_cache(maxsize=1000)
+def _name_of(host: str) -> str | None:
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
 
 
 def _is_plain(message: Message) -> bool:
@@ -99,29 +145,10 @@ def _is_plain(message: Message) -> bool:
     )
 
 
-def _request_id(request: Request) -> str:
-    """Keep the id that a front proxy gave, if it looks like one."""
-    given = request.headers.get("x-request-id", "")
-    return given if _REQUEST_ID.fullmatch(given) else str(new_id())
-
-
 def _route_pattern(scope: Scope) -> str:
     """Return the whole pattern of the route, the prefix of its router included."""
     context = scope.get("fastapi", {}).get("effective_route_context")
     return str(getattr(context or scope.get("route"), "path", "unmatched"))
-
-
-def _account(scope: Scope, status: int, seconds: float) -> None:
-    # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
-    pattern = _route_pattern(scope)
-    method = scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
-    count, clock = _instruments(method, pattern, status)
-    count.inc()
-    clock.observe(seconds)
-    if pattern not in _QUIET:
-        log.info(
-            "request", method=method, route=pattern, status=status, ms=round(seconds * 1000, 1)
-        )
 
 
 @lru_cache(maxsize=1000)

@@ -1,4 +1,4 @@
-"""The route class of every endpoint: retries, reply headers and ETags in one place."""
+"""The route class of every endpoint: its guard, retries, reply headers and ETags in one place."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -7,7 +7,8 @@ from typing import Any
 import structlog
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
-from starlette.requests import Request
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.core.db import Retry
@@ -22,19 +23,41 @@ REVALIDATE = "private, no-cache"
 _STACK = "fastapi_function_astack"
 
 
+class Guard:
+    """A dependency that looks at the request alone, before anything else does."""
+
+    async def __call__(self, request: Request) -> None:
+        """Raise a refusal, or let the request pass."""
+        raise NotImplementedError
+
+
 class Route(APIRoute):
-    """Runs a handler, its transaction included, again after a deadlock.
+    """Asks its guard; then runs a handler, its transaction included, again after a deadlock.
 
     FastAPI would close the transaction outside the handler, where nothing can be tried
     again. So each attempt gets a stack of its own, closed here: the commit happens before
     a reply exists. ``tests/core/test_routes.py`` fails if FastAPI renames its stack.
+
+    The guard is declared as a dependency, and called here: FastAPI takes as long to call
+    one as for a bare request, and would parse a stranger's body first.
     """
 
+    guard: Guard | None = None
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        needed = self.dependant.dependencies
+        if needed and isinstance(first := needed[0].call, Guard):
+            self.guard = first
+            needed.pop(0)
+        guard, reads_body, runs_again = self.guard, self.body_field is not None, bool(needed)
         original = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            response = await _with_retries(original, request)
+            if reads_body:
+                await _read_body(request)
+            if guard is not None:
+                await guard(request)
+            response = await (_with_retries if runs_again else _once)(original, request)
             for name, value in getattr(request.state, "headers", {}).items():
                 response.headers[name] = value
             if request.method == "GET" and response.status_code == 200:
@@ -49,6 +72,21 @@ class Router(APIRouter):
 
     def __init__(self, *, root: str = API, prefix: str = "", **options: Any) -> None:
         super().__init__(route_class=Route, prefix=root + prefix, **options)
+
+
+async def _read_body(request: Request) -> None:
+    """Read the body, which FastAPI parses later. One that is too long is refused to anybody."""
+    try:
+        await request.body()
+    except ClientDisconnect:
+        raise HTTPException(400) from None
+
+
+async def _once(
+    original: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
+) -> Response:
+    """Run a handler that opens no transaction of its own."""
+    return await original(request)
 
 
 async def _with_retries(

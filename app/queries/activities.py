@@ -5,14 +5,16 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlmodel import col, select
+from sqlmodel import select
 
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.models.activities import Activity, ActivityStatus
 
 _PUBLISH = text("""
 UPDATE activities SET status = 'published' WHERE id = :id AND status = 'draft'
 """)
+
+_FIND_MANY = "SELECT * FROM activities WHERE id = ANY(CAST(:ids AS uuid[]))"
 
 EVERYWHERE = "/"
 # Before every activity, and behind all of one moment.
@@ -63,9 +65,9 @@ async def find(session: Session, activity_id: UUID) -> Activity | None:
     return found.first()
 
 
-async def find_many(session: Session, ids: Sequence[UUID]) -> dict[UUID, Activity]:
-    found = await session.exec(select(Activity).where(col(Activity.id).in_(ids)))
-    return {activity.id: activity for activity in found}
+async def find_many(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    rows = await session.fetch(_FIND_MANY, {"ids": list(ids)})
+    return {row.id: row for row in rows}
 
 
 async def publish(session: Session, activity_id: UUID) -> bool:

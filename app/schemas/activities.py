@@ -1,7 +1,8 @@
 """Wire shapes of activities."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -72,18 +73,21 @@ class ActivityOut(Out):
     checkins: int
 
     @classmethod
-    def of(cls, row: Activity) -> Self:
+    def of(cls, activity: Activity) -> Self:
+        return cls.of_columns(activity.model_dump())
+
+    @classmethod
+    def of_columns(cls, row: Mapping[str, Any]) -> Self:
+        """Make it of a row of ``activities``."""
         location = None
-        if row.location_name is not None:
-            location = LocationOut.model_validate(
-                {
-                    "name": row.location_name,
-                    "latitude": row.latitude,
-                    "longitude": row.longitude,
-                    "radius_m": row.radius_m,
-                }
-            )
-        return cls.model_validate(row.model_dump() | {"location": location})
+        if row["location_name"] is not None:
+            location = {
+                "name": row["location_name"],
+                "latitude": row["latitude"],
+                "longitude": row["longitude"],
+                "radius_m": row["radius_m"],
+            }
+        return cls.model_validate({**row, "location": location})
 
 
 class CheckinCodeOut(Out):

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from app.core.clock import now
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.core.errors import Invalid, Refusal
 from app.core.pages import decode_cursor
 from app.core.rendered import Rendered
@@ -93,7 +93,7 @@ async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
     Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.
     """
     found = await queries.find_many(tx, sorted({look.activity_id for look in looks}))
-    rendered = {one.id: Rendered.of(ActivityOut.of(one)) for one in found.values()}
+    rendered = {one.id: Rendered.of(ActivityOut.of_columns(one)) for one in found.values()}
     return [
         rendered[look.activity_id]
         if await _may_see(tx, look.caller, found.get(look.activity_id))
@@ -102,7 +102,7 @@ async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
     ]
 
 
-async def _may_see(tx: Session, caller: UUID | None, activity: Activity | None) -> bool:
+async def _may_see(tx: Session, caller: UUID | None, activity: Row | None) -> bool:
     if activity is None or activity.status != ActivityStatus.draft:
         return activity is not None
     return caller is not None and await people_queries.has_role_at(
