@@ -81,6 +81,7 @@ def serve(settings: Settings) -> None:
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             http=Protocol,
+            ws="none",  # nothing here speaks WebSocket, nor does Protocol hand over to it
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,

@@ -16,6 +16,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -25,15 +26,18 @@ from rich.table import Table
 
 from app.core.db import Session
 from app.core.embedded import Engines, create_database, engines, renamed
+from app.core.ids import NIL
 from app.core.pages import encode_cursor
 from app.core.settings import Settings
 from app.migrations import migrate
 from app.models.activities import ActivityStatus, Category
 from app.models.orgs import Level
+from app.queries import leaderboards as leaderboard_queries
 from app.runtime import Runtime, open_runtime
 from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
 from app.services import signups as signup_service
 from app.services.leaderboards import Board, Look
+from app.services.ledger import POINTS
 from bench.crowds import (
     CITY,
     COMMUNITY,
@@ -101,6 +105,13 @@ READS = (
             tx, w.runtime.boards, [Look(Board(w.orgs[CITY], "year", PAGE), ONE)]
         ),
         lambda boards: boards[0].body.count(b'"rank"'),
+    ),
+    Read(
+        "leaderboard: the next transfers to count",
+        lambda _, tx: leaderboard_queries.gains_after(
+            tx, (0, NIL), unit=POINTS, born_until=date(2010, 1, 1), limit=PAGE
+        ),
+        lambda found: len(found[0]),
     ),
     passbook("newest page", lambda _: None),
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),

@@ -66,6 +66,11 @@ class Session(SQLModelSession):
     ) -> Result[Any]:
         return await AsyncSession.execute(self, statement, params)
 
+    @property
+    def is_alive(self) -> bool:
+        """Whether the server has not hung up, as far as is known."""
+        return self._driver is None or not self._driver.is_closed()
+
     async def fetch(self, statement: str, params: dict[str, Any]) -> list[Row]:
         """Run a statement with ``:name`` parameters on the driver itself, in this transaction.
 
@@ -98,6 +103,7 @@ def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
 
 # ``fetch`` goes past SQLAlchemy, so its adapter's own errors come through unwrapped.
 _ENGINE_ERRORS = (exc.SQLAlchemyError, asyncpg.PostgresError, AsyncAdapt_Error)
+_LOST = (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error)
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
 _GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting, no place
@@ -118,11 +124,13 @@ class Database:
         """
         readers = pool_size // 2
         self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient, {})
-        # Autocommit: each look sees its own snapshot anyway, and BEGIN and COMMIT would be
-        # two round trips more. PostgreSQL itself refuses to write here.
-        self._reader = _engine(
-            url, readers, patient, {"default_transaction_read_only": "on"}
-        ).execution_options(isolation_level="AUTOCOMMIT")
+        # PostgreSQL itself refuses to write here.
+        reader = _engine(url, readers, patient, {"default_transaction_read_only": "on"})
+        # Each look sees its own snapshot anyway: BEGIN and COMMIT would be two round trips more.
+        self._reader = reader.execution_options(isolation_level="AUTOCOMMIT")
+        # Not made of the engine above: the first level that was asked for would stay.
+        self._snapshots = reader.execution_options(isolation_level="REPEATABLE READ")
+        self._readers: list[Session] = []  # that nobody uses now
         patience = 60 if patient else PATIENCE_S
         self._turnstiles = {
             self.engine.sync_engine.pool: Turnstile(pool_size - readers, patience),
@@ -132,35 +140,62 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """A read-write transaction: commits at the end, rolls back on any exception."""
-        async with self._session(self.engine) as session:
+        async with self._entered(self.engine), self._session(self.engine) as session:
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """For looking only: PostgreSQL itself refuses a write in it."""
-        async with self._session(self._reader) as session:
-            yield session
+        async with self._entered(self._reader):
+            if self._readers and self._readers[-1].is_alive:
+                session = self._readers.pop()
+            else:
+                await self._close_one_reader()
+                session = Session(self._reader, expire_on_commit=False)
+            try:
+                yield session
+            except _LOST:
+                await session.invalidate()
+                raise
+            except BaseException:
+                await session.close()
+                raise
+            # Kept open: there is nothing to commit, and to begin costs more than a query.
+            session.expunge_all()
+            self._readers.append(session)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Session]:
         """A READ ONLY transaction that sees one moment however long it takes."""
-        engine = self._reader.execution_options(isolation_level="REPEATABLE READ")
-        async with self._session(engine) as session:
-            yield session
+        async with self._entered(self._snapshots):
+            await self._close_one_reader()
+            async with self._session(self._snapshots) as session:
+                yield session
+
+    async def _close_one_reader(self) -> None:
+        """Give a reader's connection back to the pool, so that there is one to take."""
+        if self._readers:
+            reader = self._readers.pop()
+            await (reader.close() if reader.is_alive else reader.invalidate())
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
+        async with Session(engine, expire_on_commit=False) as session:
+            try:
+                await session.begin()
+                yield session
+                await session.commit()
+            except _LOST:
+                # A rollback would wait for the same frozen server once more.
+                await session.invalidate()
+                raise
+
+    @asynccontextmanager
+    async def _entered(self, engine: AsyncEngine) -> AsyncIterator[None]:
+        """Wait for a place at the engine; turn its trouble into what the callers know."""
         async with self._turnstiles[engine.sync_engine.pool]:
             try:
-                async with Session(engine, expire_on_commit=False) as session:
-                    try:
-                        await session.begin()
-                        yield session
-                        await session.commit()
-                    except (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error):
-                        # A rollback would wait for the same frozen server once more.
-                        await session.invalidate()
-                        raise
+                yield
             except (*_ENGINE_ERRORS, OSError, TimeoutError) as error:
                 if _is_down(error):
                     self._note_trouble()
@@ -174,6 +209,8 @@ class Database:
             turnstile.trouble()
 
     async def close(self) -> None:
+        while self._readers:
+            await self._close_one_reader()
         await asyncio.shield(self.engine.dispose())
         await asyncio.shield(self._reader.dispose())
 

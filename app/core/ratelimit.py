@@ -7,19 +7,19 @@ processes need not agree on theirs. Concurrent requests ask in one call.
 
 import time
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from math import ceil
-from typing import Any, Literal
+from typing import Literal
 
 from app.core.batching import Batcher
 from app.core.errors import Busy, RateLimited, Refusal
 from app.core.redis import Breaker, Redis, RedisDown
 
-# A list of questions. KEYS: two for each, the client and the bar. ARGV: four for each,
-# emission interval and burst tolerance in microseconds, what to do with the client ("take"
-# counts if allowed, "check" only asks, "charge" counts anyway, "pass" does not even ask) and
-# whether there is a bar. Returns four for each: allowed, remaining requests, microseconds
-# until the next one is allowed, whether the bar exists.
+# A list of questions. KEYS: two for each, the client and the bar. ARGV: one for each, such
+# as "take 50000 15000000 1": what to do with the client ("take" counts if allowed, "check"
+# only asks, "charge" counts anyway, "pass" does not even ask), emission interval and burst
+# tolerance in microseconds, and whether there is a bar. Returns four for each: allowed,
+# remaining requests, microseconds until the next one is allowed, whether the bar exists.
 _GCRA = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -31,8 +31,8 @@ local function answer(allowed, remaining, wait)
 end
 for i = 1, #KEYS / 2 do
   local key = KEYS[2 * i - 1]
-  local interval, tolerance = tonumber(ARGV[4 * i - 3]), tonumber(ARGV[4 * i - 2])
-  local what = ARGV[4 * i - 1]
+  local what, interval, tolerance, has_bar = string.match(ARGV[i], '(%l+) (%d+) (%d+) (%d)')
+  interval, tolerance = tonumber(interval), tonumber(tolerance)
   if what == 'pass' then
     answer(1, math.floor(tolerance / interval), 0)
   else
@@ -50,7 +50,7 @@ for i = 1, #KEYS / 2 do
       answer(1, math.max(math.floor((tolerance - (fresh - now)) / interval), 0), 0)
     end
   end
-  answers[#answers + 1] = ARGV[4 * i] == '1' and redis.call('EXISTS', KEYS[2 * i]) or 0
+  answers[#answers + 1] = has_bar == '1' and redis.call('EXISTS', KEYS[2 * i]) or 0
 end
 return answers
 """
@@ -157,12 +157,8 @@ class RateLimiter:
 
     async def _ask_list(self, questions: list[_Question]) -> list[Verdict | None]:
         """Ask Redis once for the whole list; None for each if it is down."""
-        keys: list[str] = []
-        args: list[Any] = []
-        for one in questions:
-            keys += (one.key, one.bar or one.key)
-            interval = one.limit.interval_us
-            args += (interval, interval * one.limit.burst, one.what, 1 if one.bar else 0)
+        keys = [key for one in questions for key in (one.key, one.bar or one.key)]
+        args = [_argument(one.limit, one.what, bool(one.bar)) for one in questions]
         try:
             found = await self._breaker.call(self._script(keys=keys, args=args))
         except RedisDown:
@@ -192,3 +188,9 @@ class RateLimiter:
             return Verdict(limit, allowed=False, remaining=0, retry_after=ceil(wait))
         self._local[key] = fresh
         return Verdict(limit, allowed=True, remaining=int(-wait / interval), retry_after=0)
+
+
+@cache
+def _argument(limit: Limit, what: str, has_bar: bool) -> bytes:
+    interval = limit.interval_us
+    return f"{what} {interval} {interval * limit.burst} {int(has_bar)}".encode()

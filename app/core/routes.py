@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from functools import cached_property
 from typing import Any
 
 import structlog
@@ -10,6 +11,8 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match
+from starlette.types import Scope
 
 from app.core.db import Retry
 from app.core.errors import Busy
@@ -43,6 +46,19 @@ class Route(APIRoute):
     """
 
     guard: Guard | None = None
+
+    @cached_property
+    def _start(self) -> str:
+        return self.path.partition("{")[0]
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Tell most other paths by how they begin; the pattern costs forty times as much.
+
+        So a router's prefix is given when it is made, not when it is included.
+        """
+        if not scope["path"].startswith(self._start) and not scope.get("root_path"):
+            return Match.NONE, {}
+        return super().matches(scope)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         needed = self.dependant.dependencies

@@ -43,7 +43,7 @@ class Orphan(BaseModel):
 
 
 attempts: dict[str, int] = {}
-router = Router(root="")
+router = Router(root="/test")
 
 
 @router.post("/notes", status_code=201, **allow(ANYONE))
@@ -83,7 +83,7 @@ async def greet(request: Request) -> str:
 async def client(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
     """The whole application with five routes more, included as the real ones are."""
     application = create_app(runtime.settings)
-    application.include_router(router, prefix="/test")
+    application.router.routes.extend(router.routes)
     application.state.runtime = runtime
     transport = httpx.ASGITransport(application, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://test/test") as found:

@@ -1,0 +1,118 @@
+"""Readers are kept open between two looks: what that must not change. And snapshots."""
+
+from collections.abc import AsyncIterator, Awaitable
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from app.core import turnstile
+from app.core.db import Database, Session
+from app.core.errors import Busy
+from app.core.settings import Settings
+from app.queries import people
+from app.runtime import Runtime
+from tests.factories.people import make_person
+
+PID = text("SELECT pg_backend_pid()")
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """A database with one reader."""
+    assert settings.database_url is not None
+    found = Database(settings.database_url, pool_size=2)
+    yield found
+    await found.close()
+
+
+async def pid(tx: Session) -> int:
+    return int((await tx.execute(PID)).scalar_one())
+
+
+async def kill(database: Database, victim: int) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(text("SELECT pg_terminate_backend(:pid, 5000)"), {"pid": victim})
+
+
+async def name_of(tx: Session, person: UUID) -> str:
+    rows = await tx.fetch("SELECT display_name FROM people WHERE id = :id", {"id": person})
+    return str(rows[0].display_name)
+
+
+async def rename(runtime: Runtime, person: UUID, name: str) -> None:
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text("UPDATE people SET display_name = :name WHERE id = :id"),
+            {"name": name, "id": person},
+        )
+
+
+async def look_after(event: Awaitable[None], database: Database) -> None:
+    """Look at something when the event has come, by a reader that was there before."""
+    async with database.read() as tx:
+        await event
+        await tx.fetch("SELECT 1 AS one", {})
+
+
+async def test_a_reader_is_used_again(database: Database) -> None:
+    async with database.read() as tx:
+        first = await pid(tx)
+    async with database.read() as tx:
+        assert await pid(tx) == first
+
+
+async def test_a_reader_remembers_nothing(runtime: Runtime, database: Database) -> None:
+    person = await make_person(runtime)
+    async with database.read() as tx:
+        assert (await people.find(tx, person.id)) is not None
+    await rename(runtime, person.id, "新名字")
+    async with database.read() as tx:
+        found = await people.find(tx, person.id)
+    assert found is not None
+    assert found.display_name == "新名字"
+
+
+async def test_a_reader_whose_server_hung_up_is_not_used_again(database: Database) -> None:
+    async with database.read() as tx:
+        rows = await tx.fetch("SELECT pg_backend_pid() AS pid", {})
+    await kill(database, rows[0].pid)
+    async with database.read() as tx:
+        assert await pid(tx) != rows[0].pid
+
+
+async def test_a_reader_that_failed_is_not_used_again(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turnstile, "CLOSED_S", 0)
+    async with database.read() as tx:
+        first = await pid(tx)
+    with pytest.raises(Busy):
+        await look_after(kill(database, first), database)
+    async with database.read() as tx:
+        assert await pid(tx) != first
+
+
+async def test_a_snapshot_takes_the_place_of_a_kept_reader(database: Database) -> None:
+    """There is one place, and the reader that waits in it must give it up."""
+    async with database.read() as tx:
+        first = await pid(tx)
+    async with database.snapshot() as tx:
+        assert await pid(tx) == first
+    async with database.read() as tx:
+        assert await pid(tx) == first
+
+
+async def test_a_snapshot_sees_one_moment_and_a_reader_does_not(
+    runtime: Runtime, database: Database
+) -> None:
+    person = (await make_person(runtime)).id
+    await rename(runtime, person, "早")
+    async with database.read() as tx:
+        assert await name_of(tx, person) == "早"
+        await rename(runtime, person, "中")
+        assert await name_of(tx, person) == "中"
+    async with database.snapshot() as tx:
+        assert await name_of(tx, person) == "中"
+        await rename(runtime, person, "晚")
+        assert await name_of(tx, person) == "中"
