@@ -162,8 +162,12 @@ async def test_a_worker_that_is_full_says_so_at_once(monkeypatch: pytest.MonkeyP
 async def test_a_request_leaves_nothing_for_the_collector(app: FastAPI) -> None:
     """It stops everything for what lies in a circle: a tenth of the time, and the slowest reply."""
     scope: Scope = {
-        **{"type": "http", "http_version": "1.1", "method": "GET"},
-        **{"path": PATH, "query_string": b"", "headers": [(b"host", b"test")]},
+        "type": "http",
+        "http_version": "1.1",
+        "method": "GET",
+        "path": PATH,
+        "query_string": b"",
+        "headers": [(b"host", b"test")],
     }
     statuses = []
 
