@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -66,6 +66,13 @@ class Runtime:
     activities: Batcher[activities.Look, Rendered | Refusal]
     leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
 
+    async def finish_lists(self) -> None:
+        """Wait for the lists under way: their engines are about to be closed."""
+        commands: tuple[Batcher[Any, Any], ...] = (self.checkins, self.signups, self.charges)
+        looks = (self.roles, self.passbooks, self.activities, self.leaderboards)
+        for batcher in (*commands, *looks):
+            await batcher.close()
+
 
 @asynccontextmanager
 async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
@@ -88,7 +95,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     http = httpx.AsyncClient(base_url=base_url, transport=transport)
     try:
         await _first_look(database)
-        yield Runtime(
+        runtime = Runtime(
             settings=settings,
             database=database,
             redis=redis,
@@ -110,6 +117,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             activities=_looks(database, activities.read),
             leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
         )
+        try:
+            yield runtime
+        finally:
+            await runtime.finish_lists()
     finally:
         await http.aclose()
         await redis.aclose()

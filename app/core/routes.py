@@ -74,8 +74,8 @@ class Route(APIRoute):
             if guard is not None:
                 await guard(request)
             response = await (_with_retries if runs_again else _once)(original, request)
-            for name, value in getattr(request.state, "headers", {}).items():
-                response.headers[name] = value
+            headers = getattr(request.state, "headers", {})
+            response.raw_headers += [(k.lower().encode(), v.encode()) for k, v in headers.items()]
             if request.method == "GET" and response.status_code == 200:
                 return _with_etag(request, response)
             return response
@@ -120,10 +120,11 @@ async def _with_retries(
     raise Busy(retry_after=1)
 
 
-def rendered(reply: Rendered) -> Response:
+def rendered(request: Request, reply: Rendered) -> Response:
     """Answer with what was rendered, or 304 when the caller has it."""
-    headers = {"ETag": f'"{reply.tag}"', "Cache-Control": REVALIDATE}
-    if reply.body is None:
+    tag = f'"{reply.tag}"'
+    headers = {"ETag": tag, "Cache-Control": REVALIDATE}
+    if reply.body is None or tag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     return Response(reply.body, headers=headers, media_type="application/json")
 
@@ -136,13 +137,14 @@ def known_tag(request: Request) -> str | None:
 
 
 def _with_etag(request: Request, response: Response) -> Response:
-    """Answer 304 when the caller has this very body already."""
-    body = getattr(response, "body", None)
-    if body is None or response.headers.get("cache-control") == "no-store":
+    """Tag the body; answer 304 when the caller has this very one already."""
+    if "etag" in response.headers or response.headers.get("cache-control") == "no-store":
         return response
-    if "etag" not in response.headers:
-        response.headers["ETag"] = f'"{tag_of(bytes(body))}"'
-        response.headers.setdefault("Cache-Control", REVALIDATE)
+    body = getattr(response, "body", None)
+    if body is None:
+        return response
+    response.headers["ETag"] = f'"{tag_of(bytes(body))}"'
+    response.headers.setdefault("Cache-Control", REVALIDATE)
     if response.headers["etag"] in request.headers.get("if-none-match", ""):
         kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
         return Response(status_code=304, headers=kept)

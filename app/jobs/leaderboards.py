@@ -24,8 +24,9 @@ class NightlyRebuild:
         today = local_date(now())
         if today == self._day:
             return 0
-        self._day = today
         try:
-            return await leaderboards.rebuild(runtime.database, runtime.boards)
+            counted = await leaderboards.rebuild(runtime.database, runtime.boards)
         except RedisDown:
             return 0
+        self._day = today
+        return counted

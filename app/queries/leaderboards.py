@@ -66,11 +66,11 @@ GROUP BY person_id HAVING sum(points) > 0
 ORDER BY points DESC, person_id DESC LIMIT :limit
 """)  # noqa: S608 - constants
 
-_VISIBLE = text("""
+_VISIBLE = """
 SELECT id, display_name, shows_name FROM people
 WHERE id = ANY(CAST(:people AS uuid[]))
   AND (birth_date IS NULL OR birth_date <= CAST(:born_until AS date))
-""")
+"""
 
 
 async def gains_after(
@@ -118,5 +118,5 @@ async def visible(
     session: Session, people: Sequence[UUID], born_until: date
 ) -> dict[UUID, tuple[str, bool]]:
     """Read name and opt-in of those who may appear."""
-    rows = await session.execute(_VISIBLE, {"people": list(people), "born_until": born_until})
+    rows = await session.fetch(_VISIBLE, {"people": list(people), "born_until": born_until})
     return {row.id: (row.display_name, row.shows_name) for row in rows}

@@ -41,14 +41,31 @@ JOIN orgs p ON p.code = k.parent
 WHERE o.code = k.code AND o.parent_id IS DISTINCT FROM p.id
 """)
 
+# A division that moved takes what is below it along, whether the file names it or not.
+_MOVE = text("""
+WITH RECURSIVE tree AS (
+    SELECT id, '/' || code || '/' AS path FROM orgs WHERE parent_id IS NULL
+    UNION ALL
+    SELECT o.id, t.path || o.code || '/' FROM tree t JOIN orgs o ON o.parent_id = t.id
+)
+UPDATE orgs o SET path = t.path FROM tree t WHERE t.id = o.id AND o.path <> t.path
+""")
+
+_MOVE_ACTIVITIES = text("""
+UPDATE activities a SET org_path = o.path FROM orgs o
+WHERE o.id = a.org_id AND a.org_path <> o.path
+""")
+
+_PATHS_OF = "SELECT id, path FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
+
 
 async def find(session: Session, org_id: UUID) -> Org | None:
     return await session.get(Org, org_id)
 
 
 async def paths_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
-    rows = await session.exec(select(Org.id, Org.path).where(col(Org.id).in_(ids)))
-    return dict(rows.all())
+    rows = await session.fetch(_PATHS_OF, {"ids": list(ids)})
+    return {row.id: row.path for row in rows}
 
 
 async def find_by_code(session: Session, code: str) -> Org | None:
@@ -62,7 +79,7 @@ async def paths(session: Session, codes: Sequence[str]) -> dict[str, str]:
 
 
 async def upsert(session: Session, divisions: Sequence[Division]) -> tuple[int, int]:
-    """Insert or update a whole tree in two statements; return (inserted, updated)."""
+    """Insert or update a whole tree, and move what hangs on it; return (inserted, updated)."""
     codes = [division.code for division in divisions]
     rows = await session.execute(
         _UPSERT,
@@ -76,6 +93,8 @@ async def upsert(session: Session, divisions: Sequence[Division]) -> tuple[int, 
     inserted = [bool(row.inserted) for row in rows]
     parents = [division.parent_code for division in divisions]
     await session.execute(_LINK_PARENTS, {"codes": codes, "parents": parents})
+    await session.execute(_MOVE)
+    await session.execute(_MOVE_ACTIVITIES)
     return sum(inserted), len(inserted) - sum(inserted)
 
 

@@ -86,7 +86,7 @@ async def publish_activity(
 async def get_activity(activity_id: PathId, request: Request) -> Response:
     """Return an activity with its counters. May be polled with If-None-Match."""
     look = Look(activity_id, caller_of(request))
-    return rendered(single([await runtime_of(request).activities.submit(look)]))
+    return rendered(request, single([await runtime_of(request).activities.submit(look)]))
 
 
 @router.get(

@@ -29,4 +29,4 @@ async def get_leaderboard(
 ) -> Response:
     """Return who earned most in an organisation and everything below it."""
     look = Look(Board(org_id, period, limit), caller_of(request))
-    return rendered(single([await runtime_of(request).leaderboards.submit(look)]))
+    return rendered(request, single([await runtime_of(request).leaderboards.submit(look)]))

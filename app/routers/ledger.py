@@ -33,7 +33,7 @@ async def list_my_point_entries(
 ) -> Response:
     """Return the passbook of available points, newest first."""
     question = ledger.page_of(person_of(request), cursor, limit, known_tag(request))
-    return rendered(await runtime_of(request).passbooks.submit(question))
+    return rendered(request, await runtime_of(request).passbooks.submit(question))
 
 
 @router.post(

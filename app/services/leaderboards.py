@@ -13,7 +13,7 @@ from app.core.clock import local_date, now, period_start
 from app.core.db import Database, Session
 from app.core.errors import Refusal
 from app.core.redis import RedisDown
-from app.core.rendered import Rendered
+from app.core.rendered import Rendered, tag_of
 from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
@@ -79,9 +79,11 @@ async def read(tx: Session, boards: Boards, looks: Sequence[Look]) -> list[Rende
         places, ranks = await _from_ledger(tx, asked, callers)
     everybody = sorted({person for top in places.values() for person, _ in top})
     shown = await queries.visible(tx, everybody, _born_until())
-    items = {board: _items(top, shown) for board, top in places.items()}
+    common = {
+        board: _without_me(board, asked[board], _items(top, shown)) for board, top in places.items()
+    }
     return [
-        _rendered(look, asked[look.board], items[look.board], ranks)
+        _with_me(common[look.board], ranks.get((look.board, look.caller)) if look.caller else None)
         if look.board in asked
         else orgs.OrgNotFound()
         for look in looks
@@ -101,12 +103,16 @@ def _items(top: Places, shown: dict[UUID, tuple[str, bool]]) -> list[RankOut]:
     ]
 
 
-def _rendered(look: Look, asked: _Asked, items: list[RankOut], ranks: Ranks) -> Rendered:
-    mine = ranks.get((look.board, look.caller)) if look.caller else None
-    me = MyRankOut(rank=mine[0], points=mine[1]) if mine else None
-    return Rendered.of(
-        LeaderboardOut(period=look.board.period, starts_at=asked.starts_at, items=items, me=me)
-    )
+def _without_me(board: Board, asked: _Asked, items: list[RankOut]) -> bytes:
+    """Render what is the same for all who look at a board: a ``LeaderboardOut`` up to its end."""
+    whole = LeaderboardOut(period=board.period, starts_at=asked.starts_at, items=items, me=None)
+    return whole.model_dump_json().encode().removesuffix(b"null}")
+
+
+def _with_me(common: bytes, mine: tuple[int, int] | None) -> Rendered:
+    me = MyRankOut(rank=mine[0], points=mine[1]).model_dump_json().encode() if mine else b"null"
+    body = common + me + b"}"
+    return Rendered(tag_of(body), body)
 
 
 async def _from_redis(

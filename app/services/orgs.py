@@ -10,6 +10,7 @@ from app.core.errors import Refusal
 from app.core.pages import decode_cursor
 from app.models.orgs import Level, Org
 from app.queries import orgs as queries
+from app.queries import outbox
 from app.queries.orgs import Division
 from app.schemas.base import Page, page_of
 from app.schemas.orgs import OrgOut
@@ -87,6 +88,8 @@ async def import_divisions(tx: Session, file: Path) -> Imported:
             raise DivisionsInvalid(f"line {line}: parent {parent} is neither above nor known")
         divisions[code] = Division(code, name, level, parent or None, f"{above}{code}/")
     inserted, updated = await queries.upsert(tx, list(divisions.values()))
+    if updated:  # points count where their organisation is
+        await outbox.put(tx, "leaderboards.rebuild", {"divisions": updated})
     return Imported(read=len(divisions), inserted=inserted, updated=updated)
 
 

@@ -278,3 +278,22 @@ async def test_the_nightly_rebuild_waits_for_the_night(
     await nightly(runtime)
     assert await runtime.boards.generation() != before
     await town.settle()
+
+
+async def test_a_night_without_redis_is_made_up_for(
+    town: Town, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await town.settle()
+    nightly = NightlyRebuild()
+    nightly._day = nightly._day.replace(year=2020)
+    before = await runtime.boards.generation()
+    with monkeypatch.context() as without:
+        without.setattr(leaderboards, "rebuild", _without_redis)
+        assert await nightly(runtime) == 0
+    await nightly(runtime)
+    assert await runtime.boards.generation() != before
+    await town.settle()
+
+
+async def _without_redis(*_: object) -> int:
+    raise RedisDown
