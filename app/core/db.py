@@ -2,13 +2,14 @@
 
 import asyncio
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import Executable, Result, exc
+from sqlalchemy import Executable, Result, event, exc
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
@@ -60,6 +61,7 @@ class Session(SQLModelSession):
     """
 
     _driver: Any = None
+    opened_at = 0.0  # on the monotonic clock; of a reader
 
     async def execute(  # type: ignore[override]
         self, statement: Executable, params: dict[str, Any] | None = None
@@ -70,6 +72,11 @@ class Session(SQLModelSession):
     def is_alive(self) -> bool:
         """Whether the server has not hung up, as far as is known."""
         return self._driver is None or not self._driver.is_closed()
+
+    @property
+    def is_young(self) -> bool:
+        """Whether its connection need not be replaced yet."""
+        return time.monotonic() < self.opened_at + RECYCLE_S
 
     async def fetch(self, statement: str, params: dict[str, Any]) -> list[Row]:
         """Run a statement with ``:name`` parameters on the driver itself, in this transaction.
@@ -123,35 +130,35 @@ class Database:
         ``patient`` is for the command line and migrations: no statement time-outs.
         """
         readers = pool_size // 2
-        self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient, {})
+        self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient)
         # PostgreSQL itself refuses to write here.
-        reader = _engine(url, readers, patient, {"default_transaction_read_only": "on"})
+        reader = _engine(url, readers, patient)
+        event.listen(reader.sync_engine, "connect", _only_reads)
         # Each look sees its own snapshot anyway: BEGIN and COMMIT would be two round trips more.
         self._reader = reader.execution_options(isolation_level="AUTOCOMMIT")
         # Not made of the engine above: the first level that was asked for would stay.
         self._snapshots = reader.execution_options(isolation_level="REPEATABLE READ")
         self._readers: list[Session] = []  # that nobody uses now
         patience = 60 if patient else PATIENCE_S
-        self._turnstiles = {
-            self.engine.sync_engine.pool: Turnstile(pool_size - readers, patience),
-            self._reader.sync_engine.pool: Turnstile(readers, patience),
-        }
+        self._to_write = Turnstile(pool_size - readers, patience)
+        self._to_read = Turnstile(readers, patience)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
         """A read-write transaction: commits at the end, rolls back on any exception."""
-        async with self._entered(self.engine), self._session(self.engine) as session:
+        async with self._entered(self._to_write), self._session(self.engine) as session:
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
         """For looking only: PostgreSQL itself refuses a write in it."""
-        async with self._entered(self._reader):
-            if self._readers and self._readers[-1].is_alive:
+        async with self._entered(self._to_read):
+            if self._readers and self._readers[-1].is_alive and self._readers[-1].is_young:
                 session = self._readers.pop()
             else:
                 await self._close_one_reader()
                 session = Session(self._reader, expire_on_commit=False)
+                session.opened_at = time.monotonic()
             try:
                 yield session
             except _LOST:
@@ -167,7 +174,7 @@ class Database:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Session]:
         """A READ ONLY transaction that sees one moment however long it takes."""
-        async with self._entered(self._snapshots):
+        async with self._entered(self._to_read):
             await self._close_one_reader()
             async with self._session(self._snapshots) as session:
                 yield session
@@ -191,9 +198,9 @@ class Database:
                 raise
 
     @asynccontextmanager
-    async def _entered(self, engine: AsyncEngine) -> AsyncIterator[None]:
+    async def _entered(self, turnstile: Turnstile) -> AsyncIterator[None]:
         """Wait for a place at the engine; turn its trouble into what the callers know."""
-        async with self._turnstiles[engine.sync_engine.pool]:
+        async with turnstile:
             try:
                 yield
             except (*_ENGINE_ERRORS, OSError, TimeoutError) as error:
@@ -205,8 +212,8 @@ class Database:
                 raise Busy(retry_after=1) from error
 
     def _note_trouble(self) -> None:
-        for turnstile in self._turnstiles.values():
-            turnstile.trouble()
+        self._to_write.trouble()
+        self._to_read.trouble()
 
     async def close(self) -> None:
         while self._readers:
@@ -215,8 +222,17 @@ class Database:
         await asyncio.shield(self._reader.dispose())
 
 
-def _engine(url: str, size: int, patient: bool, settings: dict[str, str]) -> AsyncEngine:
-    settings = settings | {"application_name": "qingxiang", "timezone": "UTC"}
+def _only_reads(connection: Any, _: object) -> None:
+    """Keep a new connection read-only.
+
+    Not a parameter of connecting: a URL that asks for ``target_session_attrs=read-write``
+    would find no server that is.
+    """
+    connection.run_async(lambda driver: driver.execute("SET default_transaction_read_only = on"))
+
+
+def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
+    settings = {"application_name": "qingxiang", "timezone": "UTC"}
     if not patient:
         settings |= {
             "lock_timeout": str(LOCK_TIMEOUT_MS),

@@ -10,7 +10,7 @@ from app.core.db import Session
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a scan meets: the activity, and whether the person has a confirmed place."""
+    """What a scan meets: the activity, and the points that the person waits for."""
 
     serial: int
     person_id: UUID
@@ -23,6 +23,7 @@ class Situation:
     rule_key: str
     latitude: float | None
     longitude: float | None
+    pending: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +39,11 @@ class NewCheckin:
 
 _ACTIVITIES = """
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.title, a.status, a.starts_at,
-       a.ends_at, a.rule_key, a.latitude, a.longitude
+       a.ends_at, a.rule_key, a.latitude, a.longitude, coalesce(l.balance, 0) AS pending
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
 JOIN activities a ON a.serial = k.serial
+LEFT JOIN ledger_accounts l
+  ON l.owner_id = k.person_id AND l.purpose = 'pending' AND l.unit_id = :unit
 """
 
 # Places are locked, shared, so that none can be given back between the look and the
@@ -61,14 +64,14 @@ WITH wanted AS (
     SELECT id, activity_id, 0, person_id, method, distance_m, checked_in_at, award_id
     FROM places ORDER BY activity_id, person_id
     ON CONFLICT (activity_id, session, person_id) DO NOTHING
-    RETURNING id, activity_id
-), counted AS (
-    UPDATE activities a SET checkins = a.checkins + k.n
-    FROM (SELECT activity_id, count(*) AS n FROM inserted GROUP BY activity_id
-          ORDER BY activity_id) k
-    WHERE a.id = k.activity_id
+    RETURNING id
 )
 SELECT p.id, i.id IS NOT NULL AS is_new FROM places p LEFT JOIN inserted i ON i.id = p.id
+"""
+
+_COUNT = """
+UPDATE activities a SET checkins = a.checkins + k.n
+FROM unnest(CAST(:activities AS uuid[]), CAST(:numbers AS int[])) AS k(id, n) WHERE a.id = k.id
 """
 
 _EXISTING = """
@@ -88,17 +91,18 @@ class ExistingCheckin:
 
 
 async def situations(
-    session: Session, scans: Sequence[tuple[int, UUID]]
+    session: Session, scans: Sequence[tuple[int, UUID]], *, unit: int
 ) -> dict[tuple[int, UUID], Situation]:
     """Read the activities that scans (serial, person) are for."""
     rows = await session.fetch(
-        _ACTIVITIES, {"serials": [s for s, _ in scans], "people": [p for _, p in scans]}
+        _ACTIVITIES,
+        {"serials": [s for s, _ in scans], "people": [p for _, p in scans], "unit": unit},
     )
     return {(row["serial"], row["person_id"]): Situation(**row) for row in rows}
 
 
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:
-    """Insert and count check-ins of people with a confirmed place.
+    """Insert check-ins of people with a confirmed place.
 
     Returns them by id: False if the person was checked in before.
     """
@@ -107,6 +111,17 @@ async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID,
         INSERT, {name: [getattr(one, name) for one in checkins] for name in names}
     )
     return {row.id: row.is_new for row in rows}
+
+
+async def count(session: Session, numbers: dict[UUID, int]) -> None:
+    """Add so many check-ins to the counters of activities.
+
+    Called last: a crowd at one activity waits for its row, from here to the commit.
+    """
+    ordered = sorted(numbers)
+    await session.fetch(
+        _COUNT, {"activities": ordered, "numbers": [numbers[one] for one in ordered]}
+    )
 
 
 async def existing(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> list[ExistingCheckin]:

@@ -1,5 +1,6 @@
 """Check-ins: a scanned code becomes attendance, an award, points and hours, in one transaction."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -92,7 +93,9 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
 
     Outcomes: Recorded, or CheckinCodeInvalid, ActivityNotOpen, OutsideWindow, NotSignedUp.
     """
-    found = await queries.situations(tx, [(one.serial, one.person_id) for one in scans])
+    found = await queries.situations(
+        tx, [(one.serial, one.person_id) for one in scans], unit=POINTS
+    )
     looks = [_look(found.get((scan.serial, scan.person_id)), at) for scan in scans]
     # Of several scans of one person in the list, the first is the check-in.
     first: dict[Pair, tuple[Situation, Scan]] = {}
@@ -146,34 +149,53 @@ async def _record(
     is_new = await queries.insert(tx, wanted)
     new = [one for one in wanted if is_new.get(one.id)]
     known = [one for one in wanted if is_new.get(one.id) is False]
-    checkins: list[NewCheckin | ExistingCheckin] = [*new]
-    given = await _award(tx, [(first[_pair(one)][0], one) for one in new], at)
-    if known:
-        checkins += await queries.existing(tx, [_pair(one) for one in known])
-        given += await award_queries.find_many(tx, [c.award_id for c in checkins[len(new) :]])
-    by_id = {award.id: award for award in given}
-    balances = await ledger_queries.balances(tx, sorted({c.person_id for c in checkins}))
+    return await _award(tx, first, new, at) | await _recall(tx, [_pair(one) for one in known])
+
+
+async def _award(
+    tx: Session,
+    first: dict[Pair, tuple[Situation, Scan]],
+    new: Sequence[NewCheckin],
+    at: datetime,
+) -> dict[Pair, _Result]:
+    """Give what the new check-ins are worth, and count them."""
+    if not new:
+        return {}
+    rules = await policies.in_force(tx, at)
+    met = [first[_pair(one)][0] for one in new]
+    grants = [_grant(situation, one, rules) for situation, one in zip(met, new, strict=True)]
+    given = await awards.grant(tx, grants, rules, at)
+    await queries.count(tx, Counter(one.activity_id for one in new))
+    return {
+        _pair(one): _Result(
+            checkin=one,
+            award=granted.award,
+            available=granted.balance,
+            pending=situation.pending,
+            is_new=True,
+        )
+        for one, situation, granted in zip(new, met, given, strict=True)
+    }
+
+
+async def _recall(tx: Session, pairs: Sequence[Pair]) -> dict[Pair, _Result]:
+    """Return what the check-ins of before came to, with the balances of now."""
+    if not pairs:
+        return {}
+    checkins = await queries.existing(tx, pairs)
+    found = await award_queries.find_many(tx, [one.award_id for one in checkins])
+    by_id = {award.id: award for award in found}
+    balances = await ledger_queries.balances(tx, sorted({one.person_id for one in checkins}))
     return {
         _pair(one): _Result(
             checkin=one,
             award=by_id[one.award_id],
             available=balances.get((one.person_id, Purpose.available, POINTS), 0),
             pending=balances.get((one.person_id, Purpose.pending, POINTS), 0),
-            is_new=place < len(new),
+            is_new=False,
         )
-        for place, one in enumerate(checkins)
+        for one in checkins
     }
-
-
-async def _award(
-    tx: Session, new: Sequence[tuple[Situation, NewCheckin]], at: datetime
-) -> list[Award | NewAward]:
-    """Give what the new check-ins are worth."""
-    if not new:
-        return []
-    rules = await policies.in_force(tx, at)
-    grants = [_grant(situation, one, rules) for situation, one in new]
-    return [*await awards.grant(tx, grants, rules, at)]
 
 
 def _checkin(situation: Situation, scan: Scan, at: datetime) -> NewCheckin:

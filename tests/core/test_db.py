@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from app.core import turnstile
+from app.core import db, turnstile
 from app.core.db import Database, Session
 from app.core.errors import Busy
 from app.core.settings import Settings
@@ -79,6 +79,18 @@ async def test_a_reader_whose_server_hung_up_is_not_used_again(database: Databas
     await kill(database, rows[0].pid)
     async with database.read() as tx:
         assert await pid(tx) != rows[0].pid
+
+
+async def test_a_reader_is_replaced_in_time(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A plan that was made while the tables were empty stays bad."""
+    async with database.read() as tx:
+        first = await pid(tx)
+    monkeypatch.setattr(db, "RECYCLE_S", 0)
+    database._reader.sync_engine.pool._recycle = 0
+    async with database.read() as tx:
+        assert await pid(tx) != first
 
 
 async def test_a_reader_that_failed_is_not_used_again(

@@ -3,7 +3,7 @@
 ``grant`` gives, ``review`` proposes by hand and approves, ``reversal`` takes back.
 """
 
-from app.services.awards.grant import Grant, attendance_minutes, grant
+from app.services.awards.grant import Grant, Granted, attendance_minutes, grant
 from app.services.awards.reversal import NotReversible, TransferNotFound, reverse
 from app.services.awards.review import (
     AwardNotFound,
@@ -18,6 +18,7 @@ __all__ = [
     "AwardNotFound",
     "AwardNotPending",
     "Grant",
+    "Granted",
     "NotReversible",
     "OwnProposal",
     "TransferNotFound",

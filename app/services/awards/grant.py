@@ -48,8 +48,16 @@ class Grant:
         return Purpose.available if self.state is AwardState.available else Purpose.pending
 
 
-async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime) -> list[NewAward]:
-    """Award a list, one NewAward each, in a fixed number of statements.
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """``balance``: of the account that the points went to, afterwards."""
+
+    award: NewAward
+    balance: int
+
+
+async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime) -> list[Granted]:
+    """Award a list, one Granted each, in a fixed number of statements.
 
     The accounts are locked before the caps are summed: two awards to one person, in two
     transactions, cannot both see the room that is left for one. Callers see to it that a
@@ -73,7 +81,10 @@ async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime
         awards.append(_award(one, rules, points, reason, at))
     await queries.insert(tx, awards)
     await _post(tx, grants, awards, locked, rules, at)
-    return awards
+    return [
+        Granted(award, locked[AccountKey(one.person_id, one.purpose)].balance)
+        for one, award in zip(grants, awards, strict=True)
+    ]
 
 
 def attendance_minutes(rule: PolicyRule, halves: int) -> int:

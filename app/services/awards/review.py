@@ -75,9 +75,9 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
         )
         for person_id in body.person_ids
     ]
-    awards = await grant(tx, grants, rules, now())
+    given = [one.award for one in await grant(tx, grants, rules, now())]
     return AwardsOut(
-        items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in awards]
+        items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
     )
 
 
