@@ -138,9 +138,12 @@ def ballast(file: Path) -> Iterator[Callable[[], None]]:
     with file.open("wb") as out:
 
         def fill() -> None:
-            found = os.statvfs(out.fileno())
-            with suppress(OSError):  # somebody else took it first
-                os.posix_fallocate(out.fileno(), out.seek(0, 2), found.f_bavail * found.f_frsize)
+            # Again when somebody else took a part of it first: PostgreSQL itself would fill
+            # what is left with WAL, and that is not given back.
+            while room := os.statvfs(out.fileno()).f_bavail:
+                with suppress(OSError):
+                    size = room * os.statvfs(out.fileno()).f_frsize
+                    os.posix_fallocate(out.fileno(), out.seek(0, 2), size)
 
         try:
             yield fill
