@@ -31,7 +31,7 @@ bench-ledger: $(READY) ## transfers a second against pgbench, with a long ledger
 	$(BIN)/python -m bench.ledger
 
 faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one)
-	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k $(F))
+	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k "$(F)")
 
 security: $(READY) ## attack the service in every role, and find planted flaws
 	$(BIN)/python -m pytest tests/security -m "security or not security" -n 2
