@@ -31,6 +31,8 @@ from app.services.ledger import AccountKey, Posted, Posting
 from app.services.signups import Claim, Claimed
 
 LIST = 1000
+# How many rows one statement of a preparation makes: it has a time-out too.
+WAVE = 4_000
 _numbers = count(1)
 Item = TypeVar("Item")
 
@@ -64,9 +66,11 @@ class Crowd:
 
     async def residents(self, number: int) -> list[Resident]:
         """Make people with cards, each with a fresh token."""
-        async with self._runtime.database.transaction() as tx:
-            rows = await tx.execute(_PEOPLE, {"wave": f"wave {next(_numbers)} ", "number": number})
-            ids = list(rows.scalars())
+        ids: list[UUID] = []
+        while len(ids) < number:
+            wave = {"wave": f"wave {next(_numbers)} ", "number": min(WAVE, number - len(ids))}
+            async with self._runtime.database.transaction() as tx:
+                ids += (await tx.execute(_PEOPLE, wave)).scalars()
         return [Resident(one, self._token(one)) for one in ids]
 
     async def activities(
@@ -134,13 +138,14 @@ class Crowd:
     async def card_codes(self, people: Sequence[Resident]) -> list[str]:
         """Show everybody's card: a code each."""
         codes = [f"{secrets.randbelow(10**18):018}" for _ in people]
-        values = {
-            "codes": codes,
-            "people": [one.id for one in people],
-            "expiries": [now() + timedelta(minutes=10)] * len(codes),
-        }
-        async with self._runtime.database.transaction() as tx:
-            await tx.execute(_CODES, values)
+        for part in lists(list(zip(codes, people, strict=True)), WAVE):
+            values = {
+                "codes": [code for code, _ in part],
+                "people": [one.id for _, one in part],
+                "expiries": [now() + timedelta(minutes=10)] * len(part),
+            }
+            async with self._runtime.database.transaction() as tx:
+                await tx.execute(_CODES, values)
         return codes
 
     async def staff(self, merchants: int, each: int) -> list[Resident]:
