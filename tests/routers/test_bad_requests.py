@@ -271,3 +271,10 @@ async def test_a_month_of_today_is_fine(api: httpx.AsyncClient, headers: dict[st
     response = await api.get(f"{API}/merchant/statement", headers=headers, params={"month": month})
 
     assert response.status_code == 200
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b'{"code": 1}', b"\xff"])
+async def test_a_strangers_body_is_not_looked_at(api: httpx.AsyncClient, body: bytes) -> None:
+    headers = {"Content-Type": "application/json"}
+    reply = await api.post(f"{API}/checkins", content=body, headers=headers)
+    assert_refused(reply, 401, "auth.token_invalid")
