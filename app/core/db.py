@@ -134,6 +134,8 @@ class Database:
         # PostgreSQL itself refuses to write here.
         reader = _engine(url, readers, patient)
         event.listen(reader.sync_engine, "connect", _only_reads)
+        for engine in (self.engine, reader):
+            event.listen(engine.sync_engine, "checkout", _not_hung_up)
         # Each look sees its own snapshot anyway: BEGIN and COMMIT would be two round trips more.
         self._reader = reader.execution_options(isolation_level="AUTOCOMMIT")
         # Not made of the engine above: the first level that was asked for would stay.
@@ -229,6 +231,16 @@ def _only_reads(connection: Any, _: object) -> None:
     would find no server that is.
     """
     connection.run_async(lambda driver: driver.execute("SET default_transaction_read_only = on"))
+
+
+def _not_hung_up(connection: Any, *_: object) -> None:
+    """Replace the whole pool when one of its connections turns out to be dead.
+
+    ``fetch`` goes past SQLAlchemy, which would see to it: else each dead connection that a
+    killed server leaves behind would be found by a request of its own, perhaps much later.
+    """
+    if connection.driver_connection.is_closed():
+        raise exc.InvalidatePoolError
 
 
 def _engine(url: str, size: int, patient: bool) -> AsyncEngine:

@@ -14,7 +14,7 @@ from app.schemas.base import Id, In, Line, Moment, Number, Out, Text
 class LocationIn(In):
     """Where it is, in GCJ-02 degrees as WeChat's map picks it; ``radius_m`` in metres."""
 
-    name: Annotated[Line, Field(max_length=100)]
+    name: Annotated[str, Line(100)]
     latitude: Annotated[Number, Field(ge=-90, le=90)]
     longitude: Annotated[Number, Field(ge=-180, le=180)]
     radius_m: Annotated[int, Field(ge=10, le=100_000)] = 200
@@ -31,7 +31,7 @@ class ActivityIn(In):
     """Sign-up is open from publishing until the end unless times are given."""
 
     org_id: Id
-    title: Annotated[Line, Field(max_length=80)]
+    title: Annotated[str, Line(80)]
     description: Annotated[Text, Field(max_length=5000)] = ""
     category: Category
     starts_at: Moment

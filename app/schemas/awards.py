@@ -44,7 +44,7 @@ class AwardsIn(In):
     ]
     quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     evidence: Annotated[
-        dict[str, Annotated[Line, Field(max_length=500)]],
+        dict[str, Annotated[str, Line(500)]],
         Field(max_length=20, examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}]),
     ]
 

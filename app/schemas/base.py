@@ -1,18 +1,19 @@
 """What every wire shape shares."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
+from annotated_types import GroupedMetadata, MaxLen, MinLen
 from pydantic import (
     AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
-    StringConstraints,
 )
 
 from app.core.pages import encode_cursor
@@ -78,6 +79,14 @@ def _storable(text: str) -> str:
     return text
 
 
+def _stripped(text: str) -> str:
+    """Cut blanks at both ends. Afterwards, so that lengths mean what was sent, as documented."""
+    text = text.strip()
+    if not text:
+        raise ValueError("must hold more than blanks")
+    return text
+
+
 def _pattern(expression: str) -> Any:
     """Document a pattern that ``_storable`` checks: it words the refusal better."""
     return Field(json_schema_extra={"pattern": expression})
@@ -100,13 +109,21 @@ def _with_zone(moment: datetime) -> datetime:
     return moment
 
 
+@dataclass(frozen=True)
+class Line(GroupedMetadata):
+    """One line of at most so many characters. Blanks at its ends count, and are cut."""
+
+    max_length: int
+
+    def __iter__(self) -> Iterator[Any]:
+        yield MinLen(1)
+        yield MaxLen(self.max_length)
+        yield AfterValidator(_storable)
+        yield AfterValidator(_stripped)
+        yield _pattern(rf"^[^{UNSTORABLE}]*[^\s{UNSTORABLE}][^{UNSTORABLE}]*$")
+
+
 Text = Annotated[str, AfterValidator(_storable), _pattern(f"^[^{UNSTORABLE}]*$")]
-Line = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1),
-    AfterValidator(_storable),
-    _pattern(rf"^[^{UNSTORABLE}]*[^\s{UNSTORABLE}][^{UNSTORABLE}]*$"),
-]
 Moment = Annotated[datetime, BeforeValidator(_spelled_out), AfterValidator(_with_zone)]
 Day = Annotated[date, BeforeValidator(_spelled_out)]
 # A number is a number: not "1.5" and not true.

@@ -4,8 +4,6 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import Field
-
 from app.schemas.base import In, Line, Out
 
 
@@ -46,7 +44,7 @@ class EntryOut(Out):
 
 
 class ReversalIn(In):
-    reason: Annotated[Line, Field(max_length=100)]
+    reason: Annotated[str, Line(100)]
 
 
 class ReversalOut(Out):

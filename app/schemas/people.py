@@ -36,7 +36,7 @@ class MeOut(Out):
 class MeIn(In):
     """A whole replacement: what is left out of the optional fields is forgotten."""
 
-    display_name: Annotated[Line, Field(max_length=40)]
+    display_name: Annotated[str, Line(40)]
     birth_date: Annotated[Day, AfterValidator(_in_the_past)] | None = None
     shows_name: Flag = False
 

@@ -70,7 +70,7 @@ class ChargeOut(Out):
 
 
 class RefundIn(In):
-    reason: Annotated[Line, Field(max_length=100)]
+    reason: Annotated[str, Line(100)]
 
 
 class StatementItemOut(Out):

@@ -78,9 +78,9 @@ async def run(
     first: dict[Key, Attempt[C, R]] = {}
     for one in attempts:
         first.setdefault(one.key, one)
-    done = await _known(tx, first)
-    new = [one for key, one in first.items() if key not in done]
-    done |= {one.key: one.instead for one in new if one.instead}
+    known = await _known(tx, first)
+    new = [one for key, one in first.items() if key not in known]
+    done: dict[Key, Replied | Refusal] = {one.key: one.instead for one in new if one.instead}
     working = [one for one in new if not one.instead]
     outcomes = await work([one.command for one in working])
     for one, outcome in zip(working, outcomes, strict=True):
@@ -90,11 +90,16 @@ async def run(
         else:
             done[one.key] = Replied(one.render(outcome), refusal)
     await _keep(tx, new, done)
-    return [_outcome(one, first[one.key], done[one.key]) for one in attempts]
+    return [
+        _replay(one, known[one.key])
+        if one.key in known
+        else _outcome(one, first[one.key], done[one.key])
+        for one in attempts
+    ]
 
 
-async def _known(tx: Session, first: dict[Key, Attempt[C, R]]) -> dict[Key, Replied | Refusal]:
-    """Claim the keys; return what there is to say to those that were taken.
+async def _known(tx: Session, first: dict[Key, Attempt[C, R]]) -> dict[Key, StoredReply | None]:
+    """Claim the keys; return what is kept beside those that were taken.
 
     Raises KeyInFlight for all if the first request with one of them takes too long.
     """
@@ -106,7 +111,7 @@ async def _known(tx: Session, first: dict[Key, Attempt[C, R]]) -> dict[Key, Repl
     if not taken:
         return {}
     stored = await queries.find(tx, taken)
-    return {key: _replay(first[key], stored.get(key)) for key in taken}
+    return {key: stored.get(key) for key in taken}
 
 
 def _replay(attempt: Attempt[C, R], stored: StoredReply | None) -> Replied | Refusal:

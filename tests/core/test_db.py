@@ -1,13 +1,15 @@
 """Readers are kept open between two looks: what that must not change. And snapshots."""
 
-from collections.abc import AsyncIterator, Awaitable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
 import pytest
 from sqlalchemy import text
 
 from app.core import db, turnstile
-from app.core.db import Database, Session
+from app.core.db import Database, Session, sqlstate
 from app.core.errors import Busy
 from app.core.settings import Settings
 from app.queries import people
@@ -128,3 +130,45 @@ async def test_a_snapshot_sees_one_moment_and_a_reader_does_not(
         assert await name_of(tx, person) == "中"
         await rename(runtime, person, "晚")
         assert await name_of(tx, person) == "中"
+
+
+@pytest.mark.parametrize("kind", ["read", "snapshot"])
+async def test_who_only_looks_cannot_write(database: Database, runtime: Runtime, kind: str) -> None:
+    person = await make_person(runtime)
+    with pytest.raises(Busy) as refused:
+        await _suspend_card(getattr(database, kind), person.id)
+    assert sqlstate(refused.value) == "25006"  # read_only_sql_transaction
+
+
+async def _suspend_card(
+    opened: Callable[[], AbstractAsyncContextManager[Session]], person: UUID
+) -> None:
+    async with opened() as tx:
+        await tx.fetch(
+            "UPDATE cards SET status = 'suspended' WHERE person_id = :id", {"id": person}
+        )
+
+
+async def test_dead_connections_are_replaced_before_anybody_meets_them(
+    settings: Settings, runtime: Runtime
+) -> None:
+    """A killed server leaves a pool full of them, and each might be found much later."""
+    assert settings.database_url is not None
+    database = Database(settings.database_url, pool_size=8)
+    try:
+        pids = await asyncio.gather(*(_hold(database) for _ in range(4)))
+        assert len(set(pids)) == 4
+        for one in pids:
+            await kill(runtime.database, one)
+        again = await asyncio.gather(*(_hold(database) for _ in range(4)))
+        assert not set(again) & set(pids)
+    finally:
+        await database.close()
+
+
+async def _hold(database: Database) -> int:
+    """Use a connection of the pool for a moment in which others need theirs."""
+    async with database.transaction() as tx:
+        mine = await pid(tx)
+        await tx.fetch("SELECT pg_sleep(0.1)", {})
+        return mine

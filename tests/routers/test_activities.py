@@ -372,6 +372,7 @@ async def test_the_picture_of_the_code_is_svg_and_never_cached(
     assert response.status_code == 200
     assert response.headers["content-type"] == "image/svg+xml"
     assert response.headers["cache-control"] == "no-store"
+    assert "etag" not in response.headers
     assert b"<svg" in response.content
 
 

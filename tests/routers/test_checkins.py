@@ -76,11 +76,18 @@ async def test_without_a_place_there_is_no_check_in(
     assert_refused(response, 403, "checkins.not_signed_up")
 
 
+@pytest.mark.parametrize("hours", [1, -4], ids=["too early", "too late"])
 async def test_outside_the_window_there_is_no_check_in(
-    api: httpx.AsyncClient, runtime: Runtime
+    api: httpx.AsyncClient, runtime: Runtime, hours: int
 ) -> None:
     person = await make_person(runtime)
-    activity = await make_attended(runtime, person, starts_at=now() + timedelta(hours=1))
+    activity = await make_attended(runtime, person, starts_at=now(), hours=2)
+    async with runtime.database.transaction() as tx:
+        await tx.fetch(
+            "UPDATE activities SET starts_at = starts_at + :moved, ends_at = ends_at + :moved"
+            " WHERE id = :id",
+            {"moved": timedelta(hours=hours), "id": activity.id},
+        )
 
     response = await api.post(
         "/api/v1/checkins",

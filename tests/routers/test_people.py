@@ -92,3 +92,12 @@ async def test_an_unchanged_reply_is_not_sent_again(
 async def test_without_a_login_there_is_no_me(api: httpx.AsyncClient) -> None:
     assert_refused(await api.get(ME), 401, "auth.token_invalid")
     assert_refused(await api.put(ME, json={"display_name": "x"}), 401, "auth.token_invalid")
+
+
+async def test_lengths_count_what_was_sent(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """As the document has it: blanks that are cut off afterwards count too."""
+    person = await make_person(runtime)
+    for name, status in (("x" * 40, 200), (" " + "x" * 39, 200), (" " + "x" * 40, 422), (" ", 422)):
+        body = {"display_name": name, "shows_name": False}
+        reply = await api.put("/api/v1/me", headers=person.headers, json=body)
+        assert reply.status_code == status, name

@@ -82,29 +82,61 @@ async def charge(
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}))
     outcomes: list[ChargeOut | Refusal | None] = []
-    tries: list[tuple[int, NewCharge, CodeRow]] = []
-    tried: set[str] = set()
+    tries: list[_Try] = []
     for place, command in enumerate(commands):
         row = codes.get(command.card_code)
-        refusal = _refusal(row, tried, at) if command.staff_id in counters else people.Forbidden()
+        refusal = _refusal(row, at) if command.staff_id in counters else people.Forbidden()
         outcomes.append(refusal)
         if refusal is None and row is not None:
-            tried.add(row.code)
-            tries.append((place, _charge(command, counters[command.staff_id], row), row))
-    posted = await ledger.post(tx, [_posting(one) for _, one, _ in tries], at, new=True)
-    names = await people_queries.names(tx, sorted({one.person_id for _, one, _ in tries}))
+            tries.append(_Try(place, _charge(command, counters[command.staff_id], row), row))
+    posted = await _post_in_turn(tx, tries, at)
+    names = await people_queries.names(tx, sorted({one.charge.person_id for one in tries}))
     stands = []
-    for (place, one, row), outcome in zip(tries, posted, strict=True):
-        if isinstance(outcome, Posted):
-            stands.append((one, row))
-            name = names[one.person_id].display_name
-            outcomes[place] = _shown(one, ChargeStatus.charged, name, outcome.from_balance, at)
+    for one in tries:
+        done = posted[one.place]
+        if isinstance(done, Posted):
+            stands.append(one)
+            name = names[one.charge.person_id].display_name
+            shown = _shown(one.charge, ChargeStatus.charged, name, done.from_balance, at)
+            outcomes[one.place] = shown
         else:
-            outcomes[place] = outcome
+            outcomes[one.place] = done
     if stands:
-        await card_queries.use_codes(tx, [row.id for _, row in stands], at)
-        await queries.insert_charges(tx, [one for one, _ in stands], at)
+        await card_queries.use_codes(tx, [one.code.id for one in stands], at)
+        await queries.insert_charges(tx, [one.charge for one in stands], at)
     return [outcome for outcome in outcomes if outcome is not None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Try:
+    """A charge that may be made, and its place in the list."""
+
+    place: int
+    charge: NewCharge
+    code: CodeRow
+
+
+async def _post_in_turn(
+    tx: Session, tries: Sequence[_Try], at: datetime
+) -> dict[int, Posted | Refusal]:
+    """Post charges; return what came of them, by place.
+
+    Of several with one code, the second has its turn only if the first does not stand.
+    """
+    locked = await ledger.lock(tx, (key for one in tries for key in _accounts(one.charge)))
+    outcomes: dict[int, Posted | Refusal] = {}
+    while tries:
+        turn: dict[UUID, _Try] = {}
+        for one in tries:
+            turn.setdefault(one.code.id, one)
+        postings = [_posting(one.charge) for one in turn.values()]
+        posted = await ledger.post(tx, postings, at, locked, new=True)
+        outcomes |= {one.place: done for one, done in zip(turn.values(), posted, strict=True)}
+        for one in tries:
+            if isinstance(outcomes[turn[one.code.id].place], Posted):
+                outcomes.setdefault(one.place, CardCodeUsed())
+        tries = [one for one in tries if one.place not in outcomes]
+    return outcomes
 
 
 async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> ChargeOut:
@@ -138,10 +170,10 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     return _shown(found, ChargeStatus.refunded, name, posted.to_balance, found.created_at)
 
 
-def _refusal(row: CodeRow | None, tried: set[str], at: datetime) -> Refusal | None:
+def _refusal(row: CodeRow | None, at: datetime) -> Refusal | None:
     if row is None:
         return CardCodeInvalid()
-    if row.used_at is not None or row.code in tried:
+    if row.used_at is not None:
         return CardCodeUsed()
     if row.expires_at <= at:
         return CardCodeInvalid()
@@ -163,11 +195,19 @@ def _charge(command: ChargeCommand, counter: tuple[UUID, UUID], row: CodeRow) ->
     )
 
 
+def _accounts(one: NewCharge) -> tuple[AccountKey, AccountKey]:
+    return (
+        AccountKey(one.person_id, Purpose.available),
+        AccountKey(one.merchant_id, Purpose.takings),
+    )
+
+
 def _posting(one: NewCharge) -> Posting:
+    payer, payee = _accounts(one)
     return Posting(
         id=one.id,
-        payer=AccountKey(one.person_id, Purpose.available),
-        payee=AccountKey(one.merchant_id, Purpose.takings),
+        payer=payer,
+        payee=payee,
         amount=one.points,
         kind=Kind.charge,
         reason=f"商户消费：{one.note}" if one.note else "商户消费",
