@@ -1,8 +1,9 @@
 """The route class of every endpoint: its guard, retries, reply headers and ETags in one place."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import structlog
@@ -26,12 +27,12 @@ REVALIDATE = "private, no-cache"
 _STACK = "fastapi_function_astack"
 
 
-class Guard:
+class Guard(ABC):
     """A dependency that looks at the request alone, before anything else does."""
 
+    @abstractmethod
     async def __call__(self, request: Request) -> None:
         """Raise a refusal, or let the request pass."""
-        raise NotImplementedError
 
 
 class Route(APIRoute):
@@ -65,15 +66,17 @@ class Route(APIRoute):
         if needed and isinstance(first := needed[0].call, Guard):
             self.guard = first
             needed.pop(0)
-        guard, reads_body, runs_again = self.guard, self.body_field is not None, bool(needed)
+        guard, reads_body = self.guard, self.body_field is not None
         original = super().get_route_handler()
+        # Without dependencies it opens no transaction of its own: nothing to run again.
+        run = partial(_with_retries, original) if needed else original
 
         async def handler(request: Request) -> Response:
             if reads_body:
                 await _read_body(request)
             if guard is not None:
                 await guard(request)
-            response = await (_with_retries if runs_again else _once)(original, request)
+            response = await run(request)
             headers = getattr(request.state, "headers", {})
             response.raw_headers += [(k.lower().encode(), v.encode()) for k, v in headers.items()]
             if request.method == "GET" and response.status_code == 200:
@@ -96,13 +99,6 @@ async def _read_body(request: Request) -> None:
         await request.body()
     except ClientDisconnect:
         raise HTTPException(400) from None
-
-
-async def _once(
-    original: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
-) -> Response:
-    """Run a handler that opens no transaction of its own."""
-    return await original(request)
 
 
 async def _with_retries(

@@ -11,6 +11,8 @@ from tests.concurrency import rushes
 
 PATIENCE_S = 20  # then the step raises, and the rush counts a 500 too many
 
+Step = Callable[..., Awaitable[Any]]
+
 
 class Meeting:
     """The first ``parties`` wait until they are all there; who comes later walks through."""
@@ -20,6 +22,8 @@ class Meeting:
         self._all_here = asyncio.Event()
 
     async def attend(self) -> None:
+        if not rushes.rushing:  # what a rush prepares has nobody to meet
+            return
         self._missing -= 1
         if self._missing <= 0:
             self._all_here.set()
@@ -31,11 +35,11 @@ def meet_before(
     monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str, parties: int
 ) -> None:
     """Hold a rush's transactions where ``module.step`` is called, until so many have come."""
-    meeting, real = Meeting(parties), getattr(module, step)
+    meeting = Meeting(parties)
+    real: Step = getattr(module, step)
 
     async def held(*args: Any, **named: Any) -> Any:
-        if rushes.rushing:
-            await meeting.attend()
+        await meeting.attend()
         return await real(*args, **named)
 
     monkeypatch.setattr(module, step, held)
@@ -46,12 +50,11 @@ def meet_after(
 ) -> None:
     """Hold a rush's transactions with what ``module.step`` read, until so many have come."""
     meeting = Meeting(parties)
-    real: Callable[..., Awaitable[Any]] = getattr(module, step)
+    real: Step = getattr(module, step)
 
     async def held(*args: Any, **named: Any) -> Any:
         result = await real(*args, **named)
-        if rushes.rushing:
-            await meeting.attend()
+        await meeting.attend()
         return result
 
     monkeypatch.setattr(module, step, held)

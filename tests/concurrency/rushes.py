@@ -194,7 +194,7 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
         )
         return {
             "statuses": _statuses(replies),
-            "awarded": await _sum(runtime, "awards", "points", person.id),
+            "awarded": await _awarded(runtime, person.id),
             "points": await balance(runtime, person.id),
         }
 
@@ -277,7 +277,7 @@ async def _count(runtime: Runtime, table: str, column: str, value: object) -> in
         return int((await tx.execute(query, {"value": value})).scalar_one())
 
 
-async def _sum(runtime: Runtime, table: str, column: str, person: UUID) -> int:
+async def _awarded(runtime: Runtime, person: UUID) -> int:
     async with runtime.database.read() as tx:
-        query = text(f"SELECT sum({column}) FROM {table} WHERE person_id = :person")  # noqa: S608
+        query = text("SELECT sum(points) FROM awards WHERE person_id = :person")
         return int((await tx.execute(query, {"person": person})).scalar_one())

@@ -55,10 +55,12 @@ async def make_reward(runtime: Runtime, counter: Counter, **changes: Any) -> Rew
     return reward
 
 
-async def make_card_codes(runtime: Runtime, person: TestPerson, number: int) -> list[str]:
+async def make_card_codes(
+    runtime: Runtime, person: TestPerson, number: int, lifetime: timedelta = timedelta(minutes=1)
+) -> list[str]:
     """Make several valid codes at once, as no phone can."""
     codes = [f"{secrets.randbelow(10**18):018}" for _ in range(number)]
     async with runtime.database.transaction() as tx:
         for code in codes:
-            assert await card_queries.insert_code(tx, person.id, code, now() + timedelta(minutes=1))
+            assert await card_queries.insert_code(tx, person.id, code, now() + lifetime)
     return codes

@@ -4,7 +4,6 @@ Everything that belongs to somebody belongs to the caller: its sign-ups, its red
 the activities of its organisation, the charges of its counter.
 """
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +16,7 @@ from app.core.clock import now
 from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Org
 from app.models.people import Role
-from app.queries import cards, people
+from app.queries import people
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity
 from tests.factories.awards import give_award, propose
@@ -25,9 +24,11 @@ from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
-from tests.factories.rewards import make_counter, make_reward
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
+# A phone's card codes live for a minute; these must not expire under way.
+OUTLIVES_THE_RUN = timedelta(hours=1)
 FEW, MANY = 4, 16
 LIVE_CODE = "the code on the screen"
 EVIDENCE = {"document": "扬青发〔2026〕3号", "public_notice": "已公示五日"}  # of a commendation
@@ -77,7 +78,7 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
         "charge_id": [charge["id"] for charge in charges],
         "redemption_id": [redemption["id"] for redemption in redemptions],
         "pickup_code": [redemption["pickup_code"] for redemption in redemptions],
-        "card_code": await _card_codes(runtime, caller, MANY),
+        "card_code": await make_card_codes(runtime, caller, MANY, OUTLIVES_THE_RUN),
         "rule_key": ["volunteer_hour", "commendation"],
         "month": [f"{now():%Y-%m}"],
         "starts_at": [(now() - timedelta(minutes=1)).isoformat()],
@@ -108,19 +109,10 @@ async def _activities(runtime: Runtime, org: Org) -> list[Activity]:
     return [await make_activity(runtime, org=org, status=state) for state in states]
 
 
-async def _card_codes(runtime: Runtime, person: TestPerson, number: int) -> list[str]:
-    """Codes that outlive the run, as no phone can have them."""
-    codes = [f"{secrets.randbelow(10**18):018}" for _ in range(number)]
-    async with runtime.database.transaction() as tx:
-        for code in codes:
-            assert await cards.insert_code(tx, person.id, code, now() + timedelta(hours=1))
-    return codes
-
-
 async def _charge(
     api: httpx.AsyncClient, runtime: Runtime, staff: TestPerson, payer: TestPerson
 ) -> dict[str, str]:
-    [code] = await _card_codes(runtime, payer, 1)
+    [code] = await make_card_codes(runtime, payer, 1, OUTLIVES_THE_RUN)
     return await _post(api, staff, "/merchant/charges", card_code=code, points=5)
 
 
