@@ -30,7 +30,7 @@ bench: $(READY) ## requests against a bare FastAPI echo, reads that grow, memory
 bench-ledger: $(READY) ## transfers a second against pgbench, with a long ledger too
 	$(BIN)/python -m bench.ledger
 
-faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one)
+faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one; f07 needs wrk)
 	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k "$(F)")
 
 security: $(READY) ## attack the service in every role, and find planted flaws

@@ -1,15 +1,16 @@
-"""wrk: the load generator, one request a line of a file."""
+"""wrk: the load generator, which costs less of the cores than the service that it asks."""
 
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import NamedTemporaryFile
+from tempfile import TemporaryDirectory
 
 CONNECTIONS = 64
 THREADS = 2
-SCRIPT = Path(__file__).with_name("requests.lua")
+HERE = Path(__file__).parent
 
 
 @dataclass(frozen=True)
@@ -61,14 +62,68 @@ def wrk(
 
     ``pause_ms``: how long each connection rests between two requests, on average.
     """
-    with NamedTemporaryFile("w", suffix=".tsv") as file:
-        file.writelines(f"{request.line()}\n" for request in requests)
-        file.flush()
-        words = [
-            *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "-s", str(SCRIPT)),
-            *(url, "--", file.name, str(THREADS), "once" if once else "again", str(pause_ms)),
-        ]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-    line = next(line for line in done.stdout.splitlines() if line.startswith("RESULT"))
-    count, duration, refused, broken, *latencies = (int(part) for part in line.split()[1:])
+    with TemporaryDirectory() as folder:
+        file = _file(folder, "requests", (request.line() for request in requests))
+        arguments = (file, THREADS, "once" if once else "again", pause_ms)
+        result = _result("requests.lua", url, seconds, connections, *arguments)
+    count, duration, refused, broken, *latencies = (int(part) for part in result)
     return Load(count, duration / 1e6, refused, broken, *(each / 1000 for each in latencies))
+
+
+@dataclass(frozen=True)
+class Rush:
+    """What became of a rush: replies by status, those that refuse without a Retry-After."""
+
+    seconds: float
+    statuses: Counter[int]
+    without_retry_after: int
+    broken: int  # connections that failed
+
+    @property
+    def goodput(self) -> float:
+        """What was created a second."""
+        return self.statuses[201] / self.seconds
+
+    @property
+    def offered(self) -> float:
+        """Requests a second."""
+        return self.statuses.total() / self.seconds
+
+
+def rush(
+    url: str,
+    tokens: Iterable[str],
+    paths: Sequence[str],
+    seconds: int,
+    *,
+    connections: int = CONNECTIONS,
+    rate: float = 0,
+) -> Rush:
+    """Let everybody post an empty object to each path, path after path.
+
+    ``rate``: how many requests fall due a second, whatever becomes of those before them; 0: as
+    many as the connections get answered.
+    """
+    with TemporaryDirectory() as folder:
+        files = (_file(folder, "tokens", tokens), _file(folder, "paths", paths))
+        result = _result("rush.lua", url, seconds, connections, *files, THREADS, rate)
+    duration, broken, silent, *counts = result
+    pairs = (each.split("=") for each in counts)
+    statuses = Counter({int(status): int(count) for status, count in pairs})
+    return Rush(int(duration) / 1e6, statuses, int(silent), int(broken))
+
+
+def _file(folder: str, name: str, lines: Iterable[str]) -> Path:
+    path = Path(folder, name)
+    with path.open("w", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in lines)
+    return path
+
+
+def _result(script: str, url: str, seconds: int, connections: int, *arguments: object) -> list[str]:
+    words = [
+        *("wrk", f"-t{THREADS}", f"-c{connections}", f"-d{seconds}s", "-s", str(HERE / script)),
+        *(url, "--", *(str(each) for each in arguments)),
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
+    return next(line.split()[1:] for line in done.stdout.splitlines() if line.startswith("RESULT"))

@@ -120,7 +120,7 @@ def rendered(request: Request, reply: Rendered) -> Response:
     """Answer with what was rendered, or 304 when the caller has it."""
     tag = f'"{reply.tag}"'
     headers = {"ETag": tag, "Cache-Control": REVALIDATE}
-    if reply.body is None or tag in request.headers.get("if-none-match", ""):
+    if reply.body is None or _has(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(reply.body, headers=headers, media_type="application/json")
 
@@ -132,6 +132,12 @@ def known_tag(request: Request) -> str | None:
     return known[1:-1] if quoted else None
 
 
+def _has(request: Request, tag: str) -> bool:
+    """Whether the caller has what the tag names; ``*`` is any (RFC 9110, 13.1.2)."""
+    known = request.headers.get("if-none-match", "")
+    return known == "*" or tag in known
+
+
 def _with_etag(request: Request, response: Response) -> Response:
     """Tag the body; answer 304 when the caller has this very one already."""
     if "etag" in response.headers or response.headers.get("cache-control") == "no-store":
@@ -141,7 +147,7 @@ def _with_etag(request: Request, response: Response) -> Response:
         return response
     response.headers["ETag"] = f'"{tag_of(bytes(body))}"'
     response.headers.setdefault("Cache-Control", REVALIDATE)
-    if response.headers["etag"] in request.headers.get("if-none-match", ""):
+    if _has(request, response.headers["etag"]):
         kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
         return Response(status_code=304, headers=kept)
     return response

@@ -1,7 +1,8 @@
-"""The table of figures at the end of a run of faults."""
+"""What a run of faults needs, and the table of figures at its end."""
 
 import pytest
 
+from bench.wrk import require_wrk
 from tests.faults.measured import Measured
 
 _measured = pytest.StashKey[Measured]()
@@ -9,6 +10,14 @@ _measured = pytest.StashKey[Measured]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_measured] = Measured()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    if any(item.get_closest_marker("needs_wrk") for item in session.items):
+        try:
+            require_wrk()
+        except SystemExit as error:
+            pytest.exit(str(error), returncode=1)
 
 
 @pytest.fixture(scope="session")

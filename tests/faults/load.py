@@ -16,8 +16,7 @@ from uuid import UUID
 PAUSE_S = 0.2
 # An attempt without a reply by then is given up, as WeChat would; far above what is allowed.
 PATIENCE_S = 15.0
-BROKEN = 0  # the "status" of an attempt whose connection was lost
-SILENT = -1  # the "status" of an attempt without a reply in time
+BROKEN = 0  # the "status" of an attempt without a reply
 _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 
 
@@ -78,11 +77,11 @@ class Connection(asyncio.Protocol):
         self._answer: asyncio.Future[Reply] | None = None
         self._buffer = b""
 
-    async def ask(self, raw: bytes, port: int, patience_s: float) -> Reply:
+    async def ask(self, raw: bytes, port: int) -> Reply:
         """Send and wait, connecting if need be. Raises OSError (TimeoutError is one)."""
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(patience_s):
+            async with asyncio.timeout(PATIENCE_S):
                 if self._transport is None:
                     await loop.create_connection(lambda: self, "127.0.0.1", port)
                 assert self._transport is not None
@@ -131,7 +130,7 @@ class Load:
     A phone that is told when to come back (429, 503, a key in flight) does, unless it does
     not ``insist``. One that gets no reply tries again at once, and gives up after so many
     ``breaks`` in a row. It opens a new connection after ``renew`` requests. All attempts
-    are noted, and final replies unless ``keep`` is off.
+    and the final replies are noted.
     """
 
     port: int
@@ -141,8 +140,6 @@ class Load:
     insist: bool = True
     breaks: int | None = None
     renew: int | None = None
-    patience_s: float = PATIENCE_S
-    keep: bool = True
     kept: list[tuple[Ask, Reply]] = field(default_factory=list)
     given_up: list[Ask] = field(default_factory=list)
     attempts: list[Attempt] = field(default_factory=list)
@@ -202,16 +199,14 @@ class Load:
     async def _try(self, connection: Connection, ask: Ask, due: float) -> bool:
         """Try once; return whether this was the final reply."""
         try:
-            reply = await connection.ask(ask.render(), self.port, self.patience_s)
-        except OSError as error:
-            status = SILENT if isinstance(error, TimeoutError) else BROKEN
-            self.attempts.append(Attempt(due, time.monotonic(), status))
+            reply = await connection.ask(ask.render(), self.port)
+        except OSError:
+            self.attempts.append(Attempt(due, time.monotonic(), BROKEN))
             return False
         self.attempts.append(Attempt(due, time.monotonic(), reply.status, reply.says_when))
         if reply.says_when:
             return False
-        if self.keep:
-            self.kept.append((ask, reply))
+        self.kept.append((ask, reply))
         return True
 
 

@@ -16,7 +16,8 @@ WHERE owner_id = ANY(CAST(:owners AS uuid[]))
 
 # Two ranges of gapless numbers for each page, each on its own index: never more rows than
 # the page has. Entries never change, so account, newest number and size name a page for
-# ever: whoever knows the tag need not be sent the rows. PostgreSQL writes the JSON, for
+# ever: whoever knows the tag need not be sent the rows. The tag begins with the version of
+# the JSON below: raise it with each change there. PostgreSQL writes the JSON, for
 # twenty entries made of Python objects cost more than everything else in the request.
 _PASSBOOKS = """
 WITH pages AS (
@@ -28,7 +29,7 @@ WITH pages AS (
     JOIN ledger_accounts a
       ON a.owner_id = k.owner_id AND a.purpose = :purpose AND a.unit_id = :unit
 ), tagged AS (
-    SELECT *, id || '-' || newest || '-' || size AS tag FROM pages
+    SELECT *, '1-' || id || '-' || newest || '-' || size AS tag FROM pages
 )
 SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
     SELECT coalesce(CAST(json_agg(row_to_json(e) ORDER BY e.number DESC) AS text), '[]') FROM (
