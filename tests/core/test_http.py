@@ -1,14 +1,21 @@
-"""One reply, one write; and a head that ends."""
+"""One reply, one write; and an end to what a client may send."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
+import pytest
 import uvicorn
 from fastapi import FastAPI, Request
+from starlette.requests import ClientDisconnect
 
-from app.core.http import MAX_HEAD_BYTES, Protocol, _Gathering
+from app.core.http import MAX_AHEAD, MAX_HEAD_BYTES, Protocol, _Gathering
+
+
+GET = b"GET /numbers HTTP/1.1\r\nHost: x\r\n"
+CHUNKED = b"POST /length HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n2\r\n{}\r\n"
+UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"
 
 
 class Wire(asyncio.Transport):
@@ -75,7 +82,10 @@ async def serving(port: int) -> AsyncIterator[str]:
 
     @application.post("/length")
     async def length(request: Request) -> int:
-        return len(await request.body())
+        try:
+            return len(await request.body())
+        except ClientDisconnect:
+            return 0
 
     config = uvicorn.Config(application, port=port, http=Protocol, ws="none", log_config=None)
     server = uvicorn.Server(config)
@@ -98,24 +108,78 @@ async def test_a_server_speaks_through_it(unused_tcp_port: int) -> None:
         assert (head.status_code, head.content) == (405, b"")
 
 
-async def test_a_head_without_end_is_hung_up_on(unused_tcp_port: int) -> None:
-    async with serving(unused_tcp_port):
-        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
-        writer.write(b"GET /numbers HTTP/1.1\r\nHost: x\r\nX: ")
-        for _ in range(2 * MAX_HEAD_BYTES // 1_000):
-            writer.write(b"a" * 1_000)
+async def said(port: int, *pieces: bytes) -> bytes:
+    """Send piece after piece; return all that is answered until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    answer = b""
+    try:
         async with asyncio.timeout(10):
-            with suppress(ConnectionResetError):  # it may overtake the answer
-                assert (await reader.read()).startswith(b"HTTP/1.1 431 ")
+            with suppress(ConnectionError):  # hanging up may overtake the answer
+                for piece in pieces:
+                    writer.write(piece)
+                    await writer.drain()
+                while part := await reader.read(100_000):
+                    answer += part
+    finally:
         writer.close()
+    return answer
+
+
+@pytest.mark.parametrize("more", [b"a" * 1_000, b"\r\nX: y" * 200], ids=["long", "many"])
+@pytest.mark.parametrize(
+    "beginning", [GET + b"X: ", CHUNKED + b"0\r\nX: "], ids=["head", "trailer"]
+)
+async def test_what_has_no_end_is_hung_up_on(
+    unused_tcp_port: int, beginning: bytes, more: bytes
+) -> None:
+    pieces = [more] * (16 * MAX_HEAD_BYTES // len(more))
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, beginning, *pieces)
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_trailers_that_end_are_no_harm(unused_tcp_port: int) -> None:
+    request = CHUNKED.replace(b"\r\n", b"\r\nConnection: close\r\n", 1)
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, request + b"0\r\nX: y\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"\r\n2")
+
+
+async def test_who_asks_too_far_ahead_is_hung_up_on(unused_tcp_port: int) -> None:
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, (GET + b"\r\n") * (MAX_AHEAD + 2))
+    assert answer == b""
+
+
+async def test_an_upgrade_is_answered_as_if_nothing_had_been_asked(unused_tcp_port: int) -> None:
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, GET + UPGRADE + b"\r\n" + GET + b"\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert b"\r\nconnection: close\r\n" in answer
+    assert answer.count(b"HTTP/1.1") == 1, "what follows is in another protocol"
+
+
+@pytest.mark.parametrize("apart", [False, True])
+async def test_a_body_behind_an_upgrade_is_never_a_request(
+    unused_tcp_port: int, apart: bool
+) -> None:
+    body = GET + b"\r\n"
+    head = b"POST /length HTTP/1.1\r\nHost: x\r\n" + UPGRADE
+    head += b"Content-Length: %d\r\n\r\n" % len(body)
+    async with serving(unused_tcp_port):
+        pieces = (head, body) if apart else (head + body,)
+        answer = await said(unused_tcp_port, *pieces)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1") == 1
 
 
 async def test_many_requests_in_one_piece_are_all_answered(unused_tcp_port: int) -> None:
     one = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1_000
     async with serving(unused_tcp_port):
         reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
-        writer.write(one * 200)
-        for _ in range(200):
+        writer.write(one * MAX_AHEAD)
+        for _ in range(MAX_AHEAD):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
             assert await reader.readexactly(4) == b"1000"
         writer.close()
