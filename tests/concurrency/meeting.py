@@ -6,9 +6,14 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from app.core.db import Session
+from app.runtime import Runtime
 from tests.concurrency import rushes
 
+_PID = text("SELECT pg_backend_pid()")
+_BLOCKED = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY(pg_blocking_pids(pid))")
 PATIENCE_S = 20  # then the step raises, and the rush counts a 500 too many
 
 Step = Callable[..., Awaitable[Any]]
@@ -58,3 +63,14 @@ def meet_after(
         return result
 
     monkeypatch.setattr(module, step, held)
+
+
+async def until_somebody_waits_for(runtime: Runtime, tx: Session) -> None:
+    """Return once another transaction waits for a lock that this one holds."""
+    mine = (await tx.execute(_PID)).scalar_one()
+    for _ in range(1_000):
+        # A transaction sees one picture of the activity, so each look is a new one.
+        async with runtime.database.read() as other:
+            if (await other.execute(_BLOCKED, {"pid": mine})).scalar_one():
+                return
+    raise AssertionError("nobody waits")

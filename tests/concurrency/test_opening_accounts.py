@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from app.core.clock import now
-from app.core.db import Retry, Session
+from app.core.db import Retry
 from app.core.ids import new_id
 from app.models.ledger import Purpose
 from app.queries import ledger as queries
@@ -14,6 +14,7 @@ from app.queries.ledger import posting
 from app.runtime import Runtime
 from app.services import ledger
 from app.services.ledger import POINTS, AccountKey
+from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import make_person
 
@@ -54,7 +55,7 @@ async def _both_want_both(runtime: Runtime, existing: UUID, new: UUID) -> None:
             await queries.open_accounts(tx, [(new, Purpose.available, POINTS)], [0])
             opened.set()
             await waiting.wait()
-            await _until_somebody_waits_for(runtime, tx)
+            await until_somebody_waits_for(runtime, tx)
             await queries.lock_accounts(tx, keys)
 
     async def second() -> None:
@@ -73,16 +74,3 @@ async def _both_want_both(runtime: Runtime, existing: UUID, new: UUID) -> None:
     async with runtime.database.transaction() as tx:
         outcomes = await ledger.post(tx, [award_posting(new, 5)], now())
     assert len(outcomes) == 1
-
-
-async def _until_somebody_waits_for(runtime: Runtime, tx: Session) -> None:
-    from sqlalchemy import text
-
-    mine = (await tx.execute(text("SELECT pg_backend_pid()"))).scalar_one()
-    blocked = text("SELECT count(*) FROM pg_stat_activity WHERE :pid = ANY(pg_blocking_pids(pid))")
-    for _ in range(1_000):
-        # A transaction sees one picture of the activity, so each look is a new one.
-        async with runtime.database.read() as other:
-            if (await other.execute(blocked, {"pid": mine})).scalar_one():
-                return
-    raise AssertionError("nobody waits")

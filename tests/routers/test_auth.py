@@ -1,16 +1,32 @@
 """Logging in through the sandbox WeChat, refreshing, logging out."""
 
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
 from app.core.clock import now
+from app.core.settings import Settings
+from app.main import create_app
 from app.runtime import Runtime
+from app.services import auth
 from tests.factories.http import assert_refused, bearer, log_in, wechat_code
 from tests.factories.logins import age, refresh
 from tests.factories.people import make_person
 
 API = "/api/v1"
+
+
+@pytest.fixture
+async def elsewhere(settings: Settings) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of what could be another process: it shares only the engines with ``api``."""
+    other = create_app(settings)
+    async with other.router.lifespan_context(other):
+        transport = httpx.ASGITransport(other, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            yield client
 
 
 async def test_a_first_login_makes_a_resident(api: httpx.AsyncClient) -> None:
@@ -123,6 +139,15 @@ async def test_an_unknown_refresh_token_is_no_reuse(api: httpx.AsyncClient) -> N
     assert_refused(await refresh(api, "never-issued"), 401, "auth.token_invalid")
 
 
+async def test_an_expired_refresh_token_is_refused(
+    api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auth, "REFRESH_LIFETIME", timedelta(minutes=-1))
+    login = await log_in(api)
+
+    assert_refused(await refresh(api, login["refresh_token"]), 401, "auth.token_invalid")
+
+
 async def test_an_access_token_is_no_refresh_token(api: httpx.AsyncClient) -> None:
     login = await log_in(api)
 
@@ -144,6 +169,33 @@ async def test_logging_out_kills_the_access_token_at_once(api: httpx.AsyncClient
     assert response.content == b""
     assert_refused(await api.get(f"{API}/me", headers=mine), 401, "auth.token_invalid")
     assert_refused(await refresh(api, login["refresh_token"]), 401, "auth.token_invalid")
+
+
+async def test_a_logout_in_another_process_counts_here(
+    api: httpx.AsyncClient, elsewhere: httpx.AsyncClient
+) -> None:
+    login = await log_in(api)
+    mine = bearer(login["access_token"])
+    assert (await api.get(f"{API}/me", headers=mine)).status_code == 200
+
+    await elsewhere.post(
+        f"{API}/auth/logout", headers=mine, json={"refresh_token": login["refresh_token"]}
+    )
+
+    assert_refused(await api.get(f"{API}/me", headers=mine), 401, "auth.token_invalid")
+
+
+async def test_a_family_killed_in_another_process_is_dead_here(
+    api: httpx.AsyncClient, elsewhere: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    login = await log_in(api)
+    successor = bearer((await refresh(api, login["refresh_token"])).json()["access_token"])
+    await age(runtime, login["refresh_token"])
+    assert (await api.get(f"{API}/me", headers=successor)).status_code == 200
+
+    await refresh(elsewhere, login["refresh_token"])
+
+    assert_refused(await api.get(f"{API}/me", headers=successor), 401, "auth.token_invalid")
 
 
 async def test_a_logout_with_anothers_refresh_token_ends_nothing_of_theirs(

@@ -45,6 +45,15 @@ async def entries(api: httpx.AsyncClient, person: TestPerson, **params: Any) -> 
     return await walk(api, f"{API}/me/points/entries", person.headers, **params)
 
 
+async def page(
+    api: httpx.AsyncClient, person: TestPerson, known: httpx.Response | None = None, limit: int = 20
+) -> httpx.Response:
+    """Ask for the passbook's first page as one who has the page ``known`` already."""
+    headers = {"If-None-Match": known.headers["etag"]} if known else {}
+    path, params = f"{API}/me/points/entries", {"limit": limit}
+    return await api.get(path, headers=person.headers | headers, params=params)
+
+
 async def reverse(
     api: httpx.AsyncClient, person: TestPerson, transfer: UUID, key: str | None = None
 ) -> httpx.Response:
@@ -153,6 +162,48 @@ async def test_pages_of_the_passbook_hold_every_entry_once(
     for limit in (1, 2, 3, 7, 100):
         found = await entries(api, person, limit=limit)
         assert [entry["number"] for entry in found] == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_a_passbook_is_sent_again_only_after_a_new_entry(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    await give_points(runtime, person.id, 1)
+    first = await page(api, person)
+
+    same = await page(api, person, known=first)
+    await give_points(runtime, person.id, 1)
+    changed = await page(api, person, known=first)
+
+    assert (same.status_code, same.content) == (304, b"")
+    assert changed.status_code == 200
+    assert [entry["number"] for entry in changed.json()["items"]] == [2, 1]
+
+
+async def test_the_tag_of_a_passbook_is_no_tag_of_anothers(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    alice, bob = await make_person(runtime), await make_person(runtime)
+    await give_points(runtime, alice.id, 10)
+    await give_points(runtime, bob.id, 20)
+
+    response = await page(api, bob, known=await page(api, alice))
+
+    assert response.status_code == 200
+    assert [entry["points"] for entry in response.json()["items"]] == [20]
+
+
+async def test_the_tag_of_a_short_page_is_no_tag_of_a_longer_one(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    await give_points(runtime, person.id, 1)
+    await give_points(runtime, person.id, 1)
+
+    response = await page(api, person, known=await page(api, person, limit=1), limit=2)
+
+    assert response.status_code == 200
+    assert [entry["number"] for entry in response.json()["items"]] == [2, 1]
 
 
 async def test_each_sees_only_their_own_points(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -64,10 +64,16 @@ async def test_forged_check_in_codes_run_out(scratch: ScratchFactory) -> None:
     assert int(answers[-1].headers["retry-after"]) >= 1
 
 
-async def test_wrong_login_codes_run_out(scratch: ScratchFactory) -> None:
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("wechat", {"code": "wrong"}), ("refresh", {"refresh_token": "never-issued"})],
+)
+async def test_wrong_login_codes_and_refresh_tokens_run_out(
+    scratch: ScratchFactory, path: str, body: dict[str, str]
+) -> None:
     async with limited(scratch) as (api, _):
         for _ in range(1000):
-            response = await api.post(f"{API}/auth/wechat", json={"code": "wrong"})
+            response = await api.post(f"{API}/auth/{path}", json=body)
             if response.status_code != 401:
                 break
 
