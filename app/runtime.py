@@ -154,9 +154,9 @@ def _commands(
             try:
                 async with database.transaction() as tx:
                     return await command(tx, commands, now())
-            except Retry:  # a deadlock or the like: the list may simply run again
+            except Retry as conflict:  # a deadlock or the like: the list may simply run again
                 if attempt == LIST_ATTEMPTS:
-                    raise
+                    raise Busy(retry_after=1) from conflict
         raise AssertionError("unreachable")
 
     return Batcher(run)

@@ -1,0 +1,79 @@
+"""Lists of commands whose transaction meets a deadlock."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.core.db import Session
+from app.core.errors import Busy
+from app.queries import signups as queries
+from app.runtime import Runtime
+from app.services.signups import Claim, Claimed
+from tests.factories.activities import make_activity
+from tests.factories.http import assert_refused
+from tests.factories.people import make_people, make_person
+
+DEADLOCK = text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$")
+
+
+def meet_deadlocks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
+    """Let the next transactions of sign-ups meet a deadlock; return how long each list is."""
+    lists: list[int] = []
+    real = queries.living
+
+    async def deadlocked(tx: Session, pairs: Sequence[Any]) -> Any:
+        lists.append(len(pairs))
+        if len(lists) <= number:
+            await tx.execute(DEADLOCK)
+        return await real(tx, pairs)
+
+    monkeypatch.setattr(queries, "living", deadlocked)
+    return lists
+
+
+async def sign_up_together(runtime: Runtime, number: int) -> list[Any]:
+    activity = await make_activity(runtime)
+    claims = [Claim(activity.id, person.id) for person in await make_people(runtime, number)]
+    return await asyncio.gather(*map(runtime.signups.submit, claims), return_exceptions=True)
+
+
+async def test_a_list_that_meets_deadlocks_runs_again_as_a_list(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = meet_deadlocks(monkeypatch, 2)
+
+    outcomes = await sign_up_together(runtime, 4)
+
+    assert lists == [4, 4, 4]
+    assert [type(one) for one in outcomes] == [Claimed] * 4
+    assert all(one.is_new for one in outcomes), "the attempts before left nothing"
+
+
+async def test_after_three_deadlocks_a_list_is_told_to_come_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = meet_deadlocks(monkeypatch, 99)
+
+    outcomes = await sign_up_together(runtime, 4)
+
+    assert lists == [4, 4, 4]
+    assert [type(one) for one in outcomes] == [Busy] * 4
+
+
+async def test_after_three_deadlocks_one_alone_is_told_to_come_again(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activity, person = await make_activity(runtime), await make_person(runtime)
+    lists = meet_deadlocks(monkeypatch, 99)
+
+    response = await api.post(
+        f"/api/v1/activities/{activity.id}/signups", headers=person.headers, json={}
+    )
+
+    assert_refused(response, 503, "service.busy")
+    assert response.headers["retry-after"] == "1"
+    assert lists == [1, 1, 1]
