@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from app.access import ANYONE
 from app.core.errors import (
     Internal,
     Invalid,
@@ -28,8 +29,9 @@ from app.core.lifeline import follow_parent
 from app.core.logging import configure_logging
 from app.core.middleware import RequestContext
 from app.core.problems import problem
+from app.core.routes import Route, rendered
 from app.core.settings import Settings, get_settings
-from app.openapi import document
+from app.openapi import document, published
 from app.policies import require_policies
 from app.routers import (
     activities,
@@ -89,7 +91,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=None,
         max_body_size=MAX_BODY_BYTES,
         telemetry=NO_TELEMETRY,
         redirect_slashes=False,
@@ -98,14 +100,27 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in ROUTERS:
         # Not include_router: each inclusion matches a request twice more and wraps it again.
         app.router.routes.extend(module.router.routes)
-    patch_fastapi(app, redirect_from_root_to_docs=True)
+    _document(app)
     app.add_exception_handler(Refusal, _on_refusal)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_failure)
-    app.openapi = lambda: document(app)  # type: ignore[method-assign]
     require_policies(app)
     return app
+
+
+def _document(app: FastAPI) -> None:
+    """Serve the document and the pages that show it: to anyone, but within limits."""
+    app.openapi_url = "/openapi.json"
+    app.openapi = lambda: document(app)  # type: ignore[method-assign]
+    app.router.route_class = Route
+    app.router.dependencies.append(Depends(ANYONE))
+
+    @app.get(app.openapi_url, include_in_schema=False)
+    async def get_document(request: Request) -> Response:
+        return rendered(request, published(app))
+
+    patch_fastapi(app, redirect_from_root_to_docs=True)
 
 
 def _lifespan(settings: Settings) -> Any:

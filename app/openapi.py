@@ -1,5 +1,6 @@
 """The OpenAPI document: what FastAPI generates, and what it cannot know."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.access import BEARER
 from app.core.problems import Problem
+from app.core.rendered import Rendered, tag_of
 
 SCHEMA_PATH = "#/components/schemas/{model}"
 KEY = "idempotency-key"
@@ -68,6 +70,15 @@ def document(app: FastAPI) -> dict[str, Any]:
             _complete(method, operation)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def published(app: FastAPI) -> Rendered:
+    """Render once: to write the document down costs as much as thirty requests."""
+    if not hasattr(app.state, "published"):
+        body = json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
+        app.state.published = Rendered(tag_of(body), body)
+    found: Rendered = app.state.published
+    return found
 
 
 def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

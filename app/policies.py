@@ -8,9 +8,8 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from app.access import Policy
 from app.core.routes import Route
 
-# The pages of the documentation, which show the public document and nothing else, and the
-# sandbox, which has no policy because production has no sandbox.
-EXEMPT = ("/docs", "/openapi.json", "/swagger/", "/sandbox/wechat")
+# It has no policy because production has no sandbox.
+EXEMPT = "/sandbox/wechat"
 
 
 class PolicyUndeclared(Exception):
@@ -27,8 +26,7 @@ def policy_of(route: RouteContext) -> Policy | None:
 def routes_with_policies(app: FastAPI) -> Iterator[tuple[RouteContext, Policy | None]]:
     """Yield every route with its policy, those of included routers too."""
     for route in iter_route_contexts(app.routes):
-        path = route.path or ""
-        if path != "/" and not path.startswith(EXEMPT):
+        if route.path != EXEMPT:
             yield route, policy_of(route)
 
 

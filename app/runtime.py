@@ -156,6 +156,8 @@ def _commands(
                     return await command(tx, commands, now())
             except Retry as conflict:  # a deadlock or the like: the list may simply run again
                 if attempt == LIST_ATTEMPTS:
+                    if len(commands) > 1:
+                        raise  # then one by one
                     raise Busy(retry_after=1) from conflict
         raise AssertionError("unreachable")
 

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import text
 
 from app.core.db import Session
-from app.core.errors import Busy
 from app.queries import signups as queries
 from app.runtime import Runtime
 from app.services.signups import Claim, Claimed
@@ -53,15 +52,15 @@ async def test_a_list_that_meets_deadlocks_runs_again_as_a_list(
     assert all(one.is_new for one in outcomes), "the attempts before left nothing"
 
 
-async def test_after_three_deadlocks_a_list_is_told_to_come_again(
+async def test_after_three_deadlocks_a_list_runs_one_by_one(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lists = meet_deadlocks(monkeypatch, 99)
+    lists = meet_deadlocks(monkeypatch, 3)
 
     outcomes = await sign_up_together(runtime, 4)
 
-    assert lists == [4, 4, 4]
-    assert [type(one) for one in outcomes] == [Busy] * 4
+    assert lists == [4, 4, 4, 1, 1, 1, 1]
+    assert [type(one) for one in outcomes] == [Claimed] * 4
 
 
 async def test_after_three_deadlocks_one_alone_is_told_to_come_again(

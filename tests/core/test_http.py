@@ -12,7 +12,6 @@ from starlette.requests import ClientDisconnect
 
 from app.core.http import MAX_AHEAD, MAX_HEAD_BYTES, Protocol, _Gathering
 
-
 GET = b"GET /numbers HTTP/1.1\r\nHost: x\r\n"
 CHUNKED = b"POST /length HTTP/1.1\r\nTransfer-Encoding: chunked\r\nHost: x\r\n\r\n2\r\n{}\r\n"
 UPGRADE = b"Connection: Upgrade\r\nUpgrade: h2c\r\n"

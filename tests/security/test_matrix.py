@@ -66,7 +66,6 @@ WITHOUT_A_LINE = {
     "GET /",
     "GET /docs",
     "GET /openapi.json",
-    "HEAD /openapi.json",
     "GET /swagger/favicon-32x32.png",
     "GET /swagger/swagger-ui-bundle.js",
     "GET /swagger/swagger-ui.css",
