@@ -26,6 +26,8 @@ HEADERS = {
 LIMITED = ("RateLimit", "RateLimit-Policy")
 # A second call gets 200 and the first result.
 REPEATABLE = {"signUp", "checkIn"}
+# Kept by nobody, so that there is nothing to compare with.
+NEVER_STORED = {"getMyCardCode"}
 # From one operation's reply to the next one's parameter, or field of its body.
 LINKS = (
     ("logIn", "refreshLogin", "body.refresh_token", "refresh_token"),
@@ -98,7 +100,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
                 "required": True,
                 "schema": {"type": "string", "maxLength": 257, "pattern": KEY_PATTERN},
             }
-    if method == "get" and "application/json" in responses["200"].get("content", {}):
+    if method == "get" and name not in NEVER_STORED and _is_json(responses["200"]):
         operation["parameters"] = [*parameters, _if_none_match()]
         responses["200"] = responses["200"] | {"headers": _headers("ETag")}
         responses["304"] = {"description": "Not changed.", "headers": _headers("ETag")}
@@ -106,6 +108,10 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         _add_headers(status, response, limited=limited)
     _add_links(name, operation)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _is_json(response: dict[str, Any]) -> bool:
+    return "application/json" in response.get("content", {})
 
 
 def _if_none_match() -> dict[str, Any]:

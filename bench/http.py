@@ -27,14 +27,14 @@ from app.models.activities import Activity
 from app.runtime import Runtime, open_runtime
 from bench.crowd import Crowd, Resident
 from bench.service import PARTS, WORKERS, Service, running, service
-from bench.wrk import CONNECTIONS, Load, Request, require_wrk, wrk
+from bench.wrk import Load, Request, require_wrk, wrk
 
 PORT, ECHO_PORT = 8471, 8472
 # How many requests a second are prepared at most: more than this machine can answer.
 PREPARED_RATE = 4_000
-# Whose latency is looked at, at which part of the peak rate, from how many connections.
+# Whose latency is looked at, at which part of the peak rate.
 CALM = ("check-in, one hot activity", "GET activity")
-CALM_PART, CALM_CONNECTIONS = 0.7, 512
+CALM_PART = 0.7
 API = "/api/v1"
 READERS = 400
 
@@ -214,8 +214,6 @@ def _echo() -> Iterator[str]:
 async def _run(case: Case, one: Service, seconds: int, *, of_peak: float | None = None) -> Measured:
     """Run a case as fast as it goes, or at a rate at which nobody should have to wait."""
     requests = await case.requests(PREPARED_RATE * seconds)
-    connections = CALM_CONNECTIONS if of_peak else CONNECTIONS
-    pause_ms = round(1000 * connections / of_peak) if of_peak else 0
     before = one.cpu_seconds()
     load = await asyncio.to_thread(
         wrk,
@@ -223,8 +221,7 @@ async def _run(case: Case, one: Service, seconds: int, *, of_peak: float | None 
         requests,
         seconds,
         once=case.once,
-        connections=connections,
-        pause_ms=pause_ms,
+        rate=of_peak or 0,
     )
     after = one.cpu_seconds()
     assert not case.once or load.requests < len(requests), f"{case.name}: ran out of requests"

@@ -1,5 +1,7 @@
 -- Sends each line of a file once: method, path, token, Idempotency-Key, body, If-None-Match.
 -- Threads share the lines by turns. When they are used up the thread stops.
+-- Arguments: file, number of threads, once or again, requests a second (0: no limit).
+local open_loop = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "pace.lua")
 local threads = 0
 local lines = {}
 local at = 0
@@ -30,12 +32,8 @@ function init(args)
     number = number + 1
   end
   once = args[3] == "once"
-  local pause = tonumber(args[4])
-  if pause > 0 then
-    math.randomseed(id + 1)
-    -- Milliseconds before a connection's next request, by chance, so that they do not march.
-    delay = function() return math.random(0, 2 * pause) end
-  end
+  local rate = tonumber(args[4])
+  if rate > 0 then delay = open_loop(rate / count) end
 end
 
 function request()

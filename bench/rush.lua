@@ -1,33 +1,12 @@
 -- Each person of one file posts to each path of another, path after path: every request is a
 -- new one, and a million of them need no room. Counts the replies by status.
 -- Arguments: file of tokens, file of paths, number of threads, requests a second (0: no limit).
-local ffi = require("ffi")
-ffi.cdef[[
-  typedef struct { long seconds, nanoseconds; } moment;
-  int clock_gettime(int clock, moment *now);
-]]
-local MONOTONIC, moment = 1, ffi.new("moment")
+local open_loop = dofile(debug.getinfo(1, "S").source:match("^@(.*/)") .. "pace.lua")
 
 local threads = {}
 local tokens, paths = {}, {}
 local at, step = 0, 1
 statuses, without_retry_after = {}, 0
-
-local function milliseconds()
-  ffi.C.clock_gettime(MONOTONIC, moment)
-  return tonumber(moment.seconds) * 1000 + tonumber(moment.nanoseconds) / 1e6
-end
-
--- So many requests fall due a second, whatever becomes of those before them. A connection
--- that is free takes the next moment and waits for it, or sends at once what is late.
-local function open_loop(rate)
-  local started, due = nil, 0
-  return function()
-    started = started or milliseconds()
-    due = due + 1000 / rate
-    return math.max(0, math.floor(started + due - milliseconds()))
-  end
-end
 
 function setup(thread)
   thread:set("id", #threads)

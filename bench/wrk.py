@@ -56,15 +56,16 @@ def wrk(
     *,
     once: bool = False,
     connections: int = CONNECTIONS,
-    pause_ms: int = 0,
+    rate: float = 0,
 ) -> Load:
     """Send the requests over and over, or each ``once``, for so many seconds.
 
-    ``pause_ms``: how long each connection rests between two requests, on average.
+    ``rate``: how many requests fall due a second, whatever becomes of those before them; 0: as
+    many as the connections get answered.
     """
     with TemporaryDirectory() as folder:
         file = _file(folder, "requests", (request.line() for request in requests))
-        arguments = (file, THREADS, "once" if once else "again", pause_ms)
+        arguments = (file, THREADS, "once" if once else "again", rate)
         result = _result("requests.lua", url, seconds, connections, *arguments)
     count, duration, refused, broken, *latencies = (int(part) for part in result)
     return Load(count, duration / 1e6, refused, broken, *(each / 1000 for each in latencies))
@@ -101,8 +102,7 @@ def rush(
 ) -> Rush:
     """Let everybody post an empty object to each path, path after path.
 
-    ``rate``: how many requests fall due a second, whatever becomes of those before them; 0: as
-    many as the connections get answered.
+    ``rate`` as above.
     """
     with TemporaryDirectory() as folder:
         files = (_file(folder, "tokens", tokens), _file(folder, "paths", paths))

@@ -12,8 +12,10 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import start_http_server
 
+from app.core.errors import Busy
 from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
+from app.core.redis import RedisDown
 from app.core.settings import Settings
 from app.jobs import expiry, leaderboards, outbox
 from app.runtime import Runtime, open_runtime
@@ -61,6 +63,9 @@ async def _loop(runtime: Runtime, job: Job, stop: asyncio.Event) -> None:
         try:
             await job.run(runtime)
             job_runs_total.labels(job.name, "done").inc()
+        except (Busy, RedisDown) as trouble:  # an engine is away: said briefly, tried again
+            job_runs_total.labels(job.name, "failed").inc()
+            log.warning("job_waits", job=job.name, error=type(trouble).__name__)
         except Exception as error:
             job_runs_total.labels(job.name, "failed").inc()
             log.exception("job_failed", job=job.name, error=type(error).__name__)

@@ -1,5 +1,7 @@
 """The caller's 青享卡."""
 
+from fastapi import Response
+
 from app.access import RESIDENT, allow
 from app.core.routes import Router
 from app.deps import CurrentPerson, Reader, Tx
@@ -17,6 +19,7 @@ async def get_my_card(tx: Reader, person_id: CurrentPerson) -> CardOut:
 
 
 @router.get("/me/card/code", operation_id="getMyCardCode", **allow(RESIDENT))
-async def get_my_card_code(tx: Tx, person_id: CurrentPerson) -> CardCodeOut:
+async def get_my_card_code(tx: Tx, person_id: CurrentPerson, response: Response) -> CardCodeOut:
     """Return the code that a counter scans: valid once, a minute at most."""
+    response.headers["Cache-Control"] = "no-store"  # it pays
     return await cards.code(tx, person_id)

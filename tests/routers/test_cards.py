@@ -124,6 +124,13 @@ async def test_a_code_is_eighteen_digits_and_stays_for_its_minute(
     assert second == first
 
 
+async def test_a_code_is_stored_by_nobody(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person = await make_person(runtime)
+    response = await api.get("/api/v1/me/card/code", headers=person.headers)
+    assert response.headers["cache-control"] == "no-store"
+    assert "etag" not in response.headers
+
+
 async def test_codes_of_two_people_differ(api: httpx.AsyncClient, runtime: Runtime) -> None:
     codes = {(await code(api, person))["code"] for person in await make_people(runtime, 5)}
 
