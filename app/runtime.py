@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 import httpx
@@ -154,12 +154,11 @@ def _commands(
             try:
                 async with database.transaction() as tx:
                     return await command(tx, commands, now())
-            except Retry as conflict:  # a deadlock or the like: the list may simply run again
-                if attempt == LIST_ATTEMPTS:
-                    if len(commands) > 1:
-                        raise  # then one by one
-                    raise Busy(retry_after=1) from conflict
-        raise AssertionError("unreachable")
+            except Retry:  # a deadlock or the like: the list may simply run again
+                if attempt == LIST_ATTEMPTS and len(commands) > 1:
+                    raise  # then one by one
+        # An outcome and not an exception: PostgreSQL is there for everybody else.
+        return [cast("R", Busy(retry_after=1))]
 
     return Batcher(run)
 

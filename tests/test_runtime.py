@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.db import Session
+from app.core.errors import Busy
 from app.queries import signups as queries
 from app.runtime import Runtime
 from app.services.signups import Claim, Claimed
@@ -76,3 +77,20 @@ async def test_after_three_deadlocks_one_alone_is_told_to_come_again(
     assert_refused(response, 503, "service.busy")
     assert response.headers["retry-after"] == "1"
     assert lists == [1, 1, 1]
+
+
+async def test_who_waits_behind_a_conflict_is_not_told_of_it(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = meet_deadlocks(monkeypatch, 3)
+    activity = await make_activity(runtime)
+    first, *others = [Claim(activity.id, person.id) for person in await make_people(runtime, 5)]
+    alone = asyncio.create_task(runtime.signups.submit(first))
+    await asyncio.sleep(0)  # its list of one begins
+    await asyncio.sleep(0)
+
+    outcomes = await asyncio.gather(*map(runtime.signups.submit, others))
+
+    assert isinstance(await alone, Busy)
+    assert [type(one) for one in outcomes] == [Claimed] * 4
+    assert lists == [1, 1, 1, 4]

@@ -5,28 +5,24 @@ packets, two times that the client is woken. The second is a third of the cost o
 request (docs/decisions/0014).
 
 It bounds neither heads nor the trailers of a chunked body nor requests sent ahead, and
-what follows an ``Upgrade`` it reads as a request of its own, bodies too.
+what follows an ``Upgrade``, even a body, it reads as a request of its own.
 """
 
 import asyncio
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 # Requests that wait for the reply to an earlier one of the same connection.
 MAX_AHEAD = 100
+# Each costs the parser as much as a kilobyte of one long header.
+MAX_HEADERS = 100
 TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
     b"content-length: 0\r\nconnection: close\r\n\r\n"
 )
-
-
-def _announces_body(headers: list[tuple[bytes, bytes]]) -> bool:
-    return any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0"))
-        for name, value in headers
-    )
 
 
 class _Gathering(asyncio.Transport):
@@ -66,54 +62,94 @@ class _Gathering(asyncio.Transport):
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's, on a transport that gathers; it hangs up on what has no end."""
+    """uvicorn's, on a transport that gathers; it takes nothing more from who has no end."""
 
     # Received since the last piece of a body: head, trailers, whatever leads nowhere.
     _overhead = 0
-    _is_last = False  # nothing more is read from this connection
+    _is_deaf = False  # what still comes on this connection is dropped
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Gathering(transport, self.loop))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        # Requests that never started are in a circle with us, bodies and all.
+        self.pipeline.clear()
+        self.cycle = None  # type: ignore[assignment]
+
     def data_received(self, data: bytes) -> None:
-        if self._is_last:
+        if self._is_deaf:
             return
+        self._unset_keepalive_if_required()
         self._overhead += len(data)
-        super().data_received(data)
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            self._read_without_upgrade(data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self.send_400_response("Invalid HTTP request received.")
         # Asked afterwards: many whole requests may come in one piece.
-        if self._overhead > MAX_HEAD_BYTES and not self.transport.is_closing():
-            self.transport.write(TOO_LARGE)
-            self.transport.close()
+        if self._overhead > MAX_HEAD_BYTES and not self._is_deaf:
+            self._end_with(TOO_LARGE)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if len(self.headers) >= MAX_HEADERS:  # trailers are among them
+            raise ValueError("too many headers")
+        super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
-        """Start the request. What is raised here ends the connection with 400."""
+        if self.parser.should_upgrade():
+            return  # in a moment the parser says so itself
         if len(self.pipeline) >= MAX_AHEAD:
             raise ValueError("too many requests ahead of their replies")
         self._overhead = 0
-        upgrades = self.parser.should_upgrade()
-        if upgrades:
-            # The parser reads nothing after such a head, not even the body that it announces.
-            self._is_last = True
-            if _announces_body(self.headers):
-                raise ValueError("an upgrade with a body")
         super().on_headers_complete()
-        if upgrades:
-            self.cycle.keep_alive = False  # answered as if nothing had been asked (RFC 9110, 7.8)
 
     def on_body(self, body: bytes) -> None:
         self._overhead = 0
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        self._overhead = 0
-        super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._overhead = 0
+            super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.pipeline:
+            self.flow.pause_reading()  # enough has been read ahead
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse; but without a word while earlier requests wait for their replies."""
-        if self.cycle is None or self.cycle.response_complete:
-            super().send_400_response(msg)
+        self._end_with(b"HTTP/1.1 400 Bad Request\r\n" + _text(msg.encode()))
+
+    def _read_without_upgrade(self, rest: bytes) -> None:
+        """Read the head once more without its ``Upgrade``, as a server may (RFC 9110, 7.8).
+
+        The parser reads nothing after such a head, not even the body that it announces.
+        """
+        method, version = self.parser.get_method(), self.parser.get_http_version()
+        if method == b"CONNECT":
+            self.send_400_response("This is no proxy.")
+            return
+        lines = [b"%s %s HTTP/%s" % (method, self.url, version.encode())]
+        lines += [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = httptools.HttpRequestParser(self)
+        self.data_received(b"\r\n".join([*lines, b"", rest]))
+
+    def _end_with(self, refusal: bytes) -> None:
+        """Refuse what is being read, and hang up; but first answer what came before it."""
+        self._is_deaf = True
+        waiting = self.cycle is not None and not self.cycle.response_complete
+        if waiting and not self.cycle.more_body:
+            self.cycle.keep_alive = False  # the last of those that are answered
+        elif waiting and self.pipeline:
+            self.transport.close()  # half of the last one: nothing to say, in the right order
         else:
+            self.transport.write(refusal)
             self.transport.close()
 
-    def _unsupported_upgrade_warning(self) -> None:
-        """Say nothing: anybody could fill the log with it."""
+
+def _text(body: bytes) -> bytes:
+    """Return headers and body of a reply after which the connection ends."""
+    head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\n" % len(body)
+    return head + b"connection: close\r\n\r\n" + body
