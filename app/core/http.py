@@ -9,10 +9,12 @@ what follows an ``Upgrade``, even a body, it reads as a request of its own.
 """
 
 import asyncio
+from collections.abc import Sized
 from typing import Any
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.flow_control import FlowControl
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 MAX_HEAD_BYTES = 64 * 1024
 # Requests that wait for the reply to an earlier one of the same connection.
@@ -61,21 +63,35 @@ class _Gathering(asyncio.Transport):
         return self._wire.get_extra_info(name, default)
 
 
+class _Flow(FlowControl):
+    """Reading rests while requests wait: who is being answered has been read to the end."""
+
+    def __init__(self, transport: asyncio.Transport, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class Protocol(HttpToolsProtocol):
     """uvicorn's, on a transport that gathers; it takes nothing more from who has no end."""
 
     # Received since the last piece of a body: head, trailers, whatever leads nowhere.
     _overhead = 0
     _is_deaf = False  # what still comes on this connection is dropped
+    _before: RequestResponseCycle | None = None  # the request before the newest
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_Gathering(transport, self.loop))
+        self.flow = _Flow(self.transport, self.pipeline)
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         # Requests that never started are in a circle with us, bodies and all.
         self.pipeline.clear()
-        self.cycle = None  # type: ignore[assignment]
+        self.cycle = self._before = None  # type: ignore[assignment]
 
     def data_received(self, data: bytes) -> None:
         if self._is_deaf:
@@ -103,6 +119,7 @@ class Protocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_AHEAD:
             raise ValueError("too many requests ahead of their replies")
         self._overhead = 0
+        self._before = self.cycle
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -113,11 +130,6 @@ class Protocol(HttpToolsProtocol):
         if not self.parser.should_upgrade():
             self._overhead = 0
             super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.pipeline:
-            self.flow.pause_reading()  # enough has been read ahead
 
     def send_400_response(self, msg: str) -> None:
         self._end_with(b"HTTP/1.1 400 Bad Request\r\n" + _text(msg.encode()))
@@ -139,11 +151,12 @@ class Protocol(HttpToolsProtocol):
     def _end_with(self, refusal: bytes) -> None:
         """Refuse what is being read, and hang up; but first answer what came before it."""
         self._is_deaf = True
-        waiting = self.cycle is not None and not self.cycle.response_complete
-        if waiting and not self.cycle.more_body:
-            self.cycle.keep_alive = False  # the last of those that are answered
-        elif waiting and self.pipeline:
-            self.transport.close()  # half of the last one: nothing to say, in the right order
+        if self.pipeline and self.cycle.more_body:
+            self.pipeline.popleft()  # it is what is refused, and has not begun
+            assert self._before is not None
+            self._before.keep_alive = False  # the last of those that are answered
+        elif self.cycle is not None and not (self.cycle.response_complete or self.cycle.more_body):
+            self.cycle.keep_alive = False
         else:
             self.transport.write(refusal)
             self.transport.close()

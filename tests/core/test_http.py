@@ -170,8 +170,9 @@ async def test_who_asks_too_far_ahead_is_answered_so_far(unused_tcp_port: int) -
         b"GARBAGE\r\n\r\n",
         GET + b"X: " + b"a" * 16 * MAX_HEAD_BYTES,
         b"CONNECT x:1 HTTP/1.1\r\n\r\n",
+        CHUNKED + b"no length\r\n",
     ],
-    ids=["malformed", "too long", "no proxy"],
+    ids=["malformed", "too long", "no proxy", "malformed body"],
 )
 async def test_what_came_before_a_bad_request_is_answered(unused_tcp_port: int, bad: bytes) -> None:
     """A refusal in its place would be taken for the reply to it."""
@@ -202,7 +203,7 @@ async def test_nothing_more_is_read_while_requests_wait(
     monkeypatch.setattr(Protocol, "on_response_complete", noted)
     async with serving(unused_tcp_port):
         await said(unused_tcp_port, (POST + b"\r\n") * 3 + LAST)
-    assert seen == [(2, True), (1, True), (0, False), (0, False)]
+    assert seen[:3] == [(2, True), (1, True), (0, True)]
 
 
 async def test_a_malformed_body_is_told_so(unused_tcp_port: int) -> None:
