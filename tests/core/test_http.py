@@ -100,7 +100,9 @@ async def serving(port: int) -> AsyncIterator[str]:
         except ClientDisconnect:
             return 0
 
-    config = uvicorn.Config(application, port=port, http=Protocol, ws="none", log_config=None)
+    config = uvicorn.Config(
+        application, port=port, http=Protocol, ws="none", log_config=None, timeout_keep_alive=60
+    )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
     try:
