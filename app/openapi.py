@@ -9,7 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from app.access import BEARER
 from app.core.problems import Problem
-from app.core.rendered import Rendered, tag_of
+from app.core.rendered import Rendered
 
 SCHEMA_PATH = "#/components/schemas/{model}"
 KEY = "idempotency-key"
@@ -78,7 +78,7 @@ def published(app: FastAPI) -> Rendered:
     """Render once: to write the document down costs as much as thirty requests."""
     if not hasattr(app.state, "published"):
         body = json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
-        app.state.published = Rendered(tag_of(body), body)
+        app.state.published = Rendered.of(body)
     found: Rendered = app.state.published
     return found
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -145,11 +145,12 @@ async def _first_look(database: Database) -> None:
 
 
 def _commands(
-    database: Database, command: Callable[[Session, Sequence[C], datetime], Awaitable[list[R]]]
-) -> Batcher[C, R]:
+    database: Database,
+    command: Callable[[Session, Sequence[C], datetime], Awaitable[list[R | Refusal]]],
+) -> Batcher[C, R | Refusal]:
     """Run a set-based command on whole lists, a transaction each."""
 
-    async def run(commands: list[C]) -> list[R]:
+    async def run(commands: list[C]) -> list[R | Refusal]:
         for attempt in range(1, LIST_ATTEMPTS + 1):
             try:
                 async with database.transaction() as tx:
@@ -158,7 +159,7 @@ def _commands(
                 if attempt == LIST_ATTEMPTS and len(commands) > 1:
                     raise  # then one by one
         # An outcome and not an exception: PostgreSQL is there for everybody else.
-        return [cast("R", Busy(retry_after=1))]
+        return [Busy(retry_after=1)]
 
     return Batcher(run)
 

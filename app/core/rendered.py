@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from pydantic import BaseModel
-
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -14,8 +12,7 @@ class Rendered:
     body: bytes | None
 
     @classmethod
-    def of(cls, model: BaseModel) -> "Rendered":
-        body = model.model_dump_json().encode()
+    def of(cls, body: bytes) -> "Rendered":
         return cls(tag_of(body), body)
 
 

@@ -93,7 +93,10 @@ async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
     Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.
     """
     found = await queries.find_many(tx, sorted({look.activity_id for look in looks}))
-    rendered = {one.id: Rendered.of(ActivityOut.of_columns(one)) for one in found.values()}
+    rendered = {
+        one.id: Rendered.of(ActivityOut.of_columns(one).model_dump_json().encode())
+        for one in found.values()
+    }
     return [
         rendered[look.activity_id]
         if await _may_see(tx, look.caller, found.get(look.activity_id))

@@ -13,7 +13,7 @@ from app.core.clock import local_date, now, period_start
 from app.core.db import Database, Session
 from app.core.errors import Refusal
 from app.core.redis import RedisDown
-from app.core.rendered import Rendered, tag_of
+from app.core.rendered import Rendered
 from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
@@ -111,8 +111,7 @@ def _without_me(board: Board, asked: _Asked, items: list[RankOut]) -> bytes:
 
 def _with_me(common: bytes, mine: tuple[int, int] | None) -> Rendered:
     me = MyRankOut(rank=mine[0], points=mine[1]).model_dump_json().encode() if mine else b"null"
-    body = common + me + b"}"
-    return Rendered(tag_of(body), body)
+    return Rendered.of(common + me + b"}")
 
 
 async def _from_redis(

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from bench.crowd import Resident
+from bench.memory import largest
 from bench.service import Service
 from bench.wrk import CONNECTIONS, Rush, rush
 from tests.faults.flaws import flawed
@@ -32,13 +33,12 @@ MOST_A_SECOND = 12_000
 GROWTH = 1.15
 LOOK_EVERY_S = 2.0
 RECOVERED_S = 10.0
-MB = 1 << 20
 
 _SIGNUPS = text("SELECT count(*) FROM signups")
 
 
 @dataclass(frozen=True)
-class Crowd:
+class Applicants:
     """People who all want to go wherever something is on."""
 
     stage: Stage
@@ -69,51 +69,53 @@ class Crowd:
 
 
 @pytest.fixture(scope="module")
-async def crowd() -> AsyncIterator[Crowd]:
+async def applicants() -> AsyncIterator[Applicants]:
     async with stage() as one:
-        yield Crowd(one, await one.residents(PEOPLE))
+        yield Applicants(one, await one.residents(PEOPLE))
 
 
 @pytest.fixture(scope="module")
-async def peak(crowd: Crowd, measured: Measured) -> float:
+async def peak(applicants: Applicants, measured: Measured) -> float:
     """Sign-ups a second on busy connections."""
-    await crowd.rush(WARM_S)
-    found = (await crowd.rush(PEAK_S)).goodput
-    most = (await crowd.rush(PEAK_S, connections=TIMES * CONNECTIONS)).goodput
+    await applicants.rush(WARM_S)
+    found = (await applicants.rush(PEAK_S)).goodput
+    most = (await applicants.rush(PEAK_S, connections=TIMES * CONNECTIONS)).goodput
     measured("F7", "beside it: on three times the connections", f"{most:,.0f}/s")
     return found
 
 
-async def test_three_times_the_peak(crowd: Crowd, peak: float, measured: Measured) -> None:
-    before, sizes = await crowd.signups(), list[float]()
+async def test_three_times_the_peak(
+    applicants: Applicants, peak: float, measured: Measured
+) -> None:
+    before, sizes = await applicants.signups(), list[float]()
     async with asyncio.TaskGroup() as group:
-        looking = group.create_task(note_sizes(crowd.stage.service, sizes))
-        load = await crowd.rush(OVERLOAD_S, rate=TIMES * peak, connections=PHONES)
+        looking = group.create_task(note_sizes(applicants.stage.service, sizes))
+        load = await applicants.rush(OVERLOAD_S, rate=TIMES * peak, connections=PHONES)
         looking.cancel()
     good = f"{load.goodput:,.0f}/s = {load.goodput / peak:.2f}"
     early, late = max(sizes[: len(sizes) // 3]), max(sizes)
     measured("F7", "peak, offered, goodput", f"{peak:,.0f}/s, {load.offered:,.0f}/s, {good}")
     measured("F7", "statuses", dict(load.statuses))
-    measured("F7", "largest worker: first third, all", f"{early:.0f} MB, {late:.0f} MB")
+    measured("F7", "largest worker: first third, all", f"{early:.0f} MiB, {late:.0f} MiB")
     assert load.goodput >= GOODPUT * peak
     assert set(load.statuses) <= {201, 429, 503}, load.statuses
     assert (load.without_retry_after, load.broken) == (0, 0)
-    assert await crowd.signups() - before >= load.statuses[201], "acknowledged and lost"
+    assert await applicants.signups() - before >= load.statuses[201], "acknowledged and lost"
     assert late <= GROWTH * early
-    await eventually(crowd.stage.serves, RECOVERED_S)
+    await eventually(applicants.stage.serves, RECOVERED_S)
 
 
 async def test_control_without_lists_the_crowd_wins(
-    crowd: Crowd, peak: float, measured: Measured
+    applicants: Applicants, peak: float, measured: Measured
 ) -> None:
-    with flawed(crowd.stage.service, "one_by_one", workers=2) as other:
-        load = await crowd.rush(SHORT_S, other, rate=TIMES * peak, connections=PHONES)
+    with flawed(applicants.stage.service, "one_by_one", workers=2) as other:
+        load = await applicants.rush(SHORT_S, other, rate=TIMES * peak, connections=PHONES)
     measured("F7", "control: goodput one by one", f"{load.goodput / peak:.2f} of the peak")
     assert load.goodput < GOODPUT * peak
 
 
 async def note_sizes(service: Service, sizes: list[float]) -> None:
-    """Note the size of the largest worker, in MB, now and then."""
+    """Note the size of the largest worker, in MiB, now and then."""
     while True:
-        sizes.append(max(each.memory_info().rss for each in service.workers()) / MB)
+        sizes.append(largest(service))
         await asyncio.sleep(LOOK_EVERY_S)
