@@ -80,6 +80,9 @@ class Protocol(HttpToolsProtocol):
 
     # Received since the last piece of a body: head, trailers, whatever leads nowhere.
     _overhead = 0
+    # Of the request that is being read: its headers, trailers among them, and their size.
+    _headers = _header_bytes = 0
+    _head_is_read = False
     _is_deaf = False  # what still comes on this connection is dropped
     _before: RequestResponseCycle | None = None  # the request before the newest
 
@@ -89,6 +92,8 @@ class Protocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        # A reply that met a reset has set the timer: it would keep us for its whole length.
+        self._unset_keepalive_if_required()
         # Requests that never started are in a circle with us, bodies and all.
         self.pipeline.clear()
         self.cycle = self._before = None  # type: ignore[assignment]
@@ -108,10 +113,19 @@ class Protocol(HttpToolsProtocol):
         if self._overhead > MAX_HEAD_BYTES and not self._is_deaf:
             self._end_with(TOO_LARGE)
 
+    def on_message_begin(self) -> None:
+        self._headers = self._header_bytes = 0
+        self._head_is_read = False
+        super().on_message_begin()
+
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self.headers) >= MAX_HEADERS:  # trailers are among them
+        self._headers += 1
+        self._header_bytes += len(name) + len(value)
+        if self._headers > MAX_HEADERS or self._header_bytes > MAX_HEAD_BYTES:
             raise ValueError("too many headers")
-        super().on_header(name, value)
+        # A trailer must not log anybody in, nor say where the request came from.
+        if not self._head_is_read:
+            super().on_header(name, value)
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -119,6 +133,7 @@ class Protocol(HttpToolsProtocol):
         if len(self.pipeline) >= MAX_AHEAD:
             raise ValueError("too many requests ahead of their replies")
         self._overhead = 0
+        self._head_is_read = True
         self._before = self.cycle
         super().on_headers_complete()
 
@@ -158,7 +173,8 @@ class Protocol(HttpToolsProtocol):
         elif self.cycle is not None and not (self.cycle.response_complete or self.cycle.more_body):
             self.cycle.keep_alive = False
         else:
-            self.transport.write(refusal)
+            if self.cycle is None or not (self.cycle.response_complete and self.cycle.more_body):
+                self.transport.write(refusal)  # and no second reply to whose body it is
             self.transport.close()
 
 

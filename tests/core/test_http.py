@@ -49,6 +49,9 @@ class Wire(asyncio.Transport):
     def pause_reading(self) -> None:
         """Nothing is read from it."""
 
+    def resume_reading(self) -> None:
+        """Nor after a pause."""
+
 
 async def turn() -> None:
     await asyncio.sleep(0)
@@ -99,6 +102,11 @@ async def serving(port: int) -> AsyncIterator[str]:
             return len(await request.body())
         except ClientDisconnect:
             return 0
+
+    @application.post("/name")
+    async def name(request: Request) -> str:
+        await request.body()
+        return request.headers.get("x-name", "nobody")
 
     config = uvicorn.Config(
         application, port=port, http=Protocol, ws="none", log_config=None, timeout_keep_alive=60
@@ -158,6 +166,35 @@ async def test_trailers_that_end_are_no_harm(unused_tcp_port: int) -> None:
         answer = await said(unused_tcp_port, CHUNKED + b"0\r\nX: y\r\n\r\n" + LAST)
     assert statuses(answer) == [200, 200]
     assert b"\r\n\r\n2HTTP/1.1" in answer
+
+
+async def test_a_trailer_is_no_header(unused_tcp_port: int) -> None:
+    """It could log somebody in whom the front did not see, or forge where a request is from."""
+    asked = CHUNKED.replace(b"/length", b"/name") + b"0\r\nX-Name: root\r\n\r\n"
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, asked + LAST)
+    assert b'"nobody"' in answer
+
+
+async def test_a_long_head_is_refused_among_others(unused_tcp_port: int) -> None:
+    long = GET + b"X: " + b"a" * (MAX_HEAD_BYTES + 1_000) + b"\r\n\r\n"
+    async with serving(unused_tcp_port):
+        answer = await said(unused_tcp_port, GET + b"\r\n" + long + LAST)
+    assert statuses(answer) == [200]
+
+
+async def test_a_body_is_not_refused_after_its_reply(unused_tcp_port: int) -> None:
+    """Who sends requests ahead would take the refusal for the reply to the next."""
+    async with serving(unused_tcp_port):
+        reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
+        writer.write(GET + b"Transfer-Encoding: chunked\r\n\r\n")
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = re.search(rb"content-length: (\d+)", head)
+        assert length
+        await reader.readexactly(int(length[1]))
+        writer.write(b"no length\r\n")
+        assert await reader.read() == b""
+        writer.close()
 
 
 async def test_who_asks_too_far_ahead_is_answered_so_far(unused_tcp_port: int) -> None:
@@ -228,18 +265,71 @@ async def test_an_upgrade_is_ignored(unused_tcp_port: int, wish: bytes, apart: b
     assert b"\r\n\r\n%dHTTP/1.1" % len(body) in answer
 
 
-async def test_requests_that_never_started_leave_with_their_connection() -> None:
-    """Without the collector: it counts objects, and their bodies may be large."""
-    go_on = asyncio.Event()
+def on_a_wire(go_on: asyncio.Event) -> tuple[Protocol, Wire]:
+    """Return our protocol before an application that answers when it is told to."""
 
-    async def hold(_: Scope, receive: Receive, send: Send) -> None:
+    async def hold(scope: Scope, receive: Receive, send: Send) -> None:
         await go_on.wait()
-        await PlainTextResponse("")({}, receive, send)
+        await PlainTextResponse("")(scope, receive, send)
 
     config = uvicorn.Config(hold, log_config=None)
     config.load()
-    protocol = Protocol(config, ServerState(), {})
-    protocol.connection_made(Wire())
+    protocol, wire = Protocol(config, ServerState(), {}), Wire()
+    protocol.connection_made(wire)
+    return protocol, wire
+
+
+async def answered(wire: Wire) -> list[int]:
+    for _ in range(10):
+        await turn()
+    return statuses(b"".join(wire.writes))
+
+
+async def test_after_a_refusal_nothing_more_is_heard() -> None:
+    go_on = asyncio.Event()
+    protocol, wire = on_a_wire(go_on)
+    for piece in (POST + b"\r\n", CHUNKED + b"no length\r\n", b"more\r\n", POST + b"\r\n"):
+        protocol.data_received(piece)
+        assert await answered(wire) == []
+    go_on.set()
+    assert (await answered(wire), wire.closed) == ([200], True)
+
+
+async def test_a_long_body_is_no_overhead() -> None:
+    go_on = asyncio.Event()
+    protocol, wire = on_a_wire(go_on)
+    protocol.data_received(POST + b"Content-Length: %d\r\n\r\n" % (3 * MAX_HEAD_BYTES))
+    for _ in range(3):
+        protocol.data_received(b"x" * MAX_HEAD_BYTES)
+    go_on.set()
+    assert (await answered(wire), wire.closed) == ([200], False)
+
+
+def waits(protocol: Protocol) -> bool:
+    """Tell whether the connection will be cut when it stays idle."""
+    return protocol.timeout_keep_alive_task is not None
+
+
+async def test_the_idle_timer_ends_with_the_idleness_and_with_the_connection() -> None:
+    go_on = asyncio.Event()
+    go_on.set()
+    protocol, wire = on_a_wire(go_on)
+    protocol.data_received(POST + b"\r\n")
+    assert await answered(wire) == [200]
+    assert waits(protocol)
+    protocol.data_received(POST)
+    assert not waits(protocol)
+    protocol.data_received(b"\r\n")
+    assert await answered(wire) == [200, 200]
+    assert waits(protocol)
+    protocol.connection_lost(ConnectionResetError())
+    assert not waits(protocol)
+
+
+async def test_requests_that_never_started_leave_with_their_connection() -> None:
+    """Without the collector: it counts objects, and their bodies may be large."""
+    go_on = asyncio.Event()
+    protocol, _ = on_a_wire(go_on)
     protocol.data_received((POST + b"\r\n") * 3)
     await turn()
     waiting, gone = len(protocol.pipeline), ref(protocol)
