@@ -133,9 +133,10 @@ INSERT INTO ledger_transfers (id, unit_id, from_account_id, to_account_id, amoun
 SELECT id, 1, payer, payee, 1, from_number, to_number, from_balance, to_balance, kind,
        '清明植树', 'growth:' || id, 'activity', id, (SELECT id FROM orgs WHERE code = '{city}')
 FROM moves;
-INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at)
+INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id)
 SELECT id, to_account_id, id, 1,
-       CASE WHEN to_account_id = 3 AND to_number % 10 = 9 THEN 0 ELSE 1 END, '2028-12-31 16:00Z'
+       CASE WHEN to_account_id = 3 AND to_number % 10 = 9 THEN 0 ELSE 1 END, '2028-12-31 16:00Z',
+       org_id
 FROM ledger_transfers WHERE kind = 'award';
 INSERT INTO ledger_lot_uses (transfer_id, lot_id, amount)
 SELECT pg_temp.uid(4, n), pg_temp.uid(4, n - 1), 1 FROM generate_series(10, {entries}, 10) n;
@@ -164,15 +165,15 @@ SELECT pg_temp.uid(3, n), pg_temp.uid(2, n), person_id, 'confirmed' FROM rows_of
 INSERT INTO notices (id, person_id, kind, text, outbox_id)
 SELECT pg_temp.uid(3, n), person_id, 'signups.promoted', '候补成功：清明植树', n
 FROM rows_of_others;
-INSERT INTO charges (id, merchant_id, person_id, staff_id, points, note, status, created_at,
-    refunded_at)
-SELECT pg_temp.uid(3, n), pg_temp.uid(7, 1), person_id, pg_temp.person(3), 5, '',
+INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
+    created_at, refunded_at)
+SELECT pg_temp.uid(3, n), pg_temp.uid(7, 1), person_id, pg_temp.person(3), 5, 1, '',
        CASE WHEN n / ({others} / {busy}) % 4 = 0 THEN 'refunded' ELSE 'charged' END, at,
        CASE WHEN n / ({others} / {busy}) % 4 = 0 THEN at + INTERVAL '1 hour' END
 FROM rows_of_others;
-INSERT INTO redemptions (id, person_id, reward_id, merchant_id, quantity, points, status,
-    pickup_code, stock_period_start, expires_at, settled_at)
-SELECT pg_temp.uid(3, n), person_id, pg_temp.uid(8, 1), pg_temp.uid(7, 1), 1, 20, 'collected',
+INSERT INTO redemptions (id, person_id, reward_id, merchant_id, quantity, points, unit_id,
+    status, pickup_code, stock_period_start, expires_at, settled_at)
+SELECT pg_temp.uid(3, n), person_id, pg_temp.uid(8, 1), pg_temp.uid(7, 1), 1, 20, 1, 'collected',
        lpad(CAST(n AS text), 12, '0'), at, at, at
 FROM rows_of_others;
 """

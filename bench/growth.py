@@ -11,13 +11,11 @@ import gc
 import re
 import statistics
 import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from pydantic import SecretStr
@@ -25,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 from app.core.db import Session
-from app.core.embedded import Engines, create_database, engines, renamed
+from app.core.embedded import Engines, create_database, renamed
 from app.core.ids import NIL
 from app.core.pages import encode_cursor
 from app.core.settings import Settings
@@ -37,7 +35,7 @@ from app.runtime import Runtime, open_runtime
 from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
 from app.services import signups as signup_service
 from app.services.leaderboards import Board, Look
-from app.services.ledger import POINTS
+from app.services.ledger import MINUTES
 from bench.crowds import (
     CITY,
     COMMUNITY,
@@ -50,6 +48,7 @@ from bench.crowds import (
     gather,
     rank,
 )
+from bench.scratch import scratch_engines
 
 SMALL = Size(people=10_000, entries=1_000, activities=2_000, others=2_000)
 LARGE = Size(people=1_000_000, entries=100_000, activities=200_000, others=200_000)
@@ -109,7 +108,7 @@ READS = (
     Read(
         "leaderboard: the next transfers to count",
         lambda _, tx: leaderboard_queries.gains_after(
-            tx, (0, NIL), unit=POINTS, born_until=date(2010, 1, 1), limit=PAGE
+            tx, (0, NIL), hours=MINUTES, born_until=date(2010, 1, 1), limit=PAGE
         ),
         lambda found: len(found[0]),
     ),
@@ -229,11 +228,8 @@ async def run(found: Engines) -> int:
 
 
 def main() -> int:
-    with tempfile.TemporaryDirectory(prefix="qx-growth-") as folder:
-        # The engines' account is not root: it must be able to get there.
-        Path(folder).chmod(0o755)
-        with engines(Path(folder)) as found:
-            return asyncio.run(run(found))
+    with scratch_engines() as (_, found):
+        return asyncio.run(run(found))
 
 
 if __name__ == "__main__":

@@ -18,9 +18,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
 from urllib.parse import parse_qs, urlsplit
 from uuid import UUID, uuid5
 
@@ -29,13 +27,14 @@ from rich.table import Table
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.embedded import Engines, create_database, databases, engines, renamed
+from app.core.embedded import Engines, create_database, databases, renamed
 from app.core.embedded.places import postgres_program
 from app.core.ids import NIL, new_id
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
 from app.services import ledger
 from app.services.ledger import AccountKey, Posted, Posting
+from bench.scratch import scratch_engines
 
 PROCESSES = 2
 CLIENTS, SCALE = 8, 10
@@ -200,10 +199,10 @@ WITH made AS (
          AND f.owner_id = md5('old fund ' || k.n % $2::int)::uuid
     JOIN ledger_accounts p ON p.purpose = 'available' AND p.last_number = 5
          AND p.owner_id = md5('old person ' || k.n / 5)::uuid
-    RETURNING id, to_account_id
+    RETURNING id, to_account_id, org_id
 )
-INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at)
-SELECT uuidv7(), to_account_id, id, 3, 3, now() + interval '700 days' FROM made
+INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id)
+SELECT uuidv7(), to_account_id, id, 3, 3, now() + interval '700 days', org_id FROM made
 """
 _INDEXES = """
 SELECT c.relname AS name, pg_get_indexdef(i.indexrelid) AS definition
@@ -268,8 +267,7 @@ def measure(options: Namespace) -> dict[str, list[float]]:
         print(f"{name}: {value:,.0f}", file=sys.stderr)
 
     with (
-        TemporaryDirectory(prefix="qingxiang-bench-") as directory,
-        engines(Path(directory)) as found,
+        scratch_engines() as (_, found),
         ProcessPoolExecutor(PROCESSES) as pool,
         empty_ledger(found, "small") as small,
         empty_ledger(found, "large") as large,

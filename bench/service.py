@@ -8,13 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import httpx
 import psutil
 
-from app.core.embedded import engines
 from app.core.settings import Settings
+from bench.scratch import scratch_engines
 
 PROJECT = Path(__file__).resolve().parents[1]
 WORKERS = 2
@@ -73,24 +72,22 @@ def service(
     port: int, *, workers: int = WORKERS, data_dir: Path | None = None, **environment: str
 ) -> Iterator[Service]:
     """Serve on fresh engines, in a directory that goes with the block unless one is given."""
-    with TemporaryDirectory(prefix="qingxiang-bench-") as name:
-        data_dir = data_dir or Path(name)
+    with scratch_engines(data_dir) as (directory, found):
         variables = {
-            "QX_DATA_DIR": str(data_dir),
+            "QX_DATA_DIR": str(directory),
             "QX_PORT": str(port),
             "QX_WORKERS": str(workers),
             "QX_LOG_FORMAT": "json",
         } | environment
-        with engines(data_dir) as found:
-            command = [sys.executable, "-m", "app.cli", "serve"]
-            with running(command, variables, data_dir / "serve.log", f"{_url(port)}/readyz") as one:
-                settings = Settings(
-                    data_dir=data_dir,
-                    database_url=found.database_url,
-                    migration_database_url=found.migration_database_url,
-                    redis_url=found.redis_url,
-                )
-                yield Service(_url(port), settings, one)
+        command = [sys.executable, "-m", "app.cli", "serve"]
+        with running(command, variables, directory / "serve.log", f"{_url(port)}/readyz") as one:
+            settings = Settings(
+                data_dir=directory,
+                database_url=found.database_url,
+                migration_database_url=found.migration_database_url,
+                redis_url=found.redis_url,
+            )
+            yield Service(_url(port), settings, one)
 
 
 @contextmanager

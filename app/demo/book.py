@@ -49,10 +49,6 @@ class Book:
     def propose(self, name: str, points: int) -> None:
         self.accounts[name].pending += points
 
-    def approve(self, name: str, points: int) -> None:
-        self.accounts[name].pending -= points
-        self.award(name, points)
-
     def hold(self, name: str, points: int) -> None:
         self.accounts[name].available -= points
         self.accounts[name].held += points

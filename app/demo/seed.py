@@ -8,6 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from uuid import UUID
 
+from app.core.clock import BEGINNING
 from app.core.db import Session
 from app.core.keys import Vault
 from app.integrations.wechat_sandbox import sandbox_openid
@@ -43,7 +44,7 @@ STAFF_OF_PROVIDER = {"青年商户": "merchant", "公益银行": "merchant2", "�
 
 async def load(tx: Session, vault: Vault) -> bool:
     """Load everything, unless a policy is there already; return whether it did."""
-    if await policy_queries.latest_version(tx):
+    if await policy_queries.newest(tx):
         return False
     await orgs.import_divisions(tx, DATA / "divisions-yangzhong.csv")
     await publish_default_policy(tx)
@@ -63,11 +64,8 @@ async def load(tx: Session, vault: Vault) -> bool:
 
 async def publish_default_policy(tx: Session) -> int:
     """Publish the default 积分管理办法, shipped with the project; return its version."""
-    return await policies.publish(
-        tx,
-        policies.read_rules(DATA / "policy-rules.csv"),
-        policies.read_tiers(DATA / "policy-tiers.csv"),
-    )
+    source = (DATA / "policy.toml").read_text(encoding="utf-8")
+    return await policies.publish(tx, source, effective_from=BEGINNING)
 
 
 async def _org(tx: Session, code: str) -> Org:

@@ -17,7 +17,7 @@ from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
 from app.core.redis import RedisDown
 from app.core.settings import Settings
-from app.jobs import expiry, leaderboards, outbox
+from app.jobs import awards, expiry, leaderboards, outbox
 from app.runtime import Runtime, open_runtime
 
 log = structlog.get_logger(__name__)
@@ -37,6 +37,7 @@ def jobs() -> list[Job]:
         Job("outbox", outbox.relay, 0.5),
         Job("leaderboards", leaderboards.feed, 0.5),
         Job("nightly-rebuild", leaderboards.NightlyRebuild(), 60),
+        Job("release-awards", awards.release, 10),
         Job("expire-reservations", expiry.expire_reservations, 30),
         Job("forget", expiry.forget, 3600),
     ]

@@ -31,12 +31,16 @@ class Xid8(UserDefinedType[str]):
 
 
 class Purpose(StrEnum):
-    """What an account is for. The first three are a person's, in each unit."""
+    """What an account is for. The first four are a person's, in each unit."""
 
     available = "available"
     pending = "pending"
     held = "held"
-    fund = "fund"  # an organisation's 公益银行
+    debt = "debt"  # never above zero: what a reversal took and the person had spent
+    fund = "fund"  # an organisation's 公益银行, issuing without a limit
+    budget = "budget"  # the same, issuing what came in: never below zero
+    income = "income"  # where donations and budgets come from: never above zero
+    expired = "expired"  # an organisation's points that nobody spent in time
     takings = "takings"  # a merchant's
 
 
@@ -50,7 +54,14 @@ class Kind(StrEnum):
     collect = "collect"  # held → takings or fund
     charge = "charge"  # available → takings
     refund = "refund"  # takings → available
-    reversal = "reversal"  # whatever it was, backwards
+    reversal = "reversal"  # of an award: pending or available → fund
+    clawback = "clawback"  # of what a reversal did not find: debt → fund
+    repayment = "repayment"  # available → debt
+    expiry = "expiry"  # available → expired
+    deduction = "deduction"  # available → fund
+    restitution = "restitution"  # of a deduction: fund → available
+    donation = "donation"  # income → fund or budget
+    budget = "budget"  # income → fund or budget
 
 
 class Unit(SQLModel, table=True):
@@ -74,6 +85,7 @@ class Account(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(one_of("purpose", Purpose), name="purpose"),
         CheckConstraint("balance >= floor", name="floor"),
+        CheckConstraint("purpose NOT IN ('debt', 'income') OR balance <= 0", name="ceiling"),
         CheckConstraint("last_number >= 0", name="last_number"),
         UniqueConstraint("owner_id", "purpose", "unit_id"),
     )
@@ -137,7 +149,11 @@ class Transfer(SQLModel, table=True):
 
 
 class Lot(SQLModel, table=True):
-    """Points that came in together and expire together; ``remaining`` is kept."""
+    """Points that came in together and expire together; ``remaining`` is kept.
+
+    ``org_id`` is whose 公益银行 issued them: it stays so in a lot that a refund makes of
+    what had expired.
+    """
 
     __tablename__ = "ledger_lots"
     __table_args__ = (
@@ -150,6 +166,12 @@ class Lot(SQLModel, table=True):
             postgresql_where=text("remaining > 0"),
         ),
         Index("ix_ledger_lots_transfer", "transfer_id"),
+        Index(
+            "ix_ledger_lots_expiring",
+            "expires_at",
+            "id",
+            postgresql_where=text("remaining > 0"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)
@@ -158,6 +180,7 @@ class Lot(SQLModel, table=True):
     amount: int = Field(sa_column=Column(BigInteger, nullable=False))
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
     expires_at: datetime = Field(sa_type=Timestamp)
+    org_id: UUID
 
 
 class LotUse(SQLModel, table=True):

@@ -41,6 +41,7 @@ class Redemption(SQLModel, table=True):
     merchant_id: UUID = Field(foreign_key="merchants.id")
     quantity: int
     points: int
+    unit_id: int
     status: str = Field(max_length=20)
     pickup_code: str = Field(max_length=12, unique=True)
     # Which stock the goods came from and go back to.
@@ -73,6 +74,7 @@ class Charge(SQLModel, table=True):
     person_id: UUID = Field(foreign_key="people.id")
     staff_id: UUID = Field(foreign_key="people.id")
     points: int
+    unit_id: int
     note: str = Field(max_length=100)
     status: str = Field(default=ChargeStatus.charged, max_length=20)
     created_at: datetime = created_at_field()

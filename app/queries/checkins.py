@@ -1,21 +1,23 @@
 """SQL of check-ins."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.core.db import Session
+from app.core.db import Row, Session
 
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a scan meets: the activity, and the points that the person waits for."""
+    """What a scan meets: the activity, and the points that the person waits for, by unit."""
 
     serial: int
     person_id: UUID
     activity_id: UUID
     org_id: UUID
+    org_path: str
     title: str
     status: str
     starts_at: datetime
@@ -23,7 +25,7 @@ class Situation:
     rule_key: str
     latitude: float | None
     longitude: float | None
-    pending: int
+    pending: dict[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,12 @@ class NewCheckin:
 
 
 _ACTIVITIES = """
-SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.title, a.status, a.starts_at,
-       a.ends_at, a.rule_key, a.latitude, a.longitude, coalesce(l.balance, 0) AS pending
+SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
+       a.starts_at, a.ends_at, a.rule_key, a.latitude, a.longitude,
+       (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
+        WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
 JOIN activities a ON a.serial = k.serial
-LEFT JOIN ledger_accounts l
-  ON l.owner_id = k.person_id AND l.purpose = 'pending' AND l.unit_id = :unit
 """
 
 # Places are locked, shared, so that none can be given back between the look and the
@@ -91,14 +93,19 @@ class ExistingCheckin:
 
 
 async def situations(
-    session: Session, scans: Sequence[tuple[int, UUID]], *, unit: int
+    session: Session, scans: Sequence[tuple[int, UUID]]
 ) -> dict[tuple[int, UUID], Situation]:
     """Read the activities that scans (serial, person) are for."""
     rows = await session.fetch(
         _ACTIVITIES,
-        {"serials": [s for s, _ in scans], "people": [p for _, p in scans], "unit": unit},
+        {"serials": [s for s, _ in scans], "people": [p for _, p in scans]},
     )
-    return {(row["serial"], row["person_id"]): Situation(**row) for row in rows}
+    return {(row.serial, row.person_id): _situation(row) for row in rows}
+
+
+def _situation(row: Row) -> Situation:
+    pending = json.loads(row.pending) if row.pending else {}
+    return Situation(**dict(row) | {"pending": {int(unit): n for unit, n in pending.items()}})
 
 
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:

@@ -18,24 +18,28 @@ class Gain:
     id: UUID
     person_id: UUID
     org_path: str
+    unit_id: int
     points: int
     earned_at: datetime
 
 
-# What makes available points of an award, and what takes them back. A reversal counts in
-# the period of what it reverses.
+# What makes available points of an award, and what takes them back: from them, or as a debt.
+# A reversal counts in the period of what it reverses.
 _GAIN_COLUMNS = """
-    t.xact, t.id, a.owner_id AS person_id, o.path AS org_path,
-    CASE WHEN t.kind = 'reversal' THEN -t.amount ELSE t.amount END AS points,
+    t.xact, t.id, a.owner_id AS person_id, o.path AS org_path, t.unit_id,
+    CASE WHEN t.kind IN ('reversal', 'clawback') THEN -t.amount ELSE t.amount END AS points,
     coalesce(c.created_at, t.created_at) AS earned_at
 """
 _GAIN_JOINS = """
-JOIN ledger_accounts a ON a.purpose = 'available'
-     AND a.id = CASE WHEN t.kind = 'reversal' THEN t.from_account_id ELSE t.to_account_id END
+JOIN ledger_accounts a
+  ON a.purpose = CASE WHEN t.kind = 'clawback' THEN 'debt' ELSE 'available' END
+ AND a.id = CASE WHEN t.kind IN ('reversal', 'clawback') THEN t.from_account_id
+                 ELSE t.to_account_id END
 JOIN people p ON p.id = a.owner_id
 JOIN orgs o ON o.id = t.org_id
-LEFT JOIN ledger_transfers c ON t.kind = 'reversal' AND c.id = t.closes_id
-WHERE t.unit_id = :unit AND t.kind IN ('award', 'release', 'reversal')
+LEFT JOIN ledger_transfers c
+  ON t.kind IN ('reversal', 'clawback') AND c.id = coalesce(t.closes_id, t.source_id)
+WHERE t.kind IN ('award', 'release', 'reversal', 'clawback')
   AND (p.birth_date IS NULL OR p.birth_date <= :born_until)
 """
 
@@ -51,16 +55,16 @@ WITH next AS MATERIALIZED (
     ORDER BY xact, id LIMIT :limit
 )
 SELECT CAST(CAST(n.xact AS text) AS bigint) AS xact, n.id,
-       g.person_id, g.org_path, g.points, g.earned_at
+       g.person_id, g.org_path, g.unit_id, g.points, g.earned_at
 FROM next n LEFT JOIN LATERAL (
-    SELECT {_GAIN_COLUMNS} FROM (SELECT n.*) t {_GAIN_JOINS}
+    SELECT {_GAIN_COLUMNS} FROM (SELECT n.*) t {_GAIN_JOINS} AND t.unit_id <> :hours
 ) g ON true
 ORDER BY n.xact, n.id
 """)  # noqa: S608 - constants
 
 _TOP = text(f"""
 SELECT person_id, sum(points) AS points
-FROM (SELECT {_GAIN_COLUMNS} FROM ledger_transfers t {_GAIN_JOINS}) g
+FROM (SELECT {_GAIN_COLUMNS} FROM ledger_transfers t {_GAIN_JOINS} AND t.unit_id = :unit) g
 WHERE org_path ^@ :path AND earned_at >= :since
 GROUP BY person_id HAVING sum(points) > 0
 ORDER BY points DESC, person_id DESC LIMIT :limit
@@ -74,31 +78,36 @@ WHERE id = ANY(CAST(:people AS uuid[]))
 
 
 async def gains_after(
-    session: Session, position: tuple[int, UUID], *, unit: int, born_until: date, limit: int
+    session: Session, position: tuple[int, UUID], *, hours: int, born_until: date, limit: int
 ) -> tuple[list[Gain], tuple[int, UUID]]:
-    """Read the next transfers in commit order; return the gains and the new position."""
+    """Read the next transfers in commit order; return the gains and the new position.
+
+    ``hours`` is the unit that is no points: what is gained in it counts on no board.
+    """
     rows = (
         await session.execute(
             _AFTER,
             {
                 "xact": str(position[0]),
                 "id": position[1],
-                "unit": unit,
+                "hours": hours,
                 "born_until": born_until,
                 "limit": limit,
             },
         )
     ).all()
-    gains = [
-        Gain(row.xact, row.id, row.person_id, row.org_path, row.points, row.earned_at)
-        for row in rows
-        if row.person_id is not None
-    ]
+    gains = [Gain(**row._mapping) for row in rows if row.person_id is not None]
     return gains, (rows[-1].xact, rows[-1].id) if rows else position
 
 
 async def top(
-    session: Session, org_path: str, since: datetime, *, unit: int, born_until: date, limit: int
+    session: Session,
+    org_path: str,
+    since: datetime,
+    *,
+    unit: int | None,
+    born_until: date,
+    limit: int,
 ) -> list[tuple[UUID, int]]:
     """Compute a board from the ledger: exact, and slow when the ledger is long."""
     rows = await session.execute(

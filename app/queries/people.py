@@ -44,11 +44,20 @@ SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS u
 """
 
 _MERCHANTS_OF = """
-SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.org_id
-FROM role_grants g JOIN merchants m ON m.id = g.merchant_id
+SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.org_id, o.path AS org_path
+FROM role_grants g JOIN merchants m ON m.id = g.merchant_id JOIN orgs o ON o.id = m.org_id
 WHERE g.person_id = ANY(CAST(:people AS uuid[]))
 ORDER BY g.person_id, g.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Workplace:
+    """The merchant at whose counter somebody stands, and the merchant's organisation."""
+
+    merchant_id: UUID
+    org_id: UUID
+    org_path: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +117,10 @@ async def roles_held(session: Session, people: Sequence[UUID]) -> dict[UUID, set
     return found
 
 
-async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, tuple[UUID, UUID]]:
-    """Read merchant and its organisation of people behind counters, by the oldest grant."""
+async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, Workplace]:
+    """Read at whose counters people stand, by the oldest grant."""
     rows = await session.fetch(_MERCHANTS_OF, {"people": list(people)})
-    return {row.person_id: (row.merchant_id, row.org_id) for row in rows}
+    return {row.person_id: Workplace(row.merchant_id, row.org_id, row.org_path) for row in rows}
 
 
 async def has_role_at(

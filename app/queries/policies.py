@@ -1,62 +1,66 @@
 """SQL of the points rules."""
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
-
-from sqlmodel import SQLModel, col, select
+from uuid import UUID
 
 from app.core.db import Session
-from app.models.policies import Policy, PolicyRule, PolicyTier
-
-Row = TypeVar("Row", bound=SQLModel)
 
 
-def _kept(session: Session, rows: Sequence[Row]) -> list[Row]:
-    """Let go of rows that outlive their transaction: a rollback would empty them."""
-    for row in rows:
-        session.expunge(row)
-    return list(rows)
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A version: whose it is (None: everybody's), from when, and its text."""
+
+    version: int
+    org_code: str | None
+    effective_from: datetime
+    source: str
 
 
-_IN_FORCE = """
-SELECT version, created_at FROM policies WHERE effective_from <= :at
-ORDER BY effective_from DESC, version DESC LIMIT 1
+_NEWEST = "SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1"
+
+_PUBLISHED = """
+SELECT p.version, o.code AS org_code, p.effective_from, p.source
+FROM policies p LEFT JOIN orgs o ON o.id = p.org_id ORDER BY p.version
+"""
+
+# Versions count up from 1; of two that are written at once, one is told so.
+_INSERT = """
+INSERT INTO policies (version, org_id, effective_from, source, published_by)
+SELECT coalesce(max(version), 0) + 1, CAST(:org_id AS uuid), CAST(:effective_from AS timestamptz),
+       CAST(:source AS text), CAST(:published_by AS uuid)
+FROM policies
+ON CONFLICT DO NOTHING
+RETURNING version
 """
 
 
-async def in_force(session: Session, at: datetime) -> tuple[int, datetime] | None:
-    """Read number and birth of the version that is effective."""
-    rows = await session.fetch(_IN_FORCE, {"at": at})
+async def newest(session: Session) -> tuple[int, datetime] | None:
+    """Read number and birth of the newest version, in force or not yet."""
+    rows = await session.fetch(_NEWEST, {})
     return (rows[0].version, rows[0].created_at) if rows else None
 
 
-async def find(session: Session, version: int) -> Policy:
-    found = await session.exec(select(Policy).where(Policy.version == version))
-    return _kept(session, found.all())[0]
+async def published(session: Session) -> list[Published]:
+    return [Published(**row) for row in await session.fetch(_PUBLISHED, {})]
 
 
-async def rules(session: Session, version: int) -> list[PolicyRule]:
-    found = await session.exec(select(PolicyRule).where(PolicyRule.version == version))
-    return _kept(session, found.all())
-
-
-async def tiers(session: Session, version: int) -> list[PolicyTier]:
-    """Read the tiers, lowest first."""
-    query = select(PolicyTier).where(PolicyTier.version == version).order_by(col(PolicyTier.rank))
-    return _kept(session, (await session.exec(query)).all())
-
-
-async def publish(
-    session: Session, policy: Policy, rules: Sequence[PolicyRule], tiers: Sequence[PolicyTier]
-) -> None:
-    session.add(policy)
-    await session.flush()
-    session.add_all([*rules, *tiers])
-    await session.flush()
-
-
-async def latest_version(session: Session) -> int:
-    """Return the highest version, 0 when there is none."""
-    found = await session.exec(select(Policy.version).order_by(col(Policy.version).desc()).limit(1))
-    return found.first() or 0
+async def insert(
+    session: Session,
+    *,
+    org_id: UUID | None,
+    effective_from: datetime,
+    source: str,
+    published_by: UUID | None,
+) -> int | None:
+    """Write the next version; None if somebody else wrote it at the same moment."""
+    rows = await session.fetch(
+        _INSERT,
+        {
+            "org_id": org_id,
+            "effective_from": effective_from,
+            "source": source,
+            "published_by": published_by,
+        },
+    )
+    return rows[0].version if rows else None

@@ -14,7 +14,7 @@ from app.models.redemptions import Charge, Redemption, RedemptionStatus
 
 @dataclass(frozen=True, slots=True)
 class NewCharge:
-    """A charge as it is inserted; ``org_id`` is the merchant's."""
+    """A charge as it is inserted; ``org_id`` and the unit are the merchant's."""
 
     id: UUID
     merchant_id: UUID
@@ -22,6 +22,7 @@ class NewCharge:
     person_id: UUID
     staff_id: UUID
     points: int
+    unit_id: int
     note: str
 
 
@@ -37,11 +38,13 @@ WHERE id = :id AND status = 'reserved'
 """)
 
 _INSERT_CHARGES = """
-INSERT INTO charges (id, merchant_id, person_id, staff_id, points, note, status, created_at)
-SELECT id, merchant_id, person_id, staff_id, points, note, 'charged', :at
+INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
+    created_at)
+SELECT id, merchant_id, person_id, staff_id, points, unit_id, note, 'charged', :at
 FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id AS uuid[]),
-    CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:note AS text[]))
-    AS k(id, merchant_id, person_id, staff_id, points, note)
+    CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:unit_id AS int[]),
+    CAST(:note AS text[]))
+    AS k(id, merchant_id, person_id, staff_id, points, unit_id, note)
 """
 
 # The conditional update is the guard: of many refunds at once, one finds it charged.
@@ -125,7 +128,7 @@ async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
 
 
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
-    names = ("id", "merchant_id", "person_id", "staff_id", "points", "note")
+    names = ("id", "merchant_id", "person_id", "staff_id", "points", "unit_id", "note")
     await session.fetch(
         _INSERT_CHARGES,
         {name: [getattr(charge, name) for charge in charges] for name in names} | {"at": at},

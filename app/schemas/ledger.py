@@ -13,11 +13,15 @@ class Expiring(Out):
 
 
 class PointsOut(Out):
-    """``minutes`` are minutes of volunteering; ``expiring`` lists what is left, by its end."""
+    """``minutes`` are minutes of volunteering; ``expiring`` lists what is left, by its end.
+
+    ``owed`` is what a reversal took and had been spent: awards to come pay it first.
+    """
 
     available: int
     pending: int
     held: int
+    owed: int
     minutes: int
     earned_total: int
     spent_total: int
@@ -48,10 +52,18 @@ class ReversalIn(In):
 
 
 class ReversalOut(Out):
-    """The reversing transfer."""
+    """What was taken back of an award: from points that waited, from what could be spent.
+
+    The rest is ``owed``, and paid first by later awards, or ``lost`` beyond the policy's limit.
+    ``id`` is the first transfer's.
+    """
 
     id: UUID
     reverses_id: UUID
     points: int
+    from_pending: int
+    from_available: int
+    owed: int
+    lost: int
     reason: str
     created_at: datetime

@@ -42,8 +42,7 @@ async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
     org = await orgs.get(tx, body.org_id)
     await people.require_role(tx, caller, ORGANIZERS, org.path)
-    rules = await policies.in_force(tx)
-    rule = rules.rules.get(body.rule_key)
+    rule = (await policies.in_force(tx, org.path)).rule(body.rule_key)
     if rule is None or not policies.by_attendance(rule):
         why = "no such rule in force" if rule is None else "not a rule that attendance can meet"
         raise Invalid(fields=[{"field": "body.rule_key", "msg": why}])

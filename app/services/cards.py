@@ -7,11 +7,12 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.models.policies import PolicyTier
 from app.queries import awards as award_queries
 from app.queries import cards as queries
 from app.schemas.cards import CardCodeOut, CardOut
+from app.schemas.policies import Tier
 from app.services import policies
+from app.services.policies import Policy
 
 CODE_DIGITS = 18
 CODE_LIFETIME = timedelta(seconds=60)
@@ -30,12 +31,12 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
     card = await queries.find(tx, person_id)
     if card is None:
         raise CardNotFound
-    tier = await tier_of(tx, person_id)
+    tier = await tier_of(tx, person_id, await policies.in_force(tx))
     return CardOut(
         card_no=card_number(card.serial),
         tier=tier.key,
-        tier_name=tier.name_zh,
-        benefits=tier.benefits_zh,
+        tier_name=tier.name,
+        benefits=tier.benefits,
         status=card.status,
     )
 
@@ -53,11 +54,10 @@ async def code(tx: Session, person_id: UUID) -> CardCodeOut:
     return CardCodeOut(code=digits, expires_at=expires_at)
 
 
-async def tier_of(tx: Session, person_id: UUID) -> PolicyTier:
-    """Return the tier that the last twelve months earned."""
-    rules = await policies.in_force(tx)
-    points, minutes = await award_queries.totals(tx, person_id, now() - TIER_WINDOW)
-    return rules.tier_for(points, minutes)
+async def tier_of(tx: Session, person_id: UUID, policy: Policy) -> Tier:
+    """Return the tier of a programme that the last twelve months earned in it."""
+    points, minutes = await award_queries.totals(tx, person_id, policy.unit_id, now() - TIER_WINDOW)
+    return policy.tier_for(points, minutes)
 
 
 def card_number(serial: int) -> str:

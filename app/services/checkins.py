@@ -13,7 +13,7 @@ from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
 from app.models.activities import ActivityStatus
-from app.models.awards import Award, AwardState
+from app.models.awards import Award
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
 from app.queries import awards as award_queries
@@ -25,8 +25,7 @@ from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, Posi
 from app.services import awards, policies
 from app.services.activities import ActivityNotOpen
 from app.services.awards import Grant
-from app.services.ledger import POINTS
-from app.services.policies import Rules
+from app.services.policies import Policy
 
 # People come early and leave late.
 OPENS_BEFORE_START = timedelta(minutes=30)
@@ -93,9 +92,7 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
 
     Outcomes: Recorded, or CheckinCodeInvalid, ActivityNotOpen, OutsideWindow, NotSignedUp.
     """
-    found = await queries.situations(
-        tx, [(one.serial, one.person_id) for one in scans], unit=POINTS
-    )
+    found = await queries.situations(tx, [(one.serial, one.person_id) for one in scans])
     looks = [_look(found.get((scan.serial, scan.person_id)), at) for scan in scans]
     # Of several scans of one person in the list, the first is the check-in.
     first: dict[Pair, tuple[Situation, Scan]] = {}
@@ -161,17 +158,20 @@ async def _award(
     """Give what the new check-ins are worth, and count them."""
     if not new:
         return {}
-    rules = await policies.in_force(tx, at)
+    book = await policies.book(tx)
     met = [first[_pair(one)][0] for one in new]
-    grants = [_grant(situation, one, rules) for situation, one in zip(met, new, strict=True)]
-    given = await awards.grant(tx, grants, rules, at)
+    grants = [
+        _grant(situation, one, book.policy(at, situation.org_path))
+        for situation, one in zip(met, new, strict=True)
+    ]
+    given = await awards.grant(tx, grants, at)
     await queries.count(tx, Counter(one.activity_id for one in new))
     return {
         _pair(one): _Result(
             checkin=one,
             award=granted.award,
             available=granted.balance,
-            pending=situation.pending,
+            pending=situation.pending.get(granted.award.unit_id, 0),
             is_new=True,
         )
         for one, situation, granted in zip(new, met, given, strict=True)
@@ -190,8 +190,10 @@ async def _recall(tx: Session, pairs: Sequence[Pair]) -> dict[Pair, _Result]:
         _pair(one): _Result(
             checkin=one,
             award=by_id[one.award_id],
-            available=balances.get((one.person_id, Purpose.available, POINTS), 0),
-            pending=balances.get((one.person_id, Purpose.pending, POINTS), 0),
+            available=balances.get(
+                (one.person_id, Purpose.available, by_id[one.award_id].unit_id), 0
+            ),
+            pending=balances.get((one.person_id, Purpose.pending, by_id[one.award_id].unit_id), 0),
             is_new=False,
         )
         for one in checkins
@@ -214,24 +216,25 @@ def _pair(checkin: NewCheckin | ExistingCheckin) -> Pair:
     return (checkin.activity_id, checkin.person_id)
 
 
-def _grant(situation: Situation, checkin: NewCheckin, rules: Rules) -> Grant:
+def _grant(situation: Situation, checkin: NewCheckin, policy: Policy) -> Grant:
     """Say what presence is worth.
 
     Hours count by the activity's length, in half hours, until a check-out measures them.
     """
-    rule = rules.rules[situation.rule_key]
+    # A rule that has been switched off since still pays what was announced under it.
+    rule = policy.document.rules[situation.rule_key]
     halves = policies.half_hours(situation.starts_at, situation.ends_at)
     return Grant(
         id=checkin.award_id,
         reference=f"checkin:{situation.activity_id}:0:{situation.person_id}",
         person_id=situation.person_id,
         org_id=situation.org_id,
+        policy=policy,
         rule=rule,
         points=policies.points_for_attendance(rule, halves),
-        minutes=awards.attendance_minutes(rule, halves),
-        # The rotating code proves presence: available at once.
-        state=AwardState.available,
-        title=f"{rule.name_zh}：{situation.title}",
+        minutes=policies.attendance_minutes(rule, halves),
+        proof="rotating_code",
+        title=f"{rule.name}：{situation.title}",
     )
 
 

@@ -19,8 +19,10 @@ from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
 from app.queries.leaderboards import Gain
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
-from app.services import orgs, people
-from app.services.ledger import POINTS
+from app.services import orgs, people, policies
+from app.services.ledger import MINUTES
+from app.services.policies import PolicyMissing
+from app.services.policies.books import Book
 
 # Transfers in one atomic step. Each may count on 16 boards (4 levels, 4 periods); Redis
 # answers nobody meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
@@ -160,19 +162,42 @@ async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
         before = await boards.position(generation)
         async with database.read() as tx:
             gains, after = await queries.gains_after(
-                tx, before, unit=POINTS, born_until=_born_until(), limit=BATCH
+                tx, before, hours=MINUTES, born_until=_born_until(), limit=BATCH
             )
+            units = _Units(await policies.book(tx))
         if after == before:
             return total
-        if await boards.apply(generation, before, after, _scores(gains)):
+        if await boards.apply(generation, before, after, _scores(gains, units)):
             total += len(gains)
 
 
-def _scores(gains: list[Gain]) -> dict[tuple[str, str], int]:
-    """Spread each gain over the boards of every organisation above it, for every period."""
+class _Units:
+    """In which points an organisation counts: those of the programme that it is in."""
+
+    def __init__(self, book: Book) -> None:
+        self._book = book
+        self._at = now()
+        self._known: dict[str, int | None] = {}
+
+    def of(self, org_path: str) -> int | None:
+        if org_path not in self._known:
+            try:
+                self._known[org_path] = self._book.policy(self._at, org_path).unit_id
+            except PolicyMissing:
+                self._known[org_path] = None
+        return self._known[org_path]
+
+
+def _scores(gains: list[Gain], units: _Units) -> dict[tuple[str, str], int]:
+    """Spread each gain over the boards of every organisation above it, for every period.
+
+    A city above two programmes shows its own: their points are not to be added up.
+    """
     scores: dict[tuple[str, str], int] = {}
     for gain in gains:
         for path in _ancestors(gain.org_path):
+            if units.of(path) != gain.unit_id:
+                continue
             for period in PERIODS:
                 name = board_name(path, period, period_start(gain.earned_at, period))
                 key = (name, str(gain.person_id))
@@ -195,10 +220,11 @@ async def _from_ledger(
 ) -> tuple[dict[Board, Places], Ranks]:
     places: dict[Board, Places] = {}
     ranks: Ranks = {}
+    units = _Units(await policies.book(tx))
     for board, one in asked.items():
-        top = await queries.top(
-            tx, one.path, one.starts_at, unit=POINTS, born_until=_born_until(), limit=MAX_PLACES
-        )
+        unit = units.of(one.path)
+        since, until = one.starts_at, _born_until()
+        top = await queries.top(tx, one.path, since, unit=unit, born_until=until, limit=MAX_PLACES)
         places[board] = top[: board.limit]
         for rank, (person, points) in enumerate(top, start=1):
             ranks[(board, person)] = (rank, points)

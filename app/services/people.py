@@ -76,7 +76,7 @@ async def merchant_of(tx: Session, person_id: UUID) -> UUID:
     found = await queries.merchants_of(tx, [person_id])
     if person_id not in found:
         raise Forbidden
-    return found[person_id][0]
+    return found[person_id].merchant_id
 
 
 async def appoint(

@@ -18,7 +18,7 @@ from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import make_person
 
-WHOLE = """  AND (SELECT count(*) FROM wanted) = cardinality(CAST(:owners AS uuid[]))
+WHOLE = """  AND (SELECT count(*) FROM wanted WHERE needed) = :number
 """
 
 

@@ -9,7 +9,6 @@ import httpx
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.models.awards import AwardState
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services import awards, policies
@@ -18,6 +17,7 @@ from tests.factories.http import keyed
 from tests.factories.people import TestPerson
 
 DAYS_OF_GROWTH = 5
+LONG_ENOUGH = timedelta(days=4)  # a public notice takes three
 
 
 def award_body(org: Org, people: Sequence[TestPerson], **changes: Any) -> dict[str, Any]:
@@ -48,6 +48,22 @@ async def approve(
     return await api.post(f"/api/v1/awards/{award['id']}/approval", headers=keyed(reviewer))
 
 
+async def reject(
+    api: httpx.AsyncClient, reviewer: TestPerson, award: dict[str, Any]
+) -> httpx.Response:
+    return await api.post(
+        f"/api/v1/awards/{award['id']}/rejection",
+        headers=keyed(reviewer),
+        json={"reason": "材料不全"},
+    )
+
+
+async def end_notices(runtime: Runtime) -> None:
+    """Release what would be released when every wait and notice of now is over, of any test."""
+    async with runtime.database.transaction() as tx:
+        await awards.release_due(tx, now() + LONG_ENOUGH, 1_000)
+
+
 async def give_award(
     runtime: Runtime,
     person: TestPerson,
@@ -61,18 +77,19 @@ async def give_award(
     """Give an available award on a day of the past, within the caps of that day."""
     at = now() - timedelta(days=days_ago)
     async with runtime.database.transaction() as tx:
-        rules = await policies.in_force(tx, at)
+        policy = await policies.in_force(tx, org.path, at)
         grant = Grant(
             reference=f"test:{new_id()}",
             person_id=person.id,
             org_id=org.id,
-            rule=rules.rules[rule_key],
+            policy=policy,
+            rule=policy.document.rules[rule_key],
             points=points,
             minutes=minutes,
-            state=AwardState.available,
+            proof="rotating_code",
             title="测试发放",
         )
-        await awards.grant(tx, [grant], rules, at)
+        await awards.grant(tx, [grant], at)
     return grant.id
 
 

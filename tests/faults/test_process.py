@@ -144,18 +144,22 @@ def test_workers_share_their_limits_and_their_metrics(tmp_path: Path) -> None:
 
 
 def test_a_policy_file_is_explained_line_by_line(tmp_path: Path) -> None:
-    file = tmp_path / "rules.csv"
-    good = (DATA / "policy-rules.csv").read_text(encoding="utf-8").splitlines()
-    file.write_text("\n".join([*good[:3], "bad key,,study,fortnight,many,9,3,,,", good[1]]) + "\n")
+    file = tmp_path / "policy.toml"
+    good = (DATA / "policy.toml").read_text(encoding="utf-8")
+    file.write_text(good.replace('per = "session"', 'per = "fortnight"', 1) + "[extra]\n")
+    lines = file.read_text().splitlines()
     done = run(tmp_path, "policies", "check", file)
     assert done.returncode == 1
-    for said in ("line 4: key 'bad key'", "line 4: per 'fortnight'", "line 5: key"):
-        assert said in done.stderr, done.stderr
+    for number, said in (
+        (lines.index('per = "fortnight"') + 1, "rules.theme_study.per: 不在可选范围内"),
+        (len(lines), "extra: 没有这一项"),
+    ):
+        assert f"line {number}: {said}" in done.stderr, done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_the_shipped_policy_is_fine(tmp_path: Path) -> None:
-    done = run(tmp_path, "policies", "check", DATA / "policy-rules.csv")
+    done = run(tmp_path, "policies", "check", DATA / "policy.toml")
     assert (done.returncode, "no error" in done.stdout) == (0, True)
 
 

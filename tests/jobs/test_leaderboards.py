@@ -20,8 +20,8 @@ from app.models.ledger import Kind, Purpose
 from app.models.orgs import Level, Org
 from app.queries import leaderboards as queries
 from app.runtime import Runtime
-from app.services import leaderboards, ledger
-from app.services.ledger import POINTS, AccountKey, Posted, Posting
+from app.services import leaderboards, ledger, policies
+from app.services.ledger import MINUTES, POINTS, AccountKey, Posted, Posting
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import award_posting
 from tests.factories.orgs import make_org
@@ -145,10 +145,11 @@ async def test_a_batch_that_is_replayed_counts_once(town: Town, runtime: Runtime
     position = await runtime.boards.position(generation)
     async with runtime.database.read() as tx:
         gains, after = await queries.gains_after(
-            tx, START, unit=POINTS, born_until=leaderboards._born_until(), limit=2000
+            tx, START, hours=MINUTES, born_until=leaderboards._born_until(), limit=2000
         )
+        units = leaderboards._Units(await policies.book(tx))
     assert gains
-    scores = leaderboards._scores(gains)
+    scores = leaderboards._scores(gains, units)
     assert not await runtime.boards.apply(generation, START, after, scores)
     assert await runtime.boards.position(generation) == position
     assert await town.boards_are_exact()

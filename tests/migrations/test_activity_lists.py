@@ -7,9 +7,9 @@ import pytest
 
 from alembic import command
 from app.core.embedded.databases import connect
-from app.migrations import config_for, migrate
+from app.migrations import config_for
 
-BEFORE = "20261122_core_tables"
+BEFORE, AFTER = "20261122_core_tables", "20261122_activity_lists"
 # More than one lot, and no whole number of them.
 NUMBER = 2_300
 ACTIVITIES = f"""
@@ -53,7 +53,7 @@ async def before(empty: str) -> str:
 
 
 async def test_what_was_there_is_listed_afterwards(before: str) -> None:
-    await asyncio.to_thread(migrate, before)
+    await asyncio.to_thread(command.upgrade, config_for(before), AFTER)
     connection = await connect(before)
     assert await complete(connection) == (NUMBER, NUMBER * PLACES, NUMBER * PLACES)
     await connection.close()
@@ -61,17 +61,17 @@ async def test_what_was_there_is_listed_afterwards(before: str) -> None:
 
 async def test_a_migration_that_stopped_half_way_can_be_run_again(before: str) -> None:
     """The lists of some are there, an index is not: as a lost connection leaves it."""
-    await asyncio.to_thread(migrate, before)
+    await asyncio.to_thread(command.upgrade, config_for(before), AFTER)
     connection = await connect(before)
     await connection.execute(STOPPED)
     assert (await complete(connection))[0] < NUMBER
-    await asyncio.to_thread(migrate, before)
+    await asyncio.to_thread(command.upgrade, config_for(before), AFTER)
     assert await complete(connection) == (NUMBER, NUMBER * PLACES, NUMBER * PLACES)
     await connection.close()
 
 
 async def test_back_and_forth(before: str) -> None:
-    await asyncio.to_thread(migrate, before)
+    await asyncio.to_thread(command.upgrade, config_for(before), AFTER)
     await asyncio.to_thread(command.downgrade, config_for(before), BEFORE)
     connection = await connect(before)
     functions = (
@@ -79,7 +79,7 @@ async def test_back_and_forth(before: str) -> None:
     )
     assert await connection.fetchval(functions) == 0
     await connection.execute("UPDATE activities SET title = '灯谜'")
-    await asyncio.to_thread(migrate, before)
+    await asyncio.to_thread(command.upgrade, config_for(before), AFTER)
     assert (await complete(connection))[0] == NUMBER
     assert await connection.fetchval(functions) == 2
     await connection.close()

@@ -70,7 +70,7 @@ VALUES (gen_random_uuid(), 1, {payer}, {payee}, {amount}, 1, 1, 0, 0, '{kind}', 
 """
 LOT = """
 INSERT INTO ledger_lots VALUES (gen_random_uuid(), 1, gen_random_uuid(), {amount}, {remaining},
-    now())
+    now(), gen_random_uuid())
 """
 
 

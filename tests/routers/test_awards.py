@@ -1,20 +1,20 @@
-"""Awards by hand: proposed by one, approved by another."""
+"""Awards by hand: what may be proposed, by whom, and what a rule asks for."""
 
+from typing import Any
 from uuid import uuid4
 
 import httpx
-from sqlalchemy import text
+import pytest
 
 from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
-from tests.factories.awards import approve, award_body, propose
+from tests.factories.awards import approve, award_body, propose, reject
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
-    make_administrator,
     make_organizer,
     make_people,
     make_person,
@@ -22,7 +22,10 @@ from tests.factories.people import (
 )
 
 AWARDS = "/api/v1/awards"
-CASE = {"rule_key": "council_submit", "evidence": {"case_no": "2026-17"}}
+
+
+def case() -> dict[str, Any]:
+    return {"rule_key": "council_submit", "evidence": {"case_no": uuid4().hex}}
 
 
 async def points(api: httpx.AsyncClient, person: TestPerson) -> tuple[int, int, int]:
@@ -51,61 +54,6 @@ async def test_an_award_by_hand_is_pending_first(api: httpx.AsyncClient, runtime
             "reason": "按规则足额计分",
         }
     assert await points(api, first) == (0, 15, 0)
-
-
-async def test_an_approval_makes_it_available(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
-    award = (await propose(api, organizer, org, person))[0]
-
-    response = await approve(api, reviewer, award)
-
-    assert response.status_code == 200
-    assert response.json() == award | {"state": "available"}
-    assert await points(api, person) == (15, 0, 0)
-    await assert_ledger_verifies(runtime)
-
-
-async def test_nobody_approves_their_own_proposal(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer = await make_organizer(runtime, org.id)
-    award = (await propose(api, organizer, org, person))[0]
-
-    response = await approve(api, organizer, award)
-
-    assert_refused(response, 403, "awards.own_proposal")
-    assert await points(api, person) == (0, 15, 0)
-
-
-async def test_an_award_is_approved_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    reviewers = [await make_administrator(runtime, org.id) for _ in range(2)]
-    award = (await propose(api, await make_organizer(runtime, org.id), org, person))[0]
-
-    first, second = [await approve(api, reviewer, award) for reviewer in reviewers]
-
-    assert first.status_code == 200
-    assert_refused(second, 409, "awards.not_pending")
-    assert await points(api, person) == (15, 0, 0)
-
-
-async def test_hours_by_hand_count_from_the_approval_on(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
-    award = (
-        await propose(
-            api, organizer, org, person, rule_key="volunteer_hour", quantity=2, evidence={}
-        )
-    )[0]
-    assert (award["points"], award["minutes"]) == (4, 120)
-    before = await points(api, person)
-
-    await approve(api, reviewer, award)
-
-    assert before == (0, 4, 0)
-    assert await points(api, person) == (4, 0, 120)
 
 
 async def test_the_evidence_that_a_rule_demands_must_be_there(
@@ -140,8 +88,8 @@ async def test_caps_cut_awards_by_hand_too(api: httpx.AsyncClient, runtime: Runt
     org, person = await make_org(runtime), await make_person(runtime)
     organizer = await make_organizer(runtime, org.id)
 
-    double = (await propose(api, organizer, org, person, quantity=2, **CASE))[0]
-    more = (await propose(api, organizer, org, person, **CASE))[0]
+    double = (await propose(api, organizer, org, person, quantity=2, **case()))[0]
+    more = (await propose(api, organizer, org, person, **case()))[0]
 
     assert (double["points"], double["reason"]) == (3, "已达本规则每日上限")
     assert (more["points"], more["state"]) == (0, "pending")
@@ -164,21 +112,6 @@ async def test_the_overall_cap_counts_what_is_pending(
     award = response.json()["items"][0]["award"]
     assert award["points"] == 9
     assert award["reason"] == "Limited by the overall daily cap."
-
-
-async def test_an_award_of_nothing_can_be_approved(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
-    await propose(api, organizer, org, person, **CASE)
-    nothing = (await propose(api, organizer, org, person, **CASE))[0]
-
-    response = await approve(api, reviewer, nothing)
-
-    assert response.status_code == 200
-    assert (response.json()["points"], response.json()["state"]) == (0, "available")
-    assert await points(api, person) == (0, 3, 0)
 
 
 async def test_five_hundred_people_at_once_and_not_one_more(
@@ -252,20 +185,6 @@ async def test_who_is_no_organizer_awards_nothing(api: httpx.AsyncClient, runtim
         assert_refused(await approve(api, caller, award), 403, "auth.forbidden")
 
 
-async def test_a_sibling_organizer_meets_no_such_award(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    street = await make_org(runtime)
-    mine, other = [await make_org(runtime, parent=street, level=Level.community) for _ in range(2)]
-    person, sibling = await make_person(runtime), await make_organizer(runtime, other.id)
-    award = (await propose(api, await make_organizer(runtime, mine.id), mine, person))[0]
-
-    response = await approve(api, sibling, award)
-
-    assert_refused(response, 404, "awards.not_found")
-    assert await points(api, person) == (0, 15, 0)
-
-
 async def test_unknown_things_are_told(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org, person = await make_org(runtime), await make_person(runtime)
     organizer = await make_organizer(runtime, org.id)
@@ -279,20 +198,108 @@ async def test_unknown_things_are_told(api: httpx.AsyncClient, runtime: Runtime)
     assert_refused(no_org, 404, "orgs.not_found")
 
 
-async def test_the_record_says_who_proposed_who_approved_and_why(
+@pytest.mark.parametrize("spelling", ["{}-7", " {}-7", "{} -7", "{}-７", "{}－7"])
+async def test_an_evidence_number_counts_once(
+    api: httpx.AsyncClient, runtime: Runtime, spelling: str
+) -> None:
+    org, (first, second) = await make_org(runtime), await make_people(runtime, 2)
+    organizer = await make_organizer(runtime, org.id)
+    year = uuid4().hex
+    await propose(
+        api, organizer, org, first, rule_key="council_submit", evidence={"case_no": f"{year}-7"}
+    )
+    again = {"case_no": spelling.format(year.upper())}
+    body = award_body(org, [second], rule_key="council_submit", evidence=again)
+
+    refused = await api.post(AWARDS, headers=keyed(organizer), json=body)
+
+    assert_refused(refused, 409, "awards.number_used")
+    assert await points(api, second) == (0, 0, 0)
+    elsewhere = award_body(
+        org, [second], rule_key="council_adopted", evidence={"adoption_reply": f"{year}-7"}
+    )
+    other = await api.post(AWARDS, headers=keyed(organizer), json=elsewhere)
+    assert other.status_code == 201, "unique per rule"
+
+
+async def test_one_dispatch_has_many_helpers_and_a_certificate_one_donor(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
+    org, people = await make_org(runtime), await make_people(runtime, 2)
+    organizer = await make_organizer(runtime, org.id)
+    dispatch = {"rule_key": "taskforce_emergency", "evidence": {"dispatch_no": uuid4().hex}}
+    blood = {"rule_key": "blood_donation", "evidence": {"certificate": uuid4().hex}}
+
+    helpers = await propose(api, organizer, org, *people, **dispatch)
+    donors = await api.post(AWARDS, headers=keyed(organizer), json=award_body(org, people, **blood))
+
+    assert [award["points"] for award in helpers] == [4, 4]
+    assert_refused(donors, 422, "request.invalid")
+    assert [one["field"] for one in donors.json()["errors"]] == ["body.evidence.certificate"]
+
+
+async def test_a_number_in_the_evidence_must_be_reached(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """lecture_give asks for ``checkin>=10``."""
     org, person = await make_org(runtime), await make_person(runtime)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
-    award = (await propose(api, organizer, org, person, **CASE))[0]
-    await approve(api, reviewer, award)
+    organizer = await make_organizer(runtime, org.id)
 
-    async with runtime.database.read() as tx:
-        found = await tx.execute(
-            text("SELECT proposed_by, approved_by, evidence FROM awards WHERE id = :id"),
-            {"id": award["id"]},
-        )
-        row = found.one()
+    for listeners, accepted in (("9", False), ("many", False), ("-12", False), ("10", True)):
+        evidence = {"checkin": listeners, "rating": "4.8"}
+        body = award_body(org, [person], rule_key="lecture_give", evidence=evidence)
+        response = await api.post(AWARDS, headers=keyed(organizer), json=body)
+        assert (response.status_code == 201) is accepted, listeners
+        if not accepted:
+            assert [e["field"] for e in response.json()["errors"]] == ["body.evidence.checkin"]
 
-    assert (row.proposed_by, row.approved_by) == (organizer.id, reviewer.id)
-    assert row.evidence == CASE["evidence"]
+
+@pytest.mark.parametrize(
+    ("rule", "choice", "worth"),
+    [
+        ("commendation", {"grade": "city"}, 24),  # 30, cut to the day's 24
+        ("commendation", {"grade": "town"}, 15),
+        ("commendation", {"grade": "world"}, "body.grade"),
+        ("council_adopted", {"grade": "city"}, "body.grade"),
+        ("tool_donate", {}, 3),
+        ("tool_donate", {"points": 10}, 10),
+        ("tool_donate", {"points": 11}, "body.points"),
+        ("tool_donate", {"points": 2}, "body.points"),
+        ("council_adopted", {"points": 11}, "body.points"),
+    ],
+)
+async def test_a_rule_may_let_one_choose(
+    api: httpx.AsyncClient, runtime: Runtime, rule: str, choice: dict[str, Any], worth: int | str
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    every = ("document", "public_notice", "valuation", "acceptance", "adoption_reply")
+    evidence = dict.fromkeys(every, "有")
+    body = award_body(org, [person], rule_key=rule, evidence=evidence, **choice)
+
+    response = await api.post(AWARDS, headers=keyed(organizer), json=body)
+
+    if isinstance(worth, int):
+        assert response.json()["items"][0]["award"]["points"] == worth
+    else:
+        assert_refused(response, 422, "request.invalid")
+        assert [one["field"] for one in response.json()["errors"]] == [worth]
+
+
+async def test_once_is_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, elsewhere, person = (
+        await make_org(runtime),
+        await make_org(runtime),
+        await make_person(runtime),
+    )
+    organizers = [await make_organizer(runtime, one.id) for one in (org, elsewhere)]
+    registered = {"rule_key": "register_realname", "evidence": {"grid_confirm": "已确认"}}
+
+    first = (await propose(api, organizers[0], org, person, **registered))[0]
+    second = (await propose(api, organizers[1], elsewhere, person, **registered))[0]
+
+    assert (first["points"], first["reason"]) == (5, "按规则足额计分")
+    assert (second["points"], second["reason"]) == (0, "该项积分已领取过")
+    await reject(api, await make_organizer(runtime, org.id), first)
+    third = (await propose(api, organizers[1], elsewhere, person, **registered))[0]
+    assert third["points"] == 5, "what was rejected does not count"

@@ -13,11 +13,11 @@ from app.models.checkins import Checkin
 from app.runtime import Runtime
 from app.services.ledger import MINUTES
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
-from tests.factories.awards import give_award
+from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, make_organizer, make_person
 
 
 async def test_a_scan_gives_points_and_hours_at_once(
@@ -45,6 +45,19 @@ async def test_a_scan_gives_points_and_hours_at_once(
     }
     assert body["points"] == {"available": 6, "pending": 0}
     assert await balance(runtime, person.id) == 6
+
+
+async def test_the_result_tells_what_is_pending_too(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    await propose(api, await make_organizer(runtime, org.id), org, person)
+    activity = await make_attended(runtime, person, org=org, hours=2)
+    request = {"code": current_code(runtime, activity)}
+
+    for _ in range(2):
+        response = await api.post("/api/v1/checkins", headers=person.headers, json=request)
+        assert response.json()["points"] == {"available": 4, "pending": 15}
 
 
 async def test_a_second_scan_returns_the_first_result(

@@ -27,6 +27,7 @@ NOTHING = {
     "available": 0,
     "pending": 0,
     "held": 0,
+    "owed": 0,
     "minutes": 0,
     "earned_total": 0,
     "spent_total": 0,
@@ -105,6 +106,7 @@ async def test_balances_follow_earning_holding_and_spending(
         "available": 23,
         "pending": 15,
         "held": 10,
+        "owed": 0,
         "minutes": 240,
         "earned_total": 38,
         "spent_total": 5,
@@ -279,18 +281,61 @@ async def test_a_transfer_is_reversed_once(api: httpx.AsyncClient, runtime: Runt
     assert await balance(runtime, person.id) == 100
 
 
-async def test_spent_points_cannot_be_taken_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
+async def test_spent_points_are_owed_and_paid_first(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
     person, org = await make_person(runtime), await make_org(runtime)
     administrator = await make_administrator(runtime, org.id)
     award = await give_award(runtime, person, org, points=8, minutes=240)
-    await spend(api, runtime, person, 1)
+    await spend(api, runtime, person, 5)
 
-    response = await reverse(api, administrator, award)
+    body = (await reverse(api, administrator, award)).json()
 
-    assert_refused(response, 409, "points.insufficient")
-    found = await points(api, person)
-    assert (found["available"], found["minutes"]) == (7, 240)
+    assert (body["from_pending"], body["from_available"], body["owed"], body["lost"]) == (
+        0,
+        3,
+        5,
+        0,
+    )
+    after = await points(api, person)
+    assert (after["available"], after["minutes"], after["owed"]) == (0, 0, 5)
+    await give_award(runtime, person, org, points=4)
+    await give_award(runtime, person, org, rule_key="council_attend", points=2)
+    later = await points(api, person)
+    assert (later["available"], later["owed"]) == (1, 0)
     await assert_ledger_verifies(runtime)
+
+
+async def test_no_more_than_fifty_points_are_owed(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    awards = [
+        await give_award(
+            runtime, person, org, rule_key="taskforce_emergency", points=24, days_ago=n
+        )
+        for n in (3, 2, 1)
+    ]
+    await spend(api, runtime, person, 72)
+
+    owed = [(await reverse(api, administrator, award)).json() for award in awards]
+
+    assert [(one["owed"], one["lost"]) for one in owed] == [(24, 0), (24, 0), (2, 22)]
+    assert (await points(api, person))["owed"] == 50
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_reversal_takes_the_award_s_own_points_first(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Of two lots the one that it made is emptied, though the other expires sooner."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    await give_points(runtime, person.id, 5, expires_at=now() + timedelta(days=5), org=org.id)
+    award = await give_award(runtime, person, org, points=8)
+
+    await reverse(api, await make_administrator(runtime, org.id), award)
+
+    expiring = (await points(api, person))["expiring"]
+    assert [one["points"] for one in expiring] == [5]
 
 
 async def test_an_award_is_taken_back_from_where_it_is(

@@ -17,7 +17,7 @@ from tests.factories.activities import (
     make_activity,
     make_attended,
 )
-from tests.factories.awards import award_body, give_award, propose
+from tests.factories.awards import approve, award_body, give_award, propose
 from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.people import make_organizer
 from tests.factories.rewards import make_card_codes, make_reward
@@ -134,6 +134,33 @@ async def _award(world: World) -> Ask:
     return Ask({"award_id": award["id"]})
 
 
+async def _rejected(world: World) -> Ask:
+    return Ask((await _award(world)).ids, REASON)
+
+
+async def _in_notice(world: World) -> str:
+    proposed = (await _award(world)).ids
+    reviewer = await make_organizer(world.runtime, world.home.id)
+    approved = await approve(world.api, reviewer, {"id": proposed["award_id"]})
+    assert approved.json()["state"] == "notice", approved.text
+    return proposed["award_id"]
+
+
+async def _notices_of_home(world: World) -> Ask:
+    await _in_notice(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _object(world: World) -> Ask:
+    return Ask({"award_id": await _in_notice(world)}, REASON)
+
+
+async def _objection(world: World) -> Ask:
+    path = f"awards/{await _in_notice(world)}/objections"
+    made = await _made(world, "bob", path, REASON)
+    return Ask({"objection_id": str(made["id"])}, REASON | {"upheld": True})
+
+
 async def _redeem(world: World) -> Ask:
     reward = await make_reward(world.runtime, world.shop)
     return Ask(body={"reward_id": str(reward.id), "quantity": 1})
@@ -194,6 +221,10 @@ MAKERS: dict[str, Maker] = {
     "reverseTransfer": _transfer,
     "proposeAwards": _propose,
     "approveAward": _award,
+    "rejectAward": _rejected,
+    "listAwardNotices": _notices_of_home,
+    "objectToAward": _object,
+    "decideObjection": _objection,
     "redeem": _redeem,
     "cancelRedemption": _cancel_redemption,
     "listMyRedemptions": _list_redemptions,

@@ -47,6 +47,10 @@ listMyPointEntries      401    200+  200  200     200   200     200    200     2
 reverseTransfer         401    403   403  403     403   403     403    403     201+  404  404=ledger.transfer_not_found
 proposeAwards           401    403   403  403     403   403     201+   403     201+  403
 approveAward            401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
+rejectAward             401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
+listAwardNotices        200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
+objectToAward           401    201+  201+ 201+    201+  201+    201+   201+    201+  201+
+decideObjection         401    403   403  403     403   404     200+   403     200+  404  404=awards.objection_not_found
 getMyCard               401    200+  200  200     200   200     200    200     200   200
 getMyCardCode           401    200+  200  200     200   200     200    200     200   200
 listRewards             200    200   200  200     200   200     200    200     200   200

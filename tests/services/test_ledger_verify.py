@@ -173,11 +173,11 @@ DAMAGE = {
     ),
     "an amount that changed": (
         "UPDATE ledger_transfers SET amount = amount + 1 WHERE id = '{transfer}'",
-        {"accounts: the balance is the sum", "transfers: the balance after", "lots: each comes"},
+        {"accounts: the balance is the sum", "transfers: the balance after", "lot uses"},
     ),
     "a lot that is fuller": (
         "UPDATE ledger_lots SET amount = 13, remaining = 9 WHERE account_id = {account}",
-        {"lots: what is left sums", "lots: each comes"},
+        {"lots: what is left sums", "lots: each comes", "lot uses"},
     ),
     "a lot that vanished": (
         "DELETE FROM ledger_lots WHERE account_id = {account}",

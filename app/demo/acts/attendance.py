@@ -12,7 +12,7 @@ from app.demo.acts.gathering import HOURS
 from app.demo.day import Day
 from app.demo.phone import Phone, Reply
 
-POINTS = 4 * HOURS  # taskforce_emergency in policy-rules.csv: 4 an hour, 24 a day
+POINTS = 4 * HOURS  # taskforce_emergency in policy.toml: 4 an hour, 24 a day
 MINUTES = 60 * HOURS
 QUIET_ZONE = 2
 CODE_LENGTH = 32

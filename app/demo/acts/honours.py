@@ -1,4 +1,4 @@
-"""Afternoon: awards by hand need a second pair of eyes; then the leaderboards have moved."""
+"""Afternoon: awards by hand need other eyes and a public notice; the leaderboards have moved."""
 
 from collections import Counter
 from typing import Any
@@ -17,7 +17,10 @@ TOP = 5
 
 
 async def honour(day: Day) -> None:
-    day.act("五 · 人工加分与排行榜", "Awards by hand, approved by another; leaderboards")
+    day.act(
+        "五 · 人工加分与排行榜",
+        "Awards by hand, approved, in public notice; leaderboards",
+    )
     star, speaker, reporter = day.present[-1], day.present[-2], day.present[-3]
     awards = [
         await _propose(day, who, *what)
@@ -28,17 +31,17 @@ async def honour(day: Day) -> None:
     own = await day.organizer.post(f"/awards/{awards[0]}/approval", key=new_key())
     told = day.refused("one's own proposal", "403 awards.own_proposal", own.verdict)
     day.say(f"{day.organizer.name} 提交三笔加分，自己不能审核：{told}", "not one's own proposal")
-    for award, who, (_, points, _) in (
-        (awards[0], star, COMMENDATION),
-        (awards[1], speaker, LECTURE),
-    ):
+    for award in awards[:2]:
         approved = await admin.post(f"/awards/{award}/approval", key=new_key())
-        day.checks.equal("an approved award", "available", approved.want(200)["state"])
-        day.book.approve(who.name, points)
+        day.checks.equal("an approved award", "notice", approved.want(200)["state"])
+    notices = (await reporter.get("/awards/notices", org_id=day.street["id"])).want(200)["items"]
+    shown = [(one["display_name"], one["award"]["points"]) for one in notices]
+    expected = [(masked(star.name), 15), (masked(speaker.name), 8)]
+    day.checks.equal("the public notice", expected, shown)
     day.say(
-        f"{admin.name} 审核通过：{star.name} 表彰 15 分，{speaker.name} 宣讲 8 分；"
-        f"{reporter.name} 的 1 分待审",
-        "two approved, one pending",
+        f"{admin.name} 审核通过：{shown[0][0]} 表彰 15 分，{shown[1][0]} 宣讲 8 分，"
+        f"公示三天后到账；{reporter.name} 的 1 分待审",
+        "two approved and in public notice for three days, one pending",
     )
     body = {"display_name": star.name, "shows_name": True}
     day.checks.equal("the opt-in", True, (await star.put("/me", body)).want(200)["shows_name"])
@@ -78,7 +81,9 @@ async def _boards(day: Day, star: Phone) -> None:
 
         found = await until(shown, expected)
         day.checks.equal(f"leaderboard of {org['name']}", expected, found)
-        mine = {"rank": 1, "points": day.book.accounts[star.name].earned}
+        names = [item["display_name"] for item in last["items"]]
+        points = day.book.accounts[star.name].earned
+        mine = {"rank": names.index(star.name) + 1, "points": points}
         day.checks.equal(f"{star.name}'s own place in {org['name']}", mine, last["me"])
         boards.append(last["items"][:TOP])
     day.say("排行榜已更新，其余姓名均隐去", "the boards have moved; other names are masked")

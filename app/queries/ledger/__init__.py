@@ -6,6 +6,7 @@ from app.queries.ledger.posting import (
     LotRow,
     LotUseRow,
     TransferRow,
+    find_account,
     find_related,
     find_transfer,
     lock_accounts,
@@ -15,6 +16,7 @@ from app.queries.ledger.posting import (
     write,
 )
 from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, totals
+from app.queries.ledger.units import open_unit, units
 
 __all__ = [
     "CHECKS",
@@ -28,13 +30,16 @@ __all__ = [
     "count_rows",
     "differences",
     "expiring",
+    "find_account",
     "find_related",
     "find_transfer",
     "lock_accounts",
     "open_accounts",
+    "open_unit",
     "passbooks",
     "spendable_lots",
     "totals",
+    "units",
     "uses_of",
     "write",
 ]

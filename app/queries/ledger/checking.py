@@ -131,30 +131,31 @@ CHECKS = (
         """,
     ),
     Check(
-        "lots: each comes from a transfer of its amount into its account",
+        "lots: each comes from a transfer into its account, of its amount at least",
         """
         SELECT 'lot ' || l.id AS subject, l.amount AS expected, t.amount AS found
         FROM ledger_lots l LEFT JOIN ledger_transfers t
           ON t.id = l.transfer_id AND t.to_account_id = l.account_id
-        WHERE t.amount IS DISTINCT FROM l.amount
+        WHERE t.amount IS NULL OR t.amount < l.amount
         """,
     ),
     Check(
-        "lot uses: what a transfer took or gave back is its amount",
+        "lot uses: what a transfer took, or gave back and put into new lots, is its amount",
         """
         SELECT 'transfer ' || t.id AS subject,
                CASE WHEN p.purpose = 'available' THEN t.amount ELSE -t.amount END AS expected,
-               coalesce(u.used, 0) AS found
+               coalesce(u.used, 0) - coalesce(l.made, 0) AS found
         FROM ledger_transfers t
         JOIN ledger_accounts p ON p.id = t.from_account_id
         JOIN ledger_accounts q ON q.id = t.to_account_id
         LEFT JOIN (SELECT transfer_id, sum(amount) AS used FROM ledger_lot_uses GROUP BY 1) u
           ON u.transfer_id = t.id
-        LEFT JOIN ledger_lots l ON l.transfer_id = t.id
+        LEFT JOIN (SELECT transfer_id, sum(amount) AS made FROM ledger_lots GROUP BY 1) l
+          ON l.transfer_id = t.id
         WHERE t.unit_id <> 2
-          AND coalesce(u.used, 0) <> CASE
+          AND coalesce(u.used, 0) - coalesce(l.made, 0) <> CASE
                 WHEN p.purpose = 'available' THEN t.amount
-                WHEN q.purpose = 'available' AND l.id IS NULL THEN -t.amount
+                WHEN q.purpose = 'available' THEN -t.amount
                 ELSE 0 END
         """,
     ),

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.models.ledger import Kind, Purpose
 
 
@@ -33,6 +33,7 @@ class LotRow:
     amount: int
     remaining: int
     expires_at: datetime
+    org_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,19 +65,19 @@ class LotUseRow:
 
 
 # All or none: to hold some while opening the others would be a deadlock with whoever
-# opens the same account and wants what we hold.
+# opens the same account and wants what we hold. What is not needed is locked if it is there.
 LOCK_ACCOUNTS = """
 WITH wanted AS MATERIALIZED (
-    SELECT a.id
-    FROM unnest(CAST(:owners AS uuid[]), CAST(:purposes AS text[]), CAST(:units AS int[]))
-         AS k(owner_id, purpose, unit_id)
+    SELECT a.id, k.needed
+    FROM unnest(CAST(:owners AS uuid[]), CAST(:purposes AS text[]), CAST(:units AS int[]),
+                CAST(:needed AS bool[])) AS k(owner_id, purpose, unit_id, needed)
     JOIN ledger_accounts a
       ON a.owner_id = k.owner_id AND a.purpose = k.purpose AND a.unit_id = k.unit_id
 )
 SELECT a.id, a.unit_id, a.owner_id, a.purpose, a.balance, a.floor, a.last_number
 FROM ledger_accounts a
 WHERE a.id IN (SELECT id FROM wanted)
-  AND (SELECT count(*) FROM wanted) = cardinality(CAST(:owners AS uuid[]))
+  AND (SELECT count(*) FROM wanted WHERE needed) = :number
 ORDER BY a.id
 FOR UPDATE OF a
 """
@@ -100,14 +101,15 @@ SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE closes_id = ANY(CAST(:clo
 """  # noqa: S608 - a constant list of columns
 
 _SPENDABLE_LOTS = """
-SELECT id, account_id, transfer_id, amount, remaining, expires_at FROM ledger_lots
+SELECT id, account_id, transfer_id, amount, remaining, expires_at, org_id FROM ledger_lots
 WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND remaining > 0
 ORDER BY account_id, expires_at, id
 """
 
 _USES_OF = """
 SELECT u.transfer_id, u.lot_id, u.amount,
-       l.account_id, l.transfer_id AS origin_id, l.amount AS lot_amount, l.remaining, l.expires_at
+       l.account_id, l.transfer_id AS origin_id, l.amount AS lot_amount, l.remaining,
+       l.expires_at, l.org_id
 FROM ledger_lot_uses u JOIN ledger_lots l ON l.id = u.lot_id
 WHERE u.transfer_id = ANY(CAST(:transfers AS uuid[]))
 ORDER BY l.expires_at DESC, l.id
@@ -124,10 +126,11 @@ WITH accounts AS (
     FROM unnest(CAST(:changed_lots AS uuid[]), CAST(:remaining AS bigint[])) AS k(id, remaining)
     WHERE l.id = k.id
 ), lots_made AS (
-    INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at)
+    INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id)
     SELECT * FROM unnest(CAST(:lot_ids AS uuid[]), CAST(:lot_accounts AS bigint[]),
         CAST(:lot_transfers AS uuid[]), CAST(:lot_amounts AS bigint[]),
-        CAST(:lot_remaining AS bigint[]), CAST(:lot_expiries AS timestamptz[]))
+        CAST(:lot_remaining AS bigint[]), CAST(:lot_expiries AS timestamptz[]),
+        CAST(:lot_orgs AS uuid[]))
 ), uses AS (
     INSERT INTO ledger_lot_uses (transfer_id, lot_id, amount)
     SELECT * FROM unnest(CAST(:use_transfers AS uuid[]), CAST(:use_lots AS uuid[]),
@@ -145,19 +148,27 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:unit_id AS int[]),
     CAST(:created_at AS timestamptz[]))
 """
 
+_FIND_ACCOUNT = "SELECT owner_id, purpose, unit_id FROM ledger_accounts WHERE id = :id"
+
 _FIND_TRANSFER = text(f"""
 SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE id = :id
 """)  # noqa: S608 - a constant list of columns
 
 
 async def lock_accounts(
-    session: Session, keys: Sequence[tuple[UUID, str, int]]
+    session: Session,
+    keys: Sequence[tuple[UUID, str, int]],
+    optional: Sequence[tuple[UUID, str, int]] = (),
 ) -> list[AccountRow]:
     """Lock accounts (owner, purpose, unit) in the order of their ids.
 
-    Returns nothing, and locks nothing, if one of them does not exist.
+    Returns nothing, and locks nothing, if one of them does not exist that is not optional.
     """
-    rows = await session.fetch(LOCK_ACCOUNTS, _key_arrays(keys))
+    needed = [True] * len(keys) + [False] * len(optional)
+    rows = await session.fetch(
+        LOCK_ACCOUNTS,
+        _key_arrays([*keys, *optional]) | {"needed": needed, "number": len(keys)},
+    )
     return [AccountRow(**row) for row in rows]
 
 
@@ -201,6 +212,7 @@ async def uses_of(session: Session, transfers: Sequence[UUID]) -> list[tuple[Lot
                 row.lot_amount,
                 row.remaining,
                 row.expires_at,
+                row.org_id,
             ),
         )
         for row in rows
@@ -236,6 +248,7 @@ async def write(
             "lot_amounts": [lot.amount for lot in made],
             "lot_remaining": [lot.remaining for lot in made],
             "lot_expiries": [lot.expires_at for lot in made],
+            "lot_orgs": [lot.org_id for lot in made],
             "use_transfers": [use.transfer_id for use in uses],
             "use_lots": [use.lot_id for use in uses],
             "use_amounts": [use.amount for use in uses],
@@ -247,6 +260,11 @@ async def find_transfer(session: Session, transfer_id: UUID) -> TransferRow | No
     rows = await session.execute(_FIND_TRANSFER, {"id": transfer_id})
     row = rows.mappings().one_or_none()
     return TransferRow(**row) if row else None
+
+
+async def find_account(session: Session, account_id: int) -> Row:
+    """Read owner, purpose and unit of an account that exists."""
+    return (await session.fetch(_FIND_ACCOUNT, {"id": account_id}))[0]
 
 
 def _key_arrays(keys: Sequence[tuple[UUID, str, int]]) -> dict[str, list[Any]]:

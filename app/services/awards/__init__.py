@@ -1,16 +1,31 @@
 """Awards: points for an act under a rule, within its caps, in the same transaction.
 
-``grant`` gives, ``review`` proposes by hand and approves, ``reversal`` takes back.
+``proposals`` come by hand and ``review`` approves them, ``notices`` show them to everybody,
+``grant`` gives, ``release`` ends the waiting, ``reversal`` takes back.
 """
 
-from app.services.awards.grant import Grant, Granted, attendance_minutes, grant
+from app.services.awards.grant import Grant, Granted, grant
+from app.services.awards.notices import (
+    NotInNotice,
+    ObjectedBefore,
+    ObjectionDecided,
+    ObjectionNotFound,
+    OwnObjection,
+    decide,
+    in_notice,
+    object_to,
+)
+from app.services.awards.proposals import NumberUsed, propose
+from app.services.awards.release import release_due
 from app.services.awards.reversal import NotReversible, TransferNotFound, reverse
 from app.services.awards.review import (
     AwardNotFound,
     AwardNotPending,
+    OwnAward,
     OwnProposal,
+    ReviewedBefore,
     approve,
-    propose,
+    reject,
 )
 from app.services.awards.wording import shown
 
@@ -19,13 +34,25 @@ __all__ = [
     "AwardNotPending",
     "Grant",
     "Granted",
+    "NotInNotice",
     "NotReversible",
+    "NumberUsed",
+    "ObjectedBefore",
+    "ObjectionDecided",
+    "ObjectionNotFound",
+    "OwnAward",
+    "OwnObjection",
     "OwnProposal",
+    "ReviewedBefore",
     "TransferNotFound",
     "approve",
-    "attendance_minutes",
+    "decide",
     "grant",
+    "in_notice",
+    "object_to",
     "propose",
+    "reject",
+    "release_due",
     "reverse",
     "shown",
 ]

@@ -1,51 +1,82 @@
 """Granting: what a rule gives, cut to what the caps leave, posted to the ledger.
 
 Over a cap the award is still written, with what the cap left (perhaps 0) and the reason;
-hours of service always count in full.
+hours of service always count in full. What the fund cannot pay waits for it to be filled.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.core.clock import local_date, month_start, period_start
+from app.core.clock import period_start
 from app.core.db import Session
 from app.core.ids import new_id
-from app.models.awards import Award, AwardReason, AwardState
+from app.models.awards import AwardReason, AwardState
 from app.models.ledger import Kind, Purpose
-from app.models.policies import PolicyRule
 from app.queries import awards as queries
 from app.queries.awards import NewAward, Tally
-from app.services import ledger, policies
+from app.schemas.policies import Proof, Release, Rule
+from app.services import ledger
+from app.services.awards.postings import Debts, debt_of, minutes_posting
 from app.services.ledger import MINUTES, AccountKey, Locked, Posted, Posting
-from app.services.policies import Rules
+from app.services.policies import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """A command: give ``person_id`` what ``rule`` says, at most what the caps leave.
+    """A command: give ``person_id`` what ``rule`` of ``policy`` says, within its caps.
 
-    ``points`` is before caps; ``minutes`` of volunteering are never capped.
-    ``title`` is what the passbook says of it.
+    ``points`` is before caps; ``minutes`` of volunteering are never capped. ``proof`` is
+    what the act is known by: the policy says what an award by it waits for. ``title`` is
+    what the passbook says of it.
     """
 
     reference: str
     person_id: UUID
     org_id: UUID
-    rule: PolicyRule
+    policy: Policy
+    rule: Rule
     points: int
     minutes: int
-    state: AwardState
+    proof: Proof
     title: str
     evidence: dict[str, str] = field(default_factory=dict)
     proposed_by: UUID | None = None
+    proposal_id: UUID | None = None
     id: UUID = field(default_factory=new_id)  # of the award and of its transfer
 
     @property
-    def purpose(self) -> Purpose:
-        return Purpose.available if self.state is AwardState.available else Purpose.pending
+    def release(self) -> Release:
+        return self.policy.release(self.rule, self.proof)
+
+    @property
+    def reviews_needed(self) -> int:
+        return self.release.reviewers_for(self.points)
+
+    def state(self) -> AwardState:
+        """Return the state that it begins in, where the fund can pay."""
+        if self.reviews_needed or self.release.wait_hours:
+            return AwardState.pending
+        return AwardState.notice if self.release.notice_days else AwardState.available
+
+    def release_at(self, at: datetime) -> datetime | None:
+        """Return when its points become available, if only time must pass."""
+        if self.reviews_needed or self.state() is AwardState.available:
+            return None
+        return at + timedelta(hours=self.release.wait_hours, days=self.release.notice_days)
+
+    @property
+    def account(self) -> AccountKey:
+        """The person's account that the points go to."""
+        at_once = self.state() is AwardState.available
+        purpose = Purpose.available if at_once else Purpose.pending
+        return AccountKey(self.person_id, purpose, self.policy.unit_id)
+
+    @property
+    def fund(self) -> AccountKey:
+        return AccountKey(self.org_id, self.policy.fund, self.policy.unit_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +87,7 @@ class Granted:
     balance: int
 
 
-async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime) -> list[Granted]:
+async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Granted]:
     """Award a list, one Granted each, in a fixed number of statements.
 
     The accounts are locked before the caps are summed: two awards to one person, in two
@@ -65,7 +96,11 @@ async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime
     """
     if not grants:
         return []
-    locked = await ledger.lock(tx, (key for one in grants for key in _accounts(one)))
+    locked = await ledger.lock(
+        tx,
+        (key for one in grants for key in _accounts(one)),
+        optional=(debt_of(one.person_id, one.policy.unit_id) for one in grants),
+    )
     tallies = await queries.tallies(
         tx,
         sorted({one.person_id for one in grants}),
@@ -73,28 +108,75 @@ async def grant(tx: Session, grants: Sequence[Grant], rules: Rules, at: datetime
         month=period_start(at, "month"),
         year=period_start(at, "year"),
     )
+    budgets = await _budgets(tx, grants, locked)
+    had = await _had(tx, grants, at)
     awards = []
     for one in grants:
-        mine = tallies.setdefault(one.person_id, {})
-        points, reason = _within_caps(rules, one, mine)
+        mine = tallies.setdefault((one.person_id, one.policy.unit_id), {})
+        points, reason = (0, AwardReason.once) if one.id in had else _within_caps(one, mine)
         mine[one.rule.key] = mine.get(one.rule.key, Tally()).plus(points)
-        awards.append(_award(one, rules, points, reason, at))
+        state = one.state() if budgets.pays(one.fund, points) else AwardState.pending_budget
+        awards.append(_award(one, points, reason, state, at))
     await queries.insert(tx, awards)
-    await _post(tx, grants, awards, locked, rules, at)
+    await _post(tx, grants, awards, locked, at)
     return [
-        Granted(award, locked[AccountKey(one.person_id, one.purpose)].balance)
+        Granted(award, locked[one.account].balance)
         for one, award in zip(grants, awards, strict=True)
     ]
 
 
-def attendance_minutes(rule: PolicyRule, halves: int) -> int:
-    """Return the minutes of service that an attendance counts, in whole half hours."""
-    return halves * 30 if policies.counts_hours(rule) else 0
+class _Budgets:
+    """What limited funds have left for the awards of a list, in its order.
+
+    Who waits already is paid first: while somebody does, a fund pays nobody who comes now.
+    """
+
+    def __init__(self, left: dict[AccountKey, int]) -> None:
+        self._left = left
+
+    def pays(self, fund: AccountKey, points: int) -> bool:
+        if fund.purpose is not Purpose.budget or points == 0:
+            return True
+        if self._left[fund] < points:
+            self._left[fund] = 0  # who comes after waits behind
+            return False
+        self._left[fund] -= points
+        return True
+
+
+async def _budgets(tx: Session, grants: Sequence[Grant], locked: Locked) -> _Budgets:
+    limited = sorted({one.fund for one in grants if one.fund.purpose is Purpose.budget})
+    if not limited:
+        return _Budgets({})
+    owing = await queries.unpaid(tx, [(key.owner_id, key.unit_id) for key in limited])
+    return _Budgets(
+        {key: 0 if (key.owner_id, key.unit_id) in owing else locked[key].balance for key in limited}
+    )
+
+
+async def _had(tx: Session, grants: Sequence[Grant], at: datetime) -> set[UUID]:
+    """Return which grants are by a rule that gives once, and gave before."""
+    asked = {
+        one.id: (one.person_id, one.policy.unit_id, one.rule.key, *_ONCE[one.rule.per](one, at))
+        for one in grants
+        if one.rule.per in _ONCE
+    }
+    if not asked:
+        return set()
+    ids = list(asked)
+    return {ids[place] for place in await queries.had(tx, list(asked.values()))}
+
+
+# Where and since when somebody must not have had it: None is anywhere, ever.
+_ONCE: dict[str, Callable[[Grant, datetime], tuple[UUID | None, datetime | None]]] = {
+    "once": lambda _one, _at: (None, None),
+    "community_year": lambda one, at: (one.org_id, period_start(at, "year")),
+}
 
 
 def _accounts(one: Grant) -> list[AccountKey]:
     """Name every account that the grant may move, so that all are locked in one statement."""
-    keys = [AccountKey(one.org_id, Purpose.fund), AccountKey(one.person_id, one.purpose)]
+    keys = [one.fund, one.account]
     if one.minutes:
         keys += [
             AccountKey(one.org_id, Purpose.fund, MINUTES),
@@ -103,28 +185,24 @@ def _accounts(one: Grant) -> list[AccountKey]:
     return keys
 
 
-def _within_caps(rules: Rules, one: Grant, mine: dict[str, Tally]) -> tuple[int, AwardReason]:
+def _within_caps(one: Grant, mine: dict[str, Tally]) -> tuple[int, AwardReason]:
     """Return the points that every cap leaves, and the cap that bound tightest.
 
     ``mine`` is what the person earned by each rule so far.
     """
+    caps = one.policy.document.caps
     by_rule = mine.get(one.rule.key, Tally())
     overall = sum(mine.values(), Tally())
-    emergency = one.rule.key == policies.EMERGENCY_RULE or (
-        policies.EMERGENCY_RULE in mine and mine[policies.EMERGENCY_RULE].day > 0
+    emergency = one.rule.emergency or any(
+        tally.day > 0 and one.policy.is_emergency(key) for key, tally in mine.items()
     )
-    policy = rules.policy
     room = [
-        (one.rule.cap_day, by_rule.day, AwardReason.cap_day),
-        (one.rule.cap_month, by_rule.month, AwardReason.cap_month),
-        (one.rule.cap_year, by_rule.year, AwardReason.cap_year),
-        (
-            policy.emergency_cap_day if emergency else policy.cap_day,
-            overall.day,
-            AwardReason.overall_day,
-        ),
-        (policy.cap_month, overall.month, AwardReason.overall_month),
-        (policy.cap_year, overall.year, AwardReason.overall_year),
+        (one.rule.cap.day, by_rule.day, AwardReason.cap_day),
+        (one.rule.cap.month, by_rule.month, AwardReason.cap_month),
+        (one.rule.cap.year, by_rule.year, AwardReason.cap_year),
+        (caps.emergency_day if emergency else caps.day, overall.day, AwardReason.overall_day),
+        (caps.month, overall.month, AwardReason.overall_month),
+        (caps.year, overall.year, AwardReason.overall_year),
     ]
     points, reason = one.points, AwardReason.full
     for cap, so_far, why in room:
@@ -133,22 +211,30 @@ def _within_caps(rules: Rules, one: Grant, mine: dict[str, Tally]) -> tuple[int,
     return points, reason
 
 
-def _award(one: Grant, rules: Rules, points: int, reason: AwardReason, at: datetime) -> NewAward:
+def _award(
+    one: Grant, points: int, reason: AwardReason, state: AwardState, at: datetime
+) -> NewAward:
     return NewAward(
         id=one.id,
         reference=one.reference,
         person_id=one.person_id,
         org_id=one.org_id,
+        unit_id=one.policy.unit_id,
         rule_key=one.rule.key,
-        policy_version=rules.policy.version,
+        policy_version=one.policy.version,
         points=points,
         points_before_caps=one.points,
         minutes=one.minutes,
-        state=one.state,
+        state=state,
         reason=reason,
-        evidence=json.dumps(one.evidence),
+        title=one.title,
+        evidence=json.dumps(one.evidence, ensure_ascii=False),
         proposed_by=one.proposed_by,
+        proposal_id=one.proposal_id,
         awarded_at=at,
+        reviews_needed=one.reviews_needed,
+        notice_days=one.release.notice_days if one.reviews_needed else 0,
+        release_at=one.release_at(at),
     )
 
 
@@ -157,25 +243,27 @@ async def _post(
     grants: Sequence[Grant],
     awards: Sequence[NewAward],
     locked: Locked,
-    rules: Rules,
     at: datetime,
 ) -> None:
-    expires_at = lot_expiry(rules, at)
     postings = []
+    debts = Debts(locked)
     for one, award in zip(grants, awards, strict=True):
-        if award.points:
-            postings.append(_points_posting(one, award, expires_at))
-        if award.minutes and award.state == AwardState.available:
+        if award.points and award.state is not AwardState.pending_budget:
+            postings.append(_points_posting(one, award, at))
+            if one.state() is AwardState.available:
+                postings += debts.repay(award)
+        if award.minutes and one.state() is AwardState.available:
             postings.append(minutes_posting(award, one.title))
     for outcome in await ledger.post(tx, postings, at, locked, new=True):
-        assert isinstance(outcome, Posted), "a fund has no floor and the reference is new"
+        assert isinstance(outcome, Posted), "the fund was asked, and the reference is new"
 
 
-def _points_posting(one: Grant, award: NewAward, expires_at: datetime) -> Posting:
+def _points_posting(one: Grant, award: NewAward, at: datetime) -> Posting:
+    available = one.account.purpose is Purpose.available
     return Posting(
         id=award.id,
-        payer=AccountKey(one.org_id, Purpose.fund),
-        payee=AccountKey(one.person_id, one.purpose),
+        payer=one.fund,
+        payee=one.account,
         amount=award.points,
         kind=Kind.award,
         reason=one.title,
@@ -183,32 +271,5 @@ def _points_posting(one: Grant, award: NewAward, expires_at: datetime) -> Postin
         source_type="award",
         source_id=award.id,
         org_id=one.org_id,
-        expires_at=expires_at if one.purpose is Purpose.available else None,
+        expires_at=one.policy.lot_expiry(at) if available else None,
     )
-
-
-def minutes_posting(award: Award | NewAward, title: str) -> Posting:
-    """Post the hours of an available award; those of a pending one wait for its approval."""
-    return Posting(
-        id=minutes_id(award.id),
-        payer=AccountKey(award.org_id, Purpose.fund, MINUTES),
-        payee=AccountKey(award.person_id, Purpose.available, MINUTES),
-        amount=award.minutes,
-        kind=Kind.award,
-        reason=title,
-        reference=f"minutes:{award.id}",
-        source_type="award",
-        source_id=award.id,
-        org_id=award.org_id,
-    )
-
-
-def minutes_id(award_id: UUID) -> UUID:
-    """Derive the id of the transfer of an award's minutes from the award's, to find it again."""
-    return UUID(int=award_id.int ^ 1)
-
-
-def lot_expiry(rules: Rules, at: datetime) -> datetime:
-    """Return when a lot made now expires: the end of the month 24 months on."""
-    day = local_date(at)
-    return month_start(day.year, day.month, plus=rules.policy.lot_months + 1)

@@ -1,5 +1,11 @@
-"""Reversal: a mistake is corrected by a transfer backwards, never by changing a row."""
+"""Reversal: a mistake is corrected by a transfer backwards, never by changing a row.
 
+What is still pending or available goes back; what has been spent the person owes, up to
+the policy's ``max_debt``; goods handed over are never touched.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from app.core.clock import now
@@ -14,9 +20,9 @@ from app.queries import awards as queries
 from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
 from app.schemas.ledger import ReversalOut
-from app.services import ledger, orgs
-from app.services.awards.grant import minutes_id
-from app.services.ledger import MINUTES, POINTS, AccountKey, Posting
+from app.services import ledger, orgs, policies
+from app.services.awards.postings import debt_of, minutes_id
+from app.services.ledger import MINUTES, AccountKey, Posting
 
 
 class TransferNotFound(Refusal):
@@ -29,11 +35,25 @@ class NotReversible(Refusal):
     zh, en = "该类流水不能冲正", "Only an award can be reversed here."
 
 
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """Where the points of a reversed award come from; ``lost`` is beyond the largest debt.
+
+    ``id`` is the first transfer's, or the award's if there was nothing to be had.
+    """
+
+    id: UUID
+    pending: int = 0
+    available: int = 0
+    debt: int = 0
+    lost: int = 0
+
+
 async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> ReversalOut:
-    """Take back what an award gave, from where it is now: pending or available.
+    """Take back what an award gave: from pending, then available, then as a debt.
 
     Raises TransferNotFound (also for a transfer outside the caller's subtree),
-    NotReversible, AlreadySettled, InsufficientPoints when it has been spent.
+    NotReversible, AlreadySettled.
     """
     transfer = await ledger_queries.find_transfer(tx, transfer_id)
     if transfer is None:
@@ -42,46 +62,105 @@ async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> 
     if not await people_queries.has_role_at(tx, caller, [Role.administrator], org.path):
         raise TransferNotFound
     award = await queries.find(tx, transfer.source_id, lock=True)
-    given = transfer.kind in (Kind.award, Kind.release) and transfer.unit_id == POINTS
+    given = transfer.kind in (Kind.award, Kind.release) and transfer.unit_id != MINUTES
     if award is None or not given:
         raise NotReversible
-    if award.state == AwardState.reversed:
+    if award.state in (AwardState.reversed, AwardState.rejected):
         raise ledger.AlreadySettled
-    # An award that was pending has a second transfer, its release: that is what is closed.
-    released = await ledger_queries.find_related(tx, [f"release:{award.id}"], [])
-    latest = released[0].id if released else award.id
     at = now()
-    purpose = Purpose.pending if award.state == AwardState.pending else Purpose.available
-    postings = [_reversal(award, latest, POINTS, award.points, purpose, reason)]
-    if award.minutes and award.state == AwardState.available:
-        postings.append(
-            _reversal(
-                award, minutes_id(award.id), MINUTES, award.minutes, Purpose.available, reason
-            )
-        )
-    for outcome in await ledger.post(tx, postings, at):
-        single([outcome])
-    await queries.settle(tx, award.id, before=award.state, state=AwardState.reversed)
+    policy = await policies.in_force(tx, org.path, at)
+    recovery = await _take_back(tx, award, policy.document.clawback.max_debt, reason, at)
+    await queries.move(tx, [award.id], AwardState.reversed)
+    if award.proposal_id is not None:
+        await queries.free_numbers(tx, award.proposal_id)
     return ReversalOut(
-        id=postings[0].id,
+        id=recovery.id,
         reverses_id=transfer_id,
         points=award.points,
+        from_pending=recovery.pending,
+        from_available=recovery.available,
+        owed=recovery.debt,
+        lost=recovery.lost,
         reason=reason,
         created_at=at,
     )
 
 
-def _reversal(
-    award: Award, closes: UUID, unit: int, amount: int, purpose: Purpose, reason: str
+async def _take_back(
+    tx: Session, award: Award, max_debt: int, reason: str, at: datetime
+) -> Recovery:
+    """Post what goes back. All accounts are locked before anybody looks what they hold."""
+    given = await ledger_queries.find_transfer(tx, award.id)
+    assert given is not None, "the caller found a transfer of this award"
+    fund = await ledger.key_of(tx, given.from_account_id)
+    accounts = _Accounts(award, fund)
+    locked = await ledger.lock(tx, accounts.all)
+    if award.state != AwardState.available:
+        recovery = Recovery(award.id, pending=award.points)
+    else:
+        spendable = await ledger.spendable(tx, locked[accounts.available].id, at)
+        found = min(award.points, spendable)
+        owed = min(award.points - found, max(max_debt + locked[accounts.debt].balance, 0))
+        lost = award.points - found - owed
+        recovery = Recovery(award.id, available=found, debt=owed, lost=lost)
+    # An award that was pending has a second transfer, its release: that is what is closed.
+    released = await ledger_queries.find_related(tx, [f"release:{award.id}"], [])
+    closes = released[0].id if released else award.id
+    parts = [
+        (accounts.pending, recovery.pending, Kind.reversal),
+        (accounts.available, recovery.available, Kind.reversal),
+        (accounts.debt, recovery.debt, Kind.clawback),
+    ]
+    postings: list[Posting] = []
+    for payer, amount, kind in parts:
+        if amount:
+            settles = None if postings else closes
+            postings.append(_posting(award, (payer, fund), amount, kind, reason, settles))
+    if award.minutes and award.state == AwardState.available:
+        hours, back = accounts.hours
+        postings.append(
+            _posting(
+                award, (hours, back), award.minutes, Kind.reversal, reason, minutes_id(award.id)
+            )
+        )
+    for outcome in await ledger.post(tx, postings, at, locked):
+        single([outcome])
+    return replace(recovery, id=postings[0].id) if postings else recovery
+
+
+class _Accounts:
+    """Every account that a reversal may move."""
+
+    def __init__(self, award: Award, fund: AccountKey) -> None:
+        self.fund = fund
+        self.pending = AccountKey(award.person_id, Purpose.pending, award.unit_id)
+        self.available = AccountKey(award.person_id, Purpose.available, award.unit_id)
+        self.debt = debt_of(award.person_id, award.unit_id)
+        self.hours = (
+            AccountKey(award.person_id, Purpose.available, MINUTES),
+            AccountKey(award.org_id, Purpose.fund, MINUTES),
+        )
+        self.all = [fund, self.pending, self.available, self.debt]
+        self.all += self.hours if award.minutes else ()
+
+
+def _posting(
+    award: Award,
+    between: tuple[AccountKey, AccountKey],
+    amount: int,
+    kind: Kind,
+    reason: str,
+    closes: UUID | None,
 ) -> Posting:
+    payer, payee = between
     return Posting(
         id=new_id(),
-        payer=AccountKey(award.person_id, purpose, unit),
-        payee=AccountKey(award.org_id, Purpose.fund, unit),
+        payer=payer,
+        payee=payee,
         amount=amount,
-        kind=Kind.reversal,
+        kind=kind,
         reason=reason,
-        reference=f"reversal:{closes}",
+        reference=f"{kind}:{award.id}:{payer.unit_id}",
         source_type="award",
         source_id=award.id,
         org_id=award.org_id,

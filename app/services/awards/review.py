@@ -1,30 +1,26 @@
-"""Awards by hand: proposed by one, approved by another."""
+"""Review: what was proposed by hand needs others, then everybody may look at it (公示)."""
 
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Invalid, Language, Refusal
+from app.core.errors import Language, Refusal
 from app.core.ids import new_id
 from app.core.outcomes import single
-from app.models.awards import AwardState
+from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
 from app.models.people import Role
 from app.queries import awards as queries
+from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
-from app.schemas.awards import AwardOut, AwardsIn, AwardsOut, PersonAwardOut
-from app.services import ledger, orgs, people, policies
-from app.services.awards.grant import (
-    Grant,
-    grant,
-    lot_expiry,
-    minutes_posting,
-)
+from app.schemas.awards import AwardOut, RejectionIn
+from app.services import ledger, orgs
+from app.services.awards.release import release
 from app.services.awards.wording import shown
 from app.services.ledger import AccountKey, Posting
 
-# What the request itself proves; the other evidence is written down by the organizer.
-PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
+REVIEWERS = [Role.organizer, Role.administrator]
 
 
 class AwardNotFound(Refusal):
@@ -42,87 +38,94 @@ class OwnProposal(Refusal):
     zh, en = "不能审核本人提交的积分", "Somebody else must approve what you proposed."
 
 
-async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language) -> AwardsOut:
-    """Award by hand: pending until somebody else approves.
+class OwnAward(Refusal):
+    code, status, title = "awards.own_award", 403, "Own award"
+    zh, en = "不能审核发给本人的积分", "Somebody else must decide on points for you."
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid.
-    """
-    org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, [Role.organizer, Role.administrator], org.path)
-    rules = await policies.in_force(tx)
-    rule = rules.rules.get(body.rule_key)
-    if rule is None:
-        raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
-    # ``checkin>=10`` asks for ten check-ins: the field is called ``checkin``.
-    asked = {name.split(">=")[0] for name in rule.evidence if name not in PROVEN_BY_ATTENDANCE}
-    missing = sorted(asked - body.evidence.keys())
-    if missing:
-        raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": "required"} for n in missing])
-    if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
-        raise people.PersonNotFound
-    grants = [
-        Grant(
-            reference=f"manual:{new_id()}",
-            person_id=person_id,
-            org_id=org.id,
-            rule=rule,
-            points=rule.points * body.quantity,
-            minutes=body.quantity * 60 if policies.counts_hours(rule) else 0,
-            state=AwardState.pending,
-            title=rule.name_zh,
-            evidence=body.evidence,
-            proposed_by=caller,
-        )
-        for person_id in body.person_ids
-    ]
-    given = [one.award for one in await grant(tx, grants, rules, now())]
-    return AwardsOut(
-        items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
-    )
+
+class ReviewedBefore(Refusal):
+    code, status, title = "awards.reviewed_before", 409, "Reviewed before"
+    zh, en = "您已审核过该记录，须另一人审核", "You have reviewed it; another person must."
 
 
 async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language) -> AwardOut:
-    """Release a pending award. Raises AwardNotFound, OwnProposal, AwardNotPending."""
-    award = await queries.find(tx, award_id, lock=True)
-    if award is None:
-        raise AwardNotFound
-    org = await orgs.get(tx, award.org_id)
-    reviewers = [Role.organizer, Role.administrator]
-    if not await people_queries.has_role_at(tx, caller, reviewers, org.path):
-        raise AwardNotFound
-    if award.proposed_by == caller:
-        raise OwnProposal
-    if not await queries.settle(
-        tx,
-        award_id,
-        before=AwardState.pending,
-        state=AwardState.available,
-        approved_by=caller,
-    ):
+    """Approve a pending award. The last approval that it needs begins its public notice.
+
+    Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
+    """
+    award = await reviewable(tx, caller, award_id)
+    if award.state != AwardState.pending or award.reviews_needed == 0:
         raise AwardNotPending
-    at = now()
-    rules = await policies.in_force(tx, at)
-    title = f"审核通过：{rules.rules[award.rule_key].name_zh}"
-    postings = []
-    if award.points:
+    if not await queries.review(tx, award_id, caller, approved=True, reason=None):
+        raise ReviewedBefore
+    if await queries.approvals(tx, award_id) >= award.reviews_needed:
+        await _approved(tx, award, now())
+    return shown(award, language)
+
+
+async def _approved(tx: Session, award: Award, at: datetime) -> None:
+    if award.notice_days == 0:
+        await release(tx, [award], at)
+        award.state = AwardState.available
+        return
+    award.state = AwardState.notice
+    award.release_at = at + timedelta(days=award.notice_days)
+    await queries.give_notice(tx, award.id, award.release_at)
+
+
+async def reject(
+    tx: Session, caller: UUID, award_id: UUID, body: RejectionIn, language: Language
+) -> AwardOut:
+    """Reject an award that waits: its points go back to the fund.
+
+    Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
+    """
+    award = await reviewable(tx, caller, award_id)
+    if award.state not in (AwardState.pending, AwardState.pending_budget):
+        raise AwardNotPending
+    if not await queries.review(tx, award_id, caller, approved=False, reason=body.reason):
+        raise ReviewedBefore
+    await take_back(tx, award, f"审核未通过：{body.reason}", now())
+    return shown(award, language)
+
+
+async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> None:
+    """Reject a locked award whose points still wait. Its evidence numbers are free again."""
+    given = await ledger_queries.find_transfer(tx, award.id)
+    if given is not None:  # there were points, and the fund could pay
         posting = Posting(
             id=new_id(),
-            payer=AccountKey(award.person_id, Purpose.pending),
-            payee=AccountKey(award.person_id, Purpose.available),
+            payer=AccountKey(award.person_id, Purpose.pending, award.unit_id),
+            payee=await ledger.key_of(tx, given.from_account_id),
             amount=award.points,
-            kind=Kind.release,
-            reason=title,
-            reference=f"release:{award.id}",
+            kind=Kind.reversal,
+            reason=reason[:200],
+            reference=f"reversal:{award.id}",
             source_type="award",
             source_id=award.id,
             org_id=award.org_id,
             closes_id=award.id,
-            expires_at=lot_expiry(rules, at),
         )
-        postings.append(posting)
-    if award.minutes:
-        postings.append(minutes_posting(award, title))
-    for outcome in await ledger.post(tx, postings, at):
-        single([outcome])
-    award.state = AwardState.available
-    return shown(award, language)
+        single(await ledger.post(tx, [posting], at))
+    await queries.move(tx, [award.id], AwardState.rejected)
+    award.state = AwardState.rejected
+    if award.proposal_id is not None:
+        await queries.free_numbers(tx, award.proposal_id)
+
+
+async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:
+    """Lock an award of the caller's subtree that is neither proposed by the caller nor hers.
+
+    Raises AwardNotFound, OwnProposal, OwnAward.
+    """
+    award = await queries.find(tx, award_id, lock=True)
+    if award is None:
+        raise AwardNotFound
+    org = await orgs.get(tx, award.org_id)
+    if not await people_queries.has_role_at(tx, caller, REVIEWERS, org.path):
+        raise AwardNotFound
+    if award.proposed_by == caller:
+        raise OwnProposal
+    if award.person_id == caller:
+        raise OwnAward
+    return award

@@ -1,5 +1,6 @@
 """How an award is told to a person."""
 
+from app.core.db import Row
 from app.core.errors import Language
 from app.models.awards import Award, AwardReason
 from app.queries.awards import NewAward
@@ -13,10 +14,11 @@ SENTENCES: dict[AwardReason, tuple[str, str]] = {
     AwardReason.overall_day: ("已达每日总上限", "Limited by the overall daily cap."),
     AwardReason.overall_month: ("已达每月总上限", "Limited by the overall monthly cap."),
     AwardReason.overall_year: ("已达每年总上限", "Limited by the overall yearly cap."),
+    AwardReason.once: ("该项积分已领取过", "These points are given once."),
 }
 
 
-def shown(award: Award | NewAward, language: Language) -> AwardOut:
+def shown(award: Award | NewAward | Row, language: Language) -> AwardOut:
     zh, en = SENTENCES[AwardReason(award.reason)]
     return AwardOut(
         id=award.id,

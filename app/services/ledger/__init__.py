@@ -5,7 +5,7 @@ It knows no activity and no reward: callers pass a reason and a source reference
 """
 
 from app.services.ledger.passbook import PageOf, page_of, pages, summary
-from app.services.ledger.post import Locked, lock, post
+from app.services.ledger.post import Locked, key_of, lock, post, spendable
 from app.services.ledger.types import (
     MINUTES,
     POINTS,
@@ -17,6 +17,7 @@ from app.services.ledger.types import (
     Posting,
     ReferenceReused,
 )
+from app.services.ledger.units import UnitInvalid, open_unit
 from app.services.ledger.verify import Difference, Report, verify
 
 __all__ = [
@@ -33,10 +34,14 @@ __all__ = [
     "Posting",
     "ReferenceReused",
     "Report",
+    "UnitInvalid",
+    "key_of",
     "lock",
+    "open_unit",
     "page_of",
     "pages",
     "post",
+    "spendable",
     "summary",
     "verify",
 ]

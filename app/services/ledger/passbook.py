@@ -23,6 +23,7 @@ async def summary(tx: Session, person_id: UUID) -> PointsOut:
         available=found.get((person_id, Purpose.available, POINTS), 0),
         pending=found.get((person_id, Purpose.pending, POINTS), 0),
         held=found.get((person_id, Purpose.held, POINTS), 0),
+        owed=-found.get((person_id, Purpose.debt, POINTS), 0),
         minutes=found.get((person_id, Purpose.available, MINUTES), 0),
         earned_total=earned,
         spent_total=spent,

@@ -12,6 +12,7 @@ from uuid import UUID
 from app.core.ids import new_id
 from app.queries.ledger import AccountRow, LotRow, LotUseRow, TransferRow
 from app.services.ledger.types import (
+    REVIVED_FOR,
     AccountKey,
     AlreadySettled,
     InsufficientPoints,
@@ -52,12 +53,26 @@ class Plan:
             return AlreadySettled()
         if payer.floor is not None and payer.balance - posting.amount < payer.floor:
             return InsufficientPoints()
+        lots = self._spendable(payer.id, posting) if posting.payer.has_lots else []
+        if posting.payer.has_lots and sum(lot.remaining for lot in lots) < posting.amount:
+            return InsufficientPoints()  # the rest has expired, and waits to be taken away
         transfer = self._move(posting, payer, payee)
-        if posting.payer.has_lots:
-            self._take_from_lots(transfer)
-        if posting.payee.has_lots:
-            self._put_into_lots(transfer, posting.expires_at)
+        self._take_from(lots, transfer)
+        if posting.payee.has_lots and posting.expires_at is not None:
+            self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id)
+        elif posting.payee.has_lots:
+            self._give_back(transfer, posting.revived_until or self.at + REVIVED_FOR)
         return _posted(transfer, replayed=False)
+
+    def _spendable(self, account_id: int, posting: Posting) -> list[LotRow]:
+        """Soonest to expire first; but a reversal first takes the lot that it reverses."""
+        lots = self.lots[account_id]
+        if posting.lot_id is not None:
+            return [lot for lot in lots if lot.id == posting.lot_id]
+        living = [lot for lot in lots if lot.expires_at > self.at]
+        if posting.closes_id is not None:
+            living.sort(key=lambda lot: lot.transfer_id != posting.closes_id)
+        return living
 
     def _move(self, posting: Posting, payer: AccountRow, payee: AccountRow) -> TransferRow:
         payer.balance -= posting.amount
@@ -91,12 +106,8 @@ class Plan:
             self.closed[posting.closes_id] = transfer
         return transfer
 
-    def _take_from_lots(self, transfer: TransferRow) -> None:
-        """Soonest to expire first; but a reversal first takes the lot that it reverses."""
-        lots = self.lots[transfer.from_account_id]
-        if transfer.closes_id is not None:
-            lots = sorted(lots, key=lambda lot: lot.transfer_id != transfer.closes_id)
-        wanted = transfer.amount
+    def _take_from(self, lots: list[LotRow], transfer: TransferRow) -> None:
+        wanted = transfer.amount if lots else 0
         for lot in lots:
             taken = min(lot.remaining, wanted)
             if taken > 0:
@@ -105,27 +116,45 @@ class Plan:
                 self._note_use(transfer.id, lot, taken)
             if wanted == 0:
                 break
-        assert wanted == 0, "the lots of an account sum to its balance"
+        assert wanted == 0, "it was asked before whether they suffice"
 
-    def _put_into_lots(self, transfer: TransferRow, expires_at: datetime | None) -> None:
-        account_id = transfer.to_account_id
-        if expires_at is not None:
-            lot = LotRow(
-                new_id(), account_id, transfer.id, transfer.amount, transfer.amount, expires_at
-            )
-            self.made.append(lot)
-            self.lots[account_id].append(lot)
-            self.lots[account_id].sort(key=lambda lot: (lot.expires_at, lot.id))
-            return
+    def _make_lot(
+        self, transfer: TransferRow, amount: int, expires_at: datetime, org_id: UUID
+    ) -> None:
+        lot = LotRow(
+            new_id(), transfer.to_account_id, transfer.id, amount, amount, expires_at, org_id
+        )
+        self.made.append(lot)
+        self._keep(lot)
+
+    def _give_back(self, transfer: TransferRow, revived_until: datetime) -> None:
+        """Return points to the lots that they came from; what has expired lives on a while.
+
+        In a lot of its own: a lot's end is written once.
+        """
         assert transfer.closes_id is not None
+        known = {lot.id: lot for lot in self.lots[transfer.to_account_id]}
+        left = transfer.amount
         for use, lot in self.used[transfer.closes_id]:
-            mine = next((known for known in self.lots[account_id] if known.id == lot.id), None)
+            amount = min(use.amount, left)
+            left -= amount
+            if amount == 0:
+                continue
+            if lot.expires_at <= self.at:
+                self._make_lot(transfer, amount, revived_until, lot.org_id)
+                continue
+            mine = known.get(lot.id)
             if mine is None:
                 mine = lot
-                self.lots[account_id].append(lot)
-                self.lots[account_id].sort(key=lambda lot: (lot.expires_at, lot.id))
-            mine.remaining += use.amount
-            self._note_use(transfer.id, mine, -use.amount)
+                self._keep(lot)
+            mine.remaining += amount
+            self._note_use(transfer.id, mine, -amount)
+        assert left == 0, "no more comes back than went"
+
+    def _keep(self, lot: LotRow) -> None:
+        lots = self.lots[lot.account_id]
+        lots.append(lot)
+        lots.sort(key=lambda lot: (lot.expires_at, lot.id))
 
     def _note_use(self, transfer_id: UUID, lot: LotRow, amount: int) -> None:
         use = LotUseRow(transfer_id, lot.id, amount)

@@ -15,8 +15,12 @@ from app.services.ledger.types import AccountKey, Outcome, Posting
 Locked = dict[AccountKey, AccountRow]
 
 
-async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
+async def lock(
+    tx: Session, keys: Iterable[AccountKey], optional: Iterable[AccountKey] = ()
+) -> Locked:
     """Lock accounts in one sorted statement, opening those that do not exist yet.
+
+    ``optional`` ones are locked if they exist, and not opened.
 
     A caller that must decide on sums before it posts (caps) locks first and hands the
     result to ``post``. All accounts of a transaction must be locked in one call:
@@ -25,12 +29,25 @@ async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
     wanted = set(keys)
     if not wanted:
         return {}
-    locked = await _lock(tx, wanted)
+    others = set(optional) - wanted
+    locked = await _lock(tx, wanted, others)
     if not locked:
         await queries.open_accounts(tx, list(wanted), [key.floor for key in wanted])
-        locked = await _lock(tx, wanted)
-    assert locked.keys() == wanted, "accounts are opened and never closed"
+        locked = await _lock(tx, wanted, others)
+    assert wanted <= locked.keys(), "accounts are opened and never closed"
     return locked
+
+
+async def spendable(tx: Session, account_id: int, at: datetime) -> int:
+    """Sum what a locked account's lots hold that has not expired."""
+    lots = await queries.spendable_lots(tx, [account_id])
+    return sum(lot.remaining for lot in lots if lot.expires_at > at)
+
+
+async def key_of(tx: Session, account_id: int) -> AccountKey:
+    """Return the name of an account that a transfer names."""
+    row = await queries.find_account(tx, account_id)
+    return AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id)
 
 
 async def post(
@@ -76,8 +93,8 @@ async def post(
     return outcomes
 
 
-async def _lock(tx: Session, wanted: set[AccountKey]) -> Locked:
-    rows = await queries.lock_accounts(tx, list(wanted))
+async def _lock(tx: Session, wanted: set[AccountKey], others: set[AccountKey]) -> Locked:
+    rows = await queries.lock_accounts(tx, list(wanted), list(others))
     return {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
 
 

@@ -1,7 +1,7 @@
 """The ledger's words: account keys, postings and their outcomes. Pure values."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -10,6 +10,11 @@ from app.models.ledger import Kind, Purpose
 
 POINTS = 1
 MINUTES = 2
+
+
+# How long points live on that a refund gave back after they had expired, by default.
+REVIVED_FOR = timedelta(days=30)
+_BOTTOMLESS = (Purpose.fund, Purpose.debt, Purpose.income)
 
 
 class AccountKey(NamedTuple):
@@ -21,8 +26,8 @@ class AccountKey(NamedTuple):
 
     @property
     def floor(self) -> int | None:
-        """The lowest balance: none for a 公益银行 that issues without a budget."""
-        return None if self.purpose is Purpose.fund else 0
+        """The lowest balance: none for a 公益银行 without a budget, nor for what is owed."""
+        return None if self.purpose in _BOTTOMLESS else 0
 
     @property
     def has_lots(self) -> bool:
@@ -37,7 +42,9 @@ class Posting:
     ``reference`` is the business fact, unique for ever: posting it again returns the
     first transfer. ``closes_id`` is the transfer that this one settles; one can be
     settled once. ``expires_at`` makes a lot of what arrives in a person's account;
-    without it, what arrives goes back to the lots that the closed transfer used.
+    without it, what arrives goes back to the lots that the closed transfer used, and of
+    what has expired of them it makes a lot that lives until ``revived_until``.
+    ``lot_id`` takes from that lot only, though it has expired.
     """
 
     id: UUID
@@ -52,6 +59,8 @@ class Posting:
     org_id: UUID
     closes_id: UUID | None = None
     expires_at: datetime | None = None
+    revived_until: datetime | None = None
+    lot_id: UUID | None = None
 
     def __post_init__(self) -> None:
         assert self.amount > 0, "a transfer moves something"

@@ -17,9 +17,10 @@ from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.cards import CodeRow
+from app.queries.people import Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, ledger, merchants, people
+from app.services import idempotency, ledger, merchants, people, policies
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import AccountKey, Posted, Posting
 
@@ -80,6 +81,7 @@ async def charge(
     if not commands:
         return []
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
+    book = await policies.book(tx)
     codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}))
     outcomes: list[ChargeOut | Refusal | None] = []
     tries: list[_Try] = []
@@ -88,7 +90,9 @@ async def charge(
         refusal = _refusal(row, at) if command.staff_id in counters else people.Forbidden()
         outcomes.append(refusal)
         if refusal is None and row is not None:
-            tries.append(_Try(place, _charge(command, counters[command.staff_id], row), row))
+            counter = counters[command.staff_id]
+            unit_id = book.policy(at, counter.org_path).unit_id
+            tries.append(_Try(place, _charge(command, counter, unit_id, row), row))
     posted = await _post_in_turn(tx, tries, at)
     names = await people_queries.names(tx, sorted({one.charge.person_id for one in tries}))
     stands = []
@@ -153,8 +157,8 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
         raise ChargeAlreadyRefunded
     posting = Posting(
         id=new_id(),
-        payer=AccountKey(merchant.id, Purpose.takings),
-        payee=AccountKey(found.person_id, Purpose.available),
+        payer=AccountKey(merchant.id, Purpose.takings, found.unit_id),
+        payee=AccountKey(found.person_id, Purpose.available, found.unit_id),
         amount=found.points,
         kind=Kind.refund,
         reason=f"商户退款：{reason}",
@@ -182,23 +186,23 @@ def _refusal(row: CodeRow | None, at: datetime) -> Refusal | None:
     return None
 
 
-def _charge(command: ChargeCommand, counter: tuple[UUID, UUID], row: CodeRow) -> NewCharge:
-    merchant, org = counter
+def _charge(command: ChargeCommand, counter: Workplace, unit_id: int, row: CodeRow) -> NewCharge:
     return NewCharge(
         id=new_id(),
-        merchant_id=merchant,
-        org_id=org,
+        merchant_id=counter.merchant_id,
+        org_id=counter.org_id,
         person_id=row.person_id,
         staff_id=command.staff_id,
         points=command.points,
+        unit_id=unit_id,
         note=command.note,
     )
 
 
 def _accounts(one: NewCharge) -> tuple[AccountKey, AccountKey]:
     return (
-        AccountKey(one.person_id, Purpose.available),
-        AccountKey(one.merchant_id, Purpose.takings),
+        AccountKey(one.person_id, Purpose.available, one.unit_id),
+        AccountKey(one.merchant_id, Purpose.takings, one.unit_id),
     )
 
 

@@ -19,10 +19,9 @@ from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
 from app.schemas.base import Page, page_of
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
-from app.services import cards, ledger, merchants, people, policies, rewards
+from app.services import cards, ledger, merchants, orgs, people, policies, rewards
 from app.services.ledger import AccountKey, Posting
 
-HELD_FOR = timedelta(days=7)
 # Crockford's base 32: no letter that looks like a digit. 40 bits.
 PICKUP_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PICKUP_LENGTH = 8
@@ -47,10 +46,13 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     """
     at = now()
     reward = await rewards.get(tx, body.reward_id)
-    rules = await policies.in_force(tx, at)
-    if (await cards.tier_of(tx, person_id)).rank < rules.tier_rank(reward.min_tier):
+    org = await orgs.get(tx, reward.org_id)
+    policy = await policies.in_force(tx, org.path, at)
+    tier = await cards.tier_of(tx, person_id, policy)
+    if policy.tier_rank(tier.key) < policy.tier_rank(reward.min_tier):
         raise rewards.TierTooLow
-    payer, held = AccountKey(person_id, Purpose.available), AccountKey(person_id, Purpose.held)
+    payer = AccountKey(person_id, Purpose.available, policy.unit_id)
+    held = AccountKey(person_id, Purpose.held, policy.unit_id)
     locked = await ledger.lock(tx, [payer, held])
     await _check_limit(tx, person_id, reward, body.quantity, at)
     redemption = Redemption(
@@ -60,10 +62,11 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
         merchant_id=reward.merchant_id,
         quantity=body.quantity,
         points=reward.points * body.quantity,
+        unit_id=policy.unit_id,
         status=RedemptionStatus.reserved,
         pickup_code=_pickup_code(),
         stock_period_start=rewards.running_period(reward.stock_period, at),
-        expires_at=at + HELD_FOR,
+        expires_at=at + timedelta(days=policy.document.holds.days),
         created_at=at,
     )
     posting = _posting(
@@ -103,9 +106,9 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
     if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
         raise RedemptionNotReserved
     payee = (
-        AccountKey(merchant.org_id, Purpose.fund)
+        AccountKey(merchant.org_id, Purpose.fund, redemption.unit_id)
         if merchant.kind == MerchantKind.fund_counter
-        else AccountKey(merchant.id, Purpose.takings)
+        else AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
     )
     await _settle(tx, redemption, RedemptionStatus.collected, at, staff_id, Kind.collect, payee)
     names = await people_queries.names(tx, [redemption.person_id])
@@ -155,7 +158,7 @@ async def _check_limit(
 async def _give_back(
     tx: Session, redemption: Redemption, status: RedemptionStatus, by: UUID | None
 ) -> None:
-    payee = AccountKey(redemption.person_id, Purpose.available)
+    payee = AccountKey(redemption.person_id, Purpose.available, redemption.unit_id)
     await _settle(tx, redemption, status, now(), by, Kind.unhold, payee)
     await reward_queries.return_stock(
         tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
@@ -174,7 +177,7 @@ async def _settle(
     if not await queries.settle(tx, redemption.id, status, at, by):
         raise RedemptionNotReserved
     reward = await rewards.get(tx, redemption.reward_id)
-    held = AccountKey(redemption.person_id, Purpose.held)
+    held = AccountKey(redemption.person_id, Purpose.held, redemption.unit_id)
     word = "兑换领取" if kind is Kind.collect else "兑换退回"
     posting = _posting(
         redemption, kind, held, payee, reward.org_id, f"{word}：{reward.name}", closes=True

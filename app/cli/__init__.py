@@ -1,0 +1,76 @@
+"""The command line: `qingxiang …`, with the settings of the environment."""
+
+import asyncio
+import json
+import sys
+
+import structlog
+import typer
+from pydantic import ValidationError
+
+from app import serve as server
+from app.cli import leaderboards, ledger, orgs, policies, roles
+from app.cli.attached import err, out
+from app.core.embedded import EnginesFailed
+from app.core.logging import configure_logging
+from app.core.settings import get_settings
+from app.jobs import worker as job_worker
+from app.migrations import migrate as migrate_to_head
+
+cli = typer.Typer(no_args_is_help=True, help="青享 Qingxiang", pretty_exceptions_show_locals=False)
+for group in (orgs, ledger, leaderboards, policies, roles):
+    cli.add_typer(group.cli, name=group.__name__.rpartition(".")[2])
+
+
+@cli.command()
+def serve() -> None:
+    """Serve the API (and, in development, everything that it needs)."""
+    server.serve(get_settings())
+
+
+@cli.command()
+def worker() -> None:
+    """Run the jobs: outbox, leaderboards, expiry."""
+    with server.attached(get_settings()) as settings:
+        configure_logging(settings.log_level, settings.log_format)
+        asyncio.run(job_worker.run(settings))
+
+
+@cli.command()
+def migrate() -> None:
+    """Bring the database schema up to date."""
+    with server.attached(get_settings()) as settings:
+        migrate_to_head(server.owner_url(settings))
+    out.print("The schema is current.")
+
+
+@cli.command()
+def demo() -> None:
+    """Play one community day over HTTP, on a server of its own."""
+    from app.demo.play import play  # noqa: PLC0415 - only here
+
+    raise typer.Exit(play(out))
+
+
+@cli.command()
+def openapi() -> None:
+    """Print the OpenAPI document."""
+    from app.main import create_app  # noqa: PLC0415 - the other commands need no web framework
+
+    out.print_json(json.dumps(create_app().openapi(), ensure_ascii=False))
+
+
+def main() -> None:
+    """Run the command line; what an operator must mend is said in a line, not a traceback."""
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
+    try:
+        cli()
+    except ValidationError as error:
+        for problem in error.errors():
+            where = ".".join(str(part) for part in problem["loc"])
+            text = f"{where}: {problem['msg']}" if where else problem["msg"]
+            err.print(text.removeprefix("Value error, "), style="red", markup=False)
+        sys.exit(2)
+    except (EnginesFailed, server.PortTaken) as error:
+        err.print(f"[red]{error}[/red]")
+        sys.exit(2)

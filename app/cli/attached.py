@@ -1,0 +1,65 @@
+"""Running a command against the engines of the settings, whether the server runs or not."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.console import Console
+
+from app import serve as server
+from app.core.db import Database
+from app.core.settings import Settings, get_settings
+from app.migrations import migrate
+from app.runtime import Runtime, open_runtime
+
+T = TypeVar("T")
+out, err = Console(), Console(stderr=True)
+ExistingFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True)]
+
+
+def with_database(work: Callable[[Database], Awaitable[T]], *, owner: bool = False) -> T:
+    """Run against the database alone, with the schema brought up to date if it is our own.
+
+    ``owner``: with the rights of migrations, for what the service's role may not do.
+    """
+
+    async def run(settings: Settings) -> T:
+        url = server.owner_url(settings) if owner else settings.database_url
+        assert url is not None
+        database = Database(url, pool_size=2, patient=True)
+        try:
+            return await work(database)
+        finally:
+            await database.close()
+
+    return _attached(run)
+
+
+def with_runtime(work: Callable[[Runtime], Awaitable[T]]) -> T:
+    """Run against the database and Redis."""
+
+    async def run(settings: Settings) -> T:
+        async with open_runtime(settings) as runtime:
+            return await work(runtime)
+
+    return _attached(run)
+
+
+def _attached(run: Callable[[Settings], Awaitable[T]]) -> T:
+    given = get_settings()
+    with server.attached(given) as settings:
+        if given.embedded:
+            migrate(server.owner_url(settings))
+
+        async def main() -> T:
+            return await run(settings)
+
+        return asyncio.run(main())
+
+
+def refuse(sentence: str) -> typer.Exit:
+    """Say in red why not; raise what is returned."""
+    err.print(sentence, style="red", markup=False, highlight=False)
+    return typer.Exit(1)

@@ -1,0 +1,28 @@
+"""`qingxiang leaderboards …`: boards that Redis lost."""
+
+import typer
+
+from app.cli.attached import out, refuse, with_runtime
+from app.core.redis import RedisDown
+from app.runtime import Runtime
+from app.services import leaderboards
+
+cli = typer.Typer(no_args_is_help=True, help="The leaderboards.")
+
+
+@cli.callback()
+def group() -> None:
+    """Keep ``rebuild`` a word of its own, though it is the only one."""
+
+
+@cli.command()
+def rebuild() -> None:
+    """Build every leaderboard anew from the ledger."""
+
+    async def work(runtime: Runtime) -> int:
+        return await leaderboards.rebuild(runtime.database, runtime.boards)
+
+    try:
+        out.print(f"Leaderboards rebuilt from {with_runtime(work)} gains.")
+    except RedisDown:
+        raise refuse("Redis does not answer.") from None

@@ -1,0 +1,94 @@
+"""`qingxiang policies …`: a committee checks, compares and publishes its points rules."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+from rich.table import Table
+
+from app.cli.attached import ExistingFile, out, refuse, with_database
+from app.core.clock import SHANGHAI, now
+from app.core.db import Database, Session
+from app.core.errors import Refusal
+from app.models.orgs import Org
+from app.services import orgs, policies
+from app.services.policies import PolicyInvalid
+
+T = TypeVar("T")
+cli = typer.Typer(no_args_is_help=True, help="The points rules (积分管理办法).")
+OfOrg = Annotated[
+    str | None,
+    typer.Option("--org", help="Division code of the organisation whose rules they are."),
+]
+From = Annotated[
+    datetime | None,
+    typer.Option("--from", help="When it takes effect, Shanghai time; at once if left out."),
+]
+
+
+@cli.command()
+def check(file: ExistingFile, org: OfOrg = None) -> None:
+    """Check a policy file (TOML) and explain each error with its line."""
+    source = _read(file)
+    if org is None:  # needs no database
+        document = _explained(file, lambda: policies.check(source))
+    else:
+        document = _at(file, org, lambda tx, place: policies.check_at(tx, source, place, now()))
+    out.print(f"{file.name}: {len(document.rules)} rules, {len(document.tiers)} tiers, no error.")
+
+
+@cli.command()
+def publish(file: ExistingFile, org: OfOrg = None, begins: From = None) -> None:
+    """Publish a policy file as the next version."""
+    source = _read(file)
+    at = (begins.replace(tzinfo=SHANGHAI) if begins else now()).astimezone(SHANGHAI)
+    version = _at(
+        file, org, lambda tx, place: policies.publish(tx, source, org=place, effective_from=at)
+    )
+    out.print(f"Version {version} is published, in force from {at:%Y-%m-%d %H:%M:%S} on.")
+
+
+@cli.command()
+def diff(file: ExistingFile, org: OfOrg = None) -> None:
+    """Show what a policy file would change in the rules of now."""
+    source = _read(file)
+    changes = _at(file, org, lambda tx, place: policies.compare(tx, source, place, now()))
+    if not changes:
+        out.print("No change.")
+        return
+    table = Table("what", "now", "then")
+    for one in changes:
+        table.add_row(one.path, _shown(one.before), _shown(one.after))
+    out.print(table)
+
+
+def _shown(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def _read(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise refuse(f"{file.name}: 不是 UTF-8 文件 / not a UTF-8 file") from None
+
+
+def _at(file: Path, org: str | None, work: Callable[[Session, Org | None], Awaitable[T]]) -> T:
+    """Do something in a transaction, at an organisation."""
+
+    async def run(database: Database) -> T:
+        async with database.transaction() as tx:
+            return await work(tx, await orgs.get_by_code(tx, org) if org else None)
+
+    return _explained(file, lambda: with_database(run))
+
+
+def _explained(file: Path, work: Callable[[], T]) -> T:
+    try:
+        return work()
+    except PolicyInvalid as error:
+        raise refuse("\n".join(f"{file.name}: {one}" for one in error.problems)) from None
+    except Refusal as refusal:
+        raise refuse(f"{refusal.zh} / {refusal.en}") from None

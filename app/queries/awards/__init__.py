@@ -1,0 +1,49 @@
+"""SQL of awards."""
+
+from app.queries.awards.granting import (
+    NewAward,
+    Tally,
+    find,
+    find_many,
+    had,
+    insert,
+    move,
+    tallies,
+    totals,
+    unpaid,
+)
+from app.queries.awards.reviewing import (
+    approvals,
+    claim_numbers,
+    decide,
+    free_numbers,
+    give_notice,
+    lock_due,
+    notices,
+    object_to,
+    objection,
+    review,
+)
+
+__all__ = [
+    "NewAward",
+    "Tally",
+    "approvals",
+    "claim_numbers",
+    "decide",
+    "find",
+    "find_many",
+    "free_numbers",
+    "give_notice",
+    "had",
+    "insert",
+    "lock_due",
+    "move",
+    "notices",
+    "object_to",
+    "objection",
+    "review",
+    "tallies",
+    "totals",
+    "unpaid",
+]

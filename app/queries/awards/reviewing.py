@@ -1,0 +1,162 @@
+"""SQL of what stands between an award and its points: reviews, notices, objections."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from app.core.db import Row, Session
+from app.models.awards import Award, AwardObjection, AwardState
+
+# The first to name a number keeps it; naming it again in the same proposal is no new use.
+_CLAIM_NUMBERS = """
+WITH wanted AS (
+    SELECT * FROM unnest(CAST(:fields AS text[]), CAST(:numbers AS text[])) AS k(field, number)
+), inserted AS (
+    INSERT INTO award_evidence_numbers (unit_id, rule_key, field, number, proposal_id)
+    SELECT :unit, :rule, field, number, :proposal FROM wanted ORDER BY field, number
+    ON CONFLICT DO NOTHING
+    RETURNING field, number
+)
+SELECT field FROM (SELECT field, number FROM wanted EXCEPT SELECT field, number FROM inserted) k
+ORDER BY field
+"""
+
+_FREE_NUMBERS = """
+DELETE FROM award_evidence_numbers n
+WHERE n.proposal_id = :proposal AND NOT EXISTS (
+    SELECT FROM awards a
+    WHERE a.proposal_id = n.proposal_id AND a.state NOT IN ('rejected', 'reversed')
+)
+"""
+
+_REVIEW = """
+INSERT INTO award_reviews (award_id, reviewer_id, approved, reason)
+VALUES (:award, :reviewer, :approved, :reason)
+ON CONFLICT DO NOTHING
+RETURNING award_id
+"""
+
+_APPROVALS = "SELECT count(*) AS n FROM award_reviews WHERE award_id = :award AND approved"
+
+_GIVE_NOTICE = """
+UPDATE awards SET state = 'notice', release_at = CAST(:until AS timestamptz) WHERE id = :id
+"""
+
+_OBJECT = """
+WITH inserted AS (
+    INSERT INTO award_objections (id, award_id, person_id, reason)
+    VALUES (:id, :award, :person, :reason)
+    ON CONFLICT (award_id, person_id) DO NOTHING
+    RETURNING award_id
+)
+UPDATE awards a SET open_objections = open_objections + 1 FROM inserted i WHERE a.id = i.award_id
+RETURNING a.id
+"""
+
+_DECIDE = """
+WITH decided AS (
+    UPDATE award_objections
+    SET upheld = :upheld, decision = :decision, decided_by = :by, decided_at = :at
+    WHERE id = :id AND decided_at IS NULL
+    RETURNING award_id
+)
+UPDATE awards a SET open_objections = open_objections - 1 FROM decided d WHERE a.id = d.award_id
+RETURNING a.id
+"""
+
+_SHOWN = """
+    a.id, a.person_id, a.org_id, a.rule_key, a.title, a.points, a.minutes, a.state, a.reason,
+    a.awarded_at, a.release_at, a.open_objections > 0 AS is_stopped, p.display_name
+"""
+
+_NOTICES = f"""
+SELECT {_SHOWN} FROM awards a JOIN people p ON p.id = a.person_id JOIN orgs o ON o.id = a.org_id
+WHERE a.state = 'notice' AND o.path ^@ :path
+  AND (a.release_at, a.id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
+ORDER BY a.release_at, a.id LIMIT :limit
+"""  # noqa: S608 - a constant list of columns
+
+
+async def claim_numbers(
+    session: Session, *, unit: int, rule: str, proposal: UUID, numbers: Sequence[tuple[str, str]]
+) -> list[str]:
+    """Use evidence numbers (field, number) up; return the fields of those that were used before."""
+    rows = await session.fetch(
+        _CLAIM_NUMBERS,
+        {
+            "fields": [field for field, _ in numbers],
+            "numbers": [number for _, number in numbers],
+            "unit": unit,
+            "rule": rule,
+            "proposal": proposal,
+        },
+    )
+    return [row.field for row in rows]
+
+
+async def free_numbers(session: Session, proposal: UUID) -> None:
+    """Let the numbers of a proposal be used again, if nothing of it stands."""
+    await session.fetch(_FREE_NUMBERS, {"proposal": proposal})
+
+
+async def review(
+    session: Session, award: UUID, reviewer: UUID, *, approved: bool, reason: str | None
+) -> bool:
+    """Note a review; False if this person has reviewed it before."""
+    rows = await session.fetch(
+        _REVIEW,
+        {"award": award, "reviewer": reviewer, "approved": approved, "reason": reason},
+    )
+    return bool(rows)
+
+
+async def approvals(session: Session, award: UUID) -> int:
+    return int((await session.fetch(_APPROVALS, {"award": award}))[0].n)
+
+
+async def give_notice(session: Session, award: UUID, until: datetime) -> None:
+    """Show a locked award to everybody until then."""
+    await session.fetch(_GIVE_NOTICE, {"id": award, "until": until})
+
+
+async def lock_due(session: Session, at: datetime, limit: int) -> list[Award]:
+    """Lock awards whose time has come and that nobody objects to, oldest first."""
+    query = (
+        select(Award)
+        .where(col(Award.state).in_([AwardState.pending, AwardState.notice]))
+        .where(col(Award.release_at) <= at, Award.open_objections == 0)
+        .order_by(col(Award.release_at), col(Award.id))
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return list(await session.exec(query))
+
+
+async def object_to(
+    session: Session, objection: UUID, award: UUID, person: UUID, reason: str
+) -> bool:
+    """Note an objection to a locked award; False if the person has objected before."""
+    wanted = {"id": objection, "award": award, "person": person, "reason": reason}
+    return bool(await session.fetch(_OBJECT, wanted))
+
+
+async def objection(session: Session, objection_id: UUID) -> AwardObjection | None:
+    return await session.get(AwardObjection, objection_id)
+
+
+async def decide(
+    session: Session, objection_id: UUID, *, upheld: bool, decision: str, by: UUID, at: datetime
+) -> bool:
+    """Decide an objection; False if it has been decided."""
+    wanted = {"id": objection_id, "upheld": upheld, "decision": decision, "by": by, "at": at}
+    return bool(await session.fetch(_DECIDE, wanted))
+
+
+async def notices(
+    session: Session, org_path: str, after: tuple[datetime, UUID], limit: int
+) -> list[Row]:
+    """Read awards in public notice in a subtree, soonest to end first."""
+    wanted = {"path": org_path, "after": after[0], "after_id": after[1], "limit": limit}
+    return await session.fetch(_NOTICES, wanted)

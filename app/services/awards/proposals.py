@@ -1,0 +1,166 @@
+"""Awards by hand: proposed by an organizer for up to 500 people, all of them or none.
+
+What is proposed waits for others: see ``review``.
+"""
+
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Invalid, Language, Refusal
+from app.core.ids import new_id
+from app.models.orgs import Org
+from app.models.people import Role
+from app.queries import awards as queries
+from app.queries import people as people_queries
+from app.queries.awards import NewAward
+from app.schemas.awards import AwardsIn, AwardsOut, PersonAwardOut
+from app.schemas.policies import Rule
+from app.services import orgs, people, policies
+from app.services.awards.grant import Grant, grant
+from app.services.awards.wording import shown
+from app.services.policies import Policy
+
+PROPOSERS = [Role.organizer, Role.administrator]
+# What the request itself proves; the other evidence is written down by the organizer.
+PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
+
+
+class NumberUsed(Refusal):
+    code, status, title = "awards.number_used", 409, "Evidence number used"
+    zh, en = "该编号已用于其他积分申报", "This evidence number was used in another proposal."
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One person's part of a proposal. ``grade`` and ``points`` choose where the rule lets one."""
+
+    person_id: UUID
+    quantity: int
+    evidence: dict[str, str]
+    grade: str | None = None
+    points: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """What is wrong with a line, by its place in the list."""
+
+    line: int
+    field: str
+    msg: str
+
+
+async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language) -> AwardsOut:
+    """Propose awards: pending until others approve.
+
+    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
+    """
+    org = await orgs.get(tx, body.org_id)
+    await people.require_role(tx, caller, PROPOSERS, org.path)
+    policy = await policies.in_force(tx, org.path)
+    rule = policy.rule(body.rule_key)
+    if rule is None:
+        raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
+    lines = [
+        Line(person_id, body.quantity, body.evidence, body.grade, body.points)
+        for person_id in body.person_ids
+    ]
+    if mistakes := list(mistakes_in(rule, lines)):
+        # The same for everybody: said once.
+        fields = dict.fromkeys((one.field, one.msg) for one in mistakes)
+        raise Invalid(fields=[{"field": f"body.{field}", "msg": msg} for field, msg in fields])
+    if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
+        raise people.PersonNotFound
+    given = await give(tx, caller, org, policy, rule, lines)
+    return AwardsOut(
+        items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
+    )
+
+
+async def give(
+    tx: Session, caller: UUID, org: Org, policy: Policy, rule: Rule, lines: Sequence[Line]
+) -> list[NewAward]:
+    """Write lines without a mistake as one proposal. Raises NumberUsed."""
+    proposal = new_id()
+    numbers = sorted({pair for line in lines for pair in _numbers(rule, line)})
+    if numbers and await queries.claim_numbers(
+        tx, unit=policy.unit_id, rule=rule.key, proposal=proposal, numbers=numbers
+    ):
+        raise NumberUsed
+    grants = [
+        Grant(
+            reference=f"manual:{proposal}:{line.person_id}",
+            person_id=line.person_id,
+            org_id=org.id,
+            policy=policy,
+            rule=rule,
+            points=_worth(rule, line) * line.quantity,
+            minutes=line.quantity * 60 if rule.hours else 0,
+            proof="manual",
+            title=rule.name,
+            evidence=line.evidence,
+            proposed_by=caller,
+            proposal_id=proposal,
+        )
+        for line in lines
+    ]
+    return [one.award for one in await grant(tx, grants, now())]
+
+
+def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
+    """Check lines against what the rule asks for, without a look at the database."""
+    personal = [field for field, of in rule.unique.items() if of == "person"]
+    seen = Counter(
+        (field, normal(line.evidence[field]))
+        for line in lines
+        for field in personal
+        if field in line.evidence
+    )
+    for place, line in enumerate(lines):
+        for asked in rule.evidence:
+            if why := _missing(asked, line.evidence):
+                yield Mistake(place, f"evidence.{asked.split('>=')[0]}", why)
+        for field in personal:
+            if seen[field, normal(line.evidence.get(field, ""))] > 1:
+                yield Mistake(place, f"evidence.{field}", "names several people")
+        if line.grade is not None and line.grade not in rule.grades:
+            known = ", ".join(rule.grades) or "none"
+            yield Mistake(place, "grade", f"the rule has these grades: {known}")
+        if line.points is not None and not rule.points <= line.points <= (rule.up_to or 0):
+            most = f"{rule.points} to {rule.up_to}" if rule.up_to else f"{rule.points}, no choice"
+            yield Mistake(place, "points", f"the rule gives {most}")
+
+
+def _missing(asked: str, evidence: dict[str, str]) -> str | None:
+    """Say what is wrong with the evidence for one demand: ``rating`` or ``checkin>=10``."""
+    name, _, least = asked.partition(">=")
+    if name in PROVEN_BY_ATTENDANCE and not least:
+        return None
+    if name not in evidence:
+        return "required"
+    if least and not (evidence[name].isascii() and evidence[name].isdecimal()):
+        return "expected a whole number"
+    if least and int(evidence[name]) < int(least):
+        return f"the rule asks for at least {least}"
+    return None
+
+
+def _worth(rule: Rule, line: Line) -> int:
+    if line.grade is not None:
+        return rule.grades[line.grade]
+    return line.points or rule.points
+
+
+def _numbers(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:
+    for field in rule.unique:
+        yield field, normal(line.evidence[field])
+
+
+def normal(number: str) -> str:
+    """Spell a number one way: ``ｎｏ．１２ `` is ``no.12``."""
+    return "".join(unicodedata.normalize("NFKC", number).casefold().split())

@@ -1,0 +1,82 @@
+"""Release: points that waited become available, with the hours that came with them."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from app.core.db import Session
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.models.awards import Award, AwardState
+from app.models.ledger import Kind, Purpose
+from app.queries import awards as queries
+from app.queries import orgs as org_queries
+from app.services import ledger, policies
+from app.services.awards.postings import Debts, debt_of, minutes_posting
+from app.services.ledger import MINUTES, AccountKey, Posting
+
+
+async def release_due(tx: Session, at: datetime, limit: int) -> int:
+    """Release awards whose hours or public notice are over; return how many.
+
+    An open objection stops one. Safe in several workers and at any moment of a kill: who
+    has locked an award releases it, and moves its state in the same transaction.
+    """
+    due = await queries.lock_due(tx, at, limit)
+    await release(tx, due, at)
+    return len(due)
+
+
+async def release(tx: Session, awards: Sequence[Award], at: datetime) -> None:
+    """Make the points of locked awards available, in a fixed number of statements."""
+    if not awards:
+        return
+    locked = await ledger.lock(
+        tx,
+        (key for award in awards for key in _accounts(award)),
+        optional=(debt_of(award.person_id, award.unit_id) for award in awards),
+    )
+    paths = await org_queries.paths_of(tx, sorted({award.org_id for award in awards}))
+    book = await policies.book(tx)
+    debts = Debts(locked)
+    postings = []
+    for award in awards:
+        if award.points:
+            expires_at = book.policy(at, paths[award.org_id]).lot_expiry(at)
+            postings.append(_posting(award, expires_at))
+            postings += debts.repay(award)
+        if award.minutes:
+            postings.append(minutes_posting(award, award.title))
+    for outcome in await ledger.post(tx, postings, at, locked):
+        single([outcome])
+    await queries.move(tx, [award.id for award in awards], AwardState.available)
+
+
+def _accounts(award: Award) -> list[AccountKey]:
+    keys = [
+        AccountKey(award.person_id, Purpose.pending, award.unit_id),
+        AccountKey(award.person_id, Purpose.available, award.unit_id),
+    ]
+    if award.minutes:
+        keys += [
+            AccountKey(award.org_id, Purpose.fund, MINUTES),
+            AccountKey(award.person_id, Purpose.available, MINUTES),
+        ]
+    return keys
+
+
+def _posting(award: Award, expires_at: datetime) -> Posting:
+    pending, available, *_ = _accounts(award)
+    return Posting(
+        id=new_id(),
+        payer=pending,
+        payee=available,
+        amount=award.points,
+        kind=Kind.release,
+        reason=award.title,
+        reference=f"release:{award.id}",
+        source_type="award",
+        source_id=award.id,
+        org_id=award.org_id,
+        closes_id=award.id,
+        expires_at=expires_at,
+    )

@@ -1,0 +1,107 @@
+"""The book of policies: every published document, and what is in force where and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.clock import now
+from app.core.db import Session
+from app.queries import ledger as ledger_queries
+from app.queries import policies as queries
+from app.queries.policies import Published
+from app.schemas.policies import PolicyDocument
+from app.services.policies.reading import Table, parse
+from app.services.policies.rules import Policy
+from app.services.policies.tightening import tighten
+
+ROOT = "/"
+Versions = tuple[int, ...]
+
+
+class PolicyMissing(Exception):
+    """No policy is in force: nothing can be awarded. An operator publishes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    published: Published
+    table: Table
+
+
+class Book:
+    """Every document that was ever published. It never changes: a new version is a new book."""
+
+    def __init__(self, published: Sequence[Published], units: dict[str, int]) -> None:
+        self._units = units
+        self._entries = {one.version: Entry(one, parse(one.source)) for one in published}
+        self._policies: dict[Versions, Policy] = {}
+
+    def policy(self, at: datetime, org_path: str = ROOT) -> Policy:
+        """Return what is in force at an organisation. Raises PolicyMissing."""
+        versions = self.versions(at, org_path)
+        if not versions:
+            raise PolicyMissing
+        if versions not in self._policies:
+            document = PolicyDocument.model_validate(self.table(versions))
+            unit_id = self._units[document.programme.unit]
+            self._policies[versions] = Policy(versions[-1], unit_id, document)
+        return self._policies[versions]
+
+    def versions(self, at: datetime, org_path: str) -> Versions:
+        """Return the documents that hold at a place: a programme's, then what tightens it.
+
+        ``org_path`` is ``/32/321182/``: each organisation on the way may have published one.
+        """
+        versions: Versions = ()
+        for code in (None, *org_path.strip("/").split("/")):
+            entry = self._standing(code, at)
+            if entry is not None and is_whole(entry.table):
+                versions = (entry.published.version,)
+            elif entry is not None and versions:
+                versions += (entry.published.version,)
+        return versions
+
+    def table(self, versions: Versions) -> Table:
+        """Return what documents come to, the first one tightened by the others."""
+        table = self._entries[versions[0]].table
+        for version in versions[1:]:
+            table, _ = tighten(table, self._entries[version].table)
+        return table
+
+    def _standing(self, org_code: str | None, at: datetime) -> Entry | None:
+        """Return the document of an organisation that took effect last."""
+        begun = (
+            entry
+            for entry in self._entries.values()
+            if entry.published.org_code == org_code and entry.published.effective_from <= at
+        )
+        return max(
+            begun, key=lambda e: (e.published.effective_from, e.published.version), default=None
+        )
+
+
+def is_whole(table: Table) -> bool:
+    """Tell a programme's document from the tightening of one that stands above."""
+    return "programme" in table
+
+
+# The last books read, by the newest version in them: a process has one, tests have more.
+_books: dict[tuple[int, datetime], Book] = {}
+_BOOKS_KEPT = 4
+
+
+async def book(tx: Session) -> Book:
+    """Return the book of now. Whoever was told of a version finds it in here."""
+    newest = await queries.newest(tx)
+    if newest is None:
+        return Book([], {})
+    if newest not in _books:
+        while len(_books) >= _BOOKS_KEPT:
+            del _books[next(iter(_books))]
+        _books[newest] = Book(await queries.published(tx), await ledger_queries.units(tx))
+    return _books[newest]
+
+
+async def in_force(tx: Session, org_path: str = ROOT, at: datetime | None = None) -> Policy:
+    """Return the policy in force at an organisation. Raises PolicyMissing."""
+    return (await book(tx)).policy(at or now(), org_path)

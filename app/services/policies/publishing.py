@@ -1,0 +1,149 @@
+"""Checking, comparing and publishing policy documents."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Busy
+from app.models.orgs import Org
+from app.queries import ledger as ledger_queries
+from app.queries import policies as queries
+from app.schemas.policies import PolicyDocument, PolicyTightening
+from app.services.policies.books import book, is_whole
+from app.services.policies.reading import (
+    Path,
+    PolicyInvalid,
+    Problem,
+    Table,
+    dotted,
+    line_numbers,
+    line_of,
+    parse,
+    require_consistent,
+    shaped,
+)
+from app.services.policies.tightening import Looser, tighten
+
+# From the command to the database; only the first version ever may begin earlier.
+PAST = timedelta(minutes=5)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A value that differs between two policies; None where one of them has none."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+def check(source: str, above: Table | None = None) -> PolicyDocument:
+    """Check a document: a programme's whole one, or one that tightens ``above``.
+
+    Returns what would be in force. Raises PolicyInvalid, every mistake with its line.
+    """
+    table = parse(source)
+    if not is_whole(table):
+        if above is None:
+            zh, en = "缺少 [programme]，且上级没有生效的办法", "no [programme], and nothing above"
+            raise PolicyInvalid([Problem(1, "", zh, en)])
+        shaped(PolicyTightening, table, source)
+        table, looser = tighten(above, table)
+        if looser:
+            lines = line_numbers(source)
+            raise PolicyInvalid([_loosened(one, lines) for one in looser])
+    document = shaped(PolicyDocument, table, source)
+    require_consistent(document, source)
+    return document
+
+
+async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> PolicyDocument:
+    """Check a document where it would be published, and when. Raises PolicyInvalid."""
+    document = check(source, await above(tx, org, at))
+    unit = document.programme.unit
+    if is_whole(parse(source)) and unit not in await ledger_queries.units(tx):
+        path = ("programme", "unit")
+        en = f"the ledger has no unit {unit}; an operator opens it: qingxiang ledger open-unit"
+        raise PolicyInvalid(
+            [Problem(line_of(path, line_numbers(source)), dotted(path), "账本中没有这个单位", en)]
+        )
+    return document
+
+
+def _loosened(one: Looser, lines: dict[Path, int]) -> Problem:
+    if one.above is None:
+        zh, en = "上级没有这一项，下级不能增加", "does not exist above, and may not be added"
+    else:
+        zh = f"比上级宽：上级 {one.above}，这里 {one.below}"
+        en = f"looser than above: {one.above} there, {one.below} here"
+    return Problem(line_of(one.path, lines), dotted(one.path), zh, en)
+
+
+async def above(tx: Session, org: Org | None, at: datetime) -> Table | None:
+    """Return what would stand above a document of this organisation."""
+    if org is None:
+        return None
+    parent = org.path.removesuffix(f"{org.code}/")
+    found = await book(tx)
+    versions = found.versions(at, parent)
+    return found.table(versions) if versions else None
+
+
+async def publish(
+    tx: Session,
+    source: str,
+    *,
+    org: Org | None = None,
+    effective_from: datetime | None = None,
+    by: UUID | None = None,
+) -> int:
+    """Publish the next version; return its number.
+
+    ``org`` None: for everybody who has no programme of their own. Raises PolicyInvalid, and
+    Busy when somebody else publishes at this moment.
+    """
+    at = effective_from or now()
+    if at < now() - PAST and await queries.newest(tx) is not None:
+        en = "takes effect in the past: what was awarded was awarded by the rules of its day"
+        raise PolicyInvalid([Problem(1, "", "生效时间已过", en)])
+    await check_at(tx, source, org, at)
+    version = await queries.insert(
+        tx, org_id=org.id if org else None, effective_from=at, source=source, published_by=by
+    )
+    if version is None:
+        raise Busy
+    return version
+
+
+async def compare(tx: Session, source: str, org: Org | None, at: datetime) -> list[Change]:
+    """Say what a document would change where it is published. Raises PolicyInvalid."""
+    standing = await above(tx, org, at)
+    await check_at(tx, source, org, at)
+    table = parse(source)
+    if not is_whole(table) and standing is not None:
+        table, _ = tighten(standing, table)
+    found = await book(tx)
+    versions = found.versions(at, org.path if org else "/")
+    before = dict(_leaves(found.table(versions))) if versions else {}
+    after = dict(_leaves(table))
+    return [
+        Change(dotted(path), before.get(path), after.get(path))
+        for path in sorted(before.keys() | after.keys(), key=dotted)
+        if before.get(path) != after.get(path)
+    ]
+
+
+def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Walk a document down to its values; a tier is named by its key, not by its place."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _leaves(below, (*path, key))
+    elif path == ("tiers",):
+        for tier in value:
+            yield from _leaves(tier, (*path, tier["key"]))
+    else:
+        yield path, value

@@ -1,0 +1,224 @@
+"""Reading a policy document: TOML, checked, and every mistake told with its line."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from app.schemas.policies import PolicyDocument, Shape
+
+MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
+_AT_LINE = re.compile(r"at line (\d+)")
+Path = tuple[str | int, ...]
+Table = dict[str, Any]
+Contradiction = tuple[Path, str, str]  # where, in Chinese, in English
+S = TypeVar("S", bound=Shape)
+
+# Pydantic's kinds of mistakes that a committee will meet, in its language.
+_ZH = {
+    "missing": "缺少这一项",
+    "extra_forbidden": "没有这一项，请检查拼写",
+    "int_type": "应为整数",
+    "string_type": "应为文字",
+    "bool_type": "应为 true 或 false",
+    "list_type": "应为列表",
+    "dict_type": "应为一组设置",
+    "model_type": "应为一组设置",
+    "greater_than_equal": "数值太小",
+    "less_than_equal": "数值太大",
+    "literal_error": "不在可选范围内",
+    "string_pattern_mismatch": "名称只用小写字母、数字和下划线",
+    "string_too_short": "不能为空",
+    "string_too_long": "太长",
+    "too_short": "太少",
+    "too_long": "太多",
+    "value_error": "内容不一致",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A mistake in a document. ``line`` counts from 1; ``path`` is ``rules.theme_study.points``."""
+
+    line: int
+    path: str
+    zh: str
+    en: str
+
+    def __str__(self) -> str:
+        where = f"{self.path}: " if self.path else ""
+        return f"line {self.line}: {where}{self.zh} / {self.en}"
+
+
+class PolicyInvalid(Exception):
+    """What is wrong with a document, in the order of its lines."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("\n".join(str(problem) for problem in problems))
+        self.problems = sorted(problems, key=lambda problem: problem.line)
+
+
+def parse(source: str) -> Table:
+    """Read TOML. Raises PolicyInvalid with the line of the first mistake."""
+    lines = source.count("\n") + 1
+    if lines > MAX_LINES or len(source) > MAX_CHARACTERS:
+        en = f"at most {MAX_LINES} lines and {MAX_CHARACTERS} characters"
+        raise PolicyInvalid([Problem(lines, "", "文件太大", en)])
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        found = _AT_LINE.search(str(error))
+        line = int(found[1]) if found else lines
+        raise PolicyInvalid([Problem(line, "", "不是有效的 TOML", str(error))]) from None
+    except RecursionError:
+        raise PolicyInvalid([Problem(1, "", "嵌套太深", "nested too deeply")]) from None
+
+
+def shaped(shape: type[S], table: Table, source: str) -> S:
+    """Check that a parsed document has a shape. Raises PolicyInvalid with every mistake."""
+    try:
+        return shape.model_validate(table)
+    except ValidationError as error:
+        lines = line_numbers(source)
+        raise PolicyInvalid([_problem(dict(one), lines) for one in error.errors()]) from None
+
+
+def require_consistent(document: PolicyDocument, source: str) -> None:
+    """Check what values are to each other. Raises PolicyInvalid with every contradiction."""
+    lines = line_numbers(source)
+    problems = [
+        Problem(line_of(path, lines), dotted(path), zh, en)
+        for path, zh, en in (
+            *_of_caps(document),
+            *_of_release(document),
+            *_of_rules(document),
+            *_of_tiers(document),
+        )
+    ]
+    if problems:
+        raise PolicyInvalid(problems)
+
+
+def _of_caps(document: PolicyDocument) -> Iterator[Contradiction]:
+    overall = document.caps
+    caps: dict[Path, tuple[int | None, ...]] = {}
+    caps["caps",] = (overall.day, overall.month, overall.year)
+    for key, rule in document.rules.items():
+        caps["rules", key, "cap"] = (rule.cap.day, rule.cap.month, rule.cap.year)
+    for path, periods in caps.items():
+        given = [cap for cap in periods if cap is not None]
+        if given != sorted(given):
+            en = "a longer period has a lower cap than a shorter one"
+            yield path, "期限长的上限低于期限短的", en
+    if overall.emergency_day < overall.day:
+        yield ("caps", "emergency_day"), "低于 day", "lower than day"
+
+
+def _of_release(document: PolicyDocument) -> Iterator[Contradiction]:
+    if missing := ", ".join(sorted({"rotating_code", "manual"} - document.release.keys())):
+        yield ("release",), f"缺少 {missing}", f"says nothing of {missing}"
+
+
+def _of_rules(document: PolicyDocument) -> Iterator[Contradiction]:
+    for key, rule in document.rules.items():
+        path = ("rules", key)
+        if rule.up_to is not None and (rule.grades or rule.up_to < rule.points):
+            en = "is at least points, and not beside grades"
+            yield (*path, "up_to"), "不低于 points，且不与 grades 并用", en
+        asked = {name.split(">=")[0] for name in rule.evidence}
+        for name in sorted(rule.unique.keys() - asked):
+            yield (*path, "unique", name), "evidence 中没有这一项", "evidence does not ask for it"
+        if rule.hours and rule.per != "hour":
+            yield (*path, "hours"), "只有按小时的规则计时长", "only a rule per hour counts hours"
+
+
+def _of_tiers(document: PolicyDocument) -> Iterator[Contradiction]:
+    seen: set[str] = set()
+    floor = (0, 0)
+    for place, tier in enumerate(document.tiers):
+        demands = (tier.points_12m, tier.hours_12m)
+        if tier.key in seen:
+            yield ("tiers", place, "key"), "重复", "two tiers have this key"
+        if (place == 0 and demands != (0, 0)) or min(
+            demands[0] - floor[0], demands[1] - floor[1]
+        ) < 0:
+            en = "tiers begin at 0 points and 0 hours, and none asks for less than the one before"
+            yield ("tiers", place), "第一级为 0 分 0 小时，其后不低于前一级", en
+        seen.add(tier.key)
+        floor = demands
+
+
+def _problem(error: Table, lines: dict[Path, int]) -> Problem:
+    path: Path = error["loc"]
+    said = error["msg"].removeprefix("Value error, ")
+    return Problem(line_of(path, lines), dotted(path), _ZH.get(error["type"], "不正确"), said)
+
+
+def dotted(path: Path) -> str:
+    return ".".join(str(part) for part in path if part != "[key]")
+
+
+def line_of(path: Path, lines: dict[Path, int]) -> int:
+    """Return the line of a path, or of the nearest table above it."""
+    return next((lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in lines), 1)
+
+
+def line_numbers(source: str) -> dict[Path, int]:
+    """Return where each key and each table begins. Works on what ``parse`` accepts."""
+    lines: dict[Path, int] = {}
+    counts: dict[Path, int] = {}
+    table: Path = ()
+    for line, statement in _statements(source):
+        keys, leaf = _spine(tomllib.loads(statement))
+        if not statement.lstrip().startswith("["):
+            for depth in range(1, len(keys)):
+                lines.setdefault(table + keys[:depth], line)
+            _note(lines, table + keys, leaf, line)
+            continue
+        if isinstance(leaf, list):  # [[tiers]]: the next of its kind
+            counts[keys] = counts.get(keys, -1) + 1
+            keys = (*keys, counts[keys])
+        table = keys
+        lines.setdefault(table, line)
+    return lines
+
+
+def _note(lines: dict[Path, int], path: Path, leaf: Any, line: int) -> None:
+    """Note a key and what an inline table under it holds."""
+    lines.setdefault(path, line)
+    if isinstance(leaf, dict):
+        for key, value in leaf.items():
+            _note(lines, (*path, key), value, line)
+
+
+def _spine(parsed: Table) -> tuple[Path, Any]:
+    """Follow single keys down: ``[rules.x]`` parses to {'rules': {'x': {}}}."""
+    keys: list[str | int] = []
+    value: Any = parsed
+    while isinstance(value, dict) and len(value) == 1:
+        [(key, value)] = value.items()
+        keys.append(key)
+    return tuple(keys), value
+
+
+def _statements(source: str) -> Iterator[tuple[int, str]]:
+    """Cut a document into statements, each with the line on which it begins.
+
+    ``tomllib`` tells no line numbers; but a statement is a number of whole lines that
+    parses, and no fewer lines of it do. So there is no second reader of TOML beside it.
+    """
+    begun, lines = 1, list[str]()
+    for number, line in enumerate(source.split("\n"), start=1):
+        begun = begun if lines else number
+        lines.append(line)
+        statement = "\n".join(lines)
+        try:
+            parsed = tomllib.loads(statement)
+        except tomllib.TOMLDecodeError:
+            continue
+        if parsed:
+            yield begun, statement
+        lines.clear()
