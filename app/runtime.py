@@ -62,7 +62,7 @@ class Runtime:
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
-    passbooks: Batcher[PageOf, Rendered]
+    passbooks: Batcher[PageOf, Rendered | Refusal]
     activities: Batcher[activities.Look, Rendered | Refusal]
     leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
 

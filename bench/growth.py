@@ -92,7 +92,9 @@ def listing(name: str, org: str | None = None, **filters: Any) -> Read:
 def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
     return Read(
         f"passbook: {name}",
-        lambda w, tx: ledger.pages(tx, [ledger.page_of(ONE, cursor(w), PAGE, known=None)]),
+        lambda w, tx: ledger.pages(
+            tx, [ledger.page_of(ONE, "points", cursor(w), PAGE, known=None)]
+        ),
         lambda pages: pages[0].body.count(b'"number"'),
     )
 

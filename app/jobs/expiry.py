@@ -1,4 +1,4 @@
-"""What time ends: reservations that nobody collected, and rows that nobody needs any more."""
+"""What time ends: reservations, points, and rows that nobody needs any more."""
 
 from datetime import timedelta
 
@@ -7,7 +7,7 @@ import structlog
 from app.core.clock import now
 from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
-from app.services import redemptions
+from app.services import ledger, policies, redemptions
 
 log = structlog.get_logger(__name__)
 BATCH = 200
@@ -31,6 +31,33 @@ async def expire_reservations(runtime: Runtime) -> int:
         else:
             released += 1
     return released
+
+
+async def expire_lots(runtime: Runtime) -> int:
+    """Take away points past their end, so many lots a transaction; return how many lots."""
+    expired = 0
+    while True:
+        async with runtime.database.transaction() as tx:
+            done = await ledger.expire_lots(tx, now(), BATCH)
+        expired += done
+        if done < BATCH:
+            return expired
+
+
+async def announce(runtime: Runtime) -> int:
+    """Tell people what will expire, as each programme says; return how many were told."""
+    told = 0
+    at = now()
+    async with runtime.database.read() as tx:
+        programmes = (await policies.book(tx)).programmes(at)
+    for programme in programmes:
+        days = programme.document.lots.notice_days
+        done = 1
+        while done:
+            async with runtime.database.transaction() as tx:
+                done = await ledger.announce_expiry(tx, programme.unit_id, days, at, BATCH)
+            told += done
+    return told
 
 
 async def forget(runtime: Runtime) -> int:

@@ -17,7 +17,7 @@ from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
 from app.core.redis import RedisDown
 from app.core.settings import Settings
-from app.jobs import awards, expiry, leaderboards, outbox
+from app.jobs import awards, expiry, funds, leaderboards, outbox
 from app.runtime import Runtime, open_runtime
 
 log = structlog.get_logger(__name__)
@@ -38,7 +38,11 @@ def jobs() -> list[Job]:
         Job("leaderboards", leaderboards.feed, 0.5),
         Job("nightly-rebuild", leaderboards.NightlyRebuild(), 60),
         Job("release-awards", awards.release, 10),
+        Job("pay-from-funds", funds.pay, 5),
+        Job("fund-months", funds.write_months, 300),
         Job("expire-reservations", expiry.expire_reservations, 30),
+        Job("expire-lots", expiry.expire_lots, 60),
+        Job("announce-expiry", expiry.announce, 3600),
         Job("forget", expiry.forget, 3600),
     ]
 

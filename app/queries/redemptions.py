@@ -116,15 +116,19 @@ async def page(
     return list(await session.exec(query))
 
 
-async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
-    """Find reservations whose time is over."""
-    rows = await session.exec(
+async def overdue(
+    session: Session, at: datetime, limit: int, *, person: UUID | None = None
+) -> list[UUID]:
+    """Find reservations whose time is over, of one person or of all."""
+    query = (
         select(Redemption.id)
         .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) <= at)
         .order_by(col(Redemption.expires_at))
         .limit(limit)
     )
-    return list(rows)
+    if person is not None:
+        query = query.where(Redemption.person_id == person)
+    return list(await session.exec(query))
 
 
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:

@@ -1,39 +1,59 @@
 """Points: balances, the passbook, and the correction of a mistake."""
 
-from fastapi import Request, Response
+from typing import Annotated
+
+from fastapi import Query, Request, Response
 
 from app.access import ADMINISTRATOR, RESIDENT, allow, person_of, runtime_of
+from app.core.clock import now
 from app.core.ids import PathId
+from app.core.outcomes import single
 from app.core.routes import Router, known_tag, rendered
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Tx
 from app.once import KEY_REFUSALS
 from app.schemas.base import Page
 from app.schemas.ledger import EntryOut, PointsOut, ReversalIn, ReversalOut
-from app.services import awards, ledger
+from app.services import awards, ledger, redemptions
 from app.services.awards import NotReversible, TransferNotFound
-from app.services.ledger import AlreadySettled, InsufficientPoints
+from app.services.ledger import AlreadySettled, InsufficientPoints, UnitUnknown
 
 router = Router(tags=["ledger"])
 
 
-@router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT))
-async def get_my_points(tx: Reader, person_id: CurrentPerson) -> PointsOut:
-    """Return the caller's balances and what expires when."""
-    return await ledger.summary(tx, person_id)
+# Which points: those of another county's programme have another name.
+UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
+
+
+@router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT, UnitUnknown))
+async def get_my_points(
+    request: Request, person_id: CurrentPerson, unit: UnitQuery = "points"
+) -> PointsOut:
+    """Return the caller's balances and what expires when; first overdue holds are released."""
+    database = runtime_of(request).database
+    async with database.read() as tx:
+        unit_id = await ledger.unit_of(tx, unit)
+        if not await redemptions.overdue(tx, 1, person_id=person_id):
+            return await ledger.summary(tx, person_id, unit_id, now())
+    async with database.transaction() as tx:
+        await redemptions.release_overdue(tx, person_id)
+        return await ledger.summary(tx, person_id, unit_id, now())
 
 
 @router.get(
     "/me/points/entries",
     operation_id="listMyPointEntries",
     response_model=Page[EntryOut],
-    **allow(RESIDENT),
+    **allow(RESIDENT, UnitUnknown),
 )
 async def list_my_point_entries(
-    request: Request, cursor: CursorQuery = None, limit: LimitQuery = 20
+    request: Request,
+    unit: UnitQuery = "points",
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 20,
 ) -> Response:
     """Return the passbook of available points, newest first."""
-    question = ledger.page_of(person_of(request), cursor, limit, known_tag(request))
-    return rendered(request, await runtime_of(request).passbooks.submit(question))
+    question = ledger.page_of(person_of(request), unit, cursor, limit, known_tag(request))
+    return rendered(request, single([await runtime_of(request).passbooks.submit(question)]))
 
 
 @router.post(

@@ -14,7 +14,7 @@ APP = Path(__file__).resolve().parents[2] / "app"
 NOUNS = {
     *("orgs", "venues", "activities", "signups", "checkins", "ledger", "awards", "cards"),
     *("rewards", "redemptions", "merchants", "leaderboards", "clubs", "needs", "councils"),
-    *("lending", "evaluation", "devices", "notices", "people"),
+    *("lending", "evaluation", "devices", "notices", "people", "funds"),
 }
 # Not domains: how one gets in, what is sent twice, what is in force, what is alive.
 MACHINERY = {"auth", "idempotency", "policies", "health", "outbox"}

@@ -55,6 +55,33 @@ async def status(runtime: Runtime, redemption: str) -> str:
         return str((await tx.execute(query, {"id": UUID(redemption)})).scalar_one())
 
 
+async def test_the_next_look_at_the_balance_releases_what_is_overdue(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, _, reward, made = await reserve(api, runtime)
+    other, *_ = await reserve(api, runtime)
+
+    shown = (await api.get("/api/v1/me/points", headers=person.headers)).json()
+
+    assert (shown["available"], shown["held"]) == (30, 0)
+    assert await status(runtime, made["id"]) == RedemptionStatus.expired
+    assert await left(runtime, reward) == 5
+    assert await balance(runtime, other.id) == 10, "nobody else's"
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_is_overdue_can_be_spent_at_once(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, _, reward, _ = await reserve(api, runtime)
+    body = {"reward_id": str(reward.id), "quantity": 3}
+
+    again = await api.post("/api/v1/redemptions", json=body, headers=keyed(person))
+
+    assert again.status_code == 201, again.text
+    assert (await balance(runtime, person.id), await left(runtime, reward)) == (0, 2)
+
+
 async def test_points_and_goods_come_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
     person, _, reward, made = await reserve(api, runtime)
     assert (await balance(runtime, person.id), await left(runtime, reward)) == (10, 3)

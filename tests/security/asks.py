@@ -161,6 +161,14 @@ async def _objection(world: World) -> Ask:
     return Ask({"objection_id": str(made["id"])}, REASON | {"upheld": True})
 
 
+async def _fund(world: World) -> Ask:
+    return Ask({"org_id": str(world.home.id)})
+
+
+async def _receipt(world: World) -> Ask:
+    return Ask((await _fund(world)).ids, {"kind": "donation", "points": 5, "giver": "甲"})
+
+
 async def _redeem(world: World) -> Ask:
     reward = await make_reward(world.runtime, world.shop)
     return Ask(body={"reward_id": str(reward.id), "quantity": 1})
@@ -225,6 +233,9 @@ MAKERS: dict[str, Maker] = {
     "listAwardNotices": _notices_of_home,
     "objectToAward": _object,
     "decideObjection": _objection,
+    "getFund": _fund,
+    "listFundReceipts": _fund,
+    "receiveIntoFund": _receipt,
     "redeem": _redeem,
     "cancelRedemption": _cancel_redemption,
     "listMyRedemptions": _list_redemptions,

@@ -51,6 +51,9 @@ rejectAward             401    403   403  403     403   404     200+   403     2
 listAwardNotices        200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
 objectToAward           401    201+  201+ 201+    201+  201+    201+   201+    201+  201+
 decideObjection         401    403   403  403     403   404     200+   403     200+  404  404=awards.objection_not_found
+getFund                 200    200   200  200     200   200     200    200     200   200
+listFundReceipts        200    200   200  200     200   200     200    200     200   200
+receiveIntoFund         401    403   403  403     403   403     403    403     201   403
 getMyCard               401    200+  200  200     200   200     200    200     200   200
 getMyCardCode           401    200+  200  200     200   200     200    200     200   200
 listRewards             200    200   200  200     200   200     200    200     200   200

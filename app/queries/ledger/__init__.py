@@ -1,6 +1,13 @@
 """SQL of the ledger. It never decides and never commits."""
 
 from app.queries.ledger.checking import CHECKS, Check, count_rows, differences
+from app.queries.ledger.expiry import (
+    ExpiredLot,
+    Expiring,
+    announce,
+    expired_lots,
+    unannounced,
+)
 from app.queries.ledger.posting import (
     AccountRow,
     LotRow,
@@ -22,13 +29,17 @@ __all__ = [
     "CHECKS",
     "AccountRow",
     "Check",
+    "ExpiredLot",
+    "Expiring",
     "LotRow",
     "LotUseRow",
     "PageRow",
     "TransferRow",
+    "announce",
     "balances",
     "count_rows",
     "differences",
+    "expired_lots",
     "expiring",
     "find_account",
     "find_related",
@@ -39,6 +50,7 @@ __all__ = [
     "passbooks",
     "spendable_lots",
     "totals",
+    "unannounced",
     "units",
     "uses_of",
     "write",

@@ -23,11 +23,11 @@ _PASSBOOKS = """
 WITH pages AS (
     SELECT k.n, a.id, k.size, k.known,
            least(coalesce(k.before - 1, a.last_number), a.last_number) AS newest
-    FROM unnest(CAST(:owners AS uuid[]), CAST(:befores AS bigint[]), CAST(:sizes AS int[]),
-                CAST(:known AS text[]))
-         WITH ORDINALITY AS k(owner_id, before, size, known, n)
+    FROM unnest(CAST(:owners AS uuid[]), CAST(:units AS int[]), CAST(:befores AS bigint[]),
+                CAST(:sizes AS int[]), CAST(:known AS text[]))
+         WITH ORDINALITY AS k(owner_id, unit_id, before, size, known, n)
     JOIN ledger_accounts a
-      ON a.owner_id = k.owner_id AND a.purpose = :purpose AND a.unit_id = :unit
+      ON a.owner_id = k.owner_id AND a.purpose = 'available' AND a.unit_id = k.unit_id
 ), tagged AS (
     SELECT *, '1-' || id || '-' || newest || '-' || size AS tag FROM pages
 )
@@ -88,7 +88,7 @@ _EXPIRING = text("""
 SELECT sum(l.remaining) AS points, l.expires_at
 FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
 WHERE a.owner_id = :owner AND a.purpose = 'available' AND a.unit_id = :unit AND l.remaining > 0
-GROUP BY l.expires_at ORDER BY l.expires_at LIMIT 36
+GROUP BY l.expires_at ORDER BY l.expires_at LIMIT 48
 """)
 
 
@@ -99,23 +99,18 @@ async def balances(session: Session, owners: Sequence[UUID]) -> dict[tuple[UUID,
 
 
 async def passbooks(
-    session: Session,
-    pages: Sequence[tuple[UUID, int | None, int, str | None]],
-    *,
-    purpose: str,
-    unit: int,
+    session: Session, pages: Sequence[tuple[UUID, int, int | None, int, str | None]]
 ) -> list[PageRow | None]:
-    """Read pages (owner, numbers below, size, known tag); None where there is no account."""
-    owners, befores, sizes, known = zip(*pages, strict=True)
+    """Read pages (owner, unit, numbers below, size, known tag); None where is no account."""
+    owners, units, befores, sizes, known = zip(*pages, strict=True)
     rows = await session.fetch(
         _PASSBOOKS,
         {
             "owners": owners,
+            "units": units,
             "befores": befores,
             "sizes": sizes,
             "known": known,
-            "purpose": purpose,
-            "unit": unit,
         },
     )
     found = {row.n: PageRow(row.tag, row.newest, row["items"]) for row in rows}
@@ -129,6 +124,6 @@ async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:
 
 
 async def expiring(session: Session, owner: UUID, unit: int) -> list[tuple[int, datetime]]:
-    """Read the remaining points of a person by the moment at which they expire."""
+    """Read the remaining points of a person by the moment at which they expire, or did."""
     rows = await session.execute(_EXPIRING, {"owner": owner, "unit": unit})
     return [(int(row.points), row.expires_at) for row in rows]

@@ -4,6 +4,7 @@ It knows no activity and no reward: callers pass a reason and a source reference
 ``post`` moves, ``passbook`` reads, ``verify`` proves.
 """
 
+from app.services.ledger.expiry import announce_expiry, expire_lots
 from app.services.ledger.passbook import PageOf, page_of, pages, summary
 from app.services.ledger.post import Locked, key_of, lock, post, spendable
 from app.services.ledger.types import (
@@ -17,7 +18,7 @@ from app.services.ledger.types import (
     Posting,
     ReferenceReused,
 )
-from app.services.ledger.units import UnitInvalid, open_unit
+from app.services.ledger.units import UnitInvalid, UnitUnknown, open_unit, unit_of
 from app.services.ledger.verify import Difference, Report, verify
 
 __all__ = [
@@ -35,6 +36,9 @@ __all__ = [
     "ReferenceReused",
     "Report",
     "UnitInvalid",
+    "UnitUnknown",
+    "announce_expiry",
+    "expire_lots",
     "key_of",
     "lock",
     "open_unit",
@@ -43,5 +47,6 @@ __all__ = [
     "post",
     "spendable",
     "summary",
+    "unit_of",
     "verify",
 ]

@@ -2,63 +2,75 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Session
+from app.core.errors import Refusal
 from app.core.pages import decode_cursor, encode_cursor
 from app.core.rendered import Rendered
 from app.models.ledger import Purpose
 from app.queries import ledger as queries
 from app.queries.ledger import PageRow
 from app.schemas.ledger import Expiring, PointsOut
-from app.services.ledger.types import MINUTES, POINTS
+from app.services.ledger.types import MINUTES
+from app.services.ledger.units import UnitUnknown, find_unit
 
 
-async def summary(tx: Session, person_id: UUID) -> PointsOut:
-    """Return the person's balances, totals and what will expire when."""
+async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> PointsOut:
+    """Return the person's balances in a unit, totals and what will expire when.
+
+    What has expired is not available, whether it has been taken away yet or not.
+    """
     found = await queries.balances(tx, [person_id])
-    earned, spent = await queries.totals(tx, person_id, POINTS)
-    lots = await queries.expiring(tx, person_id, POINTS)
+    earned, spent = await queries.totals(tx, person_id, unit)
+    lots = await queries.expiring(tx, person_id, unit)
+    expired = sum(points for points, end in lots if end <= at)
     return PointsOut(
-        available=found.get((person_id, Purpose.available, POINTS), 0),
-        pending=found.get((person_id, Purpose.pending, POINTS), 0),
-        held=found.get((person_id, Purpose.held, POINTS), 0),
-        owed=-found.get((person_id, Purpose.debt, POINTS), 0),
+        available=found.get((person_id, Purpose.available, unit), 0) - expired,
+        pending=found.get((person_id, Purpose.pending, unit), 0),
+        held=found.get((person_id, Purpose.held, unit), 0),
+        owed=-found.get((person_id, Purpose.debt, unit), 0),
         minutes=found.get((person_id, Purpose.available, MINUTES), 0),
         earned_total=earned,
         spent_total=spent,
-        expiring=[Expiring(points=points, expires_at=at) for points, at in lots],
+        expiring=[Expiring(points=points, expires_at=end) for points, end in lots if end > at],
     )
 
 
 @dataclass(frozen=True, slots=True)
 class PageOf:
-    """A question: ``limit`` entries of a person's available points, numbers below ``before``.
+    """A question: ``limit`` entries of a person's points in a unit, numbers below ``before``.
 
     ``known`` is the tag of the page that the caller has.
     """
 
     person_id: UUID
+    unit: str
     before: int | None
     limit: int
     known: str | None
 
 
-def page_of(person_id: UUID, cursor: str | None, limit: int, known: str | None) -> PageOf:
+def page_of(
+    person_id: UUID, unit: str, cursor: str | None, limit: int, known: str | None
+) -> PageOf:
     """Read the cursor. Raises Invalid."""
     key = decode_cursor(cursor, int)
-    return PageOf(person_id, key[0] if key else None, limit, known)
+    return PageOf(person_id, unit, key[0] if key else None, limit, known)
 
 
-async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered]:
-    """Return a ``Page[EntryOut]`` for each question, newest entries first."""
+async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal]:
+    """Return a ``Page[EntryOut]`` for each question, newest entries first; or UnitUnknown."""
+    units = {code: await find_unit(tx, code) for code in {one.unit for one in asked}}
     found = await queries.passbooks(
         tx,
-        [(one.person_id, one.before, one.limit, one.known) for one in asked],
-        purpose=Purpose.available,
-        unit=POINTS,
+        [(one.person_id, units[one.unit] or 0, one.before, one.limit, one.known) for one in asked],
     )
-    return [_page(row, one.limit) for row, one in zip(found, asked, strict=True)]
+    return [
+        _page(row, one.limit) if units[one.unit] else UnitUnknown()
+        for row, one in zip(found, asked, strict=True)
+    ]
 
 
 def _page(row: PageRow | None, size: int) -> Rendered:

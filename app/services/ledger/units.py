@@ -3,7 +3,9 @@
 import re
 
 from app.core.db import Session
+from app.core.errors import Refusal
 from app.queries import ledger as queries
+from app.services.ledger.types import MINUTES, POINTS
 
 MAX_NAME = 40
 _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -11,6 +13,30 @@ _CODE = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
 class UnitInvalid(Exception):
     """A code or a name that a unit cannot have."""
+
+
+class UnitUnknown(Refusal):
+    code, status, title = "ledger.unit_unknown", 404, "No such unit"
+    zh, en = "没有这种积分", "There are no points of this name."
+
+
+# Units are opened and never changed: each is asked for once a process.
+_known: dict[str, int] = {"points": POINTS, "minutes": MINUTES}
+
+
+async def find_unit(tx: Session, code: str) -> int | None:
+    """Return a unit by its code."""
+    if code not in _known:
+        _known.update(await queries.units(tx))
+    return _known.get(code)
+
+
+async def unit_of(tx: Session, code: str) -> int:
+    """Return a unit by its code. Raises UnitUnknown."""
+    unit = await find_unit(tx, code)
+    if unit is None:
+        raise UnitUnknown
+    return unit
 
 
 async def open_unit(tx: Session, code: str, name: str) -> bool:

@@ -41,11 +41,22 @@ class Book:
         versions = self.versions(at, org_path)
         if not versions:
             raise PolicyMissing
+        return self._policy(versions)
+
+    def _policy(self, versions: Versions) -> Policy:
         if versions not in self._policies:
             document = PolicyDocument.model_validate(self.table(versions))
             unit_id = self._units[document.programme.unit]
             self._policies[versions] = Policy(versions[-1], unit_id, document)
         return self._policies[versions]
+
+    def programmes(self, at: datetime) -> list[Policy]:
+        """Return the programmes that are in force somewhere, one for each unit."""
+        codes = {entry.published.org_code for entry in self._entries.values()}
+        standing = [entry for code in codes if (entry := self._standing(code, at)) is not None]
+        versions = sorted(e.published.version for e in standing if is_whole(e.table))
+        policies = [self._policy((version,)) for version in versions]
+        return list({policy.unit_id: policy for policy in policies}.values())
 
     def versions(self, at: datetime, org_path: str) -> Versions:
         """Return the documents that hold at a place: a programme's, then what tightens it.

@@ -23,6 +23,7 @@ from app.services.redemptions.reservations import (
     expire,
     mine,
     overdue,
+    release_overdue,
     reserve,
 )
 
@@ -43,5 +44,6 @@ __all__ = [
     "mine",
     "overdue",
     "refund",
+    "release_overdue",
     "reserve",
 ]

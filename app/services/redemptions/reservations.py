@@ -22,6 +22,7 @@ from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, Redemp
 from app.services import cards, ledger, merchants, orgs, people, policies, rewards
 from app.services.ledger import AccountKey, Posting
 
+OVERDUE_AT_ONCE = 50
 # Crockford's base 32: no letter that looks like a digit. 40 bits.
 PICKUP_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PICKUP_LENGTH = 8
@@ -45,6 +46,7 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     InsufficientPoints, OutOfStock.
     """
     at = now()
+    await release_overdue(tx, person_id)  # or what is free would seem to be held
     reward = await rewards.get(tx, body.reward_id)
     org = await orgs.get(tx, reward.org_id)
     policy = await policies.in_force(tx, org.path, at)
@@ -105,11 +107,10 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
     at = now()
     if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
         raise RedemptionNotReserved
-    payee = (
-        AccountKey(merchant.org_id, Purpose.fund, redemption.unit_id)
-        if merchant.kind == MerchantKind.fund_counter
-        else AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
-    )
+    payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
+    if merchant.kind == MerchantKind.fund_counter:
+        policy = await policies.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+        payee = AccountKey(merchant.org_id, policy.fund, redemption.unit_id)
     await _settle(tx, redemption, RedemptionStatus.collected, at, staff_id, Kind.collect, payee)
     names = await people_queries.names(tx, [redemption.person_id])
     return CollectedOut(
@@ -122,9 +123,9 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
     )
 
 
-async def overdue(tx: Session, limit: int) -> list[UUID]:
-    """Return reservations that nobody collected in time."""
-    return await queries.overdue(tx, now(), limit)
+async def overdue(tx: Session, limit: int, *, person_id: UUID | None = None) -> list[UUID]:
+    """Return reservations that nobody collected in time, of one person or of all."""
+    return await queries.overdue(tx, now(), limit, person=person_id)
 
 
 async def expire(tx: Session, redemption_id: UUID) -> None:
@@ -132,6 +133,12 @@ async def expire(tx: Session, redemption_id: UUID) -> None:
     redemption = await queries.lock(tx, redemption_id)
     if redemption is not None and redemption.status == RedemptionStatus.reserved:
         await _give_back(tx, redemption, RedemptionStatus.expired, None)
+
+
+async def release_overdue(tx: Session, person_id: UUID) -> None:
+    """Give back what a person did not collect in time: before anybody reads the balance."""
+    for redemption_id in await overdue(tx, OVERDUE_AT_ONCE, person_id=person_id):
+        await expire(tx, redemption_id)
 
 
 async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[RedemptionOut]:

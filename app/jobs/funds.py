@@ -1,0 +1,36 @@
+"""What funds owe, and their months."""
+
+from app.core.clock import now
+from app.runtime import Runtime
+from app.services import funds
+
+BATCH = 200
+
+
+async def pay(runtime: Runtime) -> int:
+    """Pay awards that wait for their fund, so many a transaction; return how many."""
+    async with runtime.database.read() as tx:
+        owing = await funds.waiting(tx)
+    paid = 0
+    for fund in owing:
+        done = BATCH
+        while done == BATCH:
+            async with runtime.database.transaction() as tx:
+                done = await funds.pay_waiting(tx, fund, now(), BATCH)
+            paid += done
+    return paid
+
+
+async def write_months(runtime: Runtime) -> int:
+    """Close the months that are over, and bring the running one up to date; return how many.
+
+    Each is a transaction: a kill leaves whole months, and the next run goes on with the
+    oldest that is not closed.
+    """
+    at = now()
+    async with runtime.database.read() as tx:
+        months = await funds.months_to_write(tx, at)
+    for month in months:
+        async with runtime.database.transaction() as tx:
+            await funds.write_month(tx, month, at)
+    return len(months)

@@ -1,0 +1,88 @@
+"""SQL of what expires."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.core.db import Session
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredLot:
+    """A lot that holds something past its end, and whose it is."""
+
+    id: UUID
+    account_id: int
+    owner_id: UUID
+    unit_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """Points of a person that expire together."""
+
+    person_id: UUID
+    expires_at: datetime
+    points: int
+
+
+_EXPIRED = """
+SELECT l.id, l.account_id, a.owner_id, a.unit_id
+FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
+WHERE l.remaining > 0 AND l.expires_at <= :at
+ORDER BY l.expires_at, l.id LIMIT :limit
+"""
+
+_UNANNOUNCED = """
+SELECT a.owner_id AS person_id, l.expires_at, CAST(sum(l.remaining) AS bigint) AS points
+FROM ledger_lots l
+JOIN ledger_accounts a ON a.id = l.account_id AND a.unit_id = :unit
+JOIN people p ON p.id = a.owner_id
+WHERE l.remaining > 0 AND l.expires_at > :after AND l.expires_at <= :until
+  AND NOT EXISTS (SELECT FROM expiry_notices n
+                  WHERE n.person_id = a.owner_id AND n.unit_id = :unit
+                    AND n.expires_at = l.expires_at AND n.days <= :days)
+GROUP BY a.owner_id, l.expires_at
+ORDER BY l.expires_at, a.owner_id LIMIT :limit
+"""
+
+# Who inserts the row announces it: of two workers, one.
+_ANNOUNCE = """
+INSERT INTO expiry_notices (person_id, unit_id, expires_at, days)
+SELECT person_id, :unit, expires_at, :days
+FROM unnest(CAST(:people AS uuid[]), CAST(:ends AS timestamptz[])) AS k(person_id, expires_at)
+ORDER BY person_id, expires_at
+ON CONFLICT DO NOTHING
+RETURNING person_id, expires_at
+"""
+
+
+async def expired_lots(session: Session, at: datetime, limit: int) -> list[ExpiredLot]:
+    """Find lots past their end that still hold something, longest first."""
+    rows = await session.fetch(_EXPIRED, {"at": at, "limit": limit})
+    return [ExpiredLot(**row) for row in rows]
+
+
+async def unannounced(
+    session: Session, *, unit: int, days: int, after: datetime, until: datetime, limit: int
+) -> list[Expiring]:
+    """Find what expires in a window and was not announced ``days`` ahead, nor later."""
+    wanted = {"unit": unit, "days": days, "after": after, "until": until, "limit": limit}
+    return [Expiring(**row) for row in await session.fetch(_UNANNOUNCED, wanted)]
+
+
+async def announce(
+    session: Session, *, unit: int, days: int, expiring: Sequence[Expiring]
+) -> set[tuple[UUID, datetime]]:
+    """Note that it is announced; return what nobody else has announced meanwhile."""
+    rows = await session.fetch(
+        _ANNOUNCE,
+        {
+            "unit": unit,
+            "days": days,
+            "people": [one.person_id for one in expiring],
+            "ends": [one.expires_at for one in expiring],
+        },
+    )
+    return {(row.person_id, row.expires_at) for row in rows}

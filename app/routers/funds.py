@@ -1,0 +1,54 @@
+"""The 公益银行 of an organisation: what came in, and where its points are."""
+
+from typing import Annotated
+
+from fastapi import Query, Response
+
+from app.access import ADMINISTRATOR, ANYONE, allow
+from app.core.ids import PathId
+from app.core.routes import Router
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.once import KEY_REFUSALS
+from app.schemas.base import Page
+from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
+from app.services import funds
+from app.services.orgs import OrgNotFound
+
+router = Router(tags=["funds"])
+
+
+@router.get("/orgs/{org_id}/fund", operation_id="getFund", **allow(ANYONE, OrgNotFound))
+async def get_fund(
+    org_id: PathId,
+    tx: Reader,
+    month: Annotated[str | None, Query(pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$")] = None,
+    subtree: bool = False,
+) -> FundOut:
+    """Return the public figures at the end of a month, of the running one until a moment ago."""
+    return await funds.figures(tx, org_id, month, subtree=subtree)
+
+
+@router.get(
+    "/orgs/{org_id}/fund/receipts",
+    operation_id="listFundReceipts",
+    **allow(ANYONE, OrgNotFound),
+)
+async def list_fund_receipts(
+    org_id: PathId, tx: Reader, cursor: CursorQuery = None, limit: LimitQuery = 20
+) -> Page[ReceiptOut]:
+    """Return donations and budgets, newest first."""
+    return await funds.receipts(tx, org_id, cursor, limit)
+
+
+@router.post(
+    "/orgs/{org_id}/fund/receipts",
+    status_code=201,
+    operation_id="receiveIntoFund",
+    response_model=ReceiptOut,
+    **allow(ADMINISTRATOR, OrgNotFound, *KEY_REFUSALS, body=True),
+)
+async def receive_into_fund(
+    org_id: PathId, body: ReceiptIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
+) -> Response:
+    """Enter a donation or a budget; awards that wait for it are paid, oldest first."""
+    return await once.run(tx, 201, lambda: funds.receive(tx, person_id, org_id, body))

@@ -1,0 +1,190 @@
+"""Funds (公益银行): what comes in, who waits for it, and the figures that everybody may see."""
+
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from app.core.clock import local_date, midnight, month_start, now
+from app.core.db import Session
+from app.core.errors import Invalid
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.core.pages import decode_cursor
+from app.models.awards import Award, AwardState
+from app.models.funds import FundReceipt, ReceiptKind
+from app.models.ledger import Kind, Purpose
+from app.models.people import Role
+from app.queries import funds as queries
+from app.queries.funds import Waiting
+from app.schemas.base import Page, page_of
+from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
+from app.services import ledger, orgs, people, policies
+from app.services.awards.postings import Debts, debt_of
+from app.services.ledger import MINUTES, AccountKey, Posting
+from app.services.policies import Policy
+
+WORDS = {ReceiptKind.donation: "捐赠", ReceiptKind.budget: "预算拨入"}
+# A transaction that began before the end of a month is over by then.
+CLOSING_GRACE = timedelta(minutes=5)
+
+
+async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> ReceiptOut:
+    """Enter a donation or a budget. Raises OrgNotFound, Forbidden."""
+    org = await orgs.get(tx, org_id)
+    await people.require_role(tx, caller, [Role.administrator], org.path)
+    at = now()
+    policy = await policies.in_force(tx, org.path, at)
+    receipt = FundReceipt(
+        id=new_id(),
+        org_id=org_id,
+        unit_id=policy.unit_id,
+        kind=body.kind,
+        points=body.points,
+        giver=body.giver,
+        note=body.note or "",
+        entered_by=caller,
+        created_at=at,
+    )
+    await queries.insert_receipt(tx, receipt)
+    posting = Posting(
+        id=receipt.id,
+        payer=AccountKey(org_id, Purpose.income, policy.unit_id),
+        payee=AccountKey(org_id, policy.fund, policy.unit_id),
+        amount=body.points,
+        kind=Kind(body.kind.value),
+        reason=f"{WORDS[body.kind]}：{body.giver}",
+        reference=f"receipt:{receipt.id}",
+        source_type="receipt",
+        source_id=receipt.id,
+        org_id=org_id,
+    )
+    single(await ledger.post(tx, [posting], at))
+    return ReceiptOut.model_validate(receipt)
+
+
+async def receipts(tx: Session, org_id: UUID, cursor: str | None, limit: int) -> Page[ReceiptOut]:
+    """Return what a fund got, newest first. Raises OrgNotFound."""
+    await orgs.get(tx, org_id)
+    key = decode_cursor(cursor, UUID)
+    rows = await queries.receipts(tx, org_id, before=key[0] if key else None, limit=limit + 1)
+    return page_of(rows, limit, ReceiptOut.model_validate, lambda row: (row.id,))
+
+
+async def figures(tx: Session, org_id: UUID, month: str | None, *, subtree: bool) -> FundOut:
+    """Return an organisation's figures, or its subtree's, at the end of a month (YYYY-MM).
+
+    Raises OrgNotFound, Invalid.
+    """
+    org = await orgs.get(tx, org_id)
+    first = _month(month) if month is not None else local_date(now()).replace(day=1)
+    policy = await policies.in_force(tx, org.path)
+    row = await queries.public(tx, org.path, policy.unit_id, first, subtree=subtree)
+    return FundOut(
+        **{name: row[name] for name in queries.FIGURES},
+        month=f"{first:%Y-%m}",
+        as_of=row.as_of,
+        is_closed=bool(row.is_closed),
+    )
+
+
+def _month(month: str) -> date:
+    try:
+        return date.fromisoformat(f"{month}-01")
+    except ValueError:
+        raise Invalid(fields=[{"field": "query.month", "msg": "expected YYYY-MM"}]) from None
+
+
+async def waiting(tx: Session) -> list[Waiting]:
+    """Return the funds that owe awards."""
+    return await queries.waiting(tx)
+
+
+async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> int:
+    """Pay awards that wait for a fund, oldest first, as far as it lasts; return how many.
+
+    Nobody is paid before somebody who waits longer. An award goes on from where it stopped:
+    to its reviewers, its hours of waiting, or to the person.
+    """
+    awards = await queries.lock_waiting(tx, fund.org_id, fund.unit_id, limit)
+    if not awards:
+        return 0
+    policy = await policies.in_force(tx, fund.org_path, at)
+    payer = AccountKey(fund.org_id, policy.fund, fund.unit_id)
+    locked = await ledger.lock(
+        tx,
+        [payer, *(_payee(award) for award in awards)],
+        optional=[debt_of(award.person_id, award.unit_id) for award in awards],
+    )
+    left = locked[payer].balance
+    debts = Debts(locked)
+    postings, states = list[Posting](), dict[UUID, AwardState]()
+    for award in awards:
+        if policy.fund is Purpose.budget and award.points > left:
+            break
+        left -= award.points
+        states[award.id] = _next_state(award)
+        if award.points:
+            postings.append(_posting(award, payer, policy, at))
+        if states[award.id] is AwardState.available:
+            postings += debts.repay(award)
+    for outcome in await ledger.post(tx, postings, at, locked):
+        single([outcome])
+    await queries.pay(tx, states)
+    return len(states)
+
+
+def _next_state(award: Award) -> AwardState:
+    if award.reviews_needed:
+        return AwardState.pending
+    if award.release_at is None:
+        return AwardState.available
+    return AwardState.notice if award.notice_days else AwardState.pending
+
+
+def _payee(award: Award) -> AccountKey:
+    available = _next_state(award) is AwardState.available
+    purpose = Purpose.available if available else Purpose.pending
+    return AccountKey(award.person_id, purpose, award.unit_id)
+
+
+def _posting(award: Award, payer: AccountKey, policy: Policy, at: datetime) -> Posting:
+    payee = _payee(award)
+    return Posting(
+        id=award.id,
+        payer=payer,
+        payee=payee,
+        amount=award.points,
+        kind=Kind.award,
+        reason=award.title,
+        reference=award.reference,
+        source_type="award",
+        source_id=award.id,
+        org_id=award.org_id,
+        expires_at=policy.lot_expiry(at) if payee.purpose is Purpose.available else None,
+    )
+
+
+async def months_to_write(tx: Session, at: datetime) -> list[date]:
+    """Return the first days of the months that are not closed, the running one last.
+
+    A month without a transfer has no row, and is looked at again: that costs next to nothing.
+    """
+    month = await queries.first_unclosed(tx)
+    months = []
+    while month is not None and midnight(month) <= at:
+        months.append(month)
+        month = local_date(_end(month))
+    return months
+
+
+async def write_month(tx: Session, month: date, at: datetime) -> None:
+    """Write the figures of a month; one that is over is closed by it, for ever."""
+    end = _end(month)
+    is_over = at >= end + CLOSING_GRACE
+    moved = await queries.month_of_transfers(tx, midnight(month), min(end, at), hours=MINUTES)
+    await queries.write_month(
+        tx, month, moved, as_of=min(end, at), closed_at=at if is_over else None
+    )
+
+
+def _end(month: date) -> datetime:
+    return month_start(month.year, month.month, plus=1)

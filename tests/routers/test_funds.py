@@ -1,0 +1,220 @@
+"""The 公益银行: what comes in, who waits for it, and the figures that everybody may see."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import httpx
+from sqlalchemy import text
+
+from app.jobs import funds
+from app.models.ledger import Purpose
+from app.models.merchants import MerchantKind
+from app.models.orgs import Org
+from app.runtime import Runtime
+from app.services import policies
+from tests.factories.activities import current_code, make_attended
+from tests.factories.awards import approve, end_notices, propose, reject
+from tests.factories.http import assert_refused, keyed
+from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.orgs import make_org
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_people,
+    make_person,
+)
+from tests.factories.rewards import make_counter, make_reward
+
+API = "/api/v1"
+
+
+async def make_limited(runtime: Runtime) -> Org:
+    """Make an organisation whose 公益银行 issues only what came in."""
+    org = await make_org(runtime)
+    async with runtime.database.transaction() as tx:
+        await policies.publish(tx, "[fund]\nlimited = true\n", org=org)
+    return org
+
+
+async def give_to(
+    api: httpx.AsyncClient, runtime: Runtime, org: Org, points: int, kind: str = "donation"
+) -> httpx.Response:
+    return await api.post(
+        f"{API}/orgs/{org.id}/fund/receipts",
+        headers=keyed(await make_administrator(runtime, org.id)),
+        json={"kind": kind, "points": points, "giver": "爱心企业", "note": "重阳节"},
+    )
+
+
+async def check_in(
+    api: httpx.AsyncClient, runtime: Runtime, org: Org, *people: TestPerson
+) -> list[dict[str, Any]]:
+    """Let people attend two hours of service: 4 points each."""
+    results = []
+    for person in people:
+        activity = await make_attended(runtime, person, org=org, hours=2)
+        code = {"code": current_code(runtime, activity)}
+        response = await api.post(f"{API}/checkins", headers=person.headers, json=code)
+        assert response.status_code == 201, response.text
+        results.append(response.json())
+    return results
+
+
+async def states(runtime: Runtime, people: Sequence[TestPerson]) -> list[str]:
+    async with runtime.database.read() as tx:
+        query = text("SELECT person_id, state FROM awards WHERE person_id = ANY(:people)")
+        rows = (await tx.execute(query, {"people": [one.id for one in people]})).all()
+    by_person = {row.person_id: row.state for row in rows}
+    return [by_person[one.id] for one in people]
+
+
+async def test_a_limited_fund_pays_what_came_in_oldest_first(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, people = await make_limited(runtime), await make_people(runtime, 4)
+
+    results = await check_in(api, runtime, org, *people)
+
+    assert [one["award"]["state"] for one in results] == ["pending_budget"] * 4
+    assert {one["points"]["available"] for one in results} == {0}
+    assert (await give_to(api, runtime, org, 9)).status_code == 201
+    await funds.pay(runtime)
+    waiting = ["available"] * 2 + ["pending_budget"] * 2
+    assert await states(runtime, people) == waiting
+    assert await balance(runtime, org.id, Purpose.budget) == 1
+    await give_to(api, runtime, org, 7, kind="budget")
+    await funds.pay(runtime)
+    assert await states(runtime, people) == ["available"] * 4
+    assert [await balance(runtime, person.id) for person in people] == [4] * 4
+    await assert_ledger_verifies(runtime)
+
+
+async def test_hours_count_while_points_wait(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_limited(runtime), await make_person(runtime)
+    await check_in(api, runtime, org, person)
+
+    waiting = (await api.get(f"{API}/me/points", headers=person.headers)).json()
+    await give_to(api, runtime, org, 4)
+    await funds.pay(runtime)
+    paid = (await api.get(f"{API}/me/points", headers=person.headers)).json()
+
+    assert (waiting["available"], waiting["minutes"]) == (0, 120)
+    assert (paid["available"], paid["minutes"]) == (4, 120)
+
+
+async def test_nobody_overtakes_who_waits(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Two points are there, the first waits for four: who comes later for one waits too."""
+    org, (first, later) = await make_limited(runtime), await make_people(runtime, 2)
+    await check_in(api, runtime, org, first)
+    await give_to(api, runtime, org, 2)
+    activity = await make_attended(runtime, later, org=org, rule_key="activity_checkin")
+    code = {"code": current_code(runtime, activity)}
+
+    result = (await api.post(f"{API}/checkins", headers=later.headers, json=code)).json()
+    await funds.pay(runtime)
+
+    assert (result["award"]["points"], result["award"]["state"]) == (1, "pending_budget")
+    assert await states(runtime, [first, later]) == ["pending_budget"] * 2
+    await give_to(api, runtime, org, 2)
+    await funds.pay(runtime)
+    assert await states(runtime, [first, later]) == ["available", "pending_budget"]
+
+
+async def test_a_paid_award_goes_on_to_its_reviewers(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_limited(runtime), await make_person(runtime)
+    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    award = (await propose(api, organizer, org, person))[0]
+    assert award["state"] == "pending_budget"
+    assert_refused(await approve(api, reviewer, award), 409, "awards.not_pending")
+
+    await give_to(api, runtime, org, 15)
+    await funds.pay(runtime)
+
+    assert await balance(runtime, person.id, Purpose.pending) == 15
+    assert (await approve(api, reviewer, award)).json()["state"] == "notice"
+    await end_notices(runtime)
+    assert await balance(runtime, person.id) == 15
+
+
+async def test_an_award_that_waits_for_money_can_be_rejected(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_limited(runtime), await make_person(runtime)
+    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    award = (await propose(api, organizer, org, person))[0]
+
+    response = await reject(api, reviewer, award)
+
+    assert (response.status_code, response.json()["state"]) == (200, "rejected")
+    await give_to(api, runtime, org, 15)
+    await funds.pay(runtime)
+    assert await balance(runtime, org.id, Purpose.budget) == 15
+
+
+async def test_what_people_redeem_flows_back(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, (first, second) = await make_limited(runtime), await make_people(runtime, 2)
+    counter = await make_counter(runtime, kind=MerchantKind.fund_counter, org=org)
+    reward = await make_reward(runtime, counter, points=4)
+    await give_to(api, runtime, org, 4)
+    await check_in(api, runtime, org, first, second)
+    body = {"reward_id": str(reward.id), "quantity": 1}
+    made = await api.post(f"{API}/redemptions", headers=keyed(first), json=body)
+
+    collected = await api.post(
+        f"{API}/merchant/redemptions/collect",
+        headers=keyed(counter.staff),
+        json={"pickup_code": made.json()["pickup_code"]},
+    )
+    await funds.pay(runtime)
+
+    assert collected.status_code == 200, collected.text
+    assert await states(runtime, [first, second]) == ["available"] * 2
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_unlimited_fund_pays_without_money(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    (result,) = await check_in(api, runtime, org, person)
+    assert result["award"]["state"] == "available"
+
+
+async def test_only_an_administrator_enters_what_came_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    body = {"kind": "donation", "points": 5, "giver": "甲"}
+    path = f"{API}/orgs/{org.id}/fund/receipts"
+    for caller in (
+        await make_person(runtime),
+        await make_organizer(runtime, org.id),
+        await make_administrator(runtime, (await make_org(runtime)).id),
+    ):
+        refused = await api.post(path, headers=keyed(caller), json=body)
+        assert_refused(refused, 403, "auth.forbidden")
+    for points in (0, -5, 1.5, "5", 10**12):
+        wrong = await api.post(
+            path,
+            headers=keyed(await make_administrator(runtime, org.id)),
+            json=body | {"points": points},
+        )
+        assert_refused(wrong, 422, "request.invalid")
+    assert (await api.get(path)).json()["items"] == []
+
+
+async def test_everybody_sees_what_came_in(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    await give_to(api, runtime, org, 5)
+    await give_to(api, runtime, org, 6, kind="budget")
+
+    page = (await api.get(f"{API}/orgs/{org.id}/fund/receipts", params={"limit": 1})).json()
+    query = {"limit": 1, "cursor": page["next_cursor"]}
+    rest = (await api.get(f"{API}/orgs/{org.id}/fund/receipts", params=query)).json()
+
+    shown = [(one["kind"], one["points"], one["giver"]) for one in page["items"] + rest["items"]]
+    assert shown == [("budget", 6, "爱心企业"), ("donation", 5, "爱心企业")]
+    assert rest["next_cursor"] is None
