@@ -17,7 +17,7 @@ from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
 from app.core.redis import RedisDown
 from app.core.settings import Settings
-from app.jobs import awards, expiry, funds, leaderboards, outbox
+from app.jobs import awards, expiry, funds, leaderboards, outbox, seals
 from app.runtime import Runtime, open_runtime
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ def jobs() -> list[Job]:
         Job("expire-reservations", expiry.expire_reservations, 30),
         Job("expire-lots", expiry.expire_lots, 60),
         Job("announce-expiry", expiry.announce, 3600),
+        Job("seal-days", seals.seal, 60),
         Job("forget", expiry.forget, 3600),
     ]
 

@@ -9,12 +9,21 @@ The posting statement locks the accounts that it names, and ``ledger verify`` ch
 every reference.
 """
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Identity, Index, UniqueConstraint, text
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Identity,
+    Index,
+    LargeBinary,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.types import UserDefinedType
 from sqlmodel import Field, SQLModel
 
@@ -183,6 +192,37 @@ class Lot(SQLModel, table=True):
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
     expires_at: datetime = Field(sa_type=Timestamp)
     org_id: UUID
+
+
+class Seal(SQLModel, table=True):
+    """A Shanghai day under one hash, chained to the day before. Written once."""
+
+    __tablename__ = "ledger_seals"
+    __table_args__ = (
+        CheckConstraint(
+            "length(root) = 32 AND length(previous) = 32 AND length(seal) = 32", name="hashes"
+        ),
+    )
+
+    day: date = Field(primary_key=True)
+    leaves: int = Field(sa_column=Column(BigInteger, nullable=False))
+    root: bytes
+    previous: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    seal: bytes
+    sealed_at: datetime = created_at_field()
+
+
+class SealNode(SQLModel, table=True):
+    """A node of a day's tree above its leaves, and the first leaf under it."""
+
+    __tablename__ = "ledger_seal_nodes"
+
+    day: date = Field(primary_key=True)
+    level: int = Field(primary_key=True)
+    n: int = Field(sa_column=Column(BigInteger, primary_key=True))
+    node: bytes
+    side: int
+    first_id: UUID
 
 
 class ExpiryNotice(SQLModel, table=True):

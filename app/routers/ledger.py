@@ -2,24 +2,38 @@
 
 from typing import Annotated
 
-from fastapi import Query, Request, Response
+from fastapi import Path, Query, Request, Response
 
-from app.access import ADMINISTRATOR, RESIDENT, allow, person_of, runtime_of
+from app.access import ADMINISTRATOR, ANYONE, RESIDENT, allow, person_of, runtime_of
 from app.core.clock import now
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, known_tag, rendered
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Tx
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
 from app.once import KEY_REFUSALS
 from app.schemas.base import Page
-from app.schemas.ledger import EntryOut, PointsOut, ReversalIn, ReversalOut
+from app.schemas.ledger import (
+    EntryOut,
+    PointsOut,
+    ProofOut,
+    ReversalIn,
+    ReversalOut,
+    SealOut,
+)
 from app.services import awards, ledger, redemptions
 from app.services.awards import NotReversible, TransferNotFound
-from app.services.ledger import AlreadySettled, InsufficientPoints, UnitUnknown
+from app.services.ledger import (
+    AlreadySettled,
+    EntryNotFound,
+    InsufficientPoints,
+    NotSealedYet,
+    UnitUnknown,
+)
 
 router = Router(tags=["ledger"])
 
 
+MAX_NUMBER = 2**62
 # Which points: those of another county's programme have another name.
 UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
@@ -54,6 +68,29 @@ async def list_my_point_entries(
     """Return the passbook of available points, newest first."""
     question = ledger.page_of(person_of(request), unit, cursor, limit, known_tag(request))
     return rendered(request, single([await runtime_of(request).passbooks.submit(question)]))
+
+
+@router.get(
+    "/me/points/entries/{number}/proof",
+    operation_id="proveMyPointEntry",
+    **allow(RESIDENT, UnitUnknown, EntryNotFound, NotSealedYet),
+)
+async def prove_my_point_entry(
+    number: Annotated[int, Path(ge=1, le=MAX_NUMBER)],
+    tx: Reader,
+    person_id: CurrentPerson,
+    unit: UnitQuery = "points",
+) -> ProofOut:
+    """Return the path from an entry to the published seal of its day."""
+    return await ledger.proof(tx, person_id, await ledger.unit_of(tx, unit), number)
+
+
+@router.get("/ledger/seals", operation_id="listSeals", **allow(ANYONE))
+async def list_seals(
+    tx: Reader, cursor: CursorQuery = None, limit: LimitQuery = 20
+) -> Page[SealOut]:
+    """Return the seals of the days, newest first. Keep them: they bind what was before."""
+    return await ledger.seals(tx, cursor, limit)
 
 
 @router.post(

@@ -1,6 +1,6 @@
 """Wire shapes of the passbook and of balances. Amounts are whole points."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -45,6 +45,34 @@ class EntryOut(Out):
     reason: str
     source: Source
     created_at: datetime
+
+
+class SealOut(Out):
+    """A day's seal: SHA-256 hashes in hexadecimal. ``seal`` is of the previous seal and this day.
+
+    docs/check_proof.py says how they are made.
+    """
+
+    day: date
+    leaves: int
+    root: str
+    previous: str
+    seal: str
+
+
+class ProofLevel(Out):
+    """Up to 64 hashes of a level, and which of them is the one that is proven."""
+
+    place: int
+    nodes: list[str]
+
+
+class ProofOut(Out):
+    """The sealed text of an entry and the path from it to the root of its day."""
+
+    entry: str
+    path: list[ProofLevel]
+    sealed: SealOut
 
 
 class ReversalIn(In):

@@ -46,6 +46,8 @@ TABLE = {
     "GET /api/v1/orgs/{org_id}/fund": "anyone",
     "GET /api/v1/orgs/{org_id}/fund/receipts": "anyone",
     "POST /api/v1/orgs/{org_id}/fund/receipts": "administrator",
+    "GET /api/v1/me/points/entries/{number}/proof": "person",
+    "GET /api/v1/ledger/seals": "anyone",
     "GET /api/v1/me/card": "person",
     "GET /api/v1/me/card/code": "person",
     "GET /api/v1/rewards": "anyone",

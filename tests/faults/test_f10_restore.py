@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,8 +16,10 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
+from app.core.clock import now
 from app.core.embedded.places import postgres_program
 from app.core.settings import Settings
+from app.jobs import seals
 from app.runtime import Runtime, open_runtime
 from tests.engines import SECRET
 from tests.factories.ledger import give_points
@@ -65,7 +67,10 @@ async def archived(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ar
         transfers, moments = {}, {}
         async with open_runtime(settings_of(lost)) as runtime:
             for group in GROUPS:
-                transfers[group] = await post_group(runtime)
+                # The first are of the day before yesterday, which is sealed: so are the seals.
+                ago = timedelta(days=2 if group == GROUPS[0] else 0)
+                transfers[group] = await post_group(runtime, now() - ago)
+                assert await seals.seal(runtime) == (2 if ago else 0)
                 moments[group] = await lost.value("SELECT clock_timestamp()")
                 if group == GROUPS[0]:
                     backup.copy(lost, "--wal-method=none")
@@ -86,11 +91,11 @@ def settings_of(cluster: Cluster) -> Settings:
     )
 
 
-async def post_group(runtime: Runtime) -> set[str]:
+async def post_group(runtime: Runtime, at: datetime) -> set[str]:
     """Post transfers, one transaction each, to a few people; return their ids."""
     people = [uuid4() for _ in range(4)]
     return {
-        str(await give_points(runtime, people[number % 4], number + 1))
+        str(await give_points(runtime, people[number % 4], number + 1, at=at))
         for number in range(GROUP_SIZE)
     }
 
@@ -152,11 +157,10 @@ async def test_it_comes_back_as_it_was_at_the_moment_and_verifies(
         found, expected = await transfers_of(copy), archived.until(target)
         assert found == expected
         assert len(expected) == 2 * GROUP_SIZE
-        # Seals of the days, once there are any, are recomputed by the same command.
         status, said = verified(copy)
         assert (status, "The ledger verifies." in said) == (0, True), said
         async with open_runtime(settings_of(copy)) as runtime:
-            await post_group(runtime)  # and life goes on
+            await post_group(runtime, now())  # and life goes on
         assert verified(copy)[0] == 0
     missing, later = len(expected - found), len(found - expected)
     measured(
@@ -188,6 +192,19 @@ async def test_a_restored_copy_with_a_changed_balance_does_not_verify(archived: 
         status, said = verified(copy)
         assert status == 1, said
         assert re.search(rf"account\s+{account}\b", said), said
+
+
+async def test_a_restored_copy_with_a_changed_reason_breaks_its_seal(archived: Archived) -> None:
+    """Balances and numbers are right: only the seal of the day tells."""
+    with restored_files(archived, "reworded") as copy:
+        await recover(copy, archived.archive, archived.moments["before the target"])
+        await copy.value(
+            "UPDATE ledger_transfers SET reason = '别的' WHERE id = CAST($1 AS uuid) RETURNING id",
+            min(archived.transfers["before the backup"]),
+        )
+        status, said = verified(copy)
+        assert status == 1, said
+        assert "seal of" in said
 
 
 async def test_without_the_archive_nothing_pretends_to_be_restored(archived: Archived) -> None:

@@ -119,6 +119,11 @@ async def _list_entries(world: World) -> Ask:
     return Ask()
 
 
+async def _proof(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask({"number": "1"})
+
+
 async def _transfer(world: World) -> Ask:
     given = await give_award(world.runtime, world.alice, world.home, points=1)
     return Ask({"transfer_id": str(given)}, REASON)
@@ -226,6 +231,7 @@ MAKERS: dict[str, Maker] = {
     "listMySignups": _list_signups,
     "checkIn": _check_in,
     "listMyPointEntries": _list_entries,
+    "proveMyPointEntry": _proof,
     "reverseTransfer": _transfer,
     "proposeAwards": _propose,
     "approveAward": _award,

@@ -44,6 +44,8 @@ listMySignups           401    200+  200  200     200   200     200    200     2
 checkIn                 401    201+  403  403     403   403     403    403     403   403  403=checkins.not_signed_up
 getMyPoints             401    200   200  200     200   200     200    200     200   200
 listMyPointEntries      401    200+  200  200     200   200     200    200     200   200
+proveMyPointEntry       401    409   409  409     409   409     409    409     409   409  409=ledger.not_sealed_yet
+listSeals               200    200   200  200     200   200     200    200     200   200
 reverseTransfer         401    403   403  403     403   403     403    403     201+  404  404=ledger.transfer_not_found
 proposeAwards           401    403   403  403     403   403     201+   403     201+  403
 approveAward            401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found

@@ -148,6 +148,10 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:unit_id AS int[]),
     CAST(:created_at AS timestamptz[]))
 """
 
+_ACCOUNT_ID = """
+SELECT id FROM ledger_accounts WHERE owner_id = :owner AND purpose = :purpose AND unit_id = :unit
+"""
+
 _FIND_ACCOUNT = "SELECT owner_id, purpose, unit_id FROM ledger_accounts WHERE id = :id"
 
 _FIND_TRANSFER = text(f"""
@@ -265,6 +269,11 @@ async def find_transfer(session: Session, transfer_id: UUID) -> TransferRow | No
 async def find_account(session: Session, account_id: int) -> Row:
     """Read owner, purpose and unit of an account that exists."""
     return (await session.fetch(_FIND_ACCOUNT, {"id": account_id}))[0]
+
+
+async def account_id(session: Session, owner: UUID, purpose: str, unit: int) -> int | None:
+    rows = await session.fetch(_ACCOUNT_ID, {"owner": owner, "purpose": purpose, "unit": unit})
+    return rows[0].id if rows else None
 
 
 def _key_arrays(keys: Sequence[tuple[UUID, str, int]]) -> dict[str, list[Any]]:

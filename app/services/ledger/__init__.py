@@ -7,6 +7,14 @@ It knows no activity and no reward: callers pass a reason and a source reference
 from app.services.ledger.expiry import announce_expiry, expire_lots
 from app.services.ledger.passbook import PageOf, page_of, pages, summary
 from app.services.ledger.post import Locked, key_of, lock, post, spendable
+from app.services.ledger.seals import (
+    EntryNotFound,
+    NotSealedYet,
+    days_to_seal,
+    proof,
+    seal_day,
+    seals,
+)
 from app.services.ledger.types import (
     MINUTES,
     POINTS,
@@ -27,8 +35,10 @@ __all__ = [
     "AccountKey",
     "AlreadySettled",
     "Difference",
+    "EntryNotFound",
     "InsufficientPoints",
     "Locked",
+    "NotSealedYet",
     "Outcome",
     "PageOf",
     "Posted",
@@ -38,6 +48,7 @@ __all__ = [
     "UnitInvalid",
     "UnitUnknown",
     "announce_expiry",
+    "days_to_seal",
     "expire_lots",
     "key_of",
     "lock",
@@ -45,6 +56,9 @@ __all__ = [
     "page_of",
     "pages",
     "post",
+    "proof",
+    "seal_day",
+    "seals",
     "spendable",
     "summary",
     "unit_of",

@@ -1,4 +1,4 @@
-"""Verification: recompute every balance, number and lot, and say what differs."""
+"""Verification: recompute every balance, number, lot and seal, and say what differs."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from typing import Any
 
 from app.core.db import Session
 from app.queries import ledger as queries
+from app.services.ledger.seals import broken_seals
 
 
 @dataclass(frozen=True)
@@ -39,4 +40,8 @@ async def verify(tx: Session, progress: Callable[[str], None] = lambda _: None) 
             Difference(check.name, subject, expected, actual)
             for subject, expected, actual in await queries.differences(tx, check)
         ]
-    return Report(rows=rows, checks=len(queries.CHECKS), differences=found)
+    found += [
+        Difference("seals: each day's tree and the chain of days", where, expected, actual)
+        for where, expected, actual in await broken_seals(tx, progress)
+    ]
+    return Report(rows=rows, checks=len(queries.CHECKS) + 1, differences=found)

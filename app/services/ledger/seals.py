@@ -1,0 +1,140 @@
+"""Seals: every day's entries under one hash, chained to the day before, for anybody to check.
+
+``proof`` gives a resident the path from an entry to the published root of its day;
+docs/check_proof.py checks it with nothing but Python.
+"""
+
+import hashlib
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from app.core.clock import local_date, midnight
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.core.pages import decode_cursor
+from app.models.ledger import Purpose
+from app.queries import ledger as queries
+from app.queries.ledger import ARITY, LEVELS, Sealed
+from app.schemas.base import Page, page_of
+from app.schemas.ledger import ProofLevel, ProofOut, SealOut
+
+# A transaction that began before midnight is over by then; so is a clock that lags.
+GRACE = timedelta(minutes=5)
+GENESIS = bytes(32)
+EMPTY = hashlib.sha256(b"").digest()
+A_DAY = timedelta(days=1)
+
+
+class EntryNotFound(Refusal):
+    code, status, title = "ledger.entry_not_found", 404, "No such entry"
+    zh, en = "存折中没有这一笔", "Your passbook has no entry of this number."
+
+
+class NotSealedYet(Refusal):
+    code, status, title = "ledger.not_sealed_yet", 409, "Not sealed yet"
+    zh, en = "该日账目将在次日封存", "The day of this entry is sealed after it is over."
+
+
+async def days_to_seal(tx: Session, at: datetime) -> list[date]:
+    """Return the days that are over and not sealed, oldest first; no day is left out."""
+    last = await queries.last_seal(tx)
+    day = last.day + A_DAY if last else await queries.first_day(tx)
+    days = []
+    while day is not None and _bounds(day)[1] + GRACE <= at:
+        days.append(day)
+        day += A_DAY
+    return days
+
+
+async def seal_day(tx: Session, day: date) -> bool:
+    """Seal a day that is over; False if somebody else did. In the order of days."""
+    last = await queries.last_seal(tx)
+    if last is not None and last.day >= day:
+        return False
+    assert last is None or last.day == day - A_DAY, "no day is left out"
+    made = await queries.seal_nodes(tx, day, *_bounds(day))
+    root, leaves = made or (EMPTY, 0)
+    previous = last.seal if last else GENESIS
+    sealed = Sealed(day, leaves, root, previous, seal_hash(previous, day, leaves, root))
+    return await queries.insert_seal(tx, sealed)
+
+
+def seal_hash(previous: bytes, day: date, leaves: int, root: bytes) -> bytes:
+    """Chain a day to the one before: the hash of its seal, this date, the leaves and the root."""
+    return hashlib.sha256(b"\x02" + previous + f"{day}|{leaves}|".encode() + root).digest()
+
+
+async def seals(tx: Session, cursor: str | None, limit: int) -> Page[SealOut]:
+    """Return published seals, newest first."""
+    key = decode_cursor(cursor, date)
+    rows = await queries.seals(tx, key[0] if key else None, limit + 1)
+    return page_of(rows, limit, _shown, lambda one: (one.day,))
+
+
+async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOut:
+    """Return the path from an entry of the person's passbook to the root of its day.
+
+    Raises EntryNotFound, NotSealedYet.
+    """
+    account = await queries.account_id(tx, person_id, Purpose.available, unit)
+    entry = await queries.sealed_entry(tx, account, number) if account is not None else None
+    if entry is None:
+        raise EntryNotFound
+    day = local_date(entry.created_at)
+    sealed = await queries.seal_of(tx, day)
+    if sealed is None:
+        raise NotSealedYet
+    n, leaves = await queries.leaves_around(tx, day, *_bounds(day), entry.side, entry.id)
+    place = [(side, transfer) for side, transfer, _ in leaves].index((entry.side, entry.id))
+    path = [_level(place, [node for _, _, node in leaves])]
+    for level in range(1, LEVELS):
+        nodes = await queries.nodes_around(tx, day, level, n // ARITY)
+        path.append(_level(n % ARITY, nodes))
+        n //= ARITY
+    return ProofOut(entry=entry.text, path=path, sealed=_shown(sealed))
+
+
+def _level(place: int, nodes: list[bytes]) -> ProofLevel:
+    return ProofLevel(place=place, nodes=[node.hex() for node in nodes])
+
+
+def _shown(sealed: Sealed) -> SealOut:
+    return SealOut(
+        day=sealed.day,
+        leaves=sealed.leaves,
+        root=sealed.root.hex(),
+        previous=sealed.previous.hex(),
+        seal=sealed.seal.hex(),
+    )
+
+
+def _bounds(day: date) -> tuple[datetime, datetime]:
+    """Return the first instant of a Shanghai day and of the next."""
+    return midnight(day), midnight(day + A_DAY)
+
+
+async def broken_seals(tx: Session, progress: Callable[[str], None]) -> list[tuple[str, str, str]]:
+    """Recompute every sealed day and the chain; return (where, expected, found)."""
+    found: list[tuple[str, str, str]] = []
+    previous, expected_day = GENESIS, None
+    for one in await queries.chain(tx):
+        progress(f"seal of {one.day}")
+        where = f"seal of {one.day}"
+        if expected_day is not None and one.day != expected_day:
+            found.append((where, f"the day after {expected_day - A_DAY}", str(one.day)))
+        if one.previous != previous:
+            found.append((where, previous.hex(), one.previous.hex()))
+        correct = seal_hash(one.previous, one.day, one.leaves, one.root)
+        if one.seal != correct:
+            found.append((where, correct.hex(), one.seal.hex()))
+        tree = await queries.different_nodes(tx, one.day, *_bounds(one.day))
+        found += [
+            (where, "the tree of that day's entries", f"node {n} of level {level} differs")
+            for level, n in tree
+        ]
+        top = await queries.nodes_around(tx, one.day, LEVELS, 0)
+        if (top[0] if top else EMPTY) != one.root:
+            found.append((where, "the root of its tree", one.root.hex()))
+        previous, expected_day = one.seal, one.day + A_DAY
+    return found

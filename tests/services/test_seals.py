@@ -1,0 +1,237 @@
+"""Seals: what is sealed cannot be changed unseen, and anybody can check an entry of theirs."""
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from app.core.clock import local_date, midnight, now
+from app.core.embedded import Engines
+from app.core.embedded.databases import connect
+from app.jobs import seals as job
+from app.queries.ledger import ARITY
+from app.runtime import Runtime
+from app.services import ledger
+from tests.conftest import ScratchFactory
+from tests.factories.http import assert_refused
+from tests.factories.ledger import award_posting, give_points
+from tests.factories.people import TestPerson, make_person
+
+SCRIPT = Path(__file__).parents[2] / "docs" / "check_proof.py"
+TODAY = local_date(now())
+
+
+@pytest.fixture
+async def alone(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
+    """A ledger whose days begin with the test."""
+    async with scratch() as application:
+        yield application
+
+
+@pytest.fixture
+def runtime(alone: FastAPI) -> Runtime:
+    found: Runtime = alone.state.runtime
+    return found
+
+
+@pytest.fixture
+async def api(alone: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(alone), base_url="http://test"
+    ) as client:
+        yield client
+
+
+def noon(days_ago: int) -> datetime:
+    return midnight(TODAY - timedelta(days=days_ago)) + timedelta(hours=12)
+
+
+async def give(runtime: Runtime, person: TestPerson, number: int, days_ago: int) -> None:
+    """Give a person so many awards of a point at noon of a day."""
+    postings = [award_posting(person.id, 1) for _ in range(number)]
+    async with runtime.database.transaction() as tx:
+        await ledger.post(tx, postings, noon(days_ago))
+
+
+async def published(api: httpx.AsyncClient) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await api.get("/api/v1/ledger/seals")).json()["items"]
+    return found
+
+
+async def prove(api: httpx.AsyncClient, person: TestPerson, number: int) -> httpx.Response:
+    path = f"/api/v1/me/points/entries/{number}/proof"
+    return await api.get(path, headers=person.headers)
+
+
+def checked(folder: Path, proof: dict[str, Any], seal: str) -> tuple[int, str]:
+    """Run the script as a resident would."""
+    file = folder / "proof.json"
+    file.write_text(json.dumps(proof, ensure_ascii=False), encoding="utf-8")
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-I", SCRIPT, file, seal], capture_output=True, text=True, check=False
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def differences(runtime: Runtime) -> list[str]:
+    async with runtime.database.snapshot() as tx:
+        report = await ledger.verify(tx)
+    return [one.subject for one in report.differences if one.check.startswith("seals")]
+
+
+async def test_every_day_that_is_over_is_sealed_in_a_chain(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    await give(runtime, person, 2, days_ago=4)
+    await give(runtime, person, 3, days_ago=1)
+    await give(runtime, person, 1, days_ago=0)
+
+    assert await job.seal(runtime) == 4
+    assert await job.seal(runtime) == 0
+
+    found = (await published(api))[::-1]
+    days = [TODAY - timedelta(days=n) for n in (4, 3, 2, 1)]
+    assert [date.fromisoformat(one["day"]) for one in found] == days
+    assert [one["leaves"] for one in found] == [4, 0, 0, 6]
+    assert [one["previous"] for one in found] == ["00" * 32] + [one["seal"] for one in found[:-1]]
+    assert await differences(runtime) == []
+
+
+async def test_a_day_is_not_sealed_before_its_transactions_are_over(runtime: Runtime) -> None:
+    await give(runtime, await make_person(runtime), 1, days_ago=0)
+    midnight_tonight = midnight(TODAY + timedelta(days=1))
+    async with runtime.database.read() as tx:
+        early = await ledger.days_to_seal(tx, midnight_tonight + timedelta(minutes=4))
+        late = await ledger.days_to_seal(tx, midnight_tonight + timedelta(minutes=5))
+    assert (early, late) == ([], [TODAY])
+
+
+# One leaf, a group and its neighbours, and more than a group of groups.
+@pytest.mark.parametrize("number", [1, ARITY - 1, ARITY, ARITY + 1, 2 * ARITY + 3, ARITY * ARITY])
+async def test_an_entry_is_proven_with_nothing_but_python(
+    api: httpx.AsyncClient, runtime: Runtime, tmp_path: Path, number: int
+) -> None:
+    person, other = await make_person(runtime), await make_person(runtime)
+    await give(runtime, other, 3, days_ago=1)
+    await give(runtime, person, number, days_ago=1)
+    await job.seal(runtime)
+    (seal,) = await published(api)
+
+    for entry in {1, number // 2 + 1, number}:
+        response = await prove(api, person, entry)
+        assert response.status_code == 200, response.text
+        proof = response.json()
+        assert f"|in|{proof['entry'].split('|')[3]}|{entry}|1|{entry}|award|" in proof["entry"]
+        assert checked(tmp_path, proof, seal["seal"]) == (0, f"{proof['entry']}\nPROVEN\n")
+
+
+async def test_a_proof_that_was_touched_proves_nothing(
+    api: httpx.AsyncClient, runtime: Runtime, tmp_path: Path
+) -> None:
+    person = await make_person(runtime)
+    await give(runtime, person, 70, days_ago=1)
+    await job.seal(runtime)
+    (seal,) = await published(api)
+    proof = (await prove(api, person, 5)).json()
+    assert checked(tmp_path, proof, seal["seal"])[0] == 0
+
+    richer = proof | {"entry": proof["entry"].replace("|5|1|5|", "|5|9|9|")}
+    moved = json.loads(json.dumps(proof))
+    moved["path"][0]["place"] ^= 1
+    shorter = proof | {"path": proof["path"][:-1]}
+    rooted = proof | {"sealed": proof["sealed"] | {"root": "11" * 32}}
+    for forged in (richer, moved, shorter, rooted):
+        assert checked(tmp_path, forged, seal["seal"])[0] == 1
+    assert checked(tmp_path, proof, "22" * 32)[0] == 1
+
+
+async def test_a_proof_tells_nobody_elses_entry(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """No neighbour in the group is the other side of the same transfer, whose id one knows."""
+    person = await make_person(runtime)
+    await give(runtime, person, 10, days_ago=1)
+    await job.seal(runtime)
+    proof = (await prove(api, person, 3)).json()
+    transfer = proof["entry"].split("|")[1]
+    async with runtime.database.read() as tx:
+        row = (
+            await tx.fetch(
+                "SELECT encode(sha256('\\x00' || convert_to(concat_ws('|', '1', id, 'out',"
+                " from_account_id, from_number, amount, from_balance, kind,"
+                " created_at AT TIME ZONE 'UTC', reason), 'UTF8')), 'hex') AS leaf"
+                " FROM ledger_transfers WHERE id = :id",
+                {"id": UUID(transfer)},
+            )
+        )[0]
+    nodes = proof["path"][0]["nodes"]
+    assert abs(nodes.index(row.leaf) - proof["path"][0]["place"]) == 10
+
+
+async def test_what_cannot_be_proven_is_told(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person = await make_person(runtime)
+    await give_points(runtime, person.id, 5)
+
+    assert_refused(await prove(api, person, 1), 409, "ledger.not_sealed_yet")
+    assert_refused(await prove(api, person, 2), 404, "ledger.entry_not_found")
+    nobody = await api.get("/api/v1/me/points/entries/1/proof")
+    assert_refused(nobody, 401, "auth.token_invalid")
+    elsewhere = await api.get(
+        "/api/v1/me/points/entries/1/proof", headers=person.headers, params={"unit": "francs"}
+    )
+    assert_refused(elsewhere, 404, "ledger.unit_unknown")
+
+
+async def test_workers_at_once_seal_a_day_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await give(runtime, await make_person(runtime), 5, days_ago=3)
+
+    done = await asyncio.gather(*(job.seal(runtime) for _ in range(4)), return_exceptions=True)
+
+    assert len(await published(api)) == 3, done
+    await job.seal(runtime)
+    assert await differences(runtime) == []
+
+
+DAMAGE = {
+    "an amount and every balance after it": (
+        "UPDATE ledger_transfers SET amount = amount + 1, to_balance = to_balance + 1"
+    ),
+    "a reason": "UPDATE ledger_transfers SET reason = '别的'",
+    "a moment": "UPDATE ledger_transfers SET created_at = created_at + INTERVAL '1 second'",
+    "a day": "UPDATE ledger_transfers SET created_at = created_at - INTERVAL '1 day'",
+    "a transfer that vanished": "DELETE FROM ledger_transfers WHERE from_number = 1",
+    "a transfer that came later": """
+        INSERT INTO ledger_transfers SELECT gen_random_uuid(), unit_id, from_account_id,
+            to_account_id, amount, from_number + 90, to_number + 90, from_balance, to_balance, kind,
+            reason, 'late', source_type, source_id, org_id, NULL, created_at
+        FROM ledger_transfers LIMIT 1""",
+    "a node": "UPDATE ledger_seal_nodes SET node = sha256('x') WHERE level = 1",
+    "a root": "UPDATE ledger_seals SET root = sha256('x') WHERE leaves > 0",
+    "a seal": "UPDATE ledger_seals SET seal = sha256('x') WHERE leaves > 0",
+    "a day that is gone": "DELETE FROM ledger_seals WHERE leaves > 0",
+    "a number of leaves": "UPDATE ledger_seals SET leaves = leaves + 1 WHERE leaves > 0",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_change_of_what_is_sealed_is_seen(
+    runtime: Runtime, engines_and_template: tuple[Engines, str], damage: str
+) -> None:
+    await give(runtime, await make_person(runtime), 4, days_ago=3)
+    await job.seal(runtime)
+    assert await differences(runtime) == []
+    database = str(runtime.settings.database_url).split("/")[3].split("?")[0]
+    admin = await connect(engines_and_template[0].admin_database_url, database)
+
+    await admin.execute(DAMAGE[damage])
+    await admin.close()
+
+    assert await differences(runtime), damage
