@@ -79,6 +79,7 @@ PROBE = Policy("probe", authenticated=False, limited=False)
 ANYONE = Policy("anyone", authenticated=False)
 RESIDENT = Policy("person")
 ORGANIZER = Policy("organizer", roles=(Role.organizer, Role.administrator))
+READER = Policy("reader", roles=(Role.organizer, Role.administrator, Role.auditor))
 ADMINISTRATOR = Policy("administrator", roles=(Role.administrator,))
 MERCHANT_STAFF = Policy("merchant staff", roles=(Role.merchant_staff,))
 

@@ -39,6 +39,7 @@ from app.routers import (
     awards,
     cards,
     checkins,
+    deductions,
     funds,
     health,
     leaderboards,
@@ -60,7 +61,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # In the order in which a request is compared with them: what a crowd calls comes first.
 ROUTERS = (
     *(checkins, signups, activities, ledger, merchants, leaderboards, cards, auth, people),
-    *(redemptions, rewards, notices, orgs, awards, funds, health),
+    *(redemptions, rewards, notices, orgs, awards, funds, deductions, health),
 )
 _BY_STATUS: dict[int, type[Refusal]] = {
     400: Malformed,

@@ -15,6 +15,7 @@ NOUNS = {
     *("orgs", "venues", "activities", "signups", "checkins", "ledger", "awards", "cards"),
     *("rewards", "redemptions", "merchants", "leaderboards", "clubs", "needs", "councils"),
     *("lending", "evaluation", "devices", "notices", "people", "funds"),
+    "deductions",
 }
 # Not domains: how one gets in, what is sent twice, what is in force, what is alive.
 MACHINERY = {"auth", "idempotency", "policies", "health", "outbox"}

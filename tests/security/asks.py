@@ -18,6 +18,7 @@ from tests.factories.activities import (
     make_attended,
 )
 from tests.factories.awards import approve, award_body, give_award, propose
+from tests.factories.deductions import deduct, deduction_body
 from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.people import make_organizer
 from tests.factories.rewards import make_card_codes, make_reward
@@ -166,6 +167,37 @@ async def _objection(world: World) -> Ask:
     return Ask({"objection_id": str(made["id"])}, REASON | {"upheld": True})
 
 
+async def _deduct(world: World) -> Ask:
+    return Ask(body=deduction_body(world.home, world.alice))
+
+
+async def _deducted(world: World) -> str:
+    organizer = await make_organizer(world.runtime, world.home.id)
+    return str((await deduct(world.api, organizer, world.home, world.alice))["id"])
+
+
+async def _deductions_of_home(world: World) -> Ask:
+    await _deducted(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _my_deductions(world: World) -> Ask:
+    await _deducted(world)
+    return Ask()
+
+
+async def _appeal(world: World) -> Ask:
+    return Ask({"deduction_id": await _deducted(world)}, REASON)
+
+
+async def _appealed(world: World) -> Ask:
+    deduction = await _deducted(world)
+    path = f"/api/v1/deductions/{deduction}/appeal"
+    appealed = await world.api.post(path, headers=keyed(world.alice), json=REASON)
+    assert appealed.status_code == 200, appealed.text
+    return Ask({"deduction_id": deduction}, REASON | {"granted": True})
+
+
 async def _fund(world: World) -> Ask:
     return Ask({"org_id": str(world.home.id)})
 
@@ -239,6 +271,11 @@ MAKERS: dict[str, Maker] = {
     "listAwardNotices": _notices_of_home,
     "objectToAward": _object,
     "decideObjection": _objection,
+    "deductPoints": _deduct,
+    "listDeductions": _deductions_of_home,
+    "listMyDeductions": _my_deductions,
+    "appealDeduction": _appeal,
+    "decideAppeal": _appealed,
     "getFund": _fund,
     "listFundReceipts": _fund,
     "receiveIntoFund": _receipt,

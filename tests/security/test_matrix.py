@@ -56,6 +56,11 @@ decideObjection         401    403   403  403     403   404     200+   403     2
 getFund                 200    200   200  200     200   200     200    200     200   200
 listFundReceipts        200    200   200  200     200   200     200    200     200   200
 receiveIntoFund         401    403   403  403     403   403     403    403     201   403
+deductPoints            401    403   403  403     403   403     201+   403     201+  403
+listDeductions          401    403   403  403     403   403     200+   200+    200+  403
+listMyDeductions        401    200+  200  200     200   200     200    200     200   200
+appealDeduction         401    200+  404  404     404   404     404    404     404   404  404=deductions.not_found
+decideAppeal            401    403   403  403     403   404     200+   403     200+  404  404=deductions.not_found
 getMyCard               401    200+  200  200     200   200     200    200     200   200
 getMyCardCode           401    200+  200  200     200   200     200    200     200   200
 listRewards             200    200   200  200     200   200     200    200     200   200

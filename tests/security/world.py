@@ -36,6 +36,7 @@ _HERS = {
     "signups": "person_id = :alice",
     "checkins": "person_id = :alice",
     "awards": "person_id = :alice",
+    "deductions": "person_id = :alice",
     "redemptions": "person_id = :alice",
     "charges": "person_id = :alice",
     "notices": "person_id = :alice",

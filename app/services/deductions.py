@@ -1,0 +1,189 @@
+"""Deductions: a breach costs points, never more than there are, and may be appealed against."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Invalid, Refusal
+from app.core.ids import new_id
+from app.core.outcomes import single
+from app.core.pages import decode_cursor
+from app.models.deductions import Deduction, DeductionState
+from app.models.ledger import Kind, Purpose
+from app.models.people import Role
+from app.queries import deductions as queries
+from app.queries import outbox
+from app.queries import people as people_queries
+from app.schemas.base import Page, page_of
+from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
+from app.services import ledger, orgs, people, policies
+from app.services.ledger import AccountKey, Posting
+
+ORGANIZERS = [Role.organizer, Role.administrator]
+
+
+class DeductionNotFound(Refusal):
+    code, status, title = "deductions.not_found", 404, "No such deduction"
+    zh, en = "扣分记录不存在", "There is no such deduction."
+
+
+class DeductedBefore(Refusal):
+    code, status, title = "deductions.made_before", 409, "Deducted before"
+    zh, en = "同一事由已扣过分", "The same breach has cost points before."
+
+
+class AppealClosed(Refusal):
+    code, status, title = "deductions.appeal_closed", 409, "Appeal closed"
+    zh, en = "已申诉过或已超过申诉期限", "It has been appealed against, or the time is over."
+
+
+class NotAppealed(Refusal):
+    code, status, title = "deductions.not_appealed", 409, "Not appealed against"
+    zh, en = "没有待处理的申诉", "There is no appeal to decide."
+
+
+class OwnDeduction(Refusal):
+    code, status, title = "deductions.own", 403, "Own deduction"
+    zh, en = "须由扣分人和本人以外的人决定", "Somebody with no part in it must decide."
+
+
+async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
+    """Take what a breach costs, or what there is.
+
+    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, DeductedBefore.
+    """
+    org = await orgs.get(tx, body.org_id)
+    await people.require_role(tx, caller, ORGANIZERS, org.path)
+    at = now()
+    policy = await policies.in_force(tx, org.path, at)
+    rule = policy.document.deductions.get(body.rule_key)
+    if rule is None:
+        raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
+    if missing := sorted(set(rule.evidence) - body.evidence.keys()):
+        raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": "required"} for n in missing])
+    if not await people_queries.existing(tx, [body.person_id]):
+        raise people.PersonNotFound
+    purse = AccountKey(body.person_id, Purpose.available, policy.unit_id)
+    # Never a limited budget's account: an appeal must find the points again.
+    fund = AccountKey(org.id, Purpose.fund, policy.unit_id)
+    locked = await ledger.lock(tx, [purse, fund])
+    deduction = Deduction(
+        id=new_id(),
+        person_id=body.person_id,
+        org_id=org.id,
+        unit_id=policy.unit_id,
+        rule_key=rule.key,
+        policy_version=policy.version,
+        title=rule.name,
+        points_asked=rule.points,
+        points=min(rule.points, await ledger.spendable(tx, locked[purse].id, at)),
+        evidence=body.evidence,
+        state=DeductionState.standing,
+        deducted_by=caller,
+        created_at=at,
+        appeal_until=at + timedelta(days=rule.appeal_days),
+    )
+    if await queries.made_before(tx, deduction):
+        raise DeductedBefore
+    await queries.insert(tx, deduction)
+    if deduction.points:
+        posting = _posting(deduction, purse, fund, Kind.deduction, f"扣分：{rule.name}")
+        single(await ledger.post(tx, [posting], at, locked))
+    text = f"因{rule.name}扣 {deduction.points} 分，{rule.appeal_days} 日内可申诉。"
+    await outbox.put(
+        tx, "notices.points_deducted", {"person_id": str(body.person_id), "text": text}
+    )
+    return DeductionOut.model_validate(deduction)
+
+
+async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) -> DeductionOut:
+    """Appeal against one's deduction, once and in time. Raises DeductionNotFound, AppealClosed."""
+    deduction = await queries.lock(tx, deduction_id)
+    if deduction is None or deduction.person_id != caller:
+        raise DeductionNotFound
+    at = now()
+    if deduction.state != DeductionState.standing or at >= deduction.appeal_until:
+        raise AppealClosed
+    deduction.state = DeductionState.appealed
+    deduction.appeal, deduction.appealed_at = body.reason, at
+    await queries.save(tx, deduction)
+    return DeductionOut.model_validate(deduction)
+
+
+async def decide(
+    tx: Session, caller: UUID, deduction_id: UUID, body: AppealDecisionIn
+) -> DeductionOut:
+    """Decide an appeal. Granted, the points go back to the lots that they came from.
+
+    Raises DeductionNotFound, OwnDeduction, NotAppealed.
+    """
+    deduction = await queries.lock(tx, deduction_id)
+    if deduction is None:
+        raise DeductionNotFound
+    org = await orgs.get(tx, deduction.org_id)
+    if not await people_queries.has_role_at(tx, caller, ORGANIZERS, org.path):
+        raise DeductionNotFound
+    if caller in (deduction.deducted_by, deduction.person_id):
+        raise OwnDeduction
+    if deduction.state != DeductionState.appealed:
+        raise NotAppealed
+    at = now()
+    deduction.state = DeductionState.revoked if body.granted else DeductionState.upheld
+    deduction.decision, deduction.decided_by, deduction.decided_at = body.reason, caller, at
+    await queries.save(tx, deduction)
+    if body.granted and deduction.points:
+        fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
+        purse = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
+        reason = f"申诉成立：{deduction.title}"
+        posting = _posting(deduction, fund, purse, Kind.restitution, reason)
+        single(await ledger.post(tx, [posting], at))
+    text = f"对{deduction.title}扣分的申诉{'成立，积分已退回' if body.granted else '不成立'}。"
+    await outbox.put(
+        tx, "notices.appeal_decided", {"person_id": str(deduction.person_id), "text": text}
+    )
+    return DeductionOut.model_validate(deduction)
+
+
+async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[DeductionOut]:
+    """Return the person's deductions, newest first."""
+    key = decode_cursor(cursor, UUID)
+    rows = await queries.of_person(tx, person_id, before=key[0] if key else None, limit=limit + 1)
+    return page_of(rows, limit, DeductionOut.model_validate, lambda row: (row.id,))
+
+
+async def browse(
+    tx: Session,
+    caller: UUID,
+    org_id: UUID,
+    state: DeductionState | None,
+    cursor: str | None,
+    limit: int,
+) -> Page[DeductionOut]:
+    """Return the deductions of a subtree, newest first. Raises OrgNotFound, Forbidden."""
+    key = decode_cursor(cursor, UUID)
+    org = await orgs.get(tx, org_id)
+    await people.require_role(tx, caller, [*ORGANIZERS, Role.auditor], org.path)
+    rows = await queries.of_subtree(
+        tx, org.path, state=state, before=key[0] if key else None, limit=limit + 1
+    )
+    return page_of(rows, limit, DeductionOut.model_validate, lambda row: (row.id,))
+
+
+def _posting(
+    deduction: Deduction, payer: AccountKey, payee: AccountKey, kind: Kind, reason: str
+) -> Posting:
+    back = kind is Kind.restitution
+    return Posting(
+        id=new_id() if back else deduction.id,
+        payer=payer,
+        payee=payee,
+        amount=deduction.points,
+        kind=kind,
+        reason=reason,
+        reference=f"{kind}:{deduction.id}",
+        source_type="deduction",
+        source_id=deduction.id,
+        org_id=deduction.org_id,
+        closes_id=deduction.id if back else None,
+    )

@@ -1,0 +1,182 @@
+"""A breach costs points, never more than there are; an appeal is decided by somebody else."""
+
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from app.core.clock import now
+from app.jobs.outbox import relay
+from app.runtime import Runtime
+from tests.factories.deductions import deduct, deduction_body
+from tests.factories.http import assert_refused, keyed
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_person
+
+DEDUCTIONS = "/api/v1/deductions"
+
+
+async def appeal(
+    api: httpx.AsyncClient, person: TestPerson, deduction: dict[str, object]
+) -> httpx.Response:
+    path = f"{DEDUCTIONS}/{deduction['id']}/appeal"
+    return await api.post(path, headers=keyed(person), json={"reason": "当天请过假"})
+
+
+async def decide(
+    api: httpx.AsyncClient, person: TestPerson, deduction: dict[str, object], *, granted: bool
+) -> httpx.Response:
+    path = f"{DEDUCTIONS}/{deduction['id']}/decision"
+    body = {"granted": granted, "reason": "已核实"}
+    return await api.post(path, headers=keyed(person), json=body)
+
+
+@pytest.mark.parametrize(("had", "taken"), [(5, 2), (2, 2), (1, 1), (0, 0)])
+async def test_it_costs_what_the_rule_says_or_what_there_is(
+    api: httpx.AsyncClient, runtime: Runtime, had: int, taken: int
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    if had:
+        await give_points(runtime, person.id, had, org=org.id)
+
+    found = await deduct(api, await make_organizer(runtime, org.id), org, person)
+
+    assert (found["points_asked"], found["points"], found["state"]) == (2, taken, "standing")
+    assert await balance(runtime, person.id) == had - taken
+    await assert_ledger_verifies(runtime)
+
+
+async def test_the_person_is_told_and_sees_it(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 5, org=org.id)
+    made = await deduct(api, await make_organizer(runtime, org.id), org, person)
+
+    mine = (await api.get("/api/v1/me/deductions", headers=person.headers)).json()["items"]
+    await relay(runtime)
+    notices = (await api.get("/api/v1/me/notices", headers=person.headers)).json()["items"]
+
+    assert mine == [made]
+    assert [one["text"] for one in notices] == ["因无故缺席扣 2 分，30 日内可申诉。"]
+
+
+async def test_the_same_breach_costs_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 9, org=org.id)
+    organizers = [await make_organizer(runtime, org.id) for _ in range(2)]
+    body = deduction_body(org, person)
+
+    first, again = [await api.post(DEDUCTIONS, headers=keyed(one), json=body) for one in organizers]
+
+    assert first.status_code == 201
+    assert_refused(again, 409, "deductions.made_before")
+    assert await balance(runtime, person.id) == 7
+
+
+async def test_an_appeal_that_is_granted_gives_the_points_back(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 5, org=org.id)
+    organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
+    made = await deduct(api, organizer, org, person)
+
+    appealed = await appeal(api, person, made)
+    granted = await decide(api, other, made, granted=True)
+
+    assert (appealed.status_code, appealed.json()["state"]) == (200, "appealed")
+    assert (granted.status_code, granted.json()["state"]) == (200, "revoked")
+    assert await balance(runtime, person.id) == 5
+    again = await decide(api, other, made, granted=True)
+    assert_refused(again, 409, "deductions.not_appealed")
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_appeal_that_is_not_granted_changes_nothing(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 5, org=org.id)
+    organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
+    made = await deduct(api, organizer, org, person)
+    assert_refused(await decide(api, other, made, granted=True), 409, "deductions.not_appealed")
+
+    await appeal(api, person, made)
+    denied = await decide(api, other, made, granted=False)
+
+    assert denied.json()["state"] == "upheld"
+    assert await balance(runtime, person.id) == 3
+    assert_refused(await appeal(api, person, made), 409, "deductions.appeal_closed")
+
+
+async def test_nobody_decides_who_has_a_part_in_it(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer, breaker = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await give_points(runtime, breaker.id, 5, org=org.id)
+    made = await deduct(api, organizer, org, breaker)
+    await appeal(api, breaker, made)
+
+    for caller in (organizer, breaker):
+        refused = await decide(api, caller, made, granted=True)
+        assert_refused(refused, 403, "deductions.own")
+    assert await balance(runtime, breaker.id) == 3
+
+
+async def test_an_appeal_has_thirty_days(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    in_time, late = [await deduct(api, organizer, org, person) for _ in range(2)]
+    until, made_at = [datetime.fromisoformat(late[n]) for n in ("appeal_until", "created_at")]
+    assert until - made_at == timedelta(days=30)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text("UPDATE deductions SET appeal_until = :at WHERE id = :id"),
+            {"at": now(), "id": UUID(late["id"])},
+        )
+
+    assert (await appeal(api, person, in_time)).status_code == 200
+    assert_refused(await appeal(api, person, late), 409, "deductions.appeal_closed")
+
+
+async def test_what_a_rule_asks_for_must_be_there(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    for changes, field in (
+        ({"rule_key": "bad_mood"}, "body.rule_key"),
+        ({"rule_key": "commendation"}, "body.rule_key"),
+        ({"evidence": {}}, "body.evidence.activity"),
+        ({"points": 5}, "body.points"),
+    ):
+        body = deduction_body(org, person, **changes)
+        response = await api.post(DEDUCTIONS, headers=keyed(organizer), json=body)
+        assert_refused(response, 422, "request.invalid")
+        assert [one["field"] for one in response.json()["errors"]] == [field]
+    nobody = deduction_body(org, person, person_id=str(uuid4()))
+    unknown = await api.post(DEDUCTIONS, headers=keyed(organizer), json=nobody)
+    assert_refused(unknown, 404, "people.not_found")
+    elsewhere = deduction_body(await make_org(runtime), person)
+    outside = await api.post(DEDUCTIONS, headers=keyed(organizer), json=elsewhere)
+    assert_refused(outside, 403, "auth.forbidden")
+
+
+async def test_organizers_see_what_waits_for_a_decision(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, people = await make_org(runtime), [await make_person(runtime) for _ in range(3)]
+    organizer = await make_organizer(runtime, org.id)
+    made = [await deduct(api, organizer, org, person) for person in people]
+    await appeal(api, people[1], made[1])
+
+    async def shown(**query: str) -> list[UUID]:
+        parameters = {"org_id": str(org.id), "limit": "2"} | query
+        page = (await api.get(DEDUCTIONS, headers=organizer.headers, params=parameters)).json()
+        found = [UUID(one["id"]) for one in page["items"]]
+        more = page["next_cursor"]
+        return found + (await shown(**query | {"cursor": more}) if more else [])
+
+    assert await shown() == [UUID(one["id"]) for one in made[::-1]]
+    assert await shown(state="appealed") == [UUID(made[1]["id"])]
