@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,14 +13,14 @@ MAX_CURSOR = 300
 
 
 def encode_cursor(*key: Any) -> str:
-    """Pack a sort key: strings, integers, times and ids."""
-    plain = [part.isoformat() if isinstance(part, datetime) else part for part in key]
+    """Pack a sort key: strings, integers, times, days and ids."""
+    plain = [part.isoformat() if isinstance(part, date) else part for part in key]
     raw = json.dumps([str(p) if isinstance(p, UUID) else p for p in plain], ensure_ascii=False)
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
-    """Unpack a sort key of the given kinds (str, int, datetime, UUID); raise Invalid if forged."""
+    """Unpack a sort key of the given kinds, which ``_part`` knows; raise Invalid if forged."""
     if cursor is None:
         return None
     try:
@@ -39,6 +39,8 @@ def _part(part: object, kind: type) -> object:
         if moment.tzinfo is None or not 1900 <= moment.year < 2200:
             raise ValueError
         return moment
+    if kind is date:
+        return date.fromisoformat(str(part))
     if kind is UUID:
         return UUID(str(part))
     if type(part) is not kind or "\0" in str(part):

@@ -10,8 +10,9 @@ from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, known_tag, rendered
 from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.models.ledger import Kind
 from app.once import KEY_REFUSALS
-from app.schemas.base import Page
+from app.schemas.base import Moment, Page
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -23,8 +24,10 @@ from app.schemas.ledger import (
 from app.services import awards, ledger, redemptions
 from app.services.awards import NotReversible, TransferNotFound
 from app.services.ledger import (
+    LAST_NUMBER,
     AlreadySettled,
     EntryNotFound,
+    Filter,
     InsufficientPoints,
     NotSealedYet,
     UnitUnknown,
@@ -33,7 +36,6 @@ from app.services.ledger import (
 router = Router(tags=["ledger"])
 
 
-MAX_NUMBER = 2**62
 # Which points: those of another county's programme have another name.
 UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
@@ -62,10 +64,18 @@ async def get_my_points(
 async def list_my_point_entries(
     request: Request,
     unit: UnitQuery = "points",
+    kind: Annotated[list[Kind] | None, Query(max_length=20)] = None,
+    since: Annotated[Moment | None, Query()] = None,
+    until: Annotated[Moment | None, Query()] = None,
     cursor: CursorQuery = None,
     limit: LimitQuery = 20,
 ) -> Response:
-    """Return the passbook of available points, newest first."""
+    """Return the passbook of available points, newest first: all, or by kind and time."""
+    if wanted := Filter(kind, since, until):
+        async with runtime_of(request).database.read() as tx:
+            number = await ledger.unit_of(tx, unit)
+            page = await ledger.search(tx, person_of(request), number, wanted, cursor, limit)
+        return Response(page.model_dump_json(), media_type="application/json")
     question = ledger.page_of(person_of(request), unit, cursor, limit, known_tag(request))
     return rendered(request, single([await runtime_of(request).passbooks.submit(question)]))
 
@@ -76,7 +86,7 @@ async def list_my_point_entries(
     **allow(RESIDENT, UnitUnknown, EntryNotFound, NotSealedYet),
 )
 async def prove_my_point_entry(
-    number: Annotated[int, Path(ge=1, le=MAX_NUMBER)],
+    number: Annotated[int, Path(ge=1, le=LAST_NUMBER)],
     tx: Reader,
     person_id: CurrentPerson,
     unit: UnitQuery = "points",

@@ -216,6 +216,30 @@ async def test_each_sees_only_their_own_points(api: httpx.AsyncClient, runtime: 
     assert await entries(api, poor) == []
 
 
+async def test_entries_are_found_by_kind_and_time(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person = await make_person(runtime)
+    begun = now() - timedelta(days=20)
+    for day in range(6):
+        await give_points(runtime, person.id, 1, at=begun + timedelta(days=day))
+    await spend(api, runtime, person, 2)
+
+    async def numbers(**query: Any) -> list[int]:
+        return [entry["number"] for entry in await entries(api, person, limit=2, **query)]
+
+    since, until = [(begun + timedelta(days=n)).isoformat() for n in (1, 4)]
+    assert await numbers(kind="award") == [6, 5, 4, 3, 2, 1]
+    assert await numbers(kind="charge") == [7]
+    assert await numbers(kind=["charge", "award"], since=since) == [7, 6, 5, 4, 3, 2]
+    assert await numbers(since=since, until=until) == [4, 3, 2]
+    assert await numbers(kind="expiry") == []
+    everything = await entries(api, person)
+    assert await entries(api, person, until="2099-01-01T00:00:00Z") == everything
+    wrong = {"kind": "gift"}, {"since": "yesterday"}, {"until": "2026-01-01T00:00:00"}
+    for query in wrong:
+        refused = await api.get(f"{API}/me/points/entries", headers=person.headers, params=query)
+        assert_refused(refused, 422, "request.invalid")
+
+
 async def test_an_administrator_takes_back_an_award(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -107,6 +107,22 @@ async def test_every_day_that_is_over_is_sealed_in_a_chain(
     assert await differences(runtime) == []
 
 
+async def test_seals_are_paged(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await give(runtime, await make_person(runtime), 1, days_ago=5)
+    await job.seal(runtime)
+    everything = await published(api)
+
+    seen, query = [], {"limit": "2"}
+    for _ in range(3):
+        page = (await api.get("/api/v1/ledger/seals", params=query)).json()
+        seen += page["items"]
+        query["cursor"] = page["next_cursor"]
+
+    assert page["next_cursor"] is None
+    assert seen == everything
+    assert len(seen) == 5
+
+
 async def test_a_day_is_not_sealed_before_its_transactions_are_over(runtime: Runtime) -> None:
     await give(runtime, await make_person(runtime), 1, days_ago=0)
     midnight_tonight = midnight(TODAY + timedelta(days=1))

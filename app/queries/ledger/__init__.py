@@ -23,7 +23,7 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
-from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, totals
+from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, search, totals
 from app.queries.ledger.sealing import (
     ARITY,
     LEVELS,
@@ -80,6 +80,7 @@ __all__ = [
     "seal_of",
     "sealed_entry",
     "seals",
+    "search",
     "spendable_lots",
     "totals",
     "unannounced",

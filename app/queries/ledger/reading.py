@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.core.db import Session
+from app.core.db import Row, Session
 
 _BALANCES = """
 SELECT owner_id, purpose, unit_id, balance, last_number FROM ledger_accounts
@@ -49,6 +49,31 @@ SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
           AND t.from_number > p.newest - p.size AND t.from_number <= p.newest
     ) e) END AS items
 FROM tagged p
+"""
+
+
+# Each side is a range of its own numbers, newest first; the two are merged.
+_SEARCH = """
+SELECT * FROM (
+    (SELECT t.id, t.to_number AS number, 'in' AS direction, t.amount AS points,
+            t.to_balance AS balance_after, t.kind, t.reason, t.source_type, t.source_id,
+            t.created_at
+     FROM ledger_transfers t
+     WHERE t.to_account_id = :account AND t.to_number < :before
+       AND (CAST(:kinds AS text[]) IS NULL OR t.kind = ANY(CAST(:kinds AS text[])))
+       AND (CAST(:since AS timestamptz) IS NULL OR t.created_at >= CAST(:since AS timestamptz))
+       AND (CAST(:until AS timestamptz) IS NULL OR t.created_at < CAST(:until AS timestamptz))
+     ORDER BY t.to_number DESC LIMIT :limit)
+    UNION ALL
+    (SELECT t.id, t.from_number, 'out', t.amount, t.from_balance, t.kind, t.reason,
+            t.source_type, t.source_id, t.created_at
+     FROM ledger_transfers t
+     WHERE t.from_account_id = :account AND t.from_number < :before
+       AND (CAST(:kinds AS text[]) IS NULL OR t.kind = ANY(CAST(:kinds AS text[])))
+       AND (CAST(:since AS timestamptz) IS NULL OR t.created_at >= CAST(:since AS timestamptz))
+       AND (CAST(:until AS timestamptz) IS NULL OR t.created_at < CAST(:until AS timestamptz))
+     ORDER BY t.from_number DESC LIMIT :limit)
+) e ORDER BY number DESC LIMIT :limit
 """
 
 
@@ -115,6 +140,30 @@ async def passbooks(
     )
     found = {row.n: PageRow(row.tag, row.newest, row["items"]) for row in rows}
     return [found.get(n) for n in range(1, len(pages) + 1)]
+
+
+async def search(
+    session: Session,
+    account: int,
+    *,
+    kinds: Sequence[str] | None,
+    since: datetime | None,
+    until: datetime | None,
+    before: int,
+    limit: int,
+) -> list[Row]:
+    """Read entries of some kinds and a time, newest first."""
+    return await session.fetch(
+        _SEARCH,
+        {
+            "account": account,
+            "kinds": list(kinds) if kinds is not None else None,
+            "since": since,
+            "until": until,
+            "before": before,
+            "limit": limit,
+        },
+    )
 
 
 async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:

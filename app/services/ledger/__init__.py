@@ -5,7 +5,15 @@ It knows no activity and no reward: callers pass a reason and a source reference
 """
 
 from app.services.ledger.expiry import announce_expiry, expire_lots
-from app.services.ledger.passbook import PageOf, page_of, pages, summary
+from app.services.ledger.passbook import (
+    LAST_NUMBER,
+    Filter,
+    PageOf,
+    page_of,
+    pages,
+    search,
+    summary,
+)
 from app.services.ledger.post import Locked, key_of, lock, post, spendable
 from app.services.ledger.seals import (
     EntryNotFound,
@@ -30,12 +38,14 @@ from app.services.ledger.units import UnitInvalid, UnitUnknown, open_unit, unit_
 from app.services.ledger.verify import Difference, Report, verify
 
 __all__ = [
+    "LAST_NUMBER",
     "MINUTES",
     "POINTS",
     "AccountKey",
     "AlreadySettled",
     "Difference",
     "EntryNotFound",
+    "Filter",
     "InsufficientPoints",
     "Locked",
     "NotSealedYet",
@@ -59,6 +69,7 @@ __all__ = [
     "proof",
     "seal_day",
     "seals",
+    "search",
     "spendable",
     "summary",
     "unit_of",

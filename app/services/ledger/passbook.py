@@ -5,16 +5,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.pages import decode_cursor, encode_cursor
 from app.core.rendered import Rendered
-from app.models.ledger import Purpose
+from app.models.ledger import Kind, Purpose
 from app.queries import ledger as queries
 from app.queries.ledger import PageRow
-from app.schemas.ledger import Expiring, PointsOut
+from app.schemas.base import Page
+from app.schemas.base import page_of as shape_page
+from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
 from app.services.ledger.types import MINUTES
 from app.services.ledger.units import UnitUnknown, find_unit
+
+LAST_NUMBER = 2**62
 
 
 async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> PointsOut:
@@ -71,6 +75,45 @@ async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal
         _page(row, one.limit) if units[one.unit] else UnitUnknown()
         for row, one in zip(found, asked, strict=True)
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which entries: of some kinds, from a moment on, before another."""
+
+    kinds: Sequence[Kind] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+    def __bool__(self) -> bool:
+        return (self.kinds, self.since, self.until) != (None, None, None)
+
+
+async def search(
+    tx: Session, person_id: UUID, unit: int, wanted: Filter, cursor: str | None, limit: int
+) -> Page[EntryOut]:
+    """Return entries of a passbook by kind and time, newest first."""
+    key = decode_cursor(cursor, int)
+    account = await queries.account_id(tx, person_id, Purpose.available, unit)
+    if account is None:
+        return Page(items=[])
+    rows = await queries.search(
+        tx,
+        account,
+        kinds=wanted.kinds,
+        since=wanted.since,
+        until=wanted.until,
+        before=key[0] if key else LAST_NUMBER,
+        limit=limit + 1,
+    )
+    return shape_page(rows, limit, _entry, lambda row: (row.number,))
+
+
+def _entry(row: Row) -> EntryOut:
+    source = Source(type=row.source_type, id=row.source_id)
+    return EntryOut(
+        source=source, **{name: row[name] for name in EntryOut.model_fields if name != "source"}
+    )
 
 
 def _page(row: PageRow | None, size: int) -> Rendered:
