@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from app.cli.attached import err, out, refuse, with_database
@@ -19,15 +19,19 @@ cli = typer.Typer(no_args_is_help=True, help="The ledger.")
 def verify() -> None:
     """Recompute every balance, number and lot; exit 1 on any difference."""
     with Progress(
-        SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=err
+        BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=err
     ) as progress:
-        task = progress.add_task("reading")
+        task = progress.add_task("reading", total=None)
+
+        def tell(step: str, done: int, total: int) -> None:
+            progress.update(task, description=step, completed=done, total=total)
 
         async def work(database: Database) -> Report:
             async with database.snapshot() as tx:
-                return await ledger.verify(tx, lambda step: progress.update(task, description=step))
+                return await ledger.verify(tx, tell)
 
         report = with_database(work)
+        progress.update(task, description="done", completed=1, total=1)
     show_report(out, report)
     raise typer.Exit(0 if report.holds else 1)
 

@@ -1,6 +1,11 @@
 """SQL of the ledger. It never decides and never commits."""
 
-from app.queries.ledger.checking import CHECKS, Check, count_rows, differences
+from app.queries.ledger.checking import (
+    CHECKS,
+    Check,
+    count_rows,
+    differences,
+)
 from app.queries.ledger.expiry import (
     ExpiredLot,
     Expiring,
@@ -23,6 +28,7 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
+from app.queries.ledger.probing import PROBES, make_room, suspicious
 from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, search, totals
 from app.queries.ledger.sealing import (
     ARITY,
@@ -46,6 +52,7 @@ __all__ = [
     "ARITY",
     "CHECKS",
     "LEVELS",
+    "PROBES",
     "AccountRow",
     "Check",
     "ExpiredLot",
@@ -72,6 +79,7 @@ __all__ = [
     "last_seal",
     "leaves_around",
     "lock_accounts",
+    "make_room",
     "nodes_around",
     "open_accounts",
     "open_unit",
@@ -82,6 +90,7 @@ __all__ = [
     "seals",
     "search",
     "spendable_lots",
+    "suspicious",
     "totals",
     "unannounced",
     "units",

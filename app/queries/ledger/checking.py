@@ -14,7 +14,7 @@ from app.core.db import Session
 MAX_DIFFERENCES = 100
 
 # Both sides of each transfer, as the account sees it.
-_ENTRIES = """
+ENTRIES = """
 SELECT from_account_id AS account_id, from_number AS number, -amount AS signed,
        from_balance AS balance FROM ledger_transfers
 UNION ALL
@@ -28,13 +28,13 @@ class Check:
     sql: str
 
 
-CHECKS = (
+ENTRY_CHECKS = (
     Check(
         "accounts: the balance is the sum of the transfers",
         f"""
         SELECT 'account ' || a.id AS subject, coalesce(e.total, 0) AS expected, a.balance AS found
         FROM ledger_accounts a
-        LEFT JOIN (SELECT account_id, sum(signed) AS total FROM ({_ENTRIES}) x GROUP BY 1) e
+        LEFT JOIN (SELECT account_id, sum(signed) AS total FROM ({ENTRIES}) x GROUP BY 1) e
           ON e.account_id = a.id
         WHERE a.balance <> coalesce(e.total, 0)
         """,
@@ -50,7 +50,7 @@ CHECKS = (
         FROM ledger_accounts a
         LEFT JOIN (SELECT account_id, count(*) AS entries, count(DISTINCT number) AS numbers,
                           min(number) AS first, max(number) AS last
-                   FROM ({_ENTRIES}) x GROUP BY 1) e ON e.account_id = a.id
+                   FROM ({ENTRIES}) x GROUP BY 1) e ON e.account_id = a.id
         WHERE a.last_number <> coalesce(e.entries, 0)
            OR (e.entries IS NOT NULL
                AND (e.numbers <> e.entries OR e.first <> 1 OR e.last <> e.entries))
@@ -63,7 +63,7 @@ CHECKS = (
                running AS expected, balance AS found
         FROM (SELECT account_id, number, balance,
                      sum(signed) OVER (PARTITION BY account_id ORDER BY number) AS running
-              FROM ({_ENTRIES}) x) y
+              FROM ({ENTRIES}) x) y
         WHERE running <> balance
         """,
     ),
@@ -76,6 +76,8 @@ CHECKS = (
         WHERE t.from_balance < a.floor
         """,
     ),
+)
+LOT_CHECKS = (
     Check(
         "transfers: both accounts exist and have the transfer's unit",
         """
@@ -90,21 +92,6 @@ CHECKS = (
         LEFT JOIN ledger_units u ON u.id = t.unit_id
         WHERE p.unit_id IS DISTINCT FROM t.unit_id OR q.unit_id IS DISTINCT FROM t.unit_id
            OR u.id IS NULL
-        """,
-    ),
-    Check(
-        "transfers: what one settles exists and has at least its amount",
-        """
-        SELECT 'transfer ' || t.id AS subject, t.amount AS expected, o.amount AS found
-        FROM ledger_transfers t LEFT JOIN ledger_transfers o ON o.id = t.closes_id
-        WHERE t.closes_id IS NOT NULL AND (o.id IS NULL OR o.amount < t.amount)
-        """,
-    ),
-    Check(
-        "units: all balances sum to zero",
-        """
-        SELECT 'unit ' || unit_id AS subject, 0 AS expected, sum(balance) AS found
-        FROM ledger_accounts GROUP BY unit_id HAVING sum(balance) <> 0
         """,
     ),
     Check(
@@ -168,6 +155,24 @@ CHECKS = (
         LEFT JOIN ledger_lots l ON l.id = u.lot_id
         LEFT JOIN ledger_transfers t ON t.id = u.transfer_id
         WHERE l.id IS NULL OR t.id IS NULL
+        """,
+    ),
+)
+# Cheap by themselves.
+CHECKS = (
+    Check(
+        "transfers: what one settles exists and has at least its amount",
+        """
+        SELECT 'transfer ' || t.id AS subject, t.amount AS expected, o.amount AS found
+        FROM ledger_transfers t LEFT JOIN ledger_transfers o ON o.id = t.closes_id
+        WHERE t.closes_id IS NOT NULL AND (o.id IS NULL OR o.amount < t.amount)
+        """,
+    ),
+    Check(
+        "units: all balances sum to zero",
+        """
+        SELECT 'unit ' || unit_id AS subject, 0 AS expected, sum(balance) AS found
+        FROM ledger_accounts GROUP BY unit_id HAVING sum(balance) <> 0
         """,
     ),
 )

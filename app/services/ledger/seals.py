@@ -5,7 +5,7 @@ docs/check_proof.py checks it with nothing but Python.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -114,11 +114,13 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
     return midnight(day), midnight(day + A_DAY)
 
 
-async def broken_seals(tx: Session, progress: Callable[[str], None]) -> list[tuple[str, str, str]]:
-    """Recompute every sealed day and the chain; return (where, expected, found)."""
+async def broken_seals(
+    tx: Session, sealed: Sequence[Sealed], progress: Callable[[str], None]
+) -> list[tuple[str, str, str]]:
+    """Recompute the trees of sealed days and their chain; return (where, expected, found)."""
     found: list[tuple[str, str, str]] = []
     previous, expected_day = GENESIS, None
-    for one in await queries.chain(tx):
+    for one in sealed:
         progress(f"seal of {one.day}")
         where = f"seal of {one.day}"
         if expected_day is not None and one.day != expected_day:

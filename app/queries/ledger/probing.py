@@ -1,0 +1,115 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file or of checking.py
+"""SQL that tells cheaply whether all is well: fingerprints of the whole ledger.
+
+A probe stands before several checks. It takes a tenth of their time, and if it finds that
+something is wrong somewhere, they say what.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from app.core.db import Session, sqlstate
+from app.queries.ledger.checking import ENTRIES, ENTRY_CHECKS, LOT_CHECKS, Check
+
+NUMBER_OUT_OF_RANGE = "22003"
+
+# Every entry says: before number n the balance was x, with it y. So the pairs (n, y) of an
+# account, less its pairs (n - 1, x), are its last pair less (0, 0), if and only if the
+# numbers run without a gap and each balance follows from the one before. Sets are compared
+# by an XOR of hashes, in one pass and without sorting; count and sums stand beside it, for
+# an XOR does not see what is there twice.
+_ENTRIES_PROBE = f"""
+SELECT coalesce(a.id, e.account_id) AS account_id
+FROM ledger_accounts a
+FULL JOIN (
+    SELECT account_id, count(*) AS entries, sum(signed) AS total, min(number) AS first,
+           max(number) AS last, min(balance) AS lowest,
+           bit_xor(hashint8extended(number, balance)) # bit_xor(
+               hashint8extended(number - 1, balance - signed)) AS pairs
+    FROM ({ENTRIES}) x GROUP BY account_id
+) e ON e.account_id = a.id
+WHERE (a.last_number, a.balance) IS DISTINCT FROM (coalesce(e.entries, 0), coalesce(e.total, 0))
+   OR e.first <> 1 OR e.last <> e.entries OR e.lowest < a.floor
+   OR e.pairs <> hashint8extended(a.last_number, a.balance) # hashint8extended(0, 0)
+LIMIT 1
+"""
+
+# What transfers moved out of and into lots, what uses and lots say of it, and what lots and
+# accounts hold: each a sum of amounts times a hash of whose they are, so that nothing is
+# grouped. Two sums of different amounts agree once in two thousand million times.
+_LOTS_PROBE = """
+WITH moved AS (
+    SELECT coalesce(sum(
+               CASE WHEN p.purpose = 'available' AND p.unit_id <> 2
+                    THEN t.amount * (uuid_hash_extended(t.id, p.id) & 2147483647) ELSE 0 END
+             - CASE WHEN q.purpose = 'available' AND q.unit_id <> 2
+                    THEN t.amount * (uuid_hash_extended(t.id, q.id) & 2147483647) ELSE 0 END
+           ), 0) AS points,
+           count(*) FILTER (WHERE p.unit_id IS DISTINCT FROM t.unit_id
+                               OR q.unit_id IS DISTINCT FROM t.unit_id) AS strays
+    FROM ledger_transfers t
+    LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
+    LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
+), used AS (
+    SELECT coalesce(sum(
+               u.amount * (uuid_hash_extended(u.transfer_id, l.account_id) & 2147483647)
+           ), 0) AS points,
+           coalesce(sum(u.amount * (uuid_hash_extended(u.lot_id, 0) & 2147483647)), 0) AS of_lots,
+           count(*) FILTER (WHERE l.id IS NULL) AS strays
+    FROM ledger_lot_uses u LEFT JOIN ledger_lots l ON l.id = u.lot_id
+), lots AS (
+    SELECT coalesce(sum(
+               amount * (uuid_hash_extended(transfer_id, account_id) & 2147483647)
+           ), 0) AS points,
+           coalesce(sum(
+               (amount - remaining) * (uuid_hash_extended(id, 0) & 2147483647)
+           ), 0) AS of_lots,
+           coalesce(sum(remaining * (hashint8extended(account_id, 0) & 2147483647)), 0) AS held
+    FROM ledger_lots
+), accounts AS (
+    SELECT coalesce(sum(balance * (hashint8extended(id, 0) & 2147483647)) FILTER (
+               WHERE purpose = 'available' AND unit_id <> 2), 0) AS held,
+           count(*) FILTER (WHERE unit_id NOT IN (SELECT id FROM ledger_units)) AS strays
+    FROM ledger_accounts
+)
+SELECT 1 FROM moved, used, lots, accounts
+WHERE moved.strays + used.strays + accounts.strays > 0 OR moved.points <> used.points - lots.points
+   OR used.of_lots <> lots.of_lots OR lots.held <> accounts.held
+"""
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A cheap look at everything at once, and the checks that say what is wrong."""
+
+    name: str
+    sql: str
+    checks: tuple[Check, ...]
+
+
+PROBES = (
+    Probe("accounts: balances and numbers of all transfers", _ENTRIES_PROBE, ENTRY_CHECKS),
+    Probe("lots: what transfers moved into and out of them", _LOTS_PROBE, LOT_CHECKS),
+)
+
+
+async def make_room(session: Session) -> None:
+    """Let the statements of this transaction sort and hash in memory, and plan them as they are."""
+    await session.execute(text("SET LOCAL work_mem = '256MB'"))
+    await session.execute(text("SET LOCAL jit = off"))
+
+
+async def suspicious(session: Session, probe: Probe) -> bool:
+    """Tell whether a probe finds that something is wrong somewhere.
+
+    An amount that no service wrote may be too large to be multiplied: that is wrong too.
+    """
+    try:
+        async with session.begin_nested():
+            return bool((await session.execute(text(probe.sql))).first())
+    except DBAPIError as error:
+        if sqlstate(error) != NUMBER_OUT_OF_RANGE:
+            raise
+        return True
