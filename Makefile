@@ -29,6 +29,7 @@ bench: $(READY) ## requests against a bare FastAPI echo, reads that grow, memory
 
 bench-ledger: $(READY) ## transfers a second against pgbench, with a long ledger too
 	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.verify
 
 faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one; f07 needs wrk)
 	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k "$(F)")

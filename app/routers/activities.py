@@ -13,7 +13,7 @@ from app.core.routes import Router, rendered
 from app.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
 from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Moment, Nothing, Page, Text
+from app.schemas.base import Bound, Nothing, Page, Text
 from app.services import activities
 from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen, Look
 from app.services.orgs import OrgNotFound
@@ -34,7 +34,7 @@ async def list_activities(
     org_id: PathId | None = None,
     category: Category | None = None,
     status: ActivityStatus | None = None,
-    starts_after: Moment | None = None,
+    starts_after: Bound | None = None,
     q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
 ) -> Page[ActivityOut]:
     """List activities by start, an organisation's subtree included."""

@@ -12,7 +12,7 @@ from app.core.routes import Router, known_tag, rendered
 from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
 from app.models.ledger import Kind
 from app.once import KEY_REFUSALS
-from app.schemas.base import Moment, Page
+from app.schemas.base import Bound, Page
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -65,8 +65,8 @@ async def list_my_point_entries(
     request: Request,
     unit: UnitQuery = "points",
     kind: Annotated[list[Kind] | None, Query(max_length=20)] = None,
-    since: Annotated[Moment | None, Query()] = None,
-    until: Annotated[Moment | None, Query()] = None,
+    since: Annotated[Bound | None, Query()] = None,
+    until: Annotated[Bound | None, Query()] = None,
     cursor: CursorQuery = None,
     limit: LimitQuery = 20,
 ) -> Response:

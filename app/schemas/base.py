@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, Generic, TypeVar
 from uuid import UUID
 
@@ -101,9 +101,21 @@ def _spelled_out(value: object) -> object:
     return value
 
 
-def _with_zone(moment: datetime) -> datetime:
+def _with_offset(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("a time needs its offset, as RFC 3339 has it")
+    return moment
+
+
+def _within_reach(moment: datetime) -> datetime:
+    """Move a bound to the nearest time that anything of ours may have: it finds the same."""
+    if moment.year < 2000:
+        return datetime(2000, 1, 1, tzinfo=UTC)
+    return moment if moment.year < 2100 else datetime(2100, 1, 1, tzinfo=UTC)
+
+
+def _with_zone(moment: datetime) -> datetime:
+    _with_offset(moment)
     if not 2000 <= moment.year < 2100:
         raise ValueError("a time must lie between 2000 and 2100")
     return moment
@@ -125,6 +137,13 @@ class Line(GroupedMetadata):
 
 Text = Annotated[str, AfterValidator(_storable), _pattern(f"^[^{UNSTORABLE}]*$")]
 Moment = Annotated[datetime, BeforeValidator(_spelled_out), AfterValidator(_with_zone)]
+# From when, or until when: any time there is.
+Bound = Annotated[
+    datetime,
+    BeforeValidator(_spelled_out),
+    AfterValidator(_with_offset),
+    AfterValidator(_within_reach),
+]
 Day = Annotated[date, BeforeValidator(_spelled_out)]
 # A number is a number: not "1.5" and not true.
 Number = Annotated[float, Field(strict=True)]

@@ -233,7 +233,9 @@ async def test_entries_are_found_by_kind_and_time(api: httpx.AsyncClient, runtim
     assert await numbers(since=since, until=until) == [4, 3, 2]
     assert await numbers(kind="expiry") == []
     everything = await entries(api, person)
-    assert await entries(api, person, until="2099-01-01T00:00:00Z") == everything
+    for beyond in ("2099-01-01T00:00:00Z", "9999-12-31T23:59:59-14:00"):
+        assert await entries(api, person, until=beyond) == everything
+    assert await numbers(until="0001-01-01T00:00:00+14:00") == []
     wrong = {"kind": "gift"}, {"since": "yesterday"}, {"until": "2026-01-01T00:00:00"}
     for query in wrong:
         refused = await api.get(f"{API}/me/points/entries", headers=person.headers, params=query)

@@ -1,0 +1,64 @@
+"""How fast the ledger is verified: `python -m bench.verify`.
+
+The transfers of ``bench.ledger``'s long past, once as they are and once with every one of
+them in a sealed day.
+"""
+
+import asyncio
+import sys
+import time
+from argparse import ArgumentParser
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from app.core.clock import now
+from app.core.db import Database
+from app.services import ledger
+from bench.ledger import add_history, empty_ledger
+from bench.scratch import scratch_engines
+
+WANTED = 300_000
+
+
+async def verified(database: Database) -> float:
+    """Verify once; return the seconds."""
+    started = time.perf_counter()
+    async with database.snapshot() as tx:
+        report = await ledger.verify(tx)
+    assert report.holds, report.differences
+    return time.perf_counter() - started
+
+
+async def measure(url: str, rounds: int) -> dict[str, float]:
+    database = Database(url, pool_size=2, patient=True)
+    try:
+        plain = min([await verified(database) for _ in range(rounds)])
+        async with database.transaction() as tx:
+            for day in await ledger.days_to_seal(tx, now() + timedelta(days=1)):
+                await ledger.seal_day(tx, day)
+        sealed = min([await verified(database) for _ in range(rounds)])
+    finally:
+        await database.close()
+    return {"nothing sealed": plain, "everything sealed": sealed}
+
+
+def main() -> int:
+    parser = ArgumentParser(description=__doc__)
+    parser.add_argument("--history", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    with scratch_engines() as (_, found), empty_ledger(found, "large") as url:
+        asyncio.run(add_history(found, "large", options.history))
+        seconds = asyncio.run(measure(url, options.rounds))
+    table = Table("ledger", "transfers", "s", "transfers/s", "wanted")
+    for name, passed in seconds.items():
+        rate = options.history / passed
+        table.add_row(name, f"{options.history:,}", f"{passed:.2f}", f"{rate:,.0f}", f"{WANTED:,}")
+    Console(width=100).print(table)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
