@@ -276,6 +276,8 @@ async def test_filters_narrow_the_list(api: httpx.AsyncClient, runtime: Runtime)
     assert await found(status="published") == [str(health.id), str(night.id)]
     assert await found(status="cancelled") == [str(off.id)]
     assert await found(starts_after=soon.isoformat()) == [str(night.id), str(off.id)]
+    assert await found(starts_after="9999-12-31T23:59:59Z") == []
+    assert str(night.id) in await found(starts_after="0001-01-01T00:00:00+14:00")
     assert await found(q="夜校") == [str(night.id)]
     assert await found(q="100%_\\") == [str(night.id)]
     assert await found(q="%") == [str(night.id)]

@@ -208,8 +208,6 @@ async def test_another_lists_cursor_is_not_believed(
         ("/activities", {"status": "secret"}, "status"),
         ("/activities", {"starts_after": "2026-01-01T00:00:00"}, "starts_after"),
         ("/activities", {"starts_after": "yesterday"}, "starts_after"),
-        ("/activities", {"starts_after": "9999-12-31T23:59:59Z"}, "starts_after"),
-        ("/activities", {"starts_after": "0001-01-01T00:00:00+14:00"}, "starts_after"),
         ("/activities", {"starts_after": "1700000000"}, "starts_after"),
         ("/activities", {"q": "\0"}, "q"),
         ("/merchant/statement", {}, "month"),

@@ -8,18 +8,21 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import cycle
+from typing import Any
 from uuid import UUID
 
 import httpx
 
 from app.core.clock import now
+from app.jobs import seals
 from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import people
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity
-from tests.factories.awards import give_award, propose
+from tests.factories.awards import approve, give_award, propose
+from tests.factories.deductions import deduct
 from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
@@ -31,7 +34,9 @@ API = "/api/v1"
 OUTLIVES_THE_RUN = timedelta(hours=1)
 FEW, MANY = 4, 16
 LIVE_CODE = "the code on the screen"
-EVIDENCE = {"document": "扬青发〔2026〕3号", "public_notice": "已公示五日"}  # of a commendation
+# Of a commendation, and of somebody who did not come.
+EVIDENCE = {"document": "扬青发〔2026〕3号", "public_notice": "已公示五日", "activity": "植树"}
+SEALED = timedelta(days=2)  # ago: that day is over
 # Who calls. Nobody sends no token.
 NOBODY, RESIDENT, STAFF = "nobody", "resident", Role.merchant_staff
 ROLES: tuple[str, ...] = (NOBODY, RESIDENT, Role.organizer, STAFF, Role.auditor, Role.administrator)
@@ -57,10 +62,18 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
     organizer = await make_organizer(runtime, org.id)
     rewards = [await make_reward(runtime, counter, stock=MANY) for _ in range(FEW)]
     for person in (caller, *others):
-        await give_points(runtime, person.id, 100_000, org=org.id)
+        await give_points(runtime, person.id, 100_000, org=org.id, at=now() - SEALED)
+    await seals.seal(runtime)
     charges = [await _charge(api, runtime, counter.staff, others[0]) for _ in range(FEW)]
     redemptions = [await _post(api, caller, "/redemptions", reward_id=r.id) for r in rewards]
     awards = await propose(api, organizer, org, *others)
+    shown = await _in_notice(api, runtime, org)
+    objections = [
+        await _post(api, one, f"/awards/{shown[0]['id']}/objections", reason="未到场")
+        for one in others
+    ]
+    deductions = [await deduct(api, organizer, org, caller) for _ in range(FEW)]
+    appealed = [await _appealed(api, organizer, org, one) for one in others]
     activities = await _activities(runtime, org)
     signups = [
         await _post(api, caller, f"/activities/{one.id}/signups") for one in activities[-FEW:]
@@ -73,13 +86,16 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
         "reward_id": [str(reward.id) for reward in rewards],
         "activity_id": [str(one.id) for one in activities],
         "signup_id": [signup["id"] for signup in signups],
-        "award_id": [award["id"] for award in awards],
+        "person_id": [str(person.id) for person in others],
+        "award_id": [award["id"] for award in (*awards, *shown[1:])],
+        "objection_id": [one["id"] for one in objections],
+        "deduction_id": [one["id"] for one in (*deductions, *appealed)],
         "transfer_id": [str(await give_award(runtime, caller, org)) for _ in range(FEW)],
         "charge_id": [charge["id"] for charge in charges],
         "redemption_id": [redemption["id"] for redemption in redemptions],
         "pickup_code": [redemption["pickup_code"] for redemption in redemptions],
         "card_code": await make_card_codes(runtime, caller, MANY, OUTLIVES_THE_RUN),
-        "rule_key": ["volunteer_hour", "commendation"],
+        "rule_key": ["volunteer_hour", "commendation", "no_show"],
         "month": [f"{now():%Y-%m}"],
         "starts_at": [(now() - timedelta(minutes=1)).isoformat()],
         "ends_at": [(now() + timedelta(hours=2)).isoformat()],
@@ -107,6 +123,23 @@ async def _activities(runtime: Runtime, org: Org) -> list[Activity]:
     """Some drafts, then some under way."""
     states = [ActivityStatus.draft] * FEW + [ActivityStatus.published] * FEW
     return [await make_activity(runtime, org=org, status=state) for state in states]
+
+
+async def _in_notice(api: httpx.AsyncClient, runtime: Runtime, org: Org) -> list[dict[str, Any]]:
+    """Awards that somebody proposed and somebody else approved."""
+    proposer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    awards = await propose(api, proposer, org, *await make_people(runtime, FEW))
+    return [(await approve(api, reviewer, award)).json() for award in awards]
+
+
+async def _appealed(
+    api: httpx.AsyncClient, organizer: TestPerson, org: Org, person: TestPerson
+) -> dict[str, Any]:
+    deduction = await deduct(api, organizer, org, person)
+    path = f"{API}/deductions/{deduction['id']}/appeal"
+    reply = await api.post(path, headers=keyed(person), json={"reason": "请过假"})
+    assert reply.status_code == 200, reply.text
+    return deduction
 
 
 async def _charge(

@@ -45,6 +45,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
     callers: dict[str, set[str]] = {
         "person": set(ROLES) - {NOBODY},
         "organizer": {Role.organizer, Role.administrator},
+        "reader": {Role.organizer, Role.administrator, Role.auditor},
         "administrator": {Role.administrator},
         "merchant staff": {STAFF},
     }
