@@ -1,6 +1,7 @@
 """What time releases: awards whose hours or public notice are over."""
 
 from app.core.clock import now
+from app.jobs.batches import in_batches
 from app.runtime import Runtime
 from app.services import awards
 
@@ -8,14 +9,5 @@ BATCH = 200
 
 
 async def release(runtime: Runtime) -> int:
-    """Release what is due, so many a transaction; return how many.
-
-    A kill between two transactions, or within one, leaves the rest for the next run.
-    """
-    released = 0
-    while True:
-        async with runtime.database.transaction() as tx:
-            done = await awards.release_due(tx, now(), BATCH)
-        released += done
-        if done < BATCH:
-            return released
+    """Release what is due; return how many."""
+    return await in_batches(runtime, BATCH, lambda tx: awards.release_due(tx, now(), BATCH))

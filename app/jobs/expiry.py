@@ -5,6 +5,7 @@ from datetime import timedelta
 import structlog
 
 from app.core.clock import now
+from app.jobs.batches import in_batches
 from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
 from app.services import ledger, policies, redemptions
@@ -34,14 +35,8 @@ async def expire_reservations(runtime: Runtime) -> int:
 
 
 async def expire_lots(runtime: Runtime) -> int:
-    """Take away points past their end, so many lots a transaction; return how many lots."""
-    expired = 0
-    while True:
-        async with runtime.database.transaction() as tx:
-            done = await ledger.expire_lots(tx, now(), BATCH)
-        expired += done
-        if done < BATCH:
-            return expired
+    """Take away points past their end; return from how many lots."""
+    return await in_batches(runtime, BATCH, lambda tx: ledger.expire_lots(tx, now(), BATCH))
 
 
 async def announce(runtime: Runtime) -> int:

@@ -1,6 +1,9 @@
 """What funds owe, and their months."""
 
+from functools import partial
+
 from app.core.clock import now
+from app.jobs.batches import in_batches
 from app.runtime import Runtime
 from app.services import funds
 
@@ -8,16 +11,14 @@ BATCH = 200
 
 
 async def pay(runtime: Runtime) -> int:
-    """Pay awards that wait for their fund, so many a transaction; return how many."""
+    """Pay awards that wait for their fund; return how many."""
     async with runtime.database.read() as tx:
         owing = await funds.waiting(tx)
     paid = 0
     for fund in owing:
-        done = BATCH
-        while done == BATCH:
-            async with runtime.database.transaction() as tx:
-                done = await funds.pay_waiting(tx, fund, now(), BATCH)
-            paid += done
+        paid += await in_batches(
+            runtime, BATCH, partial(funds.pay_waiting, fund=fund, at=now(), limit=BATCH)
+        )
     return paid
 
 

@@ -19,8 +19,7 @@ from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Page, page_of
 from app.services import orgs, people, policies
 
-ORGANIZERS = [Role.organizer, Role.administrator]
-READERS = [*ORGANIZERS, Role.auditor]
+READERS = [*people.ORGANIZERS, Role.auditor]
 
 
 class ActivityNotFound(Refusal):
@@ -41,7 +40,7 @@ class ActivityNotDraft(Refusal):
 async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
     org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, ORGANIZERS, org.path)
+    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
     rule = (await policies.in_force(tx, org.path)).rule(body.rule_key)
     if rule is None or not policies.by_attendance(rule):
         why = "no such rule in force" if rule is None else "not a rule that attendance can meet"
@@ -179,7 +178,7 @@ async def _organized(tx: Session, caller: UUID, activity_id: UUID) -> Activity:
     """Return the activity if the caller organizes it; else it does not exist for them."""
     activity = await queries.find(tx, activity_id)
     if activity is None or not await people_queries.has_role_at(
-        tx, caller, ORGANIZERS, activity.org_path
+        tx, caller, people.ORGANIZERS, activity.org_path
     ):
         raise ActivityNotFound
     return activity

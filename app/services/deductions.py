@@ -20,8 +20,6 @@ from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, Dedu
 from app.services import ledger, orgs, people, policies
 from app.services.ledger import AccountKey, Posting
 
-ORGANIZERS = [Role.organizer, Role.administrator]
-
 
 class DeductionNotFound(Refusal):
     code, status, title = "deductions.not_found", 404, "No such deduction"
@@ -54,7 +52,7 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, DeductedBefore.
     """
     org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, ORGANIZERS, org.path)
+    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
     at = now()
     policy = await policies.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)
@@ -122,7 +120,7 @@ async def decide(
     if deduction is None:
         raise DeductionNotFound
     org = await orgs.get(tx, deduction.org_id)
-    if not await people_queries.has_role_at(tx, caller, ORGANIZERS, org.path):
+    if not await people_queries.has_role_at(tx, caller, people.ORGANIZERS, org.path):
         raise DeductionNotFound
     if caller in (deduction.deducted_by, deduction.person_id):
         raise OwnDeduction
@@ -163,7 +161,7 @@ async def browse(
     """Return the deductions of a subtree, newest first. Raises OrgNotFound, Forbidden."""
     key = decode_cursor(cursor, UUID)
     org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, [*ORGANIZERS, Role.auditor], org.path)
+    await people.require_role(tx, caller, [*people.ORGANIZERS, Role.auditor], org.path)
     rows = await queries.of_subtree(
         tx, org.path, state=state, before=key[0] if key else None, limit=limit + 1
     )

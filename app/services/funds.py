@@ -18,9 +18,8 @@ from app.queries.funds import Waiting
 from app.schemas.base import Page, page_of
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import ledger, orgs, people, policies
-from app.services.awards.postings import Debts, debt_of
+from app.services.awards.postings import Debts, award_posting, debt_of
 from app.services.ledger import MINUTES, AccountKey, Posting
-from app.services.policies import Policy
 
 WORDS = {ReceiptKind.donation: "捐赠", ReceiptKind.budget: "预算拨入"}
 # A transaction that began before the end of a month is over by then.
@@ -123,7 +122,7 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
         left -= award.points
         states[award.id] = _next_state(award)
         if award.points:
-            postings.append(_posting(award, payer, policy, at))
+            postings.append(award_posting(award, payer, _payee(award), policy, at))
         if states[award.id] is AwardState.available:
             postings += debts.repay(award)
     for outcome in await ledger.post(tx, postings, at, locked):
@@ -144,23 +143,6 @@ def _payee(award: Award) -> AccountKey:
     available = _next_state(award) is AwardState.available
     purpose = Purpose.available if available else Purpose.pending
     return AccountKey(award.person_id, purpose, award.unit_id)
-
-
-def _posting(award: Award, payer: AccountKey, policy: Policy, at: datetime) -> Posting:
-    payee = _payee(award)
-    return Posting(
-        id=award.id,
-        payer=payer,
-        payee=payee,
-        amount=award.points,
-        kind=Kind.award,
-        reason=award.title,
-        reference=award.reference,
-        source_type="award",
-        source_id=award.id,
-        org_id=award.org_id,
-        expires_at=policy.lot_expiry(at) if payee.purpose is Purpose.available else None,
-    )
 
 
 async def months_to_write(tx: Session, at: datetime) -> list[date]:

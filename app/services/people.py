@@ -56,6 +56,10 @@ async def update_me(tx: Session, person_id: UUID, body: MeIn) -> MeOut:
     return await me(tx, person_id)
 
 
+# Who may act for an organisation: draft, propose, review, deduct.
+ORGANIZERS = [Role.organizer, Role.administrator]
+
+
 async def require_role(tx: Session, person_id: UUID, roles: list[Role], org_path: str) -> None:
     """Raise Forbidden unless the person holds one of the roles at the organisation or above."""
     if not await queries.has_role_at(tx, person_id, roles, org_path):

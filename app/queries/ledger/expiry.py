@@ -10,12 +10,13 @@ from app.core.db import Session
 
 @dataclass(frozen=True, slots=True)
 class ExpiredLot:
-    """A lot that holds something past its end, and whose it is."""
+    """A lot that holds something past its end, whose it is, and whose it becomes."""
 
     id: UUID
     account_id: int
     owner_id: UUID
     unit_id: int
+    org_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Expiring:
 
 
 _EXPIRED = """
-SELECT l.id, l.account_id, a.owner_id, a.unit_id
+SELECT l.id, l.account_id, a.owner_id, a.unit_id, l.org_id
 FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
 WHERE l.remaining > 0 AND l.expires_at <= :at
 ORDER BY l.expires_at, l.id LIMIT :limit

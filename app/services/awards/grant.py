@@ -14,13 +14,19 @@ from app.core.clock import period_start
 from app.core.db import Session
 from app.core.ids import new_id
 from app.models.awards import AwardReason, AwardState
-from app.models.ledger import Kind, Purpose
+from app.models.ledger import Purpose
 from app.queries import awards as queries
 from app.queries.awards import NewAward, Tally
 from app.schemas.policies import Proof, Release, Rule
 from app.services import ledger
-from app.services.awards.postings import Debts, debt_of, minutes_posting
-from app.services.ledger import MINUTES, AccountKey, Locked, Posted, Posting
+from app.services.awards.postings import (
+    Debts,
+    award_posting,
+    debt_of,
+    hours_accounts,
+    minutes_posting,
+)
+from app.services.ledger import AccountKey, Locked, Posted
 from app.services.policies import Policy
 
 
@@ -178,10 +184,7 @@ def _accounts(one: Grant) -> list[AccountKey]:
     """Name every account that the grant may move, so that all are locked in one statement."""
     keys = [one.fund, one.account]
     if one.minutes:
-        keys += [
-            AccountKey(one.org_id, Purpose.fund, MINUTES),
-            AccountKey(one.person_id, Purpose.available, MINUTES),
-        ]
+        keys += hours_accounts(one.org_id, one.person_id)
     return keys
 
 
@@ -249,27 +252,10 @@ async def _post(
     debts = Debts(locked)
     for one, award in zip(grants, awards, strict=True):
         if award.points and award.state is not AwardState.pending_budget:
-            postings.append(_points_posting(one, award, at))
+            postings.append(award_posting(award, one.fund, one.account, one.policy, at))
             if one.state() is AwardState.available:
                 postings += debts.repay(award)
         if award.minutes and one.state() is AwardState.available:
             postings.append(minutes_posting(award, one.title))
     for outcome in await ledger.post(tx, postings, at, locked, new=True):
         assert isinstance(outcome, Posted), "the fund was asked, and the reference is new"
-
-
-def _points_posting(one: Grant, award: NewAward, at: datetime) -> Posting:
-    available = one.account.purpose is Purpose.available
-    return Posting(
-        id=award.id,
-        payer=one.fund,
-        payee=one.account,
-        amount=award.points,
-        kind=Kind.award,
-        reason=one.title,
-        reference=one.reference,
-        source_type="award",
-        source_id=award.id,
-        org_id=one.org_id,
-        expires_at=one.policy.lot_expiry(at) if available else None,
-    )

@@ -1,5 +1,6 @@
-"""What an award moves besides its points: hours of service, and what its person owes."""
+"""What an award moves: its points, hours of service, and what its person owes."""
 
+from datetime import datetime
 from uuid import UUID
 
 from app.core.ids import new_id
@@ -7,14 +8,44 @@ from app.models.awards import Award
 from app.models.ledger import Kind, Purpose
 from app.queries.awards import NewAward
 from app.services.ledger import MINUTES, AccountKey, Locked, Posting
+from app.services.policies import Policy
+
+
+def hours_accounts(org_id: UUID, person_id: UUID) -> tuple[AccountKey, AccountKey]:
+    """Return where hours of service come from, and where they go to."""
+    return (
+        AccountKey(org_id, Purpose.fund, MINUTES),
+        AccountKey(person_id, Purpose.available, MINUTES),
+    )
+
+
+def award_posting(
+    award: Award | NewAward, payer: AccountKey, payee: AccountKey, policy: Policy, at: datetime
+) -> Posting:
+    """Post the points of an award. Available ones make a lot; pending ones do when released."""
+    available = payee.purpose is Purpose.available
+    return Posting(
+        id=award.id,
+        payer=payer,
+        payee=payee,
+        amount=award.points,
+        kind=Kind.award,
+        reason=award.title,
+        reference=award.reference,
+        source_type="award",
+        source_id=award.id,
+        org_id=award.org_id,
+        expires_at=policy.lot_expiry(at) if available else None,
+    )
 
 
 def minutes_posting(award: Award | NewAward, title: str) -> Posting:
     """Post the hours of an available award; those of a pending one wait for its release."""
+    payer, payee = hours_accounts(award.org_id, award.person_id)
     return Posting(
         id=minutes_id(award.id),
-        payer=AccountKey(award.org_id, Purpose.fund, MINUTES),
-        payee=AccountKey(award.person_id, Purpose.available, MINUTES),
+        payer=payer,
+        payee=payee,
         amount=award.minutes,
         kind=Kind.award,
         reason=title,

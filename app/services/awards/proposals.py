@@ -14,7 +14,6 @@ from app.core.db import Session
 from app.core.errors import Invalid, Language, Refusal
 from app.core.ids import new_id
 from app.models.orgs import Org
-from app.models.people import Role
 from app.queries import awards as queries
 from app.queries import people as people_queries
 from app.queries.awards import NewAward
@@ -25,7 +24,6 @@ from app.services.awards.grant import Grant, grant
 from app.services.awards.wording import shown
 from app.services.policies import Policy
 
-PROPOSERS = [Role.organizer, Role.administrator]
 # What the request itself proves; the other evidence is written down by the organizer.
 PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
 
@@ -61,7 +59,7 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
     """
     org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, PROPOSERS, org.path)
+    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
     policy = await policies.in_force(tx, org.path)
     rule = policy.rule(body.rule_key)
     if rule is None:

@@ -11,8 +11,8 @@ from app.models.ledger import Kind, Purpose
 from app.queries import awards as queries
 from app.queries import orgs as org_queries
 from app.services import ledger, policies
-from app.services.awards.postings import Debts, debt_of, minutes_posting
-from app.services.ledger import MINUTES, AccountKey, Posting
+from app.services.awards.postings import Debts, debt_of, hours_accounts, minutes_posting
+from app.services.ledger import AccountKey, Posting
 
 
 async def release_due(tx: Session, at: datetime, limit: int) -> int:
@@ -57,10 +57,7 @@ def _accounts(award: Award) -> list[AccountKey]:
         AccountKey(award.person_id, Purpose.available, award.unit_id),
     ]
     if award.minutes:
-        keys += [
-            AccountKey(award.org_id, Purpose.fund, MINUTES),
-            AccountKey(award.person_id, Purpose.available, MINUTES),
-        ]
+        keys += hours_accounts(award.org_id, award.person_id)
     return keys
 
 

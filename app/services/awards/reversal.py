@@ -21,7 +21,7 @@ from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
 from app.schemas.ledger import ReversalOut
 from app.services import ledger, orgs, policies
-from app.services.awards.postings import debt_of, minutes_id
+from app.services.awards.postings import debt_of, hours_accounts, minutes_id
 from app.services.ledger import MINUTES, AccountKey, Posting
 
 
@@ -117,11 +117,9 @@ async def _take_back(
             settles = None if postings else closes
             postings.append(_posting(award, (payer, fund), amount, kind, reason, settles))
     if award.minutes and award.state == AwardState.available:
-        hours, back = accounts.hours
+        closes = minutes_id(award.id)
         postings.append(
-            _posting(
-                award, (hours, back), award.minutes, Kind.reversal, reason, minutes_id(award.id)
-            )
+            _posting(award, accounts.hours, award.minutes, Kind.reversal, reason, closes)
         )
     for outcome in await ledger.post(tx, postings, at, locked):
         single([outcome])
@@ -132,14 +130,11 @@ class _Accounts:
     """Every account that a reversal may move."""
 
     def __init__(self, award: Award, fund: AccountKey) -> None:
-        self.fund = fund
         self.pending = AccountKey(award.person_id, Purpose.pending, award.unit_id)
         self.available = AccountKey(award.person_id, Purpose.available, award.unit_id)
         self.debt = debt_of(award.person_id, award.unit_id)
-        self.hours = (
-            AccountKey(award.person_id, Purpose.available, MINUTES),
-            AccountKey(award.org_id, Purpose.fund, MINUTES),
-        )
+        came_from, went_to = hours_accounts(award.org_id, award.person_id)
+        self.hours = (went_to, came_from)
         self.all = [fund, self.pending, self.available, self.debt]
         self.all += self.hours if award.minutes else ()
 

@@ -10,17 +10,14 @@ from app.core.ids import new_id
 from app.core.outcomes import single
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
-from app.models.people import Role
 from app.queries import awards as queries
 from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
 from app.schemas.awards import AwardOut, RejectionIn
-from app.services import ledger, orgs
+from app.services import ledger, orgs, people
 from app.services.awards.release import release
 from app.services.awards.wording import shown
 from app.services.ledger import AccountKey, Posting
-
-REVIEWERS = [Role.organizer, Role.administrator]
 
 
 class AwardNotFound(Refusal):
@@ -122,7 +119,7 @@ async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:
     if award is None:
         raise AwardNotFound
     org = await orgs.get(tx, award.org_id)
-    if not await people_queries.has_role_at(tx, caller, REVIEWERS, org.path):
+    if not await people_queries.has_role_at(tx, caller, people.ORGANIZERS, org.path):
         raise AwardNotFound
     if award.proposed_by == caller:
         raise OwnProposal

@@ -22,34 +22,27 @@ async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     meanwhile is left alone, and each can be emptied for this reason once.
     """
     found = await queries.expired_lots(tx, at, limit)
+    if not found:
+        return 0
     owners = {
         one.account_id: AccountKey(one.owner_id, Purpose.available, one.unit_id) for one in found
     }
-    if not found:
-        return 0
-    # Whom the points go back to is the lot's to say, and a lot does not change its issuer.
-    lots = await queries.spendable_lots(tx, sorted(owners))
-    due = [lot for lot in lots if lot.expires_at <= at]
-    issuers = {
-        AccountKey(lot.org_id, Purpose.expired, owners[lot.account_id].unit_id) for lot in due
-    }
+    # A lot does not change its issuer: that may be read before the accounts are locked.
+    issuers = {AccountKey(one.org_id, Purpose.expired, one.unit_id) for one in found}
     locked = await lock(tx, {*owners.values(), *issuers})
+    due = {one.id for one in found}
     lots = await queries.spendable_lots(tx, sorted(owners))
-    postings = [_posting(lot, owners[lot.account_id]) for lot in lots if lot.expires_at <= at]
+    postings = [_posting(lot, owners[lot.account_id]) for lot in lots if lot.id in due]
     for outcome in await post(tx, postings, at, locked):
         single([outcome])
     return len(found)
-
-
-def _issuer(lot: LotRow, owner: AccountKey) -> AccountKey:
-    return AccountKey(lot.org_id, Purpose.expired, owner.unit_id)
 
 
 def _posting(lot: LotRow, owner: AccountKey) -> Posting:
     return Posting(
         id=new_id(),
         payer=owner,
-        payee=_issuer(lot, owner),
+        payee=AccountKey(lot.org_id, Purpose.expired, owner.unit_id),
         amount=lot.remaining,
         kind=Kind.expiry,
         reason="积分到期",
