@@ -10,7 +10,7 @@ from app.access import caller_of, person_of, runtime_of
 from app.core.db import Session
 from app.core.errors import Language
 from app.core.problems import language_of
-from app.once import Once
+from app.once import Once, content_of
 from app.runtime import Runtime
 from app.services import idempotency
 
@@ -66,6 +66,8 @@ async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParam
 
 
 PageQuery = Annotated[PageParams, Depends(_page)]
+# Which points: those of another county's programme have another name.
+UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
 async def _once(
@@ -76,7 +78,9 @@ async def _once(
     ] = None,
 ) -> Once:
     key = idempotency.parse_key(idempotency_key)
-    return Once(request, key, person_of(request), await request.body())
+    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    body = await content_of(await request.form()) if is_form else await request.body()
+    return Once(request, key, person_of(request), body)
 
 
 IdempotencyKey = Annotated[Once, Depends(_once)]

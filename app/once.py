@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Request, Response
 from pydantic import BaseModel
+from starlette.datastructures import FormData, UploadFile
 
 from app.access import runtime_of
 from app.core.batching import Batcher
@@ -75,6 +76,19 @@ class Once:
             return Reply(status, outcome.model_dump_json().encode())
 
         return render
+
+
+async def content_of(form: FormData) -> bytes:
+    """Return what a form says: between its parts stands a boundary that each attempt chooses."""
+    digests = []
+    for name, value in sorted(form.multi_items(), key=lambda item: item[0]):
+        if isinstance(value, UploadFile):
+            await value.seek(0)  # somebody may have read it
+            content = await value.read()
+        else:
+            content = value.encode()
+        digests.append(sha256(name.encode()).digest() + sha256(content).digest())
+    return b"".join(digests)
 
 
 def _reply(replied: Replied) -> Response:

@@ -4,6 +4,7 @@ A service raises ``ActivityFull()``; it never knows about HTTP beyond the status
 that belongs to the code. ``main.py`` installs the one handler that renders it.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
 
 Language = Literal["zh-CN", "en"]
@@ -14,7 +15,7 @@ class Refusal(Exception):
 
     ``retry_after`` (seconds) becomes the header of the same name.
     ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
-    as ``{"field", "msg"}`` items.
+    as ``{"field", "msg"}`` items, of a batch with the ``row``.
     """
 
     code: ClassVar[str]
@@ -28,7 +29,7 @@ class Refusal(Exception):
         *,
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
-        fields: list[dict[str, str]] | None = None,
+        fields: Sequence[Mapping[str, str | int]] | None = None,
     ) -> None:
         super().__init__(self.code)
         self.retry_after = retry_after

@@ -13,8 +13,12 @@ TYPE_PREFIX = "urn:qingxiang:problem:"
 
 
 class FieldProblem(BaseModel):
-    """``field`` is a path such as ``body.capacity`` or ``query.limit``."""
+    """``field`` is a path such as ``body.capacity`` or ``query.limit``.
 
+    ``row``: of which row of a batch, when it is one.
+    """
+
+    row: int | None = None
     field: str
     msg: str
 

@@ -71,11 +71,16 @@ class Route(APIRoute):
         # Without dependencies it opens no transaction of its own: nothing to run again.
         run = partial(_with_retries, original) if needed else original
 
+        # A body may be too long for anybody; a larger one is not taken from everybody.
+        guard_first = self.max_body_size is not None
+
         async def handler(request: Request) -> Response:
-            if reads_body:
+            if reads_body and not guard_first:
                 await _read_body(request)
             if guard is not None:
                 await guard(request)
+            if reads_body and guard_first:
+                await _read_body(request)
             response = await run(request)
             headers = getattr(request.state, "headers", {})
             response.raw_headers += [(k.lower().encode(), v.encode()) for k, v in headers.items()]

@@ -9,6 +9,26 @@ from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
 
+NUMBER_PREFIX = "68"
+SERIAL_DIGITS = 10
+MAX_SERIAL = 2**31 - 1
+
+
+def card_number(serial: int) -> str:
+    """Make the printed number: prefix, ten digits of the serial, a Luhn check digit."""
+    body = f"{NUMBER_PREFIX}{serial:0{SERIAL_DIGITS}}"
+    doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(body[::-1])]
+    return f"{body}{-sum(n // 10 + n % 10 for n in doubled) % 10}"
+
+
+def serial_of(number: str) -> int | None:
+    """Return the serial that a printed number was made from; None for a mistyped one."""
+    digits = number[len(NUMBER_PREFIX) : -1]
+    if not (digits.isascii() and digits.isdecimal() and len(digits) == SERIAL_DIGITS):
+        return None
+    serial = int(digits)
+    return serial if card_number(serial) == number and serial <= MAX_SERIAL else None
+
 
 class CardStatus(StrEnum):
     active = "active"

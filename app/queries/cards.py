@@ -44,11 +44,19 @@ _USE = """
 UPDATE card_codes SET used_at = :at WHERE id = ANY(CAST(:ids AS uuid[])) AND used_at IS NULL
 """
 
+_HOLDERS = "SELECT serial, person_id FROM cards WHERE serial = ANY(CAST(:serials AS int[]))"
+
 _FORGET = text("DELETE FROM card_codes WHERE expires_at < :before")
 
 
 async def find(session: Session, person: UUID) -> Card | None:
     return await session.get(Card, person)
+
+
+async def holders(session: Session, serials: Sequence[int]) -> dict[int, UUID]:
+    """Return whose cards these are, by serial."""
+    rows = await session.fetch(_HOLDERS, {"serials": list(serials)})
+    return {row.serial: row.person_id for row in rows}
 
 
 async def current_code(session: Session, person: UUID, at: datetime) -> tuple[str, datetime] | None:

@@ -1,26 +1,46 @@
-"""Awards by hand, their review, and the public notice (公示) of them."""
+"""Awards: read by their owners and reviewers; by hand, their review, their public notice (公示)."""
 
+from asyncio import to_thread
 from typing import Annotated
+from urllib.parse import quote
 
-from fastapi import Query, Response
+from fastapi import Depends, Form, Query, Response, UploadFile
 
-from app.access import ANYONE, ORGANIZER, RESIDENT, allow
+from app.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
+from app.core import sheets
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tongue, Tx
+from app.core.sheets import Sheet, SheetNotPlain, SheetTooLarge, SheetUnreadable
+from app.deps import (
+    CurrentPerson,
+    CursorQuery,
+    IdempotencyKey,
+    LimitQuery,
+    Reader,
+    Tongue,
+    Tx,
+    UnitQuery,
+)
+from app.models.awards import AwardState
 from app.once import KEY_REFUSALS
 from app.schemas.awards import (
+    MAX_PEOPLE,
+    AwardCaseOut,
     AwardNoticeOut,
     AwardOut,
     AwardsIn,
     AwardsOut,
+    BatchIn,
+    BatchOut,
     DecisionIn,
+    MyAwardOut,
     ObjectionIn,
     ObjectionOut,
     RejectionIn,
+    RuleKey,
 )
 from app.schemas.base import Id, Nothing, Page
-from app.services import awards
+from app.services import awards, ledger
 from app.services.awards import (
     AwardNotFound,
     AwardNotPending,
@@ -33,11 +53,15 @@ from app.services.awards import (
     OwnObjection,
     OwnProposal,
     ReviewedBefore,
+    RowsWrong,
+    WrongSheet,
 )
+from app.services.ledger import UnitUnknown
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
 
 router = Router(tags=["awards"])
+MAX_BATCH_BYTES = sheets.MAX_FILE_BYTES + 16 * 1024  # and what surrounds a file in a form
 REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
 
 
@@ -53,6 +77,122 @@ async def propose_awards(
 ) -> Response:
     """Award up to 500 people by hand: pending until others approve."""
     return await once.run(tx, 201, lambda: awards.propose(tx, person_id, body, language))
+
+
+@router.get("/me/awards", operation_id="listMyAwards", **allow(RESIDENT, UnitUnknown))
+async def list_my_awards(
+    tx: Reader,
+    person_id: CurrentPerson,
+    language: Tongue,
+    unit: UnitQuery = "points",
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 20,
+) -> Page[MyAwardOut]:
+    """Return the caller's awards and what became of them, newest first."""
+    unit_id = await ledger.unit_of(tx, unit)
+    return await awards.mine(tx, person_id, unit_id, cursor, limit, language)
+
+
+@router.get("/awards", operation_id="listAwards", **allow(READER, OrgNotFound))
+async def list_awards(
+    tx: Reader,
+    person_id: CurrentPerson,
+    language: Tongue,
+    org_id: Annotated[Id, Query()],
+    state: AwardState | None = None,
+    cursor: CursorQuery = None,
+    limit: LimitQuery = 20,
+) -> Page[AwardCaseOut]:
+    """Return the awards of an organisation and everything below it, newest first."""
+    return await awards.browse(tx, person_id, org_id, state, cursor, limit, language)
+
+
+@router.post(
+    "/awards/batches",
+    status_code=201,
+    operation_id="proposeAwardBatch",
+    response_model=BatchOut,
+    max_body_size=MAX_BATCH_BYTES,
+    **allow(ORGANIZER, OrgNotFound, RowsWrong, *KEY_REFUSALS, body=True),
+)
+async def propose_award_batch(
+    body: BatchIn, tx: Tx, person_id: CurrentPerson, language: Tongue, once: IdempotencyKey
+) -> Response:
+    """Award up to 500 people row by row: all, or with ``partial`` those without a mistake."""
+    return await once.run(tx, 201, lambda: awards.propose_batch(tx, person_id, body, language))
+
+
+async def _uploaded(file: UploadFile) -> Sheet:
+    await file.seek(0)  # an attempt that met a deadlock may have read it
+    return await to_thread(sheets.read, await file.read(), MAX_PEOPLE)
+
+
+# Read before the transaction begins: a second of parsing holds no connection.
+UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
+
+
+@router.post(
+    "/awards/batches/sheet",
+    status_code=201,
+    operation_id="proposeAwardSheet",
+    response_model=BatchOut,
+    max_body_size=MAX_BATCH_BYTES,
+    **allow(
+        ORGANIZER,
+        OrgNotFound,
+        RowsWrong,
+        WrongSheet,
+        SheetUnreadable,
+        SheetTooLarge,
+        SheetNotPlain,
+        *KEY_REFUSALS,
+        body=True,
+    ),
+)
+async def propose_award_sheet(
+    sheet: UploadedSheet,
+    org_id: Annotated[Id, Form()],
+    rule_key: Annotated[RuleKey, Form()],
+    tx: Tx,
+    person_id: CurrentPerson,
+    language: Tongue,
+    once: IdempotencyKey,
+    partial: Annotated[bool, Form()] = False,
+) -> Response:
+    """Award up to 500 people by an XLSX: the template's columns, told by the sheet's rows."""
+    return await once.run(
+        tx,
+        201,
+        lambda: awards.propose_sheet(
+            tx,
+            person_id,
+            sheet,
+            org_id=org_id,
+            rule_key=rule_key,
+            partial=partial,
+            language=language,
+        ),
+    )
+
+
+class Xlsx(Response):
+    media_type = sheets.MEDIA_TYPE
+
+
+@router.get(
+    "/awards/batches/template",
+    operation_id="getAwardSheetTemplate",
+    response_class=Xlsx,
+    **allow(ORGANIZER, OrgNotFound),
+)
+async def get_award_sheet_template(
+    tx: Reader, person_id: CurrentPerson, org_id: Id, rule_key: RuleKey
+) -> Response:
+    """Return an empty XLSX with the columns that a rule asks for."""
+    rule, headings = await awards.template(tx, person_id, org_id, rule_key)
+    name = quote(f"{rule.name}.xlsx")
+    disposition = f"attachment; filename=\"{rule.key}.xlsx\"; filename*=UTF-8''{name}"
+    return Xlsx(sheets.blank(rule.name, headings), headers={"Content-Disposition": disposition})
 
 
 @router.post(

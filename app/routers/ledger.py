@@ -9,7 +9,7 @@ from app.core.clock import now
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, known_tag, rendered
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
 from app.models.ledger import Kind
 from app.once import KEY_REFUSALS
 from app.schemas.base import Bound, Page
@@ -34,10 +34,6 @@ from app.services.ledger import (
 )
 
 router = Router(tags=["ledger"])
-
-
-# Which points: those of another county's programme have another name.
-UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
 @router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT, UnitUnknown))

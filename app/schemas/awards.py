@@ -1,14 +1,15 @@
 """Wire shapes of awards."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from app.schemas.base import Flag, Id, In, Line, Out, Text
 
 MAX_PEOPLE = 500
+RuleKey = Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
 
 
 class AwardOut(Out):
@@ -58,6 +59,41 @@ class AwardNoticeOut(Out):
     has_objection: bool
 
 
+class MyAwardOut(Out):
+    """One's own award. Besides its states it may be ``spent``, or ``expired`` (what was left).
+
+    ``left`` of its points can be spent until ``expires_at``. ``release_at``: when it becomes
+    available, if nobody stops it.
+    """
+
+    award: AwardOut
+    title: str
+    org_id: UUID
+    awarded_at: datetime
+    release_at: datetime | None
+    has_objection: bool
+    left: int
+    expires_at: datetime | None
+
+
+class AwardCaseOut(Out):
+    """An award as its reviewers and auditors see it; the name is masked."""
+
+    award: AwardOut
+    person_id: UUID
+    display_name: str
+    org_id: UUID
+    title: str
+    evidence: dict[str, str]
+    proposed_by: UUID | None
+    proposal_id: UUID | None
+    awarded_at: datetime
+    release_at: datetime | None
+    reviews_needed: int
+    approvals: int
+    objections: list[ObjectionOut]
+
+
 class PersonAwardOut(Out):
     person_id: UUID
     award: AwardOut
@@ -67,25 +103,37 @@ class AwardsOut(Out):
     items: list[PersonAwardOut]
 
 
-class AwardsIn(In):
-    """Points by hand: ``evidence`` holds what the rule demands, by its names.
+class ActIn(In):
+    """What an act is worth by its rule, and what proves it.
 
-    ``grade`` chooses one of the rule's grades; ``points`` an amount, where the rule has
-    ``up_to``.
+    ``evidence`` holds what the rule demands, by its names; ``grade`` chooses one of the
+    rule's grades; ``points`` an amount, where the rule has ``up_to``.
     """
 
-    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
-    org_id: Id
-    person_ids: Annotated[
-        list[Id],
-        Field(min_length=1, max_length=MAX_PEOPLE, json_schema_extra={"uniqueItems": True}),
-    ]
     quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
     grade: Annotated[Text, Field(min_length=1, max_length=40, examples=["city"])] | None = None
     points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
     evidence: Annotated[
         dict[str, Annotated[str, Line(500)]],
         Field(max_length=20, examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}]),
+    ]
+
+    @field_validator("evidence")
+    @classmethod
+    def _named(cls, evidence: dict[str, str]) -> dict[str, str]:
+        if any(not name or len(name) > 40 or not name.isprintable() for name in evidence):
+            raise ValueError("an evidence field has a name of at most 40 characters")
+        return evidence
+
+
+class AwardsIn(ActIn):
+    """Points by hand: the same act of several people."""
+
+    rule_key: RuleKey
+    org_id: Id
+    person_ids: Annotated[
+        list[Id],
+        Field(min_length=1, max_length=MAX_PEOPLE, json_schema_extra={"uniqueItems": True}),
     ]
 
     @field_validator("person_ids")
@@ -95,9 +143,48 @@ class AwardsIn(In):
             raise ValueError("a person is named twice")
         return people
 
-    @field_validator("evidence")
-    @classmethod
-    def _named(cls, evidence: dict[str, str]) -> dict[str, str]:
-        if any(not name or len(name) > 40 or not name.isprintable() for name in evidence):
-            raise ValueError("an evidence field has a name of at most 40 characters")
-        return evidence
+
+class BatchRowIn(ActIn):
+    """What one person did; who it is, the id or the number of the 青享卡 says."""
+
+    person_id: Id | None = None
+    card_no: Annotated[Text, Field(min_length=1, max_length=20)] | None = None
+
+    @model_validator(mode="after")
+    def _names_somebody(self) -> Self:
+        if (self.person_id is None) == (self.card_no is None):
+            raise ValueError("either person_id or card_no names the person")
+        return self
+
+
+class BatchIn(In):
+    """Points by hand, row by row: all of them, or with ``partial`` those without a mistake."""
+
+    rule_key: RuleKey
+    org_id: Id
+    partial: Flag = False
+    rows: Annotated[list[BatchRowIn], Field(min_length=1, max_length=MAX_PEOPLE)]
+
+
+class MistakeOut(Out):
+    field: str
+    msg: str
+
+
+class BatchRowOut(Out):
+    """``row`` counts from 1, or is the row's number in the sheet. The name is masked.
+
+    Either there is an ``award`` or there are ``mistakes``.
+    """
+
+    row: int
+    person_id: UUID | None
+    display_name: str | None
+    award: AwardOut | None
+    mistakes: list[MistakeOut]
+
+
+class BatchOut(Out):
+    proposed: int
+    refused: int
+    rows: list[BatchRowOut]

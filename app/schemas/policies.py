@@ -163,7 +163,10 @@ Deductions = Annotated[dict[Key, Deduction], BeforeValidator(_with_key), Field(m
 
 
 class PolicyDocument(Shape):
-    """A whole policy. An organisation below may tighten it, see services/policies."""
+    """A whole policy. An organisation below may tighten it, see services/policies.
+
+    ``evidence`` says what the names of evidence are called, for people who fill in sheets.
+    """
 
     programme: Programme
     caps: Caps
@@ -172,6 +175,7 @@ class PolicyDocument(Shape):
     holds: Holds = Holds()
     fund: Fund = Fund()
     release: dict[Proof, Release]
+    evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     rules: Rules
     deductions: Deductions = {}
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]

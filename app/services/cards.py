@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.models.cards import card_number
 from app.queries import awards as award_queries
 from app.queries import cards as queries
 from app.schemas.cards import CardCodeOut, CardOut
@@ -18,7 +19,6 @@ CODE_DIGITS = 18
 CODE_LIFETIME = timedelta(seconds=60)
 # A code is not handed out for its last seconds: the counter could not read it in time.
 CODE_MARGIN = timedelta(seconds=5)
-NUMBER_PREFIX = "68"
 TIER_WINDOW = timedelta(days=365)
 
 
@@ -58,13 +58,6 @@ async def tier_of(tx: Session, person_id: UUID, policy: Policy) -> Tier:
     """Return the tier of a programme that the last twelve months earned in it."""
     points, minutes = await award_queries.totals(tx, person_id, policy.unit_id, now() - TIER_WINDOW)
     return policy.tier_for(points, minutes)
-
-
-def card_number(serial: int) -> str:
-    """Make the printed number: prefix, ten digits of the serial, a Luhn check digit."""
-    body = f"{NUMBER_PREFIX}{serial:010}"
-    doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(body[::-1])]
-    return f"{body}{-sum(n // 10 + n % 10 for n in doubled) % 10}"
 
 
 def _random_code() -> str:

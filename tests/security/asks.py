@@ -22,6 +22,7 @@ from tests.factories.deductions import deduct, deduction_body
 from tests.factories.http import keyed, log_in, wechat_code
 from tests.factories.people import make_organizer
 from tests.factories.rewards import make_card_codes, make_reward
+from tests.factories.sheets import XLSX, make_sheet
 from tests.security.world import World
 
 
@@ -32,6 +33,7 @@ class Ask:
     ids: dict[str, str] = field(default_factory=dict)
     body: Any = None
     query: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Any] | None = None  # fields of a form too, as (None, text)
 
 
 Maker = Callable[[World], Awaitable[Ask]]
@@ -132,6 +134,33 @@ async def _transfer(world: World) -> Ask:
 
 async def _propose(world: World) -> Ask:
     return Ask(body=award_body(world.home, [world.alice]))
+
+
+async def _my_awards(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask()
+
+
+async def _awards_of_home(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _batch(world: World) -> Ask:
+    row = {"person_id": str(world.alice.id), "evidence": {"certificate": uuid4().hex}}
+    wanted = {"rule_key": "blood_donation", "org_id": str(world.home.id), "rows": [row]}
+    return Ask(body=wanted)
+
+
+async def _template(world: World) -> Ask:
+    return Ask(query={"org_id": str(world.home.id), "rule_key": "blood_donation"})
+
+
+async def _sheet(world: World) -> Ask:
+    line = (str(world.alice.id), uuid4().hex)
+    fields = {name: (None, text) for name, text in (await _template(world)).query.items()}
+    sheet = make_sheet(("person_id", "certificate"), line)
+    return Ask(files=fields | {"file": ("awards.xlsx", sheet, XLSX)})
 
 
 async def _award(world: World) -> Ask:
@@ -266,6 +295,11 @@ MAKERS: dict[str, Maker] = {
     "proveMyPointEntry": _proof,
     "reverseTransfer": _transfer,
     "proposeAwards": _propose,
+    "proposeAwardBatch": _batch,
+    "proposeAwardSheet": _sheet,
+    "getAwardSheetTemplate": _template,
+    "listMyAwards": _my_awards,
+    "listAwards": _awards_of_home,
     "approveAward": _award,
     "rejectAward": _rejected,
     "listAwardNotices": _notices_of_home,

@@ -28,6 +28,7 @@ from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
+from tests.factories.sheets import make_sheet
 
 API = "/api/v1"
 # A phone's card codes live for a minute; these must not expire under way.
@@ -46,12 +47,14 @@ ROLES: tuple[str, ...] = (NOBODY, RESIDENT, Role.organizer, STAFF, Role.auditor,
 class World:
     """``known``: by the name of a parameter or field, what exists and the caller may name.
 
-    ``live_code`` gives what stands for LIVE_CODE when it is sent: it is soon too old.
+    ``sheet`` is one that may be uploaded. ``live_code`` gives what stands for LIVE_CODE
+    when it is sent: it is soon too old.
     """
 
     headers: dict[str, str] = field(repr=False)
     known: Mapping[str, Sequence[str]]
     live_code: Callable[[], str] = str
+    sheet: bytes = b""
 
 
 async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> World:
@@ -82,6 +85,7 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
     known = {
         "org_id": [str(org.id)],
         "person_ids[*]": [str(person.id) for person in (caller, *others)],
+        "rows[*].person_id": [str(person.id) for person in others],
         "merchant_id": [str(counter.merchant.id)],
         "reward_id": [str(reward.id) for reward in rewards],
         "activity_id": [str(one.id) for one in activities],
@@ -106,6 +110,9 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
         {} if role == NOBODY else caller.headers,
         known,
         lambda: current_code(runtime, next(screens)),
+        make_sheet(
+            ("person_id", *EVIDENCE), *[(str(one.id), *EVIDENCE.values()) for one in others]
+        ),
     )
 
 

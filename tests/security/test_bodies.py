@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from app.main import MAX_BODY_BYTES
+from app.routers.awards import MAX_BATCH_BYTES
 from tests.factories.http import assert_refused
 from tests.faults.server import Server, server
 from tests.faults.waiting import until
@@ -37,6 +38,21 @@ async def test_a_large_body_is_refused_before_it_is_read(
 
     assert_refused(response, 413, "request.too_large")
     assert sent <= MAX_BODY_BYTES + 2 * len(CHUNK)
+
+
+async def test_a_batch_is_not_taken_from_strangers(api: httpx.AsyncClient) -> None:
+    sent = 0
+
+    async def body() -> AsyncIterator[bytes]:
+        nonlocal sent
+        while sent < MAX_BATCH_BYTES:
+            sent += len(CHUNK)
+            yield CHUNK
+
+    response = await api.post("/api/v1/awards/batches", content=body())
+
+    assert_refused(response, 401, "auth.token_invalid")
+    assert sent == 0
 
 
 async def test_a_body_within_the_limit_is_read(api: httpx.AsyncClient) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from app.core.errors import Busy, RateLimited, Refusal, TooLarge
 from app.main import MAX_BODY_BYTES
+from app.routers.awards import MAX_BATCH_BYTES
 from app.serve import KEEP_ALIVE_S
 from tests.faults.server import Server, server
 from tests.security.fronts import CONFIGURATION, NAME, Front, check, front
@@ -39,7 +40,9 @@ def directive(name: str) -> list[str]:
 
 
 def test_front_and_service_have_the_same_limits() -> None:
-    assert directive("client_max_body_size") == [f"{MAX_BODY_BYTES // 1024}k"]
+    sizes = [f"{size // 1024}k" for size in (MAX_BODY_BYTES, MAX_BATCH_BYTES)]
+    assert directive("client_max_body_size") == sizes
+    assert directive("client_body_buffer_size") == sizes
     assert directive("keepalive_timeout") == ["30s", "60s"]
     assert KEEP_ALIVE_S > 60
 

@@ -48,6 +48,11 @@ proveMyPointEntry       401    409   409  409     409   409     409    409     4
 listSeals               200    200   200  200     200   200     200    200     200   200
 reverseTransfer         401    403   403  403     403   403     403    403     201+  404  404=ledger.transfer_not_found
 proposeAwards           401    403   403  403     403   403     201+   403     201+  403
+proposeAwardBatch       401    403   403  403     403   403     201+   403     201+  403
+proposeAwardSheet       401    403   403  403     403   403     201+   403     201+  403
+getAwardSheetTemplate   401    403   403  403     403   403     200    403     200   403
+listMyAwards            401    200+  200  200     200   200     200    200     200   200
+listAwards              401    403   403  403     403   403     200+   200+    200+  403
 approveAward            401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
 rejectAward             401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
 listAwardNotices        200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
@@ -181,6 +186,7 @@ async def _attempt(
         path.format(**ask.ids),
         headers=keyed(caller) if caller else {"Idempotency-Key": "nobodys-key"},
         json=ask.body,
+        files=ask.files,
         params=ask.query,
     )
     after = await world.things()

@@ -9,11 +9,11 @@ from uuid import UUID
 import httpx
 from sqlalchemy import text
 
+from app.models.cards import card_number
 from app.models.orgs import Level, Org
 from app.models.people import Role
 from app.queries import notices, people
 from app.runtime import Runtime
-from app.services.cards import card_number
 from tests.factories.http import bearer, log_in
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org

@@ -12,11 +12,13 @@ from app.queries.awards.granting import (
     totals,
     unpaid,
 )
+from app.queries.awards.reading import of_person, of_subtree
 from app.queries.awards.reviewing import (
     approvals,
     claim_numbers,
     decide,
     free_numbers,
+    give_back_numbers,
     give_notice,
     lock_due,
     notices,
@@ -34,6 +36,7 @@ __all__ = [
     "find",
     "find_many",
     "free_numbers",
+    "give_back_numbers",
     "give_notice",
     "had",
     "insert",
@@ -42,6 +45,8 @@ __all__ = [
     "notices",
     "object_to",
     "objection",
+    "of_person",
+    "of_subtree",
     "review",
     "tallies",
     "totals",

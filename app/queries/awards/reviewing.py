@@ -19,8 +19,14 @@ WITH wanted AS (
     ON CONFLICT DO NOTHING
     RETURNING field, number
 )
-SELECT field FROM (SELECT field, number FROM wanted EXCEPT SELECT field, number FROM inserted) k
-ORDER BY field
+SELECT field, number FROM wanted EXCEPT SELECT field, number FROM inserted
+"""
+
+_GIVE_BACK_NUMBERS = """
+DELETE FROM award_evidence_numbers
+WHERE proposal_id = :proposal AND (field, number) NOT IN (
+    SELECT * FROM unnest(CAST(:fields AS text[]), CAST(:numbers AS text[]))
+)
 """
 
 _FREE_NUMBERS = """
@@ -81,8 +87,8 @@ ORDER BY a.release_at, a.id LIMIT :limit
 
 async def claim_numbers(
     session: Session, *, unit: int, rule: str, proposal: UUID, numbers: Sequence[tuple[str, str]]
-) -> list[str]:
-    """Use evidence numbers (field, number) up; return the fields of those that were used before."""
+) -> set[tuple[str, str]]:
+    """Use evidence numbers (field, number) up; return those that were used before."""
     rows = await session.fetch(
         _CLAIM_NUMBERS,
         {
@@ -93,7 +99,15 @@ async def claim_numbers(
             "proposal": proposal,
         },
     )
-    return [row.field for row in rows]
+    return {(row.field, row.number) for row in rows}
+
+
+async def give_back_numbers(
+    session: Session, proposal: UUID, kept: Sequence[tuple[str, str]]
+) -> None:
+    """Let go of the numbers that a proposal has claimed, but for some."""
+    wanted = {"fields": [field for field, _ in kept], "numbers": [number for _, number in kept]}
+    await session.fetch(_GIVE_BACK_NUMBERS, wanted | {"proposal": proposal})
 
 
 async def free_numbers(session: Session, proposal: UUID) -> None:

@@ -1,9 +1,11 @@
 """Awards: points for an act under a rule, within its caps, in the same transaction.
 
-``proposals`` come by hand and ``review`` approves them, ``notices`` show them to everybody,
-``grant`` gives, ``release`` ends the waiting, ``reversal`` takes back.
+``proposals`` come by hand, in ``batches`` and ``sheets`` too; ``review`` approves them,
+``notices`` show them to everybody, ``reading`` to their owners and reviewers; ``grant``
+gives, ``release`` ends the waiting, ``reversal`` takes back.
 """
 
+from app.services.awards.batches import RowsWrong, propose_batch
 from app.services.awards.grant import Grant, Granted, grant
 from app.services.awards.notices import (
     NotInNotice,
@@ -16,6 +18,7 @@ from app.services.awards.notices import (
     object_to,
 )
 from app.services.awards.proposals import NumberUsed, propose
+from app.services.awards.reading import browse, mine
 from app.services.awards.release import release_due
 from app.services.awards.reversal import NotReversible, TransferNotFound, reverse
 from app.services.awards.review import (
@@ -27,6 +30,7 @@ from app.services.awards.review import (
     approve,
     reject,
 )
+from app.services.awards.sheets import WrongSheet, propose_sheet, template
 from app.services.awards.wording import shown
 
 __all__ = [
@@ -44,15 +48,22 @@ __all__ = [
     "OwnObjection",
     "OwnProposal",
     "ReviewedBefore",
+    "RowsWrong",
     "TransferNotFound",
+    "WrongSheet",
     "approve",
+    "browse",
     "decide",
     "grant",
     "in_notice",
+    "mine",
     "object_to",
     "propose",
+    "propose_batch",
+    "propose_sheet",
     "reject",
     "release_due",
     "reverse",
     "shown",
+    "template",
 ]

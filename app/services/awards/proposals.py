@@ -1,6 +1,6 @@
 """Awards by hand: proposed by an organizer for up to 500 people, all of them or none.
 
-What is proposed waits for others: see ``review``.
+``batches`` takes them row by row. What is proposed waits for others: see ``review``.
 """
 
 import unicodedata
@@ -13,7 +13,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Invalid, Language, Refusal
 from app.core.ids import new_id
-from app.models.orgs import Org
+from app.core.mistakes import told
 from app.queries import awards as queries
 from app.queries import people as people_queries
 from app.queries.awards import NewAward
@@ -50,7 +50,12 @@ class Mistake:
 
     line: int
     field: str
-    msg: str
+    zh: str
+    en: str
+
+    @property
+    def msg(self) -> str:
+        return told(self.zh, self.en)
 
 
 async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language) -> AwardsOut:
@@ -58,54 +63,79 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
     """
-    org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
-    policy = await policies.in_force(tx, org.path)
-    rule = policy.rule(body.rule_key)
-    if rule is None:
-        raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
+    act = await authorized(tx, caller, body.org_id, body.rule_key)
     lines = [
         Line(person_id, body.quantity, body.evidence, body.grade, body.points)
         for person_id in body.person_ids
     ]
-    if mistakes := list(mistakes_in(rule, lines)):
+    if mistakes := list(mistakes_in(act.rule, lines)):
         # The same for everybody: said once.
         fields = dict.fromkeys((one.field, one.msg) for one in mistakes)
         raise Invalid(fields=[{"field": f"body.{field}", "msg": msg} for field, msg in fields])
     if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
         raise people.PersonNotFound
-    given = await give(tx, caller, org, policy, rule, lines)
+    proposal = new_id()
+    if await claim_numbers(tx, act, proposal, lines):
+        raise NumberUsed
+    given = await give(tx, caller, act, proposal, lines)
     return AwardsOut(
         items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Act:
+    """A rule that is in force at an organisation for which the caller may propose."""
+
+    org_id: UUID
+    policy: Policy
+    rule: Rule
+
+
+async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Act:
+    """Raises OrgNotFound, Forbidden, or Invalid where there is no such rule."""
+    org = await orgs.get(tx, org_id)
+    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
+    policy = await policies.in_force(tx, org.path)
+    rule = policy.rule(rule_key)
+    if rule is None:
+        msg = told("没有生效的这条规则", "no such rule in force")
+        raise Invalid(fields=[{"field": "body.rule_key", "msg": msg}])
+    return Act(org.id, policy, rule)
+
+
+async def claim_numbers(
+    tx: Session, act: Act, proposal: UUID, lines: Sequence[Line]
+) -> set[tuple[str, str]]:
+    """Use up the evidence numbers of lines without a mistake; return those used before."""
+    numbers = sorted({pair for line in lines for pair in numbers_of(act.rule, line)})
+    if not numbers:
+        return set()
+    return await queries.claim_numbers(
+        tx, unit=act.policy.unit_id, rule=act.rule.key, proposal=proposal, numbers=numbers
+    )
+
+
 async def give(
-    tx: Session, caller: UUID, org: Org, policy: Policy, rule: Rule, lines: Sequence[Line]
+    tx: Session, caller: UUID, act: Act, proposal: UUID, lines: Sequence[Line]
 ) -> list[NewAward]:
-    """Write lines without a mistake as one proposal. Raises NumberUsed."""
-    proposal = new_id()
-    numbers = sorted({pair for line in lines for pair in _numbers(rule, line)})
-    if numbers and await queries.claim_numbers(
-        tx, unit=policy.unit_id, rule=rule.key, proposal=proposal, numbers=numbers
-    ):
-        raise NumberUsed
+    """Write lines without a mistake, whose numbers are claimed, as one proposal."""
     grants = [
         Grant(
-            reference=f"manual:{proposal}:{line.person_id}",
+            reference=f"manual:{proposal}:{place}",
             person_id=line.person_id,
-            org_id=org.id,
-            policy=policy,
-            rule=rule,
-            points=_worth(rule, line) * line.quantity,
-            minutes=line.quantity * 60 if rule.hours else 0,
+            org_id=act.org_id,
+            policy=act.policy,
+            rule=act.rule,
+            points=_worth(act.rule, line) * line.quantity,
+            minutes=line.quantity * 60 if act.rule.hours else 0,
             proof="manual",
-            title=rule.name,
+            title=act.rule.name,
             evidence=line.evidence,
             proposed_by=caller,
             proposal_id=proposal,
         )
-        for line in lines
+        for place, line in enumerate(lines)
     ]
     return [one.award for one in await grant(tx, grants, now())]
 
@@ -122,29 +152,39 @@ def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
     for place, line in enumerate(lines):
         for asked in rule.evidence:
             if why := _missing(asked, line.evidence):
-                yield Mistake(place, f"evidence.{asked.split('>=')[0]}", why)
+                yield Mistake(place, f"evidence.{asked.split('>=')[0]}", *why)
         for field in personal:
             if seen[field, normal(line.evidence.get(field, ""))] > 1:
-                yield Mistake(place, f"evidence.{field}", "names several people")
+                yield Mistake(
+                    place, f"evidence.{field}", "多人使用同一编号", "names several people"
+                )
         if line.grade is not None and line.grade not in rule.grades:
-            known = ", ".join(rule.grades) or "none"
-            yield Mistake(place, "grade", f"the rule has these grades: {known}")
+            known = ", ".join(rule.grades) or "–"
+            yield Mistake(
+                place, "grade", f"规则的等级为：{known}", f"the rule has these grades: {known}"
+            )
         if line.points is not None and not rule.points <= line.points <= (rule.up_to or 0):
-            most = f"{rule.points} to {rule.up_to}" if rule.up_to else f"{rule.points}, no choice"
-            yield Mistake(place, "points", f"the rule gives {most}")
+            most = f"{rule.points}–{rule.up_to}" if rule.up_to else f"{rule.points}"
+            yield Mistake(place, "points", f"规则分值为 {most}", f"the rule gives {most}")
 
 
-def _missing(asked: str, evidence: dict[str, str]) -> str | None:
+def demanded(rule: Rule) -> list[str]:
+    """Name the evidence that a proposal must bring."""
+    wanted = (asked.partition(">=") for asked in rule.evidence)
+    return [name for name, least, _ in wanted if least or name not in PROVEN_BY_ATTENDANCE]
+
+
+def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     """Say what is wrong with the evidence for one demand: ``rating`` or ``checkin>=10``."""
     name, _, least = asked.partition(">=")
     if name in PROVEN_BY_ATTENDANCE and not least:
         return None
     if name not in evidence:
-        return "required"
+        return "必填", "required"
     if least and not (evidence[name].isascii() and evidence[name].isdecimal()):
-        return "expected a whole number"
+        return "应为整数", "expected a whole number"
     if least and int(evidence[name]) < int(least):
-        return f"the rule asks for at least {least}"
+        return f"规则要求至少 {least}", f"the rule asks for at least {least}"
     return None
 
 
@@ -154,7 +194,8 @@ def _worth(rule: Rule, line: Line) -> int:
     return line.points or rule.points
 
 
-def _numbers(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:
+def numbers_of(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:
+    """Name the numbers (field, number) that count once."""
     for field in rule.unique:
         yield field, normal(line.evidence[field])
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from app.core.mistakes import in_chinese
 from app.schemas.policies import PolicyDocument, Shape
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
@@ -16,27 +17,6 @@ Path = tuple[str | int, ...]
 Table = dict[str, Any]
 Contradiction = tuple[Path, str, str]  # where, in Chinese, in English
 S = TypeVar("S", bound=Shape)
-
-# Pydantic's kinds of mistakes that a committee will meet, in its language.
-_ZH = {
-    "missing": "缺少这一项",
-    "extra_forbidden": "没有这一项，请检查拼写",
-    "int_type": "应为整数",
-    "string_type": "应为文字",
-    "bool_type": "应为 true 或 false",
-    "list_type": "应为列表",
-    "dict_type": "应为一组设置",
-    "model_type": "应为一组设置",
-    "greater_than_equal": "数值太小",
-    "less_than_equal": "数值太大",
-    "literal_error": "不在可选范围内",
-    "string_pattern_mismatch": "名称只用小写字母、数字和下划线",
-    "string_too_short": "不能为空",
-    "string_too_long": "太长",
-    "too_short": "太少",
-    "too_long": "太多",
-    "value_error": "内容不一致",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +134,7 @@ def _of_tiers(document: PolicyDocument) -> Iterator[Contradiction]:
 def _problem(error: Table, lines: dict[Path, int]) -> Problem:
     path: Path = error["loc"]
     said = error["msg"].removeprefix("Value error, ")
-    return Problem(line_of(path, lines), dotted(path), _ZH.get(error["type"], "不正确"), said)
+    return Problem(line_of(path, lines), dotted(path), in_chinese(error["type"]), said)
 
 
 def dotted(path: Path) -> str:

@@ -1,0 +1,176 @@
+"""Sheets: the rows of an uploaded XLSX file, which may be anything at all.
+
+What is read is plain values of one sheet, below one line of headings. Whatever could mean
+something else than it shows is refused with its cell: a formula may have been computed
+from what nobody sees, a merged cell has a value that its neighbours only seem to have.
+"""
+
+import re
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from io import BytesIO
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from app.core.errors import Refusal
+
+MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+MAX_FILE_BYTES = 512 * 1024
+# 500 rows of long texts are half of it. A file is unpacked only as far as it admits to.
+MAX_UNPACKED_BYTES = 4 * 1024 * 1024
+MAX_PARTS = 100
+MAX_COLUMNS = 40  # what stands further right is not looked at
+MAX_TOLD = 20
+_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\b")
+Value = str | int | float
+
+
+class SheetUnreadable(Refusal):
+    code, status, title = "sheets.unreadable", 422, "Not a readable XLSX file"
+    zh, en = "文件不是可读取的 XLSX 表格", "The file is not a readable XLSX sheet."
+
+
+class SheetTooLarge(Refusal):
+    code, status, title = "sheets.too_large", 413, "Sheet too large"
+    zh, en = "表格过大，请拆分后上传", "The sheet is too large; upload it in parts."
+
+
+class SheetNotPlain(Refusal):
+    """``fields`` name the cells."""
+
+    code, status, title = "sheets.not_plain", 422, "Sheet not plain"
+    zh, en = (
+        "表格只能有一张工作表，不能含公式、错误值或合并单元格",
+        "A sheet holds plain values: one worksheet, no formulas, errors or merged cells.",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """``number`` is the row's in the sheet; ``cells`` are by heading, without empty ones."""
+
+    number: int
+    cells: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    headings: list[str]
+    rows: list[SheetRow]
+
+
+def read(content: bytes, most_rows: int) -> Sheet:
+    """Read a file. Takes up to a second of a core: call it in a thread.
+
+    Raises SheetUnreadable, SheetTooLarge, SheetNotPlain.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise SheetTooLarge
+    try:
+        _require_modest(content)
+        workbook = load_workbook(BytesIO(content), read_only=True, keep_links=False)
+        filled = [lines for one in workbook.worksheets if (lines := _lines(one, most_rows))]
+    except Refusal:
+        raise
+    except Exception as error:  # a broken file can raise nearly anything
+        raise SheetUnreadable from error
+    if len(filled) != 1:
+        found = f"{len(filled)} worksheets with content"
+        raise SheetNotPlain(fields=[{"field": "workbook", "msg": found}])
+    return _sheet(filled[0])
+
+
+def _require_modest(content: bytes) -> None:
+    """Look into the archive before anybody parses it."""
+    with zipfile.ZipFile(BytesIO(content)) as archive:
+        parts = archive.infolist()
+        if len(parts) > MAX_PARTS or sum(one.file_size for one in parts) > MAX_UNPACKED_BYTES:
+            raise SheetTooLarge
+        for part in parts:
+            text = archive.read(part)  # at most file_size bytes, whatever is packed
+            if part.filename.endswith((".xml", ".rels")) and (b"\0" in text or b"<!DOC" in text):
+                raise SheetUnreadable  # UTF-16 or a document type: nobody's sheet, an attack
+            if part.filename.startswith("xl/worksheets/") and _MERGED.search(text):
+                raise SheetNotPlain(fields=[{"field": "workbook", "msg": "merged cells"}])
+
+
+def blank(title: str, headings: Sequence[str]) -> bytes:
+    """Make a sheet to be filled in: headings, and columns that keep what is typed as text."""
+    workbook = Workbook()
+    worksheet = workbook.active
+    assert worksheet is not None
+    worksheet.title = re.sub(r"[\\/*?:\[\]]", " ", title)[:31]  # what Excel allows
+    worksheet.append(list(headings))
+    worksheet.freeze_panes = "A2"
+    for place, heading in enumerate(headings, start=1):
+        column = worksheet.column_dimensions[get_column_letter(place)]
+        column.width = max(12, 1.5 * len(heading))
+        column.number_format = "@"
+        worksheet.cell(1, place).font = Font(bold=True)
+    made = BytesIO()
+    workbook.save(made)
+    return made.getvalue()
+
+
+Line = tuple[int, list[Any]]  # the number of a row, and its cells
+
+
+def _lines(worksheet: Any, most_rows: int) -> list[Line]:
+    """Return the lines that hold something: one of headings, and at most so many rows."""
+    worksheet.reset_dimensions()  # the file's own word for its size
+    lines: list[Line] = []
+    for number, cells in enumerate(worksheet.iter_rows(max_col=MAX_COLUMNS), start=1):
+        if all(cell.value in (None, "") for cell in cells):
+            continue
+        if len(lines) > most_rows:
+            raise SheetTooLarge
+        lines.append((number, list(cells)))
+    return lines
+
+
+def _sheet(lines: list[Line]) -> Sheet:
+    wrong = [told for number, cells in lines for told in _not_plain(number, cells)]
+    if wrong:
+        raise SheetNotPlain(fields=wrong[:MAX_TOLD])
+    (_, top), *rows = lines
+    headings = [str(value) for value in map(_value, top)]
+    while headings and not headings[-1]:
+        headings.pop()
+    return Sheet(
+        headings, [SheetRow(number, dict(_named(headings, cells))) for number, cells in rows]
+    )
+
+
+def _named(headings: list[str], cells: Iterable[Any]) -> Iterator[tuple[str, Value]]:
+    for heading, cell in zip(headings, cells, strict=False):
+        if (value := _value(cell)) != "":
+            yield heading, value
+
+
+def _not_plain(number: int, cells: Iterable[Any]) -> Iterator[dict[str, str]]:
+    for place, cell in enumerate(cells, start=1):
+        if cell.data_type in ("f", "e"):
+            what = "a formula" if cell.data_type == "f" else "an error"
+            yield {"field": f"{get_column_letter(place)}{number}", "msg": what}
+
+
+def _value(cell: Any) -> Value:
+    """Return text without blanks at its ends, a number, or a date as text. Empty is ``""``."""
+    match cell.value:
+        case bool() as truth:
+            return str(truth).upper()  # as the sheet shows it
+        case float() as number if number.is_integer():
+            return int(number)
+        case int() | float() as number:
+            return number
+        case datetime() as moment if moment.time() == time.min:
+            return moment.date().isoformat()
+        case datetime() | date() | time() as moment:
+            return moment.isoformat()
+        case other:
+            return str(other or "").strip()

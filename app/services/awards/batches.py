@@ -1,0 +1,170 @@
+"""Batches: awards by hand row by row, as JSON or as the rows of a sheet.
+
+Every row is looked at and told what is wrong with it. Nothing is written if any is wrong,
+unless the caller wants a part: then the others are.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from app.core.db import Session
+from app.core.errors import Language, Refusal
+from app.core.ids import new_id
+from app.core.mistakes import told
+from app.models.cards import serial_of
+from app.queries import awards as queries
+from app.queries import cards as card_queries
+from app.queries import people as people_queries
+from app.queries.awards import NewAward
+from app.queries.people import Named
+from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, MistakeOut
+from app.schemas.policies import Rule
+from app.services import people
+from app.services.awards.proposals import (
+    Act,
+    Line,
+    authorized,
+    claim_numbers,
+    give,
+    mistakes_in,
+    numbers_of,
+)
+from app.services.awards.wording import shown
+
+GIVEN_ONCE = ("once", "community_year")
+
+
+class RowsWrong(Refusal):
+    """``fields`` tell what is wrong with which row."""
+
+    code, status, title = "awards.rows_wrong", 422, "Rows wrong"
+    zh, en = "部分行有误，未写入任何积分", "Some rows are wrong; nothing was written."
+
+
+@dataclass(slots=True)
+class Row:
+    """A row on its way: ``body`` is None if it could not even be read."""
+
+    number: int
+    body: BatchRowIn | None
+    mistakes: list[MistakeOut] = field(default_factory=list)
+    person_id: UUID | None = None
+
+    def refuse(self, name: str, zh: str, en: str) -> None:
+        self.mistakes.append(MistakeOut(field=name, msg=told(zh, en)))
+
+    @property
+    def line(self) -> Line:
+        assert self.body is not None
+        assert self.person_id is not None
+        one = self.body
+        return Line(self.person_id, one.quantity, one.evidence, one.grade, one.points)
+
+
+async def propose_batch(tx: Session, caller: UUID, body: BatchIn, language: Language) -> BatchOut:
+    """Propose awards row by row: pending until others approve.
+
+    Raises OrgNotFound, Forbidden, Invalid, RowsWrong.
+    """
+    act = await authorized(tx, caller, body.org_id, body.rule_key)
+    rows = [Row(number, row) for number, row in enumerate(body.rows, start=1)]
+    return await propose_rows(tx, caller, act, rows, partial=body.partial, language=language)
+
+
+async def propose_rows(
+    tx: Session,
+    caller: UUID,
+    act: Act,
+    rows: Sequence[Row],
+    *,
+    partial: bool,
+    language: Language,
+) -> BatchOut:
+    """Check rows and give what they say. Raises RowsWrong."""
+    names = await _people(tx, rows)
+    _check(act.rule, _right(rows))
+    proposal = new_id()
+    await _claim(tx, act, proposal, rows)
+    right = _right(rows)
+    if not right or (len(right) < len(rows) and not partial):
+        raise RowsWrong(fields=list(_problems(rows)))
+    given = await give(tx, caller, act, proposal, [row.line for row in right])
+    awards = {row.number: award for row, award in zip(right, given, strict=True)}
+    return BatchOut(
+        proposed=len(right),
+        refused=len(rows) - len(right),
+        rows=[_reported(row, names, awards.get(row.number), language) for row in rows],
+    )
+
+
+def _right(rows: Iterable[Row]) -> list[Row]:
+    return [row for row in rows if not row.mistakes]
+
+
+async def _people(tx: Session, rows: Sequence[Row]) -> dict[UUID, Named]:
+    """Find out whom the rows name; return how those people are called."""
+    bodies = [row.body for row in rows if row.body is not None]
+    serials = {serial for one in bodies if (serial := serial_of(one.card_no or "")) is not None}
+    holders = await card_queries.holders(tx, sorted(serials))
+    asked = {one.person_id for one in bodies if one.person_id is not None}
+    names = await people_queries.names(tx, sorted(asked | set(holders.values())))
+    for row in rows:
+        if row.body is None:
+            continue
+        by_card = row.body.card_no is not None
+        serial = serial_of(row.body.card_no or "")
+        found = row.body.person_id if not by_card else holders.get(serial or 0)
+        if found in names:
+            row.person_id = found
+        else:
+            row.refuse("card_no" if by_card else "person_id", "查无此人", "nobody has it")
+    return names
+
+
+def _check(rule: Rule, rows: Sequence[Row]) -> None:
+    lines = [row.line for row in rows]
+    for mistake in mistakes_in(rule, lines):
+        rows[mistake.line].refuse(mistake.field, mistake.zh, mistake.en)
+    first: dict[UUID, list[Row]] = {}
+    for row, line in zip(rows, lines, strict=True):
+        before = first.setdefault(line.person_id, [])
+        same = [one for one in before if rule.per in GIVEN_ONCE or one.line == line]
+        if same:
+            number = same[0].number
+            row.refuse("row", f"与第 {number} 行重复", f"the same as row {number}")
+        before.append(row)
+
+
+async def _claim(tx: Session, act: Act, proposal: UUID, rows: Sequence[Row]) -> None:
+    """Use the evidence numbers of the rows up; a row with a used one is wrong, and keeps none."""
+    claiming = _right(rows)
+    used = await claim_numbers(tx, act, proposal, [row.line for row in claiming])
+    if not used:
+        return
+    kept: set[tuple[str, str]] = set()
+    for row in claiming:
+        numbers = set(numbers_of(act.rule, row.line))
+        for name, _ in sorted(numbers & used):
+            row.refuse(f"evidence.{name}", "该编号已用于其他申报", "used in another proposal")
+        kept |= set() if row.mistakes else numbers
+    await queries.give_back_numbers(tx, proposal, sorted(kept))
+
+
+def _problems(rows: Iterable[Row]) -> Iterator[dict[str, str | int]]:
+    for row in rows:
+        for mistake in row.mistakes:
+            yield {"row": row.number, "field": mistake.field, "msg": mistake.msg}
+
+
+def _reported(
+    row: Row, names: dict[UUID, Named], award: NewAward | None, language: Language
+) -> BatchRowOut:
+    named = names.get(row.person_id) if row.person_id else None
+    return BatchRowOut(
+        row=row.number,
+        person_id=row.person_id,
+        display_name=people.masked(named.display_name) if named else None,
+        award=shown(award, language) if award else None,
+        mistakes=row.mistakes,
+    )

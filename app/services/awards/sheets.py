@@ -1,0 +1,138 @@
+"""Batches as sheets: what the columns of an uploaded XLSX mean, and an empty one to fill in.
+
+A heading may say what it likes around the name of its field: ``案件编号 case_no``. One that
+holds no name, such as 备注, is a remark for people and not read.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from app.core.db import Session
+from app.core.errors import Language, Refusal
+from app.core.mistakes import in_chinese, told
+from app.core.sheets import Sheet, SheetRow, Value
+from app.schemas.awards import BatchOut, BatchRowIn, MistakeOut
+from app.schemas.policies import Rule
+from app.services.awards.batches import Row, propose_rows
+from app.services.awards.proposals import authorized, demanded
+from app.services.policies import Policy
+
+_NAME = re.compile(r"(?<![A-Za-z0-9_])[a-z][a-z0-9_]*")
+WHO = ("card_no", "person_id")
+AMOUNTS = ("quantity", "points")
+# Headings of the columns that every rule has.
+LABELS = {
+    "card_no": "青享卡号",
+    "person_id": "人员编号",
+    "quantity": "数量",
+    "grade": "等级",
+    "points": "分值",
+}
+
+
+class WrongSheet(Refusal):
+    """``fields`` tell which columns are missing, unknown or there twice."""
+
+    code, status, title = "awards.wrong_sheet", 422, "Wrong sheet"
+    zh, en = "表格的列与该规则不符，请使用模板", "The columns are not those of the rule's template."
+
+
+async def propose_sheet(
+    tx: Session,
+    caller: UUID,
+    sheet: Sheet,
+    *,
+    org_id: UUID,
+    rule_key: str,
+    partial: bool,
+    language: Language,
+) -> BatchOut:
+    """Propose the rows of a sheet; rows are told by their numbers in it.
+
+    Raises OrgNotFound, Forbidden, Invalid, WrongSheet, RowsWrong.
+    """
+    act = await authorized(tx, caller, org_id, rule_key)
+    columns = _columns(act.rule, sheet)
+    rows = [_row(row, columns) for row in sheet.rows]
+    return await propose_rows(tx, caller, act, rows, partial=partial, language=language)
+
+
+async def template(
+    tx: Session, caller: UUID, org_id: UUID, rule_key: str
+) -> tuple[Rule, list[str]]:
+    """Return the headings of the sheet for a rule. Raises OrgNotFound, Forbidden, Invalid."""
+    act = await authorized(tx, caller, org_id, rule_key)
+    return act.rule, list(_headings(act.policy, act.rule))
+
+
+def _headings(policy: Policy, rule: Rule) -> Iterator[str]:
+    yield f"{LABELS['card_no']} card_no"
+    yield "姓名"
+    yield f"{LABELS['quantity']} quantity"
+    if rule.grades:
+        yield f"{LABELS['grade']} grade ({', '.join(rule.grades)})"
+    if rule.up_to:
+        yield f"{LABELS['points']} points ({rule.points}–{rule.up_to})"
+    for name in demanded(rule):
+        yield f"{policy.document.evidence.get(name, '')} {name}".strip()
+    yield "备注"
+
+
+def _columns(rule: Rule, sheet: Sheet) -> dict[str, str]:
+    """Return which field each heading names. Raises WrongSheet."""
+    asked = demanded(rule)
+    known = {*LABELS, *asked}
+    columns: dict[str, str] = {}
+    wrong = []
+    for heading in sheet.headings:
+        names = _NAME.findall(heading)
+        if not names:
+            continue
+        if names[0] not in known:
+            wrong.append((heading, "没有这一列", "no such column"))
+        elif names[0] in columns.values():
+            wrong.append((heading, "列名重复", "there twice"))
+        else:
+            columns[heading] = names[0]
+    found = set(columns.values())
+    if not found.intersection(WHO):
+        wrong.append(("card_no", "缺少这一列", "missing"))
+    wrong += [(name, "缺少这一列", "missing") for name in asked if name not in found]
+    if wrong:
+        raise WrongSheet(fields=[{"field": name, "msg": told(zh, en)} for name, zh, en in wrong])
+    return columns
+
+
+def _row(row: SheetRow, columns: dict[str, str]) -> Row:
+    body: dict[str, Any] = {"evidence": {}}
+    for heading, value in row.cells.items():
+        match columns.get(heading):
+            case None:
+                continue
+            case name if name in AMOUNTS:
+                body[name] = _amount(value)
+            case name if name in LABELS:
+                body[name] = str(value)
+            case name:
+                body["evidence"][name] = str(value)
+    try:
+        return Row(row.number, BatchRowIn.model_validate(body))
+    except ValidationError as error:
+        return Row(row.number, None, list(_mistakes(error)))
+
+
+def _amount(value: Value) -> Value:
+    """Take ``3`` written as text for the number that it is."""
+    is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9
+    return int(value) if is_number else value
+
+
+def _mistakes(error: ValidationError) -> Iterator[MistakeOut]:
+    for one in error.errors():
+        name = ".".join(str(part) for part in one["loc"]) or "card_no"
+        said = one["msg"].removeprefix("Value error, ")
+        yield MistakeOut(field=name, msg=told(in_chinese(one["type"]), said))

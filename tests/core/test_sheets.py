@@ -1,0 +1,162 @@
+"""Reading uploaded sheets: plain values only, and nothing that a file says of itself."""
+
+import struct
+from datetime import date, datetime
+
+import pytest
+
+from app.core import sheets
+from app.core.sheets import SheetNotPlain, SheetRow, SheetTooLarge, SheetUnreadable, read
+from tests.factories.sheets import make_sheet, part_of, with_part
+
+FIRST = "xl/worksheets/sheet1.xml"
+HEAD = ("card_no", "quantity")
+PLAIN = make_sheet(HEAD, ("6800000000017", 2))
+
+
+HALF_PAST_NINE = datetime(2026, 3, 1, 9, 30)  # noqa: DTZ001 - a sheet knows no zones
+
+
+def cells(error: SheetNotPlain) -> list[object]:
+    return [one["field"] for one in error.fields or ()]
+
+
+def test_values_come_as_people_typed_them() -> None:
+    line = (" 陈晨 ", 2, 2.0, 1.5, True, date(2026, 3, 1), HALF_PAST_NINE, None)
+    sheet = read(make_sheet(tuple("abcdefgh"), line), 500)
+    assert sheet.headings == list("abcdefgh")
+    assert sheet.rows == [
+        SheetRow(
+            2,
+            {
+                "a": "陈晨",
+                "b": 2,
+                "c": 2,
+                "d": 1.5,
+                "e": "TRUE",
+                "f": "2026-03-01",
+                "g": "2026-03-01T09:30:00",
+            },
+        )
+    ]
+
+
+def test_a_row_keeps_its_number_and_empty_ones_are_none() -> None:
+    sheet = read(make_sheet((), HEAD, ("", None), ("6800000000017", 2), (None, " ")), 500)
+    assert [(row.number, row.cells["quantity"]) for row in sheet.rows[:1]] == [(4, 2)]
+
+
+def test_formulas_and_errors_are_told_by_their_cells() -> None:
+    with pytest.raises(SheetNotPlain) as refused:
+        read(make_sheet(HEAD, ("6800000000017", "=1+1"), ("#REF!", 1)), 500)
+    assert cells(refused.value) == ["B2", "A3"]
+
+
+def test_a_formula_with_a_value_that_somebody_computed_is_a_formula() -> None:
+    cell = b'<c r="B2"><f>1+1</f><v>2</v></c>'
+    xml = part_of(PLAIN, FIRST).replace(b'<c r="B2" t="n"><v>2</v></c>', cell)
+    assert cell in xml
+    with pytest.raises(SheetNotPlain) as refused:
+        read(with_part(PLAIN, FIRST, xml), 500)
+    assert cells(refused.value) == ["B2"]
+
+
+@pytest.mark.parametrize("merged", ["A2:A3", "A1:XFD1048576"])
+def test_merged_cells_are_refused_before_anybody_spreads_them_out(merged: str) -> None:
+    cell = f'</sheetData><mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>'
+    xml = part_of(PLAIN, FIRST).replace(b"</sheetData>", cell.encode())
+    with pytest.raises(SheetNotPlain):
+        read(with_part(PLAIN, FIRST, xml), 500)
+
+
+def test_there_is_one_sheet_with_content() -> None:
+    with pytest.raises(SheetNotPlain):
+        read(make_sheet(HEAD, second="x"), 500)
+    with pytest.raises(SheetNotPlain):
+        read(make_sheet(), 500)
+    assert read(make_sheet(HEAD, second=""), 500).headings == list(HEAD)
+
+
+def test_five_hundred_rows_and_not_one_more() -> None:
+    rows = [("6800000000017", n) for n in range(500)]
+    assert len(read(make_sheet(HEAD, *rows), 500).rows) == 500
+    with pytest.raises(SheetTooLarge):
+        read(make_sheet(HEAD, *rows, ("6800000000017", 1)), 500)
+
+
+def test_a_hundred_thousand_rows_are_too_many() -> None:
+    row = '<row><c t="inlineStr"><is><t>6800000000017</t></is></c></row>'
+    xml = part_of(PLAIN, FIRST).replace(b"</sheetData>", row.encode() * 100_000 + b"</sheetData>")
+    with pytest.raises(SheetTooLarge):
+        read(with_part(PLAIN, FIRST, xml), 500)
+
+
+def test_a_row_far_below_is_not_overlooked() -> None:
+    row = b'<row r="1048576"><c r="B1048576"><v>3</v></c></row></sheetData>'
+    sheet = read(with_part(PLAIN, FIRST, part_of(PLAIN, FIRST).replace(b"</sheetData>", row)), 500)
+    assert [row.number for row in sheet.rows] == [2, 1048576]
+
+
+def test_what_a_file_says_of_its_size_is_not_believed() -> None:
+    said = part_of(PLAIN, FIRST).replace(b'ref="A1:B2"', b'ref="A1:A1"')
+    assert said != part_of(PLAIN, FIRST)
+    assert read(with_part(PLAIN, FIRST, said), 500).rows[0].cells["quantity"] == 2
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    bomb = with_part(PLAIN, "xl/media/bomb.xml", b" " * (sheets.MAX_UNPACKED_BYTES + 1))
+    assert len(bomb) < sheets.MAX_FILE_BYTES
+    with pytest.raises(SheetTooLarge):
+        read(bomb, 500)
+
+
+def test_a_bomb_that_lies_about_its_size_is_unpacked_as_far_as_it_says() -> None:
+    size = 64 * 1024 * 1024
+    bomb = with_part(PLAIN, "xl/media/bomb.xml", b" " * size)
+    lying = bomb.replace(struct.pack("<I", size), struct.pack("<I", 10))
+    assert lying != bomb
+    with pytest.raises(SheetUnreadable):
+        read(lying, 500)
+
+
+def test_many_parts_are_too_many() -> None:
+    file = PLAIN
+    for n in range(sheets.MAX_PARTS):
+        file = with_part(file, f"xl/media/{n}", b"")
+    with pytest.raises(SheetTooLarge):
+        read(file, 500)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_entities_are_nobodys_sheet(encoding: str) -> None:
+    xml = part_of(PLAIN, FIRST).decode()
+    assert xml.startswith("<worksheet")
+    declared = f"<?xml version='1.0' encoding='{encoding}'?>"
+    bomb = f'{declared}<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>{xml}'.encode(encoding)
+    with pytest.raises(SheetUnreadable):
+        read(with_part(PLAIN, FIRST, bomb), 500)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"PK",
+        b"name,quantity\n1,2\n",
+        bytes.fromhex("d0cf11e0a1b11ae1") + b"\0" * 600,  # .xls, or an encrypted .xlsx
+        with_part(b"PK\5\6" + b"\0" * 18, "word/document.xml", b"<document/>"),
+        with_part(PLAIN, FIRST, b"<worksheet"),
+        with_part(PLAIN, FIRST, part_of(PLAIN, FIRST).replace(b'r="2"', b'r="x"')),
+        with_part(PLAIN, FIRST, b'<?xml version="1.0"?><other/>'),
+    ],
+    ids=["nothing", "magic", "csv", "ole", "docx", "cut", "row x", "other"],
+)
+def test_what_is_no_sheet_is_told_so(content: bytes) -> None:
+    with pytest.raises((SheetUnreadable, SheetNotPlain)):
+        read(content, 500)
+
+
+def test_a_blank_sheet_can_be_read_again() -> None:
+    made = sheets.blank("轮值岗[附加]/二", ["青享卡号 card_no", "备注"])
+    sheet = read(made, 500)
+    assert (sheet.headings, sheet.rows) == (["青享卡号 card_no", "备注"], [])

@@ -1,0 +1,437 @@
+"""Batches of awards by hand, as JSON and as uploaded sheets: every row is told what is wrong."""
+
+from collections.abc import Sequence
+from importlib.resources import files
+from io import BytesIO
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from openpyxl import load_workbook
+
+from app.core.db import Retry
+from app.models.orgs import Org
+from app.runtime import Runtime
+from app.services import policies
+from app.services.awards import batches, sheets
+from tests.factories.awards import propose, reject
+from tests.factories.http import assert_refused, keyed
+from tests.factories.ledger import assert_ledger_verifies
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_people
+from tests.factories.sheets import XLSX, make_sheet
+
+BATCHES = "/api/v1/awards/batches"
+SHIPPED = (files("app") / "data" / "policy.toml").read_text(encoding="utf-8")
+Case = tuple[Org, TestPerson, list[TestPerson]]
+TWICE = "row"
+
+
+@pytest.fixture
+async def case(runtime: Runtime) -> Case:
+    """An organisation, its organizer, and three residents."""
+    org = await make_org(runtime)
+    return org, await make_organizer(runtime, org.id), await make_people(runtime, 3)
+
+
+async def publish_with_two_numbers(runtime: Runtime, org: Org) -> None:
+    """Publish rules of the organisation's own, by which a donation has two numbers."""
+    one = 'evidence = ["certificate"]\nunique = { certificate = "person" }'
+    two = (
+        'evidence = ["certificate", "case_no"]\n'
+        'unique = { certificate = "person", case_no = "person" }'
+    )
+    assert one in SHIPPED
+    async with runtime.database.transaction() as tx:
+        await policies.publish(tx, SHIPPED.replace(one, two), org=org)
+
+
+def number() -> str:
+    return f"案{uuid4().hex}"
+
+
+def donation(person: TestPerson, certificate: str | None = None) -> dict[str, Any]:
+    """Return a row: 10 points, and a certificate's number counts once."""
+    return {"person_id": str(person.id), "evidence": {"certificate": certificate or number()}}
+
+
+def body(org: Org, rows: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    return {"rule_key": "blood_donation", "org_id": str(org.id), "rows": list(rows)} | changes
+
+
+async def send(
+    api: httpx.AsyncClient, organizer: TestPerson, org: Org, *rows: dict[str, Any], **changes: Any
+) -> httpx.Response:
+    return await api.post(BATCHES, headers=keyed(organizer), json=body(org, rows, **changes))
+
+
+async def upload(
+    api: httpx.AsyncClient,
+    organizer: TestPerson,
+    org: Org,
+    content: bytes,
+    *,
+    key: str | None = None,
+    **fields: str,
+) -> httpx.Response:
+    return await api.post(
+        f"{BATCHES}/sheet",
+        headers=keyed(organizer, key),
+        data={"org_id": str(org.id), "rule_key": "blood_donation"} | fields,
+        files={"file": ("申报.xlsx", content, XLSX)},
+    )
+
+
+def wrong(response: httpx.Response) -> list[tuple[int, str]]:
+    assert_refused(response, 422, "awards.rows_wrong")
+    return [(one["row"], one["field"]) for one in response.json()["errors"]]
+
+
+async def pending(api: httpx.AsyncClient, person: TestPerson) -> int:
+    points = await api.get("/api/v1/me/points", headers=person.headers)
+    return int(points.json()["pending"])
+
+
+async def card_no(api: httpx.AsyncClient, person: TestPerson) -> str:
+    return str((await api.get("/api/v1/me/card", headers=person.headers)).json()["card_no"])
+
+
+async def test_each_row_has_its_own_evidence(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, (first, second, _) = case
+    by_card = donation(second) | {"card_no": await card_no(api, second), "person_id": None}
+
+    response = await send(api, organizer, org, donation(first), by_card)
+
+    assert response.status_code == 201, response.text
+    report = response.json()
+    assert (report["proposed"], report["refused"]) == (2, 0)
+    assert [row["row"] for row in report["rows"]] == [1, 2]
+    assert [row["person_id"] for row in report["rows"]] == [str(first.id), str(second.id)]
+    assert all("*" in row["display_name"] for row in report["rows"])
+    assert [row["award"]["points"] for row in report["rows"]] == [10, 10]
+    assert [await pending(api, one) for one in (first, second)] == [10, 10]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_one_wrong_row_and_nothing_is_written(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, (first, second, third) = case
+    without = donation(second) | {"evidence": {}}
+
+    refused = await send(api, organizer, org, donation(first), without, donation(third))
+
+    assert wrong(refused) == [(2, "evidence.certificate")]
+    assert refused.json()["errors"][0]["msg"] == "必填 / required"
+    assert [await pending(api, one) for one in (first, second, third)] == [0, 0, 0]
+
+
+async def test_a_part_is_written_if_that_is_wanted(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, (first, second, third) = case
+    nobody = donation(second) | {"person_id": str(uuid4())}
+
+    response = await send(
+        api, organizer, org, donation(first), nobody, donation(third), partial=True
+    )
+
+    assert response.status_code == 201, response.text
+    report = response.json()
+    assert (report["proposed"], report["refused"]) == (2, 1)
+    [_, second_row, _] = report["rows"]
+    assert second_row["award"] is None
+    assert [one["field"] for one in second_row["mistakes"]] == ["person_id"]
+    assert [await pending(api, one) for one in (first, second, third)] == [10, 0, 10]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_part_of_nothing_is_refused(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, (first, *_) = case
+    rows = [donation(first) | {"evidence": {}}]
+    assert wrong(await send(api, organizer, org, *rows, partial=True)) == [
+        (1, "evidence.certificate")
+    ]
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["6899999999990", "6800000000018", "1", "x" * 20, "68000000000\u0661\u0667", "99" * 6 + "9"],
+)
+async def test_a_card_that_is_mistyped_is_nobodys(
+    api: httpx.AsyncClient, case: Case, number: str
+) -> None:
+    org, organizer, (first, *_) = case
+    row = donation(first) | {"person_id": None, "card_no": number}
+    assert wrong(await send(api, organizer, org, row)) == [(1, "card_no")]
+
+
+async def test_a_certificate_counts_once_for_one_person(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, (first, second, third) = case
+    used, twice = number(), number()
+    await propose(
+        api, organizer, org, third, rule_key="blood_donation", evidence={"certificate": used}
+    )
+
+    rows = [donation(first, used), donation(second, twice), donation(third, f" {twice} ")]
+
+    field = "evidence.certificate"
+    assert wrong(await send(api, organizer, org, *rows)) == [(1, field), (2, field), (3, field)]
+    assert await pending(api, first) == 0
+
+
+async def test_a_refused_row_keeps_no_number(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    """Where a rule has two: a row with one used and one new number leaves the new one free."""
+    org, organizer, (first, second, third) = case
+    await publish_with_two_numbers(runtime, org)
+    used, free, fresh = number(), number(), number()
+
+    def row(person: TestPerson, certificate: str, case_no: str) -> dict[str, Any]:
+        evidence = {"certificate": certificate, "case_no": case_no}
+        return {"person_id": str(person.id), "evidence": evidence}
+
+    await send(api, organizer, org, row(third, used, number()))
+    part = await send(
+        api, organizer, org, row(first, used, free), row(third, number(), fresh), partial=True
+    )
+
+    assert (part.json()["proposed"], part.json()["refused"]) == (1, 1)
+    again = await send(api, organizer, org, row(first, number(), free))
+    assert again.status_code == 201, again.text
+    assert wrong(await send(api, organizer, org, row(second, number(), fresh))) == [
+        (1, "evidence.case_no")
+    ]
+
+
+async def test_the_same_row_twice_is_a_slip(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, (first, *_) = case
+    row = {"person_id": str(first.id), "evidence": {"case_no": number()}}
+
+    same = await send(api, organizer, org, row, row, rule_key="council_submit")
+    other = row | {"evidence": {"case_no": number()}}
+    two = await send(api, organizer, org, row, other, rule_key="council_submit")
+
+    assert wrong(same) == [(2, TWICE)]
+    assert [one["award"]["points"] for one in two.json()["rows"]] == [3, 0]  # 3 a day
+    assert await pending(api, first) == 3
+
+
+async def test_what_is_given_once_is_not_given_twice_in_a_batch(
+    api: httpx.AsyncClient, case: Case
+) -> None:
+    org, organizer, (first, *_) = case
+    rows = [{"person_id": str(first.id), "evidence": {"grid_confirm": text}} for text in "甲乙"]
+    assert wrong(await send(api, organizer, org, *rows, rule_key="register_realname")) == [
+        (2, TWICE)
+    ]
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, 101, 10**30, "2", True])
+async def test_quantities_are_whole_and_small(
+    api: httpx.AsyncClient, case: Case, quantity: Any
+) -> None:
+    org, organizer, (first, *_) = case
+    refused = await send(api, organizer, org, donation(first) | {"quantity": quantity})
+    assert_refused(refused, 422, "request.invalid")
+    assert await pending(api, first) == 0
+
+
+async def test_only_for_organisations_of_ones_own(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    _, organizer, (first, *_) = case
+    elsewhere = await make_org(runtime)
+    row = donation(first)
+    assert_refused(await send(api, organizer, elsewhere, row), 403, "auth.forbidden")
+    sheet = make_sheet(("card_no", "certificate"), (await card_no(api, first), number()))
+    assert_refused(await upload(api, organizer, elsewhere, sheet), 403, "auth.forbidden")
+    wanted = {"org_id": str(elsewhere.id), "rule_key": "blood_donation"}
+    template = await api.get(f"{BATCHES}/template", params=wanted, headers=organizer.headers)
+    assert_refused(template, 403, "auth.forbidden")
+
+
+async def test_five_hundred_rows_and_not_one_more(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, _ = case
+    people = await make_people(runtime, 500)
+    long = {"certificate": "", "note": "证" * 300}
+    rows = [donation(one) | {"evidence": long | {"certificate": number()}} for one in people]
+
+    response = await send(api, organizer, org, *rows)
+    too_many = await send(api, organizer, org, *rows, rows[0])
+
+    assert response.json()["proposed"] == 500
+    assert_refused(too_many, 422, "request.invalid")
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_template_that_is_filled_in_is_taken(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, (first, second, _) = case
+    wanted = {"org_id": str(org.id), "rule_key": "blood_donation"}
+    template = await api.get(f"{BATCHES}/template", params=wanted, headers=organizer.headers)
+    assert template.headers["content-type"] == XLSX
+    assert "filename*=UTF-8''%E6%97%A0" in template.headers["content-disposition"]
+
+    workbook = load_workbook(BytesIO(template.content))
+    worksheet = workbook.active
+    assert worksheet is not None
+    headings = [cell.value for cell in next(worksheet.iter_rows())]
+    assert headings == ["青享卡号 card_no", "姓名", "数量 quantity", "献血证号 certificate", "备注"]
+    worksheet.append([await card_no(api, first), "甲", None, number(), "无"])
+    worksheet.append([int(await card_no(api, second)), "乙", "2", 20260301, None])
+    filled = BytesIO()
+    workbook.save(filled)
+    response = await upload(api, organizer, org, filled.getvalue())
+
+    assert response.status_code == 201, response.text
+    report = response.json()
+    assert [row["row"] for row in report["rows"]] == [2, 3]
+    assert [row["person_id"] for row in report["rows"]] == [str(first.id), str(second.id)]
+    assert [row["award"]["points"] for row in report["rows"]] == [10, 20]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_grades_have_a_column(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, (first, *_) = case
+    wanted = {"org_id": str(org.id), "rule_key": "commendation"}
+    template = await api.get(f"{BATCHES}/template", params=wanted, headers=organizer.headers)
+    worksheet = load_workbook(BytesIO(template.content)).active
+    assert worksheet is not None
+    headings = [cell.value for cell in next(worksheet.iter_rows())]
+    [grade] = [one for one in headings if str(one).startswith("等级")]
+
+    line = (await card_no(api, first), "city", "扬青发〔2026〕3号", "5 日")
+    sheet = make_sheet(("card_no", grade, "document", "public_notice"), line)
+    response = await upload(api, organizer, org, sheet, rule_key="commendation")
+
+    assert response.status_code == 201, response.text
+    policy_grades = response.json()["rows"][0]["award"]["points"]
+    assert policy_grades > 15
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1.5, 101, 1e300, "二", "2026-01-01", True])
+async def test_a_row_that_cannot_be_read_is_told(
+    api: httpx.AsyncClient, case: Case, quantity: Any
+) -> None:
+    org, organizer, (first, *_) = case
+    line = (await card_no(api, first), quantity, number())
+    sheet = make_sheet(("card_no", "quantity", "certificate"), line)
+    assert wrong(await upload(api, organizer, org, sheet)) == [(2, "quantity")]
+
+
+async def test_rows_of_a_sheet_are_told_by_their_numbers(
+    api: httpx.AsyncClient, case: Case
+) -> None:
+    org, organizer, (first, second, third) = case
+    cards = [await card_no(api, one) for one in (first, second, third)]
+    lines = [(cards[0], number()), (), (cards[1], None), (None, number()), (cards[2], number())]
+    sheet = make_sheet(("青享卡号 card_no", "献血证号 certificate"), *lines)
+
+    refused = await upload(api, organizer, org, sheet)
+    part = await upload(api, organizer, org, sheet, partial="true")
+
+    assert wrong(refused) == [(4, "evidence.certificate"), (5, "card_no")]
+    assert (part.json()["proposed"], part.json()["refused"]) == (2, 2)
+    assert [await pending(api, one) for one in (first, second, third)] == [10, 0, 10]
+
+
+@pytest.mark.parametrize(
+    ("headings", "told"),
+    [
+        (("姓名", "学号"), ["card_no", "certificate"]),
+        (("card_no",), ["certificate"]),
+        (("card_no", "certificate", "cerificate"), ["cerificate"]),
+        (("card_no", "certificate", "证号 certificate"), ["证号 certificate"]),
+    ],
+)
+async def test_the_wrong_sheet_is_told_by_its_columns(
+    api: httpx.AsyncClient, case: Case, headings: tuple[str, ...], told: list[str]
+) -> None:
+    org, organizer, _ = case
+    refused = await upload(api, organizer, org, make_sheet(headings, ("1",) * len(headings)))
+    assert_refused(refused, 422, "awards.wrong_sheet")
+    assert [one["field"] for one in refused.json()["errors"]] == told
+
+
+async def test_a_sheet_without_rows_proposes_nothing(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, _ = case
+    assert wrong(await upload(api, organizer, org, make_sheet(("card_no", "certificate")))) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "code"),
+    [
+        (b"no sheet", 422, "sheets.unreadable"),
+        (make_sheet(("card_no", "certificate"), ("=1", "x")), 422, "sheets.not_plain"),
+        (make_sheet(("a", "b"), (1, 2), merged="A1:B2"), 422, "sheets.not_plain"),
+        (make_sheet(*[("x",)] * 502), 413, "sheets.too_large"),
+        (b"PK" + b"\0" * 600 * 1024, 413, "request.too_large"),
+    ],
+)
+async def test_bad_sheets_are_refused(
+    api: httpx.AsyncClient, case: Case, content: bytes, status: int, code: str
+) -> None:
+    org, organizer, _ = case
+    assert_refused(await upload(api, organizer, org, content), status, code)
+
+
+async def test_a_retry_gets_the_first_reply_whatever_its_boundary(
+    api: httpx.AsyncClient, case: Case
+) -> None:
+    """The client draws a boundary for each request, as phones do."""
+    org, organizer, (first, second, _) = case
+    heading = ("card_no", "certificate")
+    sheet = make_sheet(heading, (await card_no(api, first), number()))
+    other = make_sheet(heading, (await card_no(api, second), number()))
+    key = str(uuid4())
+
+    once = await upload(api, organizer, org, sheet, key=key)
+    again = await upload(api, organizer, org, sheet, key=key)
+    changed = await upload(api, organizer, org, other, key=key)
+    partial = await upload(api, organizer, org, sheet, key=key, partial="true")
+
+    assert once.status_code == again.status_code == 201
+    assert again.content == once.content
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert_refused(changed, 422, "idempotency.key_reused")
+    assert_refused(partial, 422, "idempotency.key_reused")
+    assert await pending(api, first) == 10
+
+
+async def test_a_sheet_is_read_again_after_a_deadlock(
+    api: httpx.AsyncClient, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org, organizer, (first, *_) = case
+    real, tries = batches.propose_rows, []
+
+    async def unlucky(*args: Any, **named: Any) -> Any:
+        tries.append(args)
+        if len(tries) == 1:
+            raise Retry("40P01")
+        return await real(*args, **named)
+
+    monkeypatch.setattr(sheets, "propose_rows", unlucky)
+    sheet = make_sheet(("card_no", "certificate"), (await card_no(api, first), number()))
+    response = await upload(api, organizer, org, sheet)
+
+    assert response.status_code == 201, response.text
+    assert len(tries) == 2
+
+
+async def test_a_rejected_row_frees_its_number(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, (first, second, _) = case
+    reviewer = await make_organizer(runtime, org.id)
+    certificate = number()
+    made = await send(api, organizer, org, donation(first, certificate))
+    [row] = made.json()["rows"]
+    assert (await reject(api, reviewer, row["award"])).status_code == 200
+
+    assert (await send(api, organizer, org, donation(second, certificate))).status_code == 201
