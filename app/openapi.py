@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from app.access import BEARER
+from app.core.downloads import WORKBOOK
 from app.core.problems import Problem
 from app.core.rendered import Rendered
 
@@ -104,6 +105,8 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         operation["parameters"] = [*parameters, _if_none_match()]
         responses["200"] = responses["200"] | {"headers": _headers("ETag")}
         responses["304"] = {"description": "Not changed.", "headers": _headers("ETag")}
+    if WORKBOOK in (files := responses.get("200", {}).get("content", {})):
+        files[WORKBOOK]["schema"] = {"type": "string", "format": "binary"}
     for status, response in responses.items():
         _add_headers(status, response, limited=limited)
     _add_links(name, operation)

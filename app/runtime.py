@@ -24,6 +24,7 @@ from app.core.revocations import Revocations
 from app.core.rotating_codes import RotatingCodes
 from app.core.settings import Settings
 from app.core.tokens import Tokens
+from app.core.turnstile import Turnstile
 from app.integrations.leaderboards import Boards
 from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
@@ -39,6 +40,8 @@ from app.services.signups import Claim, Claimed
 
 LIST_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
+# Statements that are written at once: a long one is seconds of work for one processor.
+STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -65,6 +68,7 @@ class Runtime:
     passbooks: Batcher[PageOf, Rendered | Refusal]
     activities: Batcher[activities.Look, Rendered | Refusal]
     leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
+    statements: Turnstile
 
     async def finish_lists(self) -> None:
         """Wait for the lists under way: their engines are about to be closed."""
@@ -116,6 +120,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             passbooks=_looks(database, ledger.pages),
             activities=_looks(database, activities.read),
             leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
+            statements=Turnstile(STATEMENTS, STATEMENT_PATIENCE_S),
         )
         try:
             yield runtime

@@ -1,18 +1,20 @@
 """Points: balances, the passbook, and the correction of a mistake."""
 
+from datetime import date
 from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
 from app.access import ADMINISTRATOR, ANYONE, RESIDENT, allow, person_of, runtime_of
 from app.core.clock import now
+from app.core.downloads import WORKBOOK, Download
 from app.core.ids import PathId
 from app.core.outcomes import single
 from app.core.routes import Router, known_tag, rendered
 from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
 from app.models.ledger import Kind
 from app.once import KEY_REFUSALS
-from app.schemas.base import Bound, Page
+from app.schemas.base import Bound, Day, Page
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -28,12 +30,33 @@ from app.services.ledger import (
     AlreadySettled,
     EntryNotFound,
     Filter,
+    Form,
+    HtmlForm,
     InsufficientPoints,
     NotSealedYet,
     UnitUnknown,
+    XlsxForm,
 )
 
 router = Router(tags=["ledger"])
+
+
+SinceQuery = Annotated[
+    Day | None, Query(description="The first day, in Asia/Shanghai; else the first of the month.")
+]
+UntilQuery = Annotated[Day | None, Query(description="The last day; else today.")]
+
+
+class StatementPage(Download):
+    media_type, suffix, disposition = "text/html", ".html", "inline"
+    content_policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+
+
+class StatementWorkbook(Download):
+    media_type, suffix = WORKBOOK, ".xlsx"
 
 
 @router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT, UnitUnknown))
@@ -89,6 +112,53 @@ async def prove_my_point_entry(
 ) -> ProofOut:
     """Return the path from an entry to the published seal of its day."""
     return await ledger.proof(tx, person_id, await ledger.unit_of(tx, unit), number)
+
+
+@router.get(
+    "/me/points/statement.html",
+    operation_id="getMyStatementHtml",
+    response_class=StatementPage,
+    **allow(RESIDENT, UnitUnknown),
+)
+async def get_my_statement_html(
+    request: Request,
+    unit: UnitQuery = "points",
+    since: SinceQuery = None,
+    until: UntilQuery = None,
+) -> Response:
+    """Return a statement of the caller's passbook as a page that prints on A4."""
+    return await _statement(request, unit, since, until, HtmlForm, StatementPage)
+
+
+@router.get(
+    "/me/points/statement.xlsx",
+    operation_id="getMyStatementXlsx",
+    response_class=StatementWorkbook,
+    **allow(RESIDENT, UnitUnknown),
+)
+async def get_my_statement_xlsx(
+    request: Request,
+    unit: UnitQuery = "points",
+    since: SinceQuery = None,
+    until: UntilQuery = None,
+) -> Response:
+    """Return a statement of the caller's passbook as a spreadsheet."""
+    return await _statement(request, unit, since, until, XlsxForm, StatementWorkbook)
+
+
+async def _statement(
+    request: Request,
+    unit: str,
+    since: date | None,
+    until: date | None,
+    form: type[Form],
+    reply: type[Download],
+) -> Response:
+    runtime, period = runtime_of(request), ledger.period_of(since, until)
+    async with runtime.statements:
+        made = await ledger.make_statement(runtime.database, person_of(request), unit, period, form)
+    days = f"{period.since}_{period.until}"
+    return reply(made.file, f"{made.heading.title}_{days}", f"statement_{days}")
 
 
 @router.get("/ledger/seals", operation_id="listSeals", **allow(ANYONE))

@@ -100,7 +100,9 @@ def test_no_model_is_named_after_its_module(app: FastAPI) -> None:
 
 def test_paths_are_plural_nouns_in_kebab_case(app: FastAPI) -> None:
     for context, _ in api_routes(app):
-        assert re.fullmatch(r"(/([a-z0-9]+(-[a-z]+)*(\.svg)?|\{[a-z_]+\}))+", str(context.path))
+        assert re.fullmatch(
+            r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx))?|\{[a-z_]+\}))+", str(context.path)
+        )
 
 
 def test_the_api_lives_below_one_prefix(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ import pytest
 from fastapi import FastAPI
 
 import app as package
+from app.core.downloads import WORKBOOK
 from app.core.errors import Refusal
 from app.core.problems import MEDIA_TYPE
 
@@ -124,6 +125,19 @@ async def test_the_page_asks_no_other_host(api: httpx.AsyncClient) -> None:
     assert strangers == []
     for address in addresses:
         assert (await api.get(address)).status_code == 200, address
+
+
+def test_a_statement_is_a_file_of_its_media_type(document: dict[str, Any]) -> None:
+    files = {
+        "getMyStatementHtml": {"text/html": {"schema": {"type": "string"}}},
+        "getMyStatementXlsx": {WORKBOOK: {"schema": {"type": "string", "format": "binary"}}},
+    }
+    found = {
+        one["operationId"]: one["responses"]["200"]["content"]
+        for _, one in operations(document)
+        if one["operationId"] in files
+    }
+    assert found == files
 
 
 async def test_the_document_is_served(api: httpx.AsyncClient, document: dict[str, Any]) -> None:

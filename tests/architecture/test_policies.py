@@ -52,6 +52,8 @@ TABLE = {
     "GET /api/v1/orgs/{org_id}/fund/receipts": "anyone",
     "POST /api/v1/orgs/{org_id}/fund/receipts": "administrator",
     "GET /api/v1/me/points/entries/{number}/proof": "person",
+    "GET /api/v1/me/points/statement.html": "person",
+    "GET /api/v1/me/points/statement.xlsx": "person",
     "GET /api/v1/ledger/seals": "anyone",
     "POST /api/v1/deductions": "organizer",
     "GET /api/v1/deductions": "reader",

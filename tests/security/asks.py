@@ -293,6 +293,8 @@ MAKERS: dict[str, Maker] = {
     "checkIn": _check_in,
     "listMyPointEntries": _list_entries,
     "proveMyPointEntry": _proof,
+    "getMyStatementHtml": _list_entries,
+    "getMyStatementXlsx": _list_entries,
     "reverseTransfer": _transfer,
     "proposeAwards": _propose,
     "proposeAwardBatch": _batch,

@@ -34,6 +34,7 @@ MAX_SHOWN = 20
 BEYOND_THE_SCHEMA = {
     "query.cursor",  # opaque; only our own are taken
     "query.month",  # 2026-13
+    "query.until",  # before since
     "body",  # one time before another
     "body.starts_at",
     "body.ends_at",

@@ -45,6 +45,8 @@ checkIn                 401    201+  403  403     403   403     403    403     4
 getMyPoints             401    200   200  200     200   200     200    200     200   200
 listMyPointEntries      401    200+  200  200     200   200     200    200     200   200
 proveMyPointEntry       401    409   409  409     409   409     409    409     409   409  409=ledger.not_sealed_yet
+getMyStatementHtml      401    200+  200  200     200   200     200    200     200   200
+getMyStatementXlsx      401    200   200  200     200   200     200    200     200   200
 listSeals               200    200   200  200     200   200     200    200     200   200
 reverseTransfer         401    403   403  403     403   403     403    403     201+  404  404=ledger.transfer_not_found
 proposeAwards           401    403   403  403     403   403     201+   403     201+  403

@@ -46,7 +46,8 @@ from app.queries.ledger.sealing import (
     sealed_entry,
     seals,
 )
-from app.queries.ledger.units import open_unit, units
+from app.queries.ledger.statement import Span, entries, span
+from app.queries.ledger.units import open_unit, unit_name, units
 
 __all__ = [
     "ARITY",
@@ -61,6 +62,7 @@ __all__ = [
     "LotUseRow",
     "PageRow",
     "Sealed",
+    "Span",
     "TransferRow",
     "account_id",
     "announce",
@@ -69,6 +71,7 @@ __all__ = [
     "count_rows",
     "differences",
     "different_nodes",
+    "entries",
     "expired_lots",
     "expiring",
     "find_account",
@@ -89,10 +92,12 @@ __all__ = [
     "sealed_entry",
     "seals",
     "search",
+    "span",
     "spendable_lots",
     "suspicious",
     "totals",
     "unannounced",
+    "unit_name",
     "units",
     "uses_of",
     "write",

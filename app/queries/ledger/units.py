@@ -10,6 +10,7 @@ RETURNING id
 """
 
 _UNITS = "SELECT code, id FROM ledger_units"
+_NAME = "SELECT name_zh FROM ledger_units WHERE id = :unit"
 
 
 async def open_unit(session: Session, code: str, name: str) -> bool:
@@ -20,3 +21,9 @@ async def open_unit(session: Session, code: str, name: str) -> bool:
 async def units(session: Session) -> dict[str, int]:
     """Read the units by their codes."""
     return {row.code: row.id for row in await session.fetch(_UNITS, {})}
+
+
+async def unit_name(session: Session, unit: int) -> str:
+    """Read what a unit is called."""
+    name: str = (await session.fetch(_NAME, {"unit": unit}))[0].name_zh
+    return name

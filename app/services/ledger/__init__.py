@@ -23,6 +23,9 @@ from app.services.ledger.seals import (
     seal_day,
     seals,
 )
+from app.services.ledger.statement import Form, Statement, make_statement, period_of
+from app.services.ledger.statement_html import HtmlForm
+from app.services.ledger.statement_xlsx import XlsxForm
 from app.services.ledger.types import (
     MINUTES,
     POINTS,
@@ -46,6 +49,8 @@ __all__ = [
     "Difference",
     "EntryNotFound",
     "Filter",
+    "Form",
+    "HtmlForm",
     "InsufficientPoints",
     "Locked",
     "NotSealedYet",
@@ -55,16 +60,20 @@ __all__ = [
     "Posting",
     "ReferenceReused",
     "Report",
+    "Statement",
     "UnitInvalid",
     "UnitUnknown",
+    "XlsxForm",
     "announce_expiry",
     "days_to_seal",
     "expire_lots",
     "key_of",
     "lock",
+    "make_statement",
     "open_unit",
     "page_of",
     "pages",
+    "period_of",
     "post",
     "proof",
     "seal_day",

@@ -1,0 +1,210 @@
+"""A statement of the passbook: the entries of any period, as a document that adds up.
+
+Entries never change and have numbers without a gap. So a statement finds once which numbers
+its period has, and then reads them page by page: it neither holds a connection while it is
+written nor sees what is booked meanwhile, and its memory is a page's.
+"""
+
+import asyncio
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from tempfile import SpooledTemporaryFile
+from typing import IO, NamedTuple
+from uuid import UUID
+
+from app.core.clock import SHANGHAI, local_date, midnight, now
+from app.core.db import Database, Row, Session
+from app.core.errors import Invalid
+from app.models.ledger import Kind
+from app.queries import ledger as queries
+from app.queries import people
+from app.queries.ledger import Sealed, Span
+from app.services.ledger.types import MINUTES
+from app.services.ledger.units import unit_of
+
+PAGE = 1_000
+# A file of up to so many bytes stays in memory; a longer one goes to the temporary directory.
+IN_MEMORY = 2**20
+A_DAY = timedelta(days=1)
+# Every entry lies between these days.
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
+# XML knows no control characters, and with the others a title could read as another.
+_ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
+
+
+class Period(NamedTuple):
+    """Days in Asia/Shanghai, the first and the last."""
+
+    since: date
+    until: date
+
+
+def period_of(since: date | None, until: date | None) -> Period:
+    """Complete a period: until today, since the first of that month. Raises Invalid."""
+    until = until or local_date(now())
+    since = since or until.replace(day=1)
+    if until < since:
+        raise Invalid(fields=[{"field": "query.until", "msg": "a period ends after it begins"}])
+    return Period(since, until)
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What is known before the first entry. Balances are of available points.
+
+    ``minutes`` of volunteering: before the period and after it. ``seal`` is the newest of
+    the period's days.
+    """
+
+    title: str
+    unit: str
+    holder: str
+    holder_id: UUID
+    period: Period
+    made_at: datetime  # in Shanghai
+    entries: int
+    opening: int
+    closing: int
+    minutes: tuple[int, int]
+    seal: Sealed | None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A line: one of ``income`` and ``outgo`` is 0. ``at`` is the clock's time in Shanghai."""
+
+    number: int
+    at: datetime
+    title: str
+    kind: Kind
+    income: int
+    outgo: int
+    balance: int
+    transfer_id: UUID
+
+    @property
+    def voucher(self) -> str:
+        """The last group of the transfer's id: the random part."""
+        return str(self.transfer_id).rpartition("-")[2]
+
+
+class Sums(NamedTuple):
+    income: int
+    outgo: int
+
+
+class Form(ABC):
+    """What a statement is written as. The steps are slow: each is taken in a thread."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self.file = file
+
+    @abstractmethod
+    def begin(self, heading: Heading) -> None: ...
+
+    @abstractmethod
+    def add(self, entries: Sequence[Entry]) -> None: ...
+
+    @abstractmethod
+    def end(self, heading: Heading, sums: Sums) -> None: ...
+
+    def close(self) -> None:  # noqa: B027 - most forms leave nothing
+        """Tidy up, whether the statement was ended or not."""
+
+
+class Statement(NamedTuple):
+    """A document that is finished. Whoever has it closes the file."""
+
+    heading: Heading
+    file: IO[bytes]
+
+
+async def make_statement(
+    database: Database, person_id: UUID, unit: str, period: Period, form: type[Form]
+) -> Statement:
+    """Write the statement of a period. Raises UnitUnknown."""
+    async with database.read() as tx:
+        heading, span = await _beginning(tx, person_id, await unit_of(tx, unit), period)
+    file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - it is handed on
+    try:
+        with closing(form(file)) as document:
+            await _write(database, document, heading, span)
+    except BaseException:
+        file.close()
+        raise
+    return Statement(heading, file)
+
+
+async def _beginning(
+    tx: Session, person_id: UUID, unit: int, period: Period
+) -> tuple[Heading, Span]:
+    day_after = _within_reach(period.until) + A_DAY
+    bounds = midnight(_within_reach(period.since)), midnight(day_after)
+    span = await queries.span(tx, person_id, unit, *bounds) or _NOTHING
+    minutes = await queries.span(tx, person_id, MINUTES, *bounds) or _NOTHING
+    seals = await queries.seals(tx, day_after, limit=1)
+    holders = await people.names(tx, [person_id])
+    name = legible(await queries.unit_name(tx, unit))
+    heading = Heading(
+        title=f"{name}对账单",
+        unit=name,
+        holder=legible(holders[person_id].display_name),
+        holder_id=person_id,
+        period=period,
+        made_at=_in_shanghai(now()),
+        entries=span.last - span.before,
+        opening=span.opening,
+        closing=span.closing,
+        minutes=(minutes.opening, minutes.closing),
+        seal=seals[0] if seals and seals[0].day >= period.since else None,
+    )
+    return heading, span
+
+
+_NOTHING = Span(account=0, before=0, last=0, opening=0, closing=0)
+
+
+async def _write(database: Database, document: Form, heading: Heading, span: Span) -> None:
+    income = outgo = 0
+    await asyncio.to_thread(document.begin, heading)
+    for first in range(span.before + 1, span.last + 1, PAGE):
+        last = min(first + PAGE - 1, span.last)
+        async with database.read() as tx:
+            rows = await queries.entries(tx, span.account, first, last)
+        income += sum(row.income for row in rows)
+        outgo += sum(row.outgo for row in rows)
+        await asyncio.to_thread(document.add, [_entry(row) for row in rows])
+    assert heading.opening + income - outgo == heading.closing, "a statement adds up"
+    await asyncio.to_thread(document.end, heading, Sums(income, outgo))
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(
+        number=row.number,
+        at=_in_shanghai(row.created_at),
+        title=legible(row.reason),
+        kind=Kind(row.kind),
+        income=row.income,
+        outgo=row.outgo,
+        balance=row.balance,
+        transfer_id=row.id,
+    )
+
+
+def legible(text: str) -> str:
+    """Return a text as one line that every document can hold, and that reads as it is."""
+    return _ILLEGIBLE.sub("\ufffd", " ".join(text.split()))
+
+
+def _in_shanghai(moment: datetime) -> datetime:
+    """Return what the clock in Shanghai showed, to the second: spreadsheets know no zones."""
+    return moment.astimezone(SHANGHAI).replace(microsecond=0, tzinfo=None)
+
+
+def _within_reach(day: date) -> date:
+    """Move a day to the nearest one that an entry may have: it finds the same."""
+    return min(max(day, FIRST_DAY), LAST_DAY)

@@ -1,0 +1,113 @@
+"""What a statement says in words, Chinese first: the same on paper and in a spreadsheet."""
+
+from typing import NamedTuple
+
+from app.models.ledger import Kind
+from app.services.ledger.statement import Heading
+
+
+class Words(NamedTuple):
+    zh: str
+    en: str
+
+
+class Fact(NamedTuple):
+    words: Words
+    value: str | int
+
+
+SUBTITLE = "Statement of account"
+TOTAL = Words("合计", "Total")
+CLOSING = Words("期末余额", "Closing balance")
+OPENING = Words("期初余额", "Opening balance")
+COLUMNS = (
+    Words("序号", "No."),
+    Words("时间", "Time (Shanghai)"),
+    Words("摘要", "Description"),
+    Words("类型", "Kind"),
+    Words("收入", "In"),
+    Words("支出", "Out"),
+    Words("余额", "Balance"),
+    Words("凭证号", "Voucher"),
+)
+KINDS: dict[Kind, Words] = {
+    Kind.award: Words("发放", "Award"),
+    Kind.release: Words("生效", "Release"),
+    Kind.hold: Words("兑换预留", "Held"),
+    Kind.unhold: Words("预留退回", "Hold ended"),
+    Kind.collect: Words("兑换领取", "Collected"),
+    Kind.charge: Words("消费", "Charge"),
+    Kind.refund: Words("退款", "Refund"),
+    Kind.reversal: Words("冲正", "Reversal"),
+    Kind.clawback: Words("追回", "Clawback"),
+    Kind.repayment: Words("偿还", "Repayment"),
+    Kind.expiry: Words("到期", "Expiry"),
+    Kind.deduction: Words("扣减", "Deduction"),
+    Kind.restitution: Words("扣减退还", "Restitution"),
+    Kind.donation: Words("捐赠", "Donation"),
+    Kind.budget: Words("预算拨入", "Budget"),
+}
+_BOOKED = Words(
+    "本对账单只列已入账的收支：待生效的积分不在其中；已到期而尚未扣除的积分仍计入余额。",
+    "Booked entries only: pending points are not in it, and points that have expired count"
+    " until they are taken away.",
+)
+_ADJOINING = Words(
+    "收支按序号排列，每一笔只属于一个期间：本期期初余额等于上期期末余额。",
+    "Entries stand in the order of their numbers and belong to one period each: a period opens"
+    " with the balance that closed the one before.",
+)
+_SEALED = Words(
+    "核对方法：封存日及以前的账目由上列封存值锁定。请与 GET /api/v1/ledger/seals 公布的封存值比对；"
+    "每一笔的证明见 GET /api/v1/me/points/entries/{序号}/proof。",
+    "To check: the seal above binds all entries up to its day. Compare it with the published one"
+    " (GET /api/v1/ledger/seals); /api/v1/me/points/entries/{number}/proof proves an entry.",
+)
+_NOT_SEALED = Words(
+    "本期账目尚未封存。每日账目于次日封存，封存值公布于 GET /api/v1/ledger/seals；"
+    "届时重新制表，即载有封存值。",
+    "No day of this period is sealed yet. A day is sealed once it is over, and its seal published"
+    " (GET /api/v1/ledger/seals): a statement that is made then shows it.",
+)
+
+
+def facts(heading: Heading) -> list[Fact]:
+    """Say whose statement it is, of what and when."""
+    return [
+        Fact(Words("昵称", "Nickname"), heading.holder),
+        Fact(Words("编号末位", "Id ends in"), heading.holder_id.hex[-6:]),
+        Fact(Words("项目", "Programme"), heading.unit),
+        Fact(Words("期间", "Period"), f"{heading.period.since} — {heading.period.until}"),
+        Fact(Words("制表时间", "Made at (Shanghai)"), f"{heading.made_at}"),
+        Fact(Words("笔数", "Entries"), heading.entries),
+        Fact(OPENING, heading.opening),
+        Fact(CLOSING, heading.closing),
+    ]
+
+
+def minutes(heading: Heading) -> list[Fact]:
+    """Say how long the holder has volunteered."""
+    before, after = heading.minutes
+    return [
+        Fact(Words("期初志愿时长（分钟）", "Volunteering before, minutes"), before),
+        Fact(Words("本期增减", "Change"), after - before),
+        Fact(Words("期末志愿时长（分钟）", "Volunteering after, minutes"), after),
+    ]
+
+
+def seal(heading: Heading) -> list[Fact]:
+    """Bind the paper to what is published. The short form can be compared by eye."""
+    if heading.seal is None:
+        return []
+    value = heading.seal.seal.hex()
+    return [
+        Fact(Words("封存日", "Sealed until"), f"{heading.seal.day}"),
+        Fact(Words("封存值简码", "Seal, short"), " ".join((value[:4], value[4:8], value[8:12]))),
+        Fact(Words("封存值", "Seal"), value),
+        Fact(Words("当日根值", "Root of that day"), heading.seal.root.hex()),
+    ]
+
+
+def notes(heading: Heading) -> list[Words]:
+    """Say what is not in it, and how to check what is."""
+    return [_BOOKED, _ADJOINING, _SEALED if heading.seal else _NOT_SEALED]
