@@ -46,6 +46,7 @@ def person(number: int) -> UUID:
 
 
 ONE, STAFF = person(1), person(3)
+ACCOUNT = 3  # of ONE's points
 
 # Ids are told by kind and number, so that rows can refer to each other without a look.
 _NAMES = """

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.table import Table
 
+from app.core.clock import BEGINNING, now
 from app.core.db import Session
 from app.core.embedded import Engines, create_database, renamed
 from app.core.ids import NIL
@@ -31,12 +32,14 @@ from app.migrations import migrate
 from app.models.activities import ActivityStatus, Category
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
+from app.queries import ledger as ledger_queries
 from app.runtime import Runtime, open_runtime
 from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
 from app.services import signups as signup_service
 from app.services.leaderboards import Board, Look
-from app.services.ledger import MINUTES
+from app.services.ledger import MINUTES, POINTS
 from bench.crowds import (
+    ACCOUNT,
     CITY,
     COMMUNITY,
     DISTRICT,
@@ -116,6 +119,18 @@ READS = (
     ),
     passbook("newest page", lambda _: None),
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
+    Read(
+        "statement: which entries a period has",
+        lambda _, tx: ledger_queries.span(tx, ONE, POINTS, BEGINNING, now()),
+        lambda span: span.opening == 0 < span.closing,
+    ),
+    Read(
+        "statement: entries in the middle",
+        lambda w, tx: ledger_queries.entries(
+            tx, ACCOUNT, w.size.entries // 2 + 1, w.size.entries // 2 + PAGE
+        ),
+        len,
+    ),
     listing("everywhere"),
     listing("city", CITY),
     listing("district", DISTRICT),

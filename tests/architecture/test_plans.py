@@ -38,6 +38,8 @@ BY_NAME = {read.name: read for read in READS}
 # Without the index on the right, the reads on the left must be caught.
 INDEXES = {
     "passbook: newest page": ("ledger_transfers", "uq_ledger_transfers_to"),
+    "statement: which entries a period has": ("ledger_transfers", "uq_ledger_transfers_from"),
+    "statement: entries in the middle": ("ledger_transfers", "uq_ledger_transfers_to"),
     "activities: city": ("activity_lists", "pk_activity_lists"),
     "activities: community, category": ("activity_lists", "pk_activity_lists"),
     "activities: city, q in 1 of 50": ("activity_lists", "pk_activity_lists"),
