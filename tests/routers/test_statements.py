@@ -1,6 +1,7 @@
 """The printable statement: any period of the passbook, on paper and in a spreadsheet."""
 
 import asyncio
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
@@ -197,6 +198,10 @@ async def test_periods_adjoin_though_times_stand_in_another_order_than_numbers(
     assert second.opening == first.closing
     assert first.lines + second.lines == both.lines
     assert [line.number for line in both.lines] == list(range(1, before + 6))
+    for _ in range(4):
+        await give_points(runtime, person.id, 3)
+        again = await statement(api, person, "html", since="2026-03-01", until="2026-03-01")
+        assert again.lines == first.lines
 
 
 async def test_each_gets_only_their_own(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -381,9 +386,8 @@ async def test_a_statement_adds_up_while_points_move(
 
 async def test_too_many_statements_at_once_are_asked_to_wait(scratch: ScratchFactory) -> None:
     async with scratch() as app:
-        runtime: Runtime = app.state.runtime
-        person = await make_person(runtime)
-        object.__setattr__(runtime, "statements", Turnstile(places=0, patience_s=0))
+        person = await make_person(app.state.runtime)
+        app.state.runtime = replace(app.state.runtime, statements=Turnstile(0, patience_s=0))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
             refused = await get_statement(api, person, "html")

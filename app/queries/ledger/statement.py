@@ -14,9 +14,9 @@ _HIGHEST_BIT = 2**40
 # looks however long the passbook is.
 #
 # Around midnight the times of two entries can stand in another order than their numbers: two
-# processes, two clocks. Even then the answer is one for all statements (each bit depends on
-# the moment alone), and none is lower for a later moment: so periods neither overlap nor leave
-# an entry out.
+# processes, two clocks. Even then the answer stays the same as the passbook grows, for no bit
+# depends on how long it is, and none is lower for a later moment: so periods neither overlap
+# nor leave an entry out.
 _SPAN = """
 WITH RECURSIVE climb AS (
     SELECT a.id AS account, b.moment, CAST(0 AS bigint) AS number, CAST(:bit AS bigint) AS bit

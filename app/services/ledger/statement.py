@@ -32,6 +32,7 @@ IN_MEMORY = 2**20
 A_DAY = timedelta(days=1)
 # Every entry lies between these days.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
+_NOTHING = Span(account=0, before=0, last=0, opening=0, closing=0)
 # XML knows no control characters, and with the others a title could read as another.
 _ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
@@ -163,9 +164,6 @@ async def _beginning(
         seal=seals[0] if seals and seals[0].day >= period.since else None,
     )
     return heading, span
-
-
-_NOTHING = Span(account=0, before=0, last=0, opening=0, closing=0)
 
 
 async def _write(database: Database, document: Form, heading: Heading, span: Span) -> None:
