@@ -171,6 +171,16 @@ async def test_a_finished_spreadsheet_leaves_nothing_behind(
     assert left_in(tmp_path) == []
 
 
+async def test_no_name_of_a_fact_is_cut_off_by_its_value(runtime: Runtime) -> None:
+    [sheet] = sheets(await make(runtime, await make_person(runtime), XlsxForm))
+    named = [(name, value) for name, _, value in sheet.iter_rows(max_col=3, values_only=True)]
+    names = [name for name, value in named if isinstance(name, str) and value is not None]
+
+    assert len(names) > 10
+    width = sum(sheet.column_dimensions[column].width for column in "AB")
+    assert [name for name in names if sum(1 + (one > "\u2000") for one in name) > width] == []
+
+
 async def test_what_one_sheet_cannot_hold_goes_on_on_the_next(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

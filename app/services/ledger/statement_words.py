@@ -86,12 +86,12 @@ def facts(heading: Heading) -> list[Fact]:
 
 
 def minutes(heading: Heading) -> list[Fact]:
-    """Say how long the holder has volunteered."""
+    """Say how many minutes the holder has volunteered."""
     before, after = heading.minutes
     return [
-        Fact(Words("期初志愿时长（分钟）", "Volunteering before, minutes"), before),
+        Fact(Words("期初志愿时长（分）", "Minutes before"), before),
         Fact(Words("本期增减", "Change"), after - before),
-        Fact(Words("期末志愿时长（分钟）", "Volunteering after, minutes"), after),
+        Fact(Words("期末志愿时长（分）", "Minutes after"), after),
     ]
 
 

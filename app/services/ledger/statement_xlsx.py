@@ -15,7 +15,8 @@ from app.services.ledger.statement_words import Fact, Words
 
 # A sheet ends after 1,048,576 rows.
 SHEET_ENTRIES = 1_000_000
-WIDTHS = {"A": 9, "B": 20, "C": 44, "D": 14, "E": 11, "F": 11, "G": 12, "H": 16}
+# In characters, of which a Chinese one takes two. The first two hold the name of a fact.
+WIDTHS = {"A": 11, "B": 22, "C": 44, "D": 14, "E": 11, "F": 11, "G": 12, "H": 16}
 LAST_COLUMN = list(WIDTHS)[-1]
 NOTE_HEIGHT = 60
 _TITLE, _BOLD, _GREY = Font(size=16, bold=True), Font(bold=True), Font(color="666666")
@@ -72,7 +73,7 @@ class XlsxForm(Form):
         self._book.save(self.file)
 
     def close(self) -> None:
-        """Delete the rows that a statement left behind which was not ended."""
+        """Delete the rows that are left behind by a statement that was not ended."""
         for sheet in self._book.worksheets:
             writer = getattr(sheet, "_writer", None)
             if writer is not None:
