@@ -1,4 +1,4 @@
-"""`qingxiang policies …`: a committee checks, compares and publishes its points rules."""
+"""`qingxiang policies …`: a committee checks, tries and publishes its points rules."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -8,12 +8,14 @@ from typing import Annotated, TypeVar
 import typer
 from rich.table import Table
 
-from app.cli.attached import ExistingFile, out, refuse, with_database
-from app.core.clock import SHANGHAI, now
+from app.cli.attached import ExistingFile, err, out, refuse, with_database
+from app.cli.simulations import sheet, show
+from app.core.clock import SHANGHAI, local_date, now
 from app.core.db import Database, Session
 from app.core.errors import Refusal
 from app.models.orgs import Org
-from app.services import orgs, policies
+from app.services import awards, orgs, policies
+from app.services.awards import Earner, Simulation
 from app.services.policies import PolicyInvalid
 
 T = TypeVar("T")
@@ -26,6 +28,7 @@ From = Annotated[
     datetime | None,
     typer.Option("--from", help="When it takes effect, Shanghai time; at once if left out."),
 ]
+DAY = ["%Y-%m-%d"]
 
 
 @cli.command()
@@ -64,6 +67,33 @@ def diff(file: ExistingFile, org: OfOrg = None) -> None:
     out.print(table)
 
 
+@cli.command()
+def simulate(
+    file: ExistingFile,
+    begins: Annotated[datetime, typer.Option("--from", formats=DAY, help="The first day.")],
+    ends: Annotated[datetime, typer.Option("--to", formats=DAY, help="The last day.")],
+    org: OfOrg = None,
+    everybody: Annotated[
+        Path | None, typer.Option("--csv", help="Write what everybody would earn to this file.")
+    ] = None,
+) -> None:
+    """Replay past attendance under a policy file and show who would have earned what."""
+    source, first, last = _read(file), begins.date(), ends.date()
+    if last < first:
+        raise refuse("--to 早于 --from / --to is before --from")
+    if first > local_date(now()):
+        raise refuse("这段时间还没有开始 / this time has not begun")
+
+    async def run(database: Database, each: Callable[[Earner], None]) -> Simulation:
+        async with database.snapshot() as tx:
+            draft = await policies.draft(tx, source, await _place(tx, org))
+            return await awards.simulate(tx, draft, first, last, each)
+
+    with err.status("正在重算 replaying"), sheet(everybody) as each:
+        found = _explained(file, lambda: with_database(lambda database: run(database, each)))
+    show(out, found)
+
+
 def _shown(value: object) -> str:
     return "–" if value is None else str(value)
 
@@ -80,9 +110,13 @@ def _at(file: Path, org: str | None, work: Callable[[Session, Org | None], Await
 
     async def run(database: Database) -> T:
         async with database.transaction() as tx:
-            return await work(tx, await orgs.get_by_code(tx, org) if org else None)
+            return await work(tx, await _place(tx, org))
 
     return _explained(file, lambda: with_database(run))
+
+
+async def _place(tx: Session, org: str | None) -> Org | None:
+    return await orgs.get_by_code(tx, org) if org else None
 
 
 def _explained(file: Path, work: Callable[[], T]) -> T:

@@ -58,6 +58,8 @@ WHERE o.id = a.org_id AND a.org_path <> o.path
 
 _PATHS_OF = "SELECT id, path FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
 
+_NAMES_OF = "SELECT id, code, name FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
+
 
 async def find(session: Session, org_id: UUID) -> Org | None:
     return await session.get(Org, org_id)
@@ -66,6 +68,12 @@ async def find(session: Session, org_id: UUID) -> Org | None:
 async def paths_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
     rows = await session.fetch(_PATHS_OF, {"ids": list(ids)})
     return {row.id: row.path for row in rows}
+
+
+async def names_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[str, str]]:
+    """Read codes and names."""
+    rows = await session.fetch(_NAMES_OF, {"ids": list(ids)})
+    return {row.id: (row.code, row.name) for row in rows}
 
 
 async def find_by_code(session: Session, code: str) -> Org | None:

@@ -1,5 +1,6 @@
 """SQL of awards."""
 
+from app.queries.awards.attendance import Act, Window, acts_by_hand, acts_of_people
 from app.queries.awards.granting import (
     NewAward,
     Tally,
@@ -28,8 +29,12 @@ from app.queries.awards.reviewing import (
 )
 
 __all__ = [
+    "Act",
     "NewAward",
     "Tally",
+    "Window",
+    "acts_by_hand",
+    "acts_of_people",
     "approvals",
     "claim_numbers",
     "decide",

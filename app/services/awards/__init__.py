@@ -2,7 +2,8 @@
 
 ``proposals`` come by hand, in ``batches`` and ``sheets`` too; ``review`` approves them,
 ``notices`` show them to everybody, ``reading`` to their owners and reviewers; ``grant``
-gives, ``release`` ends the waiting, ``reversal`` takes back.
+gives within ``caps``, ``release`` ends the waiting, ``reversal`` takes back.
+``simulation`` replays the past under a draft: ``replay`` act by act, upon what is ``earned``.
 """
 
 from app.services.awards.batches import RowsWrong, propose_batch
@@ -20,6 +21,7 @@ from app.services.awards.notices import (
 from app.services.awards.proposals import NumberUsed, propose
 from app.services.awards.reading import browse, mine
 from app.services.awards.release import release_due
+from app.services.awards.replay import Unmet
 from app.services.awards.reversal import NotReversible, TransferNotFound, reverse
 from app.services.awards.review import (
     AwardNotFound,
@@ -31,11 +33,23 @@ from app.services.awards.review import (
     reject,
 )
 from app.services.awards.sheets import WrongSheet, propose_sheet, template
-from app.services.awards.wording import shown
+from app.services.awards.simulation import (
+    Burden,
+    Compared,
+    Earner,
+    Simulation,
+    Sums,
+    simulate,
+)
+from app.services.awards.wording import SENTENCES, shown
 
 __all__ = [
+    "SENTENCES",
     "AwardNotFound",
     "AwardNotPending",
+    "Burden",
+    "Compared",
+    "Earner",
     "Grant",
     "Granted",
     "NotInNotice",
@@ -49,7 +63,10 @@ __all__ = [
     "OwnProposal",
     "ReviewedBefore",
     "RowsWrong",
+    "Simulation",
+    "Sums",
     "TransferNotFound",
+    "Unmet",
     "WrongSheet",
     "approve",
     "browse",
@@ -65,5 +82,6 @@ __all__ = [
     "release_due",
     "reverse",
     "shown",
+    "simulate",
     "template",
 ]

@@ -22,7 +22,7 @@ from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Mista
 from app.schemas.policies import Rule
 from app.services import people
 from app.services.awards.proposals import (
-    Act,
+    Basis,
     Line,
     authorized,
     claim_numbers,
@@ -67,15 +67,15 @@ async def propose_batch(tx: Session, caller: UUID, body: BatchIn, language: Lang
 
     Raises OrgNotFound, Forbidden, Invalid, RowsWrong.
     """
-    act = await authorized(tx, caller, body.org_id, body.rule_key)
+    basis = await authorized(tx, caller, body.org_id, body.rule_key)
     rows = [Row(number, row) for number, row in enumerate(body.rows, start=1)]
-    return await propose_rows(tx, caller, act, rows, partial=body.partial, language=language)
+    return await propose_rows(tx, caller, basis, rows, partial=body.partial, language=language)
 
 
 async def propose_rows(
     tx: Session,
     caller: UUID,
-    act: Act,
+    basis: Basis,
     rows: Sequence[Row],
     *,
     partial: bool,
@@ -83,13 +83,13 @@ async def propose_rows(
 ) -> BatchOut:
     """Check rows and give what they say. Raises RowsWrong."""
     names = await _people(tx, rows)
-    _check(act.rule, _right(rows))
+    _check(basis.rule, _right(rows))
     proposal = new_id()
-    await _claim(tx, act, proposal, rows)
+    await _claim(tx, basis, proposal, rows)
     right = _right(rows)
     if not right or (len(right) < len(rows) and not partial):
         raise RowsWrong(fields=list(_problems(rows)))
-    given = await give(tx, caller, act, proposal, [row.line for row in right])
+    given = await give(tx, caller, basis, proposal, [row.line for row in right])
     awards = {row.number: award for row, award in zip(right, given, strict=True)}
     return BatchOut(
         proposed=len(right),
@@ -136,15 +136,15 @@ def _check(rule: Rule, rows: Sequence[Row]) -> None:
         before.append(row)
 
 
-async def _claim(tx: Session, act: Act, proposal: UUID, rows: Sequence[Row]) -> None:
+async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row]) -> None:
     """Use the evidence numbers of the rows up; a row with a used one is wrong, and keeps none."""
     claiming = _right(rows)
-    used = await claim_numbers(tx, act, proposal, [row.line for row in claiming])
+    used = await claim_numbers(tx, basis, proposal, [row.line for row in claiming])
     if not used:
         return
     kept: set[tuple[str, str]] = set()
     for row in claiming:
-        numbers = set(numbers_of(act.rule, row.line))
+        numbers = set(numbers_of(basis.rule, row.line))
         for name, _ in sorted(numbers & used):
             row.refuse(f"evidence.{name}", "该编号已用于其他申报", "used in another proposal")
         kept |= set() if row.mistakes else numbers

@@ -5,7 +5,7 @@ hours of service always count in full. What the fund cannot pay waits for it to 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -19,6 +19,7 @@ from app.queries import awards as queries
 from app.queries.awards import NewAward, Tally
 from app.schemas.policies import Proof, Release, Rule
 from app.services import ledger
+from app.services.awards import caps
 from app.services.awards.postings import (
     Debts,
     award_posting,
@@ -63,9 +64,7 @@ class Grant:
 
     def state(self) -> AwardState:
         """Return the state that it begins in, where the fund can pay."""
-        if self.reviews_needed or self.release.wait_hours:
-            return AwardState.pending
-        return AwardState.notice if self.release.notice_days else AwardState.available
+        return first_state(self.release, self.points)
 
     def release_at(self, at: datetime) -> datetime | None:
         """Return when its points become available, if only time must pass."""
@@ -91,6 +90,13 @@ class Granted:
 
     award: NewAward
     balance: int
+
+
+def first_state(release: Release, points: int) -> AwardState:
+    """Return the state in which an award of so many points (before caps) begins."""
+    if release.reviewers_for(points) or release.wait_hours:
+        return AwardState.pending
+    return AwardState.notice if release.notice_days else AwardState.available
 
 
 async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Granted]:
@@ -119,7 +125,7 @@ async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Gran
     awards = []
     for one in grants:
         mine = tallies.setdefault((one.person_id, one.policy.unit_id), {})
-        points, reason = (0, AwardReason.once) if one.id in had else _within_caps(one, mine)
+        points, reason = caps.within(one.policy, one.rule, one.points, mine, had=one.id in had)
         mine[one.rule.key] = mine.get(one.rule.key, Tally()).plus(points)
         state = one.state() if budgets.pays(one.fund, points) else AwardState.pending_budget
         awards.append(_award(one, points, reason, state, at))
@@ -163,21 +169,19 @@ async def _budgets(tx: Session, grants: Sequence[Grant], locked: Locked) -> _Bud
 async def _had(tx: Session, grants: Sequence[Grant], at: datetime) -> set[UUID]:
     """Return which grants are by a rule that gives once, and gave before."""
     asked = {
-        one.id: (one.person_id, one.policy.unit_id, one.rule.key, *_ONCE[one.rule.per](one, at))
+        one.id: (
+            one.person_id,
+            one.policy.unit_id,
+            one.rule.key,
+            *caps.once(one.rule, one.org_id, at),
+        )
         for one in grants
-        if one.rule.per in _ONCE
+        if one.rule.per in caps.ONCE
     }
     if not asked:
         return set()
     ids = list(asked)
     return {ids[place] for place in await queries.had(tx, list(asked.values()))}
-
-
-# Where and since when somebody must not have had it: None is anywhere, ever.
-_ONCE: dict[str, Callable[[Grant, datetime], tuple[UUID | None, datetime | None]]] = {
-    "once": lambda _one, _at: (None, None),
-    "community_year": lambda one, at: (one.org_id, period_start(at, "year")),
-}
 
 
 def _accounts(one: Grant) -> list[AccountKey]:
@@ -186,32 +190,6 @@ def _accounts(one: Grant) -> list[AccountKey]:
     if one.minutes:
         keys += hours_accounts(one.org_id, one.person_id)
     return keys
-
-
-def _within_caps(one: Grant, mine: dict[str, Tally]) -> tuple[int, AwardReason]:
-    """Return the points that every cap leaves, and the cap that bound tightest.
-
-    ``mine`` is what the person earned by each rule so far.
-    """
-    caps = one.policy.document.caps
-    by_rule = mine.get(one.rule.key, Tally())
-    overall = sum(mine.values(), Tally())
-    emergency = one.rule.emergency or any(
-        tally.day > 0 and one.policy.is_emergency(key) for key, tally in mine.items()
-    )
-    room = [
-        (one.rule.cap.day, by_rule.day, AwardReason.cap_day),
-        (one.rule.cap.month, by_rule.month, AwardReason.cap_month),
-        (one.rule.cap.year, by_rule.year, AwardReason.cap_year),
-        (caps.emergency_day if emergency else caps.day, overall.day, AwardReason.overall_day),
-        (caps.month, overall.month, AwardReason.overall_month),
-        (caps.year, overall.year, AwardReason.overall_year),
-    ]
-    points, reason = one.points, AwardReason.full
-    for cap, so_far, why in room:
-        if cap is not None and max(cap - so_far, 0) < points:
-            points, reason = max(cap - so_far, 0), why
-    return points, reason
 
 
 def _award(

@@ -63,28 +63,28 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
     """
-    act = await authorized(tx, caller, body.org_id, body.rule_key)
+    basis = await authorized(tx, caller, body.org_id, body.rule_key)
     lines = [
         Line(person_id, body.quantity, body.evidence, body.grade, body.points)
         for person_id in body.person_ids
     ]
-    if mistakes := list(mistakes_in(act.rule, lines)):
+    if mistakes := list(mistakes_in(basis.rule, lines)):
         # The same for everybody: said once.
         fields = dict.fromkeys((one.field, one.msg) for one in mistakes)
         raise Invalid(fields=[{"field": f"body.{field}", "msg": msg} for field, msg in fields])
     if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
         raise people.PersonNotFound
     proposal = new_id()
-    if await claim_numbers(tx, act, proposal, lines):
+    if await claim_numbers(tx, basis, proposal, lines):
         raise NumberUsed
-    given = await give(tx, caller, act, proposal, lines)
+    given = await give(tx, caller, basis, proposal, lines)
     return AwardsOut(
         items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class Basis:
     """A rule that is in force at an organisation for which the caller may propose."""
 
     org_id: UUID
@@ -92,7 +92,7 @@ class Act:
     rule: Rule
 
 
-async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Act:
+async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Basis:
     """Raises OrgNotFound, Forbidden, or Invalid where there is no such rule."""
     org = await orgs.get(tx, org_id)
     await people.require_role(tx, caller, people.ORGANIZERS, org.path)
@@ -101,36 +101,36 @@ async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> 
     if rule is None:
         msg = told("没有生效的这条规则", "no such rule in force")
         raise Invalid(fields=[{"field": "body.rule_key", "msg": msg}])
-    return Act(org.id, policy, rule)
+    return Basis(org.id, policy, rule)
 
 
 async def claim_numbers(
-    tx: Session, act: Act, proposal: UUID, lines: Sequence[Line]
+    tx: Session, basis: Basis, proposal: UUID, lines: Sequence[Line]
 ) -> set[tuple[str, str]]:
     """Use up the evidence numbers of lines without a mistake; return those used before."""
-    numbers = sorted({pair for line in lines for pair in numbers_of(act.rule, line)})
+    numbers = sorted({pair for line in lines for pair in numbers_of(basis.rule, line)})
     if not numbers:
         return set()
     return await queries.claim_numbers(
-        tx, unit=act.policy.unit_id, rule=act.rule.key, proposal=proposal, numbers=numbers
+        tx, unit=basis.policy.unit_id, rule=basis.rule.key, proposal=proposal, numbers=numbers
     )
 
 
 async def give(
-    tx: Session, caller: UUID, act: Act, proposal: UUID, lines: Sequence[Line]
+    tx: Session, caller: UUID, basis: Basis, proposal: UUID, lines: Sequence[Line]
 ) -> list[NewAward]:
     """Write lines without a mistake, whose numbers are claimed, as one proposal."""
     grants = [
         Grant(
             reference=f"manual:{proposal}:{place}",
             person_id=line.person_id,
-            org_id=act.org_id,
-            policy=act.policy,
-            rule=act.rule,
-            points=_worth(act.rule, line) * line.quantity,
-            minutes=line.quantity * 60 if act.rule.hours else 0,
+            org_id=basis.org_id,
+            policy=basis.policy,
+            rule=basis.rule,
+            points=worth(basis.rule, line),
+            minutes=minutes(basis.rule, line),
             proof="manual",
-            title=act.rule.name,
+            title=basis.rule.name,
             evidence=line.evidence,
             proposed_by=caller,
             proposal_id=proposal,
@@ -188,10 +188,15 @@ def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def _worth(rule: Rule, line: Line) -> int:
-    if line.grade is not None:
-        return rule.grades[line.grade]
-    return line.points or rule.points
+def worth(rule: Rule, line: Line) -> int:
+    """Return the points of a line before caps."""
+    each = line.points or rule.points if line.grade is None else rule.grades[line.grade]
+    return each * line.quantity
+
+
+def minutes(rule: Rule, line: Line) -> int:
+    """Return the minutes of service of a line."""
+    return line.quantity * 60 if rule.hours else 0
 
 
 def numbers_of(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:

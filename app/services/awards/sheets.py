@@ -55,18 +55,18 @@ async def propose_sheet(
 
     Raises OrgNotFound, Forbidden, Invalid, WrongSheet, RowsWrong.
     """
-    act = await authorized(tx, caller, org_id, rule_key)
-    columns = _columns(act.rule, sheet)
+    basis = await authorized(tx, caller, org_id, rule_key)
+    columns = _columns(basis.rule, sheet)
     rows = [_row(row, columns) for row in sheet.rows]
-    return await propose_rows(tx, caller, act, rows, partial=partial, language=language)
+    return await propose_rows(tx, caller, basis, rows, partial=partial, language=language)
 
 
 async def template(
     tx: Session, caller: UUID, org_id: UUID, rule_key: str
 ) -> tuple[Rule, list[str]]:
     """Return the headings of the sheet for a rule. Raises OrgNotFound, Forbidden, Invalid."""
-    act = await authorized(tx, caller, org_id, rule_key)
-    return act.rule, list(_headings(act.policy, act.rule))
+    basis = await authorized(tx, caller, org_id, rule_key)
+    return basis.rule, list(_headings(basis.policy, basis.rule))
 
 
 def _headings(policy: Policy, rule: Rule) -> Iterator[str]:

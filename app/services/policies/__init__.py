@@ -4,8 +4,8 @@
 in force, ``rules`` says what an act is worth, ``publishing`` adds a version.
 """
 
-from app.services.policies.books import PolicyMissing, book, in_force
-from app.services.policies.publishing import Change, check, check_at, compare, publish
+from app.services.policies.books import Draft, PolicyMissing, book, in_force
+from app.services.policies.publishing import Change, check, check_at, compare, draft, publish
 from app.services.policies.reading import PolicyInvalid, Problem, Table
 from app.services.policies.rules import (
     Policy,
@@ -17,6 +17,7 @@ from app.services.policies.rules import (
 
 __all__ = [
     "Change",
+    "Draft",
     "Policy",
     "PolicyInvalid",
     "PolicyMissing",
@@ -28,6 +29,7 @@ __all__ = [
     "check",
     "check_at",
     "compare",
+    "draft",
     "half_hours",
     "in_force",
     "points_for_attendance",

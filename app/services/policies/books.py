@@ -79,6 +79,14 @@ class Book:
             table, _ = tighten(table, self._entries[version].table)
         return table
 
+    def with_draft(self, source: str, org_path: str, at: datetime) -> "Draft":
+        """Return what would be in force if an organisation published a document at a moment."""
+        org_code = org_path.strip("/").rpartition("/")[2] or None
+        published = [entry.published for entry in self._entries.values()]
+        version = max(self._entries, default=0) + 1
+        book = Book([*published, Published(version, org_code, at, source)], self._units)
+        return Draft(book, version, org_path, at)
+
     def _standing(self, org_code: str | None, at: datetime) -> Entry | None:
         """Return the document of an organisation that took effect last."""
         begun = (
@@ -89,6 +97,30 @@ class Book:
         return max(
             begun, key=lambda e: (e.published.effective_from, e.published.version), default=None
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that nobody has published, in the book as it would then be.
+
+    ``org_path`` is its own place; it may not reach all that is below.
+    """
+
+    book: Book
+    version: int
+    org_path: str
+    at: datetime
+
+    @property
+    def policy(self) -> Policy:
+        """What would be in force at its own place."""
+        return self.book.policy(self.at, self.org_path)
+
+    def policy_at(self, org_path: str) -> Policy | None:
+        """Return what would be in force at an organisation, None where the draft has no part."""
+        if self.version not in self.book.versions(self.at, org_path):
+            return None
+        return self.book.policy(self.at, org_path)
 
 
 def is_whole(table: Table) -> bool:

@@ -13,7 +13,7 @@ from app.models.orgs import Org
 from app.queries import ledger as ledger_queries
 from app.queries import policies as queries
 from app.schemas.policies import PolicyDocument, PolicyTightening
-from app.services.policies.books import book, is_whole
+from app.services.policies.books import ROOT, Draft, book, is_whole
 from app.services.policies.reading import (
     Path,
     PolicyInvalid,
@@ -127,7 +127,7 @@ async def compare(tx: Session, source: str, org: Org | None, at: datetime) -> li
     if not is_whole(table) and standing is not None:
         table, _ = tighten(standing, table)
     found = await book(tx)
-    versions = found.versions(at, org.path if org else "/")
+    versions = found.versions(at, org.path if org else ROOT)
     before = dict(_leaves(found.table(versions))) if versions else {}
     after = dict(_leaves(table))
     return [
@@ -135,6 +135,13 @@ async def compare(tx: Session, source: str, org: Org | None, at: datetime) -> li
         for path in sorted(before.keys() | after.keys(), key=dotted)
         if before.get(path) != after.get(path)
     ]
+
+
+async def draft(tx: Session, source: str, org: Org | None) -> Draft:
+    """Return what would be in force if a document were published now. Raises PolicyInvalid."""
+    at = now()
+    await check_at(tx, source, org, at)
+    return (await book(tx)).with_draft(source, org.path if org else ROOT, at)
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -1,0 +1,57 @@
+"""Caps: what they leave of an award, by what its person had before. Pure arithmetic.
+
+``grant`` asks it of what is earned, ``simulation`` of what would have been: one answer.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from app.core.clock import period_start
+from app.models.awards import AwardReason
+from app.queries.awards import Tally
+from app.schemas.policies import Rule
+from app.services.policies import Policy
+
+Once = tuple[UUID | None, datetime | None]
+# The rules that give once, by what they are counted per.
+ONCE: dict[str, Callable[[UUID, datetime], Once]] = {
+    "once": lambda _org, _at: (None, None),
+    "community_year": lambda org, at: (org, period_start(at, "year")),
+}
+
+
+def once(rule: Rule, org_id: UUID, at: datetime) -> Once:
+    """Say where and since when nobody may have had it before: None is anywhere, ever."""
+    return ONCE[rule.per](org_id, at)
+
+
+def within(
+    policy: Policy, rule: Rule, points: int, earned: Mapping[str, Tally], *, had: bool
+) -> tuple[int, AwardReason]:
+    """Return the points that every cap leaves, and the cap that bound tightest.
+
+    ``earned`` is what the person earned by each rule so far; ``had``: the rule gives once,
+    and gave.
+    """
+    if had:
+        return 0, AwardReason.once
+    caps = policy.document.caps
+    by_rule = earned.get(rule.key, Tally())
+    overall = sum(earned.values(), Tally())
+    emergency = rule.emergency or any(
+        tally.day > 0 and policy.is_emergency(key) for key, tally in earned.items()
+    )
+    room = [
+        (rule.cap.day, by_rule.day, AwardReason.cap_day),
+        (rule.cap.month, by_rule.month, AwardReason.cap_month),
+        (rule.cap.year, by_rule.year, AwardReason.cap_year),
+        (caps.emergency_day if emergency else caps.day, overall.day, AwardReason.overall_day),
+        (caps.month, overall.month, AwardReason.overall_month),
+        (caps.year, overall.year, AwardReason.overall_year),
+    ]
+    left, reason = points, AwardReason.full
+    for cap, so_far, why in room:
+        if cap is not None and max(cap - so_far, 0) < left:
+            left, reason = max(cap - so_far, 0), why
+    return left, reason

@@ -1,0 +1,194 @@
+"""Simulation: what a time that has passed would have given under a draft, in sums.
+
+It writes nothing. The caller gives one snapshot, so it may run while the service works.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from uuid import UUID
+
+from app.core.clock import midnight, period_start
+from app.core.db import Session
+from app.models.awards import AwardReason, AwardState
+from app.models.ledger import Purpose
+from app.queries import awards as queries
+from app.queries import ledger as ledger_queries
+from app.queries import orgs as org_queries
+from app.queries.awards import Act, Window
+from app.schemas.policies import Proof
+from app.services import people
+from app.services.awards.earned import Earned
+from app.services.awards.replay import Replay, Replayed, Unmet
+from app.services.policies import Draft
+
+MOST_CHANGED = 20
+OVER_A_CAP = set(AwardReason) - {AwardReason.full, AwardReason.once}
+
+
+@dataclass(slots=True)
+class Sums:
+    """``cut``: points that caps, and rules that give once, kept back."""
+
+    awards: int = 0
+    points: int = 0
+    minutes: int = 0
+    cut: int = 0
+
+    def add(self, points: int, minutes: int, cut: int) -> None:
+        self.awards += 1
+        self.points += points
+        self.minutes += minutes
+        self.cut += cut
+
+
+@dataclass(slots=True)
+class Compared:
+    """What was given, and what the draft would have given for the same acts."""
+
+    now: Sums = field(default_factory=Sums)
+    draft: Sums = field(default_factory=Sums)
+
+    @property
+    def change(self) -> int:
+        """By how many points the draft would have given more."""
+        return self.draft.points - self.now.points
+
+
+@dataclass(slots=True)
+class Earner(Compared):
+    """What a person would have earned. ``name`` is masked; ``cap_hits`` are the draft's."""
+
+    id: UUID = field(kw_only=True)
+    name: str = field(kw_only=True)
+    cap_hits: int = 0
+
+
+@dataclass(slots=True)
+class Burden(Compared):
+    """What an organisation's fund issued, and would have issued.
+
+    ``holds`` is what it has now, None where it would issue without a limit.
+    """
+
+    code: str = ""
+    name: str = ""
+    limited: bool = False
+    holds: int | None = None
+
+    @property
+    def short(self) -> int:
+        """What it would lack to pay another such time."""
+        return max(self.draft.points - self.holds, 0) if self.holds is not None else 0
+
+
+@dataclass(slots=True)
+class Simulation:
+    """What came out. ``reasons`` count awards by reason, now and under the draft."""
+
+    total: Compared = field(default_factory=Compared)
+    rules: dict[str, Compared] = field(default_factory=lambda: defaultdict(Compared))
+    reasons: tuple[Counter[AwardReason], Counter[AwardReason]] = field(
+        default_factory=lambda: (Counter(), Counter())
+    )
+    begins: dict[tuple[Proof, AwardState], Sums] = field(default_factory=lambda: defaultdict(Sums))
+    unmet: dict[Unmet, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    burdens: dict[UUID, Burden] = field(default_factory=lambda: defaultdict(Burden))
+    more: int = 0
+    less: int = 0
+    same: int = 0
+    most_changed: list[Earner] = field(default_factory=list)
+    taken_back: int = 0
+
+    def count(self, acts: Sequence[Act], replay: Replay, begin: datetime) -> Earner | None:
+        """Count all acts of a person; None if there is none that stands since ``begin``."""
+        earned = Earned()
+        earner = Earner(id=acts[0].person_id, name=people.masked(acts[0].display_name))
+        for act in acts:
+            outcome = replay.take(act, earned)
+            if outcome is None or act.awarded_at < begin:
+                continue
+            if act.ended_at is not None:
+                self.taken_back += 1
+                continue
+            self._count(act, outcome, earner)
+            self.burdens[act.org_id].limited = replay.is_limited(act.org_path)
+        if earner.now.awards == 0:
+            return None
+        self.more += earner.change > 0
+        self.less += earner.change < 0
+        self.same += earner.change == 0
+        if earner.change:
+            self.most_changed.append(earner)
+            if len(self.most_changed) > 50 * MOST_CHANGED:
+                self.trim()
+        return earner
+
+    def _count(self, act: Act, outcome: Replayed | Unmet, earner: Earner) -> None:
+        places = (self.total, self.rules[act.rule_key], self.burdens[act.org_id], earner)
+        given = (act.points, act.minutes, act.points_before_caps - act.points)
+        for one in places:
+            one.now.add(*given)
+        self.reasons[0][AwardReason(act.reason)] += 1
+        if isinstance(outcome, Unmet):
+            self.unmet[outcome].add(*given)
+            return
+        points, hours = outcome.points, outcome.minutes
+        for one in places:
+            one.draft.add(points, hours, outcome.points_before_caps - points)
+        self.begins[outcome.proof, outcome.state].add(points, hours, 0)
+        self.reasons[1][outcome.reason] += 1
+        earner.cap_hits += outcome.reason in OVER_A_CAP
+
+    def trim(self) -> None:
+        """Keep the people whose points change most."""
+        self.most_changed.sort(key=lambda one: (-abs(one.change), one.id))
+        del self.most_changed[MOST_CHANGED:]
+
+
+async def simulate(
+    tx: Session,
+    draft: Draft,
+    first: date,
+    last: date,
+    each: Callable[[Earner], None] = lambda _earner: None,
+) -> Simulation:
+    """Replay the acts from a day to another, both included, under a draft.
+
+    The year of the first day is replayed from its beginning, as its points count for caps.
+    ``each`` hears of every person.
+    """
+    begin = midnight(first)
+    window = Window(
+        since=period_start(begin, "year"),
+        until=midnight(last + timedelta(days=1)),
+        path=draft.org_path,
+        unit=draft.policy.unit_id,
+    )
+    replay = Replay(draft)
+    await _note_numbers(tx, replay, window)
+    found = Simulation()
+    async for acts in queries.acts_of_people(tx, window, replay.rules_once_in_a_life):
+        earner = found.count(acts, replay, begin)
+        if earner is not None:
+            each(earner)
+    found.trim()
+    await _read_funds(tx, found.burdens, window.unit)
+    return found
+
+
+async def _note_numbers(tx: Session, replay: Replay, window: Window) -> None:
+    async for act in queries.acts_by_hand(tx, window, replay.rules_with_numbers):
+        replay.note_numbers(act)
+
+
+async def _read_funds(tx: Session, burdens: dict[UUID, Burden], unit: int) -> None:
+    """Say whose the funds are, and what the limited ones hold."""
+    names = await org_queries.names_of(tx, sorted(burdens))
+    limited = sorted(org_id for org_id, one in burdens.items() if one.limited)
+    balances = await ledger_queries.balances(tx, limited)
+    for org_id, burden in burdens.items():
+        burden.code, burden.name = names[org_id]
+        if burden.limited:
+            burden.holds = balances.get((org_id, Purpose.budget, unit), 0)

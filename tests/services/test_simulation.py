@@ -1,0 +1,367 @@
+"""Simulation: the past under the rules of its day is the past; under a draft it is told why not."""
+
+import os
+import random
+from collections.abc import AsyncIterator
+from datetime import date
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from app.core.clock import BEGINNING, midnight
+from app.core.embedded import Engines, create_database, drop_database
+from app.models.awards import AwardReason, AwardState
+from app.models.orgs import Level, Org
+from app.queries import awards as queries
+from app.queries.awards import Act, Window
+from app.runtime import Runtime, open_runtime
+from app.services import awards, ledger, policies
+from app.services.awards import Earner, Simulation, Unmet
+from app.services.awards.earned import Earned
+from app.services.awards.replay import Replay, Replayed
+from app.services.policies import PolicyInvalid
+from tests.engines import settings_for
+from tests.factories.attendance import attend, give_by_hand, in_force_since, shanghai
+from tests.factories.orgs import make_org
+from tests.factories.people import make_people, make_person
+from tests.services.test_policies import SOURCE
+
+FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
+PLACEMENT = {"log": "三十日日志", "mentor_grade": "优"}
+PRAISE = {"document": "扬青发〔2025〕3号", "public_notice": "已公示五日"}
+
+
+@pytest_asyncio.fixture(scope="module")
+async def runtime(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Runtime]:
+    """A database of its own: what happens years ago would disturb others."""
+    found, template = engines_and_template
+    name = f"scratch_{os.getpid()}_simulation"
+    await create_database(found.admin_database_url, name, template=template)
+    async with open_runtime(settings_for(found, name, redis_db=8 + worker_number)) as opened:
+        yield opened
+    await drop_database(found.admin_database_url, name)
+
+
+async def simulated(
+    runtime: Runtime,
+    source: str,
+    org: Org | None,
+    first: date = FIRST,
+    last: date = LAST,
+) -> tuple[Simulation, dict[str, Earner]]:
+    """Simulate; return what was found, and everybody by their id."""
+    everybody: dict[str, Earner] = {}
+
+    def note(one: Earner) -> None:
+        everybody[str(one.id)] = one
+
+    async with runtime.database.snapshot() as tx:
+        draft = await policies.draft(tx, source, org)
+        found = await awards.simulate(tx, draft, first, last, note)
+    return found, everybody
+
+
+async def replayed(
+    runtime: Runtime, source: str, org: Org
+) -> list[tuple[Act, Replayed | Unmet | None]]:
+    """Replay the year award by award."""
+    async with runtime.database.snapshot() as tx:
+        draft = await policies.draft(tx, source, org)
+        until = midnight(date(2026, 1, 1))
+        window = Window(midnight(FIRST), until, org.path, draft.policy.unit_id)
+        replay = Replay(draft)
+        async for act in queries.acts_by_hand(tx, window, replay.rules_with_numbers):
+            replay.note_numbers(act)
+        outcomes = []
+        async for acts in queries.acts_of_people(tx, window, replay.rules_once_in_a_life):
+            earned = Earned()
+            outcomes += [(act, replay.take(act, earned)) for act in acts]
+    return outcomes
+
+
+async def live_through_a_year(runtime: Runtime, orgs: list[Org], seed: int) -> None:
+    """Let three people do all that can be done, on few days, so that every cap is met."""
+    chance = random.Random(seed)
+    people = await make_people(runtime, 3)
+    for step in range(90):
+        at = shanghai(2 + step // 45, 1 + step // 5 % 9, 6 + step % 5 * 2)
+        who, org = chance.choice(people), chance.choice(orgs)
+        match chance.randrange(8):
+            case 0:
+                await attend(runtime, who, org, at, rule_key="theme_study")
+            case 1:
+                await attend(runtime, who, org, at, rule_key="taskforce_emergency", hours=9)
+            case 2:
+                grade = chance.choice([None, "city", "town"])
+                await give_by_hand(
+                    runtime, [who], org, at, "commendation", evidence=PRAISE, grade=grade
+                )
+            case 3:
+                said = {"quantity": chance.choice([1, 2]), "points": chance.choice([None, 3, 7])}
+                evidence = {"valuation": "三十元", "acceptance": "已验收"}
+                await give_by_hand(
+                    runtime, people[:2], org, at, "tool_donate", evidence=evidence, **said
+                )
+            case 4:
+                evidence = {"reportin_code": "B7"}
+                await give_by_hand(runtime, [who], org, at, "reportin_complete", evidence=evidence)
+            case 5:
+                evidence = {"grid_confirm": "三茅"}
+                await give_by_hand(runtime, [who], org, at, "register_realname", evidence=evidence)
+            case _:
+                hours = chance.choice([0.4, 1.5, 2, 7])
+                await attend(runtime, who, org, at, hours=hours)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_the_rules_of_its_day_give_exactly_what_was_awarded(
+    runtime: Runtime, seed: int
+) -> None:
+    org = await make_org(runtime)
+    below = await make_org(runtime, parent=org, level=Level.community)
+    await in_force_since(runtime, org, SOURCE, BEGINNING)
+    await live_through_a_year(runtime, [org, below], seed)
+
+    outcomes = await replayed(runtime, SOURCE, org)
+
+    met = {
+        AwardReason.full,
+        AwardReason.once,
+        AwardReason.cap_day,
+        AwardReason.cap_month,
+        AwardReason.overall_day,
+    }
+    assert len(outcomes) >= 90
+    assert {act.reason for act, _ in outcomes} >= met
+    for act, outcome in outcomes:
+        assert isinstance(outcome, Replayed), act
+        then = (act.points_before_caps, act.points, act.minutes, act.reason)
+        assert then == (
+            outcome.points_before_caps,
+            outcome.points,
+            outcome.minutes,
+            outcome.reason,
+        ), act
+    found, everybody = await simulated(runtime, SOURCE, org)
+    assert found.total.now == found.total.draft
+    assert found.reasons[0] == found.reasons[1]
+    assert (found.more, found.less, found.same) == (0, 0, len(everybody))
+    assert found.total.now.points == sum(act.points for act, _ in outcomes)
+
+
+async def test_a_lower_cap_cuts_and_says_so(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime, "赵小梅")
+    for hour in (8, 12):
+        await attend(runtime, person, org, shanghai(3, 1, hour), hours=2)
+    await attend(runtime, person, org, shanghai(3, 2), hours=2)
+    draft = SOURCE.replace("cap = { day = 8, month = 60 }", "cap = { day = 5, month = 60 }")
+
+    found, everybody = await simulated(runtime, draft, org)
+
+    assert (found.total.now.points, found.total.draft.points) == (12, 9)
+    assert (found.total.now.cut, found.total.draft.cut) == (0, 3)
+    assert found.total.now.minutes == found.total.draft.minutes == 360
+    assert found.reasons == ({AwardReason.full: 3}, {AwardReason.full: 2, AwardReason.cap_day: 1})
+    assert (found.more, found.less, found.same) == (0, 1, 0)
+    one = everybody[str(person.id)]
+    assert (one.name, one.change, one.cap_hits, one.draft.awards) == ("赵*梅", -3, 1, 3)
+    assert found.most_changed == [one]
+    burden = found.burdens[org.id]
+    assert (burden.code, burden.now.points, burden.draft.points) == (org.code, 12, 9)
+
+
+async def test_more_points_and_hours_of_service(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await attend(runtime, person, org, shanghai(3, 1), rule_key="theme_study")
+    [praise] = await give_by_hand(
+        runtime, [person], org, shanghai(3, 2), "commendation", evidence=PRAISE, grade="city"
+    )
+    draft = SOURCE.replace(
+        'category = "study"\nper = "session"\npoints = 1\ncap = { day = 1',
+        'category = "study"\nper = "hour"\nhours = true\npoints = 2\ncap = { day = 4',
+    ).replace("city = 30", "city = 20")
+
+    found, everybody = await simulated(runtime, draft, org)
+
+    assert praise.points == 24
+    assert (found.rules["theme_study"].now.points, found.rules["theme_study"].draft.points) == (
+        *(1, 4),
+    )
+    assert found.rules["theme_study"].draft.minutes == 120
+    assert found.rules["commendation"].draft.points == 20
+    assert everybody[str(person.id)].change == 3 - 4
+
+
+async def test_a_rule_that_is_off_gone_or_not_for_attendance_gives_nothing(
+    runtime: Runtime,
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    for day, rule_key in enumerate(("theme_study", "duty_shift", "council_attend"), start=1):
+        await attend(runtime, person, org, shanghai(3, day), rule_key=rule_key)
+    draft = (
+        SOURCE.replace("[rules.theme_study]", "[rules.theme_study]\noff = true")
+        .replace("[rules.duty_shift]", "[rules.duty_watch]")
+        .replace('per = "session"\npoints = 2', 'per = "item"\npoints = 2')
+    )
+
+    found, _ = await simulated(runtime, draft, org)
+
+    assert (found.total.now.points, found.total.draft.awards) == (5, 0)
+    assert list(found.unmet) == [Unmet.no_rule]
+    assert (found.unmet[Unmet.no_rule].awards, found.unmet[Unmet.no_rule].points) == (3, 5)
+
+
+async def test_more_evidence_and_numbers_that_count_once(runtime: Runtime) -> None:
+    org, (first, second) = await make_org(runtime), await make_people(runtime, 2)
+    number = uuid4().hex
+    reply = {"adoption_reply": f"No. {number}"}
+    await give_by_hand(runtime, [second], org, shanghai(3, 1), "council_adopted", evidence=reply)
+    await give_by_hand(runtime, [first], org, shanghai(3, 2), "council_adopted", evidence=reply)
+    await give_by_hand(runtime, [first], org, shanghai(3, 3), "commendation", evidence=PRAISE)
+    draft = SOURCE.replace(
+        'evidence = ["adoption_reply"]',
+        'evidence = ["adoption_reply"]\nunique = { adoption_reply = "batch" }',
+    ).replace('evidence = ["document", ', 'evidence = ["photo", "document", ')
+
+    found, everybody = await simulated(runtime, draft, org)
+
+    assert {why: sums.points for why, sums in found.unmet.items()} == {
+        Unmet.number: 10,
+        Unmet.evidence: 15,
+    }
+    assert everybody[str(second.id)].change == 0, "who named the number first has it"
+    assert everybody[str(first.id)].change == -25
+
+
+async def test_what_was_earned_before_counts_and_is_not_told(runtime: Runtime) -> None:
+    """Points of January fill the year's cap of the draft; only February is reported."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    for month in (1, 2):
+        await attend(runtime, person, org, shanghai(month, 3), hours=3)
+    before = await make_person(runtime)
+    await attend(runtime, before, org, shanghai(1, 3))
+    draft = SOURCE.replace(
+        "cap = { day = 8, month = 60 }", "cap = { day = 8, month = 8, year = 8 }"
+    )
+
+    found, everybody = await simulated(
+        runtime, draft, org, first=date(2025, 2, 1), last=date(2025, 2, 3)
+    )
+
+    assert (found.total.now.points, found.total.draft.points) == (6, 2)
+    assert found.reasons[1] == {AwardReason.cap_year: 1}
+    assert set(everybody) == {str(person.id)}
+
+
+@pytest.mark.parametrize(("last", "awards_found"), [(date(2025, 3, 2), 1), (date(2025, 3, 3), 2)])
+async def test_the_last_day_is_included(runtime: Runtime, last: date, awards_found: int) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    for at in (shanghai(3, 2, 0), shanghai(3, 3, 23)):
+        await attend(runtime, person, org, at)
+    found, _ = await simulated(runtime, SOURCE, org, first=date(2025, 3, 2), last=last)
+    assert found.total.now.awards == awards_found
+
+
+async def test_once_in_a_life_looks_at_the_years_before(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    evidence = {"grid_confirm": "三茅"}
+    for year in (2023, 2025):
+        at = shanghai(3, 1, year=year)
+        await give_by_hand(runtime, [person], org, at, "register_realname", evidence=evidence)
+    found, _ = await simulated(runtime, SOURCE, org)
+    assert found.reasons == ({AwardReason.once: 1}, {AwardReason.once: 1})
+    yearly = SOURCE.replace('per = "once"', 'per = "community_year"')
+    found, _ = await simulated(runtime, yearly, org)
+    assert found.total.draft.points == 5
+
+
+async def test_a_draft_that_tightens_reaches_its_subtree_and_no_programme_below(
+    runtime: Runtime,
+) -> None:
+    """Its own rules hold below too; the cap of the day counts what others gave, as it was."""
+    org, (person, other) = await make_org(runtime), await make_people(runtime, 2)
+    tighter, apart = [await make_org(runtime, parent=org, level=Level.community) for _ in "ab"]
+    await in_force_since(runtime, tighter, "[rules.volunteer_hour]\npoints = 1\n", BEGINNING)
+    await in_force_since(runtime, apart, SOURCE, BEGINNING)
+    await attend(runtime, person, apart, shanghai(3, 1, 8), hours=3)
+    await attend(runtime, person, org, shanghai(3, 1, 12), hours=3)
+    await attend(runtime, other, tighter, shanghai(3, 2), hours=3)
+    await attend(runtime, other, apart, shanghai(3, 3), hours=3)
+
+    found, everybody = await simulated(
+        runtime, "[caps]\nday = 8\n[rules.volunteer_hour]\ncap = { day = 8, month = 8 }\n", org
+    )
+
+    assert set(found.burdens) == {org.id, tighter.id}
+    assert {org_id: one.now.points for org_id, one in found.burdens.items()} == {
+        org.id: 2,
+        tighter.id: 3,
+    }
+    assert found.total.now == found.total.draft
+    found, everybody = await simulated(runtime, "[caps]\nday = 7\n", org)
+    assert everybody[str(person.id)].change == -1, "six of the seven came from elsewhere"
+    assert everybody[str(other.id)].change == 0
+
+
+async def test_a_whole_draft_is_for_all_without_a_programme_of_their_own(
+    runtime: Runtime,
+) -> None:
+    everywhere, apart = await make_org(runtime), await make_org(runtime)
+    await in_force_since(runtime, apart, SOURCE, BEGINNING)
+    person = await make_person(runtime)
+    for org in (everywhere, apart):
+        await attend(runtime, person, org, shanghai(3, 1))
+
+    found, everybody = await simulated(runtime, SOURCE, None)
+
+    assert everywhere.id in found.burdens
+    assert apart.id not in found.burdens
+    assert everybody[str(person.id)].now.points == 4
+
+
+async def test_a_draft_is_checked_where_it_would_stand(runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    with pytest.raises(PolicyInvalid, match=r"line 2: caps\.day: 比上级宽"):
+        await simulated(runtime, "[caps]\nday = 25\n", org)
+    with pytest.raises(PolicyInvalid, match="line 1: 缺少"):
+        await simulated(runtime, "[caps]\nday = 5\n", None)
+
+
+async def test_how_awards_would_begin_is_told_by_proof(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await attend(runtime, person, org, shanghai(3, 1))
+    await give_by_hand(runtime, [person], org, shanghai(3, 2), "commendation", evidence=PRAISE)
+    draft = SOURCE.replace("[release.rotating_code]", "[release.rotating_code]\nnotice_days = 2")
+
+    found, _ = await simulated(runtime, draft, org)
+
+    assert {key: sums.points for key, sums in found.begins.items()} == {
+        ("rotating_code", AwardState.notice): 4,
+        ("manual", AwardState.pending): 15,
+    }
+
+
+async def test_a_fund_with_a_limit_is_short_of_what_it_does_not_hold(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    below = await make_org(runtime, parent=org, level=Level.community)
+    await in_force_since(runtime, below, "[fund]\nlimited = true\n", BEGINNING)
+    await attend(runtime, person, org, shanghai(3, 1))
+    await attend(runtime, person, below, shanghai(3, 2))
+
+    found, _ = await simulated(runtime, SOURCE, org)
+
+    free, limited = found.burdens[org.id], found.burdens[below.id]
+    assert (free.holds, free.short) == (None, 0)
+    assert (limited.holds, limited.draft.points, limited.short) == (0, 4, 4)
+
+
+async def test_nothing_is_written(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    award = await attend(runtime, person, org, shanghai(3, 1))
+    await simulated(runtime, SOURCE.replace("day = 8, month = 60", "day = 1"), org)
+    async with runtime.database.snapshot() as tx:
+        assert (await queries.find(tx, award.id)) == award
+        assert (await ledger.verify(tx)).holds
