@@ -89,7 +89,8 @@ def show(console: Console, found: Simulation) -> None:
 
 
 def _table(title: str, first: str, *figures: str) -> Table:
-    table = Table(first, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    table.add_column(first, overflow="fold")
     for figure in figures:
         table.add_column(figure, justify="right")
     return table
@@ -110,12 +111,19 @@ def _sums(total: Compared) -> Table:
 
 
 def _rules(found: Simulation) -> Table:
-    heads = ("笔数 awards", "草案 draft", "积分 points", "草案 draft", "扣除 cut", "草案 draft")
-    table = _table("各规则 By rule", "规则 rule", *heads)
+    table = _table(
+        "各规则，现行 → 草案 By rule, now → draft",
+        "规则 rule",
+        *("笔数 awards", "积分 points", "扣除 cut by caps"),
+    )
     for key, one in sorted(found.rules.items()):
         now, draft = one.now, one.draft
-        figures = (now.awards, draft.awards, now.points, draft.points, now.cut, draft.cut)
-        table.add_row(key, *(f"{figure:,}" for figure in figures))
+        pairs = (
+            (now.awards, draft.awards),
+            (now.points, draft.points),
+            (now.cut, draft.cut),
+        )
+        table.add_row(key, *(f"{before:,} → {after:,}" for before, after in pairs))
     return table
 
 

@@ -1,11 +1,9 @@
 """PostgreSQL: one engine a process; a request is one transaction, committed before the reply."""
 
 import asyncio
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
@@ -15,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from app.core.errors import Busy
+from app.core.statements import numbered
 from app.core.turnstile import Turnstile
 
 # Milliseconds and seconds, in the order in which they strike: a row lock that is not
@@ -29,9 +28,6 @@ PATIENCE_S = 10.0
 # A plan made while the tables were empty stays bad: connections are replaced in turn.
 RECYCLE_S = 600
 PART_ROWS = 2_000
-
-
-_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -85,7 +81,7 @@ class Session(SQLModelSession):
         For what a crowd causes: SQLAlchemy's way costs four times as much for a statement.
         """
         driver = await self._begun()
-        sql, names = _numbered(statement)
+        sql, names = numbered(statement)
         rows: list[Row] = await driver.fetch(
             sql, *[params[name] for name in names], record_class=Row
         )
@@ -94,7 +90,7 @@ class Session(SQLModelSession):
     async def fetch_parts(self, statement: str, params: dict[str, Any]) -> AsyncIterator[list[Row]]:
         """Run a statement as ``fetch`` does, and hand out its rows in parts, however many."""
         driver = await self._begun()
-        sql, names = _numbered(statement)
+        sql, names = numbered(statement)
         cursor = await driver.cursor(sql, *[params[name] for name in names], record_class=Row)
         while rows := await cursor.fetch(PART_ROWS):
             yield rows
@@ -109,17 +105,6 @@ class Session(SQLModelSession):
                 await adapter._start_transaction()
             self._driver = connection.driver_connection
         return self._driver
-
-
-@lru_cache(maxsize=500)
-def _numbered(statement: str) -> tuple[str, tuple[str, ...]]:
-    """Write ``:name`` as ``$1``; return the names in order."""
-    names: dict[str, int] = {}
-
-    def number(found: re.Match[str]) -> str:
-        return f"${names.setdefault(found[1], len(names) + 1)}"
-
-    return _PARAMETER.sub(number, statement), tuple(names)
 
 
 # ``fetch`` goes past SQLAlchemy, so its adapter's own errors come through unwrapped.

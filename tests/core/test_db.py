@@ -117,6 +117,19 @@ async def test_a_snapshot_takes_the_place_of_a_kept_reader(database: Database) -
         assert await pid(tx) == first
 
 
+async def test_a_long_result_comes_in_parts_and_leaves_the_connection_free(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(db, "PART_ROWS", 4)
+    numbers = "SELECT n FROM generate_series(1, CAST(:most AS int)) n"
+    parts = []
+    async with database.snapshot() as tx:
+        async for rows in tx.fetch_parts(numbers, {"most": 10}):
+            parts.append([row.n for row in rows])
+            assert await pid(tx) > 0
+    assert parts == [[1, 2, 3, 4], [5, 6, 7, 8], [9, 10]]
+
+
 async def test_a_snapshot_sees_one_moment_and_a_reader_does_not(
     runtime: Runtime, database: Database
 ) -> None:

@@ -2,20 +2,22 @@
 
 import os
 import random
-from collections.abc import AsyncIterator
-from datetime import date
-from uuid import uuid4
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 import pytest_asyncio
 
-from app.core.clock import BEGINNING, midnight
+from app.core.clock import BEGINNING, local_date, midnight, now
 from app.core.embedded import Engines, create_database, drop_database
-from app.models.awards import AwardReason, AwardState
+from app.models.awards import Award, AwardReason, AwardState
 from app.models.orgs import Level, Org
 from app.queries import awards as queries
 from app.queries.awards import Act, Window
 from app.runtime import Runtime, open_runtime
+from app.schemas.awards import DecisionIn, ObjectionIn, RejectionIn
 from app.services import awards, ledger, policies
 from app.services.awards import Earner, Simulation, Unmet
 from app.services.awards.earned import Earned
@@ -24,11 +26,11 @@ from app.services.policies import PolicyInvalid
 from tests.engines import settings_for
 from tests.factories.attendance import attend, give_by_hand, in_force_since, shanghai
 from tests.factories.orgs import make_org
-from tests.factories.people import make_people, make_person
+from tests.factories.people import make_administrator, make_organizer, make_people, make_person
 from tests.services.test_policies import SOURCE
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
-PLACEMENT = {"log": "三十日日志", "mentor_grade": "优"}
+CASE_CAP = 'cap = { year = 3 }\nevidence = ["case_no"]'
 PRAISE = {"document": "扬青发〔2025〕3号", "public_notice": "已公示五日"}
 
 
@@ -136,6 +138,10 @@ async def test_the_rules_of_its_day_give_exactly_what_was_awarded(
     }
     assert len(outcomes) >= 90
     assert {act.reason for act, _ in outcomes} >= met
+    days = Counter[tuple[UUID, date]]()
+    for act, _ in outcomes:
+        days[act.person_id, local_date(act.awarded_at)] += act.points
+    assert 24 < max(days.values()) <= 48, "a day of emergency has a cap of its own"
     for act, outcome in outcomes:
         assert isinstance(outcome, Replayed), act
         then = (act.points_before_caps, act.points, act.minutes, act.reason)
@@ -150,6 +156,55 @@ async def test_the_rules_of_its_day_give_exactly_what_was_awarded(
     assert found.reasons[0] == found.reasons[1]
     assert (found.more, found.less, found.same) == (0, 0, len(everybody))
     assert found.total.now.points == sum(act.points for act, _ in outcomes)
+
+
+async def rejected(runtime: Runtime, org: Org, award: Award) -> None:
+    reviewer = await make_organizer(runtime, org.id)
+    async with runtime.database.transaction() as tx:
+        await awards.reject(tx, reviewer.id, award.id, RejectionIn(reason="材料不全"), "zh-CN")
+
+
+async def objected_to(runtime: Runtime, org: Org, award: Award) -> None:
+    reviewer, judge = [await make_organizer(runtime, org.id) for _ in "ab"]
+    neighbour = await make_person(runtime)
+    async with runtime.database.transaction() as tx:
+        await awards.approve(tx, reviewer.id, award.id, "zh-CN")
+        objection = await awards.object_to(
+            tx, neighbour.id, award.id, ObjectionIn(reason="当天并未到场")
+        )
+        upheld = DecisionIn(upheld=True, reason="已核实")
+        await awards.decide(tx, judge.id, objection.id, upheld, "zh-CN")
+
+
+async def corrected(runtime: Runtime, org: Org, award: Award) -> None:
+    administrator = await make_administrator(runtime, org.id)
+    async with runtime.database.transaction() as tx:
+        await awards.reverse(tx, administrator.id, award.id, "重复发放")
+
+
+@pytest.mark.parametrize("taken_back", [rejected, objected_to, corrected])
+async def test_what_was_taken_back_filled_caps_until_then(
+    runtime: Runtime, taken_back: Callable[[Runtime, Org, Award], Awaitable[None]]
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    source = SOURCE.replace('cap = { day = 3, month = 6 }\nevidence = ["case_no"]', CASE_CAP)
+    await in_force_since(runtime, org, source, BEGINNING)
+    given = []
+    for step in range(3):
+        evidence = {"case_no": uuid4().hex}
+        given += await give_by_hand(
+            runtime, [person], org, now(), "council_submit", evidence=evidence
+        )
+        if step == 1:
+            await taken_back(runtime, org, given[0])
+
+    today = local_date(now())
+    found, _ = await simulated(runtime, source, org, first=today - timedelta(days=1), last=today)
+
+    assert [one.points for one in given] == [3, 0, 3]
+    assert found.taken_back == 1
+    assert found.total.now == found.total.draft
+    assert found.reasons[1] == {AwardReason.full: 1, AwardReason.cap_year: 1}
 
 
 async def test_a_lower_cap_cuts_and_says_so(runtime: Runtime) -> None:
