@@ -311,6 +311,15 @@ async def test_what_was_earned_before_counts_and_is_not_told(runtime: Runtime) -
     assert set(everybody) == {str(person.id)}
 
 
+async def test_caps_begin_anew_with_the_year(runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    for at in (shanghai(12, 31, 23, year=2024), shanghai(1, 1, 0)):
+        await attend(runtime, person, org, at)
+    draft = SOURCE.replace("cap = { day = 8, month = 60 }", "cap = { year = 4 }")
+    found, _ = await simulated(runtime, draft, org, first=date(2024, 12, 1))
+    assert found.reasons[1] == {AwardReason.full: 2}
+
+
 @pytest.mark.parametrize(("last", "awards_found"), [(date(2025, 3, 2), 1), (date(2025, 3, 3), 2)])
 async def test_the_last_day_is_included(runtime: Runtime, last: date, awards_found: int) -> None:
     org, person = await make_org(runtime), await make_person(runtime)
