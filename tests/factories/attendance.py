@@ -7,13 +7,14 @@ from uuid import UUID
 import time_machine
 
 from app.core.clock import SHANGHAI
+from app.core.ids import new_id
 from app.models.awards import Award
 from app.models.orgs import Org
 from app.queries import awards as award_queries
 from app.queries import policies as policy_queries
 from app.runtime import Runtime
 from app.services import checkins, policies
-from app.services.awards.proposals import Line, give, mistakes_in
+from app.services.awards.proposals import Basis, Line, claim_numbers, give, mistakes_in
 from app.services.checkins import Recorded, Scan
 from tests.factories.activities import make_attended
 from tests.factories.people import TestPerson, make_person
@@ -70,10 +71,12 @@ async def give_by_hand(
     with time_machine.travel(at, tick=False):
         async with runtime.database.transaction() as tx:
             policy = await policies.in_force(tx, org.path, at)
-            rule = policy.document.rules[rule_key]
+            basis = Basis(org.id, policy, policy.document.rules[rule_key])
             lines = [Line(person.id, **said) for person in people]
-            assert not list(mistakes_in(rule, lines))
-            given = await give(tx, organizer.id, org, policy, rule, lines)
+            assert not list(mistakes_in(basis.rule, lines))
+            proposal = new_id()
+            assert not await claim_numbers(tx, basis, proposal, lines)
+            given = await give(tx, organizer.id, basis, proposal, lines)
     return [await award_of(runtime, one.id) for one in given]
 
 
