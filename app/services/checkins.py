@@ -161,7 +161,7 @@ async def _award(
     book = await policies.book(tx)
     met = [first[_pair(one)][0] for one in new]
     grants = [
-        _grant(situation, one, book.policy(at, situation.org_path))
+        _grant(situation, one, book.announced(at, situation.org_path, situation.rule_key))
         for situation, one in zip(met, new, strict=True)
     ]
     given = await awards.grant(tx, grants, at)

@@ -1,6 +1,8 @@
 """POST /checkins: from a scanned code to points."""
 
+import re
 from datetime import timedelta
+from importlib.resources import files
 from uuid import UUID
 
 import httpx
@@ -10,14 +12,19 @@ from app.core.clock import now
 from app.core.rotating_codes import Action
 from app.models.activities import Activity, ActivityStatus
 from app.models.checkins import Checkin
+from app.queries import awards as award_queries
 from app.runtime import Runtime
+from app.services import policies
 from app.services.ledger import MINUTES
+from app.services.policies.books import ROOT
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
+
+SHIPPED = (files("app") / "data" / "policy.toml").read_text(encoding="utf-8")
 
 
 async def test_a_scan_gives_points_and_hours_at_once(
@@ -174,6 +181,34 @@ async def test_hours_count_in_whole_half_hours(api: httpx.AsyncClient, runtime: 
     award = (await scan(api, runtime, person, activity)).json()["award"]
 
     assert (award["points"], award["minutes"]) == (3, 90)
+
+
+@pytest.mark.parametrize("change", ["off = true", None], ids=["off", "gone"])
+async def test_what_was_announced_is_paid_though_the_rule_is_no_more(
+    api: httpx.AsyncClient, runtime: Runtime, change: str | None
+) -> None:
+    """Nobody checks in in vain because a committee publishes new rules on the day."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    activity = await make_attended(runtime, person, org=org, rule_key="activity_checkin")
+    rule = re.search(r"\[rules\.activity_checkin\]\n.*?\n(?=\n)", SHIPPED, re.DOTALL)
+    assert rule is not None
+    without = SHIPPED.replace(rule[0], f"{rule[0]}{change}\n" if change else "")
+    async with runtime.database.transaction() as tx:
+        version = await policies.publish(tx, without, org=org)
+        before = (await policies.in_force(tx, ROOT)).version
+
+    response = await api.post(
+        "/api/v1/checkins",
+        headers=person.headers,
+        json={"code": current_code(runtime, activity)},
+    )
+
+    assert response.status_code == 201, response.text
+    assert response.json()["award"]["points"] == 1
+    async with runtime.database.read() as tx:
+        award = await award_queries.find(tx, UUID(response.json()["award"]["id"]))
+    assert award is not None
+    assert award.policy_version == (version if change else before)
 
 
 async def test_the_overall_daily_cap_binds_across_rules(

@@ -29,11 +29,11 @@ from tests.factories.rewards import make_counter, make_reward
 API = "/api/v1"
 
 
-async def make_limited(runtime: Runtime) -> Org:
+async def make_limited(runtime: Runtime, rules: str = "") -> Org:
     """Make an organisation whose 公益银行 issues only what came in."""
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
-        await policies.publish(tx, "[fund]\nlimited = true\n", org=org)
+        await policies.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
     return org
 
 
@@ -137,6 +137,23 @@ async def test_a_paid_award_goes_on_to_its_reviewers(
     assert (await approve(api, reviewer, award)).json()["state"] == "notice"
     await end_notices(runtime)
     assert await balance(runtime, person.id) == 15
+
+
+async def test_a_paid_award_that_needs_no_reviewer_goes_on_to_its_notice(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    rules = "[release.rotating_code]\nwait_hours = 1\nnotice_days = 2\n"
+    org, person = await make_limited(runtime, rules), await make_person(runtime)
+    await check_in(api, runtime, org, person)
+    assert await states(runtime, [person]) == ["pending_budget"]
+
+    await give_to(api, runtime, org, 4)
+    await funds.pay(runtime)
+
+    shown = await api.get(f"{API}/awards/notices", params={"org_id": str(org.id)})
+    assert [one["award"]["state"] for one in shown.json()["items"]] == ["notice"]
+    await end_notices(runtime)
+    assert await balance(runtime, person.id) == 4
 
 
 async def test_an_award_that_waits_for_money_can_be_rejected(

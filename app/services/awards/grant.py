@@ -94,9 +94,11 @@ class Granted:
 
 def first_state(release: Release, points: int) -> AwardState:
     """Return the state in which an award of so many points (before caps) begins."""
-    if release.reviewers_for(points) or release.wait_hours:
+    if release.reviewers_for(points):
         return AwardState.pending
-    return AwardState.notice if release.notice_days else AwardState.available
+    if release.notice_days:
+        return AwardState.notice  # shown while its hours pass too
+    return AwardState.pending if release.wait_hours else AwardState.available
 
 
 async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Granted]:
@@ -214,7 +216,7 @@ def _award(
         proposal_id=one.proposal_id,
         awarded_at=at,
         reviews_needed=one.reviews_needed,
-        notice_days=one.release.notice_days if one.reviews_needed else 0,
+        notice_days=one.release.notice_days,
         release_at=one.release_at(at),
     )
 

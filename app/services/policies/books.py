@@ -43,6 +43,19 @@ class Book:
             raise PolicyMissing
         return self._policy(versions)
 
+    def announced(self, at: datetime, org_path: str, rule_key: str) -> Policy:
+        """Return what is in force, or if that no longer has a rule, what last had it.
+
+        Whoever was told of an activity is paid as announced. Raises PolicyMissing if nothing
+        ever had it.
+        """
+        earlier = {entry.published.effective_from for entry in self._entries.values()}
+        for moment in (at, *sorted((one for one in earlier if one <= at), reverse=True)):
+            policy = self.policy(moment, org_path)
+            if rule_key in policy.document.rules:
+                return policy
+        raise PolicyMissing
+
     def _policy(self, versions: Versions) -> Policy:
         if versions not in self._policies:
             document = PolicyDocument.model_validate(self.table(versions))
