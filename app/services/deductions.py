@@ -1,5 +1,6 @@
 """Deductions: a breach costs points, never more than there are, and may be appealed against."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -134,7 +135,9 @@ async def decide(
         fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
         purse = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
         reason = f"申诉成立：{deduction.title}"
+        policy = await policies.in_force(tx, org.path, at)
         posting = _posting(deduction, fund, purse, Kind.restitution, reason)
+        posting = replace(posting, revived_until=policy.revived_until(at))
         single(await ledger.post(tx, [posting], at))
     text = f"对{deduction.title}扣分的申诉{'成立，积分已退回' if body.granted else '不成立'}。"
     await outbox.put(

@@ -2,27 +2,35 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 import httpx
 import pytest
+import time_machine
 
 from app.core.clock import local_date, now
 from app.core.ids import new_id
+from app.core.outcomes import single
 from app.jobs import expiry
 from app.jobs.outbox import relay
 from app.models.ledger import Kind, Purpose
 from app.runtime import Runtime
-from app.services import ledger
+from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
+from app.schemas.redemptions import RedemptionIn
+from app.services import deductions, ledger, policies, redemptions
 from app.services.ledger import AccountKey, InsufficientPoints, Posted, Posting
+from app.services.redemptions import ChargeCommand
+from tests.factories.deductions import deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
-from tests.factories.rewards import make_card_codes, make_counter
+from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 LONG_AGO = timedelta(days=800)
 AN_HOUR = timedelta(hours=1)
+SHIPPED = Path(__file__).parents[2] / "app" / "data" / "policy.toml"
 
 
 async def give(
@@ -154,6 +162,35 @@ async def test_a_refund_revives_what_has_expired_for_thirty_days(runtime: Runtim
     ends = [(one.points, (one.expires_at - at).days) for one in summary.expiring]
     assert (summary.available, ends) == (13, [(4, 30), (9, 90)])
     await assert_ledger_verifies(runtime)
+
+
+async def test_what_comes_back_lives_as_long_as_the_policy_says(runtime: Runtime) -> None:
+    """A charge, a reservation and a deduction, each of points that have ended since."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    first, second = [(await make_organizer(runtime, org.id)).id for _ in range(2)]
+    counter = await make_counter(runtime, org=org)
+    reward = RedemptionIn(reward_id=(await make_reward(runtime, counter, points=4)).id)
+    breach = DeductionIn.model_validate(deduction_body(org, person))
+    charge = ChargeCommand(
+        counter.staff.id, (await make_card_codes(runtime, person, 1))[0], 3, note=""
+    )
+    await give_points(runtime, person.id, 9, expires_at=now() + AN_HOUR, org=org.id)
+    async with runtime.database.transaction() as tx:
+        twelve_days = SHIPPED.read_text().replace("refund_days = 30", "refund_days = 12")
+        await policies.publish(tx, twelve_days, org=org)
+        charged = single(await redemptions.charge(tx, [charge], now()))
+        reserved = await redemptions.reserve(tx, person.id, reward)
+        deducted = await deductions.deduct(tx, first, breach)
+        await deductions.appeal(tx, person.id, deducted.id, AppealIn(reason="当日请假"))
+
+    granted = AppealDecisionIn(granted=True, reason="属实")
+    with time_machine.travel(now() + 2 * AN_HOUR, tick=False):
+        async with runtime.database.transaction() as tx:
+            await redemptions.refund(tx, counter.staff.id, charged.id, "退货")
+            await redemptions.cancel(tx, person.id, reserved.id)
+            await deductions.decide(tx, second, deducted.id, granted)
+            found = (await ledger.summary(tx, person.id, ledger.POINTS, now())).expiring
+        assert [(one.points, one.expires_at - now()) for one in found] == [(9, timedelta(days=12))]
 
 
 def _move(

@@ -1,7 +1,7 @@
 """What the rules say: pure arithmetic on the policy in force at an organisation."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.core.clock import local_date, month_start
 from app.models.ledger import Purpose
@@ -50,6 +50,10 @@ class Policy:
         """Return when a lot made now expires: the end of the month, so many months on."""
         day = local_date(at)
         return month_start(day.year, day.month, plus=self.document.lots.months + 1)
+
+    def revived_until(self, at: datetime) -> datetime:
+        """Return how long points live that come back now to a lot that has ended."""
+        return at + timedelta(days=self.document.lots.refund_days)
 
     def tier_rank(self, key: str) -> int:
         """Return the place of a tier, 0 for one that this policy does not know."""

@@ -20,7 +20,7 @@ from app.queries.cards import CodeRow
 from app.queries.people import Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, ledger, merchants, people, policies
+from app.services import idempotency, ledger, merchants, orgs, people, policies
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import AccountKey, Posted, Posting
 
@@ -155,6 +155,7 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     at = now()
     if not await queries.refund(tx, charge_id, at, reason):
         raise ChargeAlreadyRefunded
+    policy = await policies.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
     posting = Posting(
         id=new_id(),
         payer=AccountKey(merchant.id, Purpose.takings, found.unit_id),
@@ -167,6 +168,7 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
         source_id=charge_id,
         org_id=merchant.org_id,
         closes_id=charge_id,
+        revived_until=policy.revived_until(at),
     )
     posted = single(await ledger.post(tx, [posting], at))
     names = await people_queries.names(tx, [found.person_id])

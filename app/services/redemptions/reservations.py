@@ -1,6 +1,7 @@
 """Rewards reserved with held points: available → held, then → merchant or fund, or back."""
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -189,6 +190,9 @@ async def _settle(
     posting = _posting(
         redemption, kind, held, payee, reward.org_id, f"{word}：{reward.name}", closes=True
     )
+    if payee.has_lots:
+        policy = await policies.in_force(tx, (await orgs.get(tx, reward.org_id)).path, at)
+        posting = replace(posting, revived_until=policy.revived_until(at))
     single(await ledger.post(tx, [posting], at))
     redemption.status = status
 
