@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench bench-ledger faults security check format demo lock clean
+.PHONY: help run test test-long bench bench-ledger faults security check format demo lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -21,6 +21,9 @@ demo: $(READY) ## play one community day over HTTP
 
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2
+
+test-long: $(READY) ## 500 random runs of the ledger against its model, and planted flaws (10 minutes)
+	$(BIN)/python -m pytest -m long -n 2
 
 bench: $(READY) ## requests against a bare FastAPI echo, reads that grow, memory (20 minutes, needs wrk)
 	$(BIN)/python -m bench.http

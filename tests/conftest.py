@@ -5,10 +5,12 @@ Tests do not clean up: each makes the people, organisations and activities that 
 """
 
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from itertools import count
+from pathlib import Path
 
 import httpx
 import pytest
@@ -19,6 +21,7 @@ from app.core.embedded import Engines, create_database, drop_database
 from app.core.settings import Settings
 from app.main import create_app
 from app.runtime import Runtime
+from tests import flaws
 from tests.engines import settings_for, test_engines
 
 _scratch_numbers = count(1)
@@ -79,6 +82,14 @@ async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 def scratch(engines_and_template: tuple[Engines, str], worker_number: int) -> "ScratchFactory":
     """Return a factory of throw-away applications, for tests that break their database."""
     return ScratchFactory(engines_and_template, worker_number)
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Iterator[Path]:
+    """A copy of the application and its tests, to plant a flaw in."""
+    flaws.copy_to(tmp_path)
+    yield tmp_path
+    shutil.rmtree(tmp_path)
 
 
 class ScratchFactory:

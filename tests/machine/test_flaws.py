@@ -1,0 +1,33 @@
+"""Planted flaws in the ledger, each of which the machine finds in its fifty runs."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.engines import ROOT
+from tests.flaws import apply, assert_found, finders, title
+
+PATCHES = sorted((Path(__file__).parent / "flaws").glob("*.patch"))
+MINIMUM = 5
+# That it fails is enough here: nobody reads the shortest way to it.
+AT_ONCE = "--hypothesis-profile=without_shrinking"
+
+
+def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
+    assert len({title(patch) for patch in PATCHES}) == len(PATCHES) >= MINIMUM
+    for patch in PATCHES:
+        assert finders(patch) == ["tests/machine/test_ledger.py::test_fifty_runs"], patch.name
+
+
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_a_patch_still_applies_to_the_application(patch: Path) -> None:
+    apply(patch, ROOT, "--check")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
+def test_the_machine_finds_a_planted_flaw(
+    engines_and_template: object, tree: Path, worker_number: int, patch: Path
+) -> None:
+    (said,) = assert_found(patch, tree, worker_number, AT_ONCE)
+    assert "the model says" in said
