@@ -30,4 +30,4 @@ def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
     (said,) = assert_found(patch, tree, worker_number, AT_ONCE)
-    assert "the model says" in said
+    assert "unlike the model" in said
