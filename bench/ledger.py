@@ -191,10 +191,12 @@ _TRANSFERS = """
 WITH made AS (
     INSERT INTO ledger_transfers (id, unit_id, from_account_id, to_account_id, amount,
         from_number, to_number, from_balance, to_balance, kind, reason, reference, source_type,
-        source_id, org_id)
-    SELECT uuidv7(), 1, f.id, p.id, 3, k.n / $2 + 1, k.n % 5 + 1, -3 * (k.n / $2 + 1),
-           3 * (k.n % 5 + 1), 'award', '活动参与', 'old:' || k.n, 'award', uuidv7(), uuidv7()
+        source_id, org_id, created_at)
+    SELECT uuidv7(age), 1, f.id, p.id, 3, k.n / $2 + 1, k.n % 5 + 1, -3 * (k.n / $2 + 1),
+           3 * (k.n % 5 + 1), 'award', '活动参与', 'old:' || k.n, 'award', uuidv7(), uuidv7(),
+           now() + age
     FROM generate_series($3::int, $4::int) k(n)
+    CROSS JOIN LATERAL (SELECT interval '-400 days' * (1 - k.n::float / $5) AS age) a
     JOIN ledger_accounts f ON f.purpose = 'fund' AND f.last_number = $1
          AND f.owner_id = md5('old fund ' || k.n % $2::int)::uuid
     JOIN ledger_accounts p ON p.purpose = 'available' AND p.last_number = 5
@@ -229,7 +231,7 @@ async def add_history(found: Engines, name: str, transfers: int) -> None:
             await connection.execute(f"DROP INDEX {index['name']}")
         for first in range(0, transfers, PART):
             last = min(first + PART, transfers) - 1
-            await connection.execute(_TRANSFERS, each, FUNDS, first, last)
+            await connection.execute(_TRANSFERS, each, FUNDS, first, last, transfers)
             print(f"\rhistory: {last + 1:,}", end="", file=sys.stderr, flush=True)
         for index in indexes:
             await connection.execute(index["definition"])

@@ -28,7 +28,9 @@ def with_database(work: Callable[[Database], Awaitable[T]], *, owner: bool = Fal
     async def run(settings: Settings) -> T:
         url = server.owner_url(settings) if owner else settings.database_url
         assert url is not None
-        database = Database(url, pool_size=2, patient=True)
+        database = Database(
+            url, pool_size=4, patient=True
+        )  # two readers, so that a check has two cores
         try:
             return await work(database)
         finally:

@@ -27,8 +27,8 @@ def verify() -> None:
             progress.update(task, description=step, completed=done, total=total)
 
         async def work(database: Database) -> Report:
-            async with database.snapshot() as tx:
-                return await ledger.verify(tx, tell)
+            async with database.snapshot() as tx, database.snapshot() as beside:
+                return await ledger.verify(tx, tell, beside=beside)
 
         report = with_database(work)
         progress.update(task, description="done", completed=1, total=1)

@@ -28,7 +28,7 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
-from app.queries.ledger.probing import PROBES, make_room, suspicious
+from app.queries.ledger.probing import PROBES, Probe, make_room, see_the_same, suspicious
 from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, search, totals
 from app.queries.ledger.sealing import (
     ARITY,
@@ -61,6 +61,7 @@ __all__ = [
     "LotRow",
     "LotUseRow",
     "PageRow",
+    "Probe",
     "Sealed",
     "Span",
     "TransferRow",
@@ -92,6 +93,7 @@ __all__ = [
     "sealed_entry",
     "seals",
     "search",
+    "see_the_same",
     "span",
     "spendable_lots",
     "suspicious",

@@ -96,9 +96,16 @@ PROBES = (
 
 
 async def make_room(session: Session) -> None:
-    """Let the statements of this transaction sort and hash in memory, and plan them as they are."""
+    """Let the statements of this transaction sort and hash in memory, and plan them once."""
     await session.execute(text("SET LOCAL work_mem = '256MB'"))
     await session.execute(text("SET LOCAL jit = off"))
+    await session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+
+
+async def see_the_same(session: Session, other: Session) -> None:
+    """Let a snapshot that has not looked yet see the moment of another one."""
+    [moment] = await other.fetch("SELECT pg_export_snapshot() AS name", {})
+    await session.fetch(f"SET TRANSACTION SNAPSHOT '{moment.name}'", {})
 
 
 async def suspicious(session: Session, probe: Probe) -> bool:

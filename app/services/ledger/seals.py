@@ -5,7 +5,7 @@ docs/check_proof.py checks it with nothing but Python.
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -24,6 +24,7 @@ GRACE = timedelta(minutes=5)
 GENESIS = bytes(32)
 EMPTY = hashlib.sha256(b"").digest()
 A_DAY = timedelta(days=1)
+Wrong = tuple[str, str, str]  # where, expected, found
 
 
 class EntryNotFound(Refusal):
@@ -114,14 +115,11 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
     return midnight(day), midnight(day + A_DAY)
 
 
-async def broken_seals(
-    tx: Session, sealed: Sequence[Sealed], progress: Callable[[str], None]
-) -> list[tuple[str, str, str]]:
-    """Recompute the trees of sealed days and their chain; return (where, expected, found)."""
-    found: list[tuple[str, str, str]] = []
+def broken_chain(sealed: Sequence[Sealed]) -> list[Wrong]:
+    """Recompute the chain of days."""
+    found: list[Wrong] = []
     previous, expected_day = GENESIS, None
     for one in sealed:
-        progress(f"seal of {one.day}")
         where = f"seal of {one.day}"
         if expected_day is not None and one.day != expected_day:
             found.append((where, f"the day after {expected_day - A_DAY}", str(one.day)))
@@ -130,13 +128,18 @@ async def broken_seals(
         correct = seal_hash(one.previous, one.day, one.leaves, one.root)
         if one.seal != correct:
             found.append((where, correct.hex(), one.seal.hex()))
-        tree = await queries.different_nodes(tx, one.day, *_bounds(one.day))
-        found += [
-            (where, "the tree of that day's entries", f"node {n} of level {level} differs")
-            for level, n in tree
-        ]
-        top = await queries.nodes_around(tx, one.day, LEVELS, 0)
-        if (top[0] if top else EMPTY) != one.root:
-            found.append((where, "the root of its tree", one.root.hex()))
         previous, expected_day = one.seal, one.day + A_DAY
+    return found
+
+
+async def broken_tree(tx: Session, one: Sealed) -> list[Wrong]:
+    """Recompute the tree of a sealed day."""
+    where = f"seal of {one.day}"
+    found: list[Wrong] = [
+        (where, "the tree of that day's entries", f"node {n} of level {level} differs")
+        for level, n in await queries.different_nodes(tx, one.day, *_bounds(one.day))
+    ]
+    top = await queries.nodes_around(tx, one.day, LEVELS, 0)
+    if (top[0] if top else EMPTY) != one.root:
+        found.append((where, "the root of its tree", one.root.hex()))
     return found

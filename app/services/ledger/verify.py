@@ -1,13 +1,16 @@
 """Verification: recompute every balance, number, lot and seal, and say what differs."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from typing import Any
 
 from app.core.db import Session
 from app.queries import ledger as queries
-from app.queries.ledger import Check
-from app.services.ledger.seals import broken_seals
+from app.queries.ledger import Check, Probe, Sealed
+from app.services.ledger.seals import Wrong, broken_chain, broken_tree
 
 
 @dataclass(frozen=True)
@@ -31,46 +34,57 @@ class Report:
         return not self.differences
 
 
-class Progress:
-    """How far a verification is: ``done`` steps of ``total``, and what it looks at now."""
-
-    def __init__(self, tell: Callable[[str, int, int], None], total: int) -> None:
-        self._tell = tell
-        self._total = total
-        self._done = 0
-
-    def __call__(self, step: str) -> None:
-        """Begin a step."""
-        self._tell(step, self._done, self._total)
-        self._done += 1
+Step = Callable[[Session], Awaitable[list[Difference]]]
+Tell = Callable[[str, int, int], None]
 
 
 async def verify(
-    tx: Session, tell: Callable[[str, int, int], None] = lambda _step, _done, _total: None
+    tx: Session,
+    tell: Tell = lambda _step, _done, _total: None,
+    *,
+    beside: Session | None = None,
 ) -> Report:
     """Run every check. The caller gives one snapshot, so it may run while the service works.
 
-    Where a probe finds nothing wrong, the checks behind it are not run one by one. ``tell``
+    Where a probe finds nothing wrong, the checks behind it are not run one by one. With
+    ``beside``, a second snapshot that has not looked yet, two cores share the work. ``tell``
     hears of each step, with how many are done of how many.
     """
-    await queries.make_room(tx)
+    if beside is not None:
+        await queries.see_the_same(beside, tx)
     sealed = await queries.chain(tx)
-    progress = Progress(tell, len(queries.PROBES) + len(queries.CHECKS) + len(sealed))
-    found: list[Difference] = []
-    for probe in queries.PROBES:
-        progress(probe.name)
-        if await queries.suspicious(tx, probe):
-            told = await _differences(tx, probe.checks)
-            found += told or [Difference(probe.name, "the whole", "one sum", "another")]
-    for check in queries.CHECKS:
-        progress(check.name)
-        found += await _differences(tx, [check])
-    found += [
-        Difference("seals: each day's tree and the chain of days", where, expected, actual)
-        for where, expected, actual in await broken_seals(tx, sealed, progress)
-    ]
+    steps = _steps(sealed)
+    found: dict[str, list[Difference]] = {name: [] for name in steps}
+    waiting = iter(enumerate(steps.items()))
+
+    async def work(session: Session) -> None:
+        await queries.make_room(session)
+        for done, (name, step) in waiting:
+            tell(name, done, len(steps))
+            found[name] = await step(session)
+
+    async with asyncio.TaskGroup() as group:
+        for session in (tx, beside):
+            if session is not None:
+                group.create_task(work(session))
     checks = sum(len(probe.checks) for probe in queries.PROBES) + len(queries.CHECKS) + 1
-    return Report(rows=await queries.count_rows(tx), checks=checks, differences=found)
+    differences = [*chain.from_iterable(found.values()), *_of_seals(broken_chain(sealed))]
+    return Report(rows=await queries.count_rows(tx), checks=checks, differences=differences)
+
+
+def _steps(sealed: Sequence[Sealed]) -> dict[str, Step]:
+    """Name what is to be done. The longest come first: at the end nobody waits for long."""
+    probes = {probe.name: partial(_probed, probe=probe) for probe in queries.PROBES}
+    checks = {check.name: partial(_differences, checks=[check]) for check in queries.CHECKS}
+    days = {f"seal of {one.day}": partial(_tree, sealed=one) for one in sealed}
+    return {**probes, **checks, **days}
+
+
+async def _probed(tx: Session, probe: Probe) -> list[Difference]:
+    if not await queries.suspicious(tx, probe):
+        return []
+    told = await _differences(tx, probe.checks)
+    return told or [Difference(probe.name, "the whole", "one sum", "another")]
 
 
 async def _differences(tx: Session, checks: Sequence[Check]) -> list[Difference]:
@@ -79,3 +93,12 @@ async def _differences(tx: Session, checks: Sequence[Check]) -> list[Difference]
         for check in checks
         for subject, expected, actual in await queries.differences(tx, check)
     ]
+
+
+async def _tree(tx: Session, sealed: Sealed) -> list[Difference]:
+    return _of_seals(await broken_tree(tx, sealed))
+
+
+def _of_seals(wrong: Sequence[Wrong]) -> list[Difference]:
+    name = "seals: each day's tree and the chain of days"
+    return [Difference(name, where, expected, found) for where, expected, found in wrong]
