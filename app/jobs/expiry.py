@@ -20,6 +20,14 @@ async def expire_reservations(runtime: Runtime) -> int:
 
     One that fails is logged and left for the next run, and does not hold up the others.
     """
+    total, released = 0, BATCH
+    while released == BATCH:
+        released = await _expire_some(runtime)
+        total += released
+    return total
+
+
+async def _expire_some(runtime: Runtime) -> int:
     async with runtime.database.read() as tx:
         overdue = await redemptions.overdue(tx, BATCH)
     released = 0

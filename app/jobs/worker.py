@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """``every`` seconds, and at once again while it has something to do."""
+    """``run`` does all that is due; then nothing for ``every`` seconds."""
 
     name: str
     run: Callable[[Runtime], Awaitable[int]]

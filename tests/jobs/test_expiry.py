@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from app.core.clock import now
+from app.jobs import expiry
 from app.jobs.expiry import expire_reservations, forget
 from app.models.ledger import Purpose
 from app.models.redemptions import RedemptionStatus
@@ -136,6 +137,17 @@ async def test_a_job_that_dies_half_way_is_finished_by_the_next(
         assert await status(runtime, made["id"]) == "expired"
         assert (await balance(runtime, person.id), await left(runtime, reward)) == (30, 5)
     await assert_ledger_verifies(runtime)
+
+
+async def test_a_run_releases_all_that_is_overdue(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(expiry, "BATCH", 2)
+    made = [(await reserve(api, runtime))[3]["id"] for _ in range(5)]
+
+    assert await expire_reservations(runtime) >= 5
+
+    assert {await status(runtime, one) for one in made} == {"expired"}
 
 
 async def test_running_again_gives_nothing_back_twice(
