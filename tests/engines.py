@@ -52,6 +52,17 @@ def settings_for(found: Engines, database: str, redis_db: int, **overrides: obje
     return Settings.model_validate(values | overrides)
 
 
+async def as_owner(settings: Settings, *statements: str) -> None:
+    """Run statements as the owner of a database, who may damage what the service may not."""
+    assert settings.migration_database_url is not None
+    connection = await asyncpg.connect(_plain(settings.migration_database_url))
+    try:
+        for statement in statements:
+            await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
 async def _template(found: Engines) -> str:
     await _drop_leftovers(found.admin_database_url)
     name = f"template_{_fingerprint()}"

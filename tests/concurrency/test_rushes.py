@@ -4,14 +4,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from app.queries import awards, checkins, idempotency, ledger, redemptions, rewards, signups
 from app.queries.ledger import posting
 from tests.concurrency import rushes
 from tests.concurrency.meeting import meet_after, meet_before
 from tests.conftest import ScratchFactory
+from tests.engines import as_owner
 from tests.factories.ledger import assert_ledger_verifies
 
 
@@ -20,15 +19,6 @@ async def broken(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
     """An application whose database a test may damage."""
     async with scratch() as app:
         yield app
-
-
-async def damage(app: FastAPI, *statements: str) -> None:
-    """Take guards out of a scratch database, as its owner."""
-    engine = create_async_engine(app.state.runtime.settings.migration_database_url)
-    async with engine.begin() as connection:
-        for statement in statements:
-            await connection.execute(text(statement))
-    await engine.dispose()
 
 
 def without_lock(sql: str) -> str:
@@ -63,8 +53,8 @@ async def test_control_without_the_unique_check_in(
         "INSERT",
         checkins.INSERT.replace("ON CONFLICT (activity_id, session, person_id) DO NOTHING", ""),
     )
-    await damage(
-        broken,
+    await as_owner(
+        broken.state.runtime.settings,
         "ALTER TABLE checkins DROP CONSTRAINT uq_checkins_activity_id_session_person_id",
         "ALTER TABLE awards DROP CONSTRAINT uq_awards_reference",
         "DROP INDEX uq_ledger_transfers_reference",
@@ -92,7 +82,9 @@ async def test_control_without_the_lock_on_the_seats(
 ) -> None:
     monkeypatch.setattr(signups, "LOCK_SEATS", without_lock(signups.LOCK_SEATS))
     meet_after(monkeypatch, signups, "lock_seats", parties=rushes.WORKERS)
-    await damage(broken, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats")
+    await as_owner(
+        broken.state.runtime.settings, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats"
+    )
     facts = await rushes.people_for_places(broken, people=60, places=5)
     assert facts["confirmed"] > 5
 
@@ -111,8 +103,8 @@ async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _take_out_the_account_lock(monkeypatch)
-    await damage(
-        broken,
+    await as_owner(
+        broken.state.runtime.settings,
         "DROP INDEX uq_ledger_transfers_from",
         "DROP INDEX uq_ledger_transfers_to",
     )
@@ -139,7 +131,10 @@ async def test_control_without_the_claim_of_the_key(
         "CLAIM",
         idempotency.CLAIM.replace("ON CONFLICT (person_id, key) DO NOTHING", ""),
     )
-    await damage(broken, "ALTER TABLE idempotency_keys DROP CONSTRAINT pk_idempotency_keys")
+    await as_owner(
+        broken.state.runtime.settings,
+        "ALTER TABLE idempotency_keys DROP CONSTRAINT pk_idempotency_keys",
+    )
     facts = await rushes.one_key_at_once(broken, number=10)
     assert facts["redemptions"] > 1
 
@@ -159,7 +154,10 @@ async def test_control_without_the_condition_on_the_stock(
     monkeypatch.setattr(
         rewards, "TAKE_STOCK", rewards.TAKE_STOCK.replace("AND remaining >= :quantity", "")
     )
-    await damage(broken, "ALTER TABLE reward_stocks DROP CONSTRAINT ck_reward_stocks_remaining")
+    await as_owner(
+        broken.state.runtime.settings,
+        "ALTER TABLE reward_stocks DROP CONSTRAINT ck_reward_stocks_remaining",
+    )
     facts = await rushes.the_last_item(broken)
     assert facts["outcomes"]["201"] > 1
 
@@ -173,8 +171,8 @@ async def test_control_of_the_personal_limit(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _take_out_the_account_lock(monkeypatch)
-    await damage(
-        broken,
+    await as_owner(
+        broken.state.runtime.settings,
         "DROP INDEX uq_ledger_transfers_from",
         "DROP INDEX uq_ledger_transfers_to",
     )
@@ -190,8 +188,8 @@ async def test_a_daily_cap_holds_at_once(app: FastAPI) -> None:
 
 async def test_control_of_the_daily_cap(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     _take_out_the_account_lock(monkeypatch)
-    await damage(
-        broken,
+    await as_owner(
+        broken.state.runtime.settings,
         "DROP INDEX uq_ledger_transfers_from",
         "DROP INDEX uq_ledger_transfers_to",
     )

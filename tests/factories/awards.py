@@ -11,6 +11,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.models.orgs import Org
 from app.runtime import Runtime
+from app.schemas.policies import Proof
 from app.services import awards, policies
 from app.services.awards import Grant
 from tests.factories.http import keyed
@@ -73,8 +74,12 @@ async def give_award(
     points: int = 8,
     minutes: int = 0,
     days_ago: int = 0,
+    proof: Proof = "rotating_code",
 ) -> UUID:
-    """Give an available award on a day of the past, within the caps of that day."""
+    """Give an award on a day of the past, within the caps of that day.
+
+    It is available; with ``poster_code`` it waits for a day first.
+    """
     at = now() - timedelta(days=days_ago)
     async with runtime.database.transaction() as tx:
         policy = await policies.in_force(tx, org.path, at)
@@ -86,7 +91,7 @@ async def give_award(
             rule=policy.document.rules[rule_key],
             points=points,
             minutes=minutes,
-            proof="rotating_code",
+            proof=proof,
             title="测试发放",
         )
         await awards.grant(tx, [grant], at)

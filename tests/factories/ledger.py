@@ -1,5 +1,6 @@
 """Points for tests, and the proof that none went astray."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -62,6 +63,19 @@ async def end_lot(runtime: Runtime, transfer: UUID) -> None:
         query = text("UPDATE ledger_lots SET expires_at = :at WHERE transfer_id = :transfer")
         await connection.execute(query, {"at": now() - timedelta(seconds=1), "transfer": transfer})
     await engine.dispose()
+
+
+async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = SOME_ORG) -> None:
+    """Let a person owe points, as the reversal of an award that is spent does."""
+    posting = award_posting(person, points, org=org)
+    owed = replace(
+        posting,
+        payer=AccountKey(person, Purpose.debt),
+        payee=posting.payer,
+        kind=Kind.clawback,
+    )
+    async with runtime.database.transaction() as tx:
+        single(await ledger.post(tx, [owed], now()))
 
 
 async def balance(

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import text
+
 from app.core.clock import now
 from app.models.merchants import Merchant, MerchantKind
 from app.models.orgs import Org
@@ -12,8 +14,12 @@ from app.models.people import Role
 from app.models.rewards import Reward, RewardKind, RewardPeriod
 from app.queries import cards as card_queries
 from app.runtime import Runtime
+from app.schemas.redemptions import RedemptionIn, RedemptionOut
+from app.services import redemptions
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_with_role
+
+_MAKE_OVERDUE = text("UPDATE redemptions SET expires_at = :at WHERE id = :id")
 
 
 @dataclass(frozen=True)
@@ -64,3 +70,20 @@ async def make_card_codes(
         for code in codes:
             assert await card_queries.insert_code(tx, person.id, code, now() + lifetime)
     return codes
+
+
+async def reserve(
+    runtime: Runtime,
+    person: TestPerson,
+    reward: Reward,
+    quantity: int = 1,
+    *,
+    overdue: bool = False,
+) -> RedemptionOut:
+    """Reserve a reward for a person who has the points; its time may be over already."""
+    body = RedemptionIn(reward_id=reward.id, quantity=quantity)
+    async with runtime.database.transaction() as tx:
+        made = await redemptions.reserve(tx, person.id, body)
+        if overdue:
+            await tx.execute(_MAKE_OVERDUE, {"at": now() - timedelta(seconds=1), "id": made.id})
+    return made

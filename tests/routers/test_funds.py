@@ -11,9 +11,9 @@ from app.models.ledger import Purpose
 from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.services import policies
 from tests.factories.activities import current_code, make_attended
 from tests.factories.awards import approve, end_notices, propose, reject
+from tests.factories.funds import make_limited
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
@@ -27,14 +27,6 @@ from tests.factories.people import (
 from tests.factories.rewards import make_counter, make_reward
 
 API = "/api/v1"
-
-
-async def make_limited(runtime: Runtime, rules: str = "") -> Org:
-    """Make an organisation whose 公益银行 issues only what came in."""
-    org = await make_org(runtime)
-    async with runtime.database.transaction() as tx:
-        await policies.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
-    return org
 
 
 async def give_to(

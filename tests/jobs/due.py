@@ -1,0 +1,184 @@
+"""What the jobs find to do: small and alike each time, and all that is true afterwards.
+
+``prepare`` makes new people with work for one job, or takes back what a job of everybody
+did. ``facts`` tells everything about them but ids and moments: two of them are equal if
+and only if the same came of both.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.core.clock import now
+from app.jobs import awards, expiry, funds, seals
+from app.models.orgs import Org
+from app.runtime import Runtime
+from tests.engines import as_owner
+from tests.factories.awards import give_award
+from tests.factories.funds import make_limited, receive
+from tests.factories.ledger import give_points, make_debt
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_people
+from tests.factories.rewards import make_counter, make_reward, reserve
+
+PEOPLE = 3  # with lists of two, so that a job has a first list and a second
+AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
+
+_OF_PEOPLE = {
+    "accounts": """
+        SELECT purpose, unit_id, balance, last_number FROM ledger_accounts
+        WHERE owner_id = :owner ORDER BY purpose, unit_id""",
+    "entries": """
+        SELECT a.purpose, a.unit_id, t.kind, t.amount,
+               CASE WHEN a.id = t.from_account_id THEN t.from_balance ELSE t.to_balance END
+        FROM ledger_accounts a JOIN ledger_transfers t ON a.id IN (from_account_id, to_account_id)
+        WHERE a.owner_id = :owner
+        ORDER BY a.purpose, a.unit_id,
+                 CASE WHEN a.id = t.from_account_id THEN from_number ELSE to_number END""",
+    "lots": """
+        SELECT l.amount, l.remaining FROM ledger_lots l JOIN ledger_accounts a ON a.id = account_id
+        WHERE a.owner_id = :owner ORDER BY l.expires_at, l.amount""",
+    "awards": "SELECT points, state FROM awards WHERE person_id = :owner ORDER BY awarded_at, id",
+    "redemptions": "SELECT status, points FROM redemptions WHERE person_id = :owner ORDER BY id",
+    "announced": "SELECT days FROM expiry_notices WHERE person_id = :owner ORDER BY days",
+    "messages": """
+        SELECT topic, split_part(payload ->> 'text', ' ', 2) FROM outbox
+        WHERE CAST(payload ->> 'person_id' AS uuid) = :owner ORDER BY id""",
+    "stock": """
+        SELECT remaining FROM reward_stocks s JOIN rewards r ON r.id = s.reward_id
+        WHERE r.org_id = :owner""",
+}
+_OF_EVERYBODY = {
+    "months": """
+        SELECT org_id, month, issued, available, pending, held, spent, expired, reversed, received,
+               returned, closed_at IS NOT NULL
+        FROM fund_months ORDER BY org_id, month""",
+    "seals": "SELECT day, leaves, root, previous, seal FROM ledger_seals ORDER BY day",
+    "nodes": "SELECT day, level, n, node FROM ledger_seal_nodes ORDER BY day, level, n",
+}
+
+
+@dataclass(frozen=True)
+class Owners:
+    """An organisation and its people; nobody, where the work is everybody's."""
+
+    org: Org | None = None
+    people: list[TestPerson] = field(default_factory=list)
+
+    async def facts(self, runtime: Runtime) -> list[Any]:
+        owners = [one.id for one in (self.org, *self.people) if one is not None]
+        found = []
+        async with runtime.database.read() as tx:
+            for owner in owners:
+                for what, query in _OF_PEOPLE.items():
+                    rows = await tx.execute(text(query), {"owner": owner})
+                    found.append((what, [tuple(row) for row in rows]))
+            if not owners:
+                for what, query in _OF_EVERYBODY.items():
+                    rows = await tx.execute(text(query))
+                    found.append((what, [tuple(row) for row in rows]))
+        return found
+
+
+@dataclass(frozen=True)
+class Due:
+    """A job and how to give it something to do."""
+
+    job: Callable[[Runtime], Awaitable[int]]
+    prepare: Callable[[Runtime], Awaitable[Owners]]
+
+
+async def _waiting_awards(runtime: Runtime) -> Owners:
+    """Awards whose waiting is over; somebody owes points and pays with them."""
+    made = Owners(await make_org(runtime), await make_people(runtime, PEOPLE))
+    assert made.org is not None
+    await make_debt(runtime, made.people[0].id, 3, org=made.org.id)
+    first, *others = made.people
+    for person, points in ((first, 4), (first, 2), *((one, 4) for one in others)):
+        await give_award(
+            runtime, person, made.org, points=points, minutes=60, days_ago=2, proof="poster_code"
+        )
+    return made
+
+
+async def _ended_lots(runtime: Runtime) -> Owners:
+    return await _lots(runtime, -2 * AN_HOUR, -AN_HOUR, A_DAY)
+
+
+async def _ending_lots(runtime: Runtime) -> Owners:
+    return await _lots(runtime, 6 * A_DAY, 20 * A_DAY, 50 * A_DAY, 100 * A_DAY)
+
+
+async def _lots(runtime: Runtime, *ends: timedelta) -> Owners:
+    made = Owners(await make_org(runtime), await make_people(runtime, PEOPLE))
+    assert made.org is not None
+    for person in made.people:
+        for points, end in enumerate(ends, start=1):
+            await give_points(runtime, person.id, points, expires_at=now() + end, org=made.org.id)
+    return made
+
+
+async def _owing_fund(runtime: Runtime) -> Owners:
+    """A fund that got what it owes: to some at once, to somebody who then has to wait on."""
+    made = Owners(await make_limited(runtime), await make_people(runtime, PEOPLE))
+    assert made.org is not None
+    for person in made.people:
+        await give_award(runtime, person, made.org, points=4)
+    await give_award(runtime, made.people[0], made.org, points=2, proof="poster_code")
+    await make_debt(runtime, made.people[1].id, 3, org=made.org.id)
+    await receive(runtime, made.org, 4 * PEOPLE + 2)
+    return made
+
+
+async def _overdue_holds(runtime: Runtime) -> Owners:
+    counter = await make_counter(runtime)
+    reward = await make_reward(runtime, counter, stock=10)
+    made = Owners(None, await make_people(runtime, PEOPLE))
+    for person in made.people:
+        await give_points(runtime, person.id, 30, org=counter.merchant.org_id)
+        await reserve(runtime, person, reward, 2, overdue=True)
+    return Owners(await _org_of(runtime, counter.merchant.org_id), made.people)
+
+
+async def _org_of(runtime: Runtime, org_id: UUID) -> Org:
+    async with runtime.database.read() as tx:
+        org = await tx.get(Org, org_id)
+    assert org is not None
+    return org
+
+
+async def _open_months(runtime: Runtime) -> Owners:
+    await as_owner(runtime.settings, "DELETE FROM fund_months")
+    return await _history(runtime, 70, 35, 0)
+
+
+async def _open_days(runtime: Runtime) -> Owners:
+    await as_owner(runtime.settings, "DELETE FROM ledger_seals", "DELETE FROM ledger_seal_nodes")
+    return await _history(runtime, 4, 2, 0)
+
+
+async def _history(runtime: Runtime, *days_ago: int) -> Owners:
+    """Let the ledger begin so many days ago; what is there already stays."""
+    async with runtime.database.read() as tx:
+        begun = (await tx.execute(text("SELECT count(*) FROM ledger_transfers"))).scalar_one()
+    if not begun:
+        org, people = await make_org(runtime), await make_people(runtime, PEOPLE)
+        for days in days_ago:
+            for person in people:
+                await give_points(runtime, person.id, 5, org=org.id, at=now() - days * A_DAY)
+    return Owners()
+
+
+DUE = {
+    "release-awards": Due(awards.release, _waiting_awards),
+    "expire-lots": Due(expiry.expire_lots, _ended_lots),
+    "announce-expiry": Due(expiry.announce, _ending_lots),
+    "pay-from-funds": Due(funds.pay, _owing_fund),
+    "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
+    "fund-months": Due(funds.write_months, _open_months),
+    "seal-days": Due(seals.seal, _open_days),
+}

@@ -1,0 +1,115 @@
+"""A job may be killed before any step of its way, and run again: the same comes of it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from app.core import turnstile
+from app.core.db import Session
+from app.jobs import awards, expiry, funds, worker
+from app.runtime import Runtime
+from tests.conftest import ScratchFactory
+from tests.factories.ledger import assert_ledger_verifies
+from tests.jobs.due import DUE, Due
+from tests.jobs.knife import Knife, Strike, kill_the_connection, kill_the_process
+
+STRIKES = {"process": kill_the_process, "connection": kill_the_connection}
+
+
+@pytest.fixture
+async def runtime(scratch: ScratchFactory) -> AsyncIterator[Runtime]:
+    """A database of our own: a job does whatever is due."""
+    async with scratch() as application:
+        yield application.state.runtime
+
+
+@pytest.fixture
+def _lists_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (awards, expiry, funds):
+        monkeypatch.setattr(module, "BATCH", 2)
+
+
+@pytest.fixture(autouse=True)
+def _open_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After trouble with PostgreSQL a process does not try for a moment: here nobody waits."""
+    monkeypatch.setattr(turnstile, "CLOSED_S", 0.0)
+
+
+async def harm(knife: Knife, runtime: Runtime, due: Due, strike: Strike) -> tuple[list[int], int]:
+    """Kill the job before each of its steps in turn, then run it again, to its end.
+
+    Return the steps after whose kill something else came of it than of an undisturbed run,
+    and how many kills left a part of the work done.
+    """
+    await due.job(runtime)  # so that the process has read what it reads once
+    undisturbed = await due.prepare(runtime)
+    before = await undisturbed.facts(runtime)
+    steps = await knife.count(due.job, runtime)
+    after = await undisturbed.facts(runtime)
+    assert after != before, "there was nothing to do"
+    harmed, halves = [], 0
+    for step in range(1, steps + 1):
+        owners = await due.prepare(runtime)
+        await knife.cut(due.job, runtime, step, strike)
+        halves += await owners.facts(runtime) not in (before, after)
+        try:
+            await due.job(runtime)
+        except Exception:  # noqa: BLE001 - it cannot go on: that is harm, whatever says so
+            harmed.append(step)
+        else:
+            harmed += [step] if await owners.facts(runtime) != after else []
+    return harmed, halves
+
+
+@pytest.mark.usefixtures("_lists_of_two")
+@pytest.mark.parametrize("strike", STRIKES.values(), ids=STRIKES)
+@pytest.mark.parametrize("due", DUE.values(), ids=DUE)
+async def test_a_job_is_killed_anywhere_and_run_again(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, due: Due, strike: Strike
+) -> None:
+    harmed, halves = await harm(Knife(monkeypatch), runtime, due, strike)
+
+    assert harmed == []
+    assert halves > 0, "no kill was in the middle"
+    await assert_ledger_verifies(runtime)
+
+
+@pytest.mark.usefixtures("_lists_of_two")
+@pytest.mark.parametrize("name", ["announce-expiry", "expire-reservations", "seal-days"])
+async def test_control_a_job_without_transactions_is_harmed(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The others hold even so: what they post is known by its reference."""
+    for step in ("fetch", "execute", "exec"):
+        monkeypatch.setattr(Session, step, _committed_at_once(getattr(Session, step)))
+
+    harmed, _ = await harm(Knife(monkeypatch), runtime, DUE[name], kill_the_process)
+
+    assert harmed != []
+
+
+def _committed_at_once(real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    async def step(session: Session, *args: Any, **named: Any) -> Any:
+        result = await real(session, *args, **named)
+        if _writes(session):
+            await session.commit()
+            session._driver = None
+        return result
+
+    return step
+
+
+def _writes(session: Session) -> bool:
+    assert isinstance(session.bind, AsyncEngine)
+    return "isolation_level" not in session.bind.get_execution_options()
+
+
+def test_every_job_that_moves_points_is_killed() -> None:
+    """The other jobs move none: they deliver, count and forget."""
+    others = {"outbox", "leaderboards", "nightly-rebuild", "forget"}
+    assert {job.name for job in worker.jobs()} == DUE.keys() | others
+    assert {name: due.job for name, due in DUE.items()} == {
+        job.name: job.run for job in worker.jobs() if job.name in DUE
+    }
