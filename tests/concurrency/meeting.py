@@ -37,10 +37,13 @@ class Meeting:
 
 
 def meet_before(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str, parties: int
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str, parties: int | Meeting
 ) -> None:
-    """Hold a rush's transactions where ``module.step`` is called, until so many have come."""
-    meeting = Meeting(parties)
+    """Hold a rush's transactions where ``module.step`` is called, until so many have come.
+
+    Several steps may be one meeting: whoever comes to either is a party of it.
+    """
+    meeting = parties if isinstance(parties, Meeting) else Meeting(parties)
     real: Step = getattr(module, step)
 
     async def held(*args: Any, **named: Any) -> Any:
@@ -51,10 +54,10 @@ def meet_before(
 
 
 def meet_after(
-    monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str, parties: int
+    monkeypatch: pytest.MonkeyPatch, module: ModuleType, step: str, parties: int | Meeting
 ) -> None:
     """Hold a rush's transactions with what ``module.step`` read, until so many have come."""
-    meeting = Meeting(parties)
+    meeting = parties if isinstance(parties, Meeting) else Meeting(parties)
     real: Step = getattr(module, step)
 
     async def held(*args: Any, **named: Any) -> Any:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import cycle
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import httpx
@@ -27,6 +27,7 @@ from tests.factories.people import make_people, make_person, make_with_role
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 Facts = dict[str, Any]
+T = TypeVar("T")
 WORKERS, CONNECTIONS_EACH = 8, 4
 
 rushing = False  # so that what a rush prepares is not held at a meeting
@@ -65,16 +66,24 @@ async def client_of(app: FastAPI) -> AsyncIterator[tuple[Workers, Runtime]]:
         yield Workers(clients), runtime
 
 
+@asynccontextmanager
+async def one_client_of(app: FastAPI) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
+    """Call one process: enough where each request is a transaction of its own."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client, app.state.runtime
+
+
 async def scans_by_one_person(app: FastAPI, number: int = 200) -> Facts:
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)
         activity = await make_attended(runtime, person, hours=2)
         body = {"code": current_code(runtime, activity)}
-        replies = await _at_once(
+        replies = await at_once(
             api.post("/api/v1/checkins", headers=person.headers, json=body) for _ in range(number)
         )
         return {
-            "statuses": _statuses(replies),
+            "statuses": statuses(replies),
             "replies": len({reply.text for reply in replies}),
             "checkins": await _count(runtime, "checkins", "person_id", person.id),
             "awards": await _count(runtime, "awards", "person_id", person.id),
@@ -86,7 +95,7 @@ async def people_for_places(app: FastAPI, people: int = 500, places: int = 50) -
     async with client_of(app) as (api, runtime):
         activity = await make_activity(runtime, capacity=places)
         crowd = await make_people(runtime, people)
-        replies = await _at_once(
+        replies = await at_once(
             api.post(f"/api/v1/activities/{activity.id}/signups", headers=one.headers, json={})
             for one in crowd
         )
@@ -94,7 +103,7 @@ async def people_for_places(app: FastAPI, people: int = 500, places: int = 50) -
         waiting = [one["position"] for one in signups if one["status"] == "waitlisted"]
         after = (await api.get(f"/api/v1/activities/{activity.id}")).json()
         return {
-            "statuses": _statuses(replies),
+            "statuses": statuses(replies),
             "confirmed": sum(one["status"] == "confirmed" for one in signups),
             "queue": sorted(waiting) == list(range(1, people - places + 1)),
             "counters": (after["signups_confirmed"], after["signups_waitlisted"]),
@@ -113,7 +122,7 @@ async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: i
             headers=keyed(counter.staff),
             json={"card_code": first, "points": 10, "note": ""},
         )
-        replies = await _at_once(
+        replies = await at_once(
             api.post(
                 "/api/v1/merchant/charges",
                 headers=keyed(counter.staff),
@@ -121,7 +130,7 @@ async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: i
             )
             for code in codes
         )
-        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+        return {"outcomes": outcomes(replies), "left": await balance(runtime, person.id)}
 
 
 async def one_key_at_once(app: FastAPI, number: int = 50) -> Facts:
@@ -130,12 +139,12 @@ async def one_key_at_once(app: FastAPI, number: int = 50) -> Facts:
         await give_points(runtime, person.id, 1000)
         reward = await make_reward(runtime, await make_counter(runtime))
         headers = keyed(person)
-        replies = await _at_once(
+        replies = await at_once(
             api.post("/api/v1/redemptions", headers=headers, json={"reward_id": str(reward.id)})
             for _ in range(number)
         )
         return {
-            "statuses": _statuses(replies),
+            "statuses": statuses(replies),
             "replies": len({reply.text for reply in replies}),
             "redemptions": await _count(runtime, "redemptions", "person_id", person.id),
             "left": await balance(runtime, person.id),
@@ -148,11 +157,11 @@ async def the_last_item(app: FastAPI, number: int = 20) -> Facts:
         crowd = await make_people(runtime, number)
         for one in crowd:
             await give_points(runtime, one.id, 10)
-        replies = await _at_once(
+        replies = await at_once(
             api.post("/api/v1/redemptions", headers=keyed(one), json={"reward_id": str(reward.id)})
             for one in crowd
         )
-        return {"outcomes": _outcomes(replies)}
+        return {"outcomes": outcomes(replies)}
 
 
 async def a_limit_of_one(app: FastAPI, number: int = 20) -> Facts:
@@ -167,13 +176,13 @@ async def a_limit_of_one(app: FastAPI, number: int = 20) -> Facts:
         await api.post(
             "/api/v1/redemptions", headers=keyed(person), json={"reward_id": str(other.id)}
         )
-        replies = await _at_once(
+        replies = await at_once(
             api.post(
                 "/api/v1/redemptions", headers=keyed(person), json={"reward_id": str(reward.id)}
             )
             for _ in range(number)
         )
-        return {"outcomes": _outcomes(replies)}
+        return {"outcomes": outcomes(replies)}
 
 
 async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Facts:
@@ -184,7 +193,7 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
         activities = [
             await make_attended(runtime, person, rule_key="activity_checkin") for _ in range(number)
         ]
-        replies = await _at_once(
+        replies = await at_once(
             api.post(
                 "/api/v1/checkins",
                 headers=person.headers,
@@ -193,7 +202,7 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
             for one in activities
         )
         return {
-            "statuses": _statuses(replies),
+            "statuses": statuses(replies),
             "awarded": await _awarded(runtime, person.id),
             "points": await balance(runtime, person.id),
         }
@@ -213,7 +222,7 @@ async def refunds_of_one_charge(app: FastAPI, number: int = 12) -> Facts:
                 json={"card_code": code, "points": 30, "note": ""},
             )
             charges.append(reply.json()["id"])
-        replies = await _at_once(
+        replies = await at_once(
             api.post(
                 f"/api/v1/merchant/charges/{charges[0]}/refund",
                 headers=keyed(counter.staff),
@@ -221,7 +230,7 @@ async def refunds_of_one_charge(app: FastAPI, number: int = 12) -> Facts:
             )
             for _ in range(number)
         )
-        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+        return {"outcomes": outcomes(replies), "left": await balance(runtime, person.id)}
 
 
 async def reversals_of_one_award(app: FastAPI, number: int = 12) -> Facts:
@@ -229,7 +238,7 @@ async def reversals_of_one_award(app: FastAPI, number: int = 12) -> Facts:
         person = await make_person(runtime)
         org = await make_org(runtime)
         administrator = await make_with_role(runtime, Role.administrator, org=org.id)
-        activity = await make_attended(runtime, person, org=org, hours=4)
+        activity = await make_attended(runtime, person, org=org, rule_key="activity_checkin")
         scan = await api.post(
             "/api/v1/checkins",
             headers=person.headers,
@@ -237,7 +246,7 @@ async def reversals_of_one_award(app: FastAPI, number: int = 12) -> Facts:
         )
         await give_points(runtime, person.id, 100)
         award = scan.json()["award"]["id"]
-        replies = await _at_once(
+        replies = await at_once(
             api.post(
                 f"/api/v1/ledger/transfers/{award}/reversal",
                 headers=keyed(administrator),
@@ -245,7 +254,7 @@ async def reversals_of_one_award(app: FastAPI, number: int = 12) -> Facts:
             )
             for _ in range(number)
         )
-        return {"outcomes": _outcomes(replies), "left": await balance(runtime, person.id)}
+        return {"outcomes": outcomes(replies), "left": await balance(runtime, person.id)}
 
 
 async def _touch(runtime: Runtime) -> None:
@@ -253,20 +262,21 @@ async def _touch(runtime: Runtime) -> None:
         await tx.execute(text("SELECT pg_sleep(0.05)"))
 
 
-async def _at_once(requests: Iterable[Awaitable[httpx.Response]]) -> list[httpx.Response]:
+async def at_once(works: Iterable[Awaitable[T]]) -> list[T]:
+    """Begin everything together; a meeting holds nobody before or after."""
     global rushing  # noqa: PLW0603 - a rush has the process to itself
     rushing = True
     try:
-        return list(await asyncio.gather(*requests))
+        return list(await asyncio.gather(*works))
     finally:
         rushing = False
 
 
-def _statuses(replies: list[httpx.Response]) -> dict[int, int]:
+def statuses(replies: list[httpx.Response]) -> dict[int, int]:
     return dict(Counter(reply.status_code for reply in replies))
 
 
-def _outcomes(replies: list[httpx.Response]) -> dict[str, int]:
+def outcomes(replies: list[httpx.Response]) -> dict[str, int]:
     """Count replies by status, refusals by their code."""
     return dict(Counter(str(r.json().get("code", r.status_code)) for r in replies))
 

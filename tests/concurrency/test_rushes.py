@@ -1,32 +1,19 @@
 """Many at once: what must hold, and that each guard is what makes it hold."""
 
-from collections.abc import AsyncIterator
-
 import pytest
 from fastapi import FastAPI
 
 from app.queries import awards, checkins, idempotency, ledger, redemptions, rewards, signups
-from app.queries.ledger import posting
 from tests.concurrency import rushes
+from tests.concurrency.guards import (
+    take_out_account_locks,
+    take_out_references,
+    take_out_row_locks,
+    without_lock,
+)
 from tests.concurrency.meeting import meet_after, meet_before
-from tests.conftest import ScratchFactory
 from tests.engines import as_owner
 from tests.factories.ledger import assert_ledger_verifies
-
-
-@pytest.fixture
-async def broken(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
-    """An application whose database a test may damage."""
-    async with scratch() as app:
-        yield app
-
-
-def without_lock(sql: str) -> str:
-    """Return a locking SELECT that locks nothing."""
-    head, found, _ = sql.partition("FOR UPDATE")
-    assert found
-    return head
-
 
 # --- 200 scans by one person: one check-in, one award ---
 
@@ -102,12 +89,7 @@ async def test_a_hundred_charges_against_a_balance_for_seven(app: FastAPI) -> No
 async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _take_out_the_account_lock(monkeypatch)
-    await as_owner(
-        broken.state.runtime.settings,
-        "DROP INDEX uq_ledger_transfers_from",
-        "DROP INDEX uq_ledger_transfers_to",
-    )
+    await _all_read_before_any_writes(broken, monkeypatch)
     facts = await rushes.charges_against_one_balance(broken, number=60)
     assert facts["outcomes"]["201"] > 7
 
@@ -170,12 +152,7 @@ async def test_a_personal_limit_holds_at_once(app: FastAPI) -> None:
 async def test_control_of_the_personal_limit(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _take_out_the_account_lock(monkeypatch)
-    await as_owner(
-        broken.state.runtime.settings,
-        "DROP INDEX uq_ledger_transfers_from",
-        "DROP INDEX uq_ledger_transfers_to",
-    )
+    await _all_read_before_any_writes(broken, monkeypatch)
     facts = await rushes.a_limit_of_one(broken)
     assert facts["outcomes"]["201"] > 1
 
@@ -187,12 +164,7 @@ async def test_a_daily_cap_holds_at_once(app: FastAPI) -> None:
 
 
 async def test_control_of_the_daily_cap(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    _take_out_the_account_lock(monkeypatch)
-    await as_owner(
-        broken.state.runtime.settings,
-        "DROP INDEX uq_ledger_transfers_from",
-        "DROP INDEX uq_ledger_transfers_to",
-    )
+    await _all_read_before_any_writes(broken, monkeypatch)
     facts = await rushes.activities_against_a_daily_cap(broken)
     assert facts["awarded"] > 2
 
@@ -222,8 +194,18 @@ async def test_an_award_is_reversed_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
-def _take_out_the_account_lock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lock nothing, and let a transaction of every worker read before any of them writes."""
-    monkeypatch.setattr(posting, "LOCK_ACCOUNTS", without_lock(posting.LOCK_ACCOUNTS))
+async def test_control_of_the_reversal(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The award's lock and the ledger's memory of what was settled: one suffices."""
+    take_out_row_locks(monkeypatch)
+    await take_out_references(broken, monkeypatch)
+    meet_after(monkeypatch, awards, "find", parties=rushes.WORKERS)
+    facts = await rushes.reversals_of_one_award(broken)
+    assert facts["outcomes"]["201"] > 1
+    assert facts["left"] < 100
+
+
+async def _all_read_before_any_writes(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lock no account, and let a transaction of every worker read before any of them writes."""
+    await take_out_account_locks(broken, monkeypatch)
     meet_after(monkeypatch, ledger, "spendable_lots", parties=rushes.WORKERS)
     meet_after(monkeypatch, awards, "tallies", parties=rushes.WORKERS)
