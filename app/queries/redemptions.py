@@ -131,6 +131,21 @@ async def overdue(
     return list(await session.exec(query))
 
 
+async def lock_overdue(
+    session: Session, at: datetime, person: UUID, limit: int
+) -> list[Redemption]:
+    """Lock a person's reservations whose time is over, in the order of their rewards."""
+    query = (
+        select(Redemption)
+        .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) <= at)
+        .where(Redemption.person_id == person)
+        .order_by(col(Redemption.reward_id), col(Redemption.id))
+        .limit(limit)
+        .with_for_update()
+    )
+    return list(await session.exec(query))
+
+
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
     names = ("id", "merchant_id", "person_id", "staff_id", "points", "unit_id", "note")
     await session.fetch(

@@ -4,6 +4,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 
@@ -19,7 +20,7 @@ from app.services import redemptions
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_with_role
 
-_MAKE_OVERDUE = text("UPDATE redemptions SET expires_at = :at WHERE id = :id")
+_MAKE_OVERDUE = text("UPDATE redemptions SET expires_at = :at WHERE id = ANY(:ids)")
 
 
 @dataclass(frozen=True)
@@ -73,17 +74,16 @@ async def make_card_codes(
 
 
 async def reserve(
-    runtime: Runtime,
-    person: TestPerson,
-    reward: Reward,
-    quantity: int = 1,
-    *,
-    overdue: bool = False,
+    runtime: Runtime, person: TestPerson, reward: Reward, quantity: int = 1
 ) -> RedemptionOut:
-    """Reserve a reward for a person who has the points; its time may be over already."""
+    """Reserve a reward for a person who has the points."""
     body = RedemptionIn(reward_id=reward.id, quantity=quantity)
     async with runtime.database.transaction() as tx:
-        made = await redemptions.reserve(tx, person.id, body)
-        if overdue:
-            await tx.execute(_MAKE_OVERDUE, {"at": now() - timedelta(seconds=1), "id": made.id})
-    return made
+        return await redemptions.reserve(tx, person.id, body)
+
+
+async def make_overdue(runtime: Runtime, *redemption_ids: UUID) -> None:
+    """Let the time to collect be over."""
+    values = {"at": now() - timedelta(seconds=1), "ids": list(redemption_ids)}
+    async with runtime.database.transaction() as tx:
+        await tx.execute(_MAKE_OVERDUE, values)

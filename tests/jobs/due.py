@@ -23,7 +23,7 @@ from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_people
-from tests.factories.rewards import make_counter, make_reward, reserve
+from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 
 PEOPLE = 3  # with lists of two, so that a job has a first list and a second
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
@@ -140,7 +140,7 @@ async def _overdue_holds(runtime: Runtime) -> Owners:
     made = Owners(None, await make_people(runtime, PEOPLE))
     for person in made.people:
         await give_points(runtime, person.id, 30, org=counter.merchant.org_id)
-        await reserve(runtime, person, reward, 2, overdue=True)
+        await make_overdue(runtime, (await reserve(runtime, person, reward, 2)).id)
     return Owners(await _org_of(runtime, counter.merchant.org_id), made.people)
 
 

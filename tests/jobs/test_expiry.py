@@ -1,6 +1,5 @@
 """What nobody collects comes back: the points to their lots, the goods to the shelf."""
 
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,7 +7,6 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.core.clock import now
 from app.jobs import expiry
 from app.jobs.expiry import expire_reservations, forget
 from app.models.ledger import Purpose
@@ -19,7 +17,7 @@ from app.services import redemptions
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.people import TestPerson, make_person
-from tests.factories.rewards import Counter, make_counter, make_reward
+from tests.factories.rewards import Counter, make_counter, make_overdue, make_reward
 
 
 async def reserve(
@@ -32,16 +30,8 @@ async def reserve(
     made = await api.post("/api/v1/redemptions", json=body, headers=keyed(person))
     assert made.status_code == 201, made.text
     if overdue:
-        await let_time_pass(runtime, made.json()["id"])
+        await make_overdue(runtime, UUID(made.json()["id"]))
     return person, counter, reward, made.json()
-
-
-async def let_time_pass(runtime: Runtime, redemption: str) -> None:
-    async with runtime.database.transaction() as tx:
-        await tx.execute(
-            text("UPDATE redemptions SET expires_at = :at WHERE id = :id"),
-            {"at": now() - timedelta(seconds=1), "id": UUID(redemption)},
-        )
 
 
 async def left(runtime: Runtime, reward: Reward) -> int:

@@ -137,9 +137,13 @@ async def expire(tx: Session, redemption_id: UUID) -> None:
 
 
 async def release_overdue(tx: Session, person_id: UUID) -> None:
-    """Give back what a person did not collect in time: before anybody reads the balance."""
-    for redemption_id in await overdue(tx, OVERDUE_AT_ONCE, person_id=person_id):
-        await expire(tx, redemption_id)
+    """Give back what a person did not collect in time: before anybody reads the balance.
+
+    All are locked before the first is given back: the job may have one of them, and wait
+    for the person's accounts.
+    """
+    for redemption in await queries.lock_overdue(tx, now(), person_id, OVERDUE_AT_ONCE):
+        await _give_back(tx, redemption, RedemptionStatus.expired, None)
 
 
 async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[RedemptionOut]:

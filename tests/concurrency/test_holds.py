@@ -1,0 +1,187 @@
+"""One hold and everybody who may end it: one does, with the points and the goods exact."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+
+from app.core.errors import Refusal
+from app.jobs import expiry
+from app.models.ledger import Purpose
+from app.queries import redemptions as queries
+from app.queries import rewards
+from app.runtime import Runtime
+from app.services import redemptions
+from tests.concurrency import rushes
+from tests.concurrency.guards import take_out_references, take_out_row_locks
+from tests.concurrency.meeting import meet_after, until_somebody_waits_for
+from tests.factories.http import keyed
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.people import TestPerson, make_person
+from tests.factories.rewards import Counter, make_counter, make_overdue, make_reward, reserve
+
+API = "/api/v1"
+HAD, PRICE, STOCK, EACH, WORKERS = 40, 10, 9, 2, 3
+
+_SETTLED = text("""
+SELECT count(*) FROM ledger_transfers t JOIN redemptions r ON r.id = t.closes_id
+WHERE r.person_id = :person
+""")
+_GOODS = text("""
+SELECT s.remaining + coalesce(sum(r.quantity)
+                              FILTER (WHERE r.status IN ('reserved', 'collected')), 0)
+FROM reward_stocks s LEFT JOIN redemptions r ON r.reward_id = s.reward_id
+WHERE s.reward_id = :reward GROUP BY s.remaining
+""")
+
+
+async def everybody_ends_one(app: FastAPI) -> dict[str, Any]:
+    """Two holds; the first is collected, cancelled and released, several times each, at once."""
+    async with rushes.one_client_of(app) as (api, runtime):
+        person, counter = await make_person(runtime), await make_counter(runtime)
+        reward = await make_reward(runtime, counter, points=PRICE, stock=STOCK)
+        await give_points(runtime, person.id, HAD)
+        hold, _ = [await reserve(runtime, person, reward) for _ in range(2)]
+        ways: list[Callable[[], Awaitable[str]]] = [
+            lambda: collected(api, counter, hold.pickup_code),
+            lambda: cancelled(api, person, str(hold.id)),
+            lambda: released(runtime, hold.id),
+        ]
+        ended = await rushes.at_once(way() for way in ways * EACH)
+        async with runtime.database.read() as tx:
+            goods = (await tx.execute(_GOODS, {"reward": reward.id})).scalar_one()
+            settled = (await tx.execute(_SETTLED, {"person": person.id})).scalar_one()
+        purses = [
+            await balance(runtime, person.id),
+            await balance(runtime, person.id, Purpose.held),
+            await balance(runtime, counter.merchant.id, Purpose.takings),
+        ]
+        return {
+            "ways": len(set(ended) - {"redemptions.not_reserved", "too late"}),
+            "settled": settled,
+            "goods": goods,
+            "held": purses[1],
+            "points": sum(purses),
+        }
+
+
+async def collected(api: httpx.AsyncClient, counter: Counter, code: str) -> str:
+    path, body = f"{API}/merchant/redemptions/collect", {"pickup_code": code}
+    reply = await api.post(path, headers=keyed(counter.staff), json=body)
+    return str(reply.json().get("code", "collected"))
+
+
+async def cancelled(api: httpx.AsyncClient, person: TestPerson, hold: str) -> str:
+    reply = await api.post(f"{API}/redemptions/{hold}/cancel", headers=person.headers)
+    return str(reply.json().get("code", "cancelled"))
+
+
+async def released(runtime: Runtime, hold: UUID) -> str:
+    """As the job does with one that is overdue."""
+    try:
+        async with runtime.database.transaction() as tx:
+            await redemptions.expire(tx, hold)
+            query = text("SELECT status = 'expired' FROM redemptions WHERE id = :id")
+            ours = (await tx.execute(query, {"id": hold})).scalar_one()
+    except Refusal as refusal:
+        return refusal.code
+    return "released" if ours else "too late"
+
+
+async def test_one_of_everybody_ends_a_hold(app: FastAPI) -> None:
+    assert await everybody_ends_one(app) == {
+        "ways": 1,
+        "settled": 1,
+        "goods": STOCK,
+        "held": PRICE,
+        "points": HAD,
+    }
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_without_lock_condition_and_memory(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The row's lock, the condition of the update and the ledger's memory: one suffices."""
+    await without_any_guard(broken, monkeypatch)
+    facts = await everybody_ends_one(broken)
+    assert facts["settled"] > 1
+    assert facts["held"] < PRICE
+
+
+async def workers_release(app: FastAPI) -> dict[str, Any]:
+    """Several holds of several people are overdue, and three workers release them."""
+    runtime: Runtime = app.state.runtime
+    counter = await make_counter(runtime)
+    reward = await make_reward(runtime, counter, points=PRICE, stock=STOCK)
+    people = [await make_person(runtime) for _ in range(3)]
+    for person in people:
+        await give_points(runtime, person.id, HAD)
+        _, ends = [await reserve(runtime, person, reward) for _ in range(2)]
+        await make_overdue(runtime, ends.id)
+    await rushes.at_once(expiry.expire_reservations(runtime) for _ in range(WORKERS))
+    async with runtime.database.read() as tx:
+        goods = (await tx.execute(_GOODS, {"reward": reward.id})).scalar_one()
+    return {
+        "points": [await balance(runtime, one.id) for one in people],
+        "held": [await balance(runtime, one.id, Purpose.held) for one in people],
+        "goods": goods,
+    }
+
+
+async def test_workers_release_what_is_overdue_once(app: FastAPI) -> None:
+    assert await workers_release(app) == {
+        "points": [HAD - PRICE] * 3,
+        "held": [PRICE] * 3,
+        "goods": STOCK,
+    }
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_workers_without_any_guard(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await without_any_guard(broken, monkeypatch)
+    facts = await workers_release(broken)
+    assert min(facts["held"]) < PRICE
+
+
+async def without_any_guard(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_out_row_locks(monkeypatch)
+    condition = "AND status = 'reserved'"
+    assert condition in queries._SETTLE.text
+    monkeypatch.setattr(queries, "_SETTLE", text(queries._SETTLE.text.replace(condition, "")))
+    await take_out_references(broken, monkeypatch)
+    meet_after(monkeypatch, queries, "lock", parties=EACH)
+
+
+async def test_who_looks_while_the_job_releases_meets_no_deadlock(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The job comes for the second hold when the person's look has given the first one back."""
+    person, reward = (
+        await make_person(runtime),
+        await make_reward(runtime, await make_counter(runtime)),
+    )
+    await give_points(runtime, person.id, HAD)
+    holds = [(await reserve(runtime, person, reward)).id for _ in range(2)]
+    await make_overdue(runtime, *holds)
+    real = rewards.return_stock
+
+    async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
+
+        async def begin_the_job(*arguments: Any) -> None:
+            await real(*arguments)
+            monkeypatch.setattr(rewards, "return_stock", real)
+            group.create_task(released(runtime, holds[1]))
+            await until_somebody_waits_for(runtime, tx)
+
+        monkeypatch.setattr(rewards, "return_stock", begin_the_job)
+        await redemptions.release_overdue(tx, person.id)
+
+    assert await balance(runtime, person.id) == HAD
