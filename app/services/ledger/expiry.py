@@ -14,6 +14,10 @@ from app.queries.ledger import LotRow
 from app.services.ledger.post import lock, post
 from app.services.ledger.types import AccountKey, Posting
 
+# A refund that began before a lot's end gives back to it: it is over by then, as it must be,
+# for a lot can be emptied once. Nobody spends what waits so long.
+GRACE = timedelta(minutes=5)
+
 
 async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     """Move what has expired to its issuer's account of expired points; return lots looked at.
@@ -21,7 +25,7 @@ async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     May be killed and run again at any point, and beside itself: a lot that was emptied
     meanwhile is left alone, and each can be emptied for this reason once.
     """
-    found = await queries.expired_lots(tx, at, limit)
+    found = await queries.expired_lots(tx, at - GRACE, limit)
     if not found:
         return 0
     owners = {
