@@ -46,7 +46,7 @@ async def everybody_ends_one(app: FastAPI) -> dict[str, Any]:
         person, counter = await make_person(runtime), await make_counter(runtime)
         reward = await make_reward(runtime, counter, points=PRICE, stock=STOCK)
         await give_points(runtime, person.id, HAD)
-        hold, _ = [await reserve(runtime, person, reward) for _ in range(2)]
+        hold, _ = [await reserve(runtime, person.id, reward) for _ in range(2)]
         ways: list[Callable[[], Awaitable[str]]] = [
             lambda: collected(api, counter, hold.pickup_code),
             lambda: cancelled(api, person, str(hold.id)),
@@ -122,7 +122,7 @@ async def workers_release(app: FastAPI) -> dict[str, Any]:
     people = [await make_person(runtime) for _ in range(3)]
     for person in people:
         await give_points(runtime, person.id, HAD)
-        _, ends = [await reserve(runtime, person, reward) for _ in range(2)]
+        _, ends = [await reserve(runtime, person.id, reward) for _ in range(2)]
         await make_overdue(runtime, ends.id)
     await rushes.at_once(expiry.expire_reservations(runtime) for _ in range(WORKERS))
     async with runtime.database.read() as tx:
@@ -169,7 +169,7 @@ async def test_who_looks_while_the_job_releases_meets_no_deadlock(
         await make_reward(runtime, await make_counter(runtime)),
     )
     await give_points(runtime, person.id, HAD)
-    holds = [(await reserve(runtime, person, reward)).id for _ in range(2)]
+    holds = [(await reserve(runtime, person.id, reward)).id for _ in range(2)]
     await make_overdue(runtime, *holds)
     real = rewards.return_stock
 

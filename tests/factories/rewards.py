@@ -74,12 +74,12 @@ async def make_card_codes(
 
 
 async def reserve(
-    runtime: Runtime, person: TestPerson, reward: Reward, quantity: int = 1
+    runtime: Runtime, person_id: UUID, reward: Reward, quantity: int = 1
 ) -> RedemptionOut:
     """Reserve a reward for a person who has the points."""
     body = RedemptionIn(reward_id=reward.id, quantity=quantity)
     async with runtime.database.transaction() as tx:
-        return await redemptions.reserve(tx, person.id, body)
+        return await redemptions.reserve(tx, person_id, body)
 
 
 async def make_overdue(runtime: Runtime, *redemption_ids: UUID) -> None:

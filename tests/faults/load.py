@@ -8,7 +8,7 @@ import asyncio
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -215,3 +215,10 @@ def p99(attempts: Iterable[Attempt]) -> float:
     taken = sorted(one.seconds for one in attempts)
     assert taken, "nothing was measured"
     return 1000 * taken[int(len(taken) * 0.99)]
+
+
+def different(first: Sequence[tuple[Ask, Reply]], again: Sequence[tuple[Ask, Reply]]) -> int:
+    """Count the requests whose second reply has another body; 200 may repeat a 201."""
+    bodies = {ask: reply.body for ask, reply in first}
+    same = sum(bodies.get(ask) == reply.body for ask, reply in again)
+    return len(bodies) - same

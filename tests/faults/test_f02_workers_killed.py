@@ -3,13 +3,13 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 
 import pytest
 
 from bench.service import WORKERS, Service
 from tests.faults.flaws import flawed
-from tests.faults.load import Ask, Load, Reply
+from tests.faults.load import Load, different
 from tests.faults.measured import Measured
 from tests.faults.stage import Stage, stage, struck
 from tests.faults.victims import kill, serving
@@ -99,10 +99,3 @@ class Killer:
         victim = serving(self._service)[0]
         kill([victim])
         self.killed.append(victim.pid)
-
-
-def different(first: Sequence[tuple[Ask, Reply]], again: Sequence[tuple[Ask, Reply]]) -> int:
-    """Count the requests whose second reply has another body; 200 may repeat a 201."""
-    bodies = {ask: reply.body for ask, reply in first}
-    same = sum(bodies.get(ask) == reply.body for ask, reply in again)
-    return len(bodies) - same

@@ -140,7 +140,7 @@ async def _overdue_holds(runtime: Runtime) -> Owners:
     made = Owners(None, await make_people(runtime, PEOPLE))
     for person in made.people:
         await give_points(runtime, person.id, 30, org=counter.merchant.org_id)
-        await make_overdue(runtime, (await reserve(runtime, person, reward, 2)).id)
+        await make_overdue(runtime, (await reserve(runtime, person.id, reward, 2)).id)
     return Owners(await _org_of(runtime, counter.merchant.org_id), made.people)
 
 

@@ -1,10 +1,8 @@
 """A job may be killed before any step of its way, and run again: the same comes of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from app.core import turnstile
 from app.core.db import Session
@@ -12,6 +10,7 @@ from app.jobs import awards, expiry, funds, worker
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
+from tests.faults.flawed_worker import STATEMENTS, committed
 from tests.jobs.due import DUE, Due
 from tests.jobs.knife import Knife, Strike, kill_the_connection, kill_the_process
 
@@ -82,28 +81,12 @@ async def test_control_a_job_without_transactions_is_harmed(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """The others hold even so: what they post is known by its reference."""
-    for step in ("fetch", "execute", "exec"):
-        monkeypatch.setattr(Session, step, _committed_at_once(getattr(Session, step)))
+    for statement in STATEMENTS:
+        monkeypatch.setattr(Session, statement, committed(getattr(Session, statement)))
 
     harmed, _ = await harm(Knife(monkeypatch), runtime, DUE[name], kill_the_process)
 
     assert harmed != []
-
-
-def _committed_at_once(real: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-    async def step(session: Session, *args: Any, **named: Any) -> Any:
-        result = await real(session, *args, **named)
-        if _writes(session):
-            await session.commit()
-            session._driver = None
-        return result
-
-    return step
-
-
-def _writes(session: Session) -> bool:
-    assert isinstance(session.bind, AsyncEngine)
-    return "isolation_level" not in session.bind.get_execution_options()
 
 
 def test_every_job_that_moves_points_is_killed() -> None:
