@@ -28,9 +28,8 @@ def with_database(work: Callable[[Database], Awaitable[T]], *, owner: bool = Fal
     async def run(settings: Settings) -> T:
         url = server.owner_url(settings) if owner else settings.database_url
         assert url is not None
-        database = Database(
-            url, pool_size=4, patient=True
-        )  # two readers, so that a check has two cores
+        # Of four, two read: a verification uses both.
+        database = Database(url, pool_size=4, patient=True)
         try:
             return await work(database)
         finally:

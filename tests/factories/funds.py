@@ -8,11 +8,11 @@ from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator
 
 
-async def make_limited(runtime: Runtime) -> Org:
+async def make_limited(runtime: Runtime, rules: str = "") -> Org:
     """Make an organisation whose 公益银行 issues only what came in."""
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
-        await policies.publish(tx, "[fund]\nlimited = true\n", org=org)
+        await policies.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
     return org
 
 

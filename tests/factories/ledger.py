@@ -4,9 +4,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import create_async_engine
-
 from app.core.clock import now
 from app.core.ids import new_id
 from app.core.outcomes import single
@@ -15,6 +12,7 @@ from app.queries import ledger as queries
 from app.runtime import Runtime
 from app.services import ledger
 from app.services.ledger import POINTS, AccountKey, Posting
+from tests.engines import as_owner
 
 SOME_ORG = UUID(int=7)
 
@@ -56,13 +54,12 @@ async def give_points(
 
 
 async def end_lot(runtime: Runtime, transfer: UUID) -> None:
-    """Let a lot be past its end; as the schema's owner, since the service may not."""
-    assert runtime.settings.migration_database_url is not None
-    engine = create_async_engine(runtime.settings.migration_database_url)
-    async with engine.begin() as connection:
-        query = text("UPDATE ledger_lots SET expires_at = :at WHERE transfer_id = :transfer")
-        await connection.execute(query, {"at": now() - timedelta(seconds=1), "transfer": transfer})
-    await engine.dispose()
+    """Let a lot have ended an hour ago; as the schema's owner, since the service may not."""
+    await as_owner(
+        runtime.settings,
+        "UPDATE ledger_lots SET expires_at = now() - interval '1 hour'"
+        f" WHERE transfer_id = '{transfer}'",
+    )
 
 
 async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = SOME_ORG) -> None:
