@@ -55,11 +55,8 @@ async def give_points(
 
 async def end_lot(runtime: Runtime, transfer: UUID) -> None:
     """Let a lot have ended an hour ago; as the schema's owner, since the service may not."""
-    await as_owner(
-        runtime.settings,
-        "UPDATE ledger_lots SET expires_at = now() - interval '1 hour'"
-        f" WHERE transfer_id = '{transfer}'",
-    )
+    ended = "UPDATE ledger_lots SET expires_at = now() - interval '1 hour' WHERE transfer_id = "
+    await as_owner(runtime.settings, f"{ended}'{transfer}'")
 
 
 async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = SOME_ORG) -> None:
