@@ -95,11 +95,17 @@ PROBES = (
 )
 
 
-async def make_room(session: Session) -> None:
-    """Let the statements of this transaction sort and hash in memory, and plan them once."""
+async def make_room(session: Session, *, alone: bool) -> None:
+    """Let the statements of this transaction sort and hash in memory, and plan them once.
+
+    Beside another session no statement is spread over several processes: what each of them
+    groups would have to be grouped once more.
+    """
     await session.execute(text("SET LOCAL work_mem = '256MB'"))
     await session.execute(text("SET LOCAL jit = off"))
     await session.execute(text("SET LOCAL plan_cache_mode = force_generic_plan"))
+    if not alone:
+        await session.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))
 
 
 async def see_the_same(session: Session, other: Session) -> None:

@@ -58,7 +58,7 @@ async def verify(
     waiting = iter(enumerate(steps.items()))
 
     async def work(session: Session) -> None:
-        await queries.make_room(session)
+        await queries.make_room(session, alone=beside is None)
         for done, (name, step) in waiting:
             tell(name, done, len(steps))
             found[name] = await step(session)
