@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app.core.clock import now
 from app.core.embedded import Engines
@@ -150,8 +151,9 @@ async def tampered(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
 
 
 async def verified(runtime: Runtime) -> Report:
-    async with runtime.database.snapshot() as tx:
-        return await ledger.verify(tx)
+    """Verify on two connections, as the command does."""
+    async with runtime.database.snapshot() as tx, runtime.database.snapshot() as beside:
+        return await ledger.verify(tx, beside=beside)
 
 
 async def plant(found: Engines, runtime: Runtime, damage: str) -> None:
@@ -236,6 +238,21 @@ async def test_damage_is_found_and_placed(
     subjects = " ".join(one.subject for one in report.differences)
     assert f"account {account}" in subjects or str(transfer) in subjects or "lot " in subjects
     assert all(one.expected != one.found for one in report.differences)
+
+
+async def test_two_connections_see_one_moment(
+    engines_and_template: tuple[Engines, str], tampered: FastAPI
+) -> None:
+    """What happens after the first one has looked, the second one does not see."""
+    runtime: Runtime = tampered.state.runtime
+    await give_points(runtime, uuid4(), 10)
+    async with runtime.database.snapshot() as tx, runtime.database.snapshot() as beside:
+        await tx.execute(text("SELECT 1"))
+        everywhere = "DELETE FROM ledger_lots; UPDATE ledger_accounts SET balance = balance + 1"
+        await plant(engines_and_template[0], runtime, everywhere)
+        report = await ledger.verify(tx, beside=beside)
+    assert report.holds, report.differences
+    assert not (await verified(runtime)).holds
 
 
 async def test_a_report_counts_what_it_read(runtime: Runtime) -> None:
