@@ -19,7 +19,6 @@ from openpyxl.utils import get_column_letter
 
 from app.core.errors import Refusal
 
-MEDIA_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 MAX_FILE_BYTES = 512 * 1024
 # 500 rows of long texts are half of it. A file is unpacked only as far as it admits to.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024

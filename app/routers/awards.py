@@ -1,13 +1,14 @@
 """Awards: read by their owners and reviewers; by hand, their review, their public notice (公示)."""
 
 from asyncio import to_thread
+from io import BytesIO
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Depends, Form, Query, Response, UploadFile
 
 from app.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
 from app.core import sheets
+from app.core.downloads import WORKBOOK, Download
 from app.core.ids import PathId
 from app.core.routes import Router
 from app.core.sheets import Sheet, SheetNotPlain, SheetTooLarge, SheetUnreadable
@@ -175,14 +176,14 @@ async def propose_award_sheet(
     )
 
 
-class Xlsx(Response):
-    media_type = sheets.MEDIA_TYPE
+class Template(Download):
+    media_type, suffix = WORKBOOK, ".xlsx"
 
 
 @router.get(
     "/awards/batches/template",
     operation_id="getAwardSheetTemplate",
-    response_class=Xlsx,
+    response_class=Template,
     **allow(ORGANIZER, OrgNotFound),
 )
 async def get_award_sheet_template(
@@ -190,9 +191,7 @@ async def get_award_sheet_template(
 ) -> Response:
     """Return an empty XLSX with the columns that a rule asks for."""
     rule, headings = await awards.template(tx, person_id, org_id, rule_key)
-    name = quote(f"{rule.name}.xlsx")
-    disposition = f"attachment; filename=\"{rule.key}.xlsx\"; filename*=UTF-8''{name}"
-    return Xlsx(sheets.blank(rule.name, headings), headers={"Content-Disposition": disposition})
+    return Template(BytesIO(sheets.blank(rule.name, headings)), rule.name, rule.key)
 
 
 @router.post(

@@ -7,7 +7,9 @@ from typing import Any
 
 from openpyxl import Workbook
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+from app.core.downloads import WORKBOOK
+
+XLSX = WORKBOOK
 Cell = Any
 
 
