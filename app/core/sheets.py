@@ -7,7 +7,7 @@ from what nobody sees, a merged cell has a value that its neighbours only seem t
 
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import BytesIO
@@ -16,6 +16,7 @@ from typing import Any
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._reader import WorkSheetParser
 
 from app.core.errors import Refusal
 
@@ -23,7 +24,9 @@ MAX_FILE_BYTES = 512 * 1024
 # 500 rows of long texts are half of it. A file is unpacked only as far as it admits to.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
 MAX_PARTS = 100
-MAX_COLUMNS = 40  # what stands further right is not looked at
+MAX_COLUMNS = 40
+LAST_ROW = 1_048_576  # of any sheet
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 MAX_TOLD = 20
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\b")
 Value = str | int | float
@@ -71,31 +74,42 @@ def read(content: bytes, most_rows: int) -> Sheet:
     if len(content) > MAX_FILE_BYTES:
         raise SheetTooLarge
     try:
-        _require_modest(content)
-        workbook = load_workbook(BytesIO(content), read_only=True, keep_links=False)
+        plain = _unpacked(content)
+        workbook = load_workbook(plain, read_only=True, keep_links=False)
         filled = [lines for one in workbook.worksheets if (lines := _lines(one, most_rows))]
     except Refusal:
         raise
     except Exception as error:  # a broken file can raise nearly anything
         raise SheetUnreadable from error
     if len(filled) != 1:
-        found = f"{len(filled)} worksheets with content"
+        found = f"{len(filled)} 张工作表有内容 worksheets with content"
         raise SheetNotPlain(fields=[{"field": "workbook", "msg": found}])
     return _sheet(filled[0])
 
 
-def _require_modest(content: bytes) -> None:
-    """Look into the archive before anybody parses it."""
-    with zipfile.ZipFile(BytesIO(content)) as archive:
+def _unpacked(content: bytes) -> BytesIO:
+    """Look into the archive before anybody parses it; return it with nothing packed.
+
+    A file may say that it is small, and swell when it is read to its end: so what is read
+    here, as far as it admits to, is all that anybody reads.
+    """
+    plain = BytesIO()
+    with zipfile.ZipFile(BytesIO(content)) as archive, zipfile.ZipFile(plain, "w") as copy:
         parts = archive.infolist()
         if len(parts) > MAX_PARTS or sum(one.file_size for one in parts) > MAX_UNPACKED_BYTES:
             raise SheetTooLarge
         for part in parts:
-            text = archive.read(part)  # at most file_size bytes, whatever is packed
-            if part.filename.endswith((".xml", ".rels")) and (b"\0" in text or b"<!DOC" in text):
+            with archive.open(part) as packed:
+                text = packed.read(part.file_size + 1)  # without a number it would swell
+            if text[:4].startswith(_UTF_16) or b"<!DOC" in text:
                 raise SheetUnreadable  # UTF-16 or a document type: nobody's sheet, an attack
-            if part.filename.startswith("xl/worksheets/") and _MERGED.search(text):
-                raise SheetNotPlain(fields=[{"field": "workbook", "msg": "merged cells"}])
+            if _MERGED.search(text):
+                raise SheetNotPlain(
+                    fields=[{"field": "workbook", "msg": "合并单元格 merged cells"}]
+                )
+            copy.writestr(part.filename, text)
+    plain.seek(0)
+    return plain
 
 
 def blank(title: str, headings: Sequence[str]) -> bytes:
@@ -116,20 +130,37 @@ def blank(title: str, headings: Sequence[str]) -> bytes:
     return made.getvalue()
 
 
-Line = tuple[int, list[Any]]  # the number of a row, and its cells
+Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
 
 
 def _lines(worksheet: Any, most_rows: int) -> list[Line]:
     """Return the lines that hold something: one of headings, and at most so many rows."""
-    worksheet.reset_dimensions()  # the file's own word for its size
     lines: list[Line] = []
-    for number, cells in enumerate(worksheet.iter_rows(max_col=MAX_COLUMNS), start=1):
-        if all(cell.value in (None, "") for cell in cells):
+    for number, cells in _rows(worksheet):
+        filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
+        if not filled:
             continue
-        if len(lines) > most_rows:
+        if len(lines) > most_rows or max(filled) > MAX_COLUMNS or number > LAST_ROW:
             raise SheetTooLarge
-        lines.append((number, list(cells)))
+        lines.append((number, filled))
     return lines
+
+
+def _rows(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Read the rows that are in the file.
+
+    Not ``iter_rows``, which makes every row that is not there: a thousand million, if the
+    file says that its only one has that number.
+    """
+    workbook = worksheet.parent
+    with worksheet._get_source() as part:
+        yield from WorkSheetParser(
+            part,
+            worksheet._shared_strings,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+        ).parse()
 
 
 def _sheet(lines: list[Line]) -> Sheet:
@@ -137,30 +168,30 @@ def _sheet(lines: list[Line]) -> Sheet:
     if wrong:
         raise SheetNotPlain(fields=wrong[:MAX_TOLD])
     (_, top), *rows = lines
-    headings = [str(value) for value in map(_value, top)]
-    while headings and not headings[-1]:
-        headings.pop()
+    headings = {column: str(_value(cell)) for column, cell in sorted(top.items())}
     return Sheet(
-        headings, [SheetRow(number, dict(_named(headings, cells))) for number, cells in rows]
+        list(headings.values()),
+        [SheetRow(number, dict(_named(headings, cells))) for number, cells in rows],
     )
 
 
-def _named(headings: list[str], cells: Iterable[Any]) -> Iterator[tuple[str, Value]]:
-    for heading, cell in zip(headings, cells, strict=False):
-        if (value := _value(cell)) != "":
-            yield heading, value
+def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[str, Value]]:
+    """Name values by their headings. Those of a column without one are a remark."""
+    for column, cell in cells.items():
+        if column in headings:
+            yield headings[column], _value(cell)
 
 
-def _not_plain(number: int, cells: Iterable[Any]) -> Iterator[dict[str, str]]:
-    for place, cell in enumerate(cells, start=1):
-        if cell.data_type in ("f", "e"):
-            what = "a formula" if cell.data_type == "f" else "an error"
-            yield {"field": f"{get_column_letter(place)}{number}", "msg": what}
+def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str]]:
+    for column, cell in sorted(cells.items()):
+        if cell["data_type"] in ("f", "e"):
+            what = "公式 a formula" if cell["data_type"] == "f" else "错误值 an error"
+            yield {"field": f"{get_column_letter(column)}{number}", "msg": what}
 
 
 def _value(cell: Any) -> Value:
     """Return text without blanks at its ends, a number, or a date as text. Empty is ``""``."""
-    match cell.value:
+    match cell["value"]:
         case bool() as truth:
             return str(truth).upper()  # as the sheet shows it
         case float() as number if number.is_integer():

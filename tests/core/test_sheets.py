@@ -1,6 +1,9 @@
 """Reading uploaded sheets: plain values only, and nothing that a file says of itself."""
 
 import struct
+import tracemalloc
+import zlib
+from contextlib import nullcontext
 from datetime import date, datetime
 
 import pytest
@@ -10,6 +13,7 @@ from app.core.sheets import SheetNotPlain, SheetRow, SheetTooLarge, SheetUnreada
 from tests.factories.sheets import make_sheet, part_of, with_part
 
 FIRST = "xl/worksheets/sheet1.xml"
+RELATIONS = "xl/_rels/workbook.xml.rels"
 HEAD = ("card_no", "quantity")
 PLAIN = make_sheet(HEAD, ("6800000000017", 2))
 
@@ -110,13 +114,51 @@ def test_a_bomb_is_not_unpacked() -> None:
         read(bomb, 500)
 
 
-def test_a_bomb_that_lies_about_its_size_is_unpacked_as_far_as_it_says() -> None:
-    size = 64 * 1024 * 1024
-    bomb = with_part(PLAIN, "xl/media/bomb.xml", b" " * size)
-    lying = bomb.replace(struct.pack("<I", size), struct.pack("<I", 10))
-    assert lying != bomb
-    with pytest.raises(SheetUnreadable):
-        read(lying, 500)
+@pytest.mark.parametrize("has_checksum", [True, False])
+def test_a_bomb_that_lies_about_its_size_is_unpacked_as_far_as_it_says(
+    *, has_checksum: bool
+) -> None:
+    """Even where the checksum is that of the few bytes that it admits to."""
+    size, said = 64 * 1024 * 1024, part_of(PLAIN, FIRST)
+    swollen = said + b" " * (size - len(said))
+    lying = with_part(PLAIN, FIRST, swollen).replace(
+        struct.pack("<I", size), struct.pack("<I", len(said))
+    )
+    if has_checksum:
+        lying = lying.replace(
+            struct.pack("<I", zlib.crc32(swollen)), struct.pack("<I", zlib.crc32(said))
+        )
+    del swollen
+    tracemalloc.start()
+    try:
+        with nullcontext() if has_checksum else pytest.raises(SheetUnreadable):
+            read(lying, 500)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < size / 4
+
+
+def test_a_row_of_a_number_that_no_sheet_has_is_refused_at_once() -> None:
+    for number in (10**12, 1_048_577):
+        row = f'<row r="{number}"><c r="B{number}"><v>3</v></c></row></sheetData>'.encode()
+        xml = part_of(PLAIN, FIRST).replace(b"</sheetData>", row)
+        with pytest.raises((SheetTooLarge, SheetUnreadable)):
+            read(with_part(PLAIN, FIRST, xml), 500)
+
+
+def test_merged_cells_are_found_wherever_the_sheet_lies() -> None:
+    merged = '</sheetData><mergeCells count="1"><mergeCell ref="A2:A3"/></mergeCells>'
+    xml = part_of(PLAIN, FIRST).replace(b"</sheetData>", merged.encode())
+    moved = with_part(PLAIN, "xl/w/s.xml", xml)
+    relations = part_of(PLAIN, RELATIONS).replace(b"worksheets/sheet1.xml", b"w/s.xml")
+    with pytest.raises(SheetNotPlain):
+        read(with_part(moved, RELATIONS, relations), 500)
+
+
+def test_what_stands_far_to_the_right_is_not_overlooked() -> None:
+    with pytest.raises(SheetTooLarge):
+        read(make_sheet(HEAD, ("1", 1, *[None] * 50, "=1")), 500)
 
 
 def test_many_parts_are_too_many() -> None:
