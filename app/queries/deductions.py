@@ -9,18 +9,17 @@ from app.models.deductions import Deduction
 from app.models.orgs import Org
 
 
-async def made_before(session: Session, deduction: Deduction) -> bool:
-    """Tell whether the same breach has cost this person before.
+async def evidence_before(session: Session, deduction: Deduction) -> list[dict[str, str]]:
+    """Read the evidence of the person's earlier deductions by the same rule.
 
     Exact while the person's account is locked by this transaction.
     """
-    query = select(Deduction.id).where(
+    query = select(Deduction.evidence).where(
         Deduction.person_id == deduction.person_id,
         Deduction.unit_id == deduction.unit_id,
         Deduction.rule_key == deduction.rule_key,
-        Deduction.evidence == deduction.evidence,
     )
-    return (await session.exec(query)).first() is not None
+    return [dict(evidence) for evidence in await session.exec(query)]
 
 
 async def insert(session: Session, deduction: Deduction) -> None:

@@ -1,11 +1,14 @@
 """Wire shapes of awards."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
+from pydantic_core import ErrorDetails
 
+from app.core.mistakes import in_chinese, told
 from app.schemas.base import Flag, Id, In, Line, Out, Text
 
 MAX_PEOPLE = 500
@@ -157,13 +160,36 @@ class BatchRowIn(ActIn):
         return self
 
 
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A row that is not what it should be: told with the others, not instead of them."""
+
+    mistakes: list["MistakeOut"]
+
+
+def read_row(row: object) -> "BatchRowIn | Misread":
+    try:
+        return BatchRowIn.model_validate(row)
+    except ValidationError as error:
+        return Misread([_mistake(one) for one in error.errors()])
+
+
+def _mistake(error: ErrorDetails) -> "MistakeOut":
+    name = ".".join(str(part) for part in error["loc"]) or "card_no"
+    said = error["msg"].removeprefix("Value error, ")
+    return MistakeOut(field=name, msg=told(in_chinese(error["type"]), said))
+
+
 class BatchIn(In):
     """Points by hand, row by row: all of them, or with ``partial`` those without a mistake."""
 
     rule_key: RuleKey
     org_id: Id
     partial: Flag = False
-    rows: Annotated[list[BatchRowIn], Field(min_length=1, max_length=MAX_PEOPLE)]
+    rows: Annotated[
+        list[Annotated[BatchRowIn, WrapValidator(lambda row, _handler: read_row(row))]],
+        Field(min_length=1, max_length=MAX_PEOPLE),
+    ]
 
 
 class MistakeOut(Out):

@@ -10,6 +10,7 @@ from app.core.errors import Invalid, Refusal
 from app.core.ids import new_id
 from app.core.outcomes import single
 from app.core.pages import decode_cursor
+from app.core.spelling import normal
 from app.models.deductions import Deduction, DeductionState
 from app.models.ledger import Kind, Purpose
 from app.models.people import Role
@@ -18,6 +19,7 @@ from app.queries import outbox
 from app.queries import people as people_queries
 from app.schemas.base import Page, page_of
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
+from app.schemas.policies import Deduction as DeductionRule
 from app.services import ledger, orgs, people, policies
 from app.services.ledger import AccountKey, Posting
 
@@ -83,7 +85,8 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
         created_at=at,
         appeal_until=at + timedelta(days=rule.appeal_days),
     )
-    if await queries.made_before(tx, deduction):
+    breach = _breach(rule, deduction.evidence)
+    if any(_breach(rule, one) == breach for one in await queries.evidence_before(tx, deduction)):
         raise DeductedBefore
     await queries.insert(tx, deduction)
     if deduction.points:
@@ -94,6 +97,11 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
         tx, "notices.points_deducted", {"person_id": str(body.person_id), "text": text}
     )
     return DeductionOut.model_validate(deduction)
+
+
+def _breach(rule: DeductionRule, evidence: dict[str, str]) -> list[str]:
+    """Return what tells a breach from another: what the rule asks for, however it is spelled."""
+    return [normal(evidence.get(name, "")) for name in rule.evidence]
 
 
 async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) -> DeductionOut:

@@ -41,9 +41,7 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
 @pytest.fixture
 def draft(tmp_path: Path) -> Path:
     """A draft that gives half a cap a day."""
-    return write(
-        tmp_path / "draft.toml", SOURCE.replace("day = 8, month = 60", "day = 4, month = 60")
-    )
+    return write(tmp_path / "draft.toml", "[rules.volunteer_hour]\ncap = { day = 4 }\n")
 
 
 def write(file: Path, text: str) -> Path:

@@ -1,7 +1,6 @@
 """Batches of awards by hand, as JSON and as uploaded sheets: every row is told what is wrong."""
 
 from collections.abc import Sequence
-from importlib.resources import files
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -13,17 +12,16 @@ from openpyxl import load_workbook
 from app.core.db import Retry
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.services import policies
 from app.services.awards import batches, sheets
 from tests.factories.awards import propose, reject
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people
+from tests.factories.policies import SHIPPED, open_unit, publish_in
 from tests.factories.sheets import XLSX, make_sheet
 
 BATCHES = "/api/v1/awards/batches"
-SHIPPED = (files("app") / "data" / "policy.toml").read_text(encoding="utf-8")
 Case = tuple[Org, TestPerson, list[TestPerson]]
 TWICE = "row"
 
@@ -36,15 +34,14 @@ async def case(runtime: Runtime) -> Case:
 
 
 async def publish_with_two_numbers(runtime: Runtime, org: Org) -> None:
-    """Publish rules of the organisation's own, by which a donation has two numbers."""
+    """Publish a programme of the organisation's own, by which a donation has two numbers."""
     one = 'evidence = ["certificate"]\nunique = { certificate = "person" }'
     two = (
         'evidence = ["certificate", "case_no"]\n'
         'unique = { certificate = "person", case_no = "person" }'
     )
     assert one in SHIPPED
-    async with runtime.database.transaction() as tx:
-        await policies.publish(tx, SHIPPED.replace(one, two), org=org)
+    await publish_in(runtime, await open_unit(runtime), org, SHIPPED.replace(one, two))
 
 
 def number() -> str:
@@ -233,10 +230,12 @@ async def test_what_is_given_once_is_not_given_twice_in_a_batch(
 async def test_quantities_are_whole_and_small(
     api: httpx.AsyncClient, case: Case, quantity: Any
 ) -> None:
-    org, organizer, (first, *_) = case
-    refused = await send(api, organizer, org, donation(first) | {"quantity": quantity})
-    assert_refused(refused, 422, "request.invalid")
-    assert await pending(api, first) == 0
+    org, organizer, (first, second, _) = case
+    bad = donation(second) | {"quantity": quantity}
+    assert wrong(await send(api, organizer, org, donation(first), bad)) == [(2, "quantity")]
+    part = await send(api, organizer, org, donation(first), bad, partial=True)
+    assert (part.json()["proposed"], part.json()["refused"]) == (1, 1)
+    assert [await pending(api, one) for one in (first, second)] == [10, 0]
 
 
 async def test_only_for_organisations_of_ones_own(
@@ -361,7 +360,9 @@ async def test_the_wrong_sheet_is_told_by_its_columns(
 
 async def test_a_sheet_without_rows_proposes_nothing(api: httpx.AsyncClient, case: Case) -> None:
     org, organizer, _ = case
-    assert wrong(await upload(api, organizer, org, make_sheet(("card_no", "certificate")))) == []
+    refused = await upload(api, organizer, org, make_sheet(("card_no", "certificate")))
+    assert_refused(refused, 422, "awards.rows_wrong")
+    assert [one["field"] for one in refused.json()["errors"]] == ["rows"]
 
 
 @pytest.mark.parametrize(

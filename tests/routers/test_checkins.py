@@ -2,7 +2,6 @@
 
 import re
 from datetime import timedelta
-from importlib.resources import files
 from uuid import UUID
 
 import httpx
@@ -14,17 +13,14 @@ from app.models.activities import Activity, ActivityStatus
 from app.models.checkins import Checkin
 from app.queries import awards as award_queries
 from app.runtime import Runtime
-from app.services import policies
 from app.services.ledger import MINUTES
-from app.services.policies.books import ROOT
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
-
-SHIPPED = (files("app") / "data" / "policy.toml").read_text(encoding="utf-8")
+from tests.factories.policies import SHIPPED, open_unit, publish_in
 
 
 async def test_a_scan_gives_points_and_hours_at_once(
@@ -189,13 +185,13 @@ async def test_what_was_announced_is_paid_though_the_rule_is_no_more(
 ) -> None:
     """Nobody checks in in vain because a committee publishes new rules on the day."""
     person, org = await make_person(runtime), await make_org(runtime)
+    unit = await open_unit(runtime)
+    before = await publish_in(runtime, unit, org, SHIPPED)
     activity = await make_attended(runtime, person, org=org, rule_key="activity_checkin")
     rule = re.search(r"\[rules\.activity_checkin\]\n.*?\n(?=\n)", SHIPPED, re.DOTALL)
     assert rule is not None
     without = SHIPPED.replace(rule[0], f"{rule[0]}{change}\n" if change else "")
-    async with runtime.database.transaction() as tx:
-        version = await policies.publish(tx, without, org=org)
-        before = (await policies.in_force(tx, ROOT)).version
+    version = await publish_in(runtime, unit, org, without)
 
     response = await api.post(
         "/api/v1/checkins",

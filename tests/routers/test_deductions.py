@@ -69,9 +69,16 @@ async def test_the_same_breach_costs_once(api: httpx.AsyncClient, runtime: Runti
     body = deduction_body(org, person)
 
     first, again = [await api.post(DEDUCTIONS, headers=keyed(one), json=body) for one in organizers]
+    activity = body["evidence"]["activity"]
+    spelled = [{"activity": activity, "note": "再次"}, {"activity": f"{activity.upper()}\u200b "}]
 
     assert first.status_code == 201
     assert_refused(again, 409, "deductions.made_before")
+    for evidence in spelled:
+        other = await api.post(
+            DEDUCTIONS, headers=keyed(organizers[0]), json=body | {"evidence": evidence}
+        )
+        assert_refused(other, 409, "deductions.made_before")
     assert await balance(runtime, person.id) == 7
 
 

@@ -154,11 +154,14 @@ def _made_real(world: World) -> Callable[..., Case[Any]]:
         if isinstance(case.body, dict):
             if case.body.get("code") == LIVE_CODE:
                 case.body["code"] = world.live_code()
-            for act in (case.body, *_rows(case.body)):
-                if act.get("evidence") == {}:
-                    act["evidence"] = dict(EVIDENCE)
+            for row in _rows(case.body):
+                if (person := row.get("person_id")) in world.known["person_id"]:
+                    row.clear()
+                    row.update(person_id=person, evidence=dict(EVIDENCE))
+            if case.body.get("evidence") == {}:
+                case.body["evidence"] = dict(EVIDENCE)
             form: dict[str, Any] = case.body
-            if isinstance(file := form.get("file"), str) and len(file) <= 1:
+            if isinstance(file := form.get("file"), str) and len(file) <= 3:
                 form["file"] = world.sheet
             if form.get("rule_key") in world.known.get("rule_key", ()):
                 form["rule_key"] = RULES.get(case.operation.path, "commendation")

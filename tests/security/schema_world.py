@@ -37,6 +37,7 @@ FEW, MANY = 4, 16
 LIVE_CODE = "the code on the screen"
 # Of a commendation, and of somebody who did not come.
 EVIDENCE = {"document": "扬青发〔2026〕3号", "public_notice": "已公示五日", "activity": "植树"}
+COMMENDED = ("document", "public_notice")
 SEALED = timedelta(days=2)  # ago: that day is over
 # Who calls. Nobody sends no token.
 NOBODY, RESIDENT, STAFF = "nobody", "resident", Role.merchant_staff
@@ -111,7 +112,8 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
         known,
         lambda: current_code(runtime, next(screens)),
         make_sheet(
-            ("person_id", *EVIDENCE), *[(str(one.id), *EVIDENCE.values()) for one in others]
+            ("person_id", *COMMENDED),
+            *[(str(one.id), *(EVIDENCE[name] for name in COMMENDED)) for one in others],
         ),
     )
 

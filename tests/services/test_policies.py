@@ -16,6 +16,7 @@ from app.services.policies import PolicyInvalid, PolicyMissing
 from app.services.policies.books import Book
 from app.services.policies.tightening import tighten
 from tests.factories.orgs import make_org
+from tests.factories.policies import open_unit, publish_in
 
 SHIPPED = Path(__file__).parents[2] / "app" / "data" / "policy.toml"
 SOURCE = SHIPPED.read_text(encoding="utf-8")
@@ -248,6 +249,56 @@ async def test_nothing_is_published_that_loosens(runtime: Runtime) -> None:
         with pytest.raises(PolicyInvalid, match=r"caps\.day: 比上级宽：上级 10，这里 11"):
             await policies.publish(tx, "[caps]\nday = 11\n", org=community)
         assert (await policies.in_force(tx, community.path)).document.caps.day == 10
+
+
+async def test_a_whole_document_below_has_a_unit_of_its_own(runtime: Runtime) -> None:
+    """In the points of the one above it could say anything: that would loosen all of it."""
+    org = await make_org(runtime)
+    street = await make_org(runtime, parent=org, level=Level.community)
+    looser = SOURCE.replace("\nday = 24", "\nday = 25").replace(
+        "emergency_day = 48", "emergency_day = 49"
+    )
+    unit = await open_unit(runtime)
+    async with runtime.database.transaction() as tx:
+        for source in (SOURCE, looser):
+            with pytest.raises(PolicyInvalid, match=r"programme\.unit: 上级的办法用这种积分"):
+                await policies.publish(tx, source, org=org)
+    await publish_in(runtime, unit, org, looser)
+    await publish_in(runtime, unit, org, SOURCE)  # the next version of its own
+    with pytest.raises(PolicyInvalid, match=r"programme\.unit: 上级的办法用这种积分"):
+        await publish_in(runtime, unit, street, SOURCE)
+
+
+@pytest.mark.parametrize(
+    "below",
+    [
+        "[release.device]\nwait_hours = 1\nreviewers = 0",
+        "[release.device]\nnotice_days = 1",
+        "[rules.volunteer_hour.release.device]\nreviewers = 0",
+    ],
+)
+def test_a_proof_that_is_not_listed_above_waits_as_a_persons_word(below: str) -> None:
+    above = tomllib.loads(SOURCE.replace("[release.device]\n", ""))
+    with pytest.raises(PolicyInvalid, match="比上级宽"):
+        policies.check(below, above)
+    tightened = policies.check("[release.device]\nwait_hours = 1", above)
+    assert tightened.release["device"].reviewers == tightened.release["manual"].reviewers == 1
+    assert tightened.release["device"].wait_hours == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            ("[rules.council_attend]", '[rules.council_attend]\nkey = "no_such"'),
+            r"council_attend\.key",
+        ),
+        (("day = 24", f"day = {'9' * 5000}"), "有一个数太大"),
+    ],
+)
+def test_a_document_that_nobody_means(change: tuple[str, str], told: str) -> None:
+    with pytest.raises(PolicyInvalid, match=told):
+        policies.check(SOURCE.replace(*change))
 
 
 async def test_a_unit_must_be_open(runtime: Runtime) -> None:

@@ -22,7 +22,7 @@ from app.services import awards, ledger, policies
 from app.services.awards import Earner, Simulation, Unmet
 from app.services.awards.earned import Earned
 from app.services.awards.replay import Replay, Replayed
-from app.services.policies import PolicyInvalid
+from app.services.policies import PolicyInvalid, publishing
 from tests.engines import settings_for
 from tests.factories.attendance import attend, give_by_hand, in_force_since, shanghai
 from tests.factories.orgs import make_org
@@ -45,6 +45,15 @@ async def runtime(
     async with open_runtime(settings_for(found, name, redis_db=8 + worker_number)) as opened:
         yield opened
     await drop_database(found.admin_database_url, name)
+
+
+@pytest.fixture(autouse=True)
+def programmes_in_points(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let an organisation of the tests have a programme in the points of the one above.
+
+    So that each need not open a unit: what is replayed is the same in any.
+    """
+    monkeypatch.setattr(publishing, "_require_own_unit", lambda *_: None)
 
 
 async def simulated(

@@ -18,7 +18,7 @@ from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries.awards import NewAward
 from app.queries.people import Named
-from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, MistakeOut
+from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Misread, MistakeOut
 from app.schemas.policies import Rule
 from app.services import people
 from app.services.awards.proposals import (
@@ -62,13 +62,19 @@ class Row:
         return Line(self.person_id, one.quantity, one.evidence, one.grade, one.points)
 
 
+def row_of(number: int, read: BatchRowIn | Misread) -> Row:
+    if isinstance(read, Misread):
+        return Row(number, None, read.mistakes)
+    return Row(number, read)
+
+
 async def propose_batch(tx: Session, caller: UUID, body: BatchIn, language: Language) -> BatchOut:
     """Propose awards row by row: pending until others approve.
 
     Raises OrgNotFound, Forbidden, Invalid, RowsWrong.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
-    rows = [Row(number, row) for number, row in enumerate(body.rows, start=1)]
+    rows = [row_of(number, row) for number, row in enumerate(body.rows, start=1)]
     return await propose_rows(tx, caller, basis, rows, partial=body.partial, language=language)
 
 
@@ -151,7 +157,9 @@ async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row])
     await queries.give_back_numbers(tx, proposal, sorted(kept))
 
 
-def _problems(rows: Iterable[Row]) -> Iterator[dict[str, str | int]]:
+def _problems(rows: Sequence[Row]) -> Iterator[dict[str, str | int]]:
+    if not rows:
+        yield {"field": "rows", "msg": told("没有数据行", "there are none")}
     for row in rows:
         for mistake in row.mistakes:
             yield {"row": row.number, "field": mistake.field, "msg": mistake.msg}

@@ -3,7 +3,6 @@
 ``batches`` takes them row by row. What is proposed waits for others: see ``review``.
 """
 
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from app.core.db import Session
 from app.core.errors import Invalid, Language, Refusal
 from app.core.ids import new_id
 from app.core.mistakes import told
+from app.core.spelling import normal
 from app.queries import awards as queries
 from app.queries import people as people_queries
 from app.queries.awards import NewAward
@@ -203,8 +203,3 @@ def numbers_of(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:
     """Name the numbers (field, number) that count once."""
     for field in rule.unique:
         yield field, normal(line.evidence[field])
-
-
-def normal(number: str) -> str:
-    """Spell a number one way: ``ｎｏ．１２ `` is ``no.12``."""
-    return "".join(unicodedata.normalize("NFKC", number).casefold().split())

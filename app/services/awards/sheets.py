@@ -9,15 +9,13 @@ from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
-from pydantic import ValidationError
-
 from app.core.db import Session
 from app.core.errors import Language, Refusal
-from app.core.mistakes import in_chinese, told
+from app.core.mistakes import told
 from app.core.sheets import Sheet, SheetRow, Value
-from app.schemas.awards import BatchOut, BatchRowIn, MistakeOut
+from app.schemas.awards import BatchOut, read_row
 from app.schemas.policies import Rule
-from app.services.awards.batches import Row, propose_rows
+from app.services.awards.batches import Row, propose_rows, row_of
 from app.services.awards.proposals import authorized, demanded
 from app.services.policies import Policy
 
@@ -119,20 +117,10 @@ def _row(row: SheetRow, columns: dict[str, str]) -> Row:
                 body[name] = str(value)
             case name:
                 body["evidence"][name] = str(value)
-    try:
-        return Row(row.number, BatchRowIn.model_validate(body))
-    except ValidationError as error:
-        return Row(row.number, None, list(_mistakes(error)))
+    return row_of(row.number, read_row(body))
 
 
 def _amount(value: Value) -> Value:
     """Take ``3`` written as text for the number that it is."""
     is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9
     return int(value) if is_number else value
-
-
-def _mistakes(error: ValidationError) -> Iterator[MistakeOut]:
-    for one in error.errors():
-        name = ".".join(str(part) for part in one["loc"]) or "card_no"
-        said = one["msg"].removeprefix("Value error, ")
-        yield MistakeOut(field=name, msg=told(in_chinese(one["type"]), said))

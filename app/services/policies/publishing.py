@@ -26,7 +26,7 @@ from app.services.policies.reading import (
     require_consistent,
     shaped,
 )
-from app.services.policies.tightening import Looser, tighten
+from app.services.policies.tightening import Looser, get, tighten
 
 # From the command to the database; only the first version ever may begin earlier.
 PAST = timedelta(minutes=5)
@@ -57,8 +57,20 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
             lines = line_numbers(source)
             raise PolicyInvalid([_loosened(one, lines) for one in looser])
     document = shaped(PolicyDocument, table, source)
+    if is_whole(parse(source)) and above is not None:
+        _require_own_unit(document, above, source)
     require_consistent(document, source)
     return document
+
+
+def _require_own_unit(document: PolicyDocument, above: Table, source: str) -> None:
+    """Refuse another programme in the unit of the one above: its rules could be any looser."""
+    path = ("programme", "unit")
+    if document.programme.unit != get(above, path):
+        return
+    zh = "上级的办法用这种积分；只写更严的几行，不写 [programme]"
+    en = "the rules above give in this unit: write only what is stricter, without [programme]"
+    raise PolicyInvalid([Problem(line_of(path, line_numbers(source)), dotted(path), zh, en)])
 
 
 async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> PolicyDocument:

@@ -55,6 +55,8 @@ def parse(source: str) -> Table:
         raise PolicyInvalid([Problem(line, "", "不是有效的 TOML", str(error))]) from None
     except RecursionError:
         raise PolicyInvalid([Problem(1, "", "嵌套太深", "nested too deeply")]) from None
+    except ValueError:  # an integer of thousands of digits
+        raise PolicyInvalid([Problem(1, "", "有一个数太大", "a number is too large")]) from None
 
 
 def shaped(shape: type[S], table: Table, source: str) -> S:
@@ -103,6 +105,10 @@ def _of_release(document: PolicyDocument) -> Iterator[Contradiction]:
 
 
 def _of_rules(document: PolicyDocument) -> Iterator[Contradiction]:
+    for kind, tables in (("rules", document.rules), ("deductions", document.deductions)):
+        for name, table in tables.items():
+            if table.key != name:
+                yield (kind, name, "key"), "与表名不同", "is not the name of the table"
     for key, rule in document.rules.items():
         path = ("rules", key)
         if rule.up_to is not None and (rule.grades or rule.up_to < rule.points):

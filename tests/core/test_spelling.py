@@ -1,0 +1,29 @@
+"""When two spellings are one number."""
+
+import pytest
+
+from app.core.spelling import normal
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "C-123",
+        "c-123",
+        "Ｃ－１２３",
+        " C - 123 ",
+        "C\u2010123",
+        "C\u2014123",
+        "C\u2212123",
+        "C-\u200b123",
+        "C-12\u00ad3",
+        "C-123\ufe0f",
+    ],
+)
+def test_what_looks_the_same_is_the_same(spelled: str) -> None:
+    assert normal(spelled) == "c-123"
+
+
+def test_what_looks_different_is_different() -> None:
+    numbers = ["C-123", "C123", "C-124", "D-123", "案-123", "C.123"]
+    assert len({normal(number) for number in numbers}) == len(numbers)

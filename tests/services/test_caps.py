@@ -1,0 +1,43 @@
+"""Caps: of a rule and overall, by day, month and year; each binds, and says that it does."""
+
+import pytest
+
+from app.models.awards import AwardReason
+from app.queries.awards import Tally
+from app.services import policies
+from app.services.awards.caps import within
+from app.services.policies import Policy
+from tests.factories.policies import SHIPPED
+
+POLICY = Policy(version=1, unit_id=1, document=policies.check(SHIPPED))
+# 3 points an item, at most 3 a day and 6 a month; overall 24 a day, 150 a month, 800 a year.
+RULE = POLICY.document.rules["council_submit"]
+
+
+@pytest.mark.parametrize(
+    ("earned", "left", "reason"),
+    [
+        ({}, 3, AwardReason.full),
+        ({"council_submit": Tally(2, 2, 2)}, 1, AwardReason.cap_day),
+        ({"council_submit": Tally(0, 5, 5)}, 1, AwardReason.cap_month),
+        ({"commendation": Tally(22, 22, 22)}, 2, AwardReason.overall_day),
+        ({"commendation": Tally(0, 149, 149)}, 1, AwardReason.overall_month),
+        ({"commendation": Tally(0, 150, 150)}, 0, AwardReason.overall_month),
+        ({"commendation": Tally(0, 0, 798)}, 2, AwardReason.overall_year),
+        ({"commendation": Tally(0, 0, 800)}, 0, AwardReason.overall_year),
+        ({"taskforce_emergency": Tally(24, 24, 24)}, 3, AwardReason.full),
+        ({"taskforce_emergency": Tally(47, 47, 47)}, 1, AwardReason.overall_day),
+    ],
+)
+def test_the_tightest_cap_binds(earned: dict[str, Tally], left: int, reason: AwardReason) -> None:
+    assert within(POLICY, RULE, 3, earned, had=False) == (left, reason)
+
+
+def test_a_cap_of_a_year_binds() -> None:
+    rule = POLICY.document.rules["blood_donation"]
+    earned = {rule.key: Tally(0, 0, 15)}
+    assert within(POLICY, rule, 10, earned, had=False) == (5, AwardReason.cap_year)
+
+
+def test_what_is_given_once_is_not_given_again() -> None:
+    assert within(POLICY, RULE, 3, {}, had=True) == (0, AwardReason.once)
