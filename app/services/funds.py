@@ -81,7 +81,8 @@ async def figures(tx: Session, org_id: UUID, month: str | None, *, subtree: bool
         **{name: row[name] for name in queries.FIGURES},
         month=f"{first:%Y-%m}",
         as_of=row.as_of,
-        is_closed=bool(row.is_closed),
+        # The row may be of an earlier month, if nothing has moved since.
+        is_closed=bool(row.is_closed) and _is_over(first, now()),
     )
 
 
@@ -161,11 +162,15 @@ async def months_to_write(tx: Session, at: datetime) -> list[date]:
 async def write_month(tx: Session, month: date, at: datetime) -> None:
     """Write the figures of a month; one that is over is closed by it, for ever."""
     end = _end(month)
-    is_over = at >= end + CLOSING_GRACE
+    is_over = _is_over(month, at)
     moved = await queries.month_of_transfers(tx, midnight(month), min(end, at), hours=MINUTES)
     await queries.write_month(
         tx, month, moved, as_of=min(end, at), closed_at=at if is_over else None
     )
+
+
+def _is_over(month: date, at: datetime) -> bool:
+    return at >= _end(month) + CLOSING_GRACE
 
 
 def _end(month: date) -> datetime:

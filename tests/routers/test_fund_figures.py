@@ -19,7 +19,7 @@ from app.services import funds as fund_service
 from tests.conftest import ScratchFactory
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused, keyed
-from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
@@ -159,6 +159,23 @@ async def test_a_month_is_closed_once_and_stays(api: httpx.AsyncClient, runtime:
     assert (closed["issued"], closed["is_closed"]) == (8, True)
     assert again == closed
     assert (await figures(api, runtime, org, month="2020-01"))["issued"] == 0
+
+
+async def test_a_month_in_which_nothing_moved_yet_is_not_closed(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    first = midnight(now().date().replace(day=1))
+    before = first - timedelta(days=3)
+    await give_points(runtime, person.id, 8, org=org.id, at=before)
+
+    running = await figures(api, runtime, org)
+    closed = await figures(api, runtime, org, month=f"{before:%Y-%m}")
+    ahead = await figures(api, runtime, org, month="2099-01")
+
+    assert (running["issued"], running["is_closed"]) == (8, False)
+    assert (closed["issued"], closed["is_closed"]) == (8, True)
+    assert (ahead["issued"], ahead["is_closed"]) == (8, False)
 
 
 async def test_a_subtree_is_the_sum(api: httpx.AsyncClient, runtime: Runtime) -> None:
