@@ -47,6 +47,7 @@ BEYOND_THE_SCHEMA = {
     "body.capacity",  # 3.0 is no whole number to us
     "body.quantity",
     "body.points",
+    "body.grade",  # of the rule
     "body.rows",  # one name a row: an id or a card's number
     "awards.rows_wrong",  # who exists, and what the rule demands
     "awards.wrong_sheet",
@@ -160,6 +161,8 @@ def _made_real(world: World) -> Callable[..., Case[Any]]:
                     row.update(person_id=person, evidence=dict(EVIDENCE))
             if case.body.get("evidence") == {}:
                 case.body["evidence"] = dict(EVIDENCE)
+                for choice in ("grade", "points"):  # which only some rules leave
+                    case.body.pop(choice, None)
             form: dict[str, Any] = case.body
             if isinstance(file := form.get("file"), str) and len(file) <= 3:
                 form["file"] = world.sheet
