@@ -115,7 +115,7 @@ class County:
             self._open = stack.pop_all()
         self.root = await make_org(self.runtime)
         self.frugal = await make_org(self.runtime, parent=self.root)
-        for source, org in ((POLICY, self.root), ("[fund]\nlimited = true\n", self.frugal)):
+        for source, org in ((POLICY, None), ("[fund]\nlimited = true\n", self.frugal)):
             async with self.runtime.database.transaction() as tx:
                 await policies.publish(tx, source, org=org)
         self.administrator = await make_administrator(self.runtime, self.root.id)
