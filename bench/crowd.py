@@ -112,7 +112,7 @@ class Crowd:
             assert all(isinstance(one, Claimed) for one in outcomes)
 
     async def give_points(self, people: Sequence[Resident], points: int) -> None:
-        """Post an award to each person."""
+        """Post points to each person, without the award that they would be of."""
         org, at = await self.org(), now()
         fund = AccountKey(org.id, Purpose.fund)
         for part in lists(people):
@@ -125,7 +125,7 @@ class Crowd:
                     kind=Kind.award,
                     reason="活动参与",
                     reference=f"bench:{award}",
-                    source_type="award",
+                    source_type="bench",
                     source_id=award,
                     org_id=org.id,
                     expires_at=at + timedelta(days=700),

@@ -193,7 +193,7 @@ WITH made AS (
         from_number, to_number, from_balance, to_balance, kind, reason, reference, source_type,
         source_id, org_id, created_at)
     SELECT uuidv7(age), 1, f.id, p.id, 3, k.n / $2 + 1, k.n % 5 + 1, -3 * (k.n / $2 + 1),
-           3 * (k.n % 5 + 1), 'award', '活动参与', 'old:' || k.n, 'award', uuidv7(), uuidv7(),
+           3 * (k.n % 5 + 1), 'award', '活动参与', 'old:' || k.n, 'award', uuidv7(), f.owner_id,
            now() + age
     FROM generate_series($3::int, $4::int) k(n)
     CROSS JOIN LATERAL (SELECT interval '-400 days' * (1 - k.n::float / $5) AS age) a

@@ -1,7 +1,8 @@
 """How fast the ledger is verified: `python -m bench.verify`.
 
-The transfers of ``bench.ledger``'s long past, a year of them, once as they are and once with
-every one of them in a sealed day. As `qingxiang ledger verify` does it, on two connections.
+The transfers of ``bench.ledger``'s long past, a year of them, with the awards that they are of,
+once as they are and once with every one of them in a sealed day. As `qingxiang ledger verify`
+does it, on two connections.
 """
 
 import asyncio
@@ -15,11 +16,33 @@ from rich.table import Table
 
 from app.core.clock import now
 from app.core.db import Database
+from app.core.embedded import Engines, databases
 from app.services import ledger
 from bench.ledger import add_history, empty_ledger
 from bench.scratch import scratch_engines
 
 WANTED = 300_000
+# The award behind each transfer of the past.
+_AWARDS = """
+INSERT INTO awards (id, reference, person_id, org_id, unit_id, rule_key, policy_version, points,
+    points_before_caps, minutes, reviews_needed, notice_days, state, reason, title, evidence,
+    awarded_at)
+SELECT t.id, t.reference, a.owner_id, t.org_id, t.unit_id, 'volunteer_hour', 1, t.amount,
+       t.amount, 0, 0, 0, 'available', 'full', t.reason, '{}', t.created_at
+FROM ledger_transfers t JOIN ledger_accounts a ON a.id = t.to_account_id
+"""
+
+
+async def add_awards(found: Engines, name: str) -> None:
+    """As PostgreSQL's own superuser, past the checks of foreign keys."""
+    connection = await databases.connect(found.admin_database_url, name)
+    try:
+        await connection.execute("SET session_replication_role = replica")
+        await connection.execute(_AWARDS)
+        await connection.execute("VACUUM ANALYZE awards")
+        await connection.execute("CHECKPOINT")  # so that none falls into a measurement
+    finally:
+        await connection.close()
 
 
 async def verified(database: Database) -> float:
@@ -27,7 +50,7 @@ async def verified(database: Database) -> float:
     started = time.perf_counter()
     async with database.snapshot() as tx, database.snapshot() as beside:
         report = await ledger.verify(tx, beside=beside)
-    assert report.holds, report.differences
+    assert report.holds, report.differences[:3]
     return time.perf_counter() - started
 
 
@@ -51,6 +74,7 @@ def main() -> int:
     options = parser.parse_args()
     with scratch_engines() as (_, found), empty_ledger(found, "large") as url:
         asyncio.run(add_history(found, "large", options.history))
+        asyncio.run(add_awards(found, "large"))
         seconds = asyncio.run(measure(url, options.rounds))
     table = Table("ledger", "transfers", "s", "transfers/s", "wanted")
     for name, passed in seconds.items():

@@ -85,6 +85,13 @@ def scratch(engines_and_template: tuple[Engines, str], worker_number: int) -> "S
 
 
 @pytest.fixture
+async def alone(scratch: "ScratchFactory") -> AsyncIterator[FastAPI]:
+    """An application whose ledger begins with the test, and may be damaged."""
+    async with scratch() as application:
+        yield application
+
+
+@pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
     """A copy of the application and its tests, to plant a flaw in."""
     flaws.copy_to(tmp_path)

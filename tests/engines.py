@@ -13,11 +13,12 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-import asyncpg
 import psutil
 from pydantic import SecretStr
+from sqlalchemy import make_url
 
 from app.core.embedded import Engines, create_database, drop_database, engines, renamed
+from app.core.embedded.databases import connect
 from app.core.settings import Settings
 from app.migrations import migrate
 from app.serve import load_demonstration
@@ -55,12 +56,24 @@ def settings_for(found: Engines, database: str, redis_db: int, **overrides: obje
 async def as_owner(settings: Settings, *statements: str) -> None:
     """Run statements as the owner of a database, who may damage what the service may not."""
     assert settings.migration_database_url is not None
-    connection = await asyncpg.connect(_plain(settings.migration_database_url))
+    connection = await connect(settings.migration_database_url)
     try:
         for statement in statements:
             await connection.execute(statement)
     finally:
         await connection.close()
+
+
+async def as_superuser(found: Engines, settings: Settings, *statements: str) -> None:
+    """Damage a database past every CHECK and trigger, as not even its owner may."""
+    assert settings.database_url is not None
+    database = make_url(settings.database_url).database
+    admin = await connect(found.admin_database_url, database)
+    try:
+        for statement in statements:
+            await admin.execute(statement)
+    finally:
+        await admin.close()
 
 
 async def _template(found: Engines) -> str:
@@ -74,7 +87,7 @@ async def _template(found: Engines) -> str:
     assert settings.migration_database_url is not None
     await asyncio.to_thread(migrate, settings.migration_database_url)
     await load_demonstration(settings)
-    connection = await asyncpg.connect(_plain(found.admin_database_url))
+    connection = await connect(found.admin_database_url)
     await connection.execute(f'ALTER DATABASE "{making}" RENAME TO "{name}"')
     await connection.close()
     return name
@@ -98,11 +111,7 @@ async def _drop_leftovers(admin_url: str) -> None:
 
 
 async def _databases(admin_url: str) -> set[str]:
-    connection = await asyncpg.connect(_plain(admin_url))
+    connection = await connect(admin_url)
     rows = await connection.fetch("SELECT datname FROM pg_database")
     await connection.close()
     return {row["datname"] for row in rows}
-
-
-def _plain(url: str) -> str:
-    return url.replace("postgresql+asyncpg://", "postgresql://")

@@ -1,23 +1,30 @@
 """`qingxiang ledger …`: what an auditor runs."""
 
+from datetime import date
 from typing import Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 
 from app.cli.attached import err, out, refuse, with_database
 from app.core.db import Database
 from app.services import ledger
 from app.services.ledger import Report
 
+SEAL_LENGTH = 32
 cli = typer.Typer(no_args_is_help=True, help="The ledger.")
 
 
 @cli.command()
-def verify() -> None:
-    """Recompute every balance, number and lot; exit 1 on any difference."""
+def verify(
+    seal: Annotated[
+        list[str] | None,
+        typer.Option(help="A published seal that you kept, as DAY=SEAL; may be given again."),
+    ] = None,
+) -> None:
+    """Recompute every balance, number, lot and seal; exit 1 on any difference."""
+    published = dict(_published(one) for one in seal or [])
     with Progress(
         BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"), console=err
     ) as progress:
@@ -28,7 +35,7 @@ def verify() -> None:
 
         async def work(database: Database) -> Report:
             async with database.snapshot() as tx, database.snapshot() as beside:
-                return await ledger.verify(tx, tell, beside=beside)
+                return await ledger.verify(tx, tell, beside=beside, published=published)
 
         report = with_database(work)
         progress.update(task, description="done", completed=1, total=1)
@@ -57,11 +64,23 @@ def open_unit(
 def show_report(console: Console, report: Report) -> None:
     """Print what a verification read and found."""
     read = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in report.rows.items())
-    console.print(f"Read {read}; {report.checks} checks.")
+    sealed = f"Sealed to {report.sealed_to}." if report.sealed_to else "No day is sealed."
+    console.print(f"Read {read}; {report.checks} checks. {sealed}", soft_wrap=True)
     if report.holds:
         console.print("[green]The ledger verifies.[/green]")
         return
-    table = Table("check", "where", "expected", "found", title="Differences")
-    for one in report.differences:
-        table.add_row(one.check, one.subject, str(one.expected), str(one.found))
-    console.print(table)
+    for one in report.differences:  # a line each, to be searched
+        line = f"{one.check}: {one.subject}: expected {one.expected}, found {one.found}"
+        console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print(f"[red]{len(report.differences)} differences.[/red]")
+
+
+def _published(text: str) -> tuple[date, bytes]:
+    day, _, seal = text.partition("=")
+    try:
+        kept = date.fromisoformat(day), bytes.fromhex(seal)
+    except ValueError:
+        kept = None
+    if kept is None or len(kept[1]) != SEAL_LENGTH:
+        raise refuse(f"a seal is given as 2026-11-21=3f8a… with 64 digits, not as {text}")
+    return kept

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from app.cli.attached import ExistingFile, err, out, refuse, with_database
 from app.cli.simulations import sheet, show
-from app.core.clock import SHANGHAI, local_date, now
+from app.core.clock import BEGINNING, SHANGHAI, local_date, now
 from app.core.db import Database, Session
 from app.core.errors import Refusal
 from app.models.orgs import Org
@@ -83,6 +83,9 @@ def simulate(
         raise refuse("--to 早于 --from / --to is before --from")
     if first > local_date(now()):
         raise refuse("这段时间还没有开始 / this time has not begun")
+    if last < (earliest := local_date(BEGINNING)):
+        raise refuse(f"早于 {earliest} 没有记录 / there is no record before {earliest}")
+    first, last = max(first, earliest), min(last, local_date(now()))
 
     async def run(database: Database, each: Callable[[Earner], None]) -> Simulation:
         async with database.snapshot() as tx:

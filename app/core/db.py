@@ -243,7 +243,8 @@ def _not_hung_up(connection: Any, *_: object) -> None:
 
 
 def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
-    settings = {"application_name": "qingxiang", "timezone": "UTC"}
+    # How a moment is written is part of what is sealed, so a database cannot choose it.
+    settings = {"application_name": "qingxiang", "timezone": "UTC", "datestyle": "ISO, MDY"}
     if not patient:
         settings |= {
             "lock_timeout": str(LOCK_TIMEOUT_MS),

@@ -2,7 +2,8 @@
 
 What is read is plain values of one sheet, below one line of headings. Whatever could mean
 something else than it shows is refused with its cell: a formula may have been computed
-from what nobody sees, a merged cell has a value that its neighbours only seem to have.
+from what nobody sees, a merged cell has a value that its neighbours only seem to have, a
+hidden row would be paid unseen.
 """
 
 import re
@@ -29,6 +30,11 @@ LAST_ROW = 1_048_576  # of any sheet
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 MAX_TOLD = 20
 _MERGED = re.compile(rb"<(?:\w+:)?mergeCell\b")
+# A row or a column without an extent, or a whole sheet.
+_HIDDEN = re.compile(
+    rb"""<(?:\w+:)?(?:row|col)\s[^<>]*\b(?:hidden=["'](?:1|true)|(?:ht|width)=["']0(?:\.0*)?["'])"""
+    rb"""|<(?:\w+:)?sheet\s[^<>]*\bstate=["'](?:hidden|veryHidden)"""
+)
 Value = str | int | float
 
 
@@ -47,8 +53,8 @@ class SheetNotPlain(Refusal):
 
     code, status, title = "sheets.not_plain", 422, "Sheet not plain"
     zh, en = (
-        "表格只能有一张工作表，不能含公式、错误值或合并单元格",
-        "A sheet holds plain values: one worksheet, no formulas, errors or merged cells.",
+        "表格只能有一张工作表，不能含公式、错误值、合并或隐藏的单元格",
+        "A sheet holds plain values: one worksheet, no formulas, errors, merged or hidden cells.",
     )
 
 
@@ -103,10 +109,12 @@ def _unpacked(content: bytes) -> BytesIO:
                 text = packed.read(part.file_size + 1)  # without a number it would swell
             if text[:4].startswith(_UTF_16) or b"<!DOC" in text:
                 raise SheetUnreadable  # UTF-16 or a document type: nobody's sheet, an attack
-            if _MERGED.search(text):
-                raise SheetNotPlain(
-                    fields=[{"field": "workbook", "msg": "合并单元格 merged cells"}]
-                )
+            for sign, what in (
+                (_MERGED, "合并单元格 merged cells"),
+                (_HIDDEN, "隐藏的行或列 hidden"),
+            ):
+                if sign.search(text):
+                    raise SheetNotPlain(fields=[{"field": "workbook", "msg": what}])
             copy.writestr(part.filename, text)
     plain.seek(0)
     return plain
@@ -136,7 +144,12 @@ Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by colum
 def _lines(worksheet: Any, most_rows: int) -> list[Line]:
     """Return the lines that hold something: one of headings, and at most so many rows."""
     lines: list[Line] = []
+    last = 0
     for number, cells in _rows(worksheet):
+        columns = [cell["column"] for cell in cells]
+        if number <= last or len(set(columns)) < len(columns):
+            raise SheetUnreadable  # a place is filled twice: which of the two would one see?
+        last = number
         filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
         if not filled:
             continue

@@ -2,6 +2,9 @@
 
 import unicodedata
 
+# Letters and a symbol, says Unicode, that show nothing: fillers of Hangul, an empty Braille cell.
+_EMPTY = "\N{HANGUL CHOSEONG FILLER}\N{HANGUL JUNGSEONG FILLER}\N{BRAILLE PATTERN BLANK}"
+
 
 def normal(number: str) -> str:
     """Spell a number one way: ``ｎｏ．１２ `` is ``no.12``.
@@ -14,5 +17,5 @@ def normal(number: str) -> str:
     return "".join(
         "-" if kind == "Pd" or char == "\N{MINUS SIGN}" else char
         for char, kind in kinds
-        if not char.isspace() and kind not in ("Cf", "Cc", "Mn", "Me")
+        if not char.isspace() and kind not in ("Cf", "Cc", "Mn", "Me") and char not in _EMPTY
     )

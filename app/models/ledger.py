@@ -6,7 +6,7 @@ account and ``remaining`` of a lot, nothing else (see the first migration).
 
 There are no foreign keys on the hot rows: they cost a quarter to a half of the rate.
 The posting statement locks the accounts that it names, and ``ledger verify`` checks
-every reference.
+the references within the ledger and to awards.
 """
 
 from datetime import date, datetime
@@ -73,6 +73,9 @@ class Kind(StrEnum):
     budget = "budget"  # income → fund or budget
 
 
+UNIT_OF_HOURS = "minutes"  # of service; no programme gives them for anything else
+
+
 class Unit(SQLModel, table=True):
     """What is counted: ``points``, ``minutes`` of volunteering, another county's points."""
 
@@ -132,8 +135,13 @@ class Transfer(SQLModel, table=True):
             postgresql_where=text("closes_id IS NOT NULL"),
         ),
         Index("ix_ledger_transfers_commit_order", "xact", "id"),
-        # Rows come in the order of their time: some bytes for each 128 pages find a month.
-        Index("ix_ledger_transfers_time", "created_at", postgresql_using="brin"),
+        # Rows come in the order of their time: some bytes for each 32 pages find a day.
+        Index(
+            "ix_ledger_transfers_time",
+            "created_at",
+            postgresql_using="brin",
+            postgresql_with={"pages_per_range": 32},
+        ),
     )
 
     id: UUID = Field(primary_key=True)

@@ -13,7 +13,10 @@ from app.models.cards import Card
 
 @dataclass(slots=True)
 class CodeRow:
-    """A locked code, with the card that it stands for."""
+    """A locked code, with the card that it stands for.
+
+    ``has_overdue``: points of the person are held though nobody collected in time.
+    """
 
     id: UUID
     code: str
@@ -21,6 +24,7 @@ class CodeRow:
     expires_at: datetime
     used_at: datetime | None
     card_status: str
+    has_overdue: bool
 
 
 _CURRENT = text("""
@@ -35,7 +39,9 @@ ON CONFLICT (code) DO NOTHING RETURNING code
 """)
 
 LOCK_CODES = """
-SELECT k.id, k.code, k.person_id, k.expires_at, k.used_at, c.status AS card_status
+SELECT k.id, k.code, k.person_id, k.expires_at, k.used_at, c.status AS card_status,
+       EXISTS (SELECT FROM redemptions r WHERE r.person_id = k.person_id
+               AND r.status = 'reserved' AND r.expires_at <= :at) AS has_overdue
 FROM card_codes k JOIN cards c ON c.person_id = k.person_id
 WHERE k.code = ANY(CAST(:codes AS text[])) ORDER BY k.id FOR UPDATE OF k
 """
@@ -73,9 +79,9 @@ async def insert_code(session: Session, person: UUID, code: str, expires_at: dat
     return made.first() is not None
 
 
-async def lock_codes(session: Session, codes: Sequence[str]) -> dict[str, CodeRow]:
+async def lock_codes(session: Session, codes: Sequence[str], at: datetime) -> dict[str, CodeRow]:
     """Lock codes in the order of their ids, once."""
-    rows = await session.fetch(LOCK_CODES, {"codes": list(codes)})
+    rows = await session.fetch(LOCK_CODES, {"codes": list(codes), "at": at})
     return {row["code"]: CodeRow(**row) for row in rows}
 
 

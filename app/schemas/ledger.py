@@ -68,8 +68,13 @@ class ProofLevel(Out):
 
 
 class ProofOut(Out):
-    """The sealed text of an entry and the path from it to the root of its day."""
+    """The sealed texts of an entry and the path from it to the root of its day.
 
+    ``transfer`` says what moved and why, ``entry`` what it did to the person's account. Their
+    fields are described in docs/check_proof.py.
+    """
+
+    transfer: str
     entry: str
     path: list[ProofLevel]
     sealed: SealOut
@@ -82,8 +87,8 @@ class ReversalIn(In):
 class ReversalOut(Out):
     """What was taken back of an award: from points that waited, from what could be spent.
 
-    The rest is ``owed``, and paid first by later awards, or ``lost`` beyond the policy's limit.
-    ``id`` is the first transfer's.
+    The rest is ``owed``, and paid first by whatever comes in or back, or ``lost`` beyond the
+    policy's limit. What had ``expired`` was gone already. ``id`` is the first transfer's.
     """
 
     id: UUID
@@ -93,5 +98,6 @@ class ReversalOut(Out):
     from_available: int
     owed: int
     lost: int
+    expired: int
     reason: str
     created_at: datetime

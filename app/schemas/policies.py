@@ -71,7 +71,7 @@ class Lots(Shape):
 
 
 class Clawback(Shape):
-    """What a reversal may leave a person owing; future awards pay it first."""
+    """What a reversal may leave a person owing; what comes in pays it first."""
 
     max_debt: Annotated[int, Field(ge=0, le=MAX_CAP)] = 50
 

@@ -61,7 +61,7 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
     rule = policy.document.deductions.get(body.rule_key)
     if rule is None:
         raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
-    if missing := sorted(set(rule.evidence) - body.evidence.keys()):
+    if missing := [name for name in rule.evidence if not normal(body.evidence.get(name, ""))]:
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": "required"} for n in missing])
     if not await people_queries.existing(tx, [body.person_id]):
         raise people.PersonNotFound

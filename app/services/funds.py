@@ -18,7 +18,7 @@ from app.queries.funds import Waiting
 from app.schemas.base import Page, page_of
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import ledger, orgs, people, policies
-from app.services.awards.postings import Debts, award_posting, debt_of
+from app.services.awards.postings import award_posting
 from app.services.ledger import MINUTES, AccountKey, Posting
 
 WORDS = {ReceiptKind.donation: "捐赠", ReceiptKind.budget: "预算拨入"}
@@ -109,13 +109,8 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
         return 0
     policy = await policies.in_force(tx, fund.org_path, at)
     payer = AccountKey(fund.org_id, policy.fund, fund.unit_id)
-    locked = await ledger.lock(
-        tx,
-        [payer, *(_payee(award) for award in awards)],
-        optional=[debt_of(award.person_id, award.unit_id) for award in awards],
-    )
+    locked = await ledger.lock(tx, [payer, *(_payee(award) for award in awards)])
     left = locked[payer].balance
-    debts = Debts(locked)
     postings, states = list[Posting](), dict[UUID, AwardState]()
     for award in awards:
         if policy.fund is Purpose.budget and award.points > left:
@@ -124,8 +119,6 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
         states[award.id] = _next_state(award)
         if award.points:
             postings.append(award_posting(award, payer, _payee(award), policy, at))
-        if states[award.id] is AwardState.available:
-            postings += debts.repay(award)
     for outcome in await ledger.post(tx, postings, at, locked):
         single([outcome])
     await queries.pay(tx, states)

@@ -120,7 +120,7 @@ async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> 
 
 
 def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:
-    if seats is None:
+    if seats is None or seats.status == ActivityStatus.draft:
         return ActivityNotFound()
     if seats.status != ActivityStatus.published or at >= seats.ends_at:
         return ActivityNotOpen()

@@ -107,6 +107,10 @@ async def test_a_committee_reads_who_would_have_earned_what(
 REFUSALS = {
     "backwards": (period(since=1, until=2), "--to 早于 --from / --to is before --from"),
     "not begun": (period(since=-1, until=-2), "这段时间还没有开始 / this time has not begun"),
+    "before everything": (
+        ["--from", "0001-01-01", "--to", "0001-01-02"],
+        "早于 2020-01-01 没有记录 / there is no record before 2020-01-01",
+    ),
     "nowhere": (
         [*period(), "--org", "404"],
         "组织不存在 / There is no such organisation.",
@@ -144,7 +148,17 @@ async def test_a_sheet_that_cannot_be_written_is_refused(
     assert result.stderr.startswith("all.csv: 无法写入 / cannot be written: ")
 
 
-async def test_a_period_may_end_later_than_today(runtime: Runtime, run: Run, draft: Path) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        period(until=-30),
+        ["--from", "0001-01-01", "--to", f"{TODAY}"],
+        ["--from", f"{TODAY}", "--to", "9999-12-31"],
+    ],
+)
+async def test_a_period_may_be_wider_than_all_records(
+    runtime: Runtime, run: Run, draft: Path, options: list[str]
+) -> None:
     org, _ = await somebody(runtime)
-    result = await run("simulate", draft, *period(until=-30), "--org", org.code)
+    result = await run("simulate", draft, *options, "--org", org.code)
     assert result.exit_code == 0, result.output

@@ -1,11 +1,13 @@
 """Awards to one person at once: no two of them see the room that is left for one."""
 
+from importlib import import_module
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
 from app.queries import awards
+from app.schemas.policies import Proof
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks
 from tests.concurrency.meeting import meet_after
@@ -34,6 +36,37 @@ async def proposals_at_once(app: FastAPI, rule: dict[str, Any]) -> list[int]:
             for organizer, org in zip(organizers, orgs, strict=True)
         )
         return sorted((award["points"] for (award,) in made), reverse=True)
+
+
+async def two_kinds_at_once(app: FastAPI) -> list[int]:
+    """Give one person 15 points at once and 15 that wait, in two organisations."""
+    async with rushes.one_client_of(app) as (_, runtime):
+        person = await make_person(runtime)
+        orgs = [await make_org(runtime) for _ in range(2)]
+        proofs: tuple[Proof, ...] = ("rotating_code", "poster_code")
+        for proof in proofs:  # opens both accounts: opening them in the rush would be a lock too
+            org = await make_org(runtime)
+            await give_award(runtime, person, org, points=1, days_ago=1, proof=proof)
+        given = await rushes.at_once(
+            give_award(runtime, person, org, rule_key="commendation", points=15, proof=proof)
+            for org, proof in zip(orgs, proofs, strict=True)
+        )
+        async with runtime.database.read() as tx:
+            made = await awards.find_many(tx, given)
+        return sorted((award.points for award in made), reverse=True)
+
+
+async def test_points_that_wait_share_a_cap_with_points_at_once(app: FastAPI) -> None:
+    assert await two_kinds_at_once(app) == [15, 9]
+
+
+async def test_control_with_the_lock_of_the_points_own_account_alone(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    grant = import_module("app.services.awards.grant")  # the package's ``grant`` is the function
+    monkeypatch.setattr(grant, "_accounts", lambda one: [one.fund, one.account])
+    meet_after(monkeypatch, awards, "tallies", parties=2)
+    assert await two_kinds_at_once(broken) == [15, 15]
 
 
 async def test_a_cap_of_all_rules_together_holds_at_once(app: FastAPI) -> None:

@@ -1,9 +1,9 @@
 """A reversal and whatever else happens to the points: nobody has them, nobody loses them, twice."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Awaitable
 from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
@@ -16,20 +16,21 @@ from app.models.orgs import Org
 from app.queries import awards as award_queries
 from app.queries import ledger as queries
 from app.runtime import Runtime
+from app.services import awards as awards_service
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
     take_out_account_locks,
     take_out_references,
     take_out_row_locks,
 )
-from tests.concurrency.meeting import meet_after, meet_before
-from tests.factories.awards import give_award
+from tests.concurrency.meeting import meet_after, meet_before, until_somebody_waits_for
+from tests.factories.awards import give_award, reverse
 from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_person
 from tests.factories.rewards import Counter as Shop
-from tests.factories.rewards import make_card_codes, make_counter
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
 POINTS, MAX_DEBT, OWED_BEFORE = 8, 50, 5
@@ -39,14 +40,6 @@ SELECT t.kind, sum(t.amount) AS points FROM ledger_transfers t
 JOIN ledger_accounts a ON a.id IN (t.from_account_id, t.to_account_id)
 WHERE a.owner_id = :person AND a.purpose = :purpose AND a.unit_id = 1 GROUP BY t.kind
 """)
-
-
-async def reverse(api: httpx.AsyncClient, administrator: TestPerson, award: UUID) -> httpx.Response:
-    return await api.post(
-        f"{API}/ledger/transfers/{award}/reversal",
-        headers=keyed(administrator),
-        json={"reason": "登记错误"},
-    )
 
 
 async def charge(api: httpx.AsyncClient, shop: Shop, code: str, points: int) -> httpx.Response:
@@ -72,8 +65,8 @@ async def spending_against_reversal(app: FastAPI) -> dict[str, int]:
         administrator = await make_administrator(runtime, org.id)
         award = await give_award(runtime, person, org, points=POINTS)
         # Opens the accounts: opening them in the rush would be a lock too.
-        await make_debt(runtime, person.id, 1, org=org.id)
         await give_points(runtime, person.id, 1)
+        await make_debt(runtime, person.id, 1, org=org.id)
         first, second = await make_card_codes(runtime, person, 2)
         await charge(api, shop, first, 1)
         reply, _ = await rushes.at_once(
@@ -180,6 +173,38 @@ async def test_control_of_the_debt_without_the_lock_on_the_accounts(
     await take_out_account_locks(broken, monkeypatch)
     meet_before(monkeypatch, queries, "write", parties=4)
     assert (await reversals_beyond_the_largest_debt(broken))["owed"] > MAX_DEBT
+
+
+@pytest.mark.parametrize("how", ["cancelled", "refunded"])
+async def test_what_comes_back_in_the_moment_of_a_first_debt_pays_it(
+    app: FastAPI, how: str
+) -> None:
+    """It has begun to wait before the account of the debt was there."""
+    async with rushes.one_client_of(app) as (api, runtime):
+        org, person = await make_org(runtime), await make_person(runtime)
+        shop = await make_counter(runtime)
+        administrator = await make_administrator(runtime, org.id)
+        award = await give_award(runtime, person, org, points=POINTS)
+        if how == "cancelled":
+            reward = await make_reward(runtime, shop, points=POINTS)
+            wanted = {"reward_id": str(reward.id), "quantity": 1}
+            made = await api.post(f"{API}/redemptions", headers=keyed(person), json=wanted)
+            path, body, who = f"redemptions/{made.json()['id']}/cancel", None, person
+        else:
+            (code,) = await make_card_codes(runtime, person, 1)
+            made = await charge(api, shop, code, POINTS)
+            path = f"merchant/charges/{made.json()['id']}/refund"
+            body, who = {"reason": "退货"}, shop.staff
+        async with runtime.database.transaction() as tx:
+            told = await awards_service.reverse(tx, administrator.id, award, "有误")
+            assert told.owed == POINTS
+            back = asyncio.create_task(api.post(f"{API}/{path}", headers=keyed(who), json=body))
+            await until_somebody_waits_for(runtime, tx)
+        reply = await back
+        assert reply.status_code == 200, reply.text
+        assert await balance(runtime, person.id) == 0
+        assert await balance(runtime, person.id, Purpose.debt) == 0
+        await assert_ledger_verifies(runtime)
 
 
 async def awards_to_somebody_in_debt(app: FastAPI) -> Counter[str]:

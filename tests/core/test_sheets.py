@@ -73,6 +73,37 @@ def test_merged_cells_are_refused_before_anybody_spreads_them_out(merged: str) -
         read(with_part(PLAIN, FIRST, xml), 500)
 
 
+@pytest.mark.parametrize(
+    ("part", "before", "after"),
+    [
+        (FIRST, b'<row r="2"', b'<row r="2" hidden="1"'),
+        (FIRST, b'<row r="2"', b'<row ht="0" customHeight="1" r="2"'),
+        (FIRST, b"<sheetData>", b'<cols><col min="2" max="2" hidden="true"/></cols><sheetData>'),
+        (FIRST, b"<sheetData>", b'<cols><col min="2" max="2" width="0.0"/></cols><sheetData>'),
+        ("xl/workbook.xml", b'state="visible"', b'state="veryHidden"'),
+    ],
+)
+def test_what_nobody_sees_is_refused(part: str, before: bytes, after: bytes) -> None:
+    found = part_of(PLAIN, part)
+    assert before in found
+    with pytest.raises(SheetNotPlain):
+        read(with_part(PLAIN, part, found.replace(before, after)), 500)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (b'<c r="B2" t="n"><v>2</v></c>', b'<c r="B2"><v>1</v></c><c r="B2"><v>9</v></c>'),
+        (b"</sheetData>", b'<row r="2"><c r="B2"><v>9</v></c></row></sheetData>'),
+    ],
+)
+def test_no_place_is_filled_twice(before: bytes, after: bytes) -> None:
+    found = part_of(PLAIN, FIRST)
+    assert before in found
+    with pytest.raises(SheetUnreadable):
+        read(with_part(PLAIN, FIRST, found.replace(before, after)), 500)
+
+
 def test_there_is_one_sheet_with_content() -> None:
     with pytest.raises(SheetNotPlain):
         read(make_sheet(HEAD, second="x"), 500)

@@ -18,6 +18,8 @@ from app.core.spelling import normal
         "C-\u200b123",
         "C-12\u00ad3",
         "C-123\ufe0f",
+        "C-123\u3164",
+        "C-123\u2800",
     ],
 )
 def test_what_looks_the_same_is_the_same(spelled: str) -> None:

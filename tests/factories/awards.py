@@ -49,6 +49,16 @@ async def approve(
     return await api.post(f"/api/v1/awards/{award['id']}/approval", headers=keyed(reviewer))
 
 
+async def reverse(
+    api: httpx.AsyncClient, administrator: TestPerson, transfer: UUID, key: str | None = None
+) -> httpx.Response:
+    return await api.post(
+        f"/api/v1/ledger/transfers/{transfer}/reversal",
+        headers=keyed(administrator, key),
+        json={"reason": "录入错误"},
+    )
+
+
 async def reject(
     api: httpx.AsyncClient, reviewer: TestPerson, award: dict[str, Any]
 ) -> httpx.Response:

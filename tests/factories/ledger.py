@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
@@ -11,29 +12,65 @@ from app.models.ledger import Kind, Purpose
 from app.queries import ledger as queries
 from app.runtime import Runtime
 from app.services import ledger
-from app.services.ledger import POINTS, AccountKey, Posting
+from app.services.ledger import POINTS, AccountKey, Posting, Report
 from tests.engines import as_owner
 
 SOME_ORG = UUID(int=7)
+TAKINGS = AccountKey(UUID(int=9), Purpose.takings)
+
+
+def make_posting(
+    payer: AccountKey,
+    payee: AccountKey,
+    amount: int,
+    kind: Kind,
+    *,
+    org: UUID = SOME_ORG,
+    **more: Any,
+) -> Posting:
+    """Return a posting of nothing in particular; ``more`` is what it says besides."""
+    transfer = new_id()
+    what: dict[str, Any] = {
+        "reason": "测试",
+        "reference": f"test:{transfer}",
+        "source_type": "test",
+        "source_id": transfer,
+    }
+    return Posting(
+        id=transfer, payer=payer, payee=payee, amount=amount, kind=kind, org_id=org, **what | more
+    )
 
 
 def award_posting(
     person: UUID, points: int, *, expires_at: datetime | None = None, org: UUID = SOME_ORG
 ) -> Posting:
     """Return a posting that gives points out of a fund."""
-    transfer = new_id()
-    return Posting(
-        id=transfer,
-        payer=AccountKey(org, Purpose.fund),
-        payee=AccountKey(person, Purpose.available),
-        amount=points,
-        kind=Kind.award,
+    return make_posting(
+        AccountKey(org, Purpose.fund),
+        AccountKey(person, Purpose.available),
+        points,
+        Kind.award,
+        org=org,
         reason="测试发放",
-        reference=f"test:{transfer}",
-        source_type="test",
-        source_id=transfer,
-        org_id=org,
         expires_at=expires_at or now() + timedelta(days=700),
+    )
+
+
+def charge_posting(person: UUID, amount: int) -> Posting:
+    """Return a posting that spends points at a till."""
+    return make_posting(AccountKey(person, Purpose.available), TAKINGS, amount, Kind.charge)
+
+
+def refund_posting(spent: Posting) -> Posting:
+    """Return a posting that gives back what a posting has spent."""
+    return make_posting(
+        TAKINGS,
+        spent.payer,
+        spent.amount,
+        Kind.refund,
+        reference=f"refund:{spent.id}",
+        source_id=spent.id,
+        closes_id=spent.id,
     )
 
 
@@ -83,3 +120,9 @@ async def assert_ledger_verifies(runtime: Runtime) -> None:
     async with runtime.database.snapshot() as tx:
         report = await ledger.verify(tx)
     assert report.differences == []
+
+
+async def verified(runtime: Runtime) -> Report:
+    """Verify on two connections, as the command does."""
+    async with runtime.database.snapshot() as tx, runtime.database.snapshot() as beside:
+        return await ledger.verify(tx, beside=beside)

@@ -1,4 +1,7 @@
-"""F9: clients move points among a hundred accounts while PostgreSQL is killed again and again."""
+"""F9: clients move points among a hundred accounts while PostgreSQL is killed again and again.
+
+Half of the accounts are people's, half are limited funds: awards and their reversals go between.
+"""
 
 import asyncio
 import random
@@ -26,7 +29,7 @@ from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries
 from app.services import ledger
 from app.services.ledger import AccountKey, Posted, Posting
-from tests.factories.ledger import award_posting
+from tests.factories.ledger import award_posting, make_posting
 from tests.faults.measured import Measured
 from tests.faults.victims import kill, postgres_of
 
@@ -42,7 +45,7 @@ PAUSE_S = 0.05
 
 _SNAPSHOT = text("""
 SELECT owner_id, balance FROM ledger_accounts
-WHERE owner_id = ANY(CAST(:people AS uuid[])) AND purpose = 'available' AND unit_id = 1
+WHERE owner_id = ANY(CAST(:owners AS uuid[])) AND purpose IN ('available', 'budget') AND unit_id = 1
 """)
 
 
@@ -52,7 +55,8 @@ class Bank:
 
     database: Database
     owner_url: str
-    people: list[UUID] = field(default_factory=lambda: [new_id() for _ in range(ACCOUNTS)])
+    people: list[UUID] = field(default_factory=lambda: [new_id() for _ in range(ACCOUNTS // 2)])
+    orgs: list[UUID] = field(default_factory=lambda: [new_id() for _ in range(ACCOUNTS // 2)])
     moved: Counter[UUID] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
     snapshots: int = 0
@@ -61,6 +65,11 @@ class Bank:
     async def open(self) -> None:
         async with self.database.transaction() as tx:
             await ledger.post(tx, [award_posting(one, EACH) for one in self.people], now())
+            await ledger.post(tx, [_budget(one) for one in self.orgs], now())
+
+    @property
+    def owners(self) -> list[UUID]:
+        return self.people + self.orgs
 
     async def client(self, seed: int, until: float) -> None:
         """Move points until the time is over, each list until it is acknowledged."""
@@ -85,7 +94,7 @@ class Bank:
 
     async def balances(self) -> dict[UUID, int]:
         async with self.database.snapshot() as tx:
-            rows = await tx.execute(_SNAPSHOT, {"people": self.people})
+            rows = await tx.execute(_SNAPSHOT, {"owners": self.owners})
             return {row.owner_id: row.balance for row in rows}
 
     async def _post(self, wishes: list[Posting]) -> list[ledger.Outcome]:
@@ -103,21 +112,16 @@ class Bank:
                 await asyncio.sleep(PAUSE_S)
 
     def _wish(self, dice: random.Random) -> Posting:
-        payer, payee = dice.sample(self.people, 2)
-        transfer = new_id()
-        return Posting(
-            id=transfer,
-            payer=AccountKey(payer, Purpose.available),
-            payee=AccountKey(payee, Purpose.available),
-            amount=dice.randint(1, EACH),
-            kind=Kind.award,
-            reason="转账",
-            reference=f"bank:{transfer}",
-            source_type="test",
-            source_id=transfer,
-            org_id=payer,
-            expires_at=now() + timedelta(days=700),
-        )
+        fund = AccountKey(dice.choice(self.orgs), Purpose.budget)
+        purse = AccountKey(dice.choice(self.people), Purpose.available)
+        payer, payee, kind = dice.choice([(fund, purse, Kind.award), (purse, fund, Kind.reversal)])
+        amount, ends = dice.randint(1, EACH), now() + timedelta(days=700)
+        return make_posting(payer, payee, amount, kind, org=fund.owner_id, expires_at=ends)
+
+
+def _budget(org: UUID) -> Posting:
+    income, fund = AccountKey(org, Purpose.income), AccountKey(org, Purpose.budget)
+    return make_posting(income, fund, EACH, Kind.budget, org=org)
 
 
 @asynccontextmanager
@@ -148,7 +152,7 @@ async def test_every_snapshot_sums_to_the_total(tmp_path: Path, measured: Measur
                     await asyncio.sleep(SECONDS / (KILLS + 1))  # the rhythm of the faults
                     kill(postgres_of(tmp_path))
             balances = await one.balances()
-            expected = {person: EACH + one.moved[person] for person in one.people}
+            expected = {owner: EACH + one.moved[owner] for owner in one.owners}
             async with one.database.snapshot() as tx:
                 report = await ledger.verify(tx)
             posted, refused = (one.outcomes[kind] for kind in ("Posted", "InsufficientPoints"))

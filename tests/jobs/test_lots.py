@@ -10,7 +10,6 @@ import pytest
 import time_machine
 
 from app.core.clock import local_date, now
-from app.core.ids import new_id
 from app.core.outcomes import single
 from app.jobs import expiry
 from app.jobs.outbox import relay
@@ -20,13 +19,13 @@ from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
 from app.schemas.redemptions import RedemptionIn
 from app.services import deductions, ledger, policies, redemptions
 from app.services.ledger import AccountKey, InsufficientPoints, Posted, Posting
-from app.services.policies import publishing
 from app.services.redemptions import ChargeCommand
 from tests.factories.deductions import deduction_body
 from tests.factories.http import assert_refused, keyed
-from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_posting
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.policies import share_units
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 LONG_AGO = timedelta(days=800)
@@ -169,8 +168,7 @@ async def test_what_comes_back_lives_as_long_as_the_policy_says(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A charge, a reservation and a deduction, each of points that have ended since."""
-    # A programme of the organisation's own, and yet in the points that the factories give.
-    monkeypatch.setattr(publishing, "_require_own_unit", lambda *_: None)
+    share_units(monkeypatch)
     org, person = await make_org(runtime), await make_person(runtime)
     first, second = [(await make_organizer(runtime, org.id)).id for _ in range(2)]
     counter = await make_counter(runtime, org=org)
@@ -203,17 +201,14 @@ def _move(
 ) -> Posting:
     purse, till = AccountKey(person.id, Purpose.available), AccountKey(shop, Purpose.takings)
     payer, payee = (till, purse) if closes else (purse, till)
-    return Posting(
-        id=new_id(),
-        payer=payer,
-        payee=payee,
-        amount=amount,
-        kind=kind,
-        reason="测试",
+    return make_posting(
+        payer,
+        payee,
+        amount,
+        kind,
+        org=org,
         reference=f"test:{kind}:{person.id}",
-        source_type="test",
         source_id=person.id,
-        org_id=org,
         closes_id=closes,
     )
 
@@ -275,7 +270,7 @@ async def test_spending_takes_what_lives_and_ends_first(runtime: Runtime) -> Non
             tx,
             [
                 _move(person, UUID(int=98), Kind.charge, 10, org.id),
-                _move(person, UUID(int=98), Kind.hold, 7, org.id),
+                _move(person, UUID(int=98), Kind.charge, 7, org.id),
             ],
             now(),
         )

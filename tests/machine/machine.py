@@ -160,9 +160,10 @@ class LedgerMachine(RuleBasedStateMachine):
     def reverse_one(self, award: Award, award_id: UUID) -> None:
         done = self.both("reverse", lambda: self.model.reverse(award), self.town.reverse(award_id))
         for parts, told in done:
-            found = (told.from_pending, told.from_available, told.owed, told.lost)
-            self.agree("pending, available, owed, lost", found, parts)
-            for name, part in zip(("pending", "available", "owed", "lost"), parts, strict=True):
+            found = (told.from_pending, told.from_available, told.owed, told.lost, told.expired)
+            names = ("pending", "available", "owed", "lost", "expired")
+            self.agree(", ".join(names), found, parts)
+            for name, part in zip(names, parts, strict=True):
                 self.told[f"reverse: {name}"] += part > 0
 
     @rule(amount=st.integers(1, 60) | st.integers(60, 300), pays=st.booleans())

@@ -28,6 +28,7 @@ class Lot:
     points: int
     ends: datetime
     issuer: str
+    expired: int = 0
 
 
 @dataclass(eq=False)
@@ -114,27 +115,31 @@ class Model:
         person.lots.append(award.lot)
         person.pending -= award.points
         award.state = "available"
-        repaid = min(person.debt, award.points)
-        self._take(person, repaid)
-        person.debt -= repaid
+        self._repay(person, award.points)
 
-    def reverse(self, award: Award) -> tuple[int, int, int, int]:
-        """Return what comes from pending, from available, as a debt, and what is lost."""
+    def reverse(self, award: Award) -> tuple[int, int, int, int, int]:
+        """Return what comes from pending, from available, as a debt, is lost and had expired."""
         has_transfer = award.points > 0 and award.state != "pending_budget"
         require(has_transfer, "ledger.transfer_not_found")
         require(award.state != "reversed", "ledger.already_settled")
         person, points = award.person, award.points
         pending = points if award.state == "pending" else 0
-        found = min(points - pending, self.spendable(person))
-        owed = min(points - pending - found, MAX_DEBT - person.debt)
+        lot, gone = award.lot, 0
+        if lot:
+            gone = lot.expired + (lot.points if lot.ends <= self.now else 0)
+        due = points - pending - gone
+        found = min(due, self.spendable(person))
+        owed = min(due - found, MAX_DEBT - person.debt)
         self._take(person, found, first=award.lot)
         person.pending -= pending
         person.debt += owed
         self.tills[award.fund] += pending + found + owed
         award.state = "reversed"
-        return pending, found, owed, points - pending - found - owed
+        return pending, found, owed, due - found - owed, gone
 
     def charge(self, person: Person, points: int, payee: str) -> Spending:
+        """Spend; what is overdue comes back first, and stays so if it does not suffice."""
+        self.end_holds(person)
         charge = Spending(person, payee, points, self._take(person, points), self.now, "paid")
         self.tills[payee] += points
         return charge
@@ -145,9 +150,10 @@ class Model:
         self._give_back(charge, "refunded")
 
     def hold(self, person: Person, points: int, payee: str) -> Spending:
-        """Reserve; what is overdue comes back first."""
+        """Reserve; what is overdue comes back first, and pays what is owed."""
         overdue = sum(hold.points for hold in self._overdue() if hold.person is person)
-        require(points <= overdue + self.spendable(person), "points.insufficient")
+        back = overdue - min(person.debt, overdue)
+        require(points <= back + self.spendable(person), "points.insufficient")
         self.end_holds(person)
         taken = self._take(person, points)
         self.holds.append(Spending(person, payee, points, taken, self.now + HELD, "held"))
@@ -181,6 +187,7 @@ class Model:
     def end_lots(self, people: list[Person]) -> None:
         for lot in [lot for person in people for lot in person.lots if lot.ends <= self.now]:
             self.expired[lot.issuer] += lot.points
+            lot.expired += lot.points
             lot.points = 0
 
     def living(self, person: Person) -> list[Lot]:
@@ -207,3 +214,10 @@ class Model:
                 lot.points += points
             else:
                 spending.person.lots.append(Lot(points, self.now + REVIVED, lot.issuer))
+        self._repay(spending.person, spending.points)
+
+    def _repay(self, person: Person, arrived: int) -> None:
+        """What is owed is paid first, from whatever arrives."""
+        repaid = min(person.debt, arrived)
+        self._take(person, repaid)
+        person.debt -= repaid

@@ -113,9 +113,12 @@ async def test_each_row_has_its_own_evidence(
     await assert_ledger_verifies(runtime)
 
 
-async def test_one_wrong_row_and_nothing_is_written(api: httpx.AsyncClient, case: Case) -> None:
+@pytest.mark.parametrize("evidence", [{}, {"certificate": "\u200b"}, {"certificate": "\u3164"}])
+async def test_one_wrong_row_and_nothing_is_written(
+    api: httpx.AsyncClient, case: Case, evidence: dict[str, str]
+) -> None:
     org, organizer, (first, second, third) = case
-    without = donation(second) | {"evidence": {}}
+    without = donation(second) | {"evidence": evidence}
 
     refused = await send(api, organizer, org, donation(first), without, donation(third))
 

@@ -9,10 +9,11 @@ from sqlalchemy import text
 
 from app.core.clock import now
 from app.jobs.outbox import relay
+from app.models.ledger import Purpose
 from app.runtime import Runtime
 from tests.factories.deductions import deduct, deduction_body
 from tests.factories.http import assert_refused, keyed
-from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
 
@@ -101,6 +102,23 @@ async def test_an_appeal_that_is_granted_gives_the_points_back(
     await assert_ledger_verifies(runtime)
 
 
+async def test_what_an_appeal_gives_back_pays_a_debt_first(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 2, org=org.id)
+    organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
+    made = await deduct(api, organizer, org, person)
+    await make_debt(runtime, person.id, 1, org=org.id)
+
+    await appeal(api, person, made)
+    await decide(api, other, made, granted=True)
+
+    assert await balance(runtime, person.id) == 1
+    assert await balance(runtime, person.id, Purpose.debt) == 0
+    await assert_ledger_verifies(runtime)
+
+
 async def test_an_appeal_that_is_not_granted_changes_nothing(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -156,6 +174,7 @@ async def test_what_a_rule_asks_for_must_be_there(api: httpx.AsyncClient, runtim
         ({"rule_key": "bad_mood"}, "body.rule_key"),
         ({"rule_key": "commendation"}, "body.rule_key"),
         ({"evidence": {}}, "body.evidence.activity"),
+        ({"evidence": {"activity": "\u2060"}}, "body.evidence.activity"),
         ({"points": 5}, "body.points"),
     ):
         body = deduction_body(org, person, **changes)

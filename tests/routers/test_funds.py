@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import httpx
+import pytest
 from sqlalchemy import text
 
 from app.jobs import funds
@@ -12,7 +13,7 @@ from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_attended
-from tests.factories.awards import approve, end_notices, propose, reject
+from tests.factories.awards import approve, end_notices, propose, reject, reverse
 from tests.factories.funds import make_limited
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
@@ -93,6 +94,31 @@ async def test_hours_count_while_points_wait(api: httpx.AsyncClient, runtime: Ru
 
     assert (waiting["available"], waiting["minutes"]) == (0, 120)
     assert (paid["available"], paid["minutes"]) == (4, 120)
+
+
+@pytest.mark.parametrize("how", ["rejected", "reversed"])
+async def test_hours_go_back_though_the_points_never_came(
+    api: httpx.AsyncClient, runtime: Runtime, how: str
+) -> None:
+    org, person = await make_limited(runtime), await make_person(runtime)
+    (result,) = await check_in(api, runtime, org, person)
+    award = result["award"]
+
+    if how == "rejected":
+        response = await reject(api, await make_organizer(runtime, org.id), award)
+    else:
+        administrator = await make_administrator(runtime, org.id)
+        response = await reverse(api, administrator, award["id"])
+        assert response.json()["points"] == 0
+
+    assert response.status_code in (200, 201), response.text
+    after = (await api.get(f"{API}/me/points", headers=person.headers)).json()
+    assert (after["available"], after["minutes"], after["owed"]) == (0, 0, 0)
+    assert await states(runtime, [person]) == [how]
+    await give_to(api, runtime, org, 9)
+    await funds.pay(runtime)
+    assert await states(runtime, [person]) == [how]
+    await assert_ledger_verifies(runtime)
 
 
 async def test_nobody_overtakes_who_waits(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -12,7 +12,7 @@ from app.jobs.outbox import relay
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_attended
-from tests.factories.awards import approve, end_notices, give_award, propose
+from tests.factories.awards import approve, end_notices, give_award, propose, reverse
 from tests.factories.http import assert_refused, keyed
 from tests.factories.leaderboards import fed
 from tests.factories.ledger import assert_ledger_verifies, give_points
@@ -232,11 +232,7 @@ async def test_spending_costs_no_rank_and_a_reversal_does(
     boards = [(await board(api, org, person))["me"]]
 
     for award in (taken, kept):
-        reversal = await api.post(
-            f"{API}/ledger/transfers/{award}/reversal",
-            headers=keyed(await make_administrator(runtime, org.id)),
-            json={"reason": "录入错误"},
-        )
+        reversal = await reverse(api, await make_administrator(runtime, org.id), award)
         assert reversal.status_code == 201
         await fed(runtime)
         boards.append((await board(api, org, person))["me"])

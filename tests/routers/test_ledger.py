@@ -7,12 +7,13 @@ from uuid import UUID, uuid4
 import httpx
 
 from app.core.clock import now
+from app.jobs import expiry
 from app.models.ledger import Purpose
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
-from tests.factories.awards import approve, give_award, propose
+from tests.factories.awards import approve, give_award, propose, reverse
 from tests.factories.http import assert_refused, keyed, walk
-from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.ledger import assert_ledger_verifies, balance, end_lot, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
@@ -53,16 +54,6 @@ async def page(
     headers = {"If-None-Match": known.headers["etag"]} if known else {}
     path, params = f"{API}/me/points/entries", {"limit": limit}
     return await api.get(path, headers=person.headers | headers, params=params)
-
-
-async def reverse(
-    api: httpx.AsyncClient, person: TestPerson, transfer: UUID, key: str | None = None
-) -> httpx.Response:
-    return await api.post(
-        f"{API}/ledger/transfers/{transfer}/reversal",
-        headers=keyed(person, key),
-        json={"reason": "录入错误"},
-    )
 
 
 async def spend(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, amount: int) -> str:
@@ -325,6 +316,7 @@ async def test_spent_points_are_owed_and_paid_first(
     )
     after = await points(api, person)
     assert (after["available"], after["minutes"], after["owed"]) == (0, 0, 5)
+    assert (after["earned_total"], after["spent_total"]) == (0, 5)
     await give_award(runtime, person, org, points=4)
     await give_award(runtime, person, org, rule_key="council_attend", points=2)
     later = await points(api, person)
@@ -362,6 +354,29 @@ async def test_a_reversal_takes_the_award_s_own_points_first(
 
     expiring = (await points(api, person))["expiring"]
     assert [one["points"] for one in expiring] == [5]
+
+
+async def test_what_expired_of_an_award_is_not_taken_twice(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    swept = await give_award(runtime, person, org, points=4, days_ago=3)
+    await end_lot(runtime, swept)
+    await expiry.expire_lots(runtime)
+    ended = await give_award(runtime, person, org, points=3, days_ago=2)
+    await end_lot(runtime, ended)
+    await give_award(runtime, person, org, points=2, days_ago=1)
+
+    told = [(await reverse(api, administrator, award)).json() for award in (swept, ended)]
+
+    parts = [(one["points"], one["from_available"], one["owed"], one["expired"]) for one in told]
+    assert parts == [(4, 0, 0, 4), (3, 0, 0, 3)]
+    after = await points(api, person)
+    assert (after["available"], after["owed"]) == (2, 0)
+    await expiry.expire_lots(runtime)
+    assert await balance(runtime, person.id) == 2
+    await assert_ledger_verifies(runtime)
 
 
 async def test_an_award_is_taken_back_from_where_it_is(
@@ -410,6 +425,30 @@ async def test_a_reversed_award_frees_its_room_under_the_cap(
     right = (await propose(api, organizer, org, person, **case))[0]
 
     assert (wrong["points"], right["points"]) == (3, 3)
+
+
+async def test_an_award_of_hours_alone_is_taken_back(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Over a cap there are no points: then it is named by its id. Hours alone never go back."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    hours = await give_award(runtime, person, org, points=0, minutes=60)
+    both = await give_award(runtime, person, org, points=2, minutes=60)
+
+    done = await reverse(api, administrator, hours)
+    of_hours = UUID(int=both.int ^ 1)
+    points_alone = await give_award(runtime, person, org, points=1)
+
+    assert done.status_code == 201, done.text
+    assert (done.json()["points"], done.json()["from_available"]) == (0, 0)
+    after = await points(api, person)
+    assert (after["available"], after["minutes"]) == (3, 60)
+    assert_refused(await reverse(api, administrator, hours), 409, "ledger.already_settled")
+    assert_refused(await reverse(api, administrator, of_hours), 409, "ledger.not_reversible")
+    unknown = UUID(int=points_alone.int ^ 1)
+    assert_refused(await reverse(api, administrator, unknown), 404, "ledger.transfer_not_found")
+    await assert_ledger_verifies(runtime)
 
 
 async def test_a_reversed_award_is_not_approved(api: httpx.AsyncClient, runtime: Runtime) -> None:

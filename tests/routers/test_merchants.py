@@ -11,7 +11,7 @@ from app.models.ledger import Purpose
 from app.models.redemptions import Charge
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed, walk
-from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
@@ -115,6 +115,21 @@ async def test_a_refund_gives_the_points_back_to_their_lots(
     after = (await api.get(f"{API}/me/points", headers=person.headers)).json()
     assert after == before
     assert await balance(runtime, counter.merchant.id, Purpose.takings) == 0
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_refund_pays_what_the_person_owes_first(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, counter = await make_customer(runtime, 10), await make_counter(runtime)
+    made = (await charge(api, runtime, counter, person, 10)).json()
+    await make_debt(runtime, person.id, 4)
+
+    body = (await refund(api, counter, made["id"])).json()
+
+    assert (body["points"], body["balance_after"]) == (10, 6)
+    assert await balance(runtime, person.id) == 6
+    assert await balance(runtime, person.id, Purpose.debt) == 0
     await assert_ledger_verifies(runtime)
 
 

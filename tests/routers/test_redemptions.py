@@ -14,12 +14,12 @@ from app.models.merchants import MerchantKind
 from app.models.redemptions import Redemption
 from app.models.rewards import Reward
 from app.runtime import Runtime
-from tests.factories.awards import raise_to_growth
+from tests.factories.awards import give_award, raise_to_growth, reverse
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
-from tests.factories.rewards import Counter, make_counter, make_reward
+from tests.factories.people import TestPerson, make_administrator, make_person
+from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
 
@@ -316,6 +316,63 @@ async def test_what_nobody_collects_in_time_goes_back(
     assert await balance(runtime, person.id) == 100
     assert (await redeem(api, await make_rich(runtime), reward)).status_code == 201
     assert_refused(await cancel(api, person, redemption), 409, "redemptions.not_reserved")
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_nobody_collected_in_time_can_be_spent_at_once(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """A counter need not wait for the job."""
+    person, counter = await make_rich(runtime, 10), await make_counter(runtime)
+    redemption = await reserved(api, person, await make_reward(runtime, counter, points=10))
+    (code,) = await make_card_codes(runtime, person, 1)
+    path, body = f"{API}/merchant/charges", {"card_code": code, "points": 10, "note": ""}
+    early = await api.post(path, headers=keyed(counter.staff), json=body)
+    await let_expire(runtime, redemption)
+
+    done = await api.post(path, headers=keyed(counter.staff), json=body)
+
+    assert_refused(early, 409, "points.insufficient")
+    assert done.status_code == 201, done.text
+    assert await balance(runtime, person.id) == 0
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_was_held_during_a_reversal_pays_the_debt_when_it_comes_back(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Or a reversal could be dodged: reserve, be reversed, cancel."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    award = await give_award(runtime, person, org, points=8)
+    reward = await make_reward(runtime, await make_counter(runtime), points=4)
+    first, second = [await reserved(api, person, reward) for _ in range(2)]
+    administrator = await make_administrator(runtime, org.id)
+    told = await reverse(api, administrator, award)
+    assert told.json()["owed"] == 8
+
+    await cancel(api, person, first)
+    await let_expire(runtime, second)
+    await expire_reservations(runtime)
+
+    assert await balance(runtime, person.id) == 0
+    assert await balance(runtime, person.id, Purpose.debt) == 0
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_comes_back_and_is_owed_cannot_be_spent(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    award = await give_award(runtime, person, org, points=4)
+    reward = await make_reward(runtime, await make_counter(runtime), points=4)
+    await let_expire(runtime, await reserved(api, person, reward))
+    await reverse(api, await make_administrator(runtime, org.id), award)
+
+    again = await redeem(api, person, reward)
+
+    assert_refused(again, 409, "points.insufficient")
+    shown = (await api.get(f"{API}/me/points", headers=person.headers)).json()
+    assert (shown["available"], shown["held"], shown["owed"]) == (0, 0, 0)
     await assert_ledger_verifies(runtime)
 
 

@@ -5,8 +5,9 @@ time. Its only exceptions are BEYOND_THE_SCHEMA.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -148,29 +149,39 @@ def _is_a_finding(
     return body["code"] not in BEYOND_THE_SCHEMA and not (fields and fields <= BEYOND_THE_SCHEMA)
 
 
-def _made_real(world: World) -> Callable[..., Case[Any]]:
-    """Give bodies what no dictionary can: a code of this moment, and several fields at once."""
+class RealBodies:
+    """Gives bodies what no dictionary can: a code of this moment, and several fields at once."""
 
-    def map_case(context: HookContext, case: Case[Any]) -> Case[Any]:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._documents = count(1)
+
+    def __call__(self, context: HookContext, case: Case[Any]) -> Case[Any]:
         if isinstance(case.body, dict):
-            if case.body.get("code") == LIVE_CODE:
-                case.body["code"] = world.live_code()
-            for row in _rows(case.body):
-                if (person := row.get("person_id")) in world.known["person_id"]:
-                    row.clear()
-                    row.update(person_id=person, evidence=dict(EVIDENCE))
-            if case.body.get("evidence") == {}:
-                case.body["evidence"] = dict(EVIDENCE)
-                for choice in ("grade", "points"):  # which only some rules leave
-                    case.body.pop(choice, None)
-            form: dict[str, Any] = case.body
-            if isinstance(file := form.get("file"), str) and len(file) <= 3:
-                form["file"] = world.sheet
-            if form.get("rule_key") in world.known.get("rule_key", ()):
-                form["rule_key"] = RULES.get(case.operation.path, "commendation")
+            self._complete(case, case.body)
         return case
 
-    return map_case
+    def _complete(self, case: Case[Any], form: dict[str, Any]) -> None:
+        if form.get("code") == LIVE_CODE:
+            form["code"] = self._world.live_code()
+        for row in _rows(form):
+            if (person := row.get("person_id")) in self._world.known["person_id"]:
+                row.clear()
+                row.update(person_id=person, evidence=self._evidence())
+        if form.get("evidence") == {}:
+            form["evidence"] = self._evidence()
+            for choice in ("grade", "points"):  # which only some rules leave
+                form.pop(choice, None)
+            if KEY in case.headers:  # the same key is drawn again and again
+                case.headers[KEY] = str(uuid4())
+        if isinstance(file := form.get("file"), str) and len(file) <= 3:
+            form["file"] = self._world.sheet
+        if form.get("rule_key") in self._world.known.get("rule_key", ()):
+            form["rule_key"] = RULES.get(case.operation.path, "commendation")
+
+    def _evidence(self) -> dict[str, str]:
+        """Return evidence that no award has named yet."""
+        return EVIDENCE | {"document": f"扬青发〔2026〕{next(self._documents)}号"}
 
 
 def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
@@ -191,7 +202,7 @@ def run(app: FastAPI, world: World, rounds: Sequence[Amount]) -> Report:
                 "/openapi.json", counting, config=SchemathesisConfig.from_dict(config)
             )
             schema.hooks.hook("filter_failure")(_is_a_finding)
-            schema.hooks.hook("map_case")(_made_real(world))
+            schema.hooks.hook("map_case")(RealBodies(world))
             for event in from_schema(schema).execute():
                 report.findings += _broken(event)
                 if isinstance(event, events.ScenarioFinished):

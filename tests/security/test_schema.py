@@ -7,6 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from app.integrations.wechat_sandbox import state
 from app.main import create_app
 from app.models.people import Role
 from app.runtime import Runtime
@@ -19,6 +20,12 @@ CASES_IN_SHORT, CASES = 1_500, 20_000
 NOTHING = (1, 1)
 # To enumerate the document once is enough; chance is better tried often.
 LONG = (Amount(9, 40), *[Amount(9, 40, part=NOTHING)] * 5)
+
+
+@pytest.fixture(autouse=True)
+def patient_wechat(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Login codes live for five minutes; these must not expire under way."""
+    monkeypatch.setattr(state, "CODE_TTL_S", 3_600)
 
 
 def short(role: str) -> Amount:

@@ -168,6 +168,49 @@ def test_a_reversal_of_spent_points_takes_others(world: World) -> None:
     assert world.balance(purse(ALICE)) == 0
 
 
+def owe(person: UUID, amount: int) -> Posting:
+    return move(purse(person).debt, FUND, amount, kind=Kind.clawback)
+
+
+def test_what_is_owed_is_paid_from_an_award(world: World) -> None:
+    world.post(owe(ALICE, 8), award(ALICE, 5), award(ALICE, 5))
+    assert (world.balance(purse(ALICE).debt), world.balance(purse(ALICE))) == (0, 2)
+    kinds = [one.kind for one in world.plan.transfers if one.kind is Kind.repayment]
+    assert len(kinds) == 2
+
+
+@pytest.mark.parametrize(
+    ("went", "back"),
+    [
+        ((TAKINGS, Kind.charge), Kind.refund),
+        ((held(ALICE), Kind.hold), Kind.unhold),
+        ((FUND, Kind.deduction), Kind.restitution),
+    ],
+)
+def test_what_is_owed_is_paid_from_what_comes_back(
+    world: World, went: tuple[AccountKey, Kind], back: Kind
+) -> None:
+    """Or points could be put away from a reversal, and taken back after it."""
+    place, kind = went
+    put_away = move(purse(ALICE), place, 15, kind=kind)
+    world.post(award(ALICE, 10, days=10), award(ALICE, 10, days=20), put_away)
+    world.post(charge(ALICE, 5), owe(ALICE, 4))
+    world.next_list()
+    came = move(place, purse(ALICE), 15, closes_id=put_away.id, kind=back)
+    world.post(came)
+    assert (world.balance(purse(ALICE).debt), world.balance(purse(ALICE))) == (0, 11)
+    assert world.lots(purse(ALICE)) == [(10, 6), (20, 5)], "soonest to expire first"
+    world.post(came)
+    assert world.balance(purse(ALICE)) == 11, "a repeated posting pays nothing"
+
+
+def test_a_debt_in_one_unit_is_not_paid_in_another(world: World) -> None:
+    theirs = AccountKey(ALICE, Purpose.available, 3)
+    fund = AccountKey(ORG, Purpose.fund, 3)
+    world.post(owe(ALICE, 4), move(fund, theirs, 5, expires_at=AT + timedelta(days=9)))
+    assert (world.balance(theirs), world.balance(purse(ALICE).debt)) == (5, -4)
+
+
 def test_minutes_have_no_lots(world: World) -> None:
     payee = AccountKey(ALICE, Purpose.available, MINUTES)
     fund = AccountKey(ORG, Purpose.fund, MINUTES)

@@ -72,6 +72,7 @@ MISTAKES = [
     ("[60, 30, 7]", "[60,\n  30,\n  0]", "lots.notice_days.2", "notice_days = [60,"),
     ('unit = "points"', "", "programme.unit", "[programme]"),
     ("limited = false", 'limited = "no"', "fund.limited", 'limited = "no"'),
+    ('unit = "points"', 'unit = "minutes"', "programme.unit", 'unit = "minutes"'),
 ]
 
 
@@ -241,6 +242,17 @@ async def test_publishing_counts_versions_and_takes_effect(runtime: Runtime) -> 
     assert after.version == version > before.version
 
 
+def test_evidence_is_added_to_and_never_left_out() -> None:
+    above = tomllib.loads(SOURCE)
+    added = policies.check('[rules.council_attend]\nevidence = ["photo"]', above)
+    assert added.rules["council_attend"].evidence == ["checkin", "minutes", "photo"]
+    for fewer in ("[]", '["minutes"]'):
+        with pytest.raises(
+            PolicyInvalid, match=r"line 2: rules\.council_attend\.evidence: 比上级宽"
+        ):
+            policies.check(f"[rules.council_attend]\nevidence = {fewer}", above)
+
+
 async def test_nothing_is_published_that_loosens(runtime: Runtime) -> None:
     org = await make_org(runtime)
     community = await make_org(runtime, parent=org, level=Level.community)
@@ -308,6 +320,15 @@ async def test_a_unit_must_be_open(runtime: Runtime) -> None:
     async with runtime.database.transaction() as tx:
         with pytest.raises(PolicyInvalid, match=r"programme\.unit: 账本中没有这个单位"):
             await policies.publish(tx, source, org=org)
+
+
+async def test_a_unit_is_that_of_one_organisation(runtime: Runtime) -> None:
+    """Or a community could give, without a cap, what counts in another one's shops."""
+    giver, other = await make_org(runtime), await make_org(runtime)
+    unit = await open_unit(runtime)
+    await publish_in(runtime, unit, giver, SOURCE)
+    with pytest.raises(PolicyInvalid, match=r"programme\.unit: 另一机构的办法用这种积分"):
+        await publish_in(runtime, unit, other, SOURCE)
 
 
 async def test_a_version_does_not_take_effect_in_the_past(runtime: Runtime) -> None:

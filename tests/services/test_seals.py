@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -16,25 +17,18 @@ from fastapi import FastAPI
 
 from app.core.clock import local_date, midnight, now
 from app.core.embedded import Engines
-from app.core.embedded.databases import connect
 from app.jobs import seals as job
+from app.queries import ledger as queries
 from app.queries.ledger import ARITY
 from app.runtime import Runtime
 from app.services import ledger
-from tests.conftest import ScratchFactory
+from tests.engines import as_superuser
 from tests.factories.http import assert_refused
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import TestPerson, make_person
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "check_proof.py"
 TODAY = local_date(now())
-
-
-@pytest.fixture
-async def alone(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
-    """A ledger whose days begin with the test."""
-    async with scratch() as application:
-        yield application
 
 
 @pytest.fixture
@@ -82,9 +76,9 @@ def checked(folder: Path, proof: dict[str, Any], seal: str) -> tuple[int, str]:
     return done.returncode, done.stdout + done.stderr
 
 
-async def differences(runtime: Runtime) -> list[str]:
+async def differences(runtime: Runtime, kept: dict[date, bytes] | None = None) -> list[str]:
     async with runtime.database.snapshot() as tx:
-        report = await ledger.verify(tx)
+        report = await ledger.verify(tx, published=kept)
     return [one.subject for one in report.differences if one.check.startswith("seals")]
 
 
@@ -147,8 +141,10 @@ async def test_an_entry_is_proven_with_nothing_but_python(
         response = await prove(api, person, entry)
         assert response.status_code == 200, response.text
         proof = response.json()
-        assert f"|in|{proof['entry'].split('|')[3]}|{entry}|1|{entry}|award|" in proof["entry"]
-        assert checked(tmp_path, proof, seal["seal"]) == (0, f"{proof['entry']}\nPROVEN\n")
+        assert re.fullmatch(rf"in\|\d+\|{entry}\|{entry}", proof["entry"])
+        assert re.search(r"\|1\|1\|award\|.*\|测试发放$", proof["transfer"])
+        said = f"{proof['transfer']}\n{proof['entry']}\nPROVEN\n"
+        assert checked(tmp_path, proof, seal["seal"]) == (0, said)
 
 
 async def test_a_proof_that_was_touched_proves_nothing(
@@ -161,13 +157,17 @@ async def test_a_proof_that_was_touched_proves_nothing(
     proof = (await prove(api, person, 5)).json()
     assert checked(tmp_path, proof, seal["seal"])[0] == 0
 
-    richer = proof | {"entry": proof["entry"].replace("|5|1|5|", "|5|9|9|")}
+    richer = proof | {"entry": proof["entry"].removesuffix("|5") + "|9"}
+    other = proof | {"transfer": proof["transfer"].replace("|1|1|award|", "|1|9|award|")}
     moved = json.loads(json.dumps(proof))
     moved["path"][0]["place"] ^= 1
+    beyond = json.loads(json.dumps(proof))
+    beyond["path"][0]["place"] = 10**6
     shorter = proof | {"path": proof["path"][:-1]}
     rooted = proof | {"sealed": proof["sealed"] | {"root": "11" * 32}}
-    for forged in (richer, moved, shorter, rooted):
-        assert checked(tmp_path, forged, seal["seal"])[0] == 1
+    for forged in (richer, other, moved, beyond, shorter, rooted):
+        status, said = checked(tmp_path, forged, seal["seal"])
+        assert (status, "NOT PROVEN" in said) == (1, True), said
     assert checked(tmp_path, proof, "22" * 32)[0] == 1
 
 
@@ -177,15 +177,14 @@ async def test_a_proof_tells_nobody_elses_entry(api: httpx.AsyncClient, runtime:
     await give(runtime, person, 10, days_ago=1)
     await job.seal(runtime)
     proof = (await prove(api, person, 3)).json()
-    transfer = proof["entry"].split("|")[1]
+    transfer = proof["transfer"].split("|")[1]
     async with runtime.database.read() as tx:
         row = (
             await tx.fetch(
-                "SELECT encode(sha256('\\x00' || convert_to(concat_ws('|', '1', id, 'out',"
-                " from_account_id, from_number, amount, from_balance, kind,"
-                " created_at AT TIME ZONE 'UTC', reason), 'UTF8')), 'hex') AS leaf"
-                " FROM ledger_transfers WHERE id = :id",
-                {"id": UUID(transfer)},
+                "SELECT encode(sha256('\\x00' || sha256(convert_to(:transfer, 'UTF8')) ||"
+                " convert_to(concat_ws('|', 'out', from_account_id, from_number, from_balance),"
+                " 'UTF8')), 'hex') AS leaf FROM ledger_transfers WHERE id = :id",
+                {"id": UUID(transfer), "transfer": proof["transfer"]},
             )
         )[0]
     nodes = proof["path"][0]["nodes"]
@@ -209,10 +208,9 @@ async def test_what_cannot_be_proven_is_told(api: httpx.AsyncClient, runtime: Ru
 async def test_workers_at_once_seal_a_day_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
     await give(runtime, await make_person(runtime), 5, days_ago=3)
 
-    done = await asyncio.gather(*(job.seal(runtime) for _ in range(4)), return_exceptions=True)
+    sealed = await asyncio.gather(*(job.seal(runtime) for _ in range(4)))
 
-    assert len(await published(api)) == 3, done
-    await job.seal(runtime)
+    assert sum(sealed) == len(await published(api)) == 3
     assert await differences(runtime) == []
 
 
@@ -223,6 +221,13 @@ DAMAGE = {
     "a reason": "UPDATE ledger_transfers SET reason = '别的'",
     "a moment": "UPDATE ledger_transfers SET created_at = created_at + INTERVAL '1 second'",
     "a day": "UPDATE ledger_transfers SET created_at = created_at - INTERVAL '1 day'",
+    "a reference": "UPDATE ledger_transfers SET reference = reference || 'x'",
+    "an organisation": "UPDATE ledger_transfers SET org_id = gen_random_uuid()",
+    "a source": "UPDATE ledger_transfers SET source_id = gen_random_uuid()",
+    "a source's type": "UPDATE ledger_transfers SET source_type = 'other'",
+    "what it settles": "UPDATE ledger_transfers SET closes_id = id",
+    "a kind": "UPDATE ledger_transfers SET kind = 'donation'",
+    "a unit": "UPDATE ledger_transfers SET unit_id = 2",
     "a transfer that vanished": "DELETE FROM ledger_transfers WHERE from_number = 1",
     "a transfer that came later": """
         INSERT INTO ledger_transfers SELECT gen_random_uuid(), unit_id, from_account_id,
@@ -244,10 +249,43 @@ async def test_a_change_of_what_is_sealed_is_seen(
     await give(runtime, await make_person(runtime), 4, days_ago=3)
     await job.seal(runtime)
     assert await differences(runtime) == []
-    database = str(runtime.settings.database_url).split("/")[3].split("?")[0]
-    admin = await connect(engines_and_template[0].admin_database_url, database)
 
-    await admin.execute(DAMAGE[damage])
-    await admin.close()
+    await as_superuser(engines_and_template[0], runtime.settings, DAMAGE[damage])
 
     assert await differences(runtime), damage
+
+
+async def test_nothing_is_put_before_the_first_day(runtime: Runtime) -> None:
+    """In itself such a transfer is right: numbers, balances and lots follow."""
+    person = await make_person(runtime)
+    await give(runtime, person, 1, days_ago=3)
+    await job.seal(runtime)
+    await give(runtime, person, 1, days_ago=1_000)
+
+    (found,) = await differences(runtime)
+    assert found.startswith("transfer ")
+
+
+async def test_a_seal_that_somebody_kept_binds_what_was_before(
+    runtime: Runtime, engines_and_template: tuple[Engines, str]
+) -> None:
+    """The newest seals can be removed, or all days sealed anew: nothing else shows that."""
+    await give(runtime, await make_person(runtime), 4, days_ago=3)
+    await job.seal(runtime)
+    async with runtime.database.snapshot() as tx:
+        seals = await queries.chain(tx)
+    kept = {seals[-1].day: seals[-1].seal}
+    assert await differences(runtime, kept) == []
+    forged = {seals[0].day: bytes(32)}
+    assert await differences(runtime, forged) == [f"seal of {seals[0].day}"]
+
+    newest = "day = (SELECT max(day) FROM ledger_seals)"
+    await as_superuser(
+        engines_and_template[0],
+        runtime.settings,
+        f"DELETE FROM ledger_seal_nodes WHERE {newest}",  # noqa: S608 - our own words
+        f"DELETE FROM ledger_seals WHERE {newest}",  # noqa: S608
+    )
+
+    assert await differences(runtime) == []
+    assert await differences(runtime, kept) == [f"seal of {seals[-1].day}"]

@@ -22,11 +22,12 @@ from app.services import awards, ledger, policies
 from app.services.awards import Earner, Simulation, Unmet
 from app.services.awards.earned import Earned
 from app.services.awards.replay import Replay, Replayed
-from app.services.policies import PolicyInvalid, publishing
+from app.services.policies import PolicyInvalid
 from tests.engines import settings_for
 from tests.factories.attendance import attend, give_by_hand, in_force_since, shanghai
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_people, make_person
+from tests.factories.policies import share_units
 from tests.services.test_policies import SOURCE
 
 FIRST, LAST = date(2025, 1, 1), date(2025, 12, 31)
@@ -53,7 +54,7 @@ def programmes_in_points(monkeypatch: pytest.MonkeyPatch) -> None:
 
     So that each need not open a unit: what is replayed is the same in any.
     """
-    monkeypatch.setattr(publishing, "_require_own_unit", lambda *_: None)
+    share_units(monkeypatch)
 
 
 async def simulated(

@@ -1,7 +1,6 @@
 """SQL of the ledger. It never decides and never commits."""
 
 from app.queries.ledger.checking import (
-    CHECKS,
     Check,
     count_rows,
     differences,
@@ -11,6 +10,7 @@ from app.queries.ledger.expiry import (
     Expiring,
     announce,
     expired_lots,
+    expired_of,
     unannounced,
 )
 from app.queries.ledger.posting import (
@@ -28,18 +28,19 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
-from app.queries.ledger.probing import PROBES, Probe, make_room, see_the_same, suspicious
+from app.queries.ledger.probing import CHECKS, PROBES, Probe, make_room, see_the_same, suspicious
 from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, search, totals
 from app.queries.ledger.sealing import (
     ARITY,
     LEVELS,
     Sealed,
     chain,
-    different_nodes,
+    check_nodes,
     first_day,
     insert_seal,
     last_seal,
     leaves_around,
+    lock_sealing,
     nodes_around,
     seal_nodes,
     seal_of,
@@ -69,11 +70,12 @@ __all__ = [
     "announce",
     "balances",
     "chain",
+    "check_nodes",
     "count_rows",
     "differences",
-    "different_nodes",
     "entries",
     "expired_lots",
+    "expired_of",
     "expiring",
     "find_account",
     "find_related",
@@ -83,6 +85,7 @@ __all__ = [
     "last_seal",
     "leaves_around",
     "lock_accounts",
+    "lock_sealing",
     "make_room",
     "nodes_around",
     "open_accounts",

@@ -79,22 +79,6 @@ ENTRY_CHECKS = (
 )
 LOT_CHECKS = (
     Check(
-        "transfers: both accounts exist and have the transfer's unit",
-        """
-        SELECT 'transfer ' || t.id AS subject,
-               'accounts ' || t.from_account_id || ' and ' || t.to_account_id
-                   || ' in unit ' || t.unit_id AS expected,
-               'units ' || coalesce(p.unit_id::text, 'none') || ' and '
-                   || coalesce(q.unit_id::text, 'none') AS found
-        FROM ledger_transfers t
-        LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
-        LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
-        LEFT JOIN ledger_units u ON u.id = t.unit_id
-        WHERE p.unit_id IS DISTINCT FROM t.unit_id OR q.unit_id IS DISTINCT FROM t.unit_id
-           OR u.id IS NULL
-        """,
-    ),
-    Check(
         "lots: what is left sums to the balance of the account",
         """
         SELECT 'account ' || a.id AS subject, a.balance AS expected,
@@ -130,20 +114,23 @@ LOT_CHECKS = (
         "lot uses: what a transfer took, or gave back and put into new lots, is its amount",
         """
         SELECT 'transfer ' || t.id AS subject,
-               CASE WHEN p.purpose = 'available' THEN t.amount ELSE -t.amount END AS expected,
-               coalesce(u.used, 0) - coalesce(l.made, 0) AS found
+               CASE WHEN p.purpose = 'available' THEN t.amount ELSE 0 END
+                   - CASE WHEN q.purpose = 'available' THEN t.amount ELSE 0 END
+                   || ', and nothing the other way' AS expected,
+               coalesce(u.used, 0) - coalesce(l.made, 0) || ', moving '
+                   || coalesce(u.moved, 0) + coalesce(l.made, 0) AS found
         FROM ledger_transfers t
         JOIN ledger_accounts p ON p.id = t.from_account_id
         JOIN ledger_accounts q ON q.id = t.to_account_id
-        LEFT JOIN (SELECT transfer_id, sum(amount) AS used FROM ledger_lot_uses GROUP BY 1) u
-          ON u.transfer_id = t.id
+        LEFT JOIN (SELECT transfer_id, sum(amount) AS used, sum(abs(amount)) AS moved
+                   FROM ledger_lot_uses GROUP BY 1) u ON u.transfer_id = t.id
         LEFT JOIN (SELECT transfer_id, sum(amount) AS made FROM ledger_lots GROUP BY 1) l
           ON l.transfer_id = t.id
         WHERE t.unit_id <> 2
-          AND coalesce(u.used, 0) - coalesce(l.made, 0) <> CASE
-                WHEN p.purpose = 'available' THEN t.amount
-                WHEN q.purpose = 'available' THEN -t.amount
-                ELSE 0 END
+          AND (coalesce(u.used, 0) - coalesce(l.made, 0)
+               <> CASE WHEN p.purpose = 'available' THEN t.amount ELSE 0 END
+                  - CASE WHEN q.purpose = 'available' THEN t.amount ELSE 0 END
+            OR abs(u.used) <> u.moved)
         """,
     ),
     Check(
@@ -158,14 +145,14 @@ LOT_CHECKS = (
         """,
     ),
 )
-# Cheap by themselves.
-CHECKS = (
+ACCOUNT_CHECKS = (
     Check(
-        "transfers: what one settles exists and has at least its amount",
+        "accounts: the floor is that of the purpose",
         """
-        SELECT 'transfer ' || t.id AS subject, t.amount AS expected, o.amount AS found
-        FROM ledger_transfers t LEFT JOIN ledger_transfers o ON o.id = t.closes_id
-        WHERE t.closes_id IS NOT NULL AND (o.id IS NULL OR o.amount < t.amount)
+        SELECT 'account ' || id AS subject, purpose AS expected, floor AS found
+        FROM ledger_accounts
+        WHERE floor IS DISTINCT FROM
+              CASE WHEN purpose IN ('fund', 'debt', 'income') THEN NULL ELSE 0 END
         """,
     ),
     Check(

@@ -35,6 +35,15 @@ WHERE l.remaining > 0 AND l.expires_at <= :at
 ORDER BY l.expires_at, l.id LIMIT :limit
 """
 
+_EXPIRED_OF = """
+SELECT CAST(coalesce(sum(
+    CASE WHEN l.expires_at <= :at THEN l.remaining ELSE 0 END + coalesce((
+        SELECT sum(u.amount) FROM ledger_lot_uses u
+        JOIN ledger_transfers t ON t.id = u.transfer_id AND t.kind = 'expiry'
+        WHERE u.lot_id = l.id), 0)), 0) AS bigint) AS points
+FROM ledger_lots l WHERE l.transfer_id = :transfer
+"""
+
 _UNANNOUNCED = """
 SELECT a.owner_id AS person_id, l.expires_at, CAST(sum(l.remaining) AS bigint) AS points
 FROM ledger_lots l
@@ -63,6 +72,12 @@ async def expired_lots(session: Session, at: datetime, limit: int) -> list[Expir
     """Find lots past their end that still hold something, longest first."""
     rows = await session.fetch(_EXPIRED, {"at": at, "limit": limit})
     return [ExpiredLot(**row) for row in rows]
+
+
+async def expired_of(session: Session, transfer: UUID, at: datetime) -> int:
+    """Sum what has expired of the points that a transfer brought."""
+    rows = await session.fetch(_EXPIRED_OF, {"transfer": transfer, "at": at})
+    return int(rows[0].points)
 
 
 async def unannounced(

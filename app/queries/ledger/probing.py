@@ -11,7 +11,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.db import Session, sqlstate
-from app.queries.ledger.checking import ENTRIES, ENTRY_CHECKS, LOT_CHECKS, Check
+from app.queries.ledger.checking import (
+    ACCOUNT_CHECKS,
+    ENTRIES,
+    ENTRY_CHECKS,
+    LOT_CHECKS,
+    Check,
+)
+from app.queries.ledger.facts import FACT_CHECKS, FIRST_MOMENT, TRANSFER_CHECKS, WRONG_ACCOUNTS
 
 NUMBER_OUT_OF_RANGE = "22003"
 
@@ -36,10 +43,26 @@ WHERE (a.last_number, a.balance) IS DISTINCT FROM (coalesce(e.entries, 0), coale
 LIMIT 1
 """
 
-# What transfers moved out of and into lots, what uses and lots say of it, and what lots and
-# accounts hold: each a sum of amounts times a hash of whose they are, so that nothing is
-# grouped. Two sums of different amounts agree once in two thousand million times.
-_LOTS_PROBE = """
+
+def _whose(points: str, award: str, person: str, org: str, unit: str) -> str:
+    """Return SQL of points times a hash of whose award they are, and who gave it."""
+    giver = f"uuid_hash_extended({org}, {unit})"
+    return (
+        f"{points} * (uuid_hash_extended({award}, uuid_hash_extended({person}, {giver}))"
+        " & 2147483647)"
+    )
+
+
+_GIVEN = _whose("t.amount", "t.id", "q.owner_id", "t.org_id", "t.unit_id")
+_AWARDED = _whose("points", "id", "person_id", "org_id", "unit_id")
+
+# What transfers moved out of and into lots, what uses, lots and awards say of it, and what lots
+# and accounts hold: each a sum of amounts times a hash of whose they are, so that nothing is
+# grouped. Two sums of different amounts agree once in two thousand million times. Uses are
+# summed without their sign once more: or a use could take from one lot what it gives another,
+# and one of a lot that never was would count nowhere. What was given is compared with the
+# awards; one that was taken back while it waited for money has no transfer.
+_LOTS_PROBE = f"""
 WITH moved AS (
     SELECT coalesce(sum(
                CASE WHEN p.purpose = 'available' AND p.unit_id <> 2
@@ -47,8 +70,13 @@ WITH moved AS (
              - CASE WHEN q.purpose = 'available' AND q.unit_id <> 2
                     THEN t.amount * (uuid_hash_extended(t.id, q.id) & 2147483647) ELSE 0 END
            ), 0) AS points,
-           count(*) FILTER (WHERE p.unit_id IS DISTINCT FROM t.unit_id
-                               OR q.unit_id IS DISTINCT FROM t.unit_id) AS strays
+           coalesce(sum(
+               t.amount * (uuid_hash_extended(t.id, 0) & 2147483647)
+               * (CAST(p.purpose = 'available' AS int) + CAST(q.purpose = 'available' AS int))
+           ) FILTER (WHERE t.unit_id <> 2), 0) AS both_ways,
+           coalesce(sum({_GIVEN}) FILTER (
+               WHERE t.kind = 'award' AND t.source_type = 'award' AND t.unit_id <> 2), 0) AS given,
+           count(*) FILTER (WHERE t.created_at < {FIRST_MOMENT} OR {WRONG_ACCOUNTS}) AS strays
     FROM ledger_transfers t
     LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
     LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
@@ -56,13 +84,17 @@ WITH moved AS (
     SELECT coalesce(sum(
                u.amount * (uuid_hash_extended(u.transfer_id, l.account_id) & 2147483647)
            ), 0) AS points,
-           coalesce(sum(u.amount * (uuid_hash_extended(u.lot_id, 0) & 2147483647)), 0) AS of_lots,
-           count(*) FILTER (WHERE l.id IS NULL) AS strays
+           coalesce(sum(
+               abs(u.amount) * (uuid_hash_extended(u.transfer_id, 0) & 2147483647)
+           ), 0) AS both_ways,
+           coalesce(sum(u.amount * (uuid_hash_extended(u.lot_id, 0) & 2147483647)), 0) AS of_lots
     FROM ledger_lot_uses u LEFT JOIN ledger_lots l ON l.id = u.lot_id
 ), lots AS (
     SELECT coalesce(sum(
                amount * (uuid_hash_extended(transfer_id, account_id) & 2147483647)
            ), 0) AS points,
+           coalesce(sum(amount * (uuid_hash_extended(transfer_id, 0) & 2147483647)), 0)
+               AS both_ways,
            coalesce(sum(
                (amount - remaining) * (uuid_hash_extended(id, 0) & 2147483647)
            ), 0) AS of_lots,
@@ -73,10 +105,16 @@ WITH moved AS (
                WHERE purpose = 'available' AND unit_id <> 2), 0) AS held,
            count(*) FILTER (WHERE unit_id NOT IN (SELECT id FROM ledger_units)) AS strays
     FROM ledger_accounts
+), awarded AS (
+    SELECT coalesce(sum({_AWARDED}), 0) AS given
+    FROM awards a
+    WHERE state NOT IN ('pending_budget', 'rejected', 'reversed')
+       OR (state <> 'pending_budget' AND (SELECT true FROM ledger_transfers t WHERE t.id = a.id))
 )
-SELECT 1 FROM moved, used, lots, accounts
-WHERE moved.strays + used.strays + accounts.strays > 0 OR moved.points <> used.points - lots.points
-   OR used.of_lots <> lots.of_lots OR lots.held <> accounts.held
+SELECT 1 FROM moved, used, lots, accounts, awarded
+WHERE moved.strays + accounts.strays > 0 OR moved.points <> used.points - lots.points
+   OR moved.both_ways <> used.both_ways + lots.both_ways
+   OR used.of_lots <> lots.of_lots OR lots.held <> accounts.held OR moved.given <> awarded.given
 """
 
 
@@ -89,9 +127,15 @@ class Probe:
     checks: tuple[Check, ...]
 
 
+# Cheap by themselves, or as many as there are facts.
+CHECKS = (*FACT_CHECKS, *ACCOUNT_CHECKS)
 PROBES = (
     Probe("accounts: balances and numbers of all transfers", _ENTRIES_PROBE, ENTRY_CHECKS),
-    Probe("lots: what transfers moved into and out of them", _LOTS_PROBE, LOT_CHECKS),
+    Probe(
+        "lots: what transfers moved into and out of them",
+        _LOTS_PROBE,
+        (*TRANSFER_CHECKS, *LOT_CHECKS),
+    ),
 )
 
 

@@ -90,7 +90,7 @@ class PageRow:
 _TOTALS = text("""
 WITH mine AS (
     SELECT id, purpose FROM ledger_accounts
-    WHERE owner_id = :owner AND unit_id = :unit AND purpose IN ('available', 'held')
+    WHERE owner_id = :owner AND unit_id = :unit AND purpose IN ('available', 'held', 'debt')
 )
 SELECT coalesce(sum(amount) FILTER (WHERE what = 'earned'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE what = 'spent'), 0) AS spent
@@ -99,7 +99,7 @@ FROM (
     WHERE t.kind IN ('award', 'release')
     UNION ALL
     SELECT 'earned', -t.amount FROM mine m JOIN ledger_transfers t ON t.from_account_id = m.id
-    WHERE t.kind = 'reversal'
+    WHERE t.kind IN ('reversal', 'clawback')
     UNION ALL
     SELECT 'spent', t.amount FROM mine m JOIN ledger_transfers t ON t.from_account_id = m.id
     WHERE t.kind IN ('charge', 'collect')

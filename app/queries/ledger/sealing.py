@@ -17,23 +17,40 @@ ARITY, LEVELS = 64, 4
 GROUP = ARITY * 32  # bytes of the hashes under a node
 
 
-def _side(direction: str, account: str) -> str:
-    """Return SQL of the text that is sealed, as the entry's owner sees it."""
+# Every column of a transfer but its two sides. A reason may hold any sign, so it comes last.
+_TRANSFER = (
+    "concat_ws('|', '2', id, unit_id, amount, kind, created_at AT TIME ZONE 'UTC', reference,"
+    " source_type, source_id, org_id, coalesce(CAST(closes_id AS text), '-'), reason)"
+)
+_OF_DAY = "created_at >= CAST(:since AS timestamptz) AND created_at < CAST(:until AS timestamptz)"
+
+
+def _entry(direction: str, account: str) -> str:
+    """Return SQL of the text of one side, as the account's owner sees it.
+
+    It is short: with the hash before it most leaves are one block of SHA-256.
+    """
     return (
-        f"concat_ws('|', '1', id, '{direction}', {account}_account_id, {account}_number, amount,"
-        f" {account}_balance, kind, created_at AT TIME ZONE 'UTC', reason)"
+        f"concat_ws('|', '{direction}', {account}_account_id, {account}_number, {account}_balance)"
     )
 
 
-_OF_DAY = "created_at >= CAST(:since AS timestamptz) AND created_at < CAST(:until AS timestamptz)"
+def _leaf(direction: str, account: str) -> str:
+    return f"sha256('\\x00' || transfer || textsend({_entry(direction, account)}))"
 
-_PAID = f"sha256('\\x00' || convert_to({_side('out', 'from')}, 'UTF8'))"
-_RECEIVED = f"sha256('\\x00' || convert_to({_side('in', 'to')}, 'UTF8'))"
 
+_PAID, _RECEIVED = _leaf("out", "from"), _leaf("in", "to")
+
+# The hash that both leaves begin with is made once: OFFSET 0 keeps it from being made twice.
+_HASHED = f"""
+(SELECT id, from_account_id, from_number, from_balance, to_account_id, to_number, to_balance,
+        sha256(textsend({_TRANSFER})) AS transfer
+ FROM ledger_transfers WHERE {_OF_DAY} OFFSET 0) t
+"""
 _LEAVES = f"""
-    SELECT 0 AS side, id, {_PAID} AS node FROM ledger_transfers WHERE {_OF_DAY}
+    SELECT 0 AS side, id, {_PAID} AS node FROM {_HASHED}
     UNION ALL
-    SELECT 1, id, {_RECEIVED} FROM ledger_transfers WHERE {_OF_DAY}
+    SELECT 1, id, {_RECEIVED} FROM {_HASHED}
 """
 
 
@@ -56,8 +73,7 @@ WITH day AS MATERIALIZED (
     SELECT count(*) AS transfers, array_agg(id ORDER BY id) AS ids,
            string_agg(paid, ''::bytea ORDER BY id)
                || string_agg(received, ''::bytea ORDER BY id) AS nodes
-    FROM (SELECT id, {_PAID} AS paid, {_RECEIVED} AS received
-          FROM ledger_transfers WHERE {_OF_DAY}) t
+    FROM (SELECT id, {_PAID} AS paid, {_RECEIVED} AS received FROM {_HASHED}) leaves
 ), level1 AS MATERIALIZED (
     SELECT n, sha256('\\x01' || substring(nodes FROM CAST(n AS int) * {GROUP} + 1 FOR {GROUP}))
                   AS node,
@@ -81,16 +97,21 @@ _SEAL = f"""
 SELECT node, leaves FROM nodes WHERE level = {LEVELS}
 """
 
-# What differs from the nodes that were kept: missing, new and changed ones.
+# The root, and what differs from the nodes that were kept: missing, new and changed ones.
 _DIFFERENT = f"""
 {_TREE}, nodes AS ({_NODES})
-SELECT coalesce(n.level, k.level) AS level, coalesce(n.n, k.n) AS n
+SELECT coalesce(n.level, k.level) AS level, coalesce(n.n, k.n) AS n, n.node,
+       (n.node, n.side, n.first_id) IS DISTINCT FROM (k.node, k.side, k.first_id) AS differs
 FROM nodes n
 FULL JOIN (SELECT * FROM ledger_seal_nodes WHERE day = CAST(:day AS date)) k
   ON k.level = n.level AND k.n = n.n
 WHERE (n.node, n.side, n.first_id) IS DISTINCT FROM (k.node, k.side, k.first_id)
+   OR n.level = {LEVELS}
 ORDER BY 1 DESC, 2 LIMIT 10
 """
+
+# The service's role may not lock a row that it may not change: one that is made up is locked.
+_LOCK_SEALING = "SELECT pg_advisory_xact_lock(hashtextextended('ledger_seals', 0))"
 
 _INSERT = """
 INSERT INTO ledger_seals (day, leaves, root, previous, seal)
@@ -112,12 +133,12 @@ _FIRST_DAY = """
 SELECT CAST(min(created_at) AT TIME ZONE 'Asia/Shanghai' AS date) AS day FROM ledger_transfers
 """
 
-_ENTRY = f"""
+_SEALED_ENTRY = f"""
 SELECT * FROM (
-    SELECT id, 0 AS side, created_at, {_side("out", "from")} AS text
+    SELECT id, 0 AS side, created_at, {_TRANSFER} AS transfer, {_entry("out", "from")} AS entry
     FROM ledger_transfers WHERE from_account_id = :account AND from_number = :number
     UNION ALL
-    SELECT id, 1, created_at, {_side("in", "to")}
+    SELECT id, 1, created_at, {_TRANSFER}, {_entry("in", "to")}
     FROM ledger_transfers WHERE to_account_id = :account AND to_number = :number
 ) e
 """
@@ -159,6 +180,11 @@ class Sealed:
     root: bytes
     previous: bytes
     seal: bytes
+
+
+async def lock_sealing(session: Session) -> None:
+    """Wait until nobody else seals, and keep others waiting until this transaction ends."""
+    await session.fetch(_LOCK_SEALING, {})
 
 
 async def seal_nodes(
@@ -212,17 +238,22 @@ async def first_day(session: Session) -> date | None:
     return day
 
 
-async def different_nodes(
+async def check_nodes(
     session: Session, day: date, since: datetime, until: datetime
-) -> list[tuple[int, int]]:
-    """Compute a day's tree anew; return (level, number) of nodes that differ from the kept."""
+) -> tuple[bytes | None, list[tuple[int, int]]]:
+    """Compute a day's tree anew.
+
+    Return its root, None for an empty day, and (level, number) of nodes that differ from the
+    kept.
+    """
     rows = await session.fetch(_DIFFERENT, {"day": day, "since": since, "until": until})
-    return [(row.level, row.n) for row in rows]
+    root = next((bytes(row.node) for row in rows if row.level == LEVELS and row.node), None)
+    return root, [(row.level, row.n) for row in rows if row.differs]
 
 
 async def sealed_entry(session: Session, account: int, number: int) -> Row | None:
-    """Read an entry with the text that is sealed of it."""
-    rows = await session.fetch(_ENTRY, {"account": account, "number": number})
+    """Read an entry with the texts that are sealed of it."""
+    rows = await session.fetch(_SEALED_ENTRY, {"account": account, "number": number})
     return rows[0] if rows else None
 
 

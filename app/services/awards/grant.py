@@ -21,9 +21,7 @@ from app.schemas.policies import Proof, Release, Rule
 from app.services import ledger
 from app.services.awards import caps
 from app.services.awards.postings import (
-    Debts,
     award_posting,
-    debt_of,
     hours_accounts,
     minutes_posting,
 )
@@ -73,11 +71,16 @@ class Grant:
         return at + timedelta(hours=self.release.wait_hours, days=self.release.notice_days)
 
     @property
+    def purse(self) -> AccountKey:
+        """The person's spendable points."""
+        return AccountKey(self.person_id, Purpose.available, self.policy.unit_id)
+
+    @property
     def account(self) -> AccountKey:
         """The person's account that the points go to."""
-        at_once = self.state() is AwardState.available
-        purpose = Purpose.available if at_once else Purpose.pending
-        return AccountKey(self.person_id, purpose, self.policy.unit_id)
+        if self.state() is AwardState.available:
+            return self.purse
+        return AccountKey(self.person_id, Purpose.pending, self.policy.unit_id)
 
     @property
     def fund(self) -> AccountKey:
@@ -110,11 +113,7 @@ async def grant(tx: Session, grants: Sequence[Grant], at: datetime) -> list[Gran
     """
     if not grants:
         return []
-    locked = await ledger.lock(
-        tx,
-        (key for one in grants for key in _accounts(one)),
-        optional=(debt_of(one.person_id, one.policy.unit_id) for one in grants),
-    )
+    locked = await ledger.lock(tx, (key for one in grants for key in _accounts(one)))
     tallies = await queries.tallies(
         tx,
         sorted({one.person_id for one in grants}),
@@ -187,8 +186,12 @@ async def _had(tx: Session, grants: Sequence[Grant], at: datetime) -> set[UUID]:
 
 
 def _accounts(one: Grant) -> list[AccountKey]:
-    """Name every account that the grant may move, so that all are locked in one statement."""
-    keys = [one.fund, one.account]
+    """Name every account that the grant may move, so that all are locked in one statement.
+
+    The person's spendable points are among them even where the award waits first: whoever
+    gives to one person locks this one account, or caps would be summed beside each other.
+    """
+    keys = [one.fund, one.account, one.purse]
     if one.minutes:
         keys += hours_accounts(one.org_id, one.person_id)
     return keys
@@ -229,12 +232,9 @@ async def _post(
     at: datetime,
 ) -> None:
     postings = []
-    debts = Debts(locked)
     for one, award in zip(grants, awards, strict=True):
         if award.points and award.state is not AwardState.pending_budget:
             postings.append(award_posting(award, one.fund, one.account, one.policy, at))
-            if one.state() is AwardState.available:
-                postings += debts.repay(award)
         if award.minutes and one.state() is AwardState.available:
             postings.append(minutes_posting(award, one.title))
     for outcome in await ledger.post(tx, postings, at, locked, new=True):

@@ -1,4 +1,4 @@
-"""What an award moves: its points, hours of service, and what its person owes."""
+"""What an award moves: its points and hours of service."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ from app.core.ids import new_id
 from app.models.awards import Award
 from app.models.ledger import Kind, Purpose
 from app.queries.awards import NewAward
-from app.services.ledger import MINUTES, AccountKey, Locked, Posting
+from app.services.ledger import MINUTES, AccountKey, Posting
 from app.services.policies import Policy
 
 
@@ -56,40 +56,40 @@ def minutes_posting(award: Award | NewAward, title: str) -> Posting:
     )
 
 
+def minutes_reversal(award: Award, reason: str) -> Posting:
+    """Take back the hours that an award has posted."""
+    came_from, went_to = hours_accounts(award.org_id, award.person_id)
+    closes = minutes_id(award.id)
+    return reversal_posting(
+        award, (went_to, came_from), award.minutes, Kind.reversal, reason, closes
+    )
+
+
+def reversal_posting(
+    award: Award,
+    between: tuple[AccountKey, AccountKey],
+    amount: int,
+    kind: Kind,
+    reason: str,
+    closes: UUID | None,
+) -> Posting:
+    """Take back a part of an award from payer to payee; each unit once for each kind."""
+    payer, payee = between
+    return Posting(
+        id=new_id(),
+        payer=payer,
+        payee=payee,
+        amount=amount,
+        kind=kind,
+        reason=reason,
+        reference=f"{kind}:{award.id}:{payer.unit_id}",
+        source_type="award",
+        source_id=award.id,
+        org_id=award.org_id,
+        closes_id=closes,
+    )
+
+
 def minutes_id(award_id: UUID) -> UUID:
     """Derive the id of the transfer of an award's minutes from the award's, to find it again."""
     return UUID(int=award_id.int ^ 1)
-
-
-def debt_of(person_id: UUID, unit_id: int) -> AccountKey:
-    return AccountKey(person_id, Purpose.debt, unit_id)
-
-
-class Debts:
-    """What people owe from reversals; points that become available pay it, first thing."""
-
-    def __init__(self, locked: Locked) -> None:
-        self._owed = {
-            key: -row.balance for key, row in locked.items() if key.purpose is Purpose.debt
-        }
-
-    def repay(self, award: Award | NewAward) -> list[Posting]:
-        """Return the posting that pays from an award which has just become available, if any."""
-        debt = debt_of(award.person_id, award.unit_id)
-        amount = min(self._owed.get(debt, 0), award.points)
-        if amount == 0:
-            return []
-        self._owed[debt] -= amount
-        posting = Posting(
-            id=new_id(),
-            payer=AccountKey(award.person_id, Purpose.available, award.unit_id),
-            payee=debt,
-            amount=amount,
-            kind=Kind.repayment,
-            reason="偿还冲正欠分",
-            reference=f"repayment:{award.id}",
-            source_type="award",
-            source_id=award.id,
-            org_id=award.org_id,
-        )
-        return [posting]

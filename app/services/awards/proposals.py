@@ -179,7 +179,7 @@ def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     name, _, least = asked.partition(">=")
     if name in PROVEN_BY_ATTENDANCE and not least:
         return None
-    if name not in evidence:
+    if not normal(evidence.get(name, "")):
         return "必填", "required"
     if least and not (evidence[name].isascii() and evidence[name].isdecimal()):
         return "应为整数", "expected a whole number"

@@ -11,7 +11,7 @@ from app.models.ledger import Kind, Purpose
 from app.queries import awards as queries
 from app.queries import orgs as org_queries
 from app.services import ledger, policies
-from app.services.awards.postings import Debts, debt_of, hours_accounts, minutes_posting
+from app.services.awards.postings import hours_accounts, minutes_posting
 from app.services.ledger import AccountKey, Posting
 
 
@@ -30,20 +30,14 @@ async def release(tx: Session, awards: Sequence[Award], at: datetime) -> None:
     """Make the points of locked awards available, in a fixed number of statements."""
     if not awards:
         return
-    locked = await ledger.lock(
-        tx,
-        (key for award in awards for key in _accounts(award)),
-        optional=(debt_of(award.person_id, award.unit_id) for award in awards),
-    )
+    locked = await ledger.lock(tx, (key for award in awards for key in _accounts(award)))
     paths = await org_queries.paths_of(tx, sorted({award.org_id for award in awards}))
     book = await policies.book(tx)
-    debts = Debts(locked)
     postings = []
     for award in awards:
         if award.points:
             expires_at = book.policy(at, paths[award.org_id]).lot_expiry(at)
             postings.append(_posting(award, expires_at))
-            postings += debts.repay(award)
         if award.minutes:
             postings.append(minutes_posting(award, award.title))
     for outcome in await ledger.post(tx, postings, at, locked):

@@ -11,7 +11,6 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.ids import new_id
 from app.core.outcomes import single
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
@@ -19,9 +18,15 @@ from app.models.people import Role
 from app.queries import awards as queries
 from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
+from app.queries.ledger import TransferRow
 from app.schemas.ledger import ReversalOut
 from app.services import ledger, orgs, policies
-from app.services.awards.postings import debt_of, hours_accounts, minutes_id
+from app.services.awards.postings import (
+    hours_accounts,
+    minutes_id,
+    minutes_reversal,
+    reversal_posting,
+)
 from app.services.ledger import MINUTES, AccountKey, Posting
 
 
@@ -39,6 +44,8 @@ class NotReversible(Refusal):
 class Recovery:
     """Where the points of a reversed award come from; ``lost`` is beyond the largest debt.
 
+    ``expired`` ones the person has lost already.
+
     ``id`` is the first transfer's, or the award's if there was nothing to be had.
     """
 
@@ -47,65 +54,86 @@ class Recovery:
     available: int = 0
     debt: int = 0
     lost: int = 0
+    expired: int = 0
 
 
 async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> ReversalOut:
     """Take back what an award gave: from pending, then available, then as a debt.
 
+    An award that gave hours and no points, over a cap or waiting for a fund, is named by its
+    id or by the transfer of its hours.
+
     Raises TransferNotFound (also for a transfer outside the caller's subtree),
     NotReversible, AlreadySettled.
     """
-    transfer = await ledger_queries.find_transfer(tx, transfer_id)
+    transfer = await _transfer(tx, transfer_id)
     if transfer is None:
         raise TransferNotFound
     org = await orgs.get(tx, transfer.org_id)
     if not await people_queries.has_role_at(tx, caller, [Role.administrator], org.path):
         raise TransferNotFound
     award = await queries.find(tx, transfer.source_id, lock=True)
-    given = transfer.kind in (Kind.award, Kind.release) and transfer.unit_id != MINUTES
-    if award is None or not given:
+    if award is None or transfer.kind not in (Kind.award, Kind.release):
         raise NotReversible
+    given = await ledger_queries.find_transfer(tx, award.id)
+    if given is not None and transfer.unit_id == MINUTES:
+        raise NotReversible  # hours go back with their points
     if award.state in (AwardState.reversed, AwardState.rejected):
         raise ledger.AlreadySettled
     at = now()
     policy = await policies.in_force(tx, org.path, at)
-    recovery = await _take_back(tx, award, policy.document.clawback.max_debt, reason, at)
+    if given is not None:
+        fund = await ledger.key_of(tx, given.from_account_id)
+        max_debt = policy.document.clawback.max_debt
+        recovery = await _take_back(tx, award, fund, max_debt, reason, at)
+    else:
+        posting = minutes_reversal(award, reason)
+        single(await ledger.post(tx, [posting], at))
+        recovery = Recovery(posting.id)
     await queries.move(tx, [award.id], AwardState.reversed)
     if award.proposal_id is not None:
         await queries.free_numbers(tx, award.proposal_id)
     return ReversalOut(
         id=recovery.id,
         reverses_id=transfer_id,
-        points=award.points,
+        points=award.points if given is not None else 0,
         from_pending=recovery.pending,
         from_available=recovery.available,
         owed=recovery.debt,
         lost=recovery.lost,
+        expired=recovery.expired,
         reason=reason,
         created_at=at,
     )
 
 
+async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:
+    transfer = await ledger_queries.find_transfer(tx, transfer_id)
+    if transfer is None:
+        hours = await ledger_queries.find_transfer(tx, minutes_id(transfer_id))
+        return hours if hours is not None and hours.unit_id == MINUTES else None
+    return transfer
+
+
 async def _take_back(
-    tx: Session, award: Award, max_debt: int, reason: str, at: datetime
+    tx: Session, award: Award, fund: AccountKey, max_debt: int, reason: str, at: datetime
 ) -> Recovery:
     """Post what goes back. All accounts are locked before anybody looks what they hold."""
-    given = await ledger_queries.find_transfer(tx, award.id)
-    assert given is not None, "the caller found a transfer of this award"
-    fund = await ledger.key_of(tx, given.from_account_id)
     accounts = _Accounts(award, fund)
     locked = await ledger.lock(tx, accounts.all)
+    # An award that was pending has a second transfer, its release: that is what is closed.
+    released = await ledger_queries.find_related(tx, [f"release:{award.id}"], [])
+    closes = released[0].id if released else award.id
     if award.state != AwardState.available:
         recovery = Recovery(award.id, pending=award.points)
     else:
         spendable = await ledger.spendable(tx, locked[accounts.available].id, at)
-        found = min(award.points, spendable)
-        owed = min(award.points - found, max(max_debt + locked[accounts.debt].balance, 0))
-        lost = award.points - found - owed
-        recovery = Recovery(award.id, available=found, debt=owed, lost=lost)
-    # An award that was pending has a second transfer, its release: that is what is closed.
-    released = await ledger_queries.find_related(tx, [f"release:{award.id}"], [])
-    closes = released[0].id if released else award.id
+        expired = await ledger_queries.expired_of(tx, closes, at)
+        due = award.points - expired  # what has expired is gone already
+        found = min(due, spendable)
+        owed = min(due - found, max(max_debt + locked[accounts.debt].balance, 0))
+        lost = due - found - owed
+        recovery = Recovery(award.id, available=found, debt=owed, lost=lost, expired=expired)
     parts = [
         (accounts.pending, recovery.pending, Kind.reversal),
         (accounts.available, recovery.available, Kind.reversal),
@@ -115,12 +143,9 @@ async def _take_back(
     for payer, amount, kind in parts:
         if amount:
             settles = None if postings else closes
-            postings.append(_posting(award, (payer, fund), amount, kind, reason, settles))
+            postings.append(reversal_posting(award, (payer, fund), amount, kind, reason, settles))
     if award.minutes and award.state == AwardState.available:
-        closes = minutes_id(award.id)
-        postings.append(
-            _posting(award, accounts.hours, award.minutes, Kind.reversal, reason, closes)
-        )
+        postings.append(minutes_reversal(award, reason))
     for outcome in await ledger.post(tx, postings, at, locked):
         single([outcome])
     return replace(recovery, id=postings[0].id) if postings else recovery
@@ -132,32 +157,6 @@ class _Accounts:
     def __init__(self, award: Award, fund: AccountKey) -> None:
         self.pending = AccountKey(award.person_id, Purpose.pending, award.unit_id)
         self.available = AccountKey(award.person_id, Purpose.available, award.unit_id)
-        self.debt = debt_of(award.person_id, award.unit_id)
-        came_from, went_to = hours_accounts(award.org_id, award.person_id)
-        self.hours = (went_to, came_from)
+        self.debt = self.available.debt
         self.all = [fund, self.pending, self.available, self.debt]
-        self.all += self.hours if award.minutes else ()
-
-
-def _posting(
-    award: Award,
-    between: tuple[AccountKey, AccountKey],
-    amount: int,
-    kind: Kind,
-    reason: str,
-    closes: UUID | None,
-) -> Posting:
-    payer, payee = between
-    return Posting(
-        id=new_id(),
-        payer=payer,
-        payee=payee,
-        amount=amount,
-        kind=kind,
-        reason=reason,
-        reference=f"{kind}:{award.id}:{payer.unit_id}",
-        source_type="award",
-        source_id=award.id,
-        org_id=award.org_id,
-        closes_id=closes,
-    )
+        self.all += hours_accounts(award.org_id, award.person_id) if award.minutes else ()

@@ -15,6 +15,7 @@ from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
 from app.schemas.awards import AwardOut, RejectionIn
 from app.services import ledger, orgs, people
+from app.services.awards.postings import minutes_id, minutes_reversal
 from app.services.awards.release import release
 from app.services.awards.wording import shown
 from app.services.ledger import AccountKey, Posting
@@ -89,6 +90,10 @@ async def reject(
 async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> None:
     """Reject a locked award whose points still wait. Its evidence numbers are free again."""
     given = await ledger_queries.find_transfer(tx, award.id)
+    reason = reason[:200]
+    if given is None and await ledger_queries.find_transfer(tx, minutes_id(award.id)):
+        # While the points of attendance wait for money, its hours have counted.
+        single(await ledger.post(tx, [minutes_reversal(award, reason)], at))
     if given is not None:  # there were points, and the fund could pay
         posting = Posting(
             id=new_id(),
@@ -96,7 +101,7 @@ async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> Non
             payee=await ledger.key_of(tx, given.from_account_id),
             amount=award.points,
             kind=Kind.reversal,
-            reason=reason[:200],
+            reason=reason,
             reference=f"reversal:{award.id}",
             source_type="award",
             source_id=award.id,

@@ -5,11 +5,12 @@ must be refused changes nothing and does not disturb its neighbours.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
 from app.core.ids import new_id
+from app.models.ledger import Kind
 from app.queries.ledger import AccountRow, LotRow, LotUseRow, TransferRow
 from app.services.ledger.types import (
     REVIVED_FOR,
@@ -62,7 +63,32 @@ class Plan:
             self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id)
         elif posting.payee.has_lots:
             self._give_back(transfer, posting.revived_until or self.at + REVIVED_FOR)
+        if posting.payee.has_lots:
+            self._repay(posting)
         return _posted(transfer, replayed=False)
+
+    def _repay(self, arrived: Posting) -> None:
+        """Pay what the person owes from whatever became spendable, before anything else.
+
+        Also from what comes back: or a reversal could be dodged by reserving and cancelling.
+        """
+        debt = self.accounts.get(arrived.payee.debt)
+        amount = min(-debt.balance, arrived.amount) if debt is not None else 0
+        if amount == 0:
+            return
+        repayment = replace(
+            arrived,
+            id=new_id(),
+            payer=arrived.payee,
+            payee=arrived.payee.debt,
+            amount=amount,
+            kind=Kind.repayment,
+            reason="偿还冲正欠分",
+            reference=f"repayment:{arrived.id}",
+            closes_id=None,
+        )
+        outcome = self.add(repayment)
+        assert isinstance(outcome, Posted), "as much has just arrived"
 
     def _spendable(self, account_id: int, posting: Posting) -> list[LotRow]:
         """Soonest to expire first; but a reversal first takes the lot that it reverses."""

@@ -15,12 +15,11 @@ from app.services.ledger.types import AccountKey, Outcome, Posting
 Locked = dict[AccountKey, AccountRow]
 
 
-async def lock(
-    tx: Session, keys: Iterable[AccountKey], optional: Iterable[AccountKey] = ()
-) -> Locked:
+async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
     """Lock accounts in one sorted statement, opening those that do not exist yet.
 
-    ``optional`` ones are locked if they exist, and not opened.
+    With a person's spendable points what she owes is locked, if she ever owed anything:
+    what arrives pays that first.
 
     A caller that must decide on sums before it posts (caps) locks first and hands the
     result to ``post``. All accounts of a transaction must be locked in one call:
@@ -29,7 +28,7 @@ async def lock(
     wanted = set(keys)
     if not wanted:
         return {}
-    others = set(optional) - wanted
+    others = {key.debt for key in wanted if key.has_lots} - wanted
     locked = await _lock(tx, wanted, others)
     if not locked:
         await queries.open_accounts(tx, list(wanted), [key.floor for key in wanted])
@@ -71,6 +70,8 @@ async def post(
         locked = await lock(
             tx, {key for posting in postings for key in (posting.payer, posting.payee)}
         )
+    if not new:
+        await _lock_new_debts(tx, postings, locked)
     related = [] if new else await _related(tx, postings)
     plan = Plan(
         accounts=locked,
@@ -96,6 +97,18 @@ async def post(
 async def _lock(tx: Session, wanted: set[AccountKey], others: set[AccountKey]) -> Locked:
     rows = await queries.lock_accounts(tx, list(wanted), list(others))
     return {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
+
+
+async def _lock_new_debts(tx: Session, postings: Sequence[Posting], locked: Locked) -> None:
+    """Lock what people owe since this transaction began to wait for their points.
+
+    The locking statement does not see an account that a reversal opened meanwhile: points put
+    away from it would come back whole. A check-in (``new``) is spared the look: there the first
+    debt of somebody's life, made in that very moment, is paid by what comes next.
+    """
+    debts = {posting.payee.debt for posting in postings if posting.payee.has_lots}
+    if missing := debts - locked.keys():
+        locked.update(await _lock(tx, set(), missing))
 
 
 async def _related(tx: Session, postings: Sequence[Posting]) -> list[TransferRow]:

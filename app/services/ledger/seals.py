@@ -50,6 +50,7 @@ async def days_to_seal(tx: Session, at: datetime) -> list[date]:
 
 async def seal_day(tx: Session, day: date) -> bool:
     """Seal a day that is over; False if somebody else did. In the order of days."""
+    await queries.lock_sealing(tx)
     last = await queries.last_seal(tx)
     if last is not None and last.day >= day:
         return False
@@ -93,7 +94,7 @@ async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOu
         nodes = await queries.nodes_around(tx, day, level, n // ARITY)
         path.append(_level(n % ARITY, nodes))
         n //= ARITY
-    return ProofOut(entry=entry.text, path=path, sealed=_shown(sealed))
+    return ProofOut(transfer=entry.transfer, entry=entry.entry, path=path, sealed=_shown(sealed))
 
 
 def _level(place: int, nodes: list[bytes]) -> ProofLevel:
@@ -135,11 +136,11 @@ def broken_chain(sealed: Sequence[Sealed]) -> list[Wrong]:
 async def broken_tree(tx: Session, one: Sealed) -> list[Wrong]:
     """Recompute the tree of a sealed day."""
     where = f"seal of {one.day}"
+    root, different = await queries.check_nodes(tx, one.day, *_bounds(one.day))
     found: list[Wrong] = [
         (where, "the tree of that day's entries", f"node {n} of level {level} differs")
-        for level, n in await queries.different_nodes(tx, one.day, *_bounds(one.day))
+        for level, n in different
     ]
-    top = await queries.nodes_around(tx, one.day, LEVELS, 0)
-    if (top[0] if top else EMPTY) != one.root:
+    if (root or EMPTY) != one.root:
         found.append((where, "the root of its tree", one.root.hex()))
     return found

@@ -34,6 +34,11 @@ class AccountKey(NamedTuple):
         """Whether what is in it expires. Hours of service never do."""
         return self.purpose is Purpose.available and self.unit_id != MINUTES
 
+    @property
+    def debt(self) -> "AccountKey":
+        """The account of what its owner owes, in the same unit."""
+        return self._replace(purpose=Purpose.debt)
+
 
 @dataclass(frozen=True, slots=True)
 class Posting:

@@ -4,6 +4,7 @@ import re
 
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.models.ledger import UNIT_OF_HOURS
 from app.queries import ledger as queries
 from app.services.ledger.types import MINUTES, POINTS
 
@@ -21,7 +22,7 @@ class UnitUnknown(Refusal):
 
 
 # Units are opened and never changed: each is asked for once a process.
-_known: dict[str, int] = {"points": POINTS, "minutes": MINUTES}
+_known: dict[str, int] = {"points": POINTS, UNIT_OF_HOURS: MINUTES}
 
 
 async def find_unit(tx: Session, code: str) -> int | None:

@@ -1,8 +1,9 @@
 """Verification: recompute every balance, number, lot and seal, and say what differs."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -23,10 +24,14 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """What was read (rows by table), how many checks ran, and every difference."""
+    """What was read (rows by table), how many checks ran, and every difference.
+
+    ``sealed_to`` is the last sealed day: what came later only the sums prove.
+    """
 
     rows: dict[str, int]
     checks: int
+    sealed_to: date | None
     differences: list[Difference]
 
     @property
@@ -43,8 +48,12 @@ async def verify(
     tell: Tell = lambda _step, _done, _total: None,
     *,
     beside: Session | None = None,
+    published: Mapping[date, bytes] | None = None,
 ) -> Report:
     """Run every check. The caller gives one snapshot, so it may run while the service works.
+
+    ``published``: seals that somebody kept, by their days. Whoever owns the database can write
+    ledger and seals anew, or remove the newest: only these show it.
 
     Where a probe finds nothing wrong, the checks behind it are not run one by one. With
     ``beside``, a second snapshot that has not looked yet, two cores share the work. ``tell``
@@ -69,7 +78,15 @@ async def verify(
                 group.create_task(work(session))
     checks = sum(len(probe.checks) for probe in queries.PROBES) + len(queries.CHECKS) + 1
     differences = [*chain.from_iterable(found.values()), *_of_seals(broken_chain(sealed))]
-    return Report(rows=await queries.count_rows(tx), checks=checks, differences=differences)
+    if published:
+        checks += 1
+        differences += _kept(published, {one.day: one.seal for one in sealed})
+    return Report(
+        rows=await queries.count_rows(tx),
+        checks=checks,
+        sealed_to=sealed[-1].day if sealed else None,
+        differences=differences,
+    )
 
 
 def _steps(sealed: Sequence[Sealed]) -> dict[str, Step]:
@@ -97,6 +114,15 @@ async def _differences(tx: Session, checks: Sequence[Check]) -> list[Difference]
 
 async def _tree(tx: Session, sealed: Sealed) -> list[Difference]:
     return _of_seals(await broken_tree(tx, sealed))
+
+
+def _kept(published: Mapping[date, bytes], sealed: Mapping[date, bytes]) -> list[Difference]:
+    name = "seals: those that were published"
+    return [
+        Difference(name, f"seal of {day}", seal.hex(), sealed[day].hex() if day in sealed else None)
+        for day, seal in published.items()
+        if sealed.get(day) != seal
+    ]
 
 
 def _of_seals(wrong: Sequence[Wrong]) -> list[Difference]:

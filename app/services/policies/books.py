@@ -71,6 +71,14 @@ class Book:
         policies = [self._policy((version,)) for version in versions]
         return list({policy.unit_id: policy for policy in policies}.values())
 
+    def givers(self, unit: str) -> set[str | None]:
+        """Return whose programmes give in a unit, ever: codes, None for the one of everybody."""
+        return {
+            entry.published.org_code
+            for entry in self._entries.values()
+            if is_whole(entry.table) and entry.table["programme"]["unit"] == unit
+        }
+
     def versions(self, at: datetime, org_path: str) -> Versions:
         """Return the documents that hold at a place: a programme's, then what tightens it.
 

@@ -13,7 +13,7 @@ from app.models.orgs import Org
 from app.queries import ledger as ledger_queries
 from app.queries import policies as queries
 from app.schemas.policies import PolicyDocument, PolicyTightening
-from app.services.policies.books import ROOT, Draft, book, is_whole
+from app.services.policies.books import ROOT, Book, Draft, book, is_whole
 from app.services.policies.reading import (
     Path,
     PolicyInvalid,
@@ -65,25 +65,35 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
 
 def _require_own_unit(document: PolicyDocument, above: Table, source: str) -> None:
     """Refuse another programme in the unit of the one above: its rules could be any looser."""
-    path = ("programme", "unit")
-    if document.programme.unit != get(above, path):
-        return
-    zh = "上级的办法用这种积分；只写更严的几行，不写 [programme]"
-    en = "the rules above give in this unit: write only what is stricter, without [programme]"
-    raise PolicyInvalid([Problem(line_of(path, line_numbers(source)), dotted(path), zh, en)])
+    if document.programme.unit == get(above, ("programme", "unit")):
+        zh = "上级的办法用这种积分；只写更严的几行，不写 [programme]"
+        en = "the rules above give in this unit: write only what is stricter, without [programme]"
+        raise _unit_refused(source, zh, en)
 
 
 async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> PolicyDocument:
     """Check a document where it would be published, and when. Raises PolicyInvalid."""
     document = check(source, await above(tx, org, at))
     unit = document.programme.unit
-    if is_whole(parse(source)) and unit not in await ledger_queries.units(tx):
-        path = ("programme", "unit")
+    if not is_whole(parse(source)):
+        return document
+    if unit not in await ledger_queries.units(tx):
         en = f"the ledger has no unit {unit}; an operator opens it: qingxiang ledger open-unit"
-        raise PolicyInvalid(
-            [Problem(line_of(path, line_numbers(source)), dotted(path), "账本中没有这个单位", en)]
-        )
+        raise _unit_refused(source, "账本中没有这个单位", en)
+    _require_free_unit(unit, await book(tx), org, source)
     return document
+
+
+def _require_free_unit(unit: str, found: Book, org: Org | None, source: str) -> None:
+    """Refuse a programme in the unit of another organisation: its points count in their shops."""
+    if found.givers(unit) - {org.code if org else None}:
+        zh, en = "另一机构的办法用这种积分", "another organisation's programme gives in this unit"
+        raise _unit_refused(source, zh, en)
+
+
+def _unit_refused(source: str, zh: str, en: str) -> PolicyInvalid:
+    path = ("programme", "unit")
+    return PolicyInvalid([Problem(line_of(path, line_numbers(source)), dotted(path), zh, en)])
 
 
 def _loosened(one: Looser, lines: dict[Path, int]) -> Problem:

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from app.core.mistakes import in_chinese
+from app.models.ledger import UNIT_OF_HOURS
 from app.schemas.policies import PolicyDocument, Shape
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
@@ -74,6 +75,7 @@ def require_consistent(document: PolicyDocument, source: str) -> None:
     problems = [
         Problem(line_of(path, lines), dotted(path), zh, en)
         for path, zh, en in (
+            *_of_unit(document),
             *_of_caps(document),
             *_of_release(document),
             *_of_rules(document),
@@ -82,6 +84,12 @@ def require_consistent(document: PolicyDocument, source: str) -> None:
     ]
     if problems:
         raise PolicyInvalid(problems)
+
+
+def _of_unit(document: PolicyDocument) -> Iterator[Contradiction]:
+    if document.programme.unit == UNIT_OF_HOURS:
+        en = "hours of service are no points: they are counted beside them"
+        yield ("programme", "unit"), "志愿时长不是积分", en
 
 
 def _of_caps(document: PolicyDocument) -> Iterator[Contradiction]:

@@ -66,10 +66,16 @@ def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
             continue
         standing = _standing(above, path)
         strict = value if standing is None else _stricter(path)(standing, value)
-        if strict != value and _stricter(path) is not _both:
+        if _is_looser(standing, value, strict):
             looser.append(Looser(path, standing, value))
         _put(merged, path, strict)
     return merged, looser
+
+
+def _is_looser(above: Any, below: Any, strict: Any) -> bool:
+    if isinstance(below, list):  # what is asked for in addition need not repeat the rest
+        return bool(strict == above and set(below) != set(above))
+    return bool(strict != below)
 
 
 def _with_every_proof(above: Table) -> Table:

@@ -23,6 +23,7 @@ from app.schemas.redemptions import ChargeOut, PayerOut
 from app.services import idempotency, ledger, merchants, orgs, people, policies
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import AccountKey, Posted, Posting
+from app.services.redemptions.reservations import release_overdue
 
 
 class CardCodeInvalid(Refusal):
@@ -82,7 +83,7 @@ async def charge(
         return []
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     book = await policies.book(tx)
-    codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}))
+    codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}), at)
     outcomes: list[ChargeOut | Refusal | None] = []
     tries: list[_Try] = []
     for place, command in enumerate(commands):
@@ -93,6 +94,8 @@ async def charge(
             counter = counters[command.staff_id]
             unit_id = book.policy(at, counter.org_path).unit_id
             tries.append(_Try(place, _charge(command, counter, unit_id, row), row))
+    for person_id in sorted({one.charge.person_id for one in tries if one.code.has_overdue}):
+        await release_overdue(tx, person_id)  # or what is free would seem to be held
     posted = await _post_in_turn(tx, tries, at)
     names = await people_queries.names(tx, sorted({one.charge.person_id for one in tries}))
     stands = []
@@ -170,10 +173,12 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
         closes_id=charge_id,
         revived_until=policy.revived_until(at),
     )
-    posted = single(await ledger.post(tx, [posting], at))
+    locked = await ledger.lock(tx, [posting.payer, posting.payee])
+    single(await ledger.post(tx, [posting], at, locked))
+    balance = locked[posting.payee].balance  # less what was owed
     names = await people_queries.names(tx, [found.person_id])
     name = names[found.person_id].display_name
-    return _shown(found, ChargeStatus.refunded, name, posted.to_balance, found.created_at)
+    return _shown(found, ChargeStatus.refunded, name, balance, found.created_at)
 
 
 def _refusal(row: CodeRow | None, at: datetime) -> Refusal | None:

@@ -1,0 +1,184 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
+"""SQL that compares the ledger with the facts behind it: who was given points, who spent them.
+
+Seals bind a transfer to the numbers of its accounts, what is here binds these accounts to
+people, merchants and organisations.
+"""
+
+from enum import StrEnum
+
+from app.models.ledger import Kind, Purpose
+from app.queries.ledger.checking import Check
+
+_BANK = (Purpose.fund, Purpose.budget)
+# From where to where each kind moves.
+_SIDES: dict[Kind, tuple[tuple[Purpose, ...], tuple[Purpose, ...]]] = {
+    Kind.award: (_BANK, (Purpose.available, Purpose.pending)),
+    Kind.release: ((Purpose.pending,), (Purpose.available,)),
+    Kind.hold: ((Purpose.available,), (Purpose.held,)),
+    Kind.unhold: ((Purpose.held,), (Purpose.available,)),
+    Kind.collect: ((Purpose.held,), (Purpose.takings, *_BANK)),
+    Kind.charge: ((Purpose.available,), (Purpose.takings,)),
+    Kind.refund: ((Purpose.takings,), (Purpose.available,)),
+    Kind.reversal: ((Purpose.available, Purpose.pending), _BANK),
+    Kind.clawback: ((Purpose.debt,), _BANK),
+    Kind.repayment: ((Purpose.available,), (Purpose.debt,)),
+    Kind.expiry: ((Purpose.available,), (Purpose.expired,)),
+    Kind.deduction: ((Purpose.available,), (Purpose.fund,)),
+    Kind.restitution: ((Purpose.fund,), (Purpose.available,)),
+    Kind.donation: ((Purpose.income,), _BANK),
+    Kind.budget: ((Purpose.income,), _BANK),
+}
+assert _SIDES.keys() == set(Kind)
+
+
+def _listed(words: tuple[StrEnum, ...]) -> str:
+    return ", ".join(f"'{word}'" for word in words)
+
+
+def _are(account: str, purposes: tuple[Purpose, ...]) -> str:
+    return f"{account}.purpose IN ({_listed(purposes)})"
+
+
+_KINDS = " ".join(
+    f"WHEN '{kind}' THEN {_are('p', payers)} AND {_are('q', payees)}"
+    for kind, (payers, payees) in _SIDES.items()
+)
+# What each kind settles. A reversal may be in parts, of which the first settles the award.
+_SETTLES: dict[Kind, tuple[Kind, ...]] = {
+    Kind.release: (Kind.award,),
+    Kind.unhold: (Kind.hold,),
+    Kind.collect: (Kind.hold,),
+    Kind.refund: (Kind.charge,),
+    Kind.restitution: (Kind.deduction,),
+    Kind.reversal: (Kind.award, Kind.release),
+    Kind.clawback: (Kind.award, Kind.release),
+}
+_IN_PARTS = (Kind.reversal, Kind.clawback)
+_SETTLED = " ".join(
+    f"WHEN '{kind}' THEN o.kind IN ({_listed(settled)})" for kind, settled in _SETTLES.items()
+)
+_SETTLING = _listed(tuple(kind for kind in _SETTLES if kind not in _IN_PARTS))
+_OF_AN_ORGANISATION = (*_BANK, Purpose.income, Purpose.expired)
+# A transfer t between accounts p and q that no service has made: they are of another unit, not
+# of the purposes between which its kind moves, of two people though it stays with one, or not
+# of the organisation that the transfer names (what is redeemed flows back to the counter's); or
+# it settles nothing though its kind does.
+WRONG_ACCOUNTS = f"""
+(p.unit_id IS DISTINCT FROM t.unit_id OR q.unit_id IS DISTINCT FROM t.unit_id
+ OR (CASE t.kind {_KINDS} END) IS NOT TRUE
+ OR (t.kind IN ('release', 'hold', 'unhold', 'repayment') AND p.owner_id <> q.owner_id)
+ OR (t.kind IN ({_SETTLING}) AND t.closes_id IS NULL)
+ OR ({_are("p", _OF_AN_ORGANISATION)} AND p.owner_id <> t.org_id)
+ OR ({_are("q", _OF_AN_ORGANISATION)} AND q.owner_id <> t.org_id AND t.kind <> 'collect'))
+"""
+
+# When the first sealed day began.
+FIRST_MOMENT = """
+(SELECT CAST(min(day) AS timestamp) AT TIME ZONE 'Asia/Shanghai' FROM ledger_seals)
+"""
+
+# Behind the probe of transfers.
+TRANSFER_CHECKS = (
+    Check(
+        "transfers: each is between accounts of its unit, kind and organisation, and settles one",
+        f"""
+        SELECT 'transfer ' || t.id AS subject,
+               concat_ws(' ', t.kind, 'in unit', t.unit_id, 'by', t.org_id, 'settling',
+                         coalesce(CAST(t.closes_id AS text), 'nothing')) AS expected,
+               concat_ws(' ', 'account', t.from_account_id, 'in unit', p.unit_id, p.purpose, 'of',
+                         p.owner_id, 'and account', t.to_account_id, 'in unit', q.unit_id,
+                         q.purpose, 'of', q.owner_id) AS found
+        FROM ledger_transfers t
+        LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
+        LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
+        LEFT JOIN ledger_units u ON u.id = t.unit_id
+        WHERE {WRONG_ACCOUNTS} OR u.id IS NULL
+        """,
+    ),
+    Check(
+        "seals: no transfer is older than the first of them",
+        f"""
+        SELECT 'transfer ' || id AS subject, {FIRST_MOMENT} AS expected, created_at AS found
+        FROM ledger_transfers WHERE created_at < {FIRST_MOMENT}
+        """,
+    ),
+    Check(
+        "awards: each gave its points, by its organisation, to its person",
+        """
+        SELECT 'award ' || coalesce(a.id, t.id) AS subject,
+               a.points || ' to ' || a.person_id || ' by ' || a.org_id AS expected,
+               t.amount || ' to ' || t.owner_id || ' by ' || t.org_id AS found
+        FROM (SELECT * FROM awards WHERE points > 0 AND state <> 'pending_budget') a
+        FULL JOIN (SELECT t.id, t.amount, t.org_id, t.unit_id, q.owner_id
+                   FROM ledger_transfers t JOIN ledger_accounts q ON q.id = t.to_account_id
+                   WHERE t.kind = 'award' AND t.source_type = 'award' AND t.unit_id <> 2) t
+          ON t.id = a.id
+        WHERE (a.points, a.person_id, a.org_id, a.unit_id)
+              IS DISTINCT FROM (t.amount, t.owner_id, t.org_id, t.unit_id)
+          AND NOT (a.state IN ('rejected', 'reversed') AND t.id IS NULL)
+        """,
+    ),
+)
+FACT_CHECKS = (
+    Check(
+        "transfers: what one settles is of its kind and fact, and has at least its amount",
+        f"""
+        SELECT 'transfer ' || t.id AS subject,
+               concat_ws(' ', t.kind, t.amount, 'of', t.source_type, t.source_id, 'from account',
+                         t.from_account_id) AS expected,
+               concat_ws(' ', o.kind, o.amount, 'of', o.source_type, o.source_id, 'to account',
+                         o.to_account_id) AS found
+        FROM ledger_transfers t LEFT JOIN ledger_transfers o ON o.id = t.closes_id
+        WHERE t.closes_id IS NOT NULL
+          AND (o.id IS NULL OR o.amount < t.amount
+            OR (o.source_type, o.source_id) <> (t.source_type, t.source_id)
+            OR (CASE t.kind {_SETTLED} END) IS NOT TRUE
+            OR (o.to_account_id <> t.from_account_id AND t.kind <> 'clawback')
+            OR (o.from_account_id <> t.to_account_id
+                AND t.kind IN ('unhold', 'refund', 'restitution')))
+        """,
+    ),
+    Check(
+        "transfers: hours and debts are of an award, and of its person",
+        """
+        SELECT 'transfer ' || t.id AS subject,
+               concat_ws(' ', 'minutes', a.minutes, 'of', a.person_id) AS expected,
+               concat_ws(' ', 'amount', t.amount, 'of', x.owner_id) AS found
+        FROM ledger_transfers t LEFT JOIN awards a ON a.id = t.source_id
+        JOIN ledger_accounts x
+          ON x.id = CASE WHEN t.kind = 'award' THEN t.to_account_id ELSE t.from_account_id END
+        WHERE t.source_type = 'award'
+          AND (t.kind = 'clawback' OR (t.unit_id = 2 AND t.kind IN ('award', 'reversal')))
+          AND (x.owner_id IS DISTINCT FROM a.person_id OR (t.unit_id = 2 AND t.amount <> a.minutes))
+        """,
+    ),
+    Check(
+        "charges, reservations and deductions: each took its points, from its person",
+        """
+        SELECT coalesce(f.what, t.source_type) || ' ' || coalesce(f.id, t.id) AS subject,
+               concat_ws(' ', f.points, 'in unit', f.unit_id, 'of', f.person_id, f.merchant_id)
+                   AS expected,
+               concat_ws(' ', t.amount, 'in unit', t.unit_id, 'of', t.payer,
+                         CASE WHEN t.kind = 'charge' THEN t.payee END) AS found
+        FROM (
+            SELECT 'charge' AS what, id, points, unit_id, person_id, merchant_id FROM charges
+            UNION ALL
+            SELECT 'redemption', id, points, unit_id, person_id, NULL FROM redemptions
+            UNION ALL
+            SELECT 'deduction', id, points, unit_id, person_id, NULL FROM deductions
+            WHERE points > 0
+        ) f
+        FULL JOIN (
+            SELECT t.*, p.owner_id AS payer, q.owner_id AS payee FROM ledger_transfers t
+            JOIN ledger_accounts p ON p.id = t.from_account_id
+            JOIN ledger_accounts q ON q.id = t.to_account_id
+            WHERE t.source_type IN ('charge', 'redemption', 'deduction')
+              AND t.kind IN ('charge', 'hold', 'deduction')
+        ) t ON t.id = f.id
+        WHERE (t.source_type, t.amount, t.unit_id, t.payer)
+              IS DISTINCT FROM (f.what, f.points, f.unit_id, f.person_id)
+           OR t.payee <> f.merchant_id
+        """,
+    ),
+)

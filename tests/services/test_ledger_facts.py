@@ -1,0 +1,191 @@
+"""The ledger is that of the people, organisations and acts that it names, or does not verify."""
+
+import pytest
+from fastapi import FastAPI
+
+from app.core.clock import now
+from app.core.embedded import Engines
+from app.runtime import Runtime
+from app.schemas.deductions import DeductionIn
+from app.schemas.redemptions import RedemptionIn
+from app.services import awards, deductions, ledger, redemptions
+from app.services.redemptions import ChargeCommand
+from tests.engines import as_superuser
+from tests.factories.awards import give_award
+from tests.factories.deductions import deduction_body
+from tests.factories.ledger import (
+    charge_posting,
+    give_points,
+    refund_posting,
+    verified,
+)
+from tests.factories.orgs import make_org
+from tests.factories.people import make_administrator, make_person
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
+
+AWARDS = "awards: each gave its points"
+HOURS = "transfers: hours and debts"
+SETTLED = "transfers: what one settles"
+SIDES = "transfers: each is between accounts"
+BOOKS = {
+    "an award of more points": (AWARDS, "UPDATE awards SET points = points - 1"),
+    "an award to somebody else": (AWARDS, "UPDATE awards SET person_id = '{other}'"),
+    "an award by another organisation": (AWARDS, "UPDATE awards SET org_id = '{other_org}'"),
+    "an award that nobody wrote down": (AWARDS, "DELETE FROM awards"),
+    "an award of more hours": (HOURS, "UPDATE awards SET minutes = minutes + 1"),
+    "hours of no award": (HOURS, "DELETE FROM awards"),
+    "an account of somebody else": (
+        AWARDS,
+        "UPDATE ledger_accounts SET owner_id = gen_random_uuid() WHERE owner_id = '{person}'",
+    ),
+    "a reversal of another award": (
+        SETTLED,
+        "UPDATE ledger_transfers SET closes_id = '{kept}' WHERE kind = 'reversal' AND unit_id = 1",
+    ),
+    "a reversal of points that settles hours": (
+        SETTLED,
+        """
+        UPDATE ledger_transfers SET closes_id = NULL WHERE kind = 'reversal' AND unit_id = 2;
+        UPDATE ledger_transfers t SET closes_id = o.id FROM ledger_transfers o
+        WHERE t.kind = 'reversal' AND t.unit_id = 1
+          AND o.kind = 'award' AND o.unit_id = 2 AND o.source_id = t.source_id
+        """,
+    ),
+    "a refund that settles nothing": (
+        SIDES,
+        "UPDATE ledger_transfers SET closes_id = NULL WHERE kind = 'refund'",
+    ),
+    "a refund of more than was spent": (
+        SETTLED,
+        "UPDATE ledger_transfers SET amount = amount + 1 WHERE kind = 'refund'",
+    ),
+    "a refund of what was only put aside": (
+        SETTLED,
+        "UPDATE ledger_transfers SET kind = 'hold' WHERE kind = 'charge'",
+    ),
+    "a refund to somebody else": (
+        SETTLED,
+        """
+        UPDATE ledger_transfers t SET to_account_id = a.id, to_number = a.last_number + 1,
+            to_balance = a.balance + t.amount
+        FROM ledger_accounts a
+        WHERE t.kind = 'refund' AND a.owner_id = '{other}' AND a.purpose = 'available'
+        """,
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "damage"), BOOKS.values(), ids=BOOKS.keys())
+async def test_transfers_are_of_the_facts_that_they_name(
+    engines_and_template: tuple[Engines, str], alone: FastAPI, check: str, damage: str
+) -> None:
+    runtime: Runtime = alone.state.runtime
+    person, other = await make_person(runtime), await make_person(runtime)
+    org, other_org = await make_org(runtime), await make_org(runtime)
+    kept, taken = [
+        await give_award(runtime, person, org, points=4, minutes=60, days_ago=days)
+        for days in (1, 2)
+    ]
+    await give_points(runtime, other.id, 4)
+    administrator = await make_administrator(runtime, org.id)
+    async with runtime.database.transaction() as tx:
+        await awards.reverse(tx, administrator.id, taken, "有误")
+    spent = charge_posting(person.id, 2)
+    async with runtime.database.transaction() as tx:
+        await ledger.post(tx, [spent, refund_posting(spent)], now())
+    assert (await verified(runtime)).holds
+    names = {"person": person.id, "other": other.id, "other_org": other_org.id, "kept": kept}
+
+    await as_superuser(engines_and_template[0], runtime.settings, damage.format(**names))
+
+    found = {one.check for one in (await verified(runtime)).differences}
+    assert any(name.startswith(check) for name in found), found
+
+
+OTHERS = {
+    "a debt": "purpose = 'debt'",
+    "held points": "purpose = 'held'",
+    "pending points": "purpose = 'pending'",
+    "spendable points": "purpose = 'available' AND unit_id = 1",
+    "hours": "purpose = 'available' AND unit_id = 2",
+    "a till": "purpose = 'takings'",
+    "a fund": "purpose = 'fund' AND unit_id = 1",
+    "a fund of hours": "purpose = 'fund' AND unit_id = 2",
+}
+
+
+@pytest.fixture
+async def busy(alone: FastAPI) -> Runtime:
+    """A ledger in which one person has an account for each purpose, all from real acts."""
+    runtime: Runtime = alone.state.runtime
+    person, org, shop = (
+        await make_person(runtime),
+        await make_org(runtime),
+        await make_counter(runtime),
+    )
+    taken = await give_award(runtime, person, org, points=4, minutes=60, days_ago=2)
+    await give_award(runtime, person, org, points=2, minutes=60, days_ago=1)
+    await give_award(runtime, person, org, points=1, proof="poster_code")
+    (code,) = await make_card_codes(runtime, person, 1)
+    reward = await make_reward(runtime, shop, points=1)
+    administrator = await make_administrator(runtime, org.id)
+    async with runtime.database.transaction() as tx:
+        await redemptions.charge(tx, [ChargeCommand(shop.staff.id, code, 5, "")], now())
+        await awards.reverse(tx, administrator.id, taken, "有误")
+    await give_award(runtime, person, org, points=6)
+    async with runtime.database.transaction() as tx:
+        await redemptions.reserve(tx, person.id, RedemptionIn(reward_id=reward.id, quantity=1))
+        missed = DeductionIn.model_validate(deduction_body(org, person))
+        await deductions.deduct(tx, administrator.id, missed)
+    return runtime
+
+
+@pytest.mark.parametrize("which", OTHERS.values(), ids=OTHERS.keys())
+async def test_an_account_is_of_who_the_acts_say(
+    engines_and_template: tuple[Engines, str], busy: Runtime, which: str
+) -> None:
+    assert (await verified(busy)).holds
+    taken = f"UPDATE ledger_accounts SET owner_id = gen_random_uuid() WHERE {which}"  # noqa: S608
+    await as_superuser(engines_and_template[0], busy.settings, taken)
+    assert not (await verified(busy)).holds
+
+
+FACTS = {
+    "a charge of more points": "UPDATE charges SET points = points + 1",
+    "a charge of somebody else": "UPDATE charges SET person_id = staff_id",
+    "a charge that nobody wrote down": "DELETE FROM charges",
+    "a charge without points": """
+        INSERT INTO charges
+        SELECT (jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid()))).*
+        FROM charges c
+    """,
+    "a reservation of fewer points": "UPDATE redemptions SET points = points + 1",
+    "a deduction of more points": "UPDATE deductions SET points = points - 1",
+}
+
+
+@pytest.mark.parametrize("damage", FACTS.values(), ids=FACTS.keys())
+async def test_spent_points_are_of_the_acts_that_took_them(
+    engines_and_template: tuple[Engines, str], busy: Runtime, damage: str
+) -> None:
+    await as_superuser(engines_and_template[0], busy.settings, damage)
+    (found,) = (await verified(busy)).differences
+    assert found.check.startswith("charges, reservations and deductions")
+
+
+@pytest.mark.parametrize(
+    ("purpose", "other"), [("debt", "income"), ("takings", "expired"), ("held", "budget")]
+)
+async def test_an_account_is_for_what_the_acts_say(
+    engines_and_template: tuple[Engines, str], busy: Runtime, purpose: str, other: str
+) -> None:
+    change = f"UPDATE ledger_accounts SET purpose = '{other}' WHERE purpose = '{purpose}'"  # noqa: S608
+    await as_superuser(engines_and_template[0], busy.settings, change)
+    assert not (await verified(busy)).holds
+
+
+async def test_an_award_that_never_had_points_needs_no_transfer(alone: FastAPI) -> None:
+    runtime: Runtime = alone.state.runtime
+    person, org = await make_person(runtime), await make_org(runtime)
+    await give_award(runtime, person, org, points=0)
+    assert (await verified(runtime)).holds
