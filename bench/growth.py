@@ -30,6 +30,7 @@ from app.core.pages import encode_cursor
 from app.core.settings import Settings
 from app.migrations import migrate
 from app.models.activities import ActivityStatus, Category
+from app.models.ledger import Purpose
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
 from app.queries import ledger as ledger_queries
@@ -121,7 +122,7 @@ READS = (
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
     Read(
         "statement: which entries a period has",
-        lambda _, tx: ledger_queries.span(tx, ONE, POINTS, BEGINNING, now()),
+        lambda _, tx: ledger_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),
         lambda span: span.opening == 0 < span.closing,
     ),
     Read(

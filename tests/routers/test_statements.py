@@ -15,11 +15,11 @@ from app.core.turnstile import Turnstile
 from app.jobs import seals as sealing
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
-from tests.factories.awards import give_award
+from tests.factories.awards import give_award, reverse
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, make_administrator, make_person
 from tests.factories.rewards import make_card_codes, make_counter
 from tests.factories.statements import (
     FORMS,
@@ -230,6 +230,26 @@ async def test_hours_of_volunteering_are_told_too(
     assert (told, found.facts["本期增减"].replace(",", "")) == (["90", "1290"], "1200")
     assert (in_minutes.opening, in_minutes.closing) == (90, 1290)
     assert in_minutes.facts["项目"] == "志愿服务分钟"
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_what_is_owed_is_told_until_it_is_paid(
+    api: httpx.AsyncClient, runtime: Runtime, form: str
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    today = local_date(now())
+    days = {"since": f"{today}", "until": f"{today}"}
+    award = await give_award(runtime, person, org, points=8)
+    before = await statement(api, person, form, **days)
+    await spend(api, runtime, person, 6)
+    await reverse(api, await make_administrator(runtime, org.id), award)
+    await give_award(runtime, person, org, rule_key="council_attend", points=2)
+
+    after = await statement(api, person, form, **days)
+
+    assert [name for name in before.facts if "偿还" in name] == []
+    assert (after.facts["期初待偿还积分"], after.facts["期末待偿还积分"]) == ("0", "4")
+    assert [line.kind for line in after.lines] == ["发放", "消费", "冲正", "发放", "偿还"]
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Row, Session
+from app.models.ledger import Purpose
 
 # No passbook has twice as many entries.
 _HIGHEST_BIT = 2**40
@@ -22,7 +23,7 @@ WITH RECURSIVE climb AS (
     SELECT a.id AS account, b.moment, CAST(0 AS bigint) AS number, CAST(:bit AS bigint) AS bit
     FROM ledger_accounts a,
          unnest(CAST(:bounds AS timestamptz[])) AS b(moment)
-    WHERE a.owner_id = :owner AND a.purpose = 'available' AND a.unit_id = :unit
+    WHERE a.owner_id = :owner AND a.purpose = :purpose AND a.unit_id = :unit
     UNION ALL
     SELECT c.account, c.moment,
            c.number + CASE WHEN EXISTS (
@@ -72,12 +73,19 @@ class Span:
 
 
 async def span(
-    session: Session, owner: UUID, unit: int, since: datetime, until: datetime
+    session: Session, owner: UUID, purpose: Purpose, unit: int, since: datetime, until: datetime
 ) -> Span | None:
-    """Find what a person's passbook has from a moment on and before another; None without one."""
+    """Find what a person's account has from a moment on and before another; None without one."""
     assert since < until
     rows = await session.fetch(
-        _SPAN, {"owner": owner, "unit": unit, "bounds": [since, until], "bit": _HIGHEST_BIT}
+        _SPAN,
+        {
+            "owner": owner,
+            "purpose": purpose,
+            "unit": unit,
+            "bounds": [since, until],
+            "bit": _HIGHEST_BIT,
+        },
     )
     if not rows:
         return None

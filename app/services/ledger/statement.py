@@ -19,7 +19,7 @@ from uuid import UUID
 from app.core.clock import SHANGHAI, local_date, midnight, now
 from app.core.db import Database, Row, Session
 from app.core.errors import Invalid
-from app.models.ledger import Kind
+from app.models.ledger import Kind, Purpose
 from app.queries import ledger as queries
 from app.queries import people
 from app.queries.ledger import Sealed, Span
@@ -57,8 +57,8 @@ def period_of(since: date | None, until: date | None) -> Period:
 class Heading:
     """What is known before the first entry. Balances are of available points.
 
-    ``minutes`` of volunteering: before the period and after it. ``seal`` is the newest of
-    the period's days.
+    Points that were ``owed`` and ``minutes`` of volunteering: before the period and after it.
+    ``seal`` is the newest of the period's days.
     """
 
     title: str
@@ -70,6 +70,7 @@ class Heading:
     entries: int
     opening: int
     closing: int
+    owed: tuple[int, int]
     minutes: tuple[int, int]
     seal: Sealed | None
 
@@ -145,8 +146,14 @@ async def _beginning(
 ) -> tuple[Heading, Span]:
     day_after = _within_reach(period.until) + A_DAY
     bounds = midnight(_within_reach(period.since)), midnight(day_after)
-    span = await queries.span(tx, person_id, unit, *bounds) or _NOTHING
-    minutes = await queries.span(tx, person_id, MINUTES, *bounds) or _NOTHING
+    span, debt, minutes = [
+        await queries.span(tx, person_id, purpose, counted, *bounds) or _NOTHING
+        for purpose, counted in (
+            (Purpose.available, unit),
+            (Purpose.debt, unit),
+            (Purpose.available, MINUTES),
+        )
+    ]
     seals = await queries.seals(tx, day_after, limit=1)
     holders = await people.names(tx, [person_id])
     name = legible(await queries.unit_name(tx, unit))
@@ -160,6 +167,7 @@ async def _beginning(
         entries=span.last - span.before,
         opening=span.opening,
         closing=span.closing,
+        owed=(-debt.opening, -debt.closing),
         minutes=(minutes.opening, minutes.closing),
         seal=seals[0] if seals and seals[0].day >= period.since else None,
     )

@@ -85,6 +85,17 @@ def facts(heading: Heading) -> list[Fact]:
     ]
 
 
+def owed(heading: Heading) -> list[Fact]:
+    """Say what the holder owes: what a reversal took and had been spent."""
+    before, after = heading.owed
+    if before == after == 0:
+        return []
+    return [
+        Fact(Words("期初待偿还积分", "Owed before"), before),
+        Fact(Words("期末待偿还积分", "Owed after"), after),
+    ]
+
+
 def minutes(heading: Heading) -> list[Fact]:
     """Say how many minutes the holder has volunteered."""
     before, after = heading.minutes

@@ -64,7 +64,7 @@ class XlsxForm(Form):
     def end(self, heading: Heading, sums: Sums) -> None:
         total = [None, None, _both(words.TOTAL), None, sums.income, sums.outgo, heading.closing]
         self._append([self._styled(one, font=_BOLD) for one in total])
-        for facts in (words.minutes(heading), words.seal(heading)):
+        for facts in (words.owed(heading), words.minutes(heading), words.seal(heading)):
             self._append([])
             self._add_facts(facts)
         self._append([])
