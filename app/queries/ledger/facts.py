@@ -154,31 +154,57 @@ FACT_CHECKS = (
         """,
     ),
     Check(
-        "charges, reservations and deductions: each took its points, from its person",
+        "charges, reservations, deductions, receipts: each moved its points, from its owner",
         """
         SELECT coalesce(f.what, t.source_type) || ' ' || coalesce(f.id, t.id) AS subject,
-               concat_ws(' ', f.points, 'in unit', f.unit_id, 'of', f.person_id, f.merchant_id)
+               concat_ws(' ', f.points, 'in unit', f.unit_id, 'of', f.owner_id, f.merchant_id)
                    AS expected,
                concat_ws(' ', t.amount, 'in unit', t.unit_id, 'of', t.payer,
                          CASE WHEN t.kind = 'charge' THEN t.payee END) AS found
         FROM (
-            SELECT 'charge' AS what, id, points, unit_id, person_id, merchant_id FROM charges
+            SELECT 'charge' AS what, id, points, unit_id, person_id AS owner_id, merchant_id
+            FROM charges
             UNION ALL
             SELECT 'redemption', id, points, unit_id, person_id, NULL FROM redemptions
             UNION ALL
             SELECT 'deduction', id, points, unit_id, person_id, NULL FROM deductions
             WHERE points > 0
+            UNION ALL
+            SELECT 'receipt', id, points, unit_id, org_id, NULL FROM fund_receipts
         ) f
         FULL JOIN (
             SELECT t.*, p.owner_id AS payer, q.owner_id AS payee FROM ledger_transfers t
             JOIN ledger_accounts p ON p.id = t.from_account_id
             JOIN ledger_accounts q ON q.id = t.to_account_id
-            WHERE t.source_type IN ('charge', 'redemption', 'deduction')
-              AND t.kind IN ('charge', 'hold', 'deduction')
+            WHERE t.source_type IN ('charge', 'redemption', 'deduction', 'receipt')
+              AND t.kind IN ('charge', 'hold', 'deduction', 'donation', 'budget')
         ) t ON t.id = f.id
         WHERE (t.source_type, t.amount, t.unit_id, t.payer)
-              IS DISTINCT FROM (f.what, f.points, f.unit_id, f.person_id)
+              IS DISTINCT FROM (f.what, f.points, f.unit_id, f.owner_id)
            OR t.payee <> f.merchant_id
+        """,
+    ),
+    Check(
+        "charges, reservations and deductions: each was settled as its state says",
+        """
+        SELECT f.what || ' ' || f.id AS subject,
+               f.state || ', settled by ' || coalesce(f.settled, 'nothing') AS expected,
+               coalesce(t.kind, 'nothing') AS found
+        FROM (
+            SELECT 'charge' AS what, id, status AS state,
+                   CASE status WHEN 'refunded' THEN 'refund' END AS settled
+            FROM charges
+            UNION ALL
+            SELECT 'redemption', id, status,
+                   CASE status WHEN 'collected' THEN 'collect'
+                               WHEN 'cancelled' THEN 'unhold' WHEN 'expired' THEN 'unhold' END
+            FROM redemptions
+            UNION ALL
+            SELECT 'deduction', id, state, CASE state WHEN 'revoked' THEN 'restitution' END
+            FROM deductions WHERE points > 0
+        ) f
+        LEFT JOIN ledger_transfers t ON t.closes_id = f.id
+        WHERE f.settled IS DISTINCT FROM t.kind
         """,
     ),
 )
