@@ -28,6 +28,7 @@ from app.core.errors import (
 from app.core.lifeline import follow_parent
 from app.core.logging import configure_logging
 from app.core.middleware import RequestContext
+from app.core.mistakes import explained
 from app.core.problems import problem
 from app.core.routes import Route, rendered
 from app.core.settings import Settings, get_settings
@@ -162,7 +163,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     """List the wrong fields. What was sent is not repeated: it may hold a secret."""
     assert isinstance(error, RequestValidationError)
     fields = [
-        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": item["msg"][:200]}
+        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)[:200]}
         for item in error.errors()[:50]
     ]
     return problem(request, Invalid(fields=fields))

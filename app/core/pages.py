@@ -7,7 +7,7 @@ from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from app.core.errors import Invalid
+from app.core.mistakes import invalid
 
 MAX_CURSOR = 300
 
@@ -30,7 +30,7 @@ def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
             raise ValueError
         return tuple(_part(part, kind) for part, kind in zip(parts, kinds, strict=True))
     except (ValueError, TypeError, binascii.Error, RecursionError):
-        raise Invalid(fields=[{"field": "query.cursor", "msg": "unknown cursor"}]) from None
+        raise invalid("query.cursor", "分页标记无效", "unknown cursor") from None
 
 
 def _part(part: object, kind: type) -> object:

@@ -9,10 +9,12 @@ hidden row would be paid unseen.
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from io import BytesIO
 from typing import Any
+from xml.parsers import expat
 
 from openpyxl import Workbook, load_workbook
 from openpyxl.styles import Font
@@ -29,12 +31,9 @@ MAX_COLUMNS = 40
 LAST_ROW = 1_048_576  # of any sheet
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
 MAX_TOLD = 20
-_MERGED = re.compile(rb"<(?:\w+:)?mergeCell\b")
-# A row or a column without an extent, or a whole sheet.
-_HIDDEN = re.compile(
-    rb"""<(?:\w+:)?(?:row|col)\s[^<>]*\b(?:hidden=["'](?:1|true)|(?:ht|width)=["']0(?:\.0*)?["'])"""
-    rb"""|<(?:\w+:)?sheet\s[^<>]*\bstate=["'](?:hidden|veryHidden)"""
-)
+MERGED, HIDDEN = "合并单元格 merged cells", "隐藏的内容 hidden"
+# Of a row in points, of a column in characters: less is a line that nobody can read.
+LEAST_EXTENT = 1
 Value = str | int | float
 
 
@@ -109,15 +108,48 @@ def _unpacked(content: bytes) -> BytesIO:
                 text = packed.read(part.file_size + 1)  # without a number it would swell
             if text[:4].startswith(_UTF_16) or b"<!DOC" in text:
                 raise SheetUnreadable  # UTF-16 or a document type: nobody's sheet, an attack
-            for sign, what in (
-                (_MERGED, "合并单元格 merged cells"),
-                (_HIDDEN, "隐藏的行或列 hidden"),
-            ):
-                if sign.search(text):
-                    raise SheetNotPlain(fields=[{"field": "workbook", "msg": what}])
+            if strange := list(_strange(text)):
+                fields = [{"field": where, "msg": what} for where, what in strange[:MAX_TOLD]]
+                raise SheetNotPlain(fields=fields)
             copy.writestr(part.filename, text)
     plain.seek(0)
     return plain
+
+
+def _strange(part: bytes) -> Iterator[tuple[str, str]]:
+    """Find what means something else than it shows, and where, in any part of a file.
+
+    A sheet may lie anywhere in the archive, and its XML may be spelled in many ways: so it is
+    parsed, as whoever shows it does. What is no XML nobody can show as a sheet.
+    """
+    elements: list[tuple[str, dict[str, str]]] = []
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.StartElementHandler = lambda tag, of: elements.append((tag.rpartition(" ")[2], of))
+    with suppress(expat.ExpatError):
+        parser.Parse(part, True)
+    for tag, of in elements:
+        match tag:
+            case "mergeCell":
+                yield of.get("ref", "?"), MERGED
+            case "row" if _is_set(of, "hidden") or _is_flat(of, "ht"):
+                yield f"row {of.get('r', '?')}", HIDDEN
+            case "col" if _is_set(of, "hidden") or _is_flat(of, "width"):
+                yield f"column {of.get('min', '?')}", HIDDEN
+            case "sheet" if of.get("state", "visible").strip() != "visible":
+                yield of.get("name", "?"), HIDDEN
+            case "sheetFormatPr" if _is_set(of, "zeroHeight") or _is_flat(of, "defaultRowHeight"):
+                yield "sheet", HIDDEN
+
+
+def _is_set(of: dict[str, str], name: str) -> bool:
+    return of.get(name, "0").strip() not in ("0", "false")
+
+
+def _is_flat(of: dict[str, str], name: str) -> bool:
+    try:
+        return not float(of.get(name, LEAST_EXTENT)) >= LEAST_EXTENT  # NaN is no extent
+    except ValueError:
+        return True
 
 
 def blank(title: str, headings: Sequence[str]) -> bytes:

@@ -56,6 +56,9 @@ class Award(SQLModel, table=True):
         Index("ix_awards_person", "person_id", "id"),
         Index("ix_awards_org_state", "org_id", "state", "id"),
         Index(
+            "ix_awards_proposal", "proposal_id", postgresql_where=text("proposal_id IS NOT NULL")
+        ),
+        Index(
             "ix_awards_release",
             "release_at",
             "id",
@@ -137,6 +140,7 @@ class EvidenceNumber(SQLModel, table=True):
     """
 
     __tablename__ = "award_evidence_numbers"
+    __table_args__ = (Index("ix_award_evidence_numbers_proposal", "proposal_id"),)
 
     unit_id: int = Field(primary_key=True)
     rule_key: str = Field(primary_key=True, max_length=40)

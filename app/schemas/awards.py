@@ -8,7 +8,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from app.core.mistakes import in_chinese, told
+from app.core.mistakes import explained
 from app.schemas.base import Flag, Id, In, Line, Out, Text
 
 MAX_PEOPLE = 500
@@ -175,9 +175,9 @@ def read_row(row: object) -> "BatchRowIn | Misread":
 
 
 def _mistake(error: ErrorDetails) -> "MistakeOut":
-    name = ".".join(str(part) for part in error["loc"]) or "card_no"
-    said = error["msg"].removeprefix("Value error, ")
-    return MistakeOut(field=name, msg=told(in_chinese(error["type"]), said))
+    whole = "card_no" if error["type"] == "value_error" else "row"
+    name = ".".join(str(part) for part in error["loc"]) or whole
+    return MistakeOut(field=name, msg=explained(error))
 
 
 class BatchIn(In):

@@ -48,7 +48,7 @@ class RuleCap(Shape):
 class Caps(Shape):
     """The most that a person may earn by all rules together.
 
-    ``emergency_day`` counts on a day on which a rule with ``emergency`` gave points.
+    ``emergency_day`` bounds a day with what rules with ``emergency`` gave, ``day`` without.
     """
 
     day: Annotated[int, Field(ge=1, le=MAX_CAP)]

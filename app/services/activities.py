@@ -7,7 +7,8 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Row, Session
-from app.core.errors import Invalid, Refusal
+from app.core.errors import Refusal
+from app.core.mistakes import invalid
 from app.core.pages import decode_cursor
 from app.core.rendered import Rendered
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
@@ -42,9 +43,10 @@ async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     org = await orgs.get(tx, body.org_id)
     await people.require_role(tx, caller, people.ORGANIZERS, org.path)
     rule = (await policies.in_force(tx, org.path)).rule(body.rule_key)
-    if rule is None or not policies.by_attendance(rule):
-        why = "no such rule in force" if rule is None else "not a rule that attendance can meet"
-        raise Invalid(fields=[{"field": "body.rule_key", "msg": why}])
+    if rule is None:
+        raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
+    if not policies.by_attendance(rule):
+        raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
     location = body.location
     activity = Activity(
         org_id=org.id,
@@ -59,7 +61,7 @@ async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
         signup_closes_at=body.signup_closes_at or body.ends_at,
     )
     if activity.signup_opens_at >= activity.signup_closes_at:
-        raise Invalid(fields=[{"field": "body.signup_closes_at", "msg": "lies in the past"}])
+        raise invalid("body.signup_closes_at", "早于报名开始或当前时间", "lies in the past")
     await queries.insert(tx, activity)
     return ActivityOut.of(activity)
 

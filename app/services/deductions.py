@@ -8,6 +8,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Invalid, Refusal
 from app.core.ids import new_id
+from app.core.mistakes import invalid, told
 from app.core.outcomes import single
 from app.core.pages import decode_cursor
 from app.core.spelling import normal
@@ -60,9 +61,10 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
     policy = await policies.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)
     if rule is None:
-        raise Invalid(fields=[{"field": "body.rule_key", "msg": "no such rule in force"}])
+        raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
     if missing := [name for name in rule.evidence if not normal(body.evidence.get(name, ""))]:
-        raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": "required"} for n in missing])
+        msg = told("必填", "required")
+        raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
     if not await people_queries.existing(tx, [body.person_id]):
         raise people.PersonNotFound
     purse = AccountKey(body.person_id, Purpose.available, policy.unit_id)

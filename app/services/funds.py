@@ -5,8 +5,8 @@ from uuid import UUID
 
 from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
-from app.core.errors import Invalid
 from app.core.ids import new_id
+from app.core.mistakes import invalid
 from app.core.outcomes import single
 from app.core.pages import decode_cursor
 from app.models.awards import Award, AwardState
@@ -90,7 +90,7 @@ def _month(month: str) -> date:
     try:
         return date.fromisoformat(f"{month}-01")
     except ValueError:
-        raise Invalid(fields=[{"field": "query.month", "msg": "expected YYYY-MM"}]) from None
+        raise invalid("query.month", "应为年-月", "expected YYYY-MM") from None
 
 
 async def waiting(tx: Session) -> list[Waiting]:

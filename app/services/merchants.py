@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.clock import month_start
 from app.core.db import Session
-from app.core.errors import Invalid
+from app.core.mistakes import invalid
 from app.models.merchants import Merchant
 from app.queries import merchants as queries
 from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut
@@ -57,5 +57,5 @@ async def statement(tx: Session, caller: UUID, month: str) -> StatementOut:
 def _month(month: str) -> tuple[datetime, datetime]:
     year, number = int(month[:4]), int(month[5:])
     if not (2000 <= year < 2100 and 1 <= number <= 12):
-        raise Invalid(fields=[{"field": "query.month", "msg": "expected YYYY-MM"}])
+        raise invalid("query.month", "应为年-月", "expected YYYY-MM")
     return month_start(year, number), month_start(year, number, plus=1)

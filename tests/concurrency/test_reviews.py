@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -10,15 +11,17 @@ from sqlalchemy import text
 
 from app.models.ledger import Purpose
 from app.queries import awards as queries
+from app.queries.awards import reviewing
 from app.runtime import Runtime
 from tests.concurrency import rushes
-from tests.concurrency.guards import take_out_row_locks
+from tests.concurrency.guards import take_out_row_locks, without_lock
 from tests.concurrency.meeting import Meeting, meet_after
-from tests.factories.awards import approve, end_notices, propose, reject
+from tests.factories.awards import approve, award_body, end_notices, propose, reject
+from tests.factories.funds import make_limited
 from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.people import TestPerson, make_organizer, make_people, make_person
 
 TWO_REVIEWERS = {
     "rule_key": "student_placement",
@@ -130,3 +133,35 @@ async def test_control_of_the_objection(broken: FastAPI, monkeypatch: pytest.Mon
     meet_after(monkeypatch, queries, "lock_due", both)
     status, facts = await objection_against_release(broken)
     assert (status, facts["objections"], facts["state"]) == (201, 1, "available")
+
+
+async def helpers_rejected(app: FastAPI) -> int:
+    """Reject both helpers of a dispatch at once; return how its number fares in another proposal.
+
+    Their awards wait for money: of others, two rejections would wait for each other at the fund.
+    """
+    async with rushes.one_client_of(app) as (api, runtime):
+        org, people = await make_limited(runtime), await make_people(runtime, 2)
+        organizer, *reviewers = [await make_organizer(runtime, org.id) for _ in range(3)]
+        dispatch = {"rule_key": "taskforce_emergency", "evidence": {"dispatch_no": uuid4().hex}}
+        awards = await propose(api, organizer, org, *people, **dispatch)
+        replies = await rushes.at_once(
+            reject(api, reviewer, award) for reviewer, award in zip(reviewers, awards, strict=True)
+        )
+        assert rushes.outcomes(replies) == {"200": 2}
+        body = award_body(org, people, **dispatch)
+        again = await api.post("/api/v1/awards", headers=keyed(organizer), json=body)
+        return again.status_code
+
+
+async def test_the_last_of_two_rejections_frees_their_number(app: FastAPI) -> None:
+    assert await helpers_rejected(app) == 201
+
+
+async def test_control_rejections_that_do_not_see_each_other(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = reviewing._LOCK_NUMBERS
+    monkeypatch.setattr(reviewing, "_LOCK_NUMBERS", without_lock(locked))
+    meet_after(monkeypatch, queries, "standing_evidence", parties=2)
+    assert await helpers_rejected(broken) == 409, "each kept it for the other"

@@ -69,25 +69,35 @@ def test_a_formula_with_a_value_that_somebody_computed_is_a_formula() -> None:
 def test_merged_cells_are_refused_before_anybody_spreads_them_out(merged: str) -> None:
     cell = f'</sheetData><mergeCells count="1"><mergeCell ref="{merged}"/></mergeCells>'
     xml = part_of(PLAIN, FIRST).replace(b"</sheetData>", cell.encode())
-    with pytest.raises(SheetNotPlain):
+    with pytest.raises(SheetNotPlain) as refused:
         read(with_part(PLAIN, FIRST, xml), 500)
+    assert cells(refused.value) == [merged]
+
+
+ROW, DATA, WORKBOOK = b'<row r="2"', b"<sheetData>", "xl/workbook.xml"
 
 
 @pytest.mark.parametrize(
-    ("part", "before", "after"),
+    ("part", "before", "after", "where"),
     [
-        (FIRST, b'<row r="2"', b'<row r="2" hidden="1"'),
-        (FIRST, b'<row r="2"', b'<row ht="0" customHeight="1" r="2"'),
-        (FIRST, b"<sheetData>", b'<cols><col min="2" max="2" hidden="true"/></cols><sheetData>'),
-        (FIRST, b"<sheetData>", b'<cols><col min="2" max="2" width="0.0"/></cols><sheetData>'),
-        ("xl/workbook.xml", b'state="visible"', b'state="veryHidden"'),
+        (FIRST, ROW, b'<row r="2" hidden="1"', "row 2"),
+        (FIRST, ROW, b"<row hidden = ' true ' r=\"2\"", "row 2"),
+        (FIRST, ROW, b'<row r="2" hidden="&#49;"', "row 2"),
+        (FIRST, ROW, b'<row ht="0" customHeight="1" r="2"', "row 2"),
+        (FIRST, ROW, b'<row ht="0.01" r="2"', "row 2"),
+        (FIRST, ROW, b'<row ht="1e-3" r="2"', "row 2"),
+        (FIRST, DATA, b'<cols><col min="2" max="2" hidden="true"/></cols><sheetData>', "column 2"),
+        (FIRST, DATA, b'<cols><col min="2" max="2" width="0.0"/></cols><sheetData>', "column 2"),
+        (FIRST, b"<sheetFormatPr", b'<sheetFormatPr zeroHeight="1"', "sheet"),
+        (WORKBOOK, b'state="visible"', b'state="veryHidden"', "Sheet"),
     ],
 )
-def test_what_nobody_sees_is_refused(part: str, before: bytes, after: bytes) -> None:
+def test_what_nobody_sees_is_refused(part: str, before: bytes, after: bytes, where: str) -> None:
     found = part_of(PLAIN, part)
     assert before in found
-    with pytest.raises(SheetNotPlain):
+    with pytest.raises(SheetNotPlain) as refused:
         read(with_part(PLAIN, part, found.replace(before, after)), 500)
+    assert cells(refused.value) == [where]
 
 
 @pytest.mark.parametrize(

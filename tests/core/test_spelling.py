@@ -20,10 +20,25 @@ from app.core.spelling import normal
         "C-123\ufe0f",
         "C-123\u3164",
         "C-123\u2800",
+        "C\u30fc123",
+        "C\u2500123",
+        "C\u4e00123",
+        "\u0421-123",
+        "\u0441-123",
     ],
 )
 def test_what_looks_the_same_is_the_same(spelled: str) -> None:
     assert normal(spelled) == "c-123"
+
+
+@pytest.mark.parametrize("spelled", ["扬青发[2026]3号", "扬青发（2026）3號", "扬青发【2026】3号"])
+def test_a_bracket_is_a_bracket(spelled: str) -> None:
+    assert normal(spelled) == normal("扬青发〔2026〕3号") == "扬青发(2026)3号"
+
+
+@pytest.mark.parametrize("letters", ["АВЕКМНОРСТХУІЈЅ", "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"])
+def test_letters_that_look_like_latin_ones_are_those(letters: str) -> None:
+    assert normal(letters).isascii()
 
 
 def test_what_looks_different_is_different() -> None:

@@ -13,11 +13,16 @@ from app.core.db import Retry
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
-from tests.factories.awards import propose, reject
+from tests.factories.awards import propose, reject, reverse
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_people
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_people,
+)
 from tests.factories.policies import SHIPPED, open_unit, publish_in
 from tests.factories.sheets import XLSX, make_sheet
 
@@ -111,6 +116,28 @@ async def test_each_row_has_its_own_evidence(
     assert [row["award"]["points"] for row in report["rows"]] == [10, 10]
     assert [await pending(api, one) for one in (first, second)] == [10, 10]
     await assert_ledger_verifies(runtime)
+
+
+async def test_a_row_that_is_none_is_told(api: httpx.AsyncClient, case: Case) -> None:
+    org, organizer, _ = case
+    refused = await send(api, organizer, org, "x", {"evidence": {}})  # type: ignore[arg-type]
+    assert wrong(refused) == [(1, "row"), (2, "card_no")]
+
+
+async def test_the_same_act_in_other_words_is_the_same_row(
+    api: httpx.AsyncClient, case: Case
+) -> None:
+    org, organizer, (first, second, _) = case
+    told = [("R-1", {}), ("r—1", {}), ("R-1", {"remark": "x"}), ("R-2", {})]
+    rows = [
+        {"person_id": str(first.id), "evidence": {"acceptance_report": report, **more}}
+        for report, more in told
+    ]
+    rows.append(rows[0] | {"person_id": str(second.id)})
+
+    refused = await send(api, organizer, org, *rows, rule_key="project_close")
+
+    assert wrong(refused) == [(2, TWICE), (3, TWICE)]
 
 
 @pytest.mark.parametrize("evidence", [{}, {"certificate": "\u200b"}, {"certificate": "\u3164"}])
@@ -426,6 +453,33 @@ async def test_a_sheet_is_read_again_after_a_deadlock(
 
     assert response.status_code == 201, response.text
     assert len(tries) == 2
+
+
+async def test_a_row_frees_its_number_though_others_stand(
+    api: httpx.AsyncClient, runtime: Runtime, case: Case
+) -> None:
+    org, organizer, (first, second, third) = case
+    reviewer, administrator = (
+        await make_organizer(runtime, org.id),
+        await make_administrator(runtime, org.id),
+    )
+    freed, taken_back, kept = number(), number(), number()
+    made = await send(
+        api,
+        organizer,
+        org,
+        *(donation(one, no) for one, no in zip(case[2], (freed, taken_back, kept), strict=True)),
+    )
+    to_reject, to_reverse, _ = [row["award"] for row in made.json()["rows"]]
+    assert (await reject(api, reviewer, to_reject)).status_code == 200
+    assert (await reverse(api, administrator, to_reverse["id"])).status_code == 201
+
+    again = [await send(api, organizer, org, donation(second, freed))]
+    again += [await send(api, organizer, org, donation(first, taken_back))]
+    still = await send(api, organizer, org, donation(third, kept))
+
+    assert [one.status_code for one in again] == [201, 201]
+    assert [field for _, field in wrong(still)] == ["evidence.certificate"]
 
 
 async def test_a_rejected_row_frees_its_number(

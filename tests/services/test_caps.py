@@ -27,10 +27,22 @@ RULE = POLICY.document.rules["council_submit"]
         ({"commendation": Tally(0, 0, 800)}, 0, AwardReason.overall_year),
         ({"taskforce_emergency": Tally(24, 24, 24)}, 3, AwardReason.full),
         ({"taskforce_emergency": Tally(47, 47, 47)}, 1, AwardReason.overall_day),
+        (
+            {"taskforce_emergency": Tally(4, 4, 4), "commendation": Tally(22, 22, 22)},
+            2,
+            AwardReason.overall_day,
+        ),
     ],
 )
 def test_the_tightest_cap_binds(earned: dict[str, Tally], left: int, reason: AwardReason) -> None:
     assert within(POLICY, RULE, 3, earned, had=False) == (left, reason)
+
+
+@pytest.mark.parametrize(("before", "left"), [(20, 24), (24, 24), (30, 18)])
+def test_an_emergency_makes_room_for_itself(before: int, left: int) -> None:
+    emergency = POLICY.document.rules["taskforce_emergency"]
+    earned = {"commendation": Tally(before, before, before)}
+    assert within(POLICY, emergency, 24, earned, had=False)[0] == left
 
 
 def test_a_cap_of_a_year_binds() -> None:

@@ -11,8 +11,9 @@ from app.core.clock import now
 from app.models.orgs import Level
 from app.queries.policies import Published
 from app.runtime import Runtime
+from app.schemas.policies import Release
 from app.services import policies
-from app.services.policies import PolicyInvalid, PolicyMissing
+from app.services.policies import Policy, PolicyInvalid, PolicyMissing
 from app.services.policies.books import Book
 from app.services.policies.tightening import tighten
 from tests.factories.orgs import make_org
@@ -251,6 +252,52 @@ def test_evidence_is_added_to_and_never_left_out() -> None:
             PolicyInvalid, match=r"line 2: rules\.council_attend\.evidence: 比上级宽"
         ):
             policies.check(f"[rules.council_attend]\nevidence = {fewer}", above)
+
+
+def test_a_number_in_the_evidence_may_be_raised_and_not_lowered() -> None:
+    above = tomllib.loads(SOURCE)
+    more = policies.check('[rules.lecture_give]\nevidence = ["checkin>=12"]', above)
+    assert more.rules["lecture_give"].evidence == ["checkin>=12", "rating"]
+    for fewer in ("checkin>=5", "checkin"):
+        with pytest.raises(PolicyInvalid, match=r"line 2: rules\.lecture_give\.evidence: 比上级宽"):
+            policies.check(f'[rules.lecture_give]\nevidence = ["{fewer}", "rating", "x"]', above)
+
+
+def test_what_is_asked_of_all_awards_reaches_rules_that_say_more() -> None:
+    """``taskforce_emergency`` asks for two reviewers of its own."""
+    above = tomllib.loads(SOURCE)
+
+    def emergency(below: str) -> Release:
+        document = policies.check(below, above)
+        return Policy(1, 1, document).release(document.rules["taskforce_emergency"], "manual")
+
+    assert emergency("[release.manual]\nreviewers = 3").reviewers == 3
+    assert emergency("[release.manual]\nnotice_days = 9").notice_days == 9
+    assert emergency("[release.manual]\nreviewers = 1").reviewers == 2
+    own = (
+        "[release.manual]\nreviewers = 3\n[rules.taskforce_emergency.release.manual]\nreviewers = 2"
+    )
+    assert emergency(own).reviewers == 2
+
+
+@pytest.mark.parametrize(
+    ("added", "path", "is_of_a_whole"),
+    [
+        ("[deductions.no_show]\npoints = 1", "deductions", True),
+        ("[[tiers]]\nkey = 'x'", "tiers", True),
+        ("[rules.theme_study]\nper = 'hour'", "rules.theme_study.per", True),
+        ("[deduction.no_show]\npoints = 1", "deduction", False),
+        ("[[tierz]]\nkey = 'x'", "tierz", False),
+    ],
+)
+def test_what_only_a_whole_document_says_is_told_with_its_line(
+    added: str, path: str, is_of_a_whole: bool
+) -> None:
+    with pytest.raises(PolicyInvalid) as told:
+        policies.check(f"[caps]\nday = 9\n\n{added}", tomllib.loads(SOURCE))
+    [problem] = told.value.problems
+    assert (problem.path, problem.line) == (path, 5 if path.startswith("rules") else 4)
+    assert ("整份办法" in problem.zh) == is_of_a_whole
 
 
 async def test_nothing_is_published_that_loosens(runtime: Runtime) -> None:

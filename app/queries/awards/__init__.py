@@ -18,7 +18,6 @@ from app.queries.awards.reviewing import (
     approvals,
     claim_numbers,
     decide,
-    free_numbers,
     give_back_numbers,
     give_notice,
     lock_due,
@@ -26,6 +25,7 @@ from app.queries.awards.reviewing import (
     object_to,
     objection,
     review,
+    standing_evidence,
 )
 
 __all__ = [
@@ -40,7 +40,6 @@ __all__ = [
     "decide",
     "find",
     "find_many",
-    "free_numbers",
     "give_back_numbers",
     "give_notice",
     "had",
@@ -53,6 +52,7 @@ __all__ = [
     "of_person",
     "of_subtree",
     "review",
+    "standing_evidence",
     "tallies",
     "totals",
     "unpaid",

@@ -1,5 +1,6 @@
 """SQL of what stands between an award and its points: reviews, notices, objections."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
@@ -29,12 +30,15 @@ WHERE proposal_id = :proposal AND (field, number) NOT IN (
 )
 """
 
-_FREE_NUMBERS = """
-DELETE FROM award_evidence_numbers n
-WHERE n.proposal_id = :proposal AND NOT EXISTS (
-    SELECT FROM awards a
-    WHERE a.proposal_id = n.proposal_id AND a.state NOT IN ('rejected', 'reversed')
-)
+# Whoever ends another award of the proposal waits here, and then sees that this one has ended.
+_LOCK_NUMBERS = """
+SELECT FROM award_evidence_numbers WHERE proposal_id = :proposal
+ORDER BY unit_id, rule_key, field, number FOR UPDATE
+"""
+
+_STANDING = """
+SELECT CAST(evidence AS text) FROM awards
+WHERE proposal_id = :proposal AND state NOT IN ('rejected', 'reversed')
 """
 
 _REVIEW = """
@@ -110,9 +114,11 @@ async def give_back_numbers(
     await session.fetch(_GIVE_BACK_NUMBERS, wanted | {"proposal": proposal})
 
 
-async def free_numbers(session: Session, proposal: UUID) -> None:
-    """Let the numbers of a proposal be used again, if nothing of it stands."""
-    await session.fetch(_FREE_NUMBERS, {"proposal": proposal})
+async def standing_evidence(session: Session, proposal: UUID) -> list[dict[str, str]]:
+    """Lock the numbers of a proposal; return the evidence of its awards that still stand."""
+    await session.fetch(_LOCK_NUMBERS, {"proposal": proposal})
+    rows = await session.fetch(_STANDING, {"proposal": proposal})
+    return [json.loads(row.evidence) for row in rows]
 
 
 async def review(

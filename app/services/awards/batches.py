@@ -6,12 +6,14 @@ unless the caller wants a part: then the others are.
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Language, Refusal
 from app.core.ids import new_id
 from app.core.mistakes import told
+from app.core.spelling import normal
 from app.models.cards import serial_of
 from app.queries import awards as queries
 from app.queries import cards as card_queries
@@ -26,6 +28,7 @@ from app.services.awards.proposals import (
     Line,
     authorized,
     claim_numbers,
+    demanded,
     give,
     mistakes_in,
     numbers_of,
@@ -132,14 +135,19 @@ def _check(rule: Rule, rows: Sequence[Row]) -> None:
     lines = [row.line for row in rows]
     for mistake in mistakes_in(rule, lines):
         rows[mistake.line].refuse(mistake.field, mistake.zh, mistake.en)
-    first: dict[UUID, list[Row]] = {}
+    first: dict[tuple[Any, ...], int] = {}
     for row, line in zip(rows, lines, strict=True):
-        before = first.setdefault(line.person_id, [])
-        same = [one for one in before if rule.per in GIVEN_ONCE or one.line == line]
-        if same:
-            number = same[0].number
+        number = first.setdefault(_act(rule, line), row.number)
+        if number != row.number:
             row.refuse("row", f"与第 {number} 行重复", f"the same as row {number}")
-        before.append(row)
+
+
+def _act(rule: Rule, line: Line) -> tuple[Any, ...]:
+    """Say what a line is about: two that are about the same are one too many."""
+    if rule.per in GIVEN_ONCE:
+        return (line.person_id,)
+    evidence = (normal(line.evidence.get(name, "")) for name in demanded(rule))
+    return (line.person_id, line.quantity, line.grade, line.points, *evidence)
 
 
 async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row]) -> None:

@@ -32,24 +32,26 @@ def within(
     """Return the points that every cap leaves, and the cap that bound tightest.
 
     ``earned`` is what the person earned by each rule so far; ``had``: the rule gives once,
-    and gave.
+    and gave. An emergency makes room for itself, not for other awards of its day: it may
+    still be rejected, and they would stand.
     """
     if had:
         return 0, AwardReason.once
     caps = policy.document.caps
     by_rule = earned.get(rule.key, Tally())
     overall = sum(earned.values(), Tally())
-    emergency = rule.emergency or any(
-        tally.day > 0 and policy.is_emergency(key) for key, tally in earned.items()
-    )
+    emergency = sum(tally.day for key, tally in earned.items() if policy.is_emergency(key))
     room = [
         (rule.cap.day, by_rule.day, AwardReason.cap_day),
         (rule.cap.month, by_rule.month, AwardReason.cap_month),
         (rule.cap.year, by_rule.year, AwardReason.cap_year),
-        (caps.emergency_day if emergency else caps.day, overall.day, AwardReason.overall_day),
         (caps.month, overall.month, AwardReason.overall_month),
         (caps.year, overall.year, AwardReason.overall_year),
     ]
+    if rule.emergency or emergency:
+        room.append((caps.emergency_day, overall.day, AwardReason.overall_day))
+    if not rule.emergency:
+        room.append((caps.day, overall.day - emergency, AwardReason.overall_day))
     left, reason = points, AwardReason.full
     for cap, so_far, why in room:
         if cap is not None and max(cap - so_far, 0) < left:

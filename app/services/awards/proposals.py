@@ -12,7 +12,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Invalid, Language, Refusal
 from app.core.ids import new_id
-from app.core.mistakes import told
+from app.core.mistakes import invalid, told
 from app.core.spelling import normal
 from app.queries import awards as queries
 from app.queries import people as people_queries
@@ -99,8 +99,7 @@ async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> 
     policy = await policies.in_force(tx, org.path)
     rule = policy.rule(rule_key)
     if rule is None:
-        msg = told("没有生效的这条规则", "no such rule in force")
-        raise Invalid(fields=[{"field": "body.rule_key", "msg": msg}])
+        raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
     return Basis(org.id, policy, rule)
 
 

@@ -27,6 +27,7 @@ from app.services.awards.postings import (
     minutes_reversal,
     reversal_posting,
 )
+from app.services.awards.review import free_numbers
 from app.services.ledger import MINUTES, AccountKey, Posting
 
 
@@ -91,8 +92,7 @@ async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> 
         single(await ledger.post(tx, [posting], at))
         recovery = Recovery(posting.id)
     await queries.move(tx, [award.id], AwardState.reversed)
-    if award.proposal_id is not None:
-        await queries.free_numbers(tx, award.proposal_id)
+    await free_numbers(tx, award)
     return ReversalOut(
         id=recovery.id,
         reverses_id=transfer_id,

@@ -8,6 +8,7 @@ from app.core.db import Session
 from app.core.errors import Language, Refusal
 from app.core.ids import new_id
 from app.core.outcomes import single
+from app.core.spelling import normal
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
 from app.queries import awards as queries
@@ -111,8 +112,16 @@ async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> Non
         single(await ledger.post(tx, [posting], at))
     await queries.move(tx, [award.id], AwardState.rejected)
     award.state = AwardState.rejected
-    if award.proposal_id is not None:
-        await queries.free_numbers(tx, award.proposal_id)
+    await free_numbers(tx, award)
+
+
+async def free_numbers(tx: Session, award: Award) -> None:
+    """Let the numbers of an award that has ended be used again, but for what others name too."""
+    if award.proposal_id is None:
+        return
+    standing = await queries.standing_evidence(tx, award.proposal_id)
+    kept = {(field, normal(number)) for one in standing for field, number in one.items()}
+    await queries.give_back_numbers(tx, award.proposal_id, sorted(kept))
 
 
 async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:

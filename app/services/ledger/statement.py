@@ -18,7 +18,7 @@ from uuid import UUID
 
 from app.core.clock import SHANGHAI, local_date, midnight, now
 from app.core.db import Database, Row, Session
-from app.core.errors import Invalid
+from app.core.mistakes import invalid
 from app.models.ledger import Kind, Purpose
 from app.queries import ledger as queries
 from app.queries import people
@@ -49,7 +49,7 @@ def period_of(since: date | None, until: date | None) -> Period:
     until = until or local_date(now())
     since = since or until.replace(day=1)
     if until < since:
-        raise Invalid(fields=[{"field": "query.until", "msg": "a period ends after it begins"}])
+        raise invalid("query.until", "结束日期早于开始日期", "a period ends after it begins")
     return Period(since, until)
 
 

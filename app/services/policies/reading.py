@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from app.core.mistakes import in_chinese
 from app.models.ledger import UNIT_OF_HOURS
-from app.schemas.policies import PolicyDocument, Shape
+from app.schemas.policies import PolicyDocument, PolicyTightening, Rule, Shape
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
 _AT_LINE = re.compile(r"at line (\d+)")
@@ -66,7 +66,7 @@ def shaped(shape: type[S], table: Table, source: str) -> S:
         return shape.model_validate(table)
     except ValidationError as error:
         lines = line_numbers(source)
-        raise PolicyInvalid([_problem(dict(one), lines) for one in error.errors()]) from None
+        raise PolicyInvalid([_problem(shape, dict(one), lines) for one in error.errors()]) from None
 
 
 def require_consistent(document: PolicyDocument, source: str) -> None:
@@ -145,10 +145,19 @@ def _of_tiers(document: PolicyDocument) -> Iterator[Contradiction]:
         floor = demands
 
 
-def _problem(error: Table, lines: dict[Path, int]) -> Problem:
+def _problem(shape: type[Shape], error: Table, lines: dict[Path, int]) -> Problem:
     path: Path = error["loc"]
-    said = error["msg"].removeprefix("Value error, ")
-    return Problem(line_of(path, lines), dotted(path), in_chinese(error["type"]), said)
+    zh, en = in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")
+    if shape is PolicyTightening and error["type"] == "extra_forbidden" and _is_of_a_whole(path):
+        zh, en = "只有整份办法可以规定这一项", "only a programme's whole document says this"
+    return Problem(line_of(path, lines), dotted(path), zh, en)
+
+
+def _is_of_a_whole(path: Path) -> bool:
+    """Tell whether a programme's document has this key, of itself or of a rule."""
+    if path[0] == "rules":
+        return len(path) == 3 and path[2] in Rule.model_fields
+    return len(path) == 1 and path[0] in PolicyDocument.model_fields
 
 
 def dotted(path: Path) -> str:
@@ -176,7 +185,8 @@ def line_numbers(source: str) -> dict[Path, int]:
             counts[keys] = counts.get(keys, -1) + 1
             keys = (*keys, counts[keys])
         table = keys
-        lines.setdefault(table, line)
+        for depth in range(1, len(table) + 1):  # [rules.x] is also where ``rules`` begins
+            lines.setdefault(table[:depth], line)
     return lines
 
 

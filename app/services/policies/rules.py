@@ -33,7 +33,7 @@ class Policy:
         return Purpose.budget if self.document.fund.limited else Purpose.fund
 
     def is_emergency(self, key: str) -> bool:
-        """Tell whether points by a rule make a day one of ``emergency_day``."""
+        """Tell whether points by a rule have the room of ``emergency_day``."""
         rule = self.document.rules.get(key)
         return rule is not None and rule.emergency
 

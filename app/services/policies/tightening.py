@@ -16,7 +16,17 @@ Stricter = Callable[[Any, Any], Any]
 
 
 def _both(above: list[str], below: list[str]) -> list[str]:
-    return [*above, *(name for name in below if name not in above)]
+    """Ask for what either asks: of ``checkin>=10`` and ``checkin>=12`` the second."""
+    asked = {one.partition(">=")[0]: one for one in above}
+    for one in below:
+        name = one.partition(">=")[0]
+        asked[name] = max(asked.get(name, one), one, key=least)
+    return list(asked.values())
+
+
+def least(demand: str) -> int:
+    """Return the number that evidence must reach: 10 of ``checkin>=10``, 0 of ``rating``."""
+    return int(demand.partition(">=")[2] or 0)
 
 
 def _either(above: bool, below: bool) -> bool:
@@ -69,12 +79,25 @@ def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
         if _is_looser(standing, value, strict):
             looser.append(Looser(path, standing, value))
         _put(merged, path, strict)
+        if path[0] == "release":
+            _tighten_rules(merged, below, path, value)
     return merged, looser
+
+
+def _tighten_rules(merged: Table, below: Table, path: Path, value: Any) -> None:
+    """Let what is asked in general reach the rules above that say something of their own.
+
+    Within a document a rule's word stands; one below that says less of it means all rules.
+    """
+    for key in merged.get("rules", {}):
+        own = ("rules", key, *path)
+        if get(below, own) is None and (standing := get(merged, own)) is not None:
+            _put(merged, own, _stricter(own)(standing, value))
 
 
 def _is_looser(above: Any, below: Any, strict: Any) -> bool:
     if isinstance(below, list):  # what is asked for in addition need not repeat the rest
-        return bool(strict == above and set(below) != set(above))
+        return not set(below) <= set(strict) or bool(strict == above and set(below) != set(above))
     return bool(strict != below)
 
 
