@@ -16,8 +16,8 @@ from pathlib import Path
 
 def check(proof: dict, published: str) -> str | None:
     """Return what is wrong, or None."""
-    transfer = sha256(proof["transfer"].encode()).digest()
-    node = sha256(b"\x00" + transfer + proof["entry"].encode()).hexdigest()
+    leaf = b"\x00" + sha256(proof["transfer"].encode()).digest() + proof["entry"].encode()
+    node = sha256(leaf).hexdigest()
     for level in proof["path"]:
         if node not in level["nodes"][level["place"] :][:1]:
             return "the entry is not in this tree"
@@ -33,8 +33,8 @@ def check(proof: dict, published: str) -> str | None:
 
 
 if __name__ == "__main__":
-    proof = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    wrong = check(proof, sys.argv[2])
-    verdict = f"NOT PROVEN: {wrong}" if wrong else "PROVEN"
-    print(proof["transfer"], proof["entry"], verdict, sep="\n")
+    _, file, seal = sys.argv if len(sys.argv) == 3 else sys.exit(__doc__)
+    proof = json.loads(Path(file).read_text(encoding="utf-8"))
+    print(proof["transfer"], proof["entry"], sep="\n")
+    print(f"NOT PROVEN: {wrong}" if (wrong := check(proof, seal)) else "PROVEN")
     sys.exit(bool(wrong))

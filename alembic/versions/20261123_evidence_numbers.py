@@ -1,5 +1,7 @@
 """Evidence numbers are found by their proposal, and spelled as they are compared now.
 
+And the month that was closed last is found at once.
+
 Revision ID: 20261123_evidence_numbers
 Revises: 20261122_whole_seals
 """
@@ -48,9 +50,16 @@ def upgrade() -> None:
         ["proposal_id"],
         postgresql_where=sa.text("proposal_id IS NOT NULL"),
     )
+    op.create_index(
+        "ix_fund_months_closed",
+        "fund_months",
+        ["month"],
+        postgresql_where=sa.text("closed_at IS NOT NULL"),
+    )
 
 
 def downgrade() -> None:
     """Numbers stay as they are spelled: both spellings mean the same."""
+    op.drop_index("ix_fund_months_closed", table_name="fund_months")
     op.drop_index("ix_awards_proposal", table_name="awards")
     op.drop_index("ix_award_evidence_numbers_proposal", table_name="award_evidence_numbers")

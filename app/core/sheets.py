@@ -137,7 +137,11 @@ def _strange(part: bytes) -> Iterator[tuple[str, str]]:
                 yield f"column {of.get('min', '?')}", HIDDEN
             case "sheet" if of.get("state", "visible").strip() != "visible":
                 yield of.get("name", "?"), HIDDEN
-            case "sheetFormatPr" if _is_set(of, "zeroHeight") or _is_flat(of, "defaultRowHeight"):
+            case "sheetFormatPr" if (
+                _is_set(of, "zeroHeight")
+                or _is_flat(of, "defaultRowHeight")
+                or _is_flat(of, "defaultColWidth")
+            ):
                 yield "sheet", HIDDEN
 
 

@@ -31,6 +31,7 @@ _ONE_FOR_ALL = str.maketrans(
         **dict.fromkeys(_DASHES, "-"),
         **{char: latin for latin, chars in _LOOK_ALIKE.items() for char in chars},
         "\u865f": "\u53f7",  # 號, 号
+        **dict.fromkeys("\u25cb\u25ef", "\u3007"),  # circles that stand for the figure 〇
     }
 )
 _BY_CATEGORY = {"Pd": "-", "Ps": "(", "Pe": ")"}

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index
+from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -49,6 +49,7 @@ class FundMonth(SQLModel, table=True):
             "issued = available + pending + held + spent + expired + reversed", name="sum"
         ),
         CheckConstraint("extract(day FROM month) = 1", name="month"),
+        Index("ix_fund_months_closed", "month", postgresql_where=text("closed_at IS NOT NULL")),
     )
 
     org_id: UUID = Field(primary_key=True, foreign_key="orgs.id")

@@ -113,10 +113,14 @@ SELECT coalesce(
 ) AS month
 """
 
-# For each issuer of the subtree its newest row up to the month.
+# For each issuer of the subtree its newest row up to the month. Months are closed in turn, for
+# everybody at once: an issuer for whom nothing moved has no row of its own.
 _PUBLIC = f"""
 SELECT {", ".join(f"CAST(coalesce(sum(m.{name}), 0) AS bigint) AS {name}" for name in FIGURES)},
-       max(m.as_of) AS as_of, bool_and(m.closed_at IS NOT NULL) AS is_closed
+       max(m.as_of) AS as_of,
+       coalesce(CAST(:month AS date) <= (
+           SELECT max(month) FROM fund_months WHERE closed_at IS NOT NULL
+       ), false) AS is_closed
 FROM orgs o
 CROSS JOIN LATERAL (
     SELECT * FROM fund_months f

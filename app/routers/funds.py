@@ -7,25 +7,29 @@ from fastapi import Query, Response
 from app.access import ADMINISTRATOR, ANYONE, allow
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
 from app.once import KEY_REFUSALS
 from app.schemas.base import Page
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import funds
+from app.services.ledger import UnitUnknown
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["funds"])
 
 
-@router.get("/orgs/{org_id}/fund", operation_id="getFund", **allow(ANYONE, OrgNotFound))
+@router.get(
+    "/orgs/{org_id}/fund", operation_id="getFund", **allow(ANYONE, OrgNotFound, UnitUnknown)
+)
 async def get_fund(
     org_id: PathId,
     tx: Reader,
     month: Annotated[str | None, Query(pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$")] = None,
+    unit: UnitQuery | None = None,
     subtree: bool = False,
 ) -> FundOut:
     """Return the public figures at the end of a month, of the running one until a moment ago."""
-    return await funds.figures(tx, org_id, month, subtree=subtree)
+    return await funds.figures(tx, org_id, month, unit, subtree=subtree)
 
 
 @router.get(

@@ -129,7 +129,7 @@ class Rule(Shape):
     up_to: Points | None = None
     grades: Annotated[dict[Key, Points], Field(max_length=10)] = {}
     cap: RuleCap = RuleCap()
-    evidence: Annotated[list[Evidence], Field(max_length=10)] = []
+    evidence: list[Evidence] = []
     unique: Annotated[dict[Key, Literal["batch", "person"]], Field(max_length=5)] = {}
     release: dict[Proof, Release] = {}
     hours: bool = False

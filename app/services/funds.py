@@ -12,6 +12,7 @@ from app.core.pages import decode_cursor
 from app.models.awards import Award, AwardState
 from app.models.funds import FundReceipt, ReceiptKind
 from app.models.ledger import Kind, Purpose
+from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import funds as queries
 from app.queries.funds import Waiting
@@ -68,22 +69,31 @@ async def receipts(tx: Session, org_id: UUID, cursor: str | None, limit: int) ->
     return page_of(rows, limit, ReceiptOut.model_validate, lambda row: (row.id,))
 
 
-async def figures(tx: Session, org_id: UUID, month: str | None, *, subtree: bool) -> FundOut:
+async def figures(
+    tx: Session, org_id: UUID, month: str | None, unit: str | None, *, subtree: bool
+) -> FundOut:
     """Return an organisation's figures, or its subtree's, at the end of a month (YYYY-MM).
 
-    Raises OrgNotFound, Invalid.
+    They are of a unit, else of that in which the organisation gave points then. Raises
+    OrgNotFound, Invalid, UnitUnknown.
     """
     org = await orgs.get(tx, org_id)
     first = _month(month) if month is not None else local_date(now()).replace(day=1)
-    policy = await policies.in_force(tx, org.path)
-    row = await queries.public(tx, org.path, policy.unit_id, first, subtree=subtree)
+    unit_id = await ledger.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
+    row = await queries.public(tx, org.path, unit_id, first, subtree=subtree)
     return FundOut(
         **{name: row[name] for name in queries.FIGURES},
         month=f"{first:%Y-%m}",
         as_of=row.as_of,
-        # The row may be of an earlier month, if nothing has moved since.
-        is_closed=bool(row.is_closed) and _is_over(first, now()),
+        is_closed=row.is_closed,
     )
+
+
+async def _unit_then(tx: Session, org: Org, month: date) -> int:
+    """Return the unit of an organisation's programme at the end of a month, now if it runs."""
+    found = await policies.book(tx)
+    at = min(_end(month) - timedelta(seconds=1), now())
+    return found.policy(at if found.versions(at, org.path) else now(), org.path).unit_id
 
 
 def _month(month: str) -> date:

@@ -89,6 +89,7 @@ ROW, DATA, WORKBOOK = b'<row r="2"', b"<sheetData>", "xl/workbook.xml"
         (FIRST, DATA, b'<cols><col min="2" max="2" hidden="true"/></cols><sheetData>', "column 2"),
         (FIRST, DATA, b'<cols><col min="2" max="2" width="0.0"/></cols><sheetData>', "column 2"),
         (FIRST, b"<sheetFormatPr", b'<sheetFormatPr zeroHeight="1"', "sheet"),
+        (FIRST, b"<sheetFormatPr", b'<sheetFormatPr defaultColWidth="0"', "sheet"),
         (WORKBOOK, b'state="visible"', b'state="veryHidden"', "Sheet"),
     ],
 )

@@ -36,6 +36,10 @@ def test_a_bracket_is_a_bracket(spelled: str) -> None:
     assert normal(spelled) == normal("扬青发〔2026〕3号") == "扬青发(2026)3号"
 
 
+def test_a_circle_among_chinese_figures_is_the_figure() -> None:
+    assert normal("二○二六") == normal("二〇二六")
+
+
 @pytest.mark.parametrize("letters", ["АВЕКМНОРСТХУІЈЅ", "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"])
 def test_letters_that_look_like_latin_ones_are_those(letters: str) -> None:
     assert normal(letters).isascii()

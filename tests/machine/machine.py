@@ -28,7 +28,17 @@ from app.schemas.policies import Proof
 from app.schemas.redemptions import ChargeOut
 from tests.factories.ledger import assert_ledger_verifies
 from tests.machine.county import START, County
-from tests.machine.model import LIMITED, SHOP, UNLIMITED, Award, Model, Person, Refused, Spending
+from tests.machine.model import (
+    LIMITED,
+    OWED,
+    SHOP,
+    UNLIMITED,
+    Award,
+    Model,
+    Person,
+    Refused,
+    Spending,
+)
 from tests.machine.town import Balances, Given, Lots, make_town
 
 T = TypeVar("T")
@@ -289,6 +299,7 @@ class LedgerMachine(RuleBasedStateMachine):
             (UNLIMITED, Purpose.fund): self.model.tills[UNLIMITED],
             (LIMITED, Purpose.budget): self.model.tills[LIMITED],
             (LIMITED, Purpose.income): -self.filled,
+            (LIMITED, Purpose.fund): self.model.tills[OWED],
             (f"takings of {SHOP}", Purpose.takings): self.model.tills[SHOP],
         }
         for fund in (UNLIMITED, LIMITED):

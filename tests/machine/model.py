@@ -12,6 +12,7 @@ DAY_CAP, RULE_DAY_CAP = 100, {"service": 25, "honour": 100}
 MAX_DEBT, HELD, NOTICE, REVIVED = 50, timedelta(days=7), timedelta(days=3), timedelta(days=30)
 # Where points come from and go to: two funds, and what a shop takes.
 UNLIMITED, LIMITED, SHOP = "unlimited fund", "limited fund", "shop"
+OWED = "owed to the limited fund"  # which must not give it to others
 
 
 class Refused(Exception):
@@ -119,10 +120,9 @@ class Model:
 
     def reverse(self, award: Award) -> tuple[int, int, int, int, int]:
         """Return what comes from pending, from available, as a debt, is lost and had expired."""
-        has_transfer = award.points > 0 and award.state != "pending_budget"
-        require(has_transfer, "ledger.transfer_not_found")
         require(award.state != "reversed", "ledger.already_settled")
-        person, points = award.person, award.points
+        person = award.person
+        points = 0 if award.state == "pending_budget" else award.points
         pending = points if award.state == "pending" else 0
         lot, gone = award.lot, 0
         if lot:
@@ -133,7 +133,8 @@ class Model:
         self._take(person, found, first=award.lot)
         person.pending -= pending
         person.debt += owed
-        self.tills[award.fund] += pending + found + owed
+        self.tills[award.fund] += pending + found
+        self.tills[OWED if award.fund == LIMITED else award.fund] += owed
         award.state = "reversed"
         return pending, found, owed, due - found - owed, gone
 

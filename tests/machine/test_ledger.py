@@ -29,7 +29,7 @@ PATHS = {
     *("hold: done", "hold: points.insufficient"),
     *("refund: done", "refund: charges.already_refunded"),
     *("release: some", "pay: some", "end holds: some", "end lots: some"),
-    *("reverse: done", "reverse: ledger.already_settled", "reverse: ledger.transfer_not_found"),
+    *("reverse: done", "reverse: ledger.already_settled"),
     *("reverse: pending", "reverse: available", "reverse: owed", "reverse: lost"),
     *("debt: repaid", "lot: revived"),
 }

@@ -1,6 +1,5 @@
 """Batches of awards by hand, as JSON and as uploaded sheets: every row is told what is wrong."""
 
-from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -13,59 +12,22 @@ from app.core.db import Retry
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
-from tests.factories.awards import propose, reject, reverse
+from tests.factories.batches import BATCHES, Case, donation, make_case, number, send, wrong
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
-    make_administrator,
-    make_organizer,
     make_people,
 )
-from tests.factories.policies import SHIPPED, open_unit, publish_in
 from tests.factories.sheets import XLSX, make_sheet
 
-BATCHES = "/api/v1/awards/batches"
-Case = tuple[Org, TestPerson, list[TestPerson]]
 TWICE = "row"
 
 
 @pytest.fixture
 async def case(runtime: Runtime) -> Case:
-    """An organisation, its organizer, and three residents."""
-    org = await make_org(runtime)
-    return org, await make_organizer(runtime, org.id), await make_people(runtime, 3)
-
-
-async def publish_with_two_numbers(runtime: Runtime, org: Org) -> None:
-    """Publish a programme of the organisation's own, by which a donation has two numbers."""
-    one = 'evidence = ["certificate"]\nunique = { certificate = "person" }'
-    two = (
-        'evidence = ["certificate", "case_no"]\n'
-        'unique = { certificate = "person", case_no = "person" }'
-    )
-    assert one in SHIPPED
-    await publish_in(runtime, await open_unit(runtime), org, SHIPPED.replace(one, two))
-
-
-def number() -> str:
-    return f"案{uuid4().hex}"
-
-
-def donation(person: TestPerson, certificate: str | None = None) -> dict[str, Any]:
-    """Return a row: 10 points, and a certificate's number counts once."""
-    return {"person_id": str(person.id), "evidence": {"certificate": certificate or number()}}
-
-
-def body(org: Org, rows: Sequence[dict[str, Any]], **changes: Any) -> dict[str, Any]:
-    return {"rule_key": "blood_donation", "org_id": str(org.id), "rows": list(rows)} | changes
-
-
-async def send(
-    api: httpx.AsyncClient, organizer: TestPerson, org: Org, *rows: dict[str, Any], **changes: Any
-) -> httpx.Response:
-    return await api.post(BATCHES, headers=keyed(organizer), json=body(org, rows, **changes))
+    return await make_case(runtime)
 
 
 async def upload(
@@ -83,11 +45,6 @@ async def upload(
         data={"org_id": str(org.id), "rule_key": "blood_donation"} | fields,
         files={"file": ("申报.xlsx", content, XLSX)},
     )
-
-
-def wrong(response: httpx.Response) -> list[tuple[int, str]]:
-    assert_refused(response, 422, "awards.rows_wrong")
-    return [(one["row"], one["field"]) for one in response.json()["errors"]]
 
 
 async def pending(api: httpx.AsyncClient, person: TestPerson) -> int:
@@ -192,45 +149,6 @@ async def test_a_card_that_is_mistyped_is_nobodys(
     org, organizer, (first, *_) = case
     row = donation(first) | {"person_id": None, "card_no": number}
     assert wrong(await send(api, organizer, org, row)) == [(1, "card_no")]
-
-
-async def test_a_certificate_counts_once_for_one_person(api: httpx.AsyncClient, case: Case) -> None:
-    org, organizer, (first, second, third) = case
-    used, twice = number(), number()
-    await propose(
-        api, organizer, org, third, rule_key="blood_donation", evidence={"certificate": used}
-    )
-
-    rows = [donation(first, used), donation(second, twice), donation(third, f" {twice} ")]
-
-    field = "evidence.certificate"
-    assert wrong(await send(api, organizer, org, *rows)) == [(1, field), (2, field), (3, field)]
-    assert await pending(api, first) == 0
-
-
-async def test_a_refused_row_keeps_no_number(
-    api: httpx.AsyncClient, runtime: Runtime, case: Case
-) -> None:
-    """Where a rule has two: a row with one used and one new number leaves the new one free."""
-    org, organizer, (first, second, third) = case
-    await publish_with_two_numbers(runtime, org)
-    used, free, fresh = number(), number(), number()
-
-    def row(person: TestPerson, certificate: str, case_no: str) -> dict[str, Any]:
-        evidence = {"certificate": certificate, "case_no": case_no}
-        return {"person_id": str(person.id), "evidence": evidence}
-
-    await send(api, organizer, org, row(third, used, number()))
-    part = await send(
-        api, organizer, org, row(first, used, free), row(third, number(), fresh), partial=True
-    )
-
-    assert (part.json()["proposed"], part.json()["refused"]) == (1, 1)
-    again = await send(api, organizer, org, row(first, number(), free))
-    assert again.status_code == 201, again.text
-    assert wrong(await send(api, organizer, org, row(second, number(), fresh))) == [
-        (1, "evidence.case_no")
-    ]
 
 
 async def test_the_same_row_twice_is_a_slip(api: httpx.AsyncClient, case: Case) -> None:
@@ -453,43 +371,3 @@ async def test_a_sheet_is_read_again_after_a_deadlock(
 
     assert response.status_code == 201, response.text
     assert len(tries) == 2
-
-
-async def test_a_row_frees_its_number_though_others_stand(
-    api: httpx.AsyncClient, runtime: Runtime, case: Case
-) -> None:
-    org, organizer, (first, second, third) = case
-    reviewer, administrator = (
-        await make_organizer(runtime, org.id),
-        await make_administrator(runtime, org.id),
-    )
-    freed, taken_back, kept = number(), number(), number()
-    made = await send(
-        api,
-        organizer,
-        org,
-        *(donation(one, no) for one, no in zip(case[2], (freed, taken_back, kept), strict=True)),
-    )
-    to_reject, to_reverse, _ = [row["award"] for row in made.json()["rows"]]
-    assert (await reject(api, reviewer, to_reject)).status_code == 200
-    assert (await reverse(api, administrator, to_reverse["id"])).status_code == 201
-
-    again = [await send(api, organizer, org, donation(second, freed))]
-    again += [await send(api, organizer, org, donation(first, taken_back))]
-    still = await send(api, organizer, org, donation(third, kept))
-
-    assert [one.status_code for one in again] == [201, 201]
-    assert [field for _, field in wrong(still)] == ["evidence.certificate"]
-
-
-async def test_a_rejected_row_frees_its_number(
-    api: httpx.AsyncClient, runtime: Runtime, case: Case
-) -> None:
-    org, organizer, (first, second, _) = case
-    reviewer = await make_organizer(runtime, org.id)
-    certificate = number()
-    made = await send(api, organizer, org, donation(first, certificate))
-    [row] = made.json()["rows"]
-    assert (await reject(api, reviewer, row["award"])).status_code == 200
-
-    assert (await send(api, organizer, org, donation(second, certificate))).status_code == 201

@@ -21,6 +21,7 @@ from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
+from tests.factories.policies import SHIPPED, open_unit, publish_in
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
@@ -164,6 +165,47 @@ async def test_a_month_in_which_nothing_moved_yet_is_not_closed(
     assert (running["issued"], running["is_closed"]) == (8, False)
     assert (closed["issued"], closed["is_closed"]) == (8, True)
     assert (ahead["issued"], ahead["is_closed"]) == (8, False)
+
+
+async def test_a_month_of_which_nobody_has_made_the_sum_is_not_closed(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    first = midnight(now().date().replace(day=1))
+    months = [first - timedelta(days=days) for days in (45, 3)]
+    for at in months:
+        await give_points(runtime, person.id, 8, org=org.id, at=at)
+    async with runtime.database.transaction() as tx:
+        await fund_service.write_month(tx, months[0].date().replace(day=1), now())
+    path, month = f"{API}/orgs/{org.id}/fund", f"{months[1]:%Y-%m}"
+
+    before = (await api.get(path, params={"month": month})).json()
+    after = await figures(api, runtime, org, month=month)
+    nothing = await figures(api, runtime, await make_org(runtime), month=month)
+
+    assert (before["issued"], before["is_closed"]) == (8, False)
+    assert (after["issued"], after["is_closed"]) == (16, True)
+    assert (nothing["issued"], nothing["is_closed"]) == (0, True)
+
+
+async def test_a_closed_month_stays_public_after_a_programme_of_ones_own_begins(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    before = midnight(now().date().replace(day=1)) - timedelta(days=3)
+    await give_points(runtime, person.id, 8, org=org.id, at=before)
+    closed = await figures(api, runtime, org, month=f"{before:%Y-%m}")
+    unit = await open_unit(runtime)
+    await publish_in(runtime, unit, org, SHIPPED)
+
+    again = await figures(api, runtime, org, month=f"{before:%Y-%m}")
+
+    assert (closed["issued"], closed["is_closed"]) == (8, True)
+    assert again == closed
+    assert (await figures(api, runtime, org))["issued"] == 0
+    assert (await figures(api, runtime, org, unit="points"))["issued"] == 8
+    unknown = await api.get(f"{API}/orgs/{org.id}/fund", params={"unit": "nobody"})
+    assert_refused(unknown, 404, "ledger.unit_unknown")
 
 
 async def test_a_subtree_is_the_sum(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -25,7 +25,7 @@ from tests.factories.people import (
     make_people,
     make_person,
 )
-from tests.factories.rewards import make_counter, make_reward
+from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
 
@@ -119,6 +119,40 @@ async def test_hours_go_back_though_the_points_never_came(
     await funds.pay(runtime)
     assert await states(runtime, [person]) == [how]
     await assert_ledger_verifies(runtime)
+
+
+async def test_what_is_owed_has_not_come_in(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Or eight points would be spent of the four that somebody gave."""
+    org, (spender, other) = await make_limited(runtime), await make_people(runtime, 2)
+    await give_to(api, runtime, org, 4)
+    (spent,) = await check_in(api, runtime, org, spender)
+    shop, (code,) = await make_counter(runtime), await make_card_codes(runtime, spender, 1)
+    charge = {"card_code": code, "points": 4, "note": ""}
+    await api.post(f"{API}/merchant/charges", headers=keyed(shop.staff), json=charge)
+    administrator = await make_administrator(runtime, org.id)
+    told = await reverse(api, administrator, spent["award"]["id"])
+    assert told.json()["owed"] == 4
+
+    await check_in(api, runtime, org, other)
+    await funds.pay(runtime)
+
+    assert await states(runtime, [spender, other]) == ["reversed", "pending_budget"]
+    assert await balance(runtime, org.id, Purpose.budget) == 0
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_award_that_waits_for_money_can_be_reversed_without_hours(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_limited(runtime), await make_person(runtime)
+    (award,) = await propose(api, await make_organizer(runtime, org.id), org, person)
+    assert award["state"] == "pending_budget"
+
+    response = await reverse(api, await make_administrator(runtime, org.id), award["id"])
+
+    assert response.status_code == 201, response.text
+    assert (response.json()["id"], response.json()["points"]) == (award["id"], 0)
+    assert await states(runtime, [person]) == ["reversed"]
 
 
 async def test_nobody_overtakes_who_waits(api: httpx.AsyncClient, runtime: Runtime) -> None:

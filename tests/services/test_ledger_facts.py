@@ -172,6 +172,7 @@ FACTS = {
     "a deduction of more points": (MOVED, "UPDATE deductions SET points = points - 1"),
     "a deduction that nobody gave back": (STATE, "UPDATE deductions SET state = 'revoked'"),
     "a donation of more points": (MOVED, "UPDATE fund_receipts SET points = points - 1"),
+    "a donation that is told to be a budget": (MOVED, "UPDATE fund_receipts SET kind = 'budget'"),
     "a donation that nobody wrote down": (MOVED, "DELETE FROM fund_receipts"),
 }
 

@@ -11,7 +11,7 @@ from app.core.clock import now
 from app.models.orgs import Level
 from app.queries.policies import Published
 from app.runtime import Runtime
-from app.schemas.policies import Release
+from app.schemas.policies import PolicyDocument, Release
 from app.services import policies
 from app.services.policies import Policy, PolicyInvalid, PolicyMissing
 from app.services.policies.books import Book
@@ -54,7 +54,7 @@ MISTAKES = [
     (
         "{ day = 2, month",
         "{ day = 20, month",
-        "rules.duty_shift.cap",
+        "rules.duty_shift.cap.month",
         "cap = { day = 20, month = 16 }",
     ),
     ("[rules.duty_shift]", "[rules.Duty]", "rules.Duty", "[rules.Duty]"),
@@ -64,6 +64,12 @@ MISTAKES = [
         "{ passport =",
         "rules.blood_donation.unique.passport",
         'unique = { passport = "person" }',
+    ),
+    (
+        'evidence = ["checkin"]',
+        'evidence = ["checkin"]\nunique = { checkin = "batch" }',
+        "rules.theme_study.unique.checkin",
+        'unique = { checkin = "batch" }',
     ),
     ("= 48", "= 4", "caps.emergency_day", "emergency_day = 4"),
     ("points_12m = 100", "points_12m = 10", "tiers.2", "[[tiers]]"),
@@ -163,7 +169,7 @@ def test_below_one_may_be_stricter(below: str) -> None:
         ("[lots]\nmonths = 12", 1, "lots"),
         ("[deductions.no_show]\npoints = 1", 1, "deductions"),
         ("[rules.referral]\nname = '甲'", 2, "rules.referral.name"),
-        ("[caps]\nmonth = 20", 1, "caps"),  # below the day's 24, which stands above
+        ("[caps]\nmonth = 20", 2, "caps.month"),  # below the day's 24, which stands above
     ],
 )
 def test_below_nobody_loosens(below: str, line: int, path: str) -> None:
@@ -358,6 +364,26 @@ def test_a_proof_that_is_not_listed_above_waits_as_a_persons_word(below: str) ->
 def test_a_document_that_nobody_means(change: tuple[str, str], told: str) -> None:
     with pytest.raises(PolicyInvalid, match=told):
         policies.check(SOURCE.replace(*change))
+
+
+def evidence(*names: str) -> policies.Table:
+    return {"rules": {"opinion_report": {"evidence": list(names)}}}
+
+
+def test_each_on_the_way_down_may_ask_for_as_much_as_a_document_holds() -> None:
+    middle, _ = tighten(ABOVE, evidence(*(f"a{n}" for n in range(10))))
+    bottom, looser = tighten(middle, evidence(*(f"b{n}" for n in range(10))))
+    assert looser == []
+    found = PolicyDocument.model_validate(bottom).rules["opinion_report"].evidence
+    assert len(found) == len(set(found)) == 22
+
+
+def test_what_is_raised_above_does_not_lift_what_was_lowered_below() -> None:
+    raised = tomllib.loads(SOURCE.replace("points = 3\nup_to = 10", "points = 6\nup_to = 12"))
+    assert raised != ABOVE
+    found, _ = tighten(raised, {"rules": {"tool_donate": {"up_to": 5}}})
+    rule = found["rules"]["tool_donate"]
+    assert (rule["points"], rule["up_to"]) == (5, 5)
 
 
 async def test_a_unit_must_be_open(runtime: Runtime) -> None:

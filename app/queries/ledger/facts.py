@@ -157,20 +157,21 @@ FACT_CHECKS = (
         "charges, reservations, deductions, receipts: each moved its points, from its owner",
         """
         SELECT coalesce(f.what, t.source_type) || ' ' || coalesce(f.id, t.id) AS subject,
-               concat_ws(' ', f.points, 'in unit', f.unit_id, 'of', f.owner_id, f.merchant_id)
-                   AS expected,
-               concat_ws(' ', t.amount, 'in unit', t.unit_id, 'of', t.payer,
+               concat_ws(' ', f.kind, f.points, 'in unit', f.unit_id, 'of', f.owner_id,
+                         f.merchant_id) AS expected,
+               concat_ws(' ', t.kind, t.amount, 'in unit', t.unit_id, 'of', t.payer,
                          CASE WHEN t.kind = 'charge' THEN t.payee END) AS found
         FROM (
-            SELECT 'charge' AS what, id, points, unit_id, person_id AS owner_id, merchant_id
+            SELECT 'charge' AS what, 'charge' AS kind, id, points, unit_id, person_id AS owner_id,
+                   merchant_id
             FROM charges
             UNION ALL
-            SELECT 'redemption', id, points, unit_id, person_id, NULL FROM redemptions
+            SELECT 'redemption', 'hold', id, points, unit_id, person_id, NULL FROM redemptions
             UNION ALL
-            SELECT 'deduction', id, points, unit_id, person_id, NULL FROM deductions
+            SELECT 'deduction', 'deduction', id, points, unit_id, person_id, NULL FROM deductions
             WHERE points > 0
             UNION ALL
-            SELECT 'receipt', id, points, unit_id, org_id, NULL FROM fund_receipts
+            SELECT 'receipt', kind, id, points, unit_id, org_id, NULL FROM fund_receipts
         ) f
         FULL JOIN (
             SELECT t.*, p.owner_id AS payer, q.owner_id AS payee FROM ledger_transfers t
@@ -179,8 +180,8 @@ FACT_CHECKS = (
             WHERE t.source_type IN ('charge', 'redemption', 'deduction', 'receipt')
               AND t.kind IN ('charge', 'hold', 'deduction', 'donation', 'budget')
         ) t ON t.id = f.id
-        WHERE (t.source_type, t.amount, t.unit_id, t.payer)
-              IS DISTINCT FROM (f.what, f.points, f.unit_id, f.owner_id)
+        WHERE (t.source_type, t.kind, t.amount, t.unit_id, t.payer)
+              IS DISTINCT FROM (f.what, f.kind, f.points, f.unit_id, f.owner_id)
            OR t.payee <> f.merchant_id
         """,
     ),

@@ -22,13 +22,12 @@ from app.queries.awards import NewAward
 from app.queries.people import Named
 from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Misread, MistakeOut
 from app.schemas.policies import Rule
-from app.services import people
+from app.services import people, policies
 from app.services.awards.proposals import (
     Basis,
     Line,
     authorized,
     claim_numbers,
-    demanded,
     give,
     mistakes_in,
     numbers_of,
@@ -146,7 +145,7 @@ def _act(rule: Rule, line: Line) -> tuple[Any, ...]:
     """Say what a line is about: two that are about the same are one too many."""
     if rule.per in GIVEN_ONCE:
         return (line.person_id,)
-    evidence = (normal(line.evidence.get(name, "")) for name in demanded(rule))
+    evidence = (normal(line.evidence.get(name, "")) for name in policies.demanded(rule))
     return (line.person_id, line.quantity, line.grade, line.points, *evidence)
 
 

@@ -24,9 +24,6 @@ from app.services.awards.grant import Grant, grant
 from app.services.awards.wording import shown
 from app.services.policies import Policy
 
-# What the request itself proves; the other evidence is written down by the organizer.
-PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
-
 
 class NumberUsed(Refusal):
     code, status, title = "awards.number_used", 409, "Evidence number used"
@@ -148,9 +145,10 @@ def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
         for field in personal
         if field in line.evidence
     )
+    wanted = policies.demanded(rule)
     for place, line in enumerate(lines):
         for asked in rule.evidence:
-            if why := _missing(asked, line.evidence):
+            if asked.partition(">=")[0] in wanted and (why := _missing(asked, line.evidence)):
                 yield Mistake(place, f"evidence.{asked.split('>=')[0]}", *why)
         for field in personal:
             if seen[field, normal(line.evidence.get(field, ""))] > 1:
@@ -167,17 +165,9 @@ def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
             yield Mistake(place, "points", f"规则分值为 {most}", f"the rule gives {most}")
 
 
-def demanded(rule: Rule) -> list[str]:
-    """Name the evidence that a proposal must bring."""
-    wanted = (asked.partition(">=") for asked in rule.evidence)
-    return [name for name, least, _ in wanted if least or name not in PROVEN_BY_ATTENDANCE]
-
-
 def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     """Say what is wrong with the evidence for one demand: ``rating`` or ``checkin>=10``."""
     name, _, least = asked.partition(">=")
-    if name in PROVEN_BY_ATTENDANCE and not least:
-        return None
     if not normal(evidence.get(name, "")):
         return "必填", "required"
     if least and not (evidence[name].isascii() and evidence[name].isdecimal()):

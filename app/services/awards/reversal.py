@@ -61,23 +61,25 @@ class Recovery:
 async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> ReversalOut:
     """Take back what an award gave: from pending, then available, then as a debt.
 
-    An award that gave hours and no points, over a cap or waiting for a fund, is named by its
-    id or by the transfer of its hours.
+    An award that gave no points, over a cap or waiting for a fund, is named by its id, or by
+    the transfer of its hours if it gave some.
 
     Raises TransferNotFound (also for a transfer outside the caller's subtree),
     NotReversible, AlreadySettled.
     """
     transfer = await _transfer(tx, transfer_id)
-    if transfer is None:
+    award_id = transfer.source_id if transfer else transfer_id
+    award = await queries.find(tx, award_id, lock=True)
+    of = transfer or award
+    if of is None:
         raise TransferNotFound
-    org = await orgs.get(tx, transfer.org_id)
+    org = await orgs.get(tx, of.org_id)
     if not await people_queries.has_role_at(tx, caller, [Role.administrator], org.path):
         raise TransferNotFound
-    award = await queries.find(tx, transfer.source_id, lock=True)
-    if award is None or transfer.kind not in (Kind.award, Kind.release):
+    if award is None or (transfer and transfer.kind not in (Kind.award, Kind.release)):
         raise NotReversible
     given = await ledger_queries.find_transfer(tx, award.id)
-    if given is not None and transfer.unit_id == MINUTES:
+    if given is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours go back with their points
     if award.state in (AwardState.reversed, AwardState.rejected):
         raise ledger.AlreadySettled
@@ -87,10 +89,12 @@ async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> 
         fund = await ledger.key_of(tx, given.from_account_id)
         max_debt = policy.document.clawback.max_debt
         recovery = await _take_back(tx, award, fund, max_debt, reason, at)
-    else:
+    elif award.minutes and await ledger_queries.find_transfer(tx, minutes_id(award.id)):
         posting = minutes_reversal(award, reason)
         single(await ledger.post(tx, [posting], at))
         recovery = Recovery(posting.id)
+    else:
+        recovery = Recovery(award.id)
     await queries.move(tx, [award.id], AwardState.reversed)
     await free_numbers(tx, award)
     return ReversalOut(
@@ -135,15 +139,15 @@ async def _take_back(
         lost = due - found - owed
         recovery = Recovery(award.id, available=found, debt=owed, lost=lost, expired=expired)
     parts = [
-        (accounts.pending, recovery.pending, Kind.reversal),
-        (accounts.available, recovery.available, Kind.reversal),
-        (accounts.debt, recovery.debt, Kind.clawback),
+        (accounts.pending, fund, recovery.pending, Kind.reversal),
+        (accounts.available, fund, recovery.available, Kind.reversal),
+        (accounts.debt, accounts.owed_to, recovery.debt, Kind.clawback),
     ]
     postings: list[Posting] = []
-    for payer, amount, kind in parts:
+    for payer, payee, amount, kind in parts:
         if amount:
             settles = None if postings else closes
-            postings.append(reversal_posting(award, (payer, fund), amount, kind, reason, settles))
+            postings.append(reversal_posting(award, (payer, payee), amount, kind, reason, settles))
     if award.minutes and award.state == AwardState.available:
         postings.append(minutes_reversal(award, reason))
     for outcome in await ledger.post(tx, postings, at, locked):
@@ -152,11 +156,15 @@ async def _take_back(
 
 
 class _Accounts:
-    """Every account that a reversal may move."""
+    """Every account that a reversal may move.
+
+    What is owed has not come in: a limited fund, ``budget``, must not give it to others.
+    """
 
     def __init__(self, award: Award, fund: AccountKey) -> None:
         self.pending = AccountKey(award.person_id, Purpose.pending, award.unit_id)
         self.available = AccountKey(award.person_id, Purpose.available, award.unit_id)
         self.debt = self.available.debt
-        self.all = [fund, self.pending, self.available, self.debt]
+        self.owed_to = fund._replace(purpose=Purpose.fund)
+        self.all = [fund, self.owed_to, self.pending, self.available, self.debt]
         self.all += hours_accounts(award.org_id, award.person_id) if award.minutes else ()

@@ -16,8 +16,8 @@ from app.core.sheets import Sheet, SheetRow, Value
 from app.schemas.awards import BatchOut, read_row
 from app.schemas.policies import Rule
 from app.services.awards.batches import Row, propose_rows, row_of
-from app.services.awards.proposals import authorized, demanded
-from app.services.policies import Policy
+from app.services.awards.proposals import authorized
+from app.services.policies import Policy, demanded
 
 _NAME = re.compile(r"(?<![A-Za-z0-9_])[a-z][a-z0-9_]*")
 WHO = ("card_no", "person_id")

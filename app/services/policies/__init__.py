@@ -11,6 +11,7 @@ from app.services.policies.rules import (
     Policy,
     attendance_minutes,
     by_attendance,
+    demanded,
     half_hours,
     points_for_attendance,
 )
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "check_at",
     "compare",
+    "demanded",
     "draft",
     "half_hours",
     "in_force",

@@ -4,6 +4,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
@@ -11,8 +12,10 @@ from pydantic import ValidationError
 from app.core.mistakes import in_chinese
 from app.models.ledger import UNIT_OF_HOURS
 from app.schemas.policies import PolicyDocument, PolicyTightening, Rule, Shape
+from app.services.policies.rules import demanded
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
+PERIODS = ("day", "month", "year")
 _AT_LINE = re.compile(r"at line (\d+)")
 Path = tuple[str | int, ...]
 Table = dict[str, Any]
@@ -99,10 +102,11 @@ def _of_caps(document: PolicyDocument) -> Iterator[Contradiction]:
     for key, rule in document.rules.items():
         caps["rules", key, "cap"] = (rule.cap.day, rule.cap.month, rule.cap.year)
     for path, periods in caps.items():
-        given = [cap for cap in periods if cap is not None]
-        if given != sorted(given):
-            en = "a longer period has a lower cap than a shorter one"
-            yield path, "期限长的上限低于期限短的", en
+        given = [(cap, name) for cap, name in zip(periods, PERIODS, strict=True) if cap is not None]
+        for (shorter, name), (longer, longer_name) in pairwise(given):
+            if longer < shorter:
+                zh, en = f"低于 {name} 的 {shorter}", f"lower than {name}, which is {shorter}"
+                yield (*path, longer_name), zh, en
     if overall.emergency_day < overall.day:
         yield ("caps", "emergency_day"), "低于 day", "lower than day"
 
@@ -122,9 +126,9 @@ def _of_rules(document: PolicyDocument) -> Iterator[Contradiction]:
         if rule.up_to is not None and (rule.grades or rule.up_to < rule.points):
             en = "is at least points, and not beside grades"
             yield (*path, "up_to"), "不低于 points，且不与 grades 并用", en
-        asked = {name.split(">=")[0] for name in rule.evidence}
-        for name in sorted(rule.unique.keys() - asked):
-            yield (*path, "unique", name), "evidence 中没有这一项", "evidence does not ask for it"
+        for name in sorted(rule.unique.keys() - set(demanded(rule))):
+            en = "evidence does not ask an organizer for it"
+            yield (*path, "unique", name), "evidence 没有要求填写这一项", en
         if rule.hours and rule.per != "hour":
             yield (*path, "hours"), "只有按小时的规则计时长", "only a rule per hour counts hours"
 

@@ -9,6 +9,8 @@ from app.schemas.policies import PolicyDocument, Proof, Release, Rule, Tier
 
 # What presence alone can measure. Items, quarters and the like need somebody's word.
 BY_ATTENDANCE = {"session", "shift", "hour"}
+# Evidence that presence gives by itself; the other evidence the organizer writes down.
+PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,12 @@ class Policy:
 def by_attendance(rule: Rule) -> bool:
     """Tell whether an activity may award by this rule when somebody checks in."""
     return rule.per in BY_ATTENDANCE
+
+
+def demanded(rule: Rule) -> list[str]:
+    """Name the evidence that a proposal must bring."""
+    wanted = (asked.partition(">=") for asked in rule.evidence)
+    return [name for name, least, _ in wanted if least or name not in PROVEN_BY_ATTENDANCE]
 
 
 def half_hours(starts_at: datetime, ends_at: datetime) -> int:

@@ -81,6 +81,9 @@ def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
         _put(merged, path, strict)
         if path[0] == "release":
             _tighten_rules(merged, below, path, value)
+    for rule in merged.get("rules", {}).values():
+        if "up_to" in rule:  # what is raised above does not lift what was lowered below
+            rule["points"] = min(rule["points"], rule["up_to"])
     return merged, looser
 
 
