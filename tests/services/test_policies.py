@@ -366,6 +366,16 @@ def test_a_document_that_nobody_means(change: tuple[str, str], told: str) -> Non
         policies.check(SOURCE.replace(*change))
 
 
+def test_what_is_misspelled_hides_nothing_that_loosens() -> None:
+    below = "[caps]\nday = 25\n[rulez.x]\noff = true\n[rules.referral]\npoints = '2'\nup_to = 3"
+    assert mistakes(below, ABOVE) == [
+        (2, "caps.day"),
+        (3, "rulez"),
+        (6, "rules.referral.points"),
+        (7, "rules.referral.up_to"),
+    ]
+
+
 def evidence(*names: str) -> policies.Table:
     return {"rules": {"opinion_report": {"evidence": list(names)}}}
 

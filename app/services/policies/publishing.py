@@ -25,6 +25,7 @@ from app.services.policies.reading import (
     parse,
     require_consistent,
     shaped,
+    without,
 )
 from app.services.policies.tightening import Looser, get, tighten
 
@@ -51,16 +52,32 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
         if above is None:
             zh, en = "缺少 [programme]，且上级没有生效的办法", "no [programme], and nothing above"
             raise PolicyInvalid([Problem(1, "", zh, en)])
-        shaped(PolicyTightening, table, source)
-        table, looser = tighten(above, table)
-        if looser:
-            lines = line_numbers(source)
-            raise PolicyInvalid([_loosened(one, lines) for one in looser])
+        table = _tightened(table, above, source)
     document = shaped(PolicyDocument, table, source)
     if is_whole(parse(source)) and above is not None:
         _require_own_unit(document, above, source)
     require_consistent(document, source)
     return document
+
+
+def _tightened(table: Table, above: Table, source: str) -> Table:
+    """Tighten ``above``. Raises PolicyInvalid with what is no tightening, and what loosens."""
+    problems: list[Problem] = []
+    try:
+        shaped(PolicyTightening, table, source)
+    except PolicyInvalid as invalid:
+        problems = invalid.problems
+        table = without(table, [one.path.split(".") for one in problems])
+        try:
+            shaped(PolicyTightening, table, source)
+        except PolicyInvalid:
+            raise invalid from None
+    merged, looser = tighten(above, table)
+    lines = line_numbers(source)
+    problems += [_loosened(one, lines) for one in looser]
+    if problems:
+        raise PolicyInvalid(problems)
+    return merged
 
 
 def _require_own_unit(document: PolicyDocument, above: Table, source: str) -> None:

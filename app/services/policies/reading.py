@@ -2,7 +2,8 @@
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -70,6 +71,19 @@ def shaped(shape: type[S], table: Table, source: str) -> S:
     except ValidationError as error:
         lines = line_numbers(source)
         raise PolicyInvalid([_problem(shape, dict(one), lines) for one in error.errors()]) from None
+
+
+def without(table: Table, paths: Iterable[Sequence[str]]) -> Table:
+    """Return a document without some values; of a list the whole."""
+    rest = deepcopy(table)
+    for path in paths:
+        inside: Any = rest
+        for key, below in zip(path, [*path[1:], None], strict=True):
+            if below is None or not isinstance(inside.get(key), dict):
+                inside.pop(key, None)
+                break
+            inside = inside[key]
+    return rest
 
 
 def require_consistent(document: PolicyDocument, source: str) -> None:
