@@ -118,9 +118,8 @@ SELECT coalesce(
 _PUBLIC = f"""
 SELECT {", ".join(f"CAST(coalesce(sum(m.{name}), 0) AS bigint) AS {name}" for name in FIGURES)},
        max(m.as_of) AS as_of,
-       coalesce(CAST(:month AS date) <= (
-           SELECT max(month) FROM fund_months WHERE closed_at IS NOT NULL
-       ), false) AS is_closed
+       (SELECT coalesce(CAST(:month AS date) BETWEEN min(month) AND max(month), false)
+        FROM fund_months WHERE closed_at IS NOT NULL) AS is_closed
 FROM orgs o
 CROSS JOIN LATERAL (
     SELECT * FROM fund_months f

@@ -14,6 +14,7 @@ from app.models.funds import FundReceipt, ReceiptKind
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Org
 from app.models.people import Role
+from app.queries import awards as awards_queries
 from app.queries import funds as queries
 from app.queries.funds import Waiting
 from app.schemas.base import Page, page_of
@@ -127,6 +128,8 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
             break
         left -= award.points
         states[award.id] = _next_state(award)
+        if states[award.id] is AwardState.notice:  # nobody saw it while it waited for money
+            await awards_queries.give_notice(tx, award.id, _notice_until(award, at))
         if award.points:
             postings.append(award_posting(award, payer, _payee(award), policy, at))
     for outcome in await ledger.post(tx, postings, at, locked):
@@ -141,6 +144,11 @@ def _next_state(award: Award) -> AwardState:
     if award.release_at is None:
         return AwardState.available
     return AwardState.notice if award.notice_days else AwardState.pending
+
+
+def _notice_until(award: Award, at: datetime) -> datetime:
+    assert award.release_at is not None, "it waits for no reviewer"
+    return max(award.release_at, at + timedelta(days=award.notice_days))
 
 
 def _payee(award: Award) -> AccountKey:

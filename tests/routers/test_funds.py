@@ -1,17 +1,20 @@
 """The 公益银行: what comes in, who waits for it, and the figures that everybody may see."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from sqlalchemy import text
 
+from app.core.clock import now
 from app.jobs import funds
 from app.models.ledger import Purpose
 from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.runtime import Runtime
+from app.services import funds as fund_service
 from tests.factories.activities import current_code, make_attended
 from tests.factories.awards import approve, end_notices, propose, reject, reverse
 from tests.factories.funds import make_limited
@@ -206,6 +209,25 @@ async def test_a_paid_award_that_needs_no_reviewer_goes_on_to_its_notice(
     assert [one["award"]["state"] for one in shown.json()["items"]] == ["notice"]
     await end_notices(runtime)
     assert await balance(runtime, person.id) == 4
+
+
+async def test_a_notice_begins_when_the_money_has_come(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Nobody could see the award while it waited, nor object to it."""
+    rules = "[release.rotating_code]\nnotice_days = 2\n"
+    org, person = await make_limited(runtime, rules), await make_person(runtime)
+    await check_in(api, runtime, org, person)
+    await give_to(api, runtime, org, 4)
+    later = now() + timedelta(days=4)
+    async with runtime.database.transaction() as tx:
+        (fund,) = [one for one in await fund_service.waiting(tx) if one.org_id == org.id]
+        assert await fund_service.pay_waiting(tx, fund, later, 10) == 1
+
+    shown = await api.get(f"{API}/awards/notices", params={"org_id": str(org.id)})
+
+    (notice,) = shown.json()["items"]
+    assert datetime.fromisoformat(notice["ends_at"]) == later + timedelta(days=2)
 
 
 async def test_an_award_that_waits_for_money_can_be_rejected(

@@ -1,5 +1,7 @@
 """Caps: of a rule and overall, by day, month and year; each binds, and says that it does."""
 
+from dataclasses import replace
+
 import pytest
 
 from app.models.awards import AwardReason
@@ -43,6 +45,14 @@ def test_an_emergency_makes_room_for_itself(before: int, left: int) -> None:
     emergency = POLICY.document.rules["taskforce_emergency"]
     earned = {"commendation": Tally(before, before, before)}
     assert within(POLICY, emergency, 24, earned, had=False)[0] == left
+
+
+def test_who_allows_little_beside_an_emergency_allows_no_more_without_one() -> None:
+    """One on the way down may have lowered ``emergency_day``, and one above raised ``day``."""
+    caps = POLICY.document.caps.model_copy(update={"day": 40, "emergency_day": 20})
+    policy = replace(POLICY, document=POLICY.document.model_copy(update={"caps": caps}))
+    rule = policy.document.rules["commendation"]
+    assert within(policy, rule, 24, {}, had=False) == (20, AwardReason.overall_day)
 
 
 def test_a_cap_of_a_year_binds() -> None:

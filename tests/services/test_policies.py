@@ -366,6 +366,15 @@ def test_a_document_that_nobody_means(change: tuple[str, str], told: str) -> Non
         policies.check(SOURCE.replace(*change))
 
 
+def test_what_others_contradict_each_other_in_is_not_told_to_who_comes_after() -> None:
+    street = tomllib.loads("[rules.council_submit]\ncap = { month = 3 }")
+    raised = SOURCE.replace("cap = { day = 3, month = 6 }", "cap = { day = 5, month = 6 }")
+    above, looser = tighten(tomllib.loads(raised), street)
+    assert looser == []
+    assert mistakes("[release.manual]\nnotice_days = 4", above) == []
+    assert mistakes("[caps]\nmonth = 20", above) == [(2, "caps.month")]
+
+
 def test_what_is_misspelled_hides_nothing_that_loosens() -> None:
     below = "[caps]\nday = 25\n[rulez.x]\noff = true\n[rules.referral]\npoints = '2'\nup_to = 3"
     assert mistakes(below, ABOVE) == [

@@ -240,6 +240,17 @@ async def test_a_lower_cap_cuts_and_says_so(runtime: Runtime) -> None:
     assert (burden.code, burden.now.points, burden.draft.points) == (org.code, 12, 9)
 
 
+async def test_an_award_without_a_grade_is_replayed_without_one(runtime: Runtime) -> None:
+    """Though ``town`` is worth the same."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_by_hand(runtime, [person], org, shanghai(3, 2), "commendation", evidence=PRAISE)
+
+    found, _ = await simulated(runtime, "[rules.commendation]\npoints = 10", org)
+
+    told = found.rules["commendation"]
+    assert (told.now.points, told.draft.points) == (15, 10)
+
+
 async def test_more_points_and_hours_of_service(runtime: Runtime) -> None:
     org, person = await make_org(runtime), await make_person(runtime)
     await attend(runtime, person, org, shanghai(3, 1), rule_key="theme_study")

@@ -45,11 +45,10 @@ def within(
         (rule.cap.day, by_rule.day, AwardReason.cap_day),
         (rule.cap.month, by_rule.month, AwardReason.cap_month),
         (rule.cap.year, by_rule.year, AwardReason.cap_year),
+        (caps.emergency_day, overall.day, AwardReason.overall_day),
         (caps.month, overall.month, AwardReason.overall_month),
         (caps.year, overall.year, AwardReason.overall_year),
     ]
-    if rule.emergency or emergency:
-        room.append((caps.emergency_day, overall.day, AwardReason.overall_day))
     if not rule.emergency:
         room.append((caps.day, overall.day - emergency, AwardReason.overall_day))
     left, reason = points, AwardReason.full

@@ -148,7 +148,8 @@ def _line(act: Act, then: Rule, rule: Rule) -> Line | None:
     """Read from an award by hand what was proposed, for ``rule``; None if nothing fits.
 
     An award keeps its points before caps, not quantity and grade: the largest worth of the
-    rule of its day that divides them, and fits its hours, tells both.
+    rule of its day that divides them, and fits its hours, tells both. Of a grade and the
+    rule's own points, worth the same, it was the rule's own.
     """
     worths: list[tuple[int, str | None]] = [(p, grade) for grade, p in then.grades.items()]
     worths += [(points, None) for points in range(then.points, (then.up_to or then.points) + 1)]
@@ -160,7 +161,7 @@ def _line(act: Act, then: Rule, rule: Rule) -> Line | None:
     ]
     if not fitting:
         return None
-    each, grade = max(fitting, key=lambda one: one[0])
+    each, grade = max(fitting, key=lambda one: (one[0], one[1] is None))
     chosen = None
     if rule.up_to is not None and grade is None and each != then.points:
         chosen = min(max(each, rule.points), rule.up_to)

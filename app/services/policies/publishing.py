@@ -56,7 +56,8 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
     document = shaped(PolicyDocument, table, source)
     if is_whole(parse(source)) and above is not None:
         _require_own_unit(document, above, source)
-    require_consistent(document, source)
+    is_below = above is not None and not is_whole(parse(source))
+    require_consistent(document, source, PolicyDocument.model_validate(above) if is_below else None)
     return document
 
 

@@ -86,21 +86,31 @@ def without(table: Table, paths: Iterable[Sequence[str]]) -> Table:
     return rest
 
 
-def require_consistent(document: PolicyDocument, source: str) -> None:
-    """Check what values are to each other. Raises PolicyInvalid with every contradiction."""
+def require_consistent(
+    document: PolicyDocument, source: str, above: PolicyDocument | None = None
+) -> None:
+    """Check what values are to each other. Raises PolicyInvalid with every contradiction.
+
+    What a document comes to with those ``above`` it is not its author's where these alone
+    contradict each other.
+    """
     lines = line_numbers(source)
+    known = set(_contradictions(above)) if above else set()
     problems = [
         Problem(line_of(path, lines), dotted(path), zh, en)
-        for path, zh, en in (
-            *_of_unit(document),
-            *_of_caps(document),
-            *_of_release(document),
-            *_of_rules(document),
-            *_of_tiers(document),
-        )
+        for path, zh, en in _contradictions(document)
+        if (path, zh, en) not in known
     ]
     if problems:
         raise PolicyInvalid(problems)
+
+
+def _contradictions(document: PolicyDocument) -> Iterator[Contradiction]:
+    yield from _of_unit(document)
+    yield from _of_caps(document)
+    yield from _of_release(document)
+    yield from _of_rules(document)
+    yield from _of_tiers(document)
 
 
 def _of_unit(document: PolicyDocument) -> Iterator[Contradiction]:
