@@ -70,7 +70,8 @@ async def make_world(runtime: Runtime, api: httpx.AsyncClient, role: str) -> Wor
     await seals.seal(runtime)
     charges = [await _charge(api, runtime, counter.staff, others[0]) for _ in range(FEW)]
     redemptions = [await _post(api, caller, "/redemptions", reward_id=r.id) for r in rewards]
-    awards = await propose(api, organizer, org, *others)
+    # Each is reviewed once, and many tries go to awards that are the caller's own.
+    awards = await propose(api, organizer, org, *await make_people(runtime, MANY))
     shown = await _in_notice(api, runtime, org)
     objections = [
         await _post(api, one, f"/awards/{shown[0]['id']}/objections", reason="未到场")
