@@ -12,6 +12,8 @@ from app.core.mistakes import explained
 from app.schemas.base import Flag, Id, In, Line, Out, Text
 
 MAX_PEOPLE = 500
+# A rule may ask for twenty things where it is written, and for more after a change above.
+MAX_EVIDENCE = 100
 RuleKey = Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
 
 
@@ -118,7 +120,10 @@ class ActIn(In):
     points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
     evidence: Annotated[
         dict[str, Annotated[str, Line(500)]],
-        Field(max_length=20, examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}]),
+        Field(
+            max_length=MAX_EVIDENCE,
+            examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}],
+        ),
     ]
 
     @field_validator("evidence")

@@ -372,6 +372,7 @@ def test_what_others_contradict_each_other_in_is_not_told_to_who_comes_after() -
     above, looser = tighten(tomllib.loads(raised), street)
     assert looser == []
     assert mistakes("[release.manual]\nnotice_days = 4", above) == []
+    assert mistakes("[rules.council_submit]\ncap = { day = 4 }", above) == []
     assert mistakes("[caps]\nmonth = 20", above) == [(2, "caps.month")]
 
 
@@ -395,6 +396,15 @@ def test_each_on_the_way_down_may_ask_for_as_much_as_a_document_holds() -> None:
     assert looser == []
     found = PolicyDocument.model_validate(bottom).rules["opinion_report"].evidence
     assert len(found) == len(set(found)) == 22
+
+
+def test_a_rule_asks_for_twenty_things_and_not_one_more() -> None:
+    above, _ = tighten(ABOVE, evidence(*(f"a{n}" for n in range(10))))  # two were there
+    ten = [f'"b{n}"' for n in range(10)]
+    assert mistakes(f"[rules.opinion_report]\nevidence = [{', '.join(ten[:8])}]", above) == []
+    assert mistakes(f"[rules.opinion_report]\nevidence = [{', '.join(ten[:9])}]", above) == [
+        (2, "rules.opinion_report.evidence")
+    ]
 
 
 def test_what_is_raised_above_does_not_lift_what_was_lowered_below() -> None:
