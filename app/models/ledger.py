@@ -171,7 +171,7 @@ class Lot(SQLModel, table=True):
     """Points that came in together and expire together; ``remaining`` is kept.
 
     ``org_id`` is whose 公益银行 issued them: it stays so in a lot that a refund makes of
-    what had expired.
+    what had expired. ``origin_id`` is then the transfer that had brought them first.
     """
 
     __tablename__ = "ledger_lots"
@@ -185,6 +185,7 @@ class Lot(SQLModel, table=True):
             postgresql_where=text("remaining > 0"),
         ),
         Index("ix_ledger_lots_transfer", "transfer_id"),
+        Index("ix_ledger_lots_origin", "origin_id", postgresql_where=text("origin_id IS NOT NULL")),
         Index(
             "ix_ledger_lots_expiring",
             "expires_at",
@@ -200,6 +201,7 @@ class Lot(SQLModel, table=True):
     remaining: int = Field(sa_column=Column(BigInteger, nullable=False))
     expires_at: datetime = Field(sa_type=Timestamp)
     org_id: UUID
+    origin_id: UUID | None = None
 
 
 class Seal(SQLModel, table=True):

@@ -96,6 +96,13 @@ async def end_lot(runtime: Runtime, transfer: UUID) -> None:
     await as_owner(runtime.settings, f"{ended}'{transfer}'")
 
 
+async def end_lots(runtime: Runtime, person: UUID) -> None:
+    """Let all points of a person have ended an hour ago."""
+    theirs = f"SELECT id FROM ledger_accounts WHERE owner_id = '{person}'"  # noqa: S608
+    ended = "UPDATE ledger_lots SET expires_at = now() - interval '1 hour' WHERE account_id IN "
+    await as_owner(runtime.settings, f"{ended}({theirs})")
+
+
 async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = SOME_ORG) -> None:
     """Let a person owe points, as the reversal of an award that is spent does."""
     posting = award_posting(person, points, org=org)

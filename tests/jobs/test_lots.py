@@ -25,6 +25,7 @@ from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_posting
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.points import points
 from tests.factories.policies import share_units
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
@@ -40,11 +41,6 @@ async def give(
     return await give_points(
         runtime, person.id, points, expires_at=ends, org=org, at=now() - LONG_AGO
     )
-
-
-async def points(api: httpx.AsyncClient, person: TestPerson) -> dict[str, object]:
-    found: dict[str, object] = (await api.get("/api/v1/me/points", headers=person.headers)).json()
-    return found
 
 
 async def charge(

@@ -30,6 +30,11 @@ class Lot:
     ends: datetime
     issuer: str
     expired: int = 0
+    origin: "Lot | None" = None  # whose points they were, if a lot had ended before
+
+    @property
+    def first(self) -> "Lot":
+        return self.origin or self
 
 
 @dataclass(eq=False)
@@ -124,9 +129,10 @@ class Model:
         person = award.person
         points = 0 if award.state == "pending_budget" else award.points
         pending = points if award.state == "pending" else 0
-        lot, gone = award.lot, 0
-        if lot:
-            gone = lot.expired + (lot.points if lot.ends <= self.now else 0)
+        gone = 0
+        for lot in person.lots:
+            if lot.first is award.lot:
+                gone += lot.expired + (lot.points if lot.ends <= self.now else 0)
         due = points - pending - gone
         found = min(due, self.spendable(person))
         owed = min(due - found, MAX_DEBT - person.debt)
@@ -201,7 +207,7 @@ class Model:
     def _take(self, person: Person, points: int, first: Lot | None = None) -> list[tuple[Lot, int]]:
         require(points <= self.spendable(person), "points.insufficient")
         taken = []
-        for lot in sorted(self.living(person), key=lambda lot: lot is not first):
+        for lot in sorted(self.living(person), key=lambda lot: lot.first is not first):
             taken.append((lot, min(lot.points, points)))
             points -= taken[-1][1]
             lot.points -= taken[-1][1]
@@ -214,7 +220,8 @@ class Model:
             if lot.ends > self.now:
                 lot.points += points
             else:
-                spending.person.lots.append(Lot(points, self.now + REVIVED, lot.issuer))
+                until = self.now + REVIVED
+                spending.person.lots.append(Lot(points, until, lot.issuer, origin=lot.first))
         self._repay(spending.person, spending.points)
 
     def _repay(self, person: Person, arrived: int) -> None:

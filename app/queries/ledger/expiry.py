@@ -41,7 +41,7 @@ SELECT CAST(coalesce(sum(
         SELECT sum(u.amount) FROM ledger_lot_uses u
         JOIN ledger_transfers t ON t.id = u.transfer_id AND t.kind = 'expiry'
         WHERE u.lot_id = l.id), 0)), 0) AS bigint) AS points
-FROM ledger_lots l WHERE l.transfer_id = :transfer
+FROM ledger_lots l WHERE l.transfer_id = :transfer OR l.origin_id = :transfer
 """
 
 _UNANNOUNCED = """
@@ -75,7 +75,7 @@ async def expired_lots(session: Session, at: datetime, limit: int) -> list[Expir
 
 
 async def expired_of(session: Session, transfer: UUID, at: datetime) -> int:
-    """Sum what has expired of the points that a transfer brought."""
+    """Sum what has expired of the points that a transfer brought, also after they came back."""
     rows = await session.fetch(_EXPIRED_OF, {"transfer": transfer, "at": at})
     return int(rows[0].points)
 

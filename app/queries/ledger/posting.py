@@ -34,6 +34,12 @@ class LotRow:
     remaining: int
     expires_at: datetime
     org_id: UUID
+    origin_id: UUID | None = None
+
+    @property
+    def first_brought_by(self) -> UUID:
+        """The transfer of the award whose points these are."""
+        return self.origin_id or self.transfer_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,15 +107,16 @@ SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE closes_id = ANY(CAST(:clo
 """  # noqa: S608 - a constant list of columns
 
 _SPENDABLE_LOTS = """
-SELECT id, account_id, transfer_id, amount, remaining, expires_at, org_id FROM ledger_lots
+SELECT id, account_id, transfer_id, amount, remaining, expires_at, org_id, origin_id
+FROM ledger_lots
 WHERE account_id = ANY(CAST(:accounts AS bigint[])) AND remaining > 0
 ORDER BY account_id, expires_at, id
 """
 
 _USES_OF = """
 SELECT u.transfer_id, u.lot_id, u.amount,
-       l.account_id, l.transfer_id AS origin_id, l.amount AS lot_amount, l.remaining,
-       l.expires_at, l.org_id
+       l.account_id, l.transfer_id AS made_by, l.amount AS lot_amount, l.remaining,
+       l.expires_at, l.org_id, l.origin_id
 FROM ledger_lot_uses u JOIN ledger_lots l ON l.id = u.lot_id
 WHERE u.transfer_id = ANY(CAST(:transfers AS uuid[]))
 ORDER BY l.expires_at DESC, l.id
@@ -126,11 +133,12 @@ WITH accounts AS (
     FROM unnest(CAST(:changed_lots AS uuid[]), CAST(:remaining AS bigint[])) AS k(id, remaining)
     WHERE l.id = k.id
 ), lots_made AS (
-    INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id)
+    INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id,
+        origin_id)
     SELECT * FROM unnest(CAST(:lot_ids AS uuid[]), CAST(:lot_accounts AS bigint[]),
         CAST(:lot_transfers AS uuid[]), CAST(:lot_amounts AS bigint[]),
         CAST(:lot_remaining AS bigint[]), CAST(:lot_expiries AS timestamptz[]),
-        CAST(:lot_orgs AS uuid[]))
+        CAST(:lot_orgs AS uuid[]), CAST(:lot_origins AS uuid[]))
 ), uses AS (
     INSERT INTO ledger_lot_uses (transfer_id, lot_id, amount)
     SELECT * FROM unnest(CAST(:use_transfers AS uuid[]), CAST(:use_lots AS uuid[]),
@@ -212,11 +220,12 @@ async def uses_of(session: Session, transfers: Sequence[UUID]) -> list[tuple[Lot
             LotRow(
                 row.lot_id,
                 row.account_id,
-                row.origin_id,
+                row.made_by,
                 row.lot_amount,
                 row.remaining,
                 row.expires_at,
                 row.org_id,
+                row.origin_id,
             ),
         )
         for row in rows
@@ -253,6 +262,7 @@ async def write(
             "lot_remaining": [lot.remaining for lot in made],
             "lot_expiries": [lot.expires_at for lot in made],
             "lot_orgs": [lot.org_id for lot in made],
+            "lot_origins": [lot.origin_id for lot in made],
             "use_transfers": [use.transfer_id for use in uses],
             "use_lots": [use.lot_id for use in uses],
             "use_amounts": [use.amount for use in uses],

@@ -60,7 +60,7 @@ class Plan:
         transfer = self._move(posting, payer, payee)
         self._take_from(lots, transfer)
         if posting.payee.has_lots and posting.expires_at is not None:
-            self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id)
+            self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id, None)
         elif posting.payee.has_lots:
             self._give_back(transfer, posting.revived_until or self.at + REVIVED_FOR)
         if posting.payee.has_lots:
@@ -91,13 +91,13 @@ class Plan:
         assert isinstance(outcome, Posted), "as much has just arrived"
 
     def _spendable(self, account_id: int, posting: Posting) -> list[LotRow]:
-        """Soonest to expire first; but a reversal first takes the lot that it reverses."""
+        """Soonest to expire first; but a reversal first takes what it reverses."""
         lots = self.lots[account_id]
         if posting.lot_id is not None:
             return [lot for lot in lots if lot.id == posting.lot_id]
         living = [lot for lot in lots if lot.expires_at > self.at]
         if posting.closes_id is not None:
-            living.sort(key=lambda lot: lot.transfer_id != posting.closes_id)
+            living.sort(key=lambda lot: lot.first_brought_by != posting.closes_id)
         return living
 
     def _move(self, posting: Posting, payer: AccountRow, payee: AccountRow) -> TransferRow:
@@ -145,10 +145,22 @@ class Plan:
         assert wanted == 0, "it was asked before whether they suffice"
 
     def _make_lot(
-        self, transfer: TransferRow, amount: int, expires_at: datetime, org_id: UUID
+        self,
+        transfer: TransferRow,
+        amount: int,
+        expires_at: datetime,
+        org_id: UUID,
+        origin_id: UUID | None,
     ) -> None:
         lot = LotRow(
-            new_id(), transfer.to_account_id, transfer.id, amount, amount, expires_at, org_id
+            id=new_id(),
+            account_id=transfer.to_account_id,
+            transfer_id=transfer.id,
+            amount=amount,
+            remaining=amount,
+            expires_at=expires_at,
+            org_id=org_id,
+            origin_id=origin_id,
         )
         self.made.append(lot)
         self._keep(lot)
@@ -156,7 +168,8 @@ class Plan:
     def _give_back(self, transfer: TransferRow, revived_until: datetime) -> None:
         """Return points to the lots that they came from; what has expired lives on a while.
 
-        In a lot of its own: a lot's end is written once.
+        In a lot of its own, for a lot's end is written once; it names whose points they were,
+        or a reversal of that award would take a second time what expires of it.
         """
         assert transfer.closes_id is not None
         known = {lot.id: lot for lot in self.lots[transfer.to_account_id]}
@@ -167,7 +180,8 @@ class Plan:
             if amount == 0:
                 continue
             if lot.expires_at <= self.at:
-                self._make_lot(transfer, amount, revived_until, lot.org_id)
+                origin = lot.first_brought_by
+                self._make_lot(transfer, amount, revived_until, lot.org_id, origin)
                 continue
             mine = known.get(lot.id)
             if mine is None:
