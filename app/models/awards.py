@@ -40,8 +40,9 @@ class Award(SQLModel, table=True):
     """Its transfer in the ledger has the same id; an award of 0 points has no transfer.
 
     Over a cap the award is still written, with what the cap left and the reason.
-    ``reviews_needed`` and ``notice_days`` are what the rule asked when it was proposed;
-    ``release_at`` is when its points become available if nobody stops them.
+    ``reviews_needed``, ``wait_hours`` and ``notice_days`` are what the rule asked when it was
+    proposed; ``release_at`` is when its points become available if nobody stops them, known as
+    soon as it waits for no reviewer.
     """
 
     __tablename__ = "awards"
@@ -92,6 +93,7 @@ class Award(SQLModel, table=True):
     proposal_id: UUID | None = None  # what was proposed together has one
     awarded_at: datetime = Field(sa_type=Timestamp)
     reviews_needed: int = 0
+    wait_hours: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     notice_days: int = 0
     release_at: datetime | None = Field(default=None, sa_type=Timestamp)
     # Kept, though it could be counted: who releases an award then meets who objects to it

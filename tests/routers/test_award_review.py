@@ -1,15 +1,18 @@
 """The way of an award by hand: reviewed by others, shown to everybody, then paid."""
 
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import httpx
 import pytest
 from sqlalchemy import text
 
-from app.models.orgs import Level
+from app.core.clock import now
+from app.models.orgs import Level, Org
 from app.runtime import Runtime
+from app.services import policies
 from app.services.people import masked
-from tests.factories.awards import approve, end_notices, propose, reject
+from tests.factories.awards import approve, end_notices, give_award, propose, reject
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
@@ -54,6 +57,18 @@ async def decide(
     )
 
 
+async def tighten(runtime: Runtime, org: Org, source: str) -> None:
+    async with runtime.database.transaction() as tx:
+        await policies.publish(tx, source, org=org)
+
+
+async def waits(api: httpx.AsyncClient, person: TestPerson) -> timedelta:
+    """For how long the only award of a person waits from now on, to the nearest hour."""
+    body = (await api.get("/api/v1/me/awards", headers=person.headers)).json()
+    until = datetime.fromisoformat(body["items"][0]["release_at"])
+    return timedelta(hours=round((until - now()) / timedelta(hours=1)))
+
+
 async def test_an_approval_begins_the_notice_and_its_end_pays(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -74,6 +89,57 @@ async def test_an_approval_begins_the_notice_and_its_end_pays(
     assert await points(api, person) == (15, 0, 0)
     assert await shown(api, org_id=str(org.id)) == []
     await assert_ledger_verifies(runtime)
+
+
+async def test_hours_of_waiting_follow_the_last_approval(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """By a poster's code it waits a day, and here for a reviewer before that."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    reviewers = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await tighten(runtime, org, "[release.poster_code]\nreviewers = 1")
+    award = {"id": str(await give_award(runtime, person, org, points=4, proof="poster_code"))}
+
+    approved = await approve(api, reviewers[0], award)
+
+    assert (approved.status_code, approved.json()["state"]) == (200, "pending")
+    assert await waits(api, person) == timedelta(hours=24)
+    assert await points(api, person) == (0, 4, 0)
+    assert_refused(await approve(api, reviewers[1], award), 409, "awards.not_pending")
+    await end_notices(runtime)
+    assert await points(api, person) == (4, 0, 0)
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_waits_for_its_hours_can_still_be_rejected(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    reviewers = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await tighten(runtime, org, "[release.poster_code]\nreviewers = 1")
+    award = {"id": str(await give_award(runtime, person, org, points=4, proof="poster_code"))}
+    assert (await approve(api, reviewers[0], award)).status_code == 200
+
+    rejected = await reject(api, reviewers[1], award)
+
+    assert (rejected.status_code, rejected.json()["state"]) == (200, "rejected")
+    await end_notices(runtime)
+    assert await points(api, person) == (0, 0, 0)
+    await assert_ledger_verifies(runtime)
+
+
+async def test_hours_of_waiting_lengthen_the_notice(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Two days more than the three of the rules above."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await tighten(runtime, org, "[release.manual]\nwait_hours = 48")
+    award = (await propose(api, organizer, org, person))[0]
+
+    assert (await approve(api, reviewer, award)).json()["state"] == "notice"
+
+    assert await waits(api, person) == timedelta(days=5)
 
 
 async def test_twenty_points_need_two_reviewers(api: httpx.AsyncClient, runtime: Runtime) -> None:

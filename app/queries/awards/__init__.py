@@ -26,6 +26,7 @@ from app.queries.awards.reviewing import (
     objection,
     review,
     standing_evidence,
+    wait_until,
 )
 
 __all__ = [
@@ -56,4 +57,5 @@ __all__ = [
     "tallies",
     "totals",
     "unpaid",
+    "wait_until",
 ]

@@ -49,6 +49,7 @@ class NewAward:
     proposal_id: UUID | None
     awarded_at: datetime
     reviews_needed: int
+    wait_hours: int
     notice_days: int
     release_at: datetime | None
 
@@ -67,14 +68,14 @@ GROUP BY person_id, unit_id, rule_key
 _INSERT = """
 INSERT INTO awards (id, reference, person_id, org_id, unit_id, rule_key, policy_version, points,
     points_before_caps, minutes, state, reason, title, evidence, proposed_by, proposal_id,
-    awarded_at, reviews_needed, notice_days, release_at)
+    awarded_at, reviews_needed, wait_hours, notice_days, release_at)
 SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:reference AS text[]), CAST(:person_id AS uuid[]),
     CAST(:org_id AS uuid[]), CAST(:unit_id AS int[]), CAST(:rule_key AS text[]),
     CAST(:policy_version AS int[]), CAST(:points AS int[]), CAST(:points_before_caps AS int[]),
     CAST(:minutes AS int[]), CAST(:state AS text[]), CAST(:reason AS text[]),
     CAST(:title AS text[]), CAST(:evidence AS jsonb[]), CAST(:proposed_by AS uuid[]),
     CAST(:proposal_id AS uuid[]), CAST(:awarded_at AS timestamptz[]),
-    CAST(:reviews_needed AS int[]), CAST(:notice_days AS int[]),
+    CAST(:reviews_needed AS int[]), CAST(:wait_hours AS int[]), CAST(:notice_days AS int[]),
     CAST(:release_at AS timestamptz[]))
 """
 

@@ -54,6 +54,8 @@ _GIVE_NOTICE = """
 UPDATE awards SET state = 'notice', release_at = CAST(:until AS timestamptz) WHERE id = :id
 """
 
+_WAIT_UNTIL = "UPDATE awards SET release_at = CAST(:until AS timestamptz) WHERE id = :id"
+
 _OBJECT = """
 WITH inserted AS (
     INSERT INTO award_objections (id, award_id, person_id, reason)
@@ -139,6 +141,11 @@ async def approvals(session: Session, award: UUID) -> int:
 async def give_notice(session: Session, award: UUID, until: datetime) -> None:
     """Show a locked award to everybody until then."""
     await session.fetch(_GIVE_NOTICE, {"id": award, "until": until})
+
+
+async def wait_until(session: Session, award: UUID, until: datetime) -> None:
+    """Let a locked award that is approved wait until then."""
+    await session.fetch(_WAIT_UNTIL, {"id": award, "until": until})
 
 
 async def lock_due(session: Session, at: datetime, limit: int) -> list[Award]:

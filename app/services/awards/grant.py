@@ -219,6 +219,7 @@ def _award(
         proposal_id=one.proposal_id,
         awarded_at=at,
         reviews_needed=one.reviews_needed,
+        wait_hours=one.release.wait_hours,
         notice_days=one.release.notice_days,
         release_at=one.release_at(at),
     )

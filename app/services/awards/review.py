@@ -48,12 +48,13 @@ class ReviewedBefore(Refusal):
 
 
 async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language) -> AwardOut:
-    """Approve a pending award. The last approval that it needs begins its public notice.
+    """Approve a pending award. The last approval that it needs begins its hours and notice.
 
     Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
     """
     award = await reviewable(tx, caller, award_id)
-    if award.state != AwardState.pending or award.reviews_needed == 0:
+    waits_for_time = award.reviews_needed == 0 or award.release_at is not None
+    if award.state != AwardState.pending or waits_for_time:
         raise AwardNotPending
     if not await queries.review(tx, award_id, caller, approved=True, reason=None):
         raise ReviewedBefore
@@ -63,13 +64,17 @@ async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language)
 
 
 async def _approved(tx: Session, award: Award, at: datetime) -> None:
-    if award.notice_days == 0:
+    wait = timedelta(hours=award.wait_hours, days=award.notice_days)
+    if not wait:
         await release(tx, [award], at)
         award.state = AwardState.available
         return
-    award.state = AwardState.notice
-    award.release_at = at + timedelta(days=award.notice_days)
-    await queries.give_notice(tx, award.id, award.release_at)
+    award.release_at = at + wait
+    if award.notice_days:
+        award.state = AwardState.notice
+        await queries.give_notice(tx, award.id, award.release_at)
+    else:
+        await queries.wait_until(tx, award.id, award.release_at)
 
 
 async def reject(
