@@ -198,6 +198,38 @@ async def test_an_account_is_for_what_the_acts_say(
     assert not (await verified(busy)).holds
 
 
+WAITS, COUNTS = "the points of each wait", "the hours of each count"
+ENDED, REVIEWED = "what was taken back is", "reviewers approved"
+STATES = {
+    "paid, and told to wait": (WAITS, "state = 'pending' WHERE state = 'available'"),
+    "waiting, and told to be paid": (WAITS, "state = 'available' WHERE state = 'pending'"),
+    "waiting, and told to be taken back": (WAITS, "state = 'reversed' WHERE state = 'pending'"),
+    "taken back, and told to stand": (ENDED, "state = 'available' WHERE state = 'reversed'"),
+    "paid, and told to be rejected": (
+        "what was rejected was",
+        "state = 'rejected' WHERE state = 'available' AND minutes = 0",
+    ),
+    "hours from nowhere": (COUNTS, "minutes = 60 WHERE state = 'available' AND minutes = 0"),
+    "hours that wait": (COUNTS, "state = 'pending', points = 0 WHERE minutes > 0"),
+    "shown, and reviewed by nobody": (
+        REVIEWED,
+        "state = 'notice', reviews_needed = 1 WHERE state = 'pending'",
+    ),
+    "an objection that vanished": (REVIEWED, "open_objections = 1 WHERE state = 'pending'"),
+}
+
+
+@pytest.mark.parametrize(("check", "damage"), STATES.values(), ids=STATES.keys())
+async def test_an_award_is_where_its_transfers_left_it(
+    engines_and_template: tuple[Engines, str], busy: Runtime, check: str, damage: str
+) -> None:
+    assert (await verified(busy)).holds
+    await as_superuser(engines_and_template[0], busy.settings, f"UPDATE awards SET {damage}")  # noqa: S608
+    found = (await verified(busy)).differences
+    assert any(check in one.check for one in found), found
+    assert all(one.expected != one.found for one in found)
+
+
 async def test_an_award_that_never_had_points_needs_no_transfer(alone: FastAPI) -> None:
     runtime: Runtime = alone.state.runtime
     person, org = await make_person(runtime), await make_org(runtime)

@@ -153,4 +153,4 @@ async def test_a_report_counts_what_it_read(runtime: Runtime) -> None:
     report = await verified(runtime)
     assert report.rows.keys() == {"accounts", "transfers", "lots", "lot_uses"}
     assert report.rows["transfers"] >= 1
-    assert report.checks == 19
+    assert report.checks == 24

@@ -103,22 +103,6 @@ TRANSFER_CHECKS = (
         FROM ledger_transfers WHERE created_at < {FIRST_MOMENT}
         """,
     ),
-    Check(
-        "awards: each gave its points, by its organisation, to its person",
-        """
-        SELECT 'award ' || coalesce(a.id, t.id) AS subject,
-               a.points || ' to ' || a.person_id || ' by ' || a.org_id AS expected,
-               t.amount || ' to ' || t.owner_id || ' by ' || t.org_id AS found
-        FROM (SELECT * FROM awards WHERE points > 0 AND state <> 'pending_budget') a
-        FULL JOIN (SELECT t.id, t.amount, t.org_id, t.unit_id, q.owner_id
-                   FROM ledger_transfers t JOIN ledger_accounts q ON q.id = t.to_account_id
-                   WHERE t.kind = 'award' AND t.source_type = 'award' AND t.unit_id <> 2) t
-          ON t.id = a.id
-        WHERE (a.points, a.person_id, a.org_id, a.unit_id)
-              IS DISTINCT FROM (t.amount, t.owner_id, t.org_id, t.unit_id)
-          AND NOT (a.state IN ('rejected', 'reversed') AND t.id IS NULL)
-        """,
-    ),
 )
 FACT_CHECKS = (
     Check(
@@ -137,20 +121,6 @@ FACT_CHECKS = (
             OR (o.to_account_id <> t.from_account_id AND t.kind <> 'clawback')
             OR (o.from_account_id <> t.to_account_id
                 AND t.kind IN ('unhold', 'refund', 'restitution')))
-        """,
-    ),
-    Check(
-        "transfers: hours and debts are of an award, and of its person",
-        """
-        SELECT 'transfer ' || t.id AS subject,
-               concat_ws(' ', 'minutes', a.minutes, 'of', a.person_id) AS expected,
-               concat_ws(' ', 'amount', t.amount, 'of', x.owner_id) AS found
-        FROM ledger_transfers t LEFT JOIN awards a ON a.id = t.source_id
-        JOIN ledger_accounts x
-          ON x.id = CASE WHEN t.kind = 'award' THEN t.to_account_id ELSE t.from_account_id END
-        WHERE t.source_type = 'award'
-          AND (t.kind = 'clawback' OR (t.unit_id = 2 AND t.kind IN ('award', 'reversal')))
-          AND (x.owner_id IS DISTINCT FROM a.person_id OR (t.unit_id = 2 AND t.amount <> a.minutes))
         """,
     ),
     Check(

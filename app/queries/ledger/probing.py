@@ -11,6 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.core.db import Session, sqlstate
+from app.queries.ledger.awarded import (
+    AWARD_CHECKS,
+    HOURS_COUNT,
+    NEVER_TAKEN_BACK,
+    PAID_CHECKS,
+    WAITS,
+)
 from app.queries.ledger.checking import (
     ACCOUNT_CHECKS,
     ENTRIES,
@@ -56,12 +63,19 @@ def _whose(points: str, award: str, person: str, org: str, unit: str) -> str:
 _GIVEN = _whose("t.amount", "t.id", "q.owner_id", "t.org_id", "t.unit_id")
 _AWARDED = _whose("points", "id", "person_id", "org_id", "unit_id")
 
+
+def _times(amount: str, of: str) -> str:
+    """Return SQL of an amount times a hash of what it is of."""
+    return f"{amount} * (uuid_hash_extended({of}, 0) & 2147483647)"
+
+
 # What transfers moved out of and into lots, what uses, lots and awards say of it, and what lots
 # and accounts hold: each a sum of amounts times a hash of whose they are, so that nothing is
 # grouped. Two sums of different amounts agree once in two thousand million times. Uses are
 # summed without their sign once more: or a use could take from one lot what it gives another,
-# and one of a lot that never was would count nowhere. What was given is compared with the
-# awards; one that was taken back while it waited for money has no transfer.
+# and one of a lot that never was would count nowhere. What was given, what still waits and the
+# hours that count are compared with the awards; one that was taken back while it waited for
+# money has no transfer.
 _LOTS_PROBE = f"""
 WITH moved AS (
     SELECT coalesce(sum(
@@ -76,6 +90,15 @@ WITH moved AS (
            ) FILTER (WHERE t.unit_id <> 2), 0) AS both_ways,
            coalesce(sum({_GIVEN}) FILTER (
                WHERE t.kind = 'award' AND t.source_type = 'award' AND t.unit_id <> 2), 0) AS given,
+           coalesce(sum(
+               CASE WHEN t.unit_id = 2 AND t.source_type = 'award' THEN
+                   CASE WHEN p.purpose = 'available' THEN -1 ELSE 1 END
+                   * {_times("t.amount", "t.source_id")}
+               ELSE 0 END), 0) AS hours,
+           coalesce(sum(
+               CASE WHEN q.purpose = 'pending' THEN {_times("t.amount", "t.id")} ELSE 0 END
+             - CASE WHEN p.purpose = 'pending' THEN {_times("t.amount", "t.closes_id")} ELSE 0 END
+           ), 0) AS waiting,
            count(*) FILTER (WHERE t.created_at < {FIRST_MOMENT} OR {WRONG_ACCOUNTS}) AS strays
     FROM ledger_transfers t
     LEFT JOIN ledger_accounts p ON p.id = t.from_account_id
@@ -106,15 +129,21 @@ WITH moved AS (
            count(*) FILTER (WHERE unit_id NOT IN (SELECT id FROM ledger_units)) AS strays
     FROM ledger_accounts
 ), awarded AS (
-    SELECT coalesce(sum({_AWARDED}), 0) AS given
+    SELECT coalesce(sum({_AWARDED}) FILTER (
+               WHERE state IN ('available', 'notice', 'pending')
+                  OR (state <> 'pending_budget'
+                      AND (SELECT true FROM ledger_transfers t WHERE t.id = a.id))), 0) AS given,
+           coalesce(sum({_times("minutes", "id")}) FILTER (WHERE {HOURS_COUNT}), 0) AS hours,
+           coalesce(sum({_times("points", "id")}) FILTER (WHERE {WAITS}), 0) AS waiting,
+           count(*) FILTER (WHERE {NEVER_TAKEN_BACK}) AS strays
     FROM awards a
-    WHERE state NOT IN ('pending_budget', 'rejected', 'reversed')
-       OR (state <> 'pending_budget' AND (SELECT true FROM ledger_transfers t WHERE t.id = a.id))
 )
 SELECT 1 FROM moved, used, lots, accounts, awarded
-WHERE moved.strays + accounts.strays > 0 OR moved.points <> used.points - lots.points
+WHERE moved.strays + accounts.strays + awarded.strays > 0
+   OR moved.points <> used.points - lots.points
    OR moved.both_ways <> used.both_ways + lots.both_ways
    OR used.of_lots <> lots.of_lots OR lots.held <> accounts.held OR moved.given <> awarded.given
+   OR moved.hours <> awarded.hours OR moved.waiting <> awarded.waiting
 """
 
 
@@ -128,13 +157,13 @@ class Probe:
 
 
 # Cheap by themselves, or as many as there are facts.
-CHECKS = (*FACT_CHECKS, *ACCOUNT_CHECKS)
+CHECKS = (*FACT_CHECKS, *AWARD_CHECKS, *ACCOUNT_CHECKS)
 PROBES = (
     Probe("accounts: balances and numbers of all transfers", _ENTRIES_PROBE, ENTRY_CHECKS),
     Probe(
         "lots: what transfers moved into and out of them",
         _LOTS_PROBE,
-        (*TRANSFER_CHECKS, *LOT_CHECKS),
+        (*TRANSFER_CHECKS, *PAID_CHECKS, *LOT_CHECKS),
     ),
 )
 

@@ -1,0 +1,126 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
+"""SQL that compares the ledger with the awards: how much, to whom, and their states."""
+
+from app.queries.ledger.checking import Check
+
+# Of awards a. Those whose points wait; those whose hours count, for they do not wait for money;
+# and those that were rejected, and whose points nobody took back.
+WAITS = "state IN ('pending', 'notice')"
+HOURS_COUNT = """
+minutes > 0 AND (state = 'available'
+                 OR (state = 'pending_budget' AND reviews_needed = 0 AND release_at IS NULL))
+"""
+NEVER_TAKEN_BACK = """
+state = 'rejected' AND EXISTS (SELECT FROM ledger_transfers t WHERE t.id = a.id)
+AND NOT EXISTS (SELECT FROM ledger_transfers t WHERE t.closes_id = a.id)
+"""
+
+# Behind the probe of transfers.
+PAID_CHECKS = (
+    Check(
+        "awards: each gave its points, by its organisation, to its person",
+        """
+        SELECT 'award ' || coalesce(a.id, t.id) AS subject,
+               a.points || ' to ' || a.person_id || ' by ' || a.org_id AS expected,
+               t.amount || ' to ' || t.owner_id || ' by ' || t.org_id AS found
+        FROM (SELECT * FROM awards WHERE points > 0 AND state <> 'pending_budget') a
+        FULL JOIN (SELECT t.id, t.amount, t.org_id, t.unit_id, q.owner_id
+                   FROM ledger_transfers t JOIN ledger_accounts q ON q.id = t.to_account_id
+                   WHERE t.kind = 'award' AND t.source_type = 'award' AND t.unit_id <> 2) t
+          ON t.id = a.id
+        WHERE (a.points, a.person_id, a.org_id, a.unit_id)
+              IS DISTINCT FROM (t.amount, t.owner_id, t.org_id, t.unit_id)
+          AND NOT (a.state IN ('rejected', 'reversed') AND t.id IS NULL)
+        """,
+    ),
+    Check(
+        "awards: the points of each wait, or do not, as its state says",
+        f"""
+        SELECT 'award ' || coalesce(a.id, t.id) AS subject,
+               coalesce(a.state, 'no award') || ', ' || coalesce(a.waiting, 0) || ' pending'
+                   AS expected,
+               coalesce(t.waiting, 0) || ' pending' AS found
+        FROM (SELECT a.id, state, CASE WHEN {WAITS} THEN points ELSE 0 END AS waiting
+              FROM awards a) a
+        FULL JOIN (
+            SELECT CASE WHEN q.purpose = 'pending' THEN t.id ELSE t.closes_id END AS id,
+                   sum(CASE WHEN q.purpose = 'pending' THEN t.amount ELSE -t.amount END) AS waiting
+            FROM ledger_transfers t
+            JOIN ledger_accounts p ON p.id = t.from_account_id
+            JOIN ledger_accounts q ON q.id = t.to_account_id
+            WHERE 'pending' IN (p.purpose, q.purpose) GROUP BY 1
+        ) t ON t.id = a.id
+        WHERE coalesce(a.waiting, 0) <> coalesce(t.waiting, 0)
+        """,
+    ),
+    Check(
+        "awards: the hours of each count, or do not, as its state says",
+        f"""
+        SELECT 'award ' || coalesce(a.id, t.id) AS subject,
+               coalesce(a.state, 'no award') || ', ' || coalesce(a.counted, 0) || ' minutes'
+                   AS expected,
+               coalesce(t.counted, 0) || ' minutes' AS found
+        FROM (SELECT a.id, state, CASE WHEN {HOURS_COUNT} THEN minutes ELSE 0 END AS counted
+              FROM awards a) a
+        FULL JOIN (
+            SELECT t.source_id AS id,
+                   sum(CASE WHEN p.purpose = 'available' THEN -t.amount ELSE t.amount END)
+                       AS counted
+            FROM ledger_transfers t JOIN ledger_accounts p ON p.id = t.from_account_id
+            WHERE t.unit_id = 2 AND t.source_type = 'award' GROUP BY 1
+        ) t ON t.id = a.id
+        WHERE coalesce(a.counted, 0) <> coalesce(t.counted, 0)
+        """,
+    ),
+    Check(
+        "awards: what was rejected was taken back",
+        f"""
+        SELECT 'award ' || a.id AS subject, 'taken back' AS expected, a.points AS found
+        FROM awards a WHERE {NEVER_TAKEN_BACK}
+        """,
+    ),
+)
+AWARD_CHECKS = (
+    Check(
+        "transfers: hours and debts are of an award, and of its person",
+        """
+        SELECT 'transfer ' || t.id AS subject,
+               concat_ws(' ', 'minutes', a.minutes, 'of', a.person_id) AS expected,
+               concat_ws(' ', 'amount', t.amount, 'of', x.owner_id) AS found
+        FROM ledger_transfers t LEFT JOIN awards a ON a.id = t.source_id
+        JOIN ledger_accounts x
+          ON x.id = CASE WHEN t.kind = 'award' THEN t.to_account_id ELSE t.from_account_id END
+        WHERE t.source_type = 'award'
+          AND (t.kind = 'clawback' OR (t.unit_id = 2 AND t.kind IN ('award', 'reversal')))
+          AND (x.owner_id IS DISTINCT FROM a.person_id OR (t.unit_id = 2 AND t.amount <> a.minutes))
+        """,
+    ),
+    Check(
+        "awards: what was taken back is rejected or reversed",
+        """
+        SELECT 'award ' || a.id AS subject, 'rejected or reversed' AS expected, a.state AS found
+        FROM ledger_transfers t JOIN awards a ON a.id = t.source_id
+        WHERE t.closes_id IS NOT NULL AND t.kind IN ('reversal', 'clawback')
+          AND t.source_type = 'award' AND a.state NOT IN ('rejected', 'reversed')
+        """,
+    ),
+    Check(
+        "awards: reviewers approved what they had to, and objections stop what they say",
+        """
+        SELECT 'award ' || a.id AS subject,
+               CASE WHEN a.state IN ('notice', 'available') THEN a.reviews_needed ELSE 0 END
+                   || ' approvals at least, ' || a.open_objections || ' open objections'
+                   AS expected,
+               coalesce(r.approvals, 0) || ' and ' || coalesce(o.open, 0) AS found
+        FROM awards a
+        LEFT JOIN (SELECT award_id, count(*) AS approvals FROM award_reviews
+                   WHERE approved GROUP BY 1) r ON r.award_id = a.id
+        LEFT JOIN (SELECT award_id, count(*) AS open FROM award_objections
+                   WHERE decided_at IS NULL GROUP BY 1) o ON o.award_id = a.id
+        WHERE (a.reviews_needed > 0 OR a.open_objections > 0
+               OR a.id IN (SELECT award_id FROM award_objections WHERE decided_at IS NULL))
+          AND ((a.reviews_needed > coalesce(r.approvals, 0) AND a.state IN ('notice', 'available'))
+               OR a.open_objections <> coalesce(o.open, 0))
+        """,
+    ),
+)
