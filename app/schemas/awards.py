@@ -67,8 +67,8 @@ class AwardNoticeOut(Out):
 class MyAwardOut(Out):
     """One's own award. Besides its states it may be ``spent``, or ``expired`` (what was left).
 
-    ``left`` of its points can be spent until ``expires_at``. ``release_at``: when it becomes
-    available, if nobody stops it.
+    ``left`` of its points can be spent, the first of them until ``expires_at``. ``release_at``:
+    when it becomes available, if nobody stops it.
     """
 
     award: AwardOut

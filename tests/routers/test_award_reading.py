@@ -12,7 +12,7 @@ from app.runtime import Runtime
 from app.services.people import masked
 from tests.factories.awards import approve, end_notices, give_award, propose
 from tests.factories.http import assert_refused, keyed, walk
-from tests.factories.ledger import end_lot
+from tests.factories.ledger import end_lot, end_lots
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
@@ -21,7 +21,8 @@ from tests.factories.people import (
     make_person,
     make_with_role,
 )
-from tests.factories.rewards import make_card_codes, make_counter
+from tests.factories.points import points, refund, spend
+from tests.factories.rewards import make_counter
 
 AWARDS = "/api/v1/awards"
 
@@ -33,14 +34,6 @@ async def mine(api: httpx.AsyncClient, person: TestPerson, **query: Any) -> list
 async def states(api: httpx.AsyncClient, person: TestPerson) -> list[tuple[str, int]]:
     """Return state and what is left of each award, the newest first."""
     return [(one["award"]["state"], one["left"]) for one in await mine(api, person)]
-
-
-async def spend(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, points: int) -> None:
-    counter = await make_counter(runtime)
-    [code] = await make_card_codes(runtime, person, 1)
-    body = {"card_code": code, "points": points, "note": ""}
-    reply = await api.post("/api/v1/merchant/charges", headers=keyed(counter.staff), json=body)
-    assert reply.status_code == 201, reply.text
 
 
 async def test_an_award_by_hand_goes_from_pending_to_spent(
@@ -81,6 +74,29 @@ async def test_what_is_left_expires_and_what_was_spent_is_spent(
     assert await states(api, person) == ended
     await expire_lots(runtime)
     assert await states(api, person) == ended
+
+
+async def test_what_came_back_is_left_until_it_ends_in_its_turn(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Two of eight expired before the other six were given back."""
+    org, person = await make_org(runtime), await make_person(runtime)
+    counter = await make_counter(runtime)
+    award = await give_award(runtime, person, org, points=8)
+    charge = await spend(api, runtime, person, 6, counter)
+    await end_lot(runtime, award)
+    await expire_lots(runtime)
+    assert await states(api, person) == [("expired", 0)]
+
+    await refund(api, counter, charge)
+
+    (found,) = await mine(api, person)
+    assert (found["award"]["state"], found["left"]) == ("available", 6)
+    assert found["expires_at"] == (await points(api, person))["expiring"][0]["expires_at"]
+    await spend(api, runtime, person, 2)
+    assert await states(api, person) == [("available", 4)]
+    await end_lots(runtime, person.id)
+    assert await states(api, person) == [("expired", 0)]
 
 
 async def test_an_award_without_points_has_no_lot(api: httpx.AsyncClient, runtime: Runtime) -> None:

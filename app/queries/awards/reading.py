@@ -1,22 +1,28 @@
 """SQL of awards as those read them who have them or review them."""
 
+from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Row, Session
 
-# The lot of an award that was available at once has its id; else it came with its release.
+# The lot of an award that was available at once has its id; else it came with its release. What
+# came back after that lot's end has a lot more.
 _OF_PERSON = """
 SELECT a.id, a.org_id, a.rule_key, a.title, a.points, a.minutes, a.state, a.reason, a.awarded_at,
        a.release_at, a.open_objections > 0 AS has_objection,
-       lot.remaining, lot.expires_at, coalesce(gone.expired, 0) > 0 AS has_expired
+       lots.remaining, lots.expires_at, lots.has_expired
 FROM awards a
 LEFT JOIN ledger_transfers r ON r.closes_id = a.id AND r.kind = 'release'
-LEFT JOIN ledger_lots lot ON lot.transfer_id = coalesce(r.id, a.id)
 LEFT JOIN LATERAL (
-    SELECT sum(u.amount) AS expired
-    FROM ledger_lot_uses u JOIN ledger_transfers t ON t.id = u.transfer_id
-    WHERE u.lot_id = lot.id AND t.kind = 'expiry'
-) gone ON true
+    SELECT coalesce(sum(l.remaining) FILTER (WHERE l.expires_at > :at), 0) AS remaining,
+           coalesce(min(l.expires_at) FILTER (WHERE l.expires_at > :at AND l.remaining > 0),
+                    max(l.expires_at)) AS expires_at,
+           bool_or((l.expires_at <= :at AND l.remaining > 0) OR EXISTS (
+               SELECT FROM ledger_lot_uses u JOIN ledger_transfers t ON t.id = u.transfer_id
+               WHERE u.lot_id = l.id AND t.kind = 'expiry')) AS has_expired
+    FROM ledger_lots l
+    WHERE l.transfer_id = coalesce(r.id, a.id) OR l.origin_id = coalesce(r.id, a.id)
+) lots ON true
 WHERE a.person_id = :person AND a.unit_id = :unit
   AND (CAST(:before AS uuid) IS NULL OR a.id < :before)
 ORDER BY a.id DESC LIMIT :limit
@@ -38,10 +44,10 @@ ORDER BY a.id DESC LIMIT :limit
 
 
 async def of_person(
-    session: Session, person: UUID, unit: int, *, before: UUID | None, limit: int
+    session: Session, person: UUID, unit: int, at: datetime, *, before: UUID | None, limit: int
 ) -> list[Row]:
-    """Read a person's awards, newest first, with what is left of their lots."""
-    wanted = {"person": person, "unit": unit, "before": before, "limit": limit}
+    """Read a person's awards, newest first, with what is left of their lots at a moment."""
+    wanted = {"person": person, "unit": unit, "at": at, "before": before, "limit": limit}
     return await session.fetch(_OF_PERSON, wanted)
 
 

@@ -1,6 +1,5 @@
 """Reading awards: one's own with what became of them, and those that wait for a review."""
 
-from datetime import datetime
 from uuid import UUID
 
 from app.core.clock import now
@@ -22,19 +21,16 @@ async def mine(
     """Return the caller's awards, newest first."""
     key = decode_cursor(cursor, UUID)
     rows = await queries.of_person(
-        tx, person_id, unit, before=key[0] if key else None, limit=limit + 1
+        tx, person_id, unit, now(), before=key[0] if key else None, limit=limit + 1
     )
-    at = now()
-    return page_of(rows, limit, lambda row: _mine(row, at, language), lambda row: (row.id,))
+    return page_of(rows, limit, lambda row: _mine(row, language), lambda row: (row.id,))
 
 
-def _mine(row: Row, at: datetime, language: Language) -> MyAwardOut:
-    """Say what became of an available award: its lot tells."""
-    ended = row.expires_at is not None and row.expires_at <= at
-    left = 0 if ended else row.remaining or 0
+def _mine(row: Row, language: Language) -> MyAwardOut:
+    """Say what became of an available award: its lots tell."""
     state = row.state
-    if state == AwardState.available and row.expires_at is not None and left == 0:
-        state = "expired" if row.has_expired or row.remaining else "spent"
+    if state == AwardState.available and row.expires_at is not None and row.remaining == 0:
+        state = "expired" if row.has_expired else "spent"
     return MyAwardOut(
         award=shown(row, language).model_copy(update={"state": state}),
         title=row.title,
@@ -42,7 +38,7 @@ def _mine(row: Row, at: datetime, language: Language) -> MyAwardOut:
         awarded_at=row.awarded_at,
         release_at=row.release_at if row.state in (AwardState.pending, AwardState.notice) else None,
         has_objection=row.has_objection,
-        left=left,
+        left=row.remaining,
         expires_at=row.expires_at,
     )
 
