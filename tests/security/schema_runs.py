@@ -267,9 +267,13 @@ def _account(report: Report, phase: str, recorder: ScenarioRecorder) -> None:
         if one.response is not None:
             label = recorder.cases[case_id].value.operation.label
             report.answers[label, one.response.status_code] += 1
-    for checks in recorder.checks.values():
+    for case_id, checks in recorder.checks.items():
+        response = recorder.interactions[case_id].response
+        answer = (
+            f"{response.status_code} {response.content[:300]!r}" if response is not None else "none"
+        )
         for check in checks:
             if check.failure_info is not None:
                 failure, sample = check.failure_info.failure, check.failure_info.code_sample
-                text = f"{phase}: {failure}\n{sample}"
+                text = f"{phase}: {failure}, answered by {answer}\n{sample}"
                 report.findings.append(Finding(check.name, failure.operation, text))
