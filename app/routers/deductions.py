@@ -12,7 +12,7 @@ from app.models.deductions import DeductionState
 from app.once import KEY_REFUSALS
 from app.schemas.base import Id, Page
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
-from app.services import deductions
+from app.services import deductions, redemptions
 from app.services.deductions import (
     AppealClosed,
     DeductedBefore,
@@ -37,7 +37,8 @@ async def deduct_points(
     body: DeductionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
 ) -> Response:
     """Take what a breach of the rules costs, never more than there is."""
-    return await once.run(tx, 201, lambda: deductions.deduct(tx, person_id, body))
+    unhold = redemptions.release_overdue
+    return await once.run(tx, 201, lambda: deductions.deduct(tx, person_id, body, unhold=unhold))
 
 
 @router.get("/deductions", operation_id="listDeductions", **allow(READER, OrgNotFound))

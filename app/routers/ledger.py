@@ -188,4 +188,7 @@ async def reverse_transfer(
     transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
 ) -> Response:
     """Take back what an award gave, by a transfer backwards."""
-    return await once.run(tx, 201, lambda: awards.reverse(tx, person_id, transfer_id, body.reason))
+    unhold = redemptions.release_overdue
+    return await once.run(
+        tx, 201, lambda: awards.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)
+    )

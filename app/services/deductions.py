@@ -22,7 +22,7 @@ from app.schemas.base import Page, page_of
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies import Deduction as DeductionRule
 from app.services import ledger, orgs, people, policies
-from app.services.ledger import AccountKey, Posting
+from app.services.ledger import AccountKey, Posting, Unhold
 
 
 class DeductionNotFound(Refusal):
@@ -50,7 +50,7 @@ class OwnDeduction(Refusal):
     zh, en = "须由扣分人和本人以外的人决定", "Somebody with no part in it must decide."
 
 
-async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
+async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold) -> DeductionOut:
     """Take what a breach costs, or what there is.
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, DeductedBefore.
@@ -67,6 +67,7 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn) -> DeductionOut:
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
     if not await people_queries.existing(tx, [body.person_id]):
         raise people.PersonNotFound
+    await unhold(tx, body.person_id)
     purse = AccountKey(body.person_id, Purpose.available, policy.unit_id)
     # Never a limited budget's account: an appeal must find the points again.
     fund = AccountKey(org.id, Purpose.fund, policy.unit_id)

@@ -17,6 +17,7 @@ from app.queries import awards as award_queries
 from app.queries import ledger as queries
 from app.runtime import Runtime
 from app.services import awards as awards_service
+from app.services.redemptions import release_overdue
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
     take_out_account_locks,
@@ -196,7 +197,9 @@ async def test_what_comes_back_in_the_moment_of_a_first_debt_pays_it(
             path = f"merchant/charges/{made.json()['id']}/refund"
             body, who = {"reason": "退货"}, shop.staff
         async with runtime.database.transaction() as tx:
-            told = await awards_service.reverse(tx, administrator.id, award, "有误")
+            told = await awards_service.reverse(
+                tx, administrator.id, award, "有误", unhold=release_overdue
+            )
             assert told.owed == POINTS
             back = asyncio.create_task(api.post(f"{API}/{path}", headers=keyed(who), json=body))
             await until_somebody_waits_for(runtime, tx)

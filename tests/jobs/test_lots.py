@@ -179,7 +179,7 @@ async def test_what_comes_back_lives_as_long_as_the_policy_says(
         await policies.publish(tx, twelve_days, org=org)
         charged = single(await redemptions.charge(tx, [charge], now()))
         reserved = await redemptions.reserve(tx, person.id, reward)
-        deducted = await deductions.deduct(tx, first, breach)
+        deducted = await deductions.deduct(tx, first, breach, unhold=redemptions.release_overdue)
         await deductions.appeal(tx, person.id, deducted.id, AppealIn(reason="当日请假"))
 
     granted = AppealDecisionIn(granted=True, reason="属实")

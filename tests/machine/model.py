@@ -127,6 +127,8 @@ class Model:
         """Return what comes from pending, from available, as a debt, is lost and had expired."""
         require(award.state != "reversed", "ledger.already_settled")
         person = award.person
+        if award.state == "available":
+            self.end_holds(person)
         points = 0 if award.state == "pending_budget" else award.points
         pending = points if award.state == "pending" else 0
         gone = 0

@@ -104,7 +104,8 @@ class Town:
 
     async def reverse(self, award: UUID) -> ReversalOut:
         async with self.runtime.database.transaction() as tx:
-            return await awards.reverse(tx, self.county.administrator.id, award, "有误")
+            administrator, unhold = self.county.administrator.id, redemptions.release_overdue
+            return await awards.reverse(tx, administrator, award, "有误", unhold=unhold)
 
     async def fill(self, points: int) -> None:
         body = ReceiptIn(kind=ReceiptKind.donation, points=points, giver="爱心企业")

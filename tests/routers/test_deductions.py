@@ -16,6 +16,7 @@ from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 
 DEDUCTIONS = "/api/v1/deductions"
 
@@ -47,6 +48,21 @@ async def test_it_costs_what_the_rule_says_or_what_there_is(
 
     assert (found["points_asked"], found["points"], found["state"]) == (2, taken, "standing")
     assert await balance(runtime, person.id) == had - taken
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_nobody_collected_in_time_is_there_to_be_taken(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await give_points(runtime, person.id, 5, org=org.id)
+    reward = await make_reward(runtime, await make_counter(runtime), points=5)
+    await make_overdue(runtime, (await reserve(runtime, person.id, reward)).id)
+
+    found = await deduct(api, await make_organizer(runtime, org.id), org, person)
+
+    assert found["points"] == 2
+    assert await balance(runtime, person.id) == 3
     await assert_ledger_verifies(runtime)
 
 

@@ -22,7 +22,7 @@ from tests.factories.people import (
     make_person,
 )
 from tests.factories.points import entries, points, refund, spend
-from tests.factories.rewards import make_counter, make_reward
+from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 
 API = "/api/v1"
 
@@ -125,13 +125,13 @@ async def test_no_more_than_fifty_points_are_owed(api: httpx.AsyncClient, runtim
         await give_award(
             runtime, person, org, rule_key="taskforce_emergency", points=24, days_ago=n
         )
-        for n in (3, 2, 1)
+        for n in (4, 3, 2, 1)
     ]
-    await spend(api, runtime, person, 72)
+    await spend(api, runtime, person, 96)
 
     owed = [(await reverse(api, administrator, award)).json() for award in awards]
 
-    assert [(one["owed"], one["lost"]) for one in owed] == [(24, 0), (24, 0), (2, 22)]
+    assert [(one["owed"], one["lost"]) for one in owed] == [(24, 0), (24, 0), (2, 22), (0, 24)]
     assert (await points(api, person))["owed"] == 50
     await assert_ledger_verifies(runtime)
 
@@ -215,6 +215,22 @@ async def test_a_reversal_takes_first_what_came_back_of_the_award(
 
     (left,) = (await points(api, person))["expiring"]
     assert (left["points"], datetime.fromisoformat(left["expires_at"])) == (5, soon)
+
+
+async def test_what_nobody_collected_in_time_goes_back_before_anything_is_owed(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    award = await give_award(runtime, person, org, points=8)
+    reward = await make_reward(runtime, await make_counter(runtime), points=8)
+    await make_overdue(runtime, (await reserve(runtime, person.id, reward)).id)
+
+    told = (await reverse(api, await make_administrator(runtime, org.id), award)).json()
+
+    assert (told["from_available"], told["owed"], told["lost"]) == (8, 0, 0)
+    found = await points(api, person)
+    assert (found["available"], found["held"], found["owed"]) == (0, 0, 0)
+    await assert_ledger_verifies(runtime)
 
 
 async def test_an_award_is_taken_back_from_where_it_is(

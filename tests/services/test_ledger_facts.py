@@ -9,7 +9,7 @@ from app.runtime import Runtime
 from app.schemas.deductions import DeductionIn
 from app.schemas.redemptions import RedemptionIn
 from app.services import awards, deductions, ledger, redemptions
-from app.services.redemptions import ChargeCommand
+from app.services.redemptions import ChargeCommand, release_overdue
 from tests.engines import as_superuser
 from tests.factories.awards import give_award
 from tests.factories.deductions import deduction_body
@@ -28,11 +28,16 @@ AWARDS = "awards: each gave its points"
 HOURS = "transfers: hours and debts"
 SETTLED = "transfers: what one settles"
 SIDES = "transfers: each is between accounts"
+TAKEN = "awards: what was rejected or reversed was taken back"
 BOOKS = {
     "an award of more points": (AWARDS, "UPDATE awards SET points = points - 1"),
     "an award to somebody else": (AWARDS, "UPDATE awards SET person_id = '{other}'"),
     "an award by another organisation": (AWARDS, "UPDATE awards SET org_id = '{other_org}'"),
     "an award that nobody wrote down": (AWARDS, "DELETE FROM awards"),
+    "an award that nobody took back": (
+        TAKEN,
+        "UPDATE awards SET state = 'reversed' WHERE id = '{kept}'",
+    ),
     "an award of more hours": (HOURS, "UPDATE awards SET minutes = minutes + 1"),
     "hours of no award": (HOURS, "DELETE FROM awards"),
     "an account of somebody else": (
@@ -90,7 +95,7 @@ async def test_transfers_are_of_the_facts_that_they_name(
     await give_points(runtime, other.id, 4)
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await awards.reverse(tx, administrator.id, taken, "有误")
+        await awards.reverse(tx, administrator.id, taken, "有误", unhold=release_overdue)
     spent = charge_posting(person.id, 2)
     async with runtime.database.transaction() as tx:
         await ledger.post(tx, [spent, refund_posting(spent)], now())
@@ -132,12 +137,12 @@ async def busy(alone: FastAPI) -> Runtime:
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
         await redemptions.charge(tx, [ChargeCommand(shop.staff.id, code, 5, "")], now())
-        await awards.reverse(tx, administrator.id, taken, "有误")
+        await awards.reverse(tx, administrator.id, taken, "有误", unhold=release_overdue)
     await give_award(runtime, person, org, points=6)
     async with runtime.database.transaction() as tx:
         await redemptions.reserve(tx, person.id, RedemptionIn(reward_id=reward.id, quantity=1))
         missed = DeductionIn.model_validate(deduction_body(org, person))
-        await deductions.deduct(tx, administrator.id, missed)
+        await deductions.deduct(tx, administrator.id, missed, unhold=release_overdue)
     await receive(runtime, org, 30)
     return runtime
 
@@ -199,14 +204,15 @@ async def test_an_account_is_for_what_the_acts_say(
 
 
 WAITS, COUNTS = "the points of each wait", "the hours of each count"
-ENDED, REVIEWED = "what was taken back is", "reviewers approved"
+ENDED = "what was taken back is"
+REVIEWED = "reviewers approved"
 STATES = {
     "paid, and told to wait": (WAITS, "state = 'pending' WHERE state = 'available'"),
     "waiting, and told to be paid": (WAITS, "state = 'available' WHERE state = 'pending'"),
     "waiting, and told to be taken back": (WAITS, "state = 'reversed' WHERE state = 'pending'"),
     "taken back, and told to stand": (ENDED, "state = 'available' WHERE state = 'reversed'"),
     "paid, and told to be rejected": (
-        "what was rejected was",
+        "what was rejected",
         "state = 'rejected' WHERE state = 'available' AND minutes = 0",
     ),
     "hours from nowhere": (COUNTS, "minutes = 60 WHERE state = 'available' AND minutes = 0"),

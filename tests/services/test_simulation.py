@@ -18,7 +18,7 @@ from app.queries import awards as queries
 from app.queries.awards import Act, Window
 from app.runtime import Runtime, open_runtime
 from app.schemas.awards import DecisionIn, ObjectionIn, RejectionIn
-from app.services import awards, ledger, policies
+from app.services import awards, ledger, policies, redemptions
 from app.services.awards import Earner, Simulation, Unmet
 from app.services.awards.earned import Earned
 from app.services.awards.replay import Replay, Replayed
@@ -189,7 +189,9 @@ async def objected_to(runtime: Runtime, org: Org, award: Award) -> None:
 async def corrected(runtime: Runtime, org: Org, award: Award) -> None:
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await awards.reverse(tx, administrator.id, award.id, "重复发放")
+        await awards.reverse(
+            tx, administrator.id, award.id, "重复发放", unhold=redemptions.release_overdue
+        )
 
 
 @pytest.mark.parametrize("taken_back", [rejected, objected_to, corrected])

@@ -4,15 +4,28 @@
 from app.queries.ledger.checking import Check
 
 # Of awards a. Those whose points wait; those whose hours count, for they do not wait for money;
-# and those that were rejected, and whose points nobody took back.
+# and those that have ended, and whose points nobody took back: of one that was reversed when all
+# of them were spent or had expired, and as much was owed as may be, there was nothing to take.
 WAITS = "state IN ('pending', 'notice')"
 HOURS_COUNT = """
 minutes > 0 AND (state = 'available'
                  OR (state = 'pending_budget' AND reviews_needed = 0 AND release_at IS NULL))
 """
 NEVER_TAKEN_BACK = """
-state = 'rejected' AND EXISTS (SELECT FROM ledger_transfers t WHERE t.id = a.id)
-AND NOT EXISTS (SELECT FROM ledger_transfers t WHERE t.closes_id = a.id)
+state IN ('rejected', 'reversed') AND EXISTS (SELECT FROM ledger_transfers t WHERE t.id = a.id)
+AND NOT EXISTS (
+    SELECT FROM ledger_transfers t LEFT JOIN ledger_transfers s ON s.closes_id = t.id
+    WHERE t.closes_id = a.id AND (t.kind <> 'release' OR s.id IS NOT NULL)
+)
+AND (state = 'rejected' OR points > (
+    SELECT coalesce(sum(
+        CASE WHEN l.expires_at <= now() THEN l.remaining ELSE 0 END + coalesce((
+            SELECT sum(u.amount) FROM ledger_lot_uses u WHERE u.lot_id = l.id AND u.amount > 0), 0)
+    ), 0)
+    FROM ledger_lots l
+    WHERE l.transfer_id IN (
+        SELECT a.id UNION ALL SELECT t.id FROM ledger_transfers t WHERE t.closes_id = a.id)
+))
 """
 
 # Behind the probe of transfers.
@@ -73,7 +86,7 @@ PAID_CHECKS = (
         """,
     ),
     Check(
-        "awards: what was rejected was taken back",
+        "awards: what was rejected or reversed was taken back",
         f"""
         SELECT 'award ' || a.id AS subject, 'taken back' AS expected, a.points AS found
         FROM awards a WHERE {NEVER_TAKEN_BACK}

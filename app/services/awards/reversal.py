@@ -28,7 +28,7 @@ from app.services.awards.postings import (
     reversal_posting,
 )
 from app.services.awards.review import free_numbers
-from app.services.ledger import MINUTES, AccountKey, Posting
+from app.services.ledger import MINUTES, AccountKey, Posting, Unhold
 
 
 class TransferNotFound(Refusal):
@@ -58,7 +58,9 @@ class Recovery:
     expired: int = 0
 
 
-async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> ReversalOut:
+async def reverse(
+    tx: Session, caller: UUID, transfer_id: UUID, reason: str, *, unhold: Unhold
+) -> ReversalOut:
     """Take back what an award gave: from pending, then available, then as a debt.
 
     An award that gave no points, over a cap or waiting for a fund, is named by its id, or by
@@ -86,6 +88,8 @@ async def reverse(tx: Session, caller: UUID, transfer_id: UUID, reason: str) -> 
     at = now()
     policy = await policies.in_force(tx, org.path, at)
     if given is not None:
+        if award.state == AwardState.available:
+            await unhold(tx, award.person_id)
         fund = await ledger.key_of(tx, given.from_account_id)
         max_debt = policy.document.clawback.max_debt
         recovery = await _take_back(tx, award, fund, max_debt, reason, at)

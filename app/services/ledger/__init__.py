@@ -14,7 +14,7 @@ from app.services.ledger.passbook import (
     search,
     summary,
 )
-from app.services.ledger.post import Locked, key_of, lock, post, spendable
+from app.services.ledger.post import Locked, Unhold, key_of, lock, post, spendable
 from app.services.ledger.seals import (
     EntryNotFound,
     NotSealedYet,
@@ -61,6 +61,7 @@ __all__ = [
     "ReferenceReused",
     "Report",
     "Statement",
+    "Unhold",
     "UnitInvalid",
     "UnitUnknown",
     "XlsxForm",

@@ -1,7 +1,7 @@
 """Posting: lock the accounts, read what depends on the locks, plan, write."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -13,6 +13,9 @@ from app.services.ledger.plan import Plan, lots_by_account
 from app.services.ledger.types import AccountKey, Outcome, Posting
 
 Locked = dict[AccountKey, AccountRow]
+# Gives back what a person's overdue reservations hold. Whoever takes from somebody what is
+# there calls it before locking; reservations stand above, so it comes as an argument.
+Unhold = Callable[[Session, UUID], Awaitable[None]]
 
 
 async def lock(tx: Session, keys: Iterable[AccountKey]) -> Locked:
