@@ -125,7 +125,7 @@ def _claims(request: Request, runtime: Runtime) -> Claims | None:
     if scheme.lower() != "bearer" or len(header) > MAX_AUTHORIZATION:
         raise TokenRefused
     try:
-        return runtime.tokens.verify(token.strip())
+        return runtime.tokens.verify(token.strip(" "))
     except TokenInvalid:
         raise TokenRefused from None
 

@@ -78,7 +78,7 @@ async def _once(
     ] = None,
 ) -> Once:
     key = idempotency.parse_key(idempotency_key)
-    is_form = request.headers.get("content-type", "").startswith("multipart/form-data")
+    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
     body = await content_of(await request.form()) if is_form else await request.body()
     return Once(request, key, person_of(request), body)
 

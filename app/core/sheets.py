@@ -27,6 +27,8 @@ MAX_FILE_BYTES = 512 * 1024
 # 500 rows of long texts are half of it. A file is unpacked only as far as it admits to.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
 MAX_PARTS = 100
+# Of one part, and one in another: each costs a parser memory, and some kilobytes hold a million.
+MAX_ELEMENTS, MAX_DEPTH = 200_000, 100
 MAX_COLUMNS = 40
 LAST_ROW = 1_048_576  # of any sheet
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff", b"<\0", b"\0<")
@@ -108,41 +110,62 @@ def _unpacked(content: bytes) -> BytesIO:
                 text = packed.read(part.file_size + 1)  # without a number it would swell
             if text[:4].startswith(_UTF_16) or b"<!DOC" in text:
                 raise SheetUnreadable  # UTF-16 or a document type: nobody's sheet, an attack
-            if strange := list(_strange(text)):
-                fields = [{"field": where, "msg": what} for where, what in strange[:MAX_TOLD]]
+            if strange := _strange(text):
+                fields = [{"field": where, "msg": what} for where, what in strange]
                 raise SheetNotPlain(fields=fields)
             copy.writestr(part.filename, text)
     plain.seek(0)
     return plain
 
 
-def _strange(part: bytes) -> Iterator[tuple[str, str]]:
+def _strange(part: bytes) -> list[tuple[str, str]]:
     """Find what means something else than it shows, and where, in any part of a file.
 
     A sheet may lie anywhere in the archive, and its XML may be spelled in many ways: so it is
-    parsed, as whoever shows it does. What is no XML nobody can show as a sheet.
+    parsed, as whoever shows it does. What is no XML nobody can show as a sheet. Raises
+    SheetTooLarge for more elements, or deeper ones, than the sheet of a batch ever has.
     """
-    elements: list[tuple[str, dict[str, str]]] = []
+    found: list[tuple[str, str]] = []
+    elements = depth = 0
+
+    def begin(tag: str, of: dict[str, str]) -> None:
+        nonlocal elements, depth
+        elements, depth = elements + 1, depth + 1
+        if elements > MAX_ELEMENTS or depth > MAX_DEPTH:
+            raise SheetTooLarge
+        told = _told(tag.rpartition(" ")[2], of)
+        if told is not None and len(found) < MAX_TOLD:
+            found.append(told)
+
+    def end(_: str) -> None:
+        nonlocal depth
+        depth -= 1
+
     parser = expat.ParserCreate(namespace_separator=" ")
-    parser.StartElementHandler = lambda tag, of: elements.append((tag.rpartition(" ")[2], of))
+    parser.StartElementHandler, parser.EndElementHandler = begin, end
     with suppress(expat.ExpatError):
         parser.Parse(part, True)
-    for tag, of in elements:
-        match tag:
-            case "mergeCell":
-                yield of.get("ref", "?"), MERGED
-            case "row" if _is_set(of, "hidden") or _is_flat(of, "ht"):
-                yield f"row {of.get('r', '?')}", HIDDEN
-            case "col" if _is_set(of, "hidden") or _is_flat(of, "width"):
-                yield f"column {of.get('min', '?')}", HIDDEN
-            case "sheet" if of.get("state", "visible").strip() != "visible":
-                yield of.get("name", "?"), HIDDEN
-            case "sheetFormatPr" if (
-                _is_set(of, "zeroHeight")
-                or _is_flat(of, "defaultRowHeight")
-                or _is_flat(of, "defaultColWidth")
-            ):
-                yield "sheet", HIDDEN
+    return found
+
+
+def _told(tag: str, of: dict[str, str]) -> tuple[str, str] | None:
+    """Say where an element shows something else than it holds, and what; None if it does not."""
+    match tag:
+        case "mergeCell":
+            return of.get("ref", "?"), MERGED
+        case "row" if _is_set(of, "hidden") or _is_flat(of, "ht"):
+            return f"row {of.get('r', '?')}", HIDDEN
+        case "col" if _is_set(of, "hidden") or _is_flat(of, "width"):
+            return f"column {of.get('min', '?')}", HIDDEN
+        case "sheet" if of.get("state", "visible").strip() != "visible":
+            return of.get("name", "?"), HIDDEN
+        case "sheetFormatPr" if (
+            _is_set(of, "zeroHeight")
+            or _is_flat(of, "defaultRowHeight")
+            or _is_flat(of, "defaultColWidth")
+        ):
+            return "sheet", HIDDEN
+    return None
 
 
 def _is_set(of: dict[str, str], name: str) -> bool:

@@ -89,7 +89,7 @@ class Fund(Shape):
 class Release(Shape):
     """What an award waits for: hours, reviewers, a public notice (公示) of some days.
 
-    From ``second_reviewer_from`` points (before caps) on, one reviewer more is needed.
+    From ``second_reviewer_from`` points (before caps) on, two reviewers at least are needed.
     """
 
     wait_hours: Annotated[int, Field(ge=0, le=720)] = 0

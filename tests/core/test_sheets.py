@@ -203,6 +203,17 @@ def test_what_stands_far_to_the_right_is_not_overlooked() -> None:
         read(make_sheet(HEAD, ("1", 1, *[None] * 50, "=1")), 500)
 
 
+@pytest.mark.parametrize(
+    "xml",
+    ["<a>" * sheets.MAX_DEPTH + "<a>", "<a>" + "<b/>" * sheets.MAX_ELEMENTS],
+    ids=["in each other", "side by side"],
+)
+def test_elements_without_number_are_too_many(xml: str) -> None:
+    """Even where no sheet is: whoever looks for what is hidden must read them all."""
+    with pytest.raises(SheetTooLarge):
+        read(with_part(PLAIN, "xl/more.xml", xml.encode()), 500)
+
+
 def test_many_parts_are_too_many() -> None:
     file = PLAIN
     for n in range(sheets.MAX_PARTS):

@@ -42,6 +42,7 @@ class Person:
     lots: list[Lot] = field(default_factory=list)  # in the order in which they were made
     pending: int = 0
     held: int = 0
+    spent: int = 0  # and put aside
     debt: int = 0
 
 
@@ -137,19 +138,21 @@ class Model:
                 gone += lot.expired + (lot.points if lot.ends <= self.now else 0)
         due = points - pending - gone
         found = min(due, self.spendable(person))
-        owed = min(due - found, MAX_DEBT - person.debt)
+        short = min(due - found, max(person.spent - person.debt, 0))
+        owed = min(short, MAX_DEBT - person.debt)
         self._take(person, found, first=award.lot)
         person.pending -= pending
         person.debt += owed
         self.tills[award.fund] += pending + found
         self.tills[OWED if award.fund == LIMITED else award.fund] += owed
         award.state = "reversed"
-        return pending, found, owed, due - found - owed, gone
+        return pending, found, owed, short - owed, points - pending - found - short
 
     def charge(self, person: Person, points: int, payee: str) -> Spending:
         """Spend; what is overdue comes back first, and stays so if it does not suffice."""
         self.end_holds(person)
         charge = Spending(person, payee, points, self._take(person, points), self.now, "paid")
+        person.spent += points
         self.tills[payee] += points
         return charge
 
@@ -167,6 +170,7 @@ class Model:
         taken = self._take(person, points)
         self.holds.append(Spending(person, payee, points, taken, self.now + HELD, "held"))
         person.held += points
+        person.spent += points
         return self.holds[-1]
 
     def collect(self, hold: Spending) -> None:
@@ -218,6 +222,7 @@ class Model:
     def _give_back(self, spending: Spending, state: str) -> None:
         """To the lots that it came from; what has ended since lives on a while."""
         spending.state = state
+        spending.person.spent -= spending.points
         for lot, points in spending.taken:
             if lot.ends > self.now:
                 lot.points += points

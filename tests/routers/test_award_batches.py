@@ -30,6 +30,9 @@ async def case(runtime: Runtime) -> Case:
     return await make_case(runtime)
 
 
+FORM = "multipart/form-data"
+
+
 async def upload(
     api: httpx.AsyncClient,
     organizer: TestPerson,
@@ -37,14 +40,18 @@ async def upload(
     content: bytes,
     *,
     key: str | None = None,
+    form: str = FORM,
     **fields: str,
 ) -> httpx.Response:
-    return await api.post(
+    request = api.build_request(
+        "POST",
         f"{BATCHES}/sheet",
         headers=keyed(organizer, key),
         data={"org_id": str(org.id), "rule_key": "blood_donation"} | fields,
         files={"file": ("申报.xlsx", content, XLSX)},
     )
+    request.headers["content-type"] = request.headers["content-type"].replace(FORM, form)
+    return await api.send(request)
 
 
 async def pending(api: httpx.AsyncClient, person: TestPerson) -> int:
@@ -341,7 +348,7 @@ async def test_a_retry_gets_the_first_reply_whatever_its_boundary(
     key = str(uuid4())
 
     once = await upload(api, organizer, org, sheet, key=key)
-    again = await upload(api, organizer, org, sheet, key=key)
+    again = await upload(api, organizer, org, sheet, key=key, form="Multipart/Form-Data")
     changed = await upload(api, organizer, org, other, key=key)
     partial = await upload(api, organizer, org, sheet, key=key, partial="true")
 

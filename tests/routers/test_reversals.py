@@ -199,6 +199,43 @@ async def test_what_came_back_and_expired_is_not_taken_twice(
     await assert_ledger_verifies(runtime)
 
 
+async def test_nobody_owes_more_than_was_spent(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """The first reversal takes the second award's points, for its own are put aside."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator, counter = await make_administrator(runtime, org.id), await make_counter(runtime)
+    first = await give_award(runtime, person, org, points=8, days_ago=40)
+    second = await give_award(runtime, person, org, points=8)
+    charge = await spend(api, runtime, person, 8, counter)
+    taken = (await reverse(api, administrator, first)).json()
+    await refund(api, counter, charge)
+    await end_lot(runtime, first)
+    await expiry.expire_lots(runtime)
+
+    told = (await reverse(api, administrator, second)).json()
+
+    assert taken["from_available"] == 8
+    parts = (told["from_available"], told["owed"], told["lost"], told["expired"])
+    assert parts == (0, 0, 0, 8)
+    assert (await points(api, person))["owed"] == 0
+    await assert_ledger_verifies(runtime)
+
+
+async def test_what_was_paid_back_is_owed_again(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Eight were spent and none of the awards stands: what the second paid, it owes anew."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    first = await give_award(runtime, person, org, points=8, days_ago=1)
+    await spend(api, runtime, person, 8)
+    await reverse(api, administrator, first)
+    second = await give_award(runtime, person, org, points=8)
+    assert (await points(api, person))["owed"] == 0
+
+    told = (await reverse(api, administrator, second)).json()
+
+    assert (told["from_available"], told["owed"], told["expired"]) == (0, 8, 0)
+    await assert_ledger_verifies(runtime)
+
+
 async def test_a_reversal_takes_first_what_came_back_of_the_award(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

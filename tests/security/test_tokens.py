@@ -178,6 +178,7 @@ MANGLED: dict[str, Callable[[str], str | bytes]] = {
     "no signature": lambda token: token.rsplit(".", 1)[0] + ".",
     "two parts": lambda token: token.rsplit(".", 1)[0],
     "four parts": lambda token: token + ".x",
+    "blanks of other alphabets": lambda token: b"\xa0" + token.encode() + b"\x85",
     "a truncated signature": lambda token: token[:-4],
     "another payload": lambda token: ".".join(
         (token.split(".")[0], packed(b'{"sub":"x"}'), token.split(".")[2])

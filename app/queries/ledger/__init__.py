@@ -29,7 +29,15 @@ from app.queries.ledger.posting import (
     write,
 )
 from app.queries.ledger.probing import CHECKS, PROBES, Probe, make_room, see_the_same, suspicious
-from app.queries.ledger.reading import PageRow, balances, expiring, passbooks, search, totals
+from app.queries.ledger.reading import (
+    PageRow,
+    balances,
+    expiring,
+    passbooks,
+    search,
+    spent,
+    totals,
+)
 from app.queries.ledger.sealing import (
     ARITY,
     LEVELS,
@@ -99,6 +107,7 @@ __all__ = [
     "see_the_same",
     "span",
     "spendable_lots",
+    "spent",
     "suspicious",
     "totals",
     "unannounced",

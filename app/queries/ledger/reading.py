@@ -109,6 +109,15 @@ FROM (
 ) x
 """)
 
+_SPENT = """
+SELECT CAST(coalesce((SELECT sum(amount) FROM ledger_transfers
+                      WHERE from_account_id = :account
+                        AND kind IN ('charge', 'hold', 'deduction')), 0)
+          - coalesce((SELECT sum(amount) FROM ledger_transfers
+                      WHERE to_account_id = :account
+                        AND kind IN ('refund', 'unhold', 'restitution')), 0) AS bigint) AS points
+"""
+
 _EXPIRING = text("""
 SELECT sum(l.remaining) AS points, l.expires_at
 FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
@@ -170,6 +179,11 @@ async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:
     """Sum what a person ever earned and spent."""
     row = (await session.execute(_TOTALS, {"owner": owner, "unit": unit})).one()
     return int(row.earned), int(row.spent)
+
+
+async def spent(session: Session, account: int) -> int:
+    """Sum what was spent, put aside or deducted from an account and did not come back."""
+    return int((await session.fetch(_SPENT, {"account": account}))[0].points)
 
 
 async def expiring(session: Session, owner: UUID, unit: int) -> list[tuple[int, datetime]]:

@@ -139,9 +139,19 @@ async def _take_back(
         expired = await ledger_queries.expired_of(tx, closes, at)
         due = award.points - expired  # what has expired is gone already
         found = min(due, spendable)
-        owed = min(due - found, max(max_debt + locked[accounts.debt].balance, 0))
-        lost = due - found - owed
-        recovery = Recovery(award.id, available=found, debt=owed, lost=lost, expired=expired)
+        spent = await ledger_queries.spent(tx, locked[accounts.available].id)
+        owes = -locked[accounts.debt].balance
+        # Nobody owes more than was spent: the rest has expired under another award's name, whose
+        # reversal took these points when its own were put aside.
+        short = min(due - found, max(spent - owes, 0))
+        owed = min(short, max(max_debt - owes, 0))
+        recovery = Recovery(
+            award.id,
+            available=found,
+            debt=owed,
+            lost=short - owed,
+            expired=award.points - found - short,
+        )
     parts = [
         (accounts.pending, fund, recovery.pending, Kind.reversal),
         (accounts.available, fund, recovery.available, Kind.reversal),
