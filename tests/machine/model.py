@@ -128,7 +128,7 @@ class Model:
         """Return what comes from pending, from available, as a debt, is lost and had expired."""
         require(award.state != "reversed", "ledger.already_settled")
         person = award.person
-        if award.state == "available":
+        if award.state == "available" and award.points:  # of nothing there is nothing to take
             self.end_holds(person)
         points = 0 if award.state == "pending_budget" else award.points
         pending = points if award.state == "pending" else 0

@@ -23,14 +23,12 @@ from tests.factories.people import (
 from tests.factories.sheets import XLSX, make_sheet
 
 TWICE = "row"
+FORM = "multipart/form-data"
 
 
 @pytest.fixture
 async def case(runtime: Runtime) -> Case:
     return await make_case(runtime)
-
-
-FORM = "multipart/form-data"
 
 
 async def upload(
