@@ -87,7 +87,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     assert settings.database_url is not None, "the caller starts the embedded engines"
     assert settings.redis_url is not None, "the caller starts the embedded engines"
     database = Database(settings.database_url, pool_size=settings.database_pool)
-    redis, breaker = connect(settings.redis_url), Breaker()
+    redis = connect(settings.redis_url)
+    breaker = Breaker(redis)
     boards = Boards(redis, breaker)
     sandbox = None
     transport: httpx.AsyncBaseTransport | None = None
@@ -128,6 +129,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             await runtime.finish_lists()
     finally:
         await http.aclose()
+        await breaker.close()
         await redis.aclose()
         await database.close()
 

@@ -222,7 +222,7 @@ class Patient(Breaker):
 
 async def rank(redis: Redis, people: int) -> None:
     """Put everybody on the city's board of the year; ONE is somewhere in the middle."""
-    boards = Boards(redis, Patient())
+    boards = Boards(redis, Patient(redis))
     name = board_name(f"/{CITY}/", "year", period_start(now(), "year"))
     generation, position = new_generation(), START
     for first in range(1, people + 1, _CHUNK):

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import redis.asyncio as aioredis
@@ -17,7 +18,7 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.04
 SILENT_LOOKS = 2
 SILENCE_S = 1.0
-BREAKER_S = 1.0
+BREAKER_S = 1.0  # between two looks
 # redis-py waits 5 s on a frozen server by default; ours strikes first, see Breaker.
 SOCKET_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 64
@@ -48,15 +49,25 @@ def connect(url: str) -> Redis:
 
 
 class Breaker:
-    """After a failure nobody asks again for a second, so 1,000 requests do not wait each."""
+    """After a failure nobody asks until Redis has answered a look in the background.
 
-    def __init__(self) -> None:
-        self._closed_until = 0.0
+    So requests wait for a lost Redis in its first moment only, however long it is lost.
+    """
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis = redis
+        self._looking: asyncio.Task[None] | None = None
         self._answered_at = 0.0
 
     @property
     def is_open(self) -> bool:
-        return time.monotonic() < self._closed_until
+        return self._looking is not None and not self._looking.done()
+
+    async def close(self) -> None:
+        """Look no more: the client is about to be closed."""
+        if self._looking is not None:
+            self._looking.cancel()
+            await asyncio.wait({self._looking})
 
     async def call(self, answer: Any) -> Any:
         """Await a redis-py command; raise RedisDown if it fails or the breaker is open."""
@@ -67,9 +78,20 @@ class Breaker:
         try:
             return await self._in_time(answer)
         except (RedisError, OSError, TimeoutError) as error:
-            self._closed_until = time.monotonic() + BREAKER_S
-            log.warning("redis_down", error=type(error).__name__)
+            if not self.is_open:
+                self._looking = asyncio.create_task(self._look())
+                log.warning("redis_down", error=type(error).__name__)
             raise RedisDown from error
+
+    async def _look(self) -> None:
+        """Ask until there is an answer; a server that wakes up answers what is under way."""
+        while True:
+            await asyncio.sleep(BREAKER_S)
+            with suppress(RedisError, OSError, TimeoutError):
+                async with asyncio.timeout(SILENCE_S):
+                    await self._redis.ping()
+                log.info("redis_answers")
+                return
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
         """Await an answer while Redis shows life; raise TimeoutError once it is silent.

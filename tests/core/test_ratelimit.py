@@ -23,13 +23,15 @@ CLOSED = Limit("closed", burst=5, per_second=0.001, fail_closed=True)
 
 @pytest.fixture
 def limiter(runtime: Runtime) -> RateLimiter:
-    return RateLimiter(runtime.redis, Breaker(), enabled=True)
+    return RateLimiter(runtime.redis, Breaker(runtime.redis), enabled=True)
 
 
 @pytest.fixture
 async def without_redis() -> AsyncIterator[RateLimiter]:
     client = connect(NOWHERE)
-    yield RateLimiter(client, Breaker(), enabled=True)
+    breaker = Breaker(client)
+    yield RateLimiter(client, breaker, enabled=True)
+    await breaker.close()
     await client.aclose()
 
 
@@ -87,8 +89,8 @@ async def test_clients_and_limits_do_not_disturb_each_other(
 
 
 async def test_two_processes_share_the_count(runtime: Runtime, client: str) -> None:
-    one = RateLimiter(runtime.redis, Breaker(), enabled=True)
-    other = RateLimiter(runtime.redis, Breaker(), enabled=True)
+    one = RateLimiter(runtime.redis, Breaker(runtime.redis), enabled=True)
+    other = RateLimiter(runtime.redis, Breaker(runtime.redis), enabled=True)
     verdicts = await asyncio.gather(
         *(limiter.take(SLOW, client) for _ in range(20) for limiter in (one, other))
     )
@@ -111,7 +113,7 @@ async def test_a_bar_is_seen_on_the_same_way(
     assert not (await limiter.take(SLOW, client, bar=bar)).barred
     await runtime.redis.set(bar, "1", ex=60)
     assert (await limiter.take(SLOW, client, bar=bar)).barred
-    switched_off = RateLimiter(runtime.redis, Breaker(), enabled=False)
+    switched_off = RateLimiter(runtime.redis, Breaker(runtime.redis), enabled=False)
     assert (await switched_off.take(SLOW, client, bar=bar)).barred
 
 
@@ -121,7 +123,7 @@ async def test_headers_follow_the_draft(limiter: RateLimiter, client: str) -> No
 
 
 async def test_switched_off_nothing_is_counted(runtime: Runtime, client: str) -> None:
-    limiter = RateLimiter(runtime.redis, Breaker(), enabled=False)
+    limiter = RateLimiter(runtime.redis, Breaker(runtime.redis), enabled=False)
     assert all(await taken(limiter, SLOW, client, 50))
 
 
@@ -156,7 +158,8 @@ async def test_a_frozen_valkey_is_not_waited_for(
     monkeypatch.setattr("app.core.redis.SOCKET_TIMEOUT_S", 3600)
     with private_valkey(tmp_path) as valkey:
         redis: Redis = connect(valkey.url)
-        limiter = RateLimiter(redis, Breaker(), enabled=True)
+        breaker = Breaker(redis)
+        limiter = RateLimiter(redis, breaker, enabled=True)
         assert (await limiter.take(SLOW, client)).allowed
         valkey.process.send_signal(signal.SIGSTOP)
         try:
@@ -171,4 +174,5 @@ async def test_a_frozen_valkey_is_not_waited_for(
             return not (await limiter.take(CLOSED, client)).redis_down
 
         await eventually(shared_again, 10)
+        await breaker.close()
         await redis.aclose()

@@ -238,7 +238,7 @@ async def test_a_build_goes_on_where_redis_went_down(
 ) -> None:
     """The negative control: boards that start over each time never come to an end."""
     monkeypatch.setattr(leaderboards, "BATCH", 10)
-    boards = Faltering(runtime.redis, Breaker())
+    boards = Faltering(runtime.redis, Breaker(runtime.redis))
     assert await calls_until_shown(town, boards, forgetful=True) is None
     calls = await calls_until_shown(town, boards, forgetful=False)
     assert calls is not None
@@ -259,11 +259,11 @@ async def test_the_position_is_what_makes_a_replay_harmless(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control: without the check in the script a batch counts twice."""
-    guarded = Boards(runtime.redis, Breaker())
+    guarded = Boards(runtime.redis, Breaker(runtime.redis))
     assert [points for _, points in await applied_twice(guarded)] == [10]
     assert CHECK in module._APPLY
     monkeypatch.setattr(module, "_APPLY", module._APPLY.replace(CHECK, ""))
-    unguarded = Boards(runtime.redis, Breaker())
+    unguarded = Boards(runtime.redis, Breaker(runtime.redis))
     assert [points for _, points in await applied_twice(unguarded)] == [20]
 
 
