@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
+from statistics import median
 from uuid import UUID
 
 import psutil
@@ -29,9 +30,9 @@ from tests.faults.waiting import eventually, until
 pytestmark = pytest.mark.faults
 
 RATE = 100.0  # requests a second, far below what the service can
-WINDOW_S = 6.0
-KILLS = 3
-GUESSES_A_SECOND = 10.0
+WINDOW_S = 4.0
+ROUNDS = 3  # the median of three, as a stall of the machine spoils one
+GUESSES_A_SECOND = 20.0
 ADDED_MS = 100.0
 EXACT_S = 10.0
 OF_EACH_KIND = 1_000
@@ -58,8 +59,10 @@ class Windows:
         self.spans[name].append((began, time.monotonic()))
 
     def p99(self, load: Load, name: str) -> float:
-        spans = self.spans[name]
-        return p99(one for one in load.attempts if any(a <= one.due < b for a, b in spans))
+        """Return the median of what the windows of this name measured."""
+        return median(
+            p99(one for one in load.attempts if a <= one.due < b) for a, b in self.spans[name]
+        )
 
 
 async def test_redis_is_lost_in_every_way(one: Stage, measured: Measured) -> None:
@@ -71,7 +74,7 @@ async def test_redis_is_lost_in_every_way(one: Stage, measured: Measured) -> Non
         for each in (load, logins, forgeries):
             group.create_task(each.run())
         await replied(load, 4 * int(RATE))  # caches are warm
-        for fault in (killed, silent, flushed):
+        for fault in ROUNDS * (killed, silent, flushed):
             with windows("nothing"):
                 await asyncio.sleep(WINDOW_S)
             with windows(fault.__name__):
@@ -91,7 +94,7 @@ async def test_redis_is_lost_in_every_way(one: Stage, measured: Measured) -> Non
     assert_limited(measured, "login", logins, 401, LOGIN_GUESS.burst, LOGIN_GUESS.per_second)
     assert_limited(measured, "code", forgeries, 422, CODE_GUESS.burst, CODE_GUESS.per_second)
     for guess in (logins, forgeries):
-        assert let_through(guess, windows.spans["silent"][0]) == 0
+        assert [let_through(guess, span) for span in windows.spans["silent"]] == [0] * ROUNDS
     first = dict(reversed(load.good))
     scans = [(ask, reply) for ask, reply in first.items() if ask.path.endswith("/checkins")]
     assert await one.lost_checkins(scans) == 0
@@ -133,9 +136,8 @@ async def test_control_fail_open_lets_guesses_through(one: Stage, measured: Meas
 
 
 async def killed(one: Stage) -> None:
-    for _ in range(KILLS):
-        await asyncio.to_thread(kill_redis, one)
-        await asyncio.sleep(WINDOW_S / KILLS)
+    await asyncio.to_thread(kill_redis, one)
+    await asyncio.sleep(WINDOW_S)
 
 
 async def silent(one: Stage) -> None:
@@ -170,9 +172,10 @@ def assert_limited(
     measured: Measured, name: str, load: Load, wrong: int, burst: int, per_second: float
 ) -> None:
     """Each loss of Redis forgives what was guessed before it; nothing else does."""
-    losses = 1 + KILLS + 2
+    losses = 2 * ROUNDS + 1  # kills and flushes, and the flush at the end
     seconds = load.attempts[-1].ended - load.attempts[0].due
-    tried, most = load.statuses[wrong], losses * burst + per_second * seconds
+    tried, most = load.statuses[wrong], (1 + losses) * burst + per_second * seconds
+    assert len(load.attempts) > most, "without a limit too many would get through"
     measured("F4", f"{name} guesses made, let through", f"{len(load.attempts)}, {tried}")
     assert set(load.statuses) <= {wrong, 429, 503}
     assert load.statuses[429] > 0
