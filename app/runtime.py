@@ -42,6 +42,8 @@ LIST_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
 # Statements that are written at once: a long one is seconds of work for one processor.
 STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
+# Uploaded sheets that are read at once: each is up to a second, and some memory.
+SHEETS, SHEET_PATIENCE_S = 2, 10.0
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -69,6 +71,7 @@ class Runtime:
     activities: Batcher[activities.Look, Rendered | Refusal]
     leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
     statements: Turnstile
+    sheets: Turnstile
 
     async def finish_lists(self) -> None:
         """Wait for the lists under way: their engines are about to be closed."""
@@ -122,6 +125,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             activities=_looks(database, activities.read),
             leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
             statements=Turnstile(STATEMENTS, STATEMENT_PATIENCE_S),
+            sheets=Turnstile(SHEETS, SHEET_PATIENCE_S),
         )
         try:
             yield runtime

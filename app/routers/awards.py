@@ -4,14 +4,15 @@ from asyncio import to_thread
 from io import BytesIO
 from typing import Annotated
 
-from fastapi import Depends, Form, Query, Response, UploadFile
+from fastapi import Depends, Form, Query, Request, Response, UploadFile
 
-from app.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
+from app.access import ANYONE, ORGANIZER, READER, RESIDENT, allow, runtime_of
 from app.core import sheets
+from app.core.archives import SheetNotPlain, SheetTooLarge, SheetUnreadable
 from app.core.downloads import WORKBOOK, Download
 from app.core.ids import PathId
 from app.core.routes import Router
-from app.core.sheets import Sheet, SheetNotPlain, SheetTooLarge, SheetUnreadable
+from app.core.sheets import Sheet
 from app.deps import (
     CurrentPerson,
     CursorQuery,
@@ -123,9 +124,10 @@ async def propose_award_batch(
     return await once.run(tx, 201, lambda: awards.propose_batch(tx, person_id, body, language))
 
 
-async def _uploaded(file: UploadFile) -> Sheet:
-    await file.seek(0)  # an attempt that met a deadlock may have read it
-    return await to_thread(sheets.read, await file.read(), MAX_PEOPLE)
+async def _uploaded(request: Request, file: UploadFile) -> Sheet:
+    async with runtime_of(request).sheets:
+        await file.seek(0)  # an attempt that met a deadlock may have read it
+        return await to_thread(sheets.read, await file.read(), MAX_PEOPLE)
 
 
 # Read before the transaction begins: a second of parsing holds no connection.

@@ -1,5 +1,6 @@
 """Reading uploaded sheets: plain values only, and nothing that a file says of itself."""
 
+import re
 import struct
 import tracemalloc
 import zlib
@@ -8,11 +9,13 @@ from datetime import date, datetime
 
 import pytest
 
-from app.core import sheets
-from app.core.sheets import SheetNotPlain, SheetRow, SheetTooLarge, SheetUnreadable, read
-from tests.factories.sheets import make_sheet, part_of, with_part
+from app.core import archives, sheets
+from app.core.archives import SheetNotPlain, SheetTooLarge, SheetUnreadable
+from app.core.sheets import SheetRow, read
+from tests.factories.sheets import make_shared, make_sheet, part_of, with_part
 
 FIRST = "xl/worksheets/sheet1.xml"
+STYLES, WORKBOOK = "xl/styles.xml", "xl/workbook.xml"
 RELATIONS = "xl/_rels/workbook.xml.rels"
 HEAD = ("card_no", "quantity")
 PLAIN = make_sheet(HEAD, ("6800000000017", 2))
@@ -150,7 +153,7 @@ def test_what_a_file_says_of_its_size_is_not_believed() -> None:
 
 
 def test_a_bomb_is_not_unpacked() -> None:
-    bomb = with_part(PLAIN, "xl/media/bomb.xml", b" " * (sheets.MAX_UNPACKED_BYTES + 1))
+    bomb = with_part(PLAIN, "xl/media/bomb.xml", b" " * (archives.MAX_UNPACKED_BYTES + 1))
     assert len(bomb) < sheets.MAX_FILE_BYTES
     with pytest.raises(SheetTooLarge):
         read(bomb, 500)
@@ -205,7 +208,7 @@ def test_what_stands_far_to_the_right_is_not_overlooked() -> None:
 
 @pytest.mark.parametrize(
     "xml",
-    ["<a>" * sheets.MAX_DEPTH + "<a>", "<a>" + "<b/>" * sheets.MAX_ELEMENTS],
+    ["<a>" * archives.MAX_DEPTH + "<a>", "<a>" + "<b/>" * archives.MAX_ELEMENTS],
     ids=["in each other", "side by side"],
 )
 def test_elements_without_number_are_too_many(xml: str) -> None:
@@ -214,20 +217,69 @@ def test_elements_without_number_are_too_many(xml: str) -> None:
         read(with_part(PLAIN, "xl/more.xml", xml.encode()), 500)
 
 
+def test_styles_without_number_are_too_many() -> None:
+    """Each costs a hundred times a cell."""
+    styles = part_of(PLAIN, STYLES).replace(b"</cellXfs>", b"<xf/>" * 20_000 + b"</cellXfs>")
+    with pytest.raises(SheetTooLarge):
+        read(with_part(PLAIN, STYLES, styles), 500)
+
+
+def test_the_elements_of_all_parts_count_together() -> None:
+    xml, file = b"<a>" + b"<b/>" * (archives.MAX_OTHERS // 2) + b"</a>", PLAIN
+    read(with_part(file, "xl/1.xml", xml), 500)
+    for n in range(2):
+        file = with_part(file, f"xl/{n}.xml", xml)
+    with pytest.raises(SheetTooLarge):
+        read(file, 500)
+
+
+def test_one_text_in_many_cells_is_too_large() -> None:
+    """It stands in the file once, and each cell would hold a copy of its own."""
+    text = " " + 30_000 * "x"
+    most = sheets.MAX_ALL_CHARACTERS // len(text)
+    few, many = make_shared(text, most), make_shared(text, most + 1)
+    assert len(many) < 10 * 1024
+    assert [row.cells for row in read(few, 500).rows] == (most - 1) * [{text[1:]: text[1:]}]
+    with pytest.raises(SheetTooLarge):
+        read(many, 500)
+
+
+def test_a_text_is_no_longer_than_excel_allows() -> None:
+    assert read(make_shared(32_767 * "x", 1), 500).headings == [32_767 * "x"]
+    with pytest.raises(SheetTooLarge):
+        read(make_shared(32_768 * "x", 1), 500)
+
+
+def test_a_part_that_is_many_worksheets_is_too_many() -> None:
+    """An empty one, so that the second alone is not refused."""
+    empty = make_sheet()
+    one = re.search(rb"<sheet [^>]*/>", part_of(empty, WORKBOOK))
+    assert one is not None
+    copies = b"".join(
+        one[0].replace(b'name="', b'name="%d' % n).replace(b'sheetId="', b'sheetId="%d' % n)
+        for n in range(1, sheets.MAX_SHEETS + 1)
+    )
+    many = part_of(empty, WORKBOOK).replace(b"</sheets>", copies + b"</sheets>")
+    with pytest.raises(SheetTooLarge):
+        read(with_part(empty, WORKBOOK, many), 500)
+
+
 def test_many_parts_are_too_many() -> None:
     file = PLAIN
-    for n in range(sheets.MAX_PARTS):
+    for n in range(archives.MAX_PARTS):
         file = with_part(file, f"xl/media/{n}", b"")
     with pytest.raises(SheetTooLarge):
         read(file, 500)
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
-def test_entities_are_nobodys_sheet(encoding: str) -> None:
+@pytest.mark.parametrize("start", ["", "\n", " "])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "utf-16-le", "utf-16-be"])
+def test_entities_are_nobodys_sheet(encoding: str, start: str) -> None:
+    """Nor in any spelling that a parser knows, with a mark of its order of bytes or without."""
     xml = part_of(PLAIN, FIRST).decode()
     assert xml.startswith("<worksheet")
-    declared = f"<?xml version='1.0' encoding='{encoding}'?>"
-    bomb = f'{declared}<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>{xml}'.encode(encoding)
+    declared = "" if start else f"<?xml version='1.0' encoding='{encoding[:6].rstrip('-')}'?>"
+    bomb = f'{start}{declared}<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa">]>{xml}'.encode(encoding)
     with pytest.raises(SheetUnreadable):
         read(with_part(PLAIN, FIRST, bomb), 500)
 

@@ -11,6 +11,7 @@ from app.core.downloads import WORKBOOK
 
 XLSX = WORKBOOK
 Cell = Any
+_MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
 def make_sheet(*lines: Sequence[Cell], merged: str | None = None, second: Cell = None) -> bytes:
@@ -27,6 +28,27 @@ def make_sheet(*lines: Sequence[Cell], merged: str | None = None, second: Cell =
     made = BytesIO()
     workbook.save(made)
     return made.getvalue()
+
+
+def make_shared(text: str, rows: int) -> bytes:
+    """Make a file as Excel does: the text is in it once, and each row's only cell refers to it."""
+    file, sheet, types = make_sheet(), "xl/worksheets/sheet1.xml", "[Content_Types].xml"
+    cells = rows * '<row><c t="s"><v>0</v></c></row>'
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
+    parts = {
+        "xl/sharedStrings.xml": (
+            f'<sst xmlns="{_MAIN}"><si><t xml:space="preserve">{text}</t></si></sst>'
+        ),
+        sheet: f'<worksheet xmlns="{_MAIN}"><sheetData>{cells}</sheetData></worksheet>',
+        types: part_of(file, types)
+        .decode()
+        .replace(
+            "</Types>", f'<Override PartName="/xl/sharedStrings.xml" ContentType="{kind}"/></Types>'
+        ),
+    }
+    for name, content in parts.items():
+        file = with_part(file, name, content.encode())
+    return file
 
 
 def with_part(file: bytes, name: str, content: bytes) -> bytes:

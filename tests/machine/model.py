@@ -132,13 +132,11 @@ class Model:
             self.end_holds(person)
         points = 0 if award.state == "pending_budget" else award.points
         pending = points if award.state == "pending" else 0
-        gone = 0
-        for lot in person.lots:
-            if lot.first is award.lot:
-                gone += lot.expired + (lot.points if lot.ends <= self.now else 0)
-        due = points - pending - gone
+        due = points - pending - self._gone(award)
         found = min(due, self.spendable(person))
-        short = min(due - found, max(person.spent - person.debt, 0))
+        mine = [a for a in self.awards if a.person is person and a is not award]
+        standing = sum(a.points - self._gone(a) for a in mine if a.state == "available")
+        short = min(due - found, max(person.spent - standing - person.debt, 0))
         owed = min(short, MAX_DEBT - person.debt)
         self._take(person, found, first=award.lot)
         person.pending -= pending
@@ -147,6 +145,11 @@ class Model:
         self.tills[OWED if award.fund == LIMITED else award.fund] += owed
         award.state = "reversed"
         return pending, found, owed, short - owed, points - pending - found - short
+
+    def _gone(self, award: Award) -> int:
+        """What has expired of an award, by the job or not yet."""
+        lots = [lot for lot in award.person.lots if award.lot and lot.first is award.lot]
+        return sum(lot.expired + (lot.points if lot.ends <= self.now else 0) for lot in lots)
 
     def charge(self, person: Person, points: int, payee: str) -> Spending:
         """Spend; what is overdue comes back first, and stays so if it does not suffice."""

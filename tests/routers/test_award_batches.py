@@ -1,5 +1,6 @@
 """Batches of awards by hand, as JSON and as uploaded sheets: every row is told what is wrong."""
 
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
 from uuid import uuid4
@@ -9,9 +10,12 @@ import pytest
 from openpyxl import load_workbook
 
 from app.core.db import Retry
+from app.core.errors import Busy
+from app.core.turnstile import Turnstile
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
+from tests.conftest import ScratchFactory
 from tests.factories.batches import BATCHES, Case, donation, make_case, number, send, wrong
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
@@ -376,3 +380,15 @@ async def test_a_sheet_is_read_again_after_a_deadlock(
 
     assert response.status_code == 201, response.text
     assert len(tries) == 2
+
+
+async def test_too_many_sheets_at_once_are_asked_to_wait(scratch: ScratchFactory) -> None:
+    """Each is a second of a core and some memory."""
+    async with scratch() as app:
+        org, organizer, _ = await make_case(app.state.runtime)
+        app.state.runtime = replace(app.state.runtime, sheets=Turnstile(0, patience_s=0))
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
+            refused = await upload(api, organizer, org, make_sheet(("?",)))
+
+    assert_refused(refused, Busy.status, Busy.code)

@@ -220,6 +220,44 @@ async def test_nobody_owes_more_than_was_spent(api: httpx.AsyncClient, runtime: 
     await assert_ledger_verifies(runtime)
 
 
+async def test_what_was_spent_of_awards_that_stand_is_nobodys_debt(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """As above, by somebody who has spent an honest award before."""
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator, counter = await make_administrator(runtime, org.id), await make_counter(runtime)
+    await give_award(runtime, person, org, points=8, days_ago=50)
+    await spend(api, runtime, person, 8, counter)
+    first = await give_award(runtime, person, org, points=8, days_ago=40)
+    second = await give_award(runtime, person, org, points=8)
+    charge = await spend(api, runtime, person, 8, counter)
+    await reverse(api, administrator, first)
+    await refund(api, counter, charge)
+    await end_lot(runtime, first)
+    await expiry.expire_lots(runtime)
+
+    told = (await reverse(api, administrator, second)).json()
+
+    parts = (told["from_available"], told["owed"], told["lost"], told["expired"])
+    assert parts == (0, 0, 0, 8)
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_award_that_stands_but_expired_pays_for_nothing(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    stands = await give_award(runtime, person, org, points=8, days_ago=1)
+    await end_lot(runtime, stands)
+    spent = await give_award(runtime, person, org, points=8)
+    await spend(api, runtime, person, 8)
+
+    told = (await reverse(api, administrator, spent)).json()
+
+    assert (told["from_available"], told["owed"], told["expired"]) == (0, 8, 0)
+
+
 async def test_what_was_paid_back_is_owed_again(api: httpx.AsyncClient, runtime: Runtime) -> None:
     """Eight were spent and none of the awards stands: what the second paid, it owes anew."""
     person, org = await make_person(runtime), await make_org(runtime)

@@ -11,6 +11,7 @@ from app.queries.ledger.expiry import (
     announce,
     expired_lots,
     expired_of,
+    standing,
     unannounced,
 )
 from app.queries.ledger.posting import (
@@ -108,6 +109,7 @@ __all__ = [
     "span",
     "spendable_lots",
     "spent",
+    "standing",
     "suspicious",
     "totals",
     "unannounced",

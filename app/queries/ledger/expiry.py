@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
 """SQL of what expires."""
 
 from collections.abc import Sequence
@@ -35,13 +36,33 @@ WHERE l.remaining > 0 AND l.expires_at <= :at
 ORDER BY l.expires_at, l.id LIMIT :limit
 """
 
-_EXPIRED_OF = """
-SELECT CAST(coalesce(sum(
-    CASE WHEN l.expires_at <= :at THEN l.remaining ELSE 0 END + coalesce((
-        SELECT sum(u.amount) FROM ledger_lot_uses u
-        JOIN ledger_transfers t ON t.id = u.transfer_id AND t.kind = 'expiry'
-        WHERE u.lot_id = l.id), 0)), 0) AS bigint) AS points
+# What has expired of a lot, taken by the job already or not.
+_GONE = """
+CASE WHEN l.expires_at <= :at THEN l.remaining ELSE 0 END + coalesce((
+    SELECT sum(u.amount) FROM ledger_lot_uses u
+    JOIN ledger_transfers t ON t.id = u.transfer_id AND t.kind = 'expiry'
+    WHERE u.lot_id = l.id), 0)
+"""
+
+_EXPIRED_OF = f"""
+SELECT CAST(coalesce(sum({_GONE}), 0) AS bigint) AS points
 FROM ledger_lots l WHERE l.transfer_id = :transfer OR l.origin_id = :transfer
+"""
+
+# A lot is of the award whose points it holds, also after they came back into a new one.
+_STANDING = f"""
+WITH others AS (
+    SELECT id, points FROM awards
+    WHERE person_id = :person AND unit_id = :unit AND state = 'available' AND id <> :but
+)
+SELECT CAST(coalesce((SELECT sum(points) FROM others), 0)
+          - coalesce((SELECT sum({_GONE})
+                      FROM ledger_accounts a
+                      JOIN ledger_lots l ON l.account_id = a.id
+                      JOIN ledger_transfers o ON o.id = coalesce(l.origin_id, l.transfer_id)
+                      JOIN others w ON w.id = o.source_id
+                      WHERE a.owner_id = :person AND a.unit_id = :unit
+                        AND a.purpose = 'available'), 0) AS bigint) AS points
 """
 
 _UNANNOUNCED = """
@@ -78,6 +99,12 @@ async def expired_of(session: Session, transfer: UUID, at: datetime) -> int:
     """Sum what has expired of the points that a transfer brought, also after they came back."""
     rows = await session.fetch(_EXPIRED_OF, {"transfer": transfer, "at": at})
     return int(rows[0].points)
+
+
+async def standing(session: Session, person: UUID, unit: int, but: UUID, at: datetime) -> int:
+    """Sum what a person's awards but one gave, without reversed ones and what has expired."""
+    wanted = {"person": person, "unit": unit, "but": but, "at": at}
+    return int((await session.fetch(_STANDING, wanted))[0].points)
 
 
 async def unannounced(

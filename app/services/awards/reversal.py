@@ -140,10 +140,11 @@ async def _take_back(
         due = award.points - expired  # what has expired is gone already
         found = min(due, spendable)
         spent = await ledger_queries.spent(tx, locked[accounts.available].id)
+        standing = await ledger_queries.standing(tx, award.person_id, award.unit_id, award.id, at)
         owes = -locked[accounts.debt].balance
-        # Nobody owes more than was spent: the rest has expired under another award's name, whose
-        # reversal took these points when its own were put aside.
-        short = min(due - found, max(spent - owes, 0))
+        # Nobody owes more than was spent beyond the awards that stand: the rest has expired under
+        # another award's name, whose reversal took these points when its own were put aside.
+        short = min(due - found, max(spent - standing - owes, 0))
         owed = min(short, max(max_debt - owes, 0))
         recovery = Recovery(
             award.id,
