@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -58,6 +59,9 @@ def attached(settings: Settings) -> Iterator[Settings]:
 def serve(settings: Settings) -> None:
     """Serve until a signal; with embedded engines and in development bring all that is needed."""
     _wait_for_port(settings.host, settings.port)
+    # uvicorn stops in order and then raises the signal once more, which by default would end us
+    # there: before the job worker has stopped, and with the engines going away under it.
+    signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         settings = stack.enter_context(attached(settings))
         os.environ |= _environment(settings)
@@ -87,6 +91,10 @@ def serve(settings: Settings) -> None:
             timeout_graceful_shutdown=GRACE_S,
             timeout_worker_healthcheck=WORKER_SILENT_S,
         )
+
+
+def _leave(*_: object) -> None:
+    raise SystemExit(0)
 
 
 def owner_url(settings: Settings) -> str:

@@ -88,6 +88,17 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
         until(lambda: left_behind(tmp_path) == [])
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_service_manager_stops_everything_in_order(tmp_path: Path, workers: str) -> None:
+    """The job worker is gone before the server is, and so before the engines are."""
+    with server(tmp_path, workers=workers) as one:
+        (jobs,) = [child for child in one.children() if "worker" in child.cmdline()]
+        one.process.terminate()
+        assert one.process.wait(40) == 0
+        assert not alive(jobs)
+        until(lambda: left_behind(tmp_path) == [])
+
+
 def test_after_a_kill_nothing_keeps_the_port_and_the_next_start_works(tmp_path: Path) -> None:
     port = free_port()
     with server(tmp_path, port, workers="2") as first:
