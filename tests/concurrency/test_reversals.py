@@ -147,8 +147,9 @@ async def reversals_beyond_the_largest_debt(app: FastAPI) -> dict[str, int]:
             )
             for days, org in zip((4, 3, 2, 1), orgs, strict=True)
         ]
+        await give_points(runtime, person.id, OWED_BEFORE)  # spent, and owed since
         (code,) = await make_card_codes(runtime, person, 1)
-        assert (await charge(api, shop, code, 80)).status_code == 201
+        assert (await charge(api, shop, code, 80 + OWED_BEFORE)).status_code == 201
         # Opens the accounts: opening them in the rush would be a lock too.
         await make_debt(runtime, person.id, OWED_BEFORE)
         await give_award(runtime, person, orgs[0], points=1, proof="poster_code")
