@@ -24,21 +24,23 @@ from rich.table import Table
 
 from app.core.clock import BEGINNING, now
 from app.core.db import Session
-from app.core.embedded import Engines, create_database, renamed
 from app.core.ids import NIL
-from app.core.pages import encode_cursor
+from app.core.paging import encode_cursor
 from app.core.settings import Settings
+from app.embedded import Engines, create_database, renamed
 from app.migrations import migrate
 from app.models.activities import ActivityStatus, Category
 from app.models.ledger import Purpose
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
-from app.queries import ledger as ledger_queries
+from app.queries.ledger import statement as statement_queries
 from app.runtime import Runtime, open_runtime
-from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
+from app.services import activities, leaderboards, merchants, notices, orgs
 from app.services import signups as signup_service
-from app.services.leaderboards import Board, Look
-from app.services.ledger import MINUTES, POINTS
+from app.services.leaderboards import Board, BoardQuery
+from app.services.ledger import passbook as ledger_passbook
+from app.services.ledger.types import MINUTES, POINTS
+from app.services.redemptions import reservations
 from bench.crowds import (
     ACCOUNT,
     CITY,
@@ -96,8 +98,8 @@ def listing(name: str, org: str | None = None, **filters: Any) -> Read:
 def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
     return Read(
         f"passbook: {name}",
-        lambda w, tx: ledger.pages(
-            tx, [ledger.page_of(ONE, "points", cursor(w), PAGE, known=None)]
+        lambda w, tx: ledger_passbook.pages(
+            tx, [ledger_passbook.page_of(ONE, "points", cursor(w), PAGE, known=None)]
         ),
         lambda pages: pages[0].body.count(b'"number"'),
     )
@@ -107,7 +109,7 @@ READS = (
     Read(
         "leaderboard: page and own rank",
         lambda w, tx: leaderboards.read(
-            tx, w.runtime.boards, [Look(Board(w.orgs[CITY], "year", PAGE), ONE)]
+            tx, w.runtime.boards, [BoardQuery(Board(w.orgs[CITY], "year", PAGE), ONE)]
         ),
         lambda boards: boards[0].body.count(b'"rank"'),
     ),
@@ -122,12 +124,12 @@ READS = (
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
     Read(
         "statement: which entries a period has",
-        lambda _, tx: ledger_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),
+        lambda _, tx: statement_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),
         lambda span: span.opening == 0 < span.closing,
     ),
     Read(
         "statement: entries in the middle",
-        lambda w, tx: ledger_queries.entries(
+        lambda w, tx: statement_queries.entries(
             tx, ACCOUNT, w.size.entries // 2 + 1, w.size.entries // 2 + PAGE
         ),
         len,
@@ -159,7 +161,7 @@ READS = (
     ),
     Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, None, PAGE)),
     Read("own notices", lambda _, tx: notices.mine(tx, ONE, None, PAGE)),
-    Read("own redemptions", lambda _, tx: redemptions.mine(tx, ONE, None, PAGE)),
+    Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, None, PAGE)),
     Read("merchant's statement", lambda _, tx: merchants.statement(tx, STAFF, MONTH)),
 )
 

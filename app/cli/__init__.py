@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from app import serve as server
 from app.cli import leaderboards, ledger, orgs, policies, roles
 from app.cli.attached import err, out
-from app.core.embedded import EnginesFailed
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
+from app.embedded import EnginesFailed
 from app.jobs import worker as job_worker
 from app.migrations import migrate as migrate_to_head
 

@@ -5,9 +5,10 @@ that belongs to the code. ``main.py`` installs the one handler that renders it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 Language = Literal["zh-CN", "en"]
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -86,3 +87,12 @@ class Busy(Refusal):
 class Internal(Refusal):
     code, status, title = "service.internal", 500, "Internal error"
     zh, en = "服务内部错误", "Something went wrong on our side."
+
+
+def unwrap(outcomes: Sequence[T | Refusal]) -> T:
+    """Return the outcome of a batch of one, raising it if it is a refusal."""
+    assert len(outcomes) == 1, "one command, one outcome"
+    outcome = outcomes[0]
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

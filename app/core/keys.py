@@ -30,14 +30,14 @@ def key_id(key: bytes) -> bytes:
     return sha256(b"key id" + key).digest()[:KEY_ID_BYTES]
 
 
-class Vault:
+class FieldCipher:
     """Personal identifiers at rest: AES-256-GCM to read back, an HMAC to find again."""
 
     def __init__(self, secrets: list[bytes]) -> None:
         self._ciphers = {
-            key_id(key): AESGCM(key) for key in (derive(s, "vault") for s in reversed(secrets))
+            key_id(key): AESGCM(key) for key in (derive(s, "cipher") for s in reversed(secrets))
         }
-        self._current = key_id(derive(secrets[0], "vault"))
+        self._current = key_id(derive(secrets[0], "cipher"))
         self._index_keys = [derive(secret, "blind-index") for secret in secrets]
 
     def seal(self, text: str) -> bytes:

@@ -6,16 +6,21 @@ from typing import Annotated
 import segno
 from fastapi import Query, Request, Response
 
-from app.access import ANYONE, ORGANIZER, allow, caller_of, runtime_of
+from app.api.access import ANYONE, ORGANIZER, allow, caller_of, runtime_of
+from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router, conditional
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router, rendered
-from app.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
 from app.models.activities import ActivityStatus, Category
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Bound, Nothing, Page, Text
 from app.services import activities
-from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen, Look
+from app.services.activities import (
+    ActivityNotDraft,
+    ActivityNotFound,
+    ActivityNotOpen,
+    ActivityQuery,
+)
 from app.services.orgs import OrgNotFound
 from app.services.people import Forbidden
 
@@ -85,8 +90,8 @@ async def publish_activity(
 )
 async def get_activity(activity_id: PathId, request: Request) -> Response:
     """Return an activity with its counters. May be polled with If-None-Match."""
-    look = Look(activity_id, caller_of(request))
-    return rendered(request, single([await runtime_of(request).activities.submit(look)]))
+    look = ActivityQuery(activity_id, caller_of(request))
+    return conditional(request, unwrap([await runtime_of(request).activities.submit(look)]))
 
 
 @router.get(

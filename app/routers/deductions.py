@@ -4,15 +4,15 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.access import ORGANIZER, READER, RESIDENT, allow
+from app.api.access import ORGANIZER, READER, RESIDENT, allow
+from app.api.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.api.idempotency import KEY_REFUSALS
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
 from app.models.deductions import DeductionState
-from app.once import KEY_REFUSALS
 from app.schemas.base import Id, Page
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
-from app.services import deductions, redemptions
+from app.services import deductions
 from app.services.deductions import (
     AppealClosed,
     DeductedBefore,
@@ -22,6 +22,7 @@ from app.services.deductions import (
 )
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
+from app.services.redemptions import reservations
 
 router = Router(tags=["deductions"])
 
@@ -37,7 +38,7 @@ async def deduct_points(
     body: DeductionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
 ) -> Response:
     """Take what a breach of the rules costs, never more than there is."""
-    unhold = redemptions.release_overdue
+    unhold = reservations.release_overdue
     return await once.run(tx, 201, lambda: deductions.deduct(tx, person_id, body, unhold=unhold))
 
 

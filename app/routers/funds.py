@@ -4,15 +4,23 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
-from app.access import ADMINISTRATOR, ANYONE, allow
+from app.api.access import ADMINISTRATOR, ANYONE, allow
+from app.api.deps import (
+    CurrentPerson,
+    CursorQuery,
+    IdempotencyKey,
+    LimitQuery,
+    Reader,
+    Tx,
+    UnitQuery,
+)
+from app.api.idempotency import KEY_REFUSALS
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
-from app.once import KEY_REFUSALS
 from app.schemas.base import Page
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import funds
-from app.services.ledger import UnitUnknown
+from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["funds"])

@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing, person_of, runtime_of
+from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing, person_of, runtime_of
+from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
+from app.api.idempotency import KEY_REFUSALS
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
-from app.once import KEY_REFUSALS
 from app.schemas.redemptions import (
     ChargeIn,
     ChargeOut,
@@ -17,18 +17,19 @@ from app.schemas.redemptions import (
     RefundIn,
     StatementOut,
 )
-from app.services import merchants, redemptions
-from app.services.ledger import InsufficientPoints
-from app.services.redemptions import (
+from app.services import merchants
+from app.services.ledger.types import InsufficientPoints
+from app.services.redemptions import charges as redemptions_charges
+from app.services.redemptions import reservations
+from app.services.redemptions.charges import (
     CardCodeInvalid,
     CardCodeUsed,
     CardSuspended,
     ChargeAlreadyRefunded,
     ChargeCommand,
     ChargeNotFound,
-    RedemptionNotFound,
-    RedemptionNotReserved,
 )
+from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 
 router = Router(prefix="/merchant", tags=["merchants"])
 
@@ -46,7 +47,7 @@ async def collect_redemption(
 
     async def work() -> CollectedOut:
         async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
-            return await redemptions.collect(tx, person_id, body.pickup_code)
+            return await reservations.collect(tx, person_id, body.pickup_code)
 
     return await once.run(tx, 200, work)
 
@@ -70,7 +71,7 @@ async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Resp
     """Take points with the code that a card shows."""
     command = ChargeCommand(person_of(request), body.card_code, body.points, body.note)
     charges = runtime_of(request).charges
-    return await once.join(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
+    return await once.submit(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
 
 
 @router.post(
@@ -91,7 +92,7 @@ async def refund_charge(
 ) -> Response:
     """Give a charge back in full."""
     return await once.run(
-        tx, 200, lambda: redemptions.refund(tx, person_id, charge_id, body.reason)
+        tx, 200, lambda: redemptions_charges.refund(tx, person_id, charge_id, body.reason)
     )
 
 

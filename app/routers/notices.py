@@ -1,8 +1,8 @@
 """The caller's inbox."""
 
-from app.access import RESIDENT, allow
-from app.core.routes import Router
-from app.deps import CurrentPerson, PageQuery, Reader
+from app.api.access import RESIDENT, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader
+from app.api.routes import Router
 from app.schemas.base import Page
 from app.schemas.notices import NoticeOut
 from app.services import notices

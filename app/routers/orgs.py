@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import Query
 
-from app.access import ANYONE, allow
+from app.api.access import ANYONE, allow
+from app.api.deps import PageQuery, Reader
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import PageQuery, Reader
 from app.models.orgs import Level
 from app.schemas.base import Page, Text
 from app.schemas.orgs import OrgOut

@@ -1,9 +1,9 @@
 """The list of rewards."""
 
-from app.access import ANYONE, allow
+from app.api.access import ANYONE, allow
+from app.api.deps import PageQuery, Reader
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import PageQuery, Reader
 from app.schemas.base import Page
 from app.schemas.rewards import RewardOut
 from app.services import rewards

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from app.access import RESIDENT, allow, person_of, runtime_of
+from app.api.access import RESIDENT, allow, person_of, runtime_of
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router
-from app.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.schemas.base import Nothing, Page
 from app.schemas.signups import SignupOut
 from app.services import signups
@@ -30,7 +30,7 @@ async def sign_up(
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
     claim = Claim(activity_id, person_of(request))
-    claimed = single([await runtime_of(request).signups.submit(claim)])
+    claimed = unwrap([await runtime_of(request).signups.submit(claim)])
     if not claimed.is_new:
         response.status_code = 200
     return claimed.signup

@@ -8,8 +8,8 @@ from uuid import UUID
 from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
-from app.core.mistakes import explained
-from app.schemas.base import Flag, Id, In, Line, Out, Text
+from app.core.validation_messages import explained
+from app.schemas.base import Flag, Id, In, OneLine, Out, Text
 
 MAX_PEOPLE = 500
 # A rule may ask for twenty things where it is written, and for more after a change above.
@@ -32,11 +32,11 @@ class AwardOut(Out):
 
 
 class RejectionIn(In):
-    reason: Annotated[str, Line(200)]
+    reason: Annotated[str, OneLine(200)]
 
 
 class ObjectionIn(In):
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]
 
 
 class ObjectionOut(Out):
@@ -50,7 +50,7 @@ class ObjectionOut(Out):
 
 class DecisionIn(In):
     upheld: Flag
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]
 
 
 class AwardNoticeOut(Out):
@@ -119,7 +119,7 @@ class ActIn(In):
     grade: Annotated[Text, Field(min_length=1, max_length=40, examples=["city"])] | None = None
     points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
     evidence: Annotated[
-        dict[str, Annotated[str, Line(500)]],
+        dict[str, Annotated[str, OneLine(500)]],
         Field(
             max_length=MAX_EVIDENCE,
             examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}],

@@ -16,7 +16,7 @@ from pydantic import (
     Field,
 )
 
-from app.core.pages import encode_cursor
+from app.core.paging import encode_cursor
 
 _HALF = re.compile("[\ud800-\udfff]")
 # With these a name on a counter's screen could read as another.
@@ -122,7 +122,7 @@ def _with_zone(moment: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
-class Line(GroupedMetadata):
+class OneLine(GroupedMetadata):
     """One line of at most so many characters. Blanks at its ends count, and are cut."""
 
     max_length: int

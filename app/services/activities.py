@@ -8,17 +8,18 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.mistakes import invalid
-from app.core.pages import decode_cursor
-from app.core.rendered import Rendered
+from app.core.etag import Rendered
+from app.core.paging import decode_cursor
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
+from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.people import Role
 from app.queries import activities as queries
 from app.queries import people as people_queries
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Page, page_of
-from app.services import orgs, people, policies
+from app.services import orgs, people
+from app.services.policies import history, rules
 
 READERS = [*people.ORGANIZERS, Role.auditor]
 
@@ -42,10 +43,10 @@ async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
     org = await orgs.get(tx, body.org_id)
     await people.require_role(tx, caller, people.ORGANIZERS, org.path)
-    rule = (await policies.in_force(tx, org.path)).rule(body.rule_key)
+    rule = (await history.in_force(tx, org.path)).rule(body.rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
-    if not policies.by_attendance(rule):
+    if not rules.by_attendance(rule):
         raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
     location = body.location
     activity = Activity(
@@ -80,14 +81,14 @@ async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ActivityQuery:
     """A question: what is the activity? ``caller`` may be nobody."""
 
     activity_id: UUID
     caller: UUID | None
 
 
-async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+async def read(tx: Session, looks: Sequence[ActivityQuery]) -> list[Rendered | Refusal]:
     """Return an ``ActivityOut`` for each look; a draft only to who organizes or audits it.
 
     Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.

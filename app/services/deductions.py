@@ -6,12 +6,11 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Invalid, Refusal
+from app.core.errors import Invalid, Refusal, unwrap
 from app.core.ids import new_id
-from app.core.mistakes import invalid, told
-from app.core.outcomes import single
-from app.core.pages import decode_cursor
-from app.core.spelling import normal
+from app.core.normalize import normalized
+from app.core.paging import decode_cursor
+from app.core.validation_messages import bilingual, invalid
 from app.models.deductions import Deduction, DeductionState
 from app.models.ledger import Kind, Purpose
 from app.models.people import Role
@@ -21,8 +20,11 @@ from app.queries import people as people_queries
 from app.schemas.base import Page, page_of
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies import Deduction as DeductionRule
-from app.services import ledger, orgs, people, policies
-from app.services.ledger import AccountKey, Posting, Unhold
+from app.services import orgs, people
+from app.services.ledger import posting
+from app.services.ledger.posting import Unhold
+from app.services.ledger.types import AccountKey, Posting
+from app.services.policies import history
 
 
 class DeductionNotFound(Refusal):
@@ -58,20 +60,20 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
     org = await orgs.get(tx, body.org_id)
     await people.require_role(tx, caller, people.ORGANIZERS, org.path)
     at = now()
-    policy = await policies.in_force(tx, org.path, at)
+    policy = await history.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
-    if missing := [name for name in rule.evidence if not normal(body.evidence.get(name, ""))]:
-        msg = told("必填", "required")
+    if missing := [name for name in rule.evidence if not normalized(body.evidence.get(name, ""))]:
+        msg = bilingual("必填", "required")
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
     if not await people_queries.existing(tx, [body.person_id]):
         raise people.PersonNotFound
     await unhold(tx, body.person_id)
-    purse = AccountKey(body.person_id, Purpose.available, policy.unit_id)
+    available = AccountKey(body.person_id, Purpose.available, policy.unit_id)
     # Never a limited budget's account: an appeal must find the points again.
     fund = AccountKey(org.id, Purpose.fund, policy.unit_id)
-    locked = await ledger.lock(tx, [purse, fund])
+    locked = await posting.lock(tx, [available, fund])
     deduction = Deduction(
         id=new_id(),
         person_id=body.person_id,
@@ -81,7 +83,7 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
         policy_version=policy.version,
         title=rule.name,
         points_asked=rule.points,
-        points=min(rule.points, await ledger.spendable(tx, locked[purse].id, at)),
+        points=min(rule.points, await posting.spendable(tx, locked[available].id, at)),
         evidence=body.evidence,
         state=DeductionState.standing,
         deducted_by=caller,
@@ -93,8 +95,8 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
         raise DeductedBefore
     await queries.insert(tx, deduction)
     if deduction.points:
-        posting = _posting(deduction, purse, fund, Kind.deduction, f"扣分：{rule.name}")
-        single(await ledger.post(tx, [posting], at, locked))
+        entry = _posting(deduction, available, fund, Kind.deduction, f"扣分：{rule.name}")
+        unwrap(await posting.post(tx, [entry], at, locked))
     text = f"因{rule.name}扣 {deduction.points} 分，{rule.appeal_days} 日内可申诉。"
     await outbox.put(
         tx, "notices.points_deducted", {"person_id": str(body.person_id), "text": text}
@@ -104,7 +106,7 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
 
 def _breach(rule: DeductionRule, evidence: dict[str, str]) -> list[str]:
     """Return what tells a breach from another: what the rule asks for, however it is spelled."""
-    return [normal(evidence.get(name, "")) for name in rule.evidence]
+    return [normalized(evidence.get(name, "")) for name in rule.evidence]
 
 
 async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) -> DeductionOut:
@@ -144,12 +146,12 @@ async def decide(
     await queries.save(tx, deduction)
     if body.granted and deduction.points:
         fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
-        purse = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
+        available = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
         reason = f"申诉成立：{deduction.title}"
-        policy = await policies.in_force(tx, org.path, at)
-        posting = _posting(deduction, fund, purse, Kind.restitution, reason)
-        posting = replace(posting, revived_until=policy.revived_until(at))
-        single(await ledger.post(tx, [posting], at))
+        policy = await history.in_force(tx, org.path, at)
+        entry = _posting(deduction, fund, available, Kind.restitution, reason)
+        entry = replace(entry, revived_until=policy.revived_until(at))
+        unwrap(await posting.post(tx, [entry], at))
     text = f"对{deduction.title}扣分的申诉{'成立，积分已退回' if body.granted else '不成立'}。"
     await outbox.put(
         tx, "notices.appeal_decided", {"person_id": str(deduction.person_id), "text": text}

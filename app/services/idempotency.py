@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.core.db import Session
-from app.core.errors import Refusal
-from app.core.outcomes import single
+from app.core.errors import Refusal, unwrap
 from app.queries import idempotency as queries
 from app.queries.idempotency import Key, StoredReply
 
@@ -163,7 +162,7 @@ async def run_one(
     async def outcomes(commands: list[None]) -> list[R | Refusal]:
         return [await _attempted(tx, work) for _ in commands]
 
-    return single(await run(tx, [attempt], outcomes))
+    return unwrap(await run(tx, [attempt], outcomes))
 
 
 async def _attempted(tx: Session, work: Callable[[], Awaitable[R]]) -> R | Refusal:

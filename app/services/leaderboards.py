@@ -12,17 +12,17 @@ from uuid import UUID
 from app.core.clock import local_date, now, period_start
 from app.core.db import Database, Session
 from app.core.errors import Refusal
+from app.core.etag import Rendered
 from app.core.redis import RedisDown
-from app.core.rendered import Rendered
 from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
 from app.queries.leaderboards import Gain
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
-from app.services import orgs, people, policies
-from app.services.ledger import MINUTES
-from app.services.policies import PolicyMissing
-from app.services.policies.books import Book
+from app.services import orgs, people
+from app.services.ledger.types import MINUTES
+from app.services.policies import history as policies_history
+from app.services.policies.history import PolicyHistory, PolicyMissing
 
 # Transfers in one atomic step. Each may count on 16 boards (4 levels, 4 periods); Redis
 # answers nobody meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
@@ -40,7 +40,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BoardQuery:
     """A question: who leads, and where is the caller. Nobody may ask it too."""
 
     board: Board
@@ -60,7 +60,9 @@ Places = list[tuple[UUID, int]]
 Ranks = dict[tuple[Board, UUID], tuple[int, int] | None]
 
 
-async def read(tx: Session, boards: Boards, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+async def read(
+    tx: Session, boards: Boards, looks: Sequence[BoardQuery]
+) -> list[Rendered | Refusal]:
     """Return a ``LeaderboardOut`` for each look: the best of a subtree, and the caller's place.
 
     With Redis down or empty the boards are computed from the ledger. Outcomes: Rendered,
@@ -164,7 +166,7 @@ async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
             gains, after = await queries.gains_after(
                 tx, before, hours=MINUTES, born_until=_born_until(), limit=BATCH
             )
-            units = _Units(await policies.book(tx))
+            units = _Units(await policies_history.load(tx))
         if after == before:
             return total
         if await boards.apply(generation, before, after, _scores(gains, units)):
@@ -174,15 +176,15 @@ async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
 class _Units:
     """In which points an organisation counts: those of the programme that it is in."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, history: PolicyHistory) -> None:
+        self._history = history
         self._at = now()
         self._known: dict[str, int | None] = {}
 
     def of(self, org_path: str) -> int | None:
         if org_path not in self._known:
             try:
-                self._known[org_path] = self._book.policy(self._at, org_path).unit_id
+                self._known[org_path] = self._history.policy(self._at, org_path).unit_id
             except PolicyMissing:
                 self._known[org_path] = None
         return self._known[org_path]
@@ -220,7 +222,7 @@ async def _from_ledger(
 ) -> tuple[dict[Board, Places], Ranks]:
     places: dict[Board, Places] = {}
     ranks: Ranks = {}
-    units = _Units(await policies.book(tx))
+    units = _Units(await policies_history.load(tx))
     for board, one in asked.items():
         unit = units.of(one.path)
         since, until = one.starts_at, _born_until()

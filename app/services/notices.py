@@ -4,7 +4,7 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.pages import decode_cursor
+from app.core.paging import decode_cursor
 from app.queries import notices as queries
 from app.schemas.base import Page, page_of
 from app.schemas.notices import NoticeOut

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor
+from app.core.paging import decode_cursor
 from app.models.orgs import Level, Org
 from app.queries import orgs as queries
 from app.queries import outbox

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.core.clock import BEGINNING, now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor
+from app.core.paging import decode_cursor
 from app.models.rewards import Reward, RewardPeriod
 from app.queries import rewards as queries
 from app.schemas.base import Page, page_of

@@ -9,7 +9,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.pages import decode_cursor
+from app.core.paging import decode_cursor
 from app.models.activities import ActivityStatus
 from app.models.signups import SignupStatus
 from app.queries import outbox

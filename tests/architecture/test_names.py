@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.core.routes import Route
+from app.api.routes import Route
 
 APP = Path(__file__).resolve().parents[2] / "app"
 NOUNS = {

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.embedded.databases import connect
 from app.core.settings import Settings
+from app.embedded.databases import connect
 from app.main import create_app
 from app.models.ledger import Kind
 from app.runtime import Runtime

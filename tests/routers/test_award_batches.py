@@ -9,9 +9,9 @@ import httpx
 import pytest
 from openpyxl import load_workbook
 
-from app.core.db import Retry
+from app.core.bulkhead import Bulkhead
+from app.core.db_errors import Retry
 from app.core.errors import Busy
-from app.core.turnstile import Turnstile
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
@@ -386,7 +386,7 @@ async def test_too_many_sheets_at_once_are_asked_to_wait(scratch: ScratchFactory
     """Each is a second of a core and some memory."""
     async with scratch() as app:
         org, organizer, _ = await make_case(app.state.runtime)
-        app.state.runtime = replace(app.state.runtime, sheets=Turnstile(0, patience_s=0))
+        app.state.runtime = replace(app.state.runtime, sheets=Bulkhead(0, patience_s=0))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
             refused = await upload(api, organizer, org, make_sheet(("?",)))

@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from app.access import ANYONE, allow
-from app.core.routes import Router
+from app.api.access import ANYONE, allow
+from app.api.routes import Router
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed
 from tests.security.asks import MAKERS, Ask

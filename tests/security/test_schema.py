@@ -60,7 +60,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         f"{method.upper()} {path}"
         for path, methods in operations.items()
         for method, operation in methods.items()
-        if role in callers.get(operation["x-policy"], ROLES)
+        if role in callers.get(operation["x-access-rule"], ROLES)
     }
 
 

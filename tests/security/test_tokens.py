@@ -160,7 +160,7 @@ FORGERIES: dict[str, Forgery] = {
     "sid missing": claims(sid=OMIT),
     "sid no id": claims(sid="x"),
     "the key of rotating codes": under(derive(SECRET.encode(), "rotating-code")),
-    "the key of the vault": under(derive(SECRET.encode(), "vault")),
+    "the key of the cipher": under(derive(SECRET.encode(), "cipher")),
     "the key of the blind index": under(derive(SECRET.encode(), "blind-index")),
     "the secret itself": under(SECRET.encode()),
     "an empty key": under(b"\0"),

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.db import Session, sqlstate
+from app.core.db import Session
+from app.core.db_errors import sqlstate
 from app.queries.ledger.awarded import (
     AWARD_CHECKS,
     HOURS_COUNT,

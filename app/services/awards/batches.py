@@ -12,27 +12,28 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.errors import Language, Refusal
 from app.core.ids import new_id
-from app.core.mistakes import told
-from app.core.spelling import normal
+from app.core.normalize import normalized
+from app.core.validation_messages import bilingual
 from app.models.cards import serial_of
-from app.queries import awards as queries
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
-from app.queries.awards import NewAward
+from app.queries.awards import reviewing as queries
+from app.queries.awards.granting import NewAward
 from app.queries.people import Named
 from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Misread, MistakeOut
 from app.schemas.policies import Rule
-from app.services import people, policies
+from app.services import people
 from app.services.awards.proposals import (
     Basis,
-    Line,
+    ProposalItem,
     authorized,
     claim_numbers,
     give,
     mistakes_in,
     numbers_of,
 )
-from app.services.awards.wording import shown
+from app.services.awards.wording import to_out
+from app.services.policies import rules
 
 GIVEN_ONCE = ("once", "community_year")
 
@@ -54,14 +55,14 @@ class Row:
     person_id: UUID | None = None
 
     def refuse(self, name: str, zh: str, en: str) -> None:
-        self.mistakes.append(MistakeOut(field=name, msg=told(zh, en)))
+        self.mistakes.append(MistakeOut(field=name, msg=bilingual(zh, en)))
 
     @property
-    def line(self) -> Line:
+    def line(self) -> ProposalItem:
         assert self.body is not None
         assert self.person_id is not None
         one = self.body
-        return Line(self.person_id, one.quantity, one.evidence, one.grade, one.points)
+        return ProposalItem(self.person_id, one.quantity, one.evidence, one.grade, one.points)
 
 
 def row_of(number: int, read: BatchRowIn | Misread) -> Row:
@@ -141,11 +142,11 @@ def _check(rule: Rule, rows: Sequence[Row]) -> None:
             row.refuse("row", f"与第 {number} 行重复", f"the same as row {number}")
 
 
-def _act(rule: Rule, line: Line) -> tuple[Any, ...]:
+def _act(rule: Rule, line: ProposalItem) -> tuple[Any, ...]:
     """Say what a line is about: two that are about the same are one too many."""
     if rule.per in GIVEN_ONCE:
         return (line.person_id,)
-    evidence = (normal(line.evidence.get(name, "")) for name in policies.demanded(rule))
+    evidence = (normalized(line.evidence.get(name, "")) for name in rules.demanded(rule))
     return (line.person_id, line.quantity, line.grade, line.points, *evidence)
 
 
@@ -166,7 +167,7 @@ async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row])
 
 def _problems(rows: Sequence[Row]) -> Iterator[dict[str, str | int]]:
     if not rows:
-        yield {"field": "rows", "msg": told("没有数据行", "there are none")}
+        yield {"field": "rows", "msg": bilingual("没有数据行", "there are none")}
     for row in rows:
         for mistake in row.mistakes:
             yield {"row": row.number, "field": mistake.field, "msg": mistake.msg}
@@ -180,6 +181,6 @@ def _reported(
         row=row.number,
         person_id=row.person_id,
         display_name=people.masked(named.display_name) if named else None,
-        award=shown(award, language) if award else None,
+        award=to_out(award, language) if award else None,
         mistakes=row.mistakes,
     )

@@ -5,14 +5,14 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Language
-from app.core.pages import decode_cursor
+from app.core.paging import decode_cursor
 from app.models.awards import AwardState
 from app.models.people import Role
-from app.queries import awards as queries
+from app.queries.awards import reading as queries
 from app.schemas.awards import AwardCaseOut, MyAwardOut, ObjectionOut
 from app.schemas.base import Page, page_of
 from app.services import orgs, people
-from app.services.awards.wording import shown
+from app.services.awards.wording import to_out
 
 
 async def mine(
@@ -32,7 +32,7 @@ def _mine(row: Row, language: Language) -> MyAwardOut:
     if state == AwardState.available and row.expires_at is not None and row.remaining == 0:
         state = "expired" if row.has_expired else "spent"
     return MyAwardOut(
-        award=shown(row, language).model_copy(update={"state": state}),
+        award=to_out(row, language).model_copy(update={"state": state}),
         title=row.title,
         org_id=row.org_id,
         awarded_at=row.awarded_at,
@@ -64,7 +64,7 @@ async def browse(
 
 def _case(row: Row, language: Language) -> AwardCaseOut:
     return AwardCaseOut(
-        award=shown(row, language),
+        award=to_out(row, language),
         person_id=row.person_id,
         display_name=people.masked(row.display_name),
         org_id=row.org_id,

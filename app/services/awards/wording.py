@@ -3,7 +3,7 @@
 from app.core.db import Row
 from app.core.errors import Language
 from app.models.awards import Award, AwardReason
-from app.queries.awards import NewAward
+from app.queries.awards.granting import NewAward
 from app.schemas.awards import AwardOut
 
 SENTENCES: dict[AwardReason, tuple[str, str]] = {
@@ -18,7 +18,7 @@ SENTENCES: dict[AwardReason, tuple[str, str]] = {
 }
 
 
-def shown(award: Award | NewAward | Row, language: Language) -> AwardOut:
+def to_out(award: Award | NewAward | Row, language: Language) -> AwardOut:
     zh, en = SENTENCES[AwardReason(award.reason)]
     return AwardOut(
         id=award.id,

@@ -7,11 +7,12 @@ from uuid import UUID
 
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor, encode_cursor
-from app.core.rendered import Rendered
+from app.core.etag import Rendered
+from app.core.paging import decode_cursor, encode_cursor
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
-from app.queries.ledger import PageRow
+from app.queries.ledger import posting as posting_queries
+from app.queries.ledger import reading as reading_queries
+from app.queries.ledger.reading import PageRow
 from app.schemas.base import Page
 from app.schemas.base import page_of as shape_page
 from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
@@ -26,9 +27,9 @@ async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> Poin
 
     What has expired is not available, whether it has been taken away yet or not.
     """
-    found = await queries.balances(tx, [person_id])
-    earned, spent = await queries.totals(tx, person_id, unit)
-    lots = await queries.expiring(tx, person_id, unit)
+    found = await reading_queries.balances(tx, [person_id])
+    earned, spent = await reading_queries.totals(tx, person_id, unit)
+    lots = await reading_queries.expiring(tx, person_id, unit)
     expired = sum(points for points, end in lots if end <= at)
     return PointsOut(
         available=found.get((person_id, Purpose.available, unit), 0) - expired,
@@ -67,7 +68,7 @@ def page_of(
 async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal]:
     """Return a ``Page[EntryOut]`` for each question, newest entries first; or UnitUnknown."""
     units = {code: await find_unit(tx, code) for code in {one.unit for one in asked}}
-    found = await queries.passbooks(
+    found = await reading_queries.passbooks(
         tx,
         [(one.person_id, units[one.unit] or 0, one.before, one.limit, one.known) for one in asked],
     )
@@ -94,10 +95,10 @@ async def search(
 ) -> Page[EntryOut]:
     """Return entries of a passbook by kind and time, newest first."""
     key = decode_cursor(cursor, int)
-    account = await queries.account_id(tx, person_id, Purpose.available, unit)
+    account = await posting_queries.account_id(tx, person_id, Purpose.available, unit)
     if account is None:
         return Page(items=[])
-    rows = await queries.search(
+    rows = await reading_queries.search(
         tx,
         account,
         kinds=wanted.kinds,
