@@ -35,9 +35,9 @@ class FieldCipher:
 
     def __init__(self, secrets: list[bytes]) -> None:
         self._ciphers = {
-            key_id(key): AESGCM(key) for key in (derive(s, "cipher") for s in reversed(secrets))
+            key_id(key): AESGCM(key) for key in (derive(s, "vault") for s in reversed(secrets))
         }
-        self._current = key_id(derive(secrets[0], "cipher"))
+        self._current = key_id(derive(secrets[0], "vault"))
         self._index_keys = [derive(secret, "blind-index") for secret in secrets]
 
     def seal(self, text: str) -> bytes:

@@ -19,6 +19,17 @@ def test_what_is_sealed_opens_again(text: str) -> None:
     assert cipher.open(cipher.seal(text)) == text
 
 
+def test_what_was_stored_before_stays_readable() -> None:
+    """The purposes of keys are part of the stored data: another name would lose every openid."""
+    stored = FieldCipher([b"s" * 32])
+    sealed = bytes.fromhex(
+        "237377b60f56e790ea2e7b8a2a92eb99781bec91f70fb7527a7d9694c7a8d80d63f1699d7d58a8f8"
+    )
+    assert stored.open(sealed) == "openid-1"
+    index = "4753644a91b968fd69044148b9e3cbb3a731cdb0adb5781c29437bd2e5c49de9"
+    assert stored.indexes("openid-1")[0].hex() == index
+
+
 @given(texts)
 def test_the_same_text_never_looks_the_same(text: str) -> None:
     assert cipher.seal(text) != cipher.seal(text)
