@@ -29,12 +29,14 @@ from app.core.errors import (
     TooLarge,
     UnknownRoute,
 )
+from app.core.language import Bilingual
 from app.core.logging import configure_logging
 from app.core.parent_watch import watch_parent
 from app.core.settings import Settings, get_settings
 from app.core.validation_messages import explained
 from app.routers import (
     activities,
+    audit,
     auth,
     awards,
     cards,
@@ -61,7 +63,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # In the order in which a request is compared with them: what a crowd calls comes first.
 ROUTERS = (
     *(checkins, signups, activities, ledger, merchants, leaderboards, cards, auth, people),
-    *(redemptions, rewards, notices, orgs, awards, funds, deductions, health),
+    *(redemptions, rewards, notices, orgs, awards, funds, deductions, audit, health),
 )
 _BY_STATUS: dict[int, type[Refusal]] = {
     400: Malformed,
@@ -161,8 +163,8 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     """List the wrong fields. What was sent is not repeated: it may hold a secret."""
     assert isinstance(error, RequestValidationError)
-    fields = [
-        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)[:200]}
+    fields: list[dict[str, str | Bilingual]] = [
+        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)}
         for item in error.errors()[:50]
     ]
     return problem(request, Invalid(fields=fields))

@@ -25,7 +25,7 @@ from rich.table import Table
 from app.core.clock import BEGINNING, now
 from app.core.db import Session
 from app.core.ids import NIL
-from app.core.paging import encode_cursor
+from app.core.paging import PageParams, encode_cursor
 from app.core.settings import Settings
 from app.embedded import Engines, create_database, renamed
 from app.migrations import migrate
@@ -33,7 +33,9 @@ from app.models.activities import ActivityStatus, Category
 from app.models.ledger import Purpose
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
+from app.queries.activities import ActivityFilter
 from app.queries.ledger import statement as statement_queries
+from app.queries.orgs import OrgFilter
 from app.runtime import Runtime, open_runtime
 from app.services import activities, leaderboards, merchants, notices, orgs
 from app.services import signups as signup_service
@@ -80,17 +82,14 @@ class Read:
     items: Callable[[Any], int] = lambda page: len(page.items)
 
 
-def listing(name: str, org: str | None = None, **filters: Any) -> Read:
+def listing(
+    name: str, org: str | None = None, status: ActivityStatus | None = None, **filters: Any
+) -> Read:
     """Return a read of a page of activities."""
 
     async def ask(world: World, tx: Session) -> Any:
-        asked: dict[str, Any] = {
-            "org_id": world.orgs[org] if org else None,
-            "cursor": None,
-            "limit": PAGE,
-            **dict.fromkeys(("category", "status", "starts_after", "q")),
-        }
-        return await activities.browse(tx, None, **asked | filters)
+        wanted, org_id = ActivityFilter(**filters), world.orgs[org] if org else None
+        return await activities.browse(tx, None, wanted, org_id, status, PageParams(PAGE))
 
     return Read(f"activities: {name}", ask)
 
@@ -99,7 +98,7 @@ def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
     return Read(
         f"passbook: {name}",
         lambda w, tx: ledger_passbook.pages(
-            tx, [ledger_passbook.page_of(ONE, "points", cursor(w), PAGE, known=None)]
+            tx, [ledger_passbook.page_of(ONE, "points", PageParams(PAGE, cursor(w)), None)]
         ),
         lambda pages: pages[0].body.count(b'"number"'),
     )
@@ -155,13 +154,11 @@ READS = (
     listing("community, q in 1 of 4", COMMUNITY, q="清洁"),
     Read(
         "organisations: communities of the tree",
-        lambda _, tx: orgs.browse(
-            tx, parent_id=None, level=Level.community, q=None, cursor=None, limit=PAGE
-        ),
+        lambda _, tx: orgs.browse(tx, OrgFilter(level=Level.community), PageParams(PAGE)),
     ),
-    Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, None, PAGE)),
-    Read("own notices", lambda _, tx: notices.mine(tx, ONE, None, PAGE)),
-    Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, None, PAGE)),
+    Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, PageParams(PAGE))),
+    Read("own notices", lambda _, tx: notices.mine(tx, ONE, PageParams(PAGE))),
+    Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, PageParams(PAGE))),
     Read("merchant's statement", lambda _, tx: merchants.statement(tx, STAFF, MONTH)),
 )
 

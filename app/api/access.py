@@ -1,26 +1,24 @@
-"""Access: who may call a route, how often, and what the route may refuse.
-
-Each dependency costs FastAPI about as much as a bare request. What a crowd calls takes the
-``Request`` and asks ``runtime_of``, ``person_of`` and ``caller_of`` instead.
-"""
+"""Access rules: who may call a route, how often, once or not, and what the route may refuse."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 from fastapi import Depends, FastAPI, Request
 from fastapi.routing import RouteContext, iter_route_contexts
 
+from app.api.context import address_of, runtime_of
+from app.api.idempotency import KEY_REFUSALS
+from app.api.idempotency import once as run_once
 from app.api.problems import MEDIA_TYPE, Problem
-from app.api.routes import Guard, Route
+from app.api.routes import Guard, Handler, Route
 from app.core.errors import Busy, Invalid, Malformed, RateLimited, Refusal, TooLarge
 from app.core.ratelimit import Limit
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
-from app.services.auth import TokenRefused
+from app.services.auth import LoginRequired, TokenRefused
 from app.services.people import Forbidden
 
 # A venue's Wi-Fi is one address for everybody in the hall.
@@ -30,12 +28,16 @@ PERSON = Limit("person", burst=300, per_second=20)
 LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
 CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
 MAX_AUTHORIZATION = 8192
+# Bare, or quoted as the IETF draft writes it; a quote that is opened is closed.
+KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~]([!-~]{0,253}[!#-~])?)$'
+KEY_PARAMETER = {
+    "name": "idempotency-key",
+    "in": "header",
+    "required": True,
+    "description": "Up to 255 visible characters, new for each new intent.",
+    "schema": {"type": "string", "maxLength": 257, "pattern": KEY_PATTERN},
+}
 BEARER = "bearer"  # the name of the security scheme in OpenAPI
-
-
-def runtime_of(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
-    return runtime
 
 
 @dataclass(frozen=True)
@@ -43,13 +45,17 @@ class AccessRule(Guard):
     """Who may call a route.
 
     ``roles``: the caller must hold one of them somewhere; the service then narrows it to
-    the place, in SQL.
+    the place, in SQL. ``once``: the route takes an Idempotency-Key.
     """
 
     name: str
     authenticated: bool = True
     roles: tuple[Role, ...] = ()
     limited: bool = True
+    once: bool = False
+
+    def around(self, handler: Handler) -> Handler:
+        return run_once(handler) if self.once else handler
 
     async def __call__(self, request: Request) -> None:
         if not self.limited:
@@ -57,7 +63,7 @@ class AccessRule(Guard):
         runtime = runtime_of(request)
         claims = _claims(request, runtime)
         if claims is None and self.authenticated:
-            raise TokenRefused
+            raise LoginRequired
         request.state.caller = claims
         if claims is None:
             verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
@@ -81,32 +87,49 @@ ANYONE = AccessRule("anyone", authenticated=False)
 RESIDENT = AccessRule("person")
 ORGANIZER = AccessRule("organizer", roles=(Role.organizer, Role.administrator))
 READER = AccessRule("reader", roles=(Role.organizer, Role.administrator, Role.auditor))
+AUDITOR = AccessRule("auditor", roles=(Role.auditor, Role.administrator))
 ADMINISTRATOR = AccessRule("administrator", roles=(Role.administrator,))
 MERCHANT_STAFF = AccessRule("merchant staff", roles=(Role.merchant_staff,))
 
 
-def allow(policy: AccessRule, *refusals: type[Refusal], body: bool = False) -> dict[str, Any]:
-    """Declare a route's policy and document what it may refuse, for its decorator.
+def allow(
+    rule: AccessRule,
+    *refusals: type[Refusal],
+    body: bool = False,
+    once: bool = False,
+    once_in_batch: bool = False,
+) -> dict[str, Any]:
+    """Declare a route's access rule and document what it may refuse, for its decorator.
 
-    ``body``: the route reads a request body. What every route can answer is added.
+    ``body``: the route reads a request body. ``once``: it needs an Idempotency-Key, and a
+    repeat gets the first reply; ``once_in_batch``: its handler sees to that, by ``Once.submit``.
+    What every route can answer is added.
     """
-    every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if policy.limited else [])]
-    if policy.limited:
+    every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if rule.limited else [])]
+    if rule.limited:
         every.append(TokenRefused)  # a wrong token is refused even where none is needed
-    if policy.roles:
+    if rule.authenticated:
+        every.append(LoginRequired)
+    if rule.roles:
         every.append(Forbidden)
     if body:
         every += [Malformed, TooLarge]
+    if once or once_in_batch:
+        every += KEY_REFUSALS
     by_status: dict[int | str, dict[str, Any]] = {}
     for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
         entry = by_status.setdefault(refusal.status, {"codes": []})
         entry["codes"].append(f"`{refusal.code}`")
     bearer: dict[str, list[str]] = {BEARER: []}
-    security = [bearer] if policy.authenticated else [{}, bearer]
+    security = [bearer] if rule.authenticated else [{}, bearer]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
-        "dependencies": [Depends(policy)],
-        "openapi_extra": {"x-access-rule": policy.name, "security": security},
+        "dependencies": [Depends(replace(rule, once=once))],
+        "openapi_extra": {
+            "x-access-rule": rule.name,
+            "security": security,
+            **({"parameters": [KEY_PARAMETER]} if once or once_in_batch else {}),
+        },
         "responses": {
             status: {
                 "description": ", ".join(entry["codes"]),
@@ -129,23 +152,6 @@ def _claims(request: Request, runtime: Runtime) -> Claims | None:
         return runtime.tokens.verify(token.strip(" "))
     except TokenInvalid:
         raise TokenRefused from None
-
-
-def address_of(request: Request) -> str:
-    """Return the caller's address; uvicorn has believed a proxy only if it is a trusted one."""
-    return request.client.host if request.client else "unknown"
-
-
-def person_of(request: Request) -> UUID:
-    """Return who calls, on a route whose policy demands a person."""
-    caller = caller_of(request)
-    assert caller is not None, "the route's policy demands a person"
-    return caller
-
-
-def caller_of(request: Request) -> UUID | None:
-    claims: Claims | None = request.state.caller
-    return claims.person_id if claims else None
 
 
 @asynccontextmanager

@@ -1,18 +1,16 @@
 """What a route handler may ask for: Annotated aliases."""
 
 from collections.abc import AsyncIterator
-from typing import Annotated, NamedTuple
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Header, Query, Request
+from fastapi import Depends, Query, Request
 
-from app.api.access import caller_of, person_of, runtime_of
-from app.api.idempotency import Once, content_of
-from app.api.problems import language_of
+from app.api.context import caller_of, person_of, runtime_of
+from app.api.idempotency import Once
 from app.core.db import Session
-from app.core.errors import Language
+from app.core.paging import PageParams
 from app.runtime import Runtime
-from app.services import idempotency
 
 
 async def _runtime(request: Request) -> Runtime:
@@ -20,7 +18,9 @@ async def _runtime(request: Request) -> Runtime:
 
 
 async def _transaction(request: Request) -> AsyncIterator[Session]:
-    async with runtime_of(request).database.transaction() as session:
+    database = runtime_of(request).database
+    once: Once | None = getattr(request.state, "once", None)
+    async with once.transaction(database) if once else database.transaction() as session:
         yield session
 
 
@@ -37,24 +37,12 @@ async def _caller(request: Request) -> UUID | None:
     return caller_of(request)
 
 
-async def _language(request: Request) -> Language:
-    return language_of(request)
-
-
 # With FastAPI's default scope the client would get its reply before the commit.
 Tx = Annotated[Session, Depends(_transaction, scope="function")]
 Reader = Annotated[Session, Depends(_reader, scope="function")]
 AppRuntime = Annotated[Runtime, Depends(_runtime)]
 CurrentPerson = Annotated[UUID, Depends(_person)]
 Caller = Annotated[UUID | None, Depends(_caller)]
-RequestLanguage = Annotated[Language, Depends(_language)]
-
-
-class PageParams(NamedTuple):
-    """``limit`` items from ``cursor`` on."""
-
-    limit: int
-    cursor: str | None
 
 
 LimitQuery = Annotated[int, Query(ge=1, le=100)]
@@ -70,17 +58,9 @@ PageQuery = Annotated[PageParams, Depends(_page)]
 UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
-async def _once(
-    request: Request,
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="Up to 255 visible characters, new for each new intent. Required."),
-    ] = None,
-) -> Once:
-    key = idempotency.parse_key(idempotency_key)
-    is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-    body = await content_of(await request.form()) if is_form else await request.body()
-    return Once(request, key, person_of(request), body)
+async def _once(request: Request) -> Once:
+    return Once(request)
 
 
+# For a command that joins a batch; other routes declare ``once=True``.
 IdempotencyKey = Annotated[Once, Depends(_once)]

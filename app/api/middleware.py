@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.problems import problem
+from app.core import language
 from app.core.errors import Busy, HostNotAllowed, Refusal, TooLarge
 from app.core.ids import new_id
 from app.core.metrics import request_seconds, requests_total
@@ -39,11 +40,12 @@ class RequestContext:
             await self._app(scope, receive, send)
             return
         started = time.perf_counter()
-        host, given_id = _host_and_id(scope)
+        host, given_id, accept_language = _read_head(scope)
         request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
         # Never unbound: each request has a task, and with it a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
+        language.listen(accept_language)
         reply = _Reply(scope, receive, send, request_id)
         self._in_flight += 1
         try:
@@ -119,15 +121,17 @@ class _Reply:
         await self._send(message)
 
 
-def _host_and_id(scope: Scope) -> tuple[str, str]:
-    """Read the Host, and the id that a front proxy gave, in one pass; the first of each counts."""
-    host = request_id = ""
+def _read_head(scope: Scope) -> tuple[str, str, str]:
+    """Return Host, a front proxy's request id and Accept-Language; the first of each counts."""
+    host = request_id = accept_language = ""
     for name, value in reversed(scope["headers"]):
         if name == b"host":
             host = value.decode("latin-1")
         elif name == b"x-request-id":
             request_id = value.decode("latin-1")
-    return host, request_id
+        elif name == b"accept-language":
+            accept_language = value.decode("latin-1")
+    return host, request_id, accept_language
 
 
 @lru_cache(maxsize=1000)

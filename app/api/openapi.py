@@ -14,8 +14,6 @@ from app.core.etag import Rendered
 
 SCHEMA_PATH = "#/components/schemas/{model}"
 KEY = "idempotency-key"
-# Bare, or quoted as the IETF draft writes it; a quote that is opened is closed.
-KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~]([!-~]{0,253}[!#-~])?)$'
 HEADERS = {
     "X-Request-Id": "Names this request in our log.",
     "RateLimit": "What is left of the caller's limit (IETF draft ratelimit-headers).",
@@ -95,12 +93,6 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
     limited = "429" in responses
     if name in REPEATABLE:
         responses["200"] = responses["201"] | {"description": "Done before: the first result."}
-    for parameter in parameters:
-        if parameter["name"] == KEY:
-            parameter |= {
-                "required": True,
-                "schema": {"type": "string", "maxLength": 257, "pattern": KEY_PATTERN},
-            }
     if method == "get" and name not in NEVER_STORED and _is_json(responses["200"]):
         operation["parameters"] = [*parameters, _if_none_match()]
         responses["200"] = responses["200"] | {"headers": _headers("ETag")}

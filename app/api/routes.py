@@ -27,12 +27,19 @@ REVALIDATE = "private, no-cache"
 _STACK = "fastapi_function_astack"
 
 
+Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
 class Guard(ABC):
     """A dependency that looks at the request alone, before anything else does."""
 
     @abstractmethod
     async def __call__(self, request: Request) -> None:
         """Raise a refusal, or let the request pass."""
+
+    def around(self, handler: Handler) -> Handler:
+        """Return the handler, or one that runs it under a condition of the rule."""
+        return handler
 
 
 class Route(APIRoute):
@@ -61,13 +68,15 @@ class Route(APIRoute):
             return Match.NONE, {}
         return super().matches(scope)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> Handler:
         needed = self.dependant.dependencies
         if needed and isinstance(first := needed[0].call, Guard):
             self.guard = first
             needed.pop(0)
         guard, reads_body = self.guard, self.body_field is not None
         original = super().get_route_handler()
+        if guard is not None:
+            original = guard.around(original)
         # Without dependencies it opens no transaction of its own: nothing to run again.
         run = partial(_with_retries, original) if needed else original
 
@@ -106,9 +115,7 @@ async def _read_body(request: Request) -> None:
         raise HTTPException(400) from None
 
 
-async def _with_retries(
-    original: Callable[[Request], Coroutine[Any, Any, Response]], request: Request
-) -> Response:
+async def _with_retries(original: Handler, request: Request) -> Response:
     for attempt in range(1, MAX_ATTEMPTS + 1):
         try:
             async with AsyncExitStack() as stack:

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from app.cli.attached import refuse
 from app.models.awards import AwardReason, AwardState
+from app.schemas.awards import REASONS
 from app.services.awards.replay import Ineligibility
 from app.services.awards.simulation import Compared, Earner, Simulation
-from app.services.awards.wording import SENTENCES
 
 FUNDS_SHOWN = 20
 COLUMNS = ("person_id", "name", "awards", "points_now", "points_draft", "hours", "cap_hits")
@@ -134,7 +134,7 @@ def _reasons(found: Simulation) -> Table:
     now, draft = found.reasons
     for reason in AwardReason:
         if reason is not AwardReason.full and now[reason] + draft[reason]:
-            zh, en = SENTENCES[reason]
+            zh, en = REASONS[reason]
             table.add_row(f"{zh} {en}", f"{now[reason]:,}", f"{draft[reason]:,}")
     return table
 

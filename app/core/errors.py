@@ -5,9 +5,10 @@ that belongs to the code. ``main.py`` installs the one handler that renders it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, TypeVar
 
-Language = Literal["zh-CN", "en"]
+from app.core.language import Language
+
 T = TypeVar("T")
 
 
@@ -16,7 +17,8 @@ class Refusal(Exception):
 
     ``retry_after`` (seconds) becomes the header of the same name.
     ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
-    as ``{"field", "msg"}`` items, of a batch with the ``row``.
+    as ``{"field", "msg"}`` items, of a batch with the ``row``; ``msg`` is Bilingual.
+    ``facts`` let a screen say when, how many, which: ``limit``, ``used``, ``opens_at``.
     """
 
     code: ClassVar[str]
@@ -30,12 +32,14 @@ class Refusal(Exception):
         *,
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
-        fields: Sequence[Mapping[str, str | int]] | None = None,
+        fields: Sequence[Mapping[str, Any]] | None = None,
+        **facts: Any,
     ) -> None:
         super().__init__(self.code)
         self.retry_after = retry_after
         self.headers = headers or {}
         self.fields = fields
+        self.facts = facts
 
     @classmethod
     def message(cls, language: Language) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.core.errors import Invalid
+from app.core.language import Bilingual
 
 # Pydantic's kinds of mistakes that people meet in what they write themselves.
 _ZH = {
@@ -50,15 +51,11 @@ def in_chinese(kind: str) -> str:
     return _ZH.get(kind, "不正确")
 
 
-def explained(error: Mapping[str, Any]) -> str:
+def explained(error: Mapping[str, Any]) -> Bilingual:
     """Return what is wrong, of an error as pydantic tells it."""
-    return bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, "))
-
-
-def bilingual(zh: str, en: str) -> str:
-    return f"{zh} / {en}"
+    return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
 
 
 def invalid(field: str, zh: str, en: str) -> Invalid:
     """Refuse a request for one of its fields: ``body.rule_key``, ``query.month``."""
-    return Invalid(fields=[{"field": field, "msg": bilingual(zh, en)}])
+    return Invalid(fields=[{"field": field, "msg": Bilingual(zh, en)}])

@@ -2,7 +2,8 @@
 
 from fastapi import Request, Response
 
-from app.api.access import ANYONE, LOGIN_GUESS, RESIDENT, address_of, allow, guessing
+from app.api.access import ANYONE, LOGIN_GUESS, RESIDENT, allow, guessing
+from app.api.context import address_of
 from app.api.deps import AppRuntime, CurrentPerson
 from app.api.routes import Router
 from app.core.errors import Refusal

@@ -4,7 +4,8 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.api.access import ANYONE, allow, caller_of, runtime_of
+from app.api.access import ANYONE, allow
+from app.api.context import caller_of, runtime_of
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId

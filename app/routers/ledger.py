@@ -5,24 +5,25 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from app.api.access import ADMINISTRATOR, ANYONE, RESIDENT, allow, person_of, runtime_of
+from app.api.access import ADMINISTRATOR, ANYONE, RESIDENT, allow
+from app.api.context import person_of, runtime_of
 from app.api.deps import (
     CurrentPerson,
     CursorQuery,
-    IdempotencyKey,
     LimitQuery,
+    PageQuery,
     Reader,
     Tx,
     UnitQuery,
 )
 from app.api.downloads import WORKBOOK, Download
-from app.api.idempotency import KEY_REFUSALS
 from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.ids import PathId
+from app.core.paging import Page, PageParams
 from app.models.ledger import Kind
-from app.schemas.base import Bound, Day, Page
+from app.schemas.base import Bound, Day
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -98,9 +99,13 @@ async def list_my_point_entries(
     if wanted := Filter(kind, since, until):
         async with runtime_of(request).database.read() as tx:
             number = await units.unit_of(tx, unit)
-            page = await passbook.search(tx, person_of(request), number, wanted, cursor, limit)
+            page = await passbook.search(
+                tx, person_of(request), number, wanted, PageParams(limit, cursor)
+            )
         return Response(page.model_dump_json(), media_type="application/json")
-    question = passbook.page_of(person_of(request), unit, cursor, limit, known_tag(request))
+    question = passbook.page_of(
+        person_of(request), unit, PageParams(limit, cursor), known_tag(request)
+    )
     return conditional(request, unwrap([await runtime_of(request).passbooks.submit(question)]))
 
 
@@ -169,33 +174,28 @@ async def _statement(
 
 
 @router.get("/ledger/seals", operation_id="listSeals", **allow(ANYONE))
-async def list_seals(
-    tx: Reader, cursor: CursorQuery = None, limit: LimitQuery = 20
-) -> Page[SealOut]:
+async def list_seals(tx: Reader, page: PageQuery) -> Page[SealOut]:
     """Return the seals of the days, newest first. Keep them: they bind what was before."""
-    return await seals.seals(tx, cursor, limit)
+    return await seals.browse(tx, page)
 
 
 @router.post(
     "/ledger/transfers/{transfer_id}/reversal",
     status_code=201,
     operation_id="reverseTransfer",
-    response_model=ReversalOut,
     **allow(
         ADMINISTRATOR,
         TransferNotFound,
         NotReversible,
         AlreadySettled,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def reverse_transfer(
-    transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson
+) -> ReversalOut:
     """Take back what an award gave, by a transfer backwards."""
     unhold = reservations.release_overdue
-    return await once.run(
-        tx, 201, lambda: reversal.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)
-    )
+    return await reversal.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing, person_of, runtime_of
+from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing
+from app.api.context import person_of, runtime_of
 from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
-from app.api.idempotency import KEY_REFUSALS
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.schemas.redemptions import (
@@ -37,19 +37,14 @@ router = Router(prefix="/merchant", tags=["merchants"])
 @router.post(
     "/redemptions/collect",
     operation_id="collectRedemption",
-    response_model=CollectedOut,
-    **allow(MERCHANT_STAFF, RedemptionNotFound, RedemptionNotReserved, *KEY_REFUSALS, body=True),
+    **allow(MERCHANT_STAFF, RedemptionNotFound, RedemptionNotReserved, body=True, once=True),
 )
 async def collect_redemption(
-    body: CollectIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    body: CollectIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
+) -> CollectedOut:
     """Hand over what a pick-up code stands for."""
-
-    async def work() -> CollectedOut:
-        async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
-            return await reservations.collect(tx, person_id, body.pickup_code)
-
-    return await once.run(tx, 200, work)
+    async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
+        return await reservations.collect(tx, person_id, body.pickup_code)
 
 
 @router.post(
@@ -63,8 +58,8 @@ async def collect_redemption(
         CardCodeUsed,
         CardSuspended,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once_in_batch=True,
     ),
 )
 async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
@@ -77,23 +72,20 @@ async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Resp
 @router.post(
     "/charges/{charge_id}/refund",
     operation_id="refundCharge",
-    response_model=ChargeOut,
     **allow(
         MERCHANT_STAFF,
         ChargeNotFound,
         ChargeAlreadyRefunded,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def refund_charge(
-    charge_id: PathId, body: RefundIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    charge_id: PathId, body: RefundIn, tx: Tx, person_id: CurrentPerson
+) -> ChargeOut:
     """Give a charge back in full."""
-    return await once.run(
-        tx, 200, lambda: redemptions_charges.refund(tx, person_id, charge_id, body.reason)
-    )
+    return await redemptions_charges.refund(tx, person_id, charge_id, body.reason)
 
 
 @router.get("/statement", operation_id="getStatement", **allow(MERCHANT_STAFF))

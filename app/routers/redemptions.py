@@ -1,13 +1,11 @@
 """Redemptions of the caller."""
 
-from fastapi import Response
-
 from app.api.access import RESIDENT, allow
-from app.api.deps import CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
-from app.api.idempotency import KEY_REFUSALS
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
 from app.core.ids import PathId
-from app.schemas.base import Nothing, Page
+from app.core.paging import Page
+from app.schemas.base import Nothing
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
 from app.services.ledger.types import InsufficientPoints
 from app.services.redemptions import reservations
@@ -21,7 +19,6 @@ router = Router(tags=["redemptions"])
     "/redemptions",
     status_code=201,
     operation_id="redeem",
-    response_model=RedemptionOut,
     **allow(
         RESIDENT,
         RewardNotFound,
@@ -29,15 +26,13 @@ router = Router(tags=["redemptions"])
         LimitReached,
         OutOfStock,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
-async def redeem(
-    body: RedemptionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> RedemptionOut:
     """Reserve a reward: the points are held until it is collected or given up."""
-    return await once.run(tx, 201, lambda: reservations.reserve(tx, person_id, body))
+    return await reservations.reserve(tx, person_id, body)
 
 
 @router.post(
@@ -60,4 +55,4 @@ async def list_my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[RedemptionOut]:
     """List the caller's redemptions with their pick-up codes, newest first."""
-    return await reservations.mine(tx, person_id, page.cursor, page.limit)
+    return await reservations.mine(tx, person_id, page)

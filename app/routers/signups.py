@@ -2,12 +2,14 @@
 
 from fastapi import Request, Response
 
-from app.api.access import RESIDENT, allow, person_of, runtime_of
+from app.api.access import RESIDENT, allow
+from app.api.context import person_of, runtime_of
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
 from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.schemas.base import Nothing, Page
+from app.core.paging import Page
+from app.schemas.base import Nothing
 from app.schemas.signups import SignupOut
 from app.services import signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
@@ -51,4 +53,4 @@ async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> 
 @router.get("/me/signups", operation_id="listMySignups", **allow(RESIDENT))
 async def list_my_signups(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[SignupOut]:
     """List the caller's sign-ups, newest first."""
-    return await signups.mine(tx, person_id, page.cursor, page.limit)
+    return await signups.mine(tx, person_id, page)

@@ -5,16 +5,37 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
+from app.core.language import Bilingual, Worded
 from app.core.validation_messages import explained
+from app.models.awards import AwardReason
 from app.schemas.base import Flag, Id, In, OneLine, Out, Text
 
 MAX_PEOPLE = 500
 # A rule may ask for twenty things where it is written, and for more after a change above.
 MAX_EVIDENCE = 100
 RuleKey = Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
+
+
+REASONS: dict[AwardReason, Bilingual] = {
+    AwardReason.full: Bilingual("按规则足额计分", "Full points by the rule."),
+    AwardReason.cap_day: Bilingual("已达本规则每日上限", "Limited by the rule's daily cap."),
+    AwardReason.cap_month: Bilingual("已达本规则每月上限", "Limited by the rule's monthly cap."),
+    AwardReason.cap_year: Bilingual("已达本规则每年上限", "Limited by the rule's yearly cap."),
+    AwardReason.overall_day: Bilingual("已达每日总上限", "Limited by the overall daily cap."),
+    AwardReason.overall_month: Bilingual("已达每月总上限", "Limited by the overall monthly cap."),
+    AwardReason.overall_year: Bilingual("已达每年总上限", "Limited by the overall yearly cap."),
+    AwardReason.once: Bilingual("该项积分已领取过", "These points are given once."),
+}
 
 
 class AwardOut(Out):
@@ -28,7 +49,10 @@ class AwardOut(Out):
     minutes: int
     state: str
     rule_key: str
-    reason: str
+    reason: Annotated[
+        AwardReason,
+        PlainSerializer(lambda reason: REASONS[reason].said(), return_type=str),
+    ]
 
 
 class RejectionIn(In):
@@ -198,8 +222,10 @@ class BatchIn(In):
 
 
 class MistakeOut(Out):
+    """What is wrong with a field, in the language of the request."""
+
     field: str
-    msg: str
+    msg: Worded
 
 
 class BatchRowOut(Out):

@@ -27,6 +27,11 @@ class TokenRefused(Refusal):
     zh, en = "登录已失效，请重新登录", "The token is not valid; log in again."
 
 
+class LoginRequired(Refusal):
+    code, status, title = "auth.login_required", 401, "Login required"
+    zh, en = "请先登录", "Log in first."
+
+
 class RefreshReused(Refusal):
     """The token was spent. Unless that was a moment ago, its login is ended: there is a copy."""
 

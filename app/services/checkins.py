@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core import rotating_codes
 from app.core.db import Session
-from app.core.errors import Language, Refusal
+from app.core.errors import Refusal
 from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
@@ -64,7 +64,6 @@ class Scan:
     serial: int
     person_id: UUID
     position: PositionIn | None = None
-    language: Language = "zh-CN"  # of the reason in the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,7 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
             outcomes.append(NotSignedUp())
         else:
             is_new = result.is_new and first[pair][1] is scan
-            outcomes.append(Recorded(_to_out(result, scan.language), is_new))
+            outcomes.append(Recorded(_to_out(result), is_new))
     return outcomes
 
 
@@ -248,9 +247,9 @@ def _distance(context: CheckinContext, position: PositionIn | None) -> int | Non
     return round(distance_m(here, (context.latitude, context.longitude)))
 
 
-def _to_out(result: _Result, language: Language) -> CheckinResultOut:
+def _to_out(result: _Result) -> CheckinResultOut:
     return CheckinResultOut(
         checkin=CheckinOut.model_validate(result.checkin),
-        award=wording.to_out(result.award, language),
+        award=wording.to_out(result.award),
         points=BalancesOut(available=result.available, pending=result.pending),
     )

@@ -7,7 +7,7 @@ from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
 from app.core.errors import unwrap
 from app.core.ids import new_id
-from app.core.paging import decode_cursor
+from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
 from app.models.awards import Award, AwardState
 from app.models.funds import FundReceipt, ReceiptKind
@@ -15,11 +15,11 @@ from app.models.ledger import Kind, Purpose
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import funds as queries
+from app.queries import records as record_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.queries.funds import Waiting
-from app.schemas.base import Page, page_of
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
-from app.services import orgs, people
+from app.services import orgs, records
 from app.services.awards.postings import award_posting
 from app.services.ledger import posting, units
 from app.services.ledger.types import MINUTES, AccountKey, Posting
@@ -32,8 +32,7 @@ CLOSING_GRACE = timedelta(minutes=5)
 
 async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> ReceiptOut:
     """Enter a donation or a budget. Raises OrgNotFound, Forbidden."""
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, [Role.administrator], org.path)
+    org = await records.authorized(tx, caller, [Role.administrator], org_id)
     at = now()
     policy = await history.in_force(tx, org.path, at)
     receipt = FundReceipt(
@@ -44,10 +43,10 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
         points=body.points,
         giver=body.giver,
         note=body.note or "",
-        entered_by=caller,
+        created_by=caller,
         created_at=at,
     )
-    await queries.insert_receipt(tx, receipt)
+    await records.create(tx, caller, receipt)
     entry = Posting(
         id=receipt.id,
         payer=AccountKey(org_id, Purpose.income, policy.unit_id),
@@ -64,12 +63,11 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
     return ReceiptOut.model_validate(receipt)
 
 
-async def receipts(tx: Session, org_id: UUID, cursor: str | None, limit: int) -> Page[ReceiptOut]:
+async def receipts(tx: Session, org_id: UUID, asked: PageParams) -> Page[ReceiptOut]:
     """Return what a fund got, newest first. Raises OrgNotFound."""
     await orgs.get(tx, org_id)
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.receipts(tx, org_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, ReceiptOut.model_validate, lambda row: (row.id,))
+    query = record_queries.where(FundReceipt, org_id=org_id)
+    return await records.page(tx, query, FundReceipt, ReceiptOut, asked)
 
 
 async def figures(

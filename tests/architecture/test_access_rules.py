@@ -63,6 +63,7 @@ TABLE = {
     "GET /api/v1/me/points/statement.xlsx": "person",
     "GET /api/v1/ledger/seals": "anyone",
     "POST /api/v1/deductions": "organizer",
+    "GET /api/v1/audit": "auditor",
     "GET /api/v1/deductions": "reader",
     "GET /api/v1/me/deductions": "person",
     "POST /api/v1/deductions/{deduction_id}/appeal": "person",

@@ -30,7 +30,7 @@ def environment(settings: Settings, style: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["json", "console"])
-def bilingual(request: pytest.FixtureRequest, settings: Settings) -> dict[str, Any]:
+def told(request: pytest.FixtureRequest, settings: Settings) -> dict[str, Any]:
     """What the program with the canaries said and logged."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.core.canaries"],

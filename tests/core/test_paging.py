@@ -71,7 +71,7 @@ def test_a_forged_cursor_is_refused(cursor: str) -> None:
     with pytest.raises(Invalid) as refused:
         decode_cursor(cursor, int)
     assert refused.value.fields == [
-        {"field": "query.cursor", "msg": "分页标记无效 / unknown cursor"}
+        {"field": "query.cursor", "msg": ("分页标记无效", "unknown cursor")}
     ]
 
 

@@ -99,12 +99,12 @@ class Town:
             evidence={},
         )
         async with self.runtime.database.transaction() as tx:
-            made = await proposals.propose(tx, self.county.organizer.id, body, "en")
+            made = await proposals.propose(tx, self.county.organizer.id, body)
         return [Given(one.award.id, one.award.points, one.award.state) for one in made.items]
 
     async def approve(self, award: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
-            await review.approve(tx, self.county.reviewer.id, award, "en")
+            await review.approve(tx, self.county.reviewer.id, award)
 
     async def reverse(self, award: UUID) -> ReversalOut:
         async with self.runtime.database.transaction() as tx:

@@ -41,6 +41,8 @@ FORBIDDEN = (
     "DELETE FROM ledger_lots",
     "DELETE FROM ledger_lot_uses",
     "DELETE FROM ledger_accounts",
+    "UPDATE audit_entries SET reason = ''",
+    "DELETE FROM audit_entries",
     "INSERT INTO ledger_units VALUES (9, 'coins', '币')",
     "UPDATE ledger_units SET name_zh = ''",
     "INSERT INTO activity_lists SELECT '~', status, starts_at, id FROM activities",

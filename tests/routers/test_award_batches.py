@@ -116,7 +116,10 @@ async def test_one_wrong_row_and_nothing_is_written(
     refused = await send(api, organizer, org, donation(first), without, donation(third))
 
     assert wrong(refused) == [(2, "evidence.certificate")]
-    assert refused.json()["errors"][0]["msg"] == "必填 / required"
+    assert refused.json()["errors"][0]["msg"] == "必填"
+    in_english = replace(organizer, headers=organizer.headers | {"Accept-Language": "en"})
+    refused = await send(api, in_english, org, without)
+    assert refused.json()["errors"][0]["msg"] == "required"
     assert [await pending(api, one) for one in (first, second, third)] == [0, 0, 0]
 
 

@@ -362,7 +362,7 @@ async def test_a_check_in_needs_a_login(api: httpx.AsyncClient, runtime: Runtime
 
     response = await api.post("/api/v1/checkins", json={"code": current_code(runtime, activity)})
 
-    assert_refused(response, 401, "auth.token_invalid")
+    assert_refused(response, 401, "auth.login_required")
 
 
 async def scan(

@@ -211,7 +211,7 @@ async def test_each_gets_only_their_own(api: httpx.AsyncClient, runtime: Runtime
     for form in FORMS:
         assert (await statement(api, bob, form, **WHOLE)).lines == []
         nobody = await api.get(f"/api/v1/me/points/statement.{form}")
-        assert_refused(nobody, 401, "auth.token_invalid")
+        assert_refused(nobody, 401, "auth.login_required")
 
 
 @pytest.mark.parametrize("form", FORMS)

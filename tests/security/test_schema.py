@@ -53,6 +53,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         "person": set(ROLES) - {NOBODY},
         "organizer": {Role.organizer, Role.administrator},
         "reader": {Role.organizer, Role.administrator, Role.auditor},
+        "auditor": {Role.auditor, Role.administrator},
         "administrator": {Role.administrator},
         "merchant staff": {STAFF},
     }

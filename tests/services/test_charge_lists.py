@@ -57,7 +57,7 @@ async def test_a_code_that_did_not_pay_pays_the_next_in_the_list(shop: Shop) -> 
     assert await shop.left() == 40
 
 
-def bilingual(outcome: Replied | Refusal) -> str:
+def answer_of(outcome: Replied | Refusal) -> str:
     if isinstance(outcome, Replied):
         return "replay" if outcome.is_replay else "new"
     return outcome.code
@@ -76,7 +76,7 @@ async def under_one_key(shop: Shop, key: str, *fingerprints: bytes) -> list[str]
     ]
     async with shop.runtime.database.transaction() as tx:
         outcomes = await charges.charge_once(tx, attempts, now())
-    return [bilingual(one) for one in outcomes]
+    return [answer_of(one) for one in outcomes]
 
 
 async def test_a_key_has_one_effect_in_a_list(shop: Shop) -> None:

@@ -199,7 +199,7 @@ async def test_what_cannot_be_proven_is_told(api: httpx.AsyncClient, runtime: Ru
     assert_refused(await prove(api, person, 1), 409, "ledger.not_sealed_yet")
     assert_refused(await prove(api, person, 2), 404, "ledger.entry_not_found")
     nobody = await api.get("/api/v1/me/points/entries/1/proof")
-    assert_refused(nobody, 401, "auth.token_invalid")
+    assert_refused(nobody, 401, "auth.login_required")
     elsewhere = await api.get(
         "/api/v1/me/points/entries/1/proof", headers=person.headers, params={"unit": "francs"}
     )

@@ -177,19 +177,19 @@ async def test_the_rules_of_its_day_give_exactly_what_was_awarded(
 async def rejected(runtime: Runtime, org: Org, award: Award) -> None:
     reviewer = await make_organizer(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await review.reject(tx, reviewer.id, award.id, RejectionIn(reason="材料不全"), "zh-CN")
+        await review.reject(tx, reviewer.id, award.id, RejectionIn(reason="材料不全"))
 
 
 async def objected_to(runtime: Runtime, org: Org, award: Award) -> None:
     reviewer, judge = [await make_organizer(runtime, org.id) for _ in "ab"]
     neighbour = await make_person(runtime)
     async with runtime.database.transaction() as tx:
-        await review.approve(tx, reviewer.id, award.id, "zh-CN")
+        await review.approve(tx, reviewer.id, award.id)
         objection = await public_notice.object_to(
             tx, neighbour.id, award.id, ObjectionIn(reason="当天并未到场")
         )
         upheld = DecisionIn(upheld=True, reason="已核实")
-        await public_notice.decide(tx, judge.id, objection.id, upheld, "zh-CN")
+        await public_notice.decide(tx, judge.id, objection.id, upheld)
 
 
 async def corrected(runtime: Runtime, org: Org, award: Award) -> None:

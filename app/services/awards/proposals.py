@@ -10,16 +10,17 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Invalid, Language, Refusal
+from app.core.errors import Invalid, Refusal
 from app.core.ids import new_id
+from app.core.language import Bilingual
 from app.core.normalize import normalized
-from app.core.validation_messages import bilingual, invalid
+from app.core.validation_messages import invalid
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
 from app.queries.awards.granting import NewAward
 from app.schemas.awards import AwardsIn, AwardsOut, PersonAwardOut
 from app.schemas.policies import Rule
-from app.services import orgs, people
+from app.services import audit, people, records
 from app.services.awards.granting import Grant, grant
 from app.services.awards.wording import to_out
 from app.services.policies import history, rules
@@ -52,11 +53,11 @@ class Mistake:
     en: str
 
     @property
-    def msg(self) -> str:
-        return bilingual(self.zh, self.en)
+    def msg(self) -> Bilingual:
+        return Bilingual(self.zh, self.en)
 
 
-async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language) -> AwardsOut:
+async def propose(tx: Session, caller: UUID, body: AwardsIn) -> AwardsOut:
     """Propose awards: pending until others approve.
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
@@ -76,9 +77,7 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
     if await claim_numbers(tx, basis, proposal, lines):
         raise NumberUsed
     given = await give(tx, caller, basis, proposal, lines)
-    return AwardsOut(
-        items=[PersonAwardOut(person_id=a.person_id, award=to_out(a, language)) for a in given]
-    )
+    return AwardsOut(items=[PersonAwardOut(person_id=a.person_id, award=to_out(a)) for a in given])
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +91,7 @@ class Basis:
 
 async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Basis:
     """Raises OrgNotFound, Forbidden, or Invalid where there is no such rule."""
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
+    org = await records.authorized(tx, caller, people.ORGANIZERS, org_id)
     policy = await history.in_force(tx, org.path)
     rule = policy.rule(rule_key)
     if rule is None:
@@ -134,7 +132,9 @@ async def give(
         )
         for place, line in enumerate(lines)
     ]
-    return [one.award for one in await grant(tx, grants, now())]
+    given = [one.award for one in await grant(tx, grants, now())]
+    await audit.write_about(tx, caller, "proposed", ("proposal", proposal), basis.org_id)
+    return given
 
 
 def mistakes_in(rule: Rule, lines: Sequence[ProposalItem]) -> Iterator[Mistake]:

@@ -4,20 +4,20 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.clock import BEGINNING, now
-from app.core.db import Session
-from app.core.errors import Language, Refusal
+from app.core.db import Row, Session
+from app.core.errors import Refusal
 from app.core.ids import NIL, new_id
-from app.core.paging import decode_cursor
+from app.core.paging import Page, PageParams, keyset
 from app.models.awards import AwardState
 from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.schemas.awards import AwardNoticeOut, AwardOut, DecisionIn, ObjectionIn, ObjectionOut
-from app.schemas.base import Page, page_of
-from app.services import orgs, people
+from app.services import audit, orgs, people
 from app.services.awards.review import AwardNotFound, reviewable, take_back
 from app.services.awards.wording import to_out
 
 ROOT = "/"
+FIRST = (BEGINNING, NIL)
 
 
 class NotInNotice(Refusal):
@@ -45,27 +45,26 @@ class OwnObjection(Refusal):
     zh, en = "不能处理本人提出的异议", "Somebody else must decide on your objection."
 
 
-async def in_notice(
-    tx: Session, org_id: UUID | None, cursor: str | None, limit: int, language: Language
-) -> Page[AwardNoticeOut]:
+async def in_notice(tx: Session, org_id: UUID | None, asked: PageParams) -> Page[AwardNoticeOut]:
     """Return awards in public notice, of a subtree or all, with masked names."""
-    key = decode_cursor(cursor, datetime, UUID)
     path = (await orgs.get(tx, org_id)).path if org_id is not None else ROOT
-    rows = await reviewing_queries.notices(
-        tx, path, (key[0], key[1]) if key else (BEGINNING, NIL), limit + 1
-    )
-    return page_of(
-        rows,
-        limit,
-        lambda row: AwardNoticeOut(
-            award=to_out(row, language),
-            display_name=people.masked(row.display_name),
-            org_id=row.org_id,
-            title=row.title,
-            ends_at=row.release_at,
-            has_objection=row.is_stopped,
-        ),
+    return await keyset(
+        asked,
+        (datetime, UUID),
+        lambda after, limit: reviewing_queries.notices(tx, path, after or FIRST, limit),
+        _notice,
         lambda row: (row.release_at, row.id),
+    )
+
+
+def _notice(row: Row) -> AwardNoticeOut:
+    return AwardNoticeOut(
+        award=to_out(row),
+        display_name=people.masked(row.display_name),
+        org_id=row.org_id,
+        title=row.title,
+        ends_at=row.release_at,
+        has_objection=row.is_stopped,
     )
 
 
@@ -85,9 +84,7 @@ async def object_to(tx: Session, caller: UUID, award_id: UUID, body: ObjectionIn
     return ObjectionOut(id=objection, award_id=award_id, reason=body.reason, upheld=None)
 
 
-async def decide(
-    tx: Session, caller: UUID, objection_id: UUID, body: DecisionIn, language: Language
-) -> AwardOut:
+async def decide(tx: Session, caller: UUID, objection_id: UUID, body: DecisionIn) -> AwardOut:
     """Decide an objection. Upheld, the award is rejected; else its notice goes on.
 
     Raises ObjectionNotFound, OwnProposal, OwnAward, OwnObjection, ObjectionDecided.
@@ -106,6 +103,8 @@ async def decide(
         tx, objection_id, upheld=body.upheld, decision=body.reason, by=caller, at=at
     ):
         raise ObjectionDecided
+    verb = "objection_upheld" if body.upheld else "objection_dismissed"
+    await audit.write(tx, caller, verb, award, reason=body.reason)
     if body.upheld:
         await take_back(tx, award, f"公示异议成立：{body.reason}", at)
-    return to_out(award, language)
+    return to_out(award)

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Language, Refusal, unwrap
+from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.normalize import normalized
 from app.models.awards import Award, AwardState
@@ -15,7 +15,7 @@ from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.queries.ledger import posting as posting_queries
 from app.schemas.awards import AwardOut, RejectionIn
-from app.services import orgs, people
+from app.services import audit, orgs, people
 from app.services.awards.postings import minutes_id, minutes_reversal
 from app.services.awards.release import release
 from app.services.awards.wording import to_out
@@ -48,7 +48,7 @@ class ReviewedBefore(Refusal):
     zh, en = "您已审核过该记录，须另一人审核", "You have reviewed it; another person must."
 
 
-async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language) -> AwardOut:
+async def approve(tx: Session, caller: UUID, award_id: UUID) -> AwardOut:
     """Approve a pending award. The last approval that it needs begins its hours and notice.
 
     Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
@@ -56,12 +56,13 @@ async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language)
     award = await reviewable(tx, caller, award_id)
     waits_for_time = award.reviews_needed == 0 or award.release_at is not None
     if award.state != AwardState.pending or waits_for_time:
-        raise AwardNotPending
+        raise AwardNotPending(status=award.state)
     if not await reviewing_queries.review(tx, award_id, caller, approved=True, reason=None):
         raise ReviewedBefore
+    await audit.write(tx, caller, "approved", award)
     if await reviewing_queries.approvals(tx, award_id) >= award.reviews_needed:
         await _approved(tx, award, now())
-    return to_out(award, language)
+    return to_out(award)
 
 
 async def _approved(tx: Session, award: Award, at: datetime) -> None:
@@ -78,20 +79,22 @@ async def _approved(tx: Session, award: Award, at: datetime) -> None:
         await reviewing_queries.wait_until(tx, award.id, award.release_at)
 
 
-async def reject(
-    tx: Session, caller: UUID, award_id: UUID, body: RejectionIn, language: Language
-) -> AwardOut:
+async def reject(tx: Session, caller: UUID, award_id: UUID, body: RejectionIn) -> AwardOut:
     """Reject an award that waits: its points go back to the fund.
 
     Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
     """
     award = await reviewable(tx, caller, award_id)
     if award.state not in (AwardState.pending, AwardState.pending_budget):
-        raise AwardNotPending
+        raise AwardNotPending(status=award.state)
     if not await reviewing_queries.review(tx, award_id, caller, approved=False, reason=body.reason):
         raise ReviewedBefore
+    before = award.state
     await take_back(tx, award, f"审核未通过：{body.reason}", now())
-    return to_out(award, language)
+    await audit.write(
+        tx, caller, "rejected", award, before=before, after=award.state, reason=body.reason
+    )
+    return to_out(award)
 
 
 async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> None:

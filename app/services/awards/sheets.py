@@ -10,8 +10,8 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.errors import Language, Refusal
-from app.core.validation_messages import bilingual
+from app.core.errors import Refusal
+from app.core.language import Bilingual
 from app.core.xlsx.reader import Sheet, SheetRow, Value
 from app.schemas.awards import BatchOut, read_row
 from app.schemas.policies import Rule
@@ -48,7 +48,6 @@ async def propose_sheet(
     org_id: UUID,
     rule_key: str,
     partial: bool,
-    language: Language,
 ) -> BatchOut:
     """Propose the rows of a sheet; rows are told by their numbers in it.
 
@@ -57,7 +56,7 @@ async def propose_sheet(
     basis = await authorized(tx, caller, org_id, rule_key)
     columns = _columns(basis.rule, sheet)
     rows = [_row(row, columns) for row in sheet.rows]
-    return await propose_rows(tx, caller, basis, rows, partial=partial, language=language)
+    return await propose_rows(tx, caller, basis, rows, partial=partial)
 
 
 async def template(
@@ -103,7 +102,7 @@ def _columns(rule: Rule, sheet: Sheet) -> dict[str, str]:
     wrong += [(name, "缺少这一列", "missing") for name in asked if name not in found]
     if wrong:
         raise WrongSheet(
-            fields=[{"field": name, "msg": bilingual(zh, en)} for name, zh, en in wrong]
+            fields=[{"field": name, "msg": Bilingual(zh, en)} for name, zh, en in wrong]
         )
     return columns
 

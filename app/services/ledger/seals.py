@@ -12,12 +12,11 @@ from uuid import UUID
 from app.core.clock import local_date, midnight
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.paging import decode_cursor
+from app.core.paging import Page, PageParams, keyset
 from app.models.ledger import Purpose
 from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import sealing as sealing_queries
 from app.queries.ledger.sealing import ARITY, LEVELS, Sealed
-from app.schemas.base import Page, page_of
 from app.schemas.ledger import ProofLevel, ProofOut, SealOut
 
 # A transaction that began before midnight is over by then; so is a clock that lags.
@@ -68,11 +67,15 @@ def seal_hash(previous: bytes, day: date, leaves: int, root: bytes) -> bytes:
     return hashlib.sha256(b"\x02" + previous + f"{day}|{leaves}|".encode() + root).digest()
 
 
-async def seals(tx: Session, cursor: str | None, limit: int) -> Page[SealOut]:
+async def browse(tx: Session, asked: PageParams) -> Page[SealOut]:
     """Return published seals, newest first."""
-    key = decode_cursor(cursor, date)
-    rows = await sealing_queries.seals(tx, key[0] if key else None, limit + 1)
-    return page_of(rows, limit, _to_out, lambda one: (one.day,))
+    return await keyset(
+        asked,
+        (date,),
+        lambda after, limit: sealing_queries.seals(tx, after[0] if after else None, limit),
+        _to_out,
+        lambda one: (one.day,),
+    )
 
 
 async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOut:

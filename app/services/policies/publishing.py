@@ -13,6 +13,7 @@ from app.models.orgs import Org
 from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
 from app.schemas.policies import PolicyDocument, PolicyTightening
+from app.services import audit
 from app.services.policies.history import ROOT, Draft, PolicyHistory, is_whole, load
 from app.services.policies.reading import (
     DocumentError,
@@ -151,11 +152,14 @@ async def publish(
         en = "takes effect in the past: what was awarded was awarded by the rules of its day"
         raise PolicyInvalid([DocumentError(1, "", "生效时间已过", en)])
     await check_at(tx, source, org, at)
+    org_id = org.id if org else None
     version = await queries.insert(
-        tx, org_id=org.id if org else None, effective_from=at, source=source, published_by=by
+        tx, org_id=org_id, effective_from=at, source=source, published_by=by
     )
     if version is None:
         raise Busy
+    subject = ("policy", UUID(int=version))
+    await audit.write_about(tx, by, "published", subject, org_id)
     return version
 
 

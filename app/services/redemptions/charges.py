@@ -19,7 +19,7 @@ from app.queries.cards import CodeRow
 from app.queries.people import Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, merchants, orgs, people
+from app.services import audit, idempotency, merchants, orgs, people
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posted, Posting
@@ -159,6 +159,8 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     at = now()
     if not await queries.refund(tx, charge_id, at, reason):
         raise ChargeAlreadyRefunded
+    subject = ("charge", charge_id)
+    await audit.write_about(tx, staff_id, "refunded", subject, merchant.org_id, reason=reason)
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
     entry = Posting(
         id=new_id(),

@@ -9,7 +9,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.paging import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
 from app.models.redemptions import Redemption, RedemptionStatus
@@ -17,7 +17,6 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
-from app.schemas.base import Page, page_of
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
 from app.services import cards, merchants, orgs, people, rewards
 from app.services.ledger import posting
@@ -145,14 +144,12 @@ async def release_overdue(tx: Session, person_id: UUID) -> None:
         await _give_back(tx, redemption, RedemptionStatus.expired, None)
 
 
-async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[RedemptionOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[RedemptionOut]:
     """Return the person's redemptions, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    found = await reward_queries.find_many(tx, [row.reward_id for row in rows])
-    names = {reward.id: reward.name for reward in found}
-    return page_of(
-        rows, limit, lambda row: _to_out(row, names[row.reward_id]), lambda row: (row.id,)
+    return await by_id(
+        asked,
+        lambda before, limit: queries.page(tx, person_id, before, limit),
+        lambda row: _to_out(row.Redemption, row.reward_name),
     )
 
 
