@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.core.clock import now
+from app.models.activities import ActivityStatus
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.activities import make_activity
@@ -60,7 +61,7 @@ async def test_reviews_and_publishing_are_on_record(
     admin = await make_with_role(runtime, Role.administrator, org=org.id)
     [award] = await propose(api, proposer, org, person)
     await approve(api, reviewer, award)
-    draft = await make_activity(runtime, org=org, status="draft")
+    draft = await make_activity(runtime, org=org, status=ActivityStatus.draft)
     await api.post(f"/api/v1/activities/{draft.id}/publish", headers=keyed(proposer))
 
     found = [(one["verb"], one["subject"]["type"]) for one in await entries(api, admin, org)]
