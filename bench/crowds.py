@@ -165,7 +165,7 @@ FROM generate_series(1, {others}) n;
 INSERT INTO signups (id, activity_id, person_id, status)
 SELECT pg_temp.uid(3, n), pg_temp.uid(2, n), person_id, 'confirmed' FROM rows_of_others;
 INSERT INTO notices (id, person_id, kind, text, outbox_id)
-SELECT pg_temp.uid(3, n), person_id, 'signups.promoted', '候补成功：清明植树', n
+SELECT pg_temp.uid(3, n), person_id, 'promoted', '候补成功：清明植树', n
 FROM rows_of_others;
 INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
     created_at, refunded_at)

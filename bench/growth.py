@@ -33,10 +33,12 @@ from app.models.activities import ActivityStatus, Category
 from app.models.ledger import Purpose
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
+from app.queries import notices as notice_queries
 from app.queries.activities import ActivityFilter
 from app.queries.ledger import statement as statement_queries
 from app.queries.orgs import OrgFilter
 from app.runtime import Runtime, open_runtime
+from app.schemas.notices import MAX_UNREAD
 from app.services import activities, leaderboards, merchants, notices, orgs
 from app.services import signups as signup_service
 from app.services.leaderboards import Board, BoardQuery
@@ -158,6 +160,7 @@ READS = (
     ),
     Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, PageParams(PAGE))),
     Read("own notices", lambda _, tx: notices.mine(tx, ONE, PageParams(PAGE))),
+    Read("unread notices", lambda _, tx: notice_queries.unread(tx, ONE, MAX_UNREAD), int),
     Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, PageParams(PAGE))),
     Read("merchant's statement", lambda _, tx: merchants.statement(tx, STAFF, MONTH)),
 )

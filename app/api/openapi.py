@@ -46,6 +46,7 @@ LINKS = (
     ("redeem", "collectRedemption", "body.pickup_code", "pickup_code"),
     ("getMyCardCode", "charge", "body.card_code", "code"),
     ("charge", "refundCharge", "charge_id", "id"),
+    ("listMyNotices", "readMyNotices", "body.up_to", "items/0/id"),
 )
 
 

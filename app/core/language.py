@@ -7,7 +7,7 @@ rendered, in the language of the request: ``spoken`` tells it there.
 from contextvars import ContextVar
 from typing import Annotated, Literal, NamedTuple
 
-from pydantic import BeforeValidator, PlainSerializer
+from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
 
 Language = Literal["zh-CN", "en"]
 # The request's Accept-Language header, parsed only where words are rendered.
@@ -49,13 +49,16 @@ def preferred(accept_language: str) -> Language:
     return "en" if best == "en" else "zh-CN"
 
 
-def _sentence(value: object) -> object:
-    return Bilingual(*value) if isinstance(value, (list, tuple)) else value
+def _sentence(value: object) -> Bilingual:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError("expected a sentence in both languages")  # noqa: TRY004 - pydantic's
+    return Bilingual(*value)
 
 
 # On the wire a string: one language, that of the request.
 Worded = Annotated[
     Bilingual,
-    BeforeValidator(_sentence),
+    PlainValidator(_sentence),  # the pair itself is no shape of the API
     PlainSerializer(lambda sentence: sentence.said(), return_type=str),
+    WithJsonSchema({"type": "string"}),
 ]

@@ -17,7 +17,7 @@ from app.core.metrics import job_runs_total
 from app.core.parent_watch import watch_parent
 from app.core.redis import RedisDown
 from app.core.settings import Settings
-from app.jobs import awards, expiry, funds, leaderboards, outbox, seals
+from app.jobs import awards, expiry, funds, leaderboards, outbox, seals, signups
 from app.runtime import Runtime, open_runtime
 
 log = structlog.get_logger(__name__)
@@ -43,6 +43,7 @@ def jobs() -> list[Job]:
         Job("expire-reservations", expiry.expire_reservations, 30),
         Job("expire-lots", expiry.expire_lots, 60),
         Job("announce-expiry", expiry.announce, 3600),
+        Job("remind-of-activities", signups.remind, 300),
         Job("seal-days", seals.seal, 60),
         Job("forget", expiry.forget, 3600),
     ]

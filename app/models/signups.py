@@ -1,6 +1,6 @@
 """Sign-ups: a person's place at an activity, or in its waiting list."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -47,3 +47,13 @@ class Signup(SQLModel, table=True):
     queue_number: int | None = None
     created_at: datetime = created_at_field()
     cancelled_at: datetime | None = Field(default=None, sa_type=Timestamp)
+
+
+class SignupReminder(SQLModel, table=True):
+    """Who was reminded of an activity on the day before ``day``, on which it starts."""
+
+    __tablename__ = "signup_reminders"
+
+    signup_id: UUID = Field(primary_key=True, foreign_key="signups.id")
+    day: date = Field(primary_key=True)
+    created_at: datetime = created_at_field()

@@ -8,10 +8,10 @@ from sqlalchemy import text
 
 from app.core.db import Session
 
-_PUT = text("""
+_PUT = """
 INSERT INTO outbox (topic, payload)
-SELECT :topic, p FROM unnest(CAST(:payloads AS jsonb[])) AS p
-""")
+SELECT CAST(:topic AS text), p FROM unnest(CAST(:payloads AS jsonb[])) AS p
+"""
 
 # SKIP LOCKED: several workers share the queue without waiting for each other.
 _TAKE = text("""
@@ -42,7 +42,7 @@ class Message:
 
 async def put(session: Session, topic: str, *payloads: dict[str, Any]) -> None:
     """Write messages of one topic in the running transaction."""
-    await session.execute(
+    await session.fetch(
         _PUT, {"topic": topic, "payloads": [json.dumps(p, ensure_ascii=False) for p in payloads]}
     )
 

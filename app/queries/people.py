@@ -44,10 +44,33 @@ SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS u
 """
 
 _MERCHANTS_OF = """
-SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.org_id, o.path AS org_path
+SELECT DISTINCT ON (g.person_id) g.person_id, m.id AS merchant_id, m.name, m.org_id,
+       o.path AS org_path
 FROM role_grants g JOIN merchants m ON m.id = g.merchant_id JOIN orgs o ON o.id = m.org_id
 WHERE g.person_id = ANY(CAST(:people AS uuid[]))
 ORDER BY g.person_id, g.id
+"""
+
+
+# ``nearer``: how many hold it further down. Who holds it at several levels counts at the nearest.
+_NEAREST_HOLDERS = """
+WITH place AS (
+    SELECT path, name FROM orgs WHERE id = :org
+), holders AS (
+    SELECT g.person_id, place.name, max(length(o.path)) AS depth
+    FROM place JOIN role_grants g ON g.role = ANY(CAST(:roles AS text[]))
+    JOIN orgs o ON o.id = g.org_id AND place.path ^@ o.path
+    WHERE g.person_id <> ALL(CAST(:but AS uuid[]))
+    GROUP BY g.person_id, place.name
+)
+SELECT person_id, name FROM (
+    SELECT person_id, name, count(*) OVER (
+        ORDER BY depth DESC
+        RANGE BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW EXCLUDE GROUP) AS nearer
+    FROM holders
+) ranked
+WHERE nearer < :at_least
+ORDER BY person_id
 """
 
 
@@ -58,6 +81,15 @@ class Workplace:
     merchant_id: UUID
     org_id: UUID
     org_path: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who holds a role for an organisation, and the organisation's name."""
+
+    person_id: UUID
+    org_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +152,10 @@ async def roles_held(session: Session, people: Sequence[UUID]) -> dict[UUID, set
 async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, Workplace]:
     """Read at whose counters people stand, by the oldest grant."""
     rows = await session.fetch(_MERCHANTS_OF, {"people": list(people)})
-    return {row.person_id: Workplace(row.merchant_id, row.org_id, row.org_path) for row in rows}
+    return {
+        row.person_id: Workplace(row.merchant_id, row.org_id, row.org_path, row.name)
+        for row in rows
+    }
 
 
 async def has_role_at(
@@ -131,6 +166,18 @@ async def has_role_at(
         _MAY_AT_ORG, {"person": person_id, "roles": list(roles), "path": org_path}
     )
     return row.first() is not None
+
+
+async def nearest_holders(
+    session: Session, org: UUID, roles: Collection[str], but: Collection[UUID], at_least: int
+) -> list[Holder]:
+    """Read who holds a role at an organisation, without some.
+
+    Levels above are added from the nearest on, until there are ``at_least`` so many.
+    """
+    wanted = {"org": org, "roles": list(roles), "but": list(but), "at_least": at_least}
+    rows = await session.fetch(_NEAREST_HOLDERS, wanted)
+    return [Holder(row.person_id, row.name) for row in rows]
 
 
 async def grant_role(

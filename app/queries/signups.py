@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
 
-from app.core.db import Session
+from app.core.clock import midnight
+from app.core.db import Row, Session
 
 
 @dataclass(slots=True)
@@ -111,7 +112,26 @@ WHERE s.person_id = :person AND (CAST(:before AS uuid) IS NULL OR s.id < :before
 ORDER BY s.id DESC LIMIT :limit
 """)
 
-_TITLE = text("SELECT title FROM activities WHERE id = :id")
+_TITLE = "SELECT title, starts_at FROM activities WHERE id = :id"
+
+# Who inserts the row reminds: of two workers, one. The list "/" holds all activities by start.
+_REMIND = """
+WITH due AS (
+    SELECT s.id, s.person_id, a.id AS activity_id, a.title, a.starts_at
+    FROM activity_lists l JOIN activities a ON a.id = l.activity_id
+    JOIN signups s ON s.activity_id = a.id AND s.status = 'confirmed'
+    WHERE l.list = '/' AND l.status = 'published'
+      AND l.starts_at >= :since AND l.starts_at < :until
+      AND NOT EXISTS (SELECT FROM signup_reminders r WHERE r.signup_id = s.id AND r.day = :day)
+    ORDER BY s.id LIMIT :limit
+), noted AS (
+    INSERT INTO signup_reminders (signup_id, day) SELECT id, :day FROM due
+    ON CONFLICT DO NOTHING
+    RETURNING signup_id
+)
+SELECT due.person_id, due.activity_id, due.title, due.starts_at
+FROM due JOIN noted ON noted.signup_id = due.id
+"""
 
 
 async def lock_seats(session: Session, activities: Sequence[UUID]) -> dict[UUID, Seats]:
@@ -180,6 +200,15 @@ async def page(session: Session, person: UUID, before: UUID | None, limit: int) 
     return [SignupRow(**row) for row in rows.mappings()]
 
 
-async def title_of(session: Session, activity: UUID) -> str:
-    found: Any = (await session.execute(_TITLE, {"id": activity})).scalar_one()
-    return str(found)
+async def title_and_start(session: Session, activity: UUID) -> dict[str, Any]:
+    """Read ``title`` and ``starts_at`` of an activity."""
+    return dict((await session.fetch(_TITLE, {"id": activity}))[0])
+
+
+async def remind(session: Session, day: date, limit: int) -> list[Row]:
+    """Note reminders for activities of a day, one for each confirmed sign-up.
+
+    Return ``person_id``, ``activity_id``, ``title`` and ``starts_at`` of those just noted.
+    """
+    wanted = {"day": day, "since": midnight(day), "until": midnight(day + timedelta(days=1))}
+    return await session.fetch(_REMIND, wanted | {"limit": limit})

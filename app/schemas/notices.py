@@ -1,13 +1,55 @@
 """Wire shapes of notices."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from app.schemas.base import Out
+from pydantic import Field
+
+from app.core.language import Worded
+from app.core.paging import Page
+from app.models.notices import NoticeKind
+from app.schemas.audit import SubjectOut
+from app.schemas.base import Id, In, Out
+
+MAX_UNREAD = 1_000
+Unread = Annotated[
+    int,
+    Field(
+        ge=0, description=f"How many notices are unread; {MAX_UNREAD} stands for as many or more."
+    ),
+]
 
 
 class NoticeOut(Out):
+    """What the service tells the caller."""
+
     id: UUID
-    kind: str
-    text: str
+    kind: NoticeKind = Field(
+        description="What it tells. `other`: a kind that this version does not know."
+    )
+    title: Worded = Field(description="What the kind is called, in the language of the request.")
+    text: Worded = Field(
+        description="What happened, in the language of the request; times are of Asia/Shanghai."
+    )
+    subject: SubjectOut | None = Field(
+        description="What it is about: the singular noun and the id, such as `award`,"
+        " `activity`, `redemption`, `charge`, `deduction`, `org`; `person` is the caller."
+        " Null for a notice of before notices had subjects."
+    )
+    is_read: bool
     created_at: datetime
+
+
+class NoticePage(Page[NoticeOut]):
+    """Notices, newest first, and how many of all are unread."""
+
+    unread: Unread
+
+
+class NoticesReadIn(In):
+    up_to: Id = Field(description="Id of the newest notice that the reader has seen.")
+
+
+class UnreadOut(Out):
+    unread: Unread

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
@@ -14,13 +15,13 @@ from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
 from app.models.deductions import Deduction, DeductionState
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.queries import deductions as queries
-from app.queries import outbox
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies import Deduction as DeductionRule
-from app.services import audit, orgs, people, records
+from app.services import audit, notify, orgs, people, records
 from app.services.ledger import posting
 from app.services.ledger.posting import Unhold
 from app.services.ledger.types import AccountKey, Posting
@@ -96,10 +97,8 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
     if deduction.points:
         entry = _posting(deduction, available, fund, Kind.deduction, f"扣分：{rule.name}")
         unwrap(await posting.post(tx, [entry], at, locked))
-    text = f"因{rule.name}扣 {deduction.points} 分，{rule.appeal_days} 日内可申诉。"
-    await outbox.put(
-        tx, "notices.points_deducted", {"person_id": str(body.person_id), "text": text}
-    )
+    facts = {"title": rule.name, "points": deduction.points, "appeal_until": deduction.appeal_until}
+    await _tell(tx, deduction, NoticeKind.points_deducted, **facts)
     return DeductionOut.model_validate(deduction)
 
 
@@ -118,6 +117,8 @@ async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) 
         raise AppealClosed(status=deduction.state, closes_at=deduction.appeal_until)
     deduction.appeal, deduction.appealed_at = body.reason, at
     await _move(tx, caller, deduction, DeductionState.appealed)
+    parties = {deduction.created_by, deduction.person_id}
+    await notify.send_to_deciders(tx, NoticeKind.appeals_waiting, deduction.org_id, but=parties)
     return DeductionOut.model_validate(deduction)
 
 
@@ -148,11 +149,13 @@ async def decide(
         entry = _posting(deduction, fund, available, Kind.restitution, reason)
         entry = replace(entry, revived_until=policy.revived_until(at))
         unwrap(await posting.post(tx, [entry], at))
-    text = f"对{deduction.title}扣分的申诉{'成立，积分已退回' if body.granted else '不成立'}。"
-    await outbox.put(
-        tx, "notices.appeal_decided", {"person_id": str(deduction.person_id), "text": text}
-    )
+    facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
+    await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)
     return DeductionOut.model_validate(deduction)
+
+
+async def _tell(tx: Session, deduction: Deduction, kind: NoticeKind, **facts: Any) -> None:
+    await notify.send(tx, deduction.person_id, kind, ("deduction", deduction.id), **facts)
 
 
 async def _move(

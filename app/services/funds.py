@@ -12,6 +12,7 @@ from app.core.validation_messages import invalid
 from app.models.awards import Award, AwardState
 from app.models.funds import FundReceipt, ReceiptKind
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import funds as queries
@@ -19,8 +20,9 @@ from app.queries import records as record_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.queries.funds import Waiting
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
-from app.services import orgs, records
+from app.services import notify, orgs, records
 from app.services.awards.postings import award_posting
+from app.services.awards.wording import message
 from app.services.ledger import posting, units
 from app.services.ledger.types import MINUTES, AccountKey, Posting
 from app.services.policies import history
@@ -135,6 +137,8 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
     for outcome in await posting.post(tx, postings, at, locked):
         unwrap([outcome])
     await queries.pay(tx, states)
+    paid = [message(one) for one in awards if states.get(one.id) is AwardState.available]
+    await notify.send_each(tx, NoticeKind.award_paid, paid)
     return len(states)
 
 

@@ -1,29 +1,71 @@
-"""Notices: the inbox of the mini-program, filled from the outbox."""
+"""Notices: the inbox of the mini-program, filled from the outbox. ``notify`` sends them."""
 
 from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.paging import Page, PageParams, by_id
+from app.core.language import Bilingual
+from app.core.paging import PageParams, by_id
+from app.models.notices import Notice, NoticeKind
 from app.queries import notices as queries
-from app.schemas.notices import NoticeOut
+from app.queries.notices import NewNotice
+from app.schemas.audit import SubjectOut
+from app.schemas.notices import MAX_UNREAD, NoticeOut, NoticePage, UnreadOut
+from app.schemas.notify import KINDS, OTHER
 
 
-async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[NoticeOut]:
-    """Return the person's notices, newest first."""
-    return await by_id(
-        asked,
-        lambda before, limit: queries.page(tx, person_id, before, limit),
-        NoticeOut.model_validate,
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> NoticePage:
+    """Return the person's notices, newest first, in the language of the request."""
+    page = await by_id(
+        asked, lambda before, limit: queries.page(tx, person_id, before, limit), _to_out
     )
+    unread = await queries.unread(tx, person_id, MAX_UNREAD)
+    return NoticePage(items=page.items, next_cursor=page.next_cursor, unread=unread)
+
+
+async def read(tx: Session, person_id: UUID, up_to: UUID) -> UnreadOut:
+    """Mark the person's notice of this id and all older ones as read; return what is left.
+
+    An id that is none of theirs, or of one that has merged into a newer, is a point in time.
+    """
+    await queries.mark_read(tx, person_id, up_to)
+    return UnreadOut(unread=await queries.unread(tx, person_id, MAX_UNREAD))
 
 
 async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, Any]) -> None:
-    """Put an outbox message ``notices.<kind>`` into the inbox of the person it names."""
-    await queries.insert(
-        tx,
-        person=UUID(payload["person_id"]),
-        kind=topic.removeprefix("notices."),
-        body=payload["text"],
+    """Put an outbox message ``notices.<kind>`` into the inbox of the person it names.
+
+    A message of before there were facts has a ``text`` instead.
+    """
+    kind = NoticeKind(topic.removeprefix("notices."))
+    subject = payload.get("subject")
+    notice = NewNotice(
+        person_id=UUID(payload["person_id"]),
+        kind=kind,
         outbox_id=outbox_id,
+        subject_type=subject["type"] if subject else None,
+        subject_id=UUID(subject["id"]) if subject else None,
+        facts=payload.get("facts"),
+        text=payload.get("text"),
+    )
+    await queries.insert(tx, notice, merges=KINDS[kind].merges)
+
+
+def _to_out(notice: Notice) -> NoticeOut:
+    kind = NoticeKind(notice.kind) if notice.kind in set(NoticeKind) else NoticeKind.other
+    words = KINDS.get(kind)
+    text = Bilingual(notice.text or "", notice.text or "")
+    if words is not None and notice.facts is not None:
+        text = words.text.filled(notice.facts)
+    subject = None
+    if notice.subject_type is not None and notice.subject_id is not None:
+        subject = SubjectOut(type=notice.subject_type, id=notice.subject_id)
+    return NoticeOut(
+        id=notice.id,
+        kind=kind,
+        title=words.title if words else OTHER,
+        text=text,
+        subject=subject,
+        is_read=notice.read_at is not None,
+        created_at=notice.created_at,
     )

@@ -2,21 +2,23 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.core.clock import now
+from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.paging import Page, PageParams, by_id
 from app.models.activities import ActivityStatus
+from app.models.notices import NoticeKind
 from app.models.signups import SignupStatus
-from app.queries import outbox
 from app.queries import signups as queries
 from app.queries.signups import NewSignup, Seats, SignupRow
 from app.schemas.signups import SignupOut
+from app.services import notify
 from app.services.activities import ActivityNotFound, ActivityNotOpen
+from app.services.notify import Message
 
 
 class SignupsClosed(Refusal):
@@ -100,15 +102,32 @@ async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
             seats.signups_confirmed -= 1
         else:
             seats.signups_waitlisted -= 1
-            title = await queries.title_of(tx, found.activity_id)
-            await outbox.put(
-                tx,
-                "notices.promoted",
-                {"person_id": str(promoted), "text": f"候补成功：您已获得「{title}」的名额"},
-            )
+            facts = await queries.title_and_start(tx, found.activity_id)
+            subject = ("activity", found.activity_id)
+            await notify.send(tx, promoted, NoticeKind.promoted, subject, **facts)
     elif before == SignupStatus.waitlisted:
         seats.signups_waitlisted -= 1
     await queries.set_counters(tx, [seats])
+
+
+async def remind(tx: Session, at: datetime, limit: int) -> int:
+    """Remind people of activities of tomorrow at which they have a place; return how many.
+
+    Each is told once for a sign-up and a day: the row that notes it and the message are of
+    one transaction, so a kill leaves both or none, and of two workers one inserts the row.
+    """
+    tomorrow = local_date(at) + timedelta(days=1)
+    reminded = await queries.remind(tx, tomorrow, limit)
+    messages = [
+        Message(
+            one.person_id,
+            ("activity", one.activity_id),
+            {"title": one.title, "starts_at": one.starts_at},
+        )
+        for one in reminded
+    ]
+    await notify.send_each(tx, NoticeKind.activity_tomorrow, messages)
+    return len(messages)
 
 
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[SignupOut]:

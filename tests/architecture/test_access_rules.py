@@ -80,6 +80,7 @@ TABLE = {
     "GET /api/v1/merchant/statement": "merchant staff",
     "GET /api/v1/leaderboards": "anyone",
     "GET /api/v1/me/notices": "person",
+    "POST /api/v1/me/notices/read": "person",
 }
 # The documentation: served, but not part of what it describes.
 PAGES = {

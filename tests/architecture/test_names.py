@@ -18,7 +18,7 @@ NOUNS = {
     "deductions",
 }
 # Not domains: how one gets in, what is sent twice, what is in force, what is alive.
-MACHINERY = {"audit", "records", "auth", "idempotency", "policies", "health", "outbox"}
+MACHINERY = {"audit", "records", "notify", "auth", "idempotency", "policies", "health", "outbox"}
 CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 

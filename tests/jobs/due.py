@@ -13,11 +13,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from app.core.clock import now
-from app.jobs import awards, expiry, funds, seals
+from app.core.clock import local_date, midnight, now
+from app.jobs import awards, expiry, funds, seals, signups
 from app.models.orgs import Org
 from app.runtime import Runtime
 from tests.engines import as_owner
+from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import give_award
 from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import give_points, make_debt
@@ -46,7 +47,7 @@ _OF_PEOPLE = {
     "redemptions": "SELECT status, points FROM redemptions WHERE person_id = :owner ORDER BY id",
     "announced": "SELECT days FROM expiry_notices WHERE person_id = :owner ORDER BY days",
     "messages": """
-        SELECT topic, split_part(payload ->> 'text', ' ', 2) FROM outbox
+        SELECT topic, payload -> 'facts' ->> 'points' FROM outbox
         WHERE CAST(payload ->> 'person_id' AS uuid) = :owner ORDER BY id""",
     "stock": """
         SELECT remaining FROM reward_stocks s JOIN rewards r ON r.id = s.reward_id
@@ -173,12 +174,23 @@ async def _history(runtime: Runtime, *days_ago: int) -> Owners:
     return Owners()
 
 
+async def _tomorrow(runtime: Runtime) -> Owners:
+    """Sign-ups of three people for an activity of tomorrow, of one for another one too."""
+    made = Owners(await make_org(runtime), await make_people(runtime, PEOPLE))
+    for people in (made.people, made.people[:1]):
+        starts_at = midnight(local_date(now()) + A_DAY) + 9 * AN_HOUR
+        activity = await make_activity(runtime, org=made.org, starts_at=starts_at)
+        await sign_up(runtime, activity, *people)
+    return made
+
+
 DUE = {
     "release-awards": Due(awards.release, _waiting_awards),
     "expire-lots": Due(expiry.expire_lots, _ended_lots),
     "announce-expiry": Due(expiry.announce, _ending_lots),
     "pay-from-funds": Due(funds.pay, _owing_fund),
     "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
+    "remind-of-activities": Due(signups.remind, _tomorrow),
     "fund-months": Due(funds.write_months, _open_months),
     "seal-days": Due(seals.seal, _open_days),
 }

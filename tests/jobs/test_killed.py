@@ -6,7 +6,7 @@ import pytest
 
 from app.core import bulkhead
 from app.core.db import Session
-from app.jobs import awards, expiry, funds, worker
+from app.jobs import awards, expiry, funds, signups, worker
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
@@ -26,7 +26,7 @@ async def runtime(scratch: ScratchFactory) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 def _lists_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (awards, expiry, funds):
+    for module in (awards, expiry, funds, signups):
         monkeypatch.setattr(module, "BATCH", 2)
 
 
@@ -76,7 +76,9 @@ async def test_a_job_is_killed_anywhere_and_run_again(
 
 
 @pytest.mark.usefixtures("_lists_of_two")
-@pytest.mark.parametrize("name", ["announce-expiry", "expire-reservations", "seal-days"])
+@pytest.mark.parametrize(
+    "name", ["announce-expiry", "expire-reservations", "remind-of-activities", "seal-days"]
+)
 async def test_control_a_job_without_transactions_is_harmed(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

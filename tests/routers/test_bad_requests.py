@@ -62,6 +62,7 @@ METHODS: dict[str, set[str]] = {
     "/redemptions/x/cancel": {"POST"},
     "/me/redemptions": {"GET"},
     "/me/notices": {"GET"},
+    "/me/notices/read": {"POST"},
     "/merchant/redemptions/collect": {"POST"},
     "/merchant/charges": {"POST"},
     "/merchant/charges/x/refund": {"POST"},

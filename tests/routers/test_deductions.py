@@ -76,7 +76,8 @@ async def test_the_person_is_told_and_sees_it(api: httpx.AsyncClient, runtime: R
     notices = (await api.get("/api/v1/me/notices", headers=person.headers)).json()["items"]
 
     assert mine == [made]
-    assert [one["text"] for one in notices] == ["因无故缺席扣 2 分，30 日内可申诉。"]
+    assert [one["subject"] for one in notices] == [{"type": "deduction", "id": made["id"]}]
+    assert notices[0]["text"].startswith("因「无故缺席」扣 2 积分，")
 
 
 async def test_the_same_breach_costs_once(api: httpx.AsyncClient, runtime: Runtime) -> None:

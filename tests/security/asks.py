@@ -254,6 +254,11 @@ async def _list_redemptions(world: World) -> Ask:
     return Ask()
 
 
+async def _read_notices(world: World) -> Ask:
+    made = await world.api.get("/api/v1/me/notices", headers=world.alice.headers)
+    return Ask(body={"up_to": made.json()["items"][0]["id"]})
+
+
 async def _collect(world: World) -> Ask:
     return Ask(body={"pickup_code": (await _redemption(world))["pickup_code"]})
 
@@ -324,6 +329,7 @@ MAKERS: dict[str, Maker] = {
     "redeem": _redeem,
     "cancelRedemption": _cancel_redemption,
     "listMyRedemptions": _list_redemptions,
+    "readMyNotices": _read_notices,
     "collectRedemption": _collect,
     "charge": _take_charge,
     "refundCharge": _refund,

@@ -81,6 +81,7 @@ refundCharge            401    403   403  200+    404   403     403    403     4
 getStatement            401    403   403  200+    200   403     403    403     403   200
 getLeaderboard          200    200   200  200     200   200     200    200     200   200
 listMyNotices           401    200+  200  200     200   200     200    200     200   200
+readMyNotices           401    200+  200  200     200   200     200    200     200   200
 """
 DEFAULT_CODES = {401: "auth.login_required", 403: "auth.forbidden"}
 # The documentation, and the sandbox, which production does not have: nothing of anybody's.

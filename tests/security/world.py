@@ -13,6 +13,7 @@ from app.models.cards import card_number
 from app.models.orgs import Level, Org
 from app.models.people import Role
 from app.queries import notices, people
+from app.queries.notices import NewNotice
 from app.runtime import Runtime
 from tests.factories.http import bearer, log_in
 from tests.factories.ledger import give_points
@@ -131,4 +132,4 @@ async def _notice(runtime: Runtime, person: UUID) -> None:
     async with runtime.database.transaction() as tx:
         # No message of the outbox has a negative number.
         number = -secrets.randbelow(2**60)
-        await notices.insert(tx, person=person, kind="test", body="候补成功", outbox_id=number)
+        await notices.insert(tx, NewNotice(person, "promoted", number, text="候补成功"))

@@ -15,14 +15,16 @@ from app.core.ids import new_id
 from app.core.language import Bilingual
 from app.core.normalize import normalized
 from app.core.validation_messages import invalid
+from app.models.awards import AwardState
+from app.models.notices import NoticeKind
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
 from app.queries.awards.granting import NewAward
 from app.schemas.awards import AwardsIn, AwardsOut, PersonAwardOut
 from app.schemas.policies import Rule
-from app.services import audit, people, records
+from app.services import audit, notify, people, records
 from app.services.awards.granting import Grant, grant
-from app.services.awards.wording import to_out
+from app.services.awards.wording import message, to_out
 from app.services.policies import history, rules
 from app.services.policies.rules import PointsPolicy
 
@@ -134,7 +136,25 @@ async def give(
     ]
     given = [one.award for one in await grant(tx, grants, now())]
     await audit.write_about(tx, caller, "proposed", ("proposal", proposal), basis.org_id)
+    await _tell(tx, caller, basis.org_id, given)
     return given
+
+
+async def _tell(tx: Session, caller: UUID, org_id: UUID, given: Sequence[NewAward]) -> None:
+    """Tell who gets something at once, and those who may review the others: once for all."""
+    paid = [message(one) for one in given if one.state is AwardState.available]
+    await notify.send_each(tx, NoticeKind.award_paid, paid)
+    waiting = [one for one in given if one.reviews_needed]
+    if waiting:
+        recipients = {one.person_id for one in waiting}
+        await notify.send_to_deciders(
+            tx,
+            NoticeKind.proposals_waiting,
+            org_id,
+            but={caller} | (recipients if len(recipients) == 1 else set()),
+            count=len(waiting),
+            at_least=max(one.reviews_needed for one in waiting),
+        )
 
 
 def mistakes_in(rule: Rule, lines: Sequence[ProposalItem]) -> Iterator[Mistake]:

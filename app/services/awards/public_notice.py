@@ -9,12 +9,13 @@ from app.core.errors import Refusal
 from app.core.ids import NIL, new_id
 from app.core.paging import Page, PageParams, keyset
 from app.models.awards import AwardState
+from app.models.notices import NoticeKind
 from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.schemas.awards import AwardNoticeOut, AwardOut, DecisionIn, ObjectionIn, ObjectionOut
-from app.services import audit, orgs, people
+from app.services import audit, notify, orgs, people
 from app.services.awards.review import AwardNotFound, reviewable, take_back
-from app.services.awards.wording import to_out
+from app.services.awards.wording import message, to_out
 
 ROOT = "/"
 FIRST = (BEGINNING, NIL)
@@ -81,6 +82,8 @@ async def object_to(tx: Session, caller: UUID, award_id: UUID, body: ObjectionIn
     objection = new_id()
     if not await reviewing_queries.object_to(tx, objection, award_id, caller, body.reason):
         raise ObjectedBefore
+    parties = {caller, award.person_id, award.proposed_by}
+    await notify.send_to_deciders(tx, NoticeKind.objections_waiting, award.org_id, but=parties)
     return ObjectionOut(id=objection, award_id=award_id, reason=body.reason, upheld=None)
 
 
@@ -107,4 +110,14 @@ async def decide(tx: Session, caller: UUID, objection_id: UUID, body: DecisionIn
     await audit.write(tx, caller, verb, award, reason=body.reason)
     if body.upheld:
         await take_back(tx, award, f"公示异议成立：{body.reason}", at)
+        await notify.send_each(tx, NoticeKind.award_rejected, [message(award, reason=body.reason)])
+    await notify.send(
+        tx,
+        objection.person_id,
+        NoticeKind.objection_decided,
+        ("award", award.id),
+        title=award.title,
+        upheld=body.upheld,
+        reason=body.reason,
+    )
     return to_out(award)

@@ -8,10 +8,13 @@ from app.core.errors import unwrap
 from app.core.ids import new_id
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.queries import orgs as org_queries
 from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing as reviewing_queries
+from app.services import notify
 from app.services.awards.postings import hours_accounts, minutes_posting
+from app.services.awards.wording import message
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posting
 from app.services.policies import history
@@ -45,6 +48,10 @@ async def release(tx: Session, awards: Sequence[Award], at: datetime) -> None:
     for outcome in await posting.post(tx, postings, at, locked):
         unwrap([outcome])
     await granting_queries.move(tx, [award.id for award in awards], AwardState.available)
+    shown = [message(award) for award in awards if award.state == AwardState.notice]
+    others = [message(award) for award in awards if award.state != AwardState.notice]
+    await notify.send_each(tx, NoticeKind.public_notice_over, shown)
+    await notify.send_each(tx, NoticeKind.award_paid, others)
 
 
 def _accounts(award: Award) -> list[AccountKey]:

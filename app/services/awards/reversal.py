@@ -13,6 +13,7 @@ from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.models.people import Role
 from app.queries import people as people_queries
 from app.queries.awards import granting as queries
@@ -21,7 +22,7 @@ from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import reading as reading_queries
 from app.queries.ledger.posting import TransferRow
 from app.schemas.ledger import ReversalOut
-from app.services import orgs
+from app.services import notify, orgs
 from app.services.awards.postings import (
     hours_accounts,
     minutes_id,
@@ -29,6 +30,7 @@ from app.services.awards.postings import (
     reversal_posting,
 )
 from app.services.awards.review import free_numbers
+from app.services.awards.wording import message
 from app.services.ledger import posting
 from app.services.ledger.posting import Unhold
 from app.services.ledger.types import MINUTES, AccountKey, AlreadySettled, Posting
@@ -105,6 +107,7 @@ async def reverse(
         recovery = Recovery(award.id)
     await queries.move(tx, [award.id], AwardState.reversed)
     await free_numbers(tx, award)
+    await notify.send_each(tx, NoticeKind.award_reversed, [message(award, reason=reason)])
     return ReversalOut(
         id=recovery.id,
         reverses_id=transfer_id,

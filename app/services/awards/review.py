@@ -10,15 +10,16 @@ from app.core.ids import new_id
 from app.core.normalize import normalized
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.queries import people as people_queries
 from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.queries.ledger import posting as posting_queries
 from app.schemas.awards import AwardOut, RejectionIn
-from app.services import audit, orgs, people
+from app.services import audit, notify, orgs, people
 from app.services.awards.postings import minutes_id, minutes_reversal
 from app.services.awards.release import release
-from app.services.awards.wording import to_out
+from app.services.awards.wording import message, to_out
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posting
 
@@ -77,6 +78,8 @@ async def _approved(tx: Session, award: Award, at: datetime) -> None:
         await reviewing_queries.give_notice(tx, award.id, award.release_at)
     else:
         await reviewing_queries.wait_until(tx, award.id, award.release_at)
+    told = message(award, available_at=award.release_at)
+    await notify.send_each(tx, NoticeKind.award_approved, [told])
 
 
 async def reject(tx: Session, caller: UUID, award_id: UUID, body: RejectionIn) -> AwardOut:
@@ -94,6 +97,7 @@ async def reject(tx: Session, caller: UUID, award_id: UUID, body: RejectionIn) -
     await audit.write(
         tx, caller, "rejected", award, before=before, after=award.state, reason=body.reason
     )
+    await notify.send_each(tx, NoticeKind.award_rejected, [message(award, reason=body.reason)])
     return to_out(award)
 
 

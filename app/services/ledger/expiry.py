@@ -1,19 +1,21 @@
 """Expiry: what nobody spent in time leaves the account, lot by lot; and before, one is told."""
 
 from datetime import datetime, timedelta
-from uuid import UUID
 
 from app.core.clock import local_date
 from app.core.db import Session
 from app.core.errors import unwrap
 from app.core.ids import new_id
 from app.models.ledger import Kind, Purpose
-from app.queries import outbox
+from app.models.notices import NoticeKind
 from app.queries.ledger import expiry as expiry_queries
 from app.queries.ledger import posting as posting_queries
+from app.queries.ledger.expiry import Expiring
 from app.queries.ledger.posting import LotRow
+from app.services import notify
 from app.services.ledger.posting import lock, post
 from app.services.ledger.types import AccountKey, Posting
+from app.services.notify import Message
 
 # A refund that began before a lot's end gives back to it: it is over by then, as it must be,
 # for a lot can be emptied once. Nobody spends what waits so long.
@@ -80,20 +82,13 @@ async def announce_expiry(
             if found
             else set()
         )
-        messages = [
-            _message(one.person_id, one.points, one.expires_at)
-            for one in found
-            if (one.person_id, one.expires_at) in ours
-        ]
-        if messages:
-            await outbox.put(tx, "notices.points_expiring", *messages)
+        messages = [_message(one) for one in found if (one.person_id, one.expires_at) in ours]
+        await notify.send_each(tx, NoticeKind.points_expiring, messages)
         told += len(messages)
     return told
 
 
-def _message(person_id: UUID, points: int, expires_at: datetime) -> dict[str, str]:
-    last_day = local_date(expires_at - timedelta(seconds=1))
-    return {
-        "person_id": str(person_id),
-        "text": f"您有 {points} 积分将于 {last_day:%Y-%m-%d} 到期，请及时兑换。",
-    }
+def _message(one: Expiring) -> Message:
+    last_day = local_date(one.expires_at - timedelta(seconds=1))
+    facts = {"points": one.points, "last_day": last_day}
+    return Message(one.person_id, ("person", one.person_id), facts)

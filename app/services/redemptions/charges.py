@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
@@ -11,6 +12,7 @@ from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.models.cards import CardStatus
 from app.models.ledger import Kind, Purpose
+from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeStatus
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
@@ -19,10 +21,11 @@ from app.queries.cards import CodeRow
 from app.queries.people import Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import audit, idempotency, merchants, orgs, people
+from app.services import audit, idempotency, merchants, notify, orgs, people
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posted, Posting
+from app.services.notify import Message
 from app.services.policies import history
 from app.services.redemptions.reservations import release_overdue
 
@@ -99,7 +102,7 @@ async def charge(
         await release_overdue(tx, person_id)  # or what is free would seem to be held
     posted = await _post_in_turn(tx, tries, at)
     names = await people_queries.names(tx, sorted({one.charge.person_id for one in tries}))
-    stands = []
+    stands, told = [], []
     for one in tries:
         done = posted[one.place]
         if isinstance(done, Posted):
@@ -107,11 +110,14 @@ async def charge(
             name = names[one.charge.person_id].display_name
             shown = _to_out(one.charge, ChargeStatus.charged, name, done.from_balance, at)
             outcomes[one.place] = shown
+            merchant = counters[one.charge.staff_id].name
+            told.append(_message(one.charge, merchant=merchant, balance=done.from_balance))
         else:
             outcomes[one.place] = done
     if stands:
         await card_queries.use_codes(tx, [one.code.id for one in stands], at)
         await queries.insert_charges(tx, [one.charge for one in stands], at)
+        await notify.send_each(tx, NoticeKind.points_charged, told)
     return [outcome for outcome in outcomes if outcome is not None]
 
 
@@ -178,6 +184,8 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     )
     locked = await posting.lock(tx, [entry.payer, entry.payee])
     unwrap(await posting.post(tx, [entry], at, locked))
+    told = _message(found, merchant=merchant.name, reason=reason)
+    await notify.send_each(tx, NoticeKind.points_refunded, [told])
     balance = locked[entry.payee].balance  # less what was owed
     names = await people_queries.names(tx, [found.person_id])
     name = names[found.person_id].display_name
@@ -230,6 +238,10 @@ def _posting(one: NewCharge) -> Posting:
         source_id=one.id,
         org_id=one.org_id,
     )
+
+
+def _message(one: Charge | NewCharge, **facts: Any) -> Message:
+    return Message(one.person_id, ("charge", one.id), {"points": one.points} | facts)
 
 
 def _to_out(

@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
@@ -12,18 +13,23 @@ from app.core.ids import new_id
 from app.core.paging import Page, PageParams, by_id
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
+from app.models.notices import NoticeKind
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
-from app.services import cards, merchants, orgs, people, rewards
+from app.services import cards, merchants, notify, orgs, people, rewards
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posting
 from app.services.policies import history
 
 OVERDUE_AT_ONCE = 50
+GIVEN_BACK = {
+    RedemptionStatus.cancelled: NoticeKind.redemption_cancelled,
+    RedemptionStatus.expired: NoticeKind.redemption_expired,
+}
 # Crockford's base 32: no letter that looks like a digit. 40 bits.
 PICKUP_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 PICKUP_LENGTH = 8
@@ -76,6 +82,8 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     unwrap(await posting.post(tx, [entry], at, locked))
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
+    told = {"expires_at": redemption.expires_at}
+    await _tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
     return _to_out(redemption, reward.name)
 
 
@@ -167,10 +175,22 @@ async def _give_back(
     tx: Session, redemption: Redemption, status: RedemptionStatus, by: UUID | None
 ) -> None:
     payee = AccountKey(redemption.person_id, Purpose.available, redemption.unit_id)
-    await _settle(tx, redemption, status, now(), by, Kind.unhold, payee)
+    reward = await _settle(tx, redemption, status, now(), by, Kind.unhold, payee)
     await reward_queries.return_stock(
         tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
     )
+    await _tell(tx, redemption, GIVEN_BACK[status], reward)
+
+
+async def _tell(
+    tx: Session, redemption: Redemption, kind: NoticeKind, reward: Reward, **facts: Any
+) -> None:
+    facts |= {
+        "reward": reward.name,
+        "quantity": redemption.quantity,
+        "points": redemption.points,
+    }
+    await notify.send(tx, redemption.person_id, kind, ("redemption", redemption.id), **facts)
 
 
 async def _settle(
@@ -181,7 +201,7 @@ async def _settle(
     by: UUID | None,
     kind: Kind,
     payee: AccountKey,
-) -> None:
+) -> Reward:
     if not await queries.settle(tx, redemption.id, status, at, by):
         raise RedemptionNotReserved
     reward = await rewards.get(tx, redemption.reward_id)
@@ -195,6 +215,7 @@ async def _settle(
         entry = replace(entry, revived_until=policy.revived_until(at))
     unwrap(await posting.post(tx, [entry], at))
     redemption.status = status
+    return reward
 
 
 def _posting(

@@ -1,0 +1,143 @@
+"""The words of notices: what each kind is called and says, in both languages.
+
+The one table of kinds. A fact that is added to a sentence must be sent by its callers;
+notices of before show a dash in its place.
+"""
+
+from dataclasses import dataclass
+
+from app.core.language import Bilingual
+from app.core.wording import Template
+from app.models.notices import NoticeKind
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """``merges``: of several unread ones about one subject there is one; its ``count`` adds up."""
+
+    title: Bilingual
+    text: Template
+    merges: bool = False
+
+
+OTHER = Bilingual("通知", "Notice")  # the title of a kind that is not in the table
+
+
+def _words(title: tuple[str, str], zh: str, en: str, *, merges: bool = False) -> Words:
+    words = Words(Bilingual(*title), Template(Bilingual(zh, en)), merges)
+    assert words.text.facts.get("count") is int or not merges, "what merges is counted"
+    return words
+
+
+KINDS: dict[NoticeKind, Words] = {
+    NoticeKind.award_paid: _words(
+        ("积分到账", "Points credited"),
+        "「{title}」的 {points:n} 积分已到账。",
+        "{points:n point} credited for “{title}”.",
+    ),
+    NoticeKind.award_approved: _words(
+        ("积分审核通过", "Award approved"),
+        "「{title}」的 {points:n} 积分已通过审核，如无异议将于 {available_at:time} 到账。",
+        "“{title}” was approved: {points:n point}, credited on {available_at:time}"
+        " unless somebody objects.",
+    ),
+    NoticeKind.award_rejected: _words(
+        ("积分未通过", "Award rejected"),
+        "「{title}」的 {points:n} 积分不予发放：{reason}",
+        "“{title}” ({points:n point}) was rejected: {reason}",
+    ),
+    NoticeKind.award_reversed: _words(
+        ("积分冲正", "Award reversed"),
+        "「{title}」的 {points:n} 积分已冲正：{reason}",
+        "“{title}” ({points:n point}) was reversed: {reason}",
+    ),
+    NoticeKind.public_notice_over: _words(
+        ("公示期满", "Public notice over"),
+        "「{title}」公示期满，{points:n} 积分已到账。",
+        "The public notice of “{title}” is over: {points:n point} credited.",
+    ),
+    NoticeKind.objection_decided: _words(
+        ("异议处理结果", "Objection decided"),
+        "您对「{title}」的异议{upheld:成立|不成立}：{reason}",
+        "Your objection to “{title}” was {upheld:upheld|dismissed}: {reason}",
+    ),
+    NoticeKind.points_charged: _words(
+        ("积分消费", "Points spent"),
+        "在{merchant}消费 {points:n} 积分，余额 {balance:n} 积分。",
+        "{points:n point} spent at {merchant}, {balance:n point} left.",
+    ),
+    NoticeKind.points_refunded: _words(
+        ("积分退款", "Points refunded"),
+        "{merchant}退还 {points:n} 积分：{reason}",
+        "{merchant} refunded {points:n point}: {reason}",
+    ),
+    NoticeKind.points_deducted: _words(
+        ("积分扣除", "Points deducted"),
+        "因「{title}」扣 {points:n} 积分，{appeal_until:time} 前可以申诉。",
+        "{points:n point} deducted for “{title}”. You may appeal until {appeal_until:time}.",
+    ),
+    NoticeKind.points_expiring: _words(
+        ("积分即将到期", "Points expire soon"),
+        "您有 {points:n} 积分将于 {last_day:day} 到期，请及时兑换。",
+        "{points:n point} can be spent until {last_day:day}, then expire.",
+    ),
+    NoticeKind.appeal_decided: _words(
+        ("申诉处理结果", "Appeal decided"),
+        "您对「{title}」扣分的申诉{granted:成立，积分已退回|不成立}：{reason}",
+        "Your appeal against the deduction for “{title}” was"
+        " {granted:granted, and the points returned|denied}: {reason}",
+    ),
+    NoticeKind.redemption_reserved: _words(
+        ("兑换已预留", "Reward reserved"),
+        "已预留「{reward}」×{quantity:n}，{points:n} 积分，请于 {expires_at:time} 前领取。",
+        "“{reward}” × {quantity:n} reserved for {points:n point}. Collect by {expires_at:time}.",
+    ),
+    NoticeKind.redemption_cancelled: _words(
+        ("兑换已取消", "Reservation cancelled"),
+        "「{reward}」×{quantity:n} 的兑换已取消，{points:n} 积分已退回。",
+        "The reservation of “{reward}” × {quantity:n} was cancelled, {points:n point} returned.",
+    ),
+    NoticeKind.redemption_expired: _words(
+        ("兑换已过期", "Reservation expired"),
+        "「{reward}」×{quantity:n} 未按时领取，{points:n} 积分已退回。",
+        "“{reward}” × {quantity:n} was not collected in time, {points:n point} returned.",
+    ),
+    NoticeKind.promoted: _words(
+        ("候补成功", "You have a place"),
+        "候补成功：您已获得「{title}」的名额，{starts_at:time} 开始。",
+        "From the waiting list you got a place at “{title}”, which starts {starts_at:time}.",
+    ),
+    NoticeKind.activity_tomorrow: _words(
+        ("明日活动", "Activity tomorrow"),
+        "您报名的「{title}」将于 {starts_at:time} 开始。",
+        "“{title}”, which you signed up to, starts {starts_at:time}.",
+    ),
+    NoticeKind.activity_changed: _words(
+        ("活动变更", "Activity changed"),
+        "您报名的「{title}」有变更，{starts_at:time} 开始，请查看详情。",
+        "“{title}”, which you signed up to, was changed. It starts {starts_at:time}.",
+    ),
+    NoticeKind.activity_cancelled: _words(
+        ("活动取消", "Activity cancelled"),
+        "您报名的「{title}」（{starts_at:time}）已取消：{reason}",
+        "“{title}” ({starts_at:time}), which you signed up to, was cancelled: {reason}",
+    ),
+    NoticeKind.proposals_waiting: _words(
+        ("积分待审核", "Awards to review"),
+        "{org}有 {count:n} 项积分申报待审核。",
+        "{count:n award} to review at {org}.",
+        merges=True,
+    ),
+    NoticeKind.objections_waiting: _words(
+        ("异议待处理", "Objections to decide"),
+        "{org}有 {count:n} 项公示异议待处理。",
+        "{count:n objection} to decide at {org}.",
+        merges=True,
+    ),
+    NoticeKind.appeals_waiting: _words(
+        ("申诉待处理", "Appeals to decide"),
+        "{org}有 {count:n} 项扣分申诉待处理。",
+        "{count:n appeal} to decide at {org}.",
+        merges=True,
+    ),
+}
