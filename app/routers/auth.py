@@ -4,6 +4,7 @@ from fastapi import Request, Response
 
 from app.api.access import ANYONE, LOGIN_GUESS, RESIDENT, address_of, allow, guessing
 from app.api.deps import AppRuntime, CurrentPerson
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.errors import Refusal
 from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatLimited, WechatUnavailable
@@ -21,6 +22,7 @@ WECHAT_REFUSALS: tuple[type[Refusal], ...] = (
 
 
 @router.post("/wechat", operation_id="logIn", **allow(ANYONE, *WECHAT_REFUSALS, body=True))
+@leads_to("refreshLogin", {"body.refresh_token": "refresh_token"})
 async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> LoginOut:
     """Trade the code of `wx.login` for tokens. A new openid is a new resident."""
     async with guessing(runtime, LOGIN_GUESS, address_of(request), CodeInvalid):
@@ -35,6 +37,7 @@ async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> 
     operation_id="refreshLogin",
     **allow(ANYONE, TokenRefused, RefreshReused, body=True),
 )
+@leads_to("logOut", {"body.refresh_token": "refresh_token"})
 async def refresh(body: RefreshIn, request: Request, runtime: AppRuntime) -> LoginOut:
     """Trade a refresh token for its successor; the old one is dead."""
     # Whoever has a spent token has not guessed it: only unknown ones count as guesses.

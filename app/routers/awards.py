@@ -19,6 +19,7 @@ from app.api.deps import (
 )
 from app.api.downloads import WORKBOOK, Download
 from app.api.idempotency import KEY_REFUSALS
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.xlsx import reader
@@ -77,6 +78,7 @@ REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
     response_model=AwardsOut,
     **allow(ORGANIZER, OrgNotFound, PersonNotFound, NumberUsed, *KEY_REFUSALS, body=True),
 )
+@leads_to("approveAward", {"award_id": "items/0/award/id"})
 async def propose_awards(
     body: AwardsIn,
     tx: Tx,

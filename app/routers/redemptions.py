@@ -5,6 +5,7 @@ from fastapi import Response
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
 from app.api.idempotency import KEY_REFUSALS
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.schemas.base import Nothing, Page
@@ -33,6 +34,8 @@ router = Router(tags=["redemptions"])
         body=True,
     ),
 )
+@leads_to("cancelRedemption", {"redemption_id": "id"})
+@leads_to("collectRedemption", {"body.pickup_code": "pickup_code"})
 async def redeem(
     body: RedemptionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
 ) -> Response:
