@@ -1,10 +1,5 @@
 """SQL of the ledger. It never decides and never commits."""
 
-from app.queries.ledger.checking import (
-    Check,
-    count_rows,
-    differences,
-)
 from app.queries.ledger.expiry import (
     ExpiredLot,
     Expiring,
@@ -29,7 +24,6 @@ from app.queries.ledger.posting import (
     uses_of,
     write,
 )
-from app.queries.ledger.probing import CHECKS, PROBES, Probe, make_room, see_the_same, suspicious
 from app.queries.ledger.reading import (
     PageRow,
     balances,
@@ -61,17 +55,13 @@ from app.queries.ledger.units import open_unit, unit_name, units
 
 __all__ = [
     "ARITY",
-    "CHECKS",
     "LEVELS",
-    "PROBES",
     "AccountRow",
-    "Check",
     "ExpiredLot",
     "Expiring",
     "LotRow",
     "LotUseRow",
     "PageRow",
-    "Probe",
     "Sealed",
     "Span",
     "TransferRow",
@@ -80,8 +70,6 @@ __all__ = [
     "balances",
     "chain",
     "check_nodes",
-    "count_rows",
-    "differences",
     "entries",
     "expired_lots",
     "expired_of",
@@ -95,7 +83,6 @@ __all__ = [
     "leaves_around",
     "lock_accounts",
     "lock_sealing",
-    "make_room",
     "nodes_around",
     "open_accounts",
     "open_unit",
@@ -105,12 +92,10 @@ __all__ = [
     "sealed_entry",
     "seals",
     "search",
-    "see_the_same",
     "span",
     "spendable_lots",
     "spent",
     "standing",
-    "suspicious",
     "totals",
     "unannounced",
     "unit_name",
