@@ -22,7 +22,7 @@ from app.core.embedded.databases import connect
 from app.core.redis import Breaker, Redis
 from app.integrations.leaderboards import START, Boards, new_generation
 from app.services import ledger, orgs
-from app.services.leaderboards import board_name
+from app.services.leaderboards.rules import board_name
 
 SHANGHAI: Final = Path(__file__).parent / "data" / "divisions-shanghai.csv"
 CITY, DISTRICT, COMMUNITY = "31", "310101", "310101002001"

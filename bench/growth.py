@@ -35,9 +35,10 @@ from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
 from app.queries import ledger as ledger_queries
 from app.runtime import Runtime, open_runtime
-from app.services import activities, leaderboards, ledger, merchants, notices, orgs, redemptions
+from app.services import activities, ledger, merchants, notices, orgs, redemptions
 from app.services import signups as signup_service
-from app.services.leaderboards import Board, Look
+from app.services.leaderboards import reading as leaderboards
+from app.services.leaderboards.reading import Board, Look
 from app.services.ledger import MINUTES, POINTS
 from bench.crowds import (
     ACCOUNT,

@@ -1,39 +1,34 @@
-"""Leaderboards: fed from the ledger in commit order, shown with masked names.
+"""Reading leaderboards: the best of a subtree with masked names, and the caller's own rank.
 
-The ledger is the truth: a board can be lost at any time and is built again.
+Boards are read from Redis. Where Redis is down or holds none, they are computed from the ledger.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import get_args
+from datetime import datetime
 from uuid import UUID
 
-from app.core.clock import local_date, now, period_start
-from app.core.db import Database, Session
+from app.core.clock import now, period_start
+from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.redis import RedisDown
 from app.core.rendered import Rendered
-from app.integrations.leaderboards import Boards, new_generation
+from app.integrations.leaderboards import Boards
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
-from app.queries.leaderboards import Gain
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
 from app.services import orgs, people, policies
-from app.services.ledger import MINUTES
-from app.services.policies import PolicyMissing
-from app.services.policies.books import Book
+from app.services.leaderboards.rules import CountedUnits, board_name, born_until
 
-# Transfers in one atomic step. Each may count on 16 boards (4 levels, 4 periods); Redis
-# answers nobody meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
-BATCH = 100
-PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
-# Without Redis the ledger itself is asked, for no more places than this.
-MAX_PLACES = 100
+# Computing a board from the ledger sums all its transfers: without Redis, a rank is known only
+# within these places.
+MAX_LEDGER_PLACES = 100
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
+    """``limit`` places of an organisation and everything below it, in the current period."""
+
     org_id: UUID
     period: BoardPeriod
     limit: int
@@ -41,200 +36,164 @@ class Board:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A question: who leads, and where is the caller. Nobody may ask it too."""
+    """One request: a board, and the rank on it of the caller, if there is one."""
 
     board: Board
     caller: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Asked:
-    """A board that exists, and the name under which it is kept."""
+class _Found:
+    """A board whose organisation exists, and its name in Redis."""
 
-    path: str
+    org_path: str
     starts_at: datetime
     name: str
 
 
-Places = list[tuple[UUID, int]]
-Ranks = dict[tuple[Board, UUID], tuple[int, int] | None]
+Rank = tuple[int, int]  # the place, from 1; and the points
+Top = list[tuple[UUID, int]]  # person and points, the best first
+
+
+@dataclass(frozen=True, slots=True)
+class _Standings:
+    """``ranks`` has a board and a caller for each look of somebody; None: not on the board."""
+
+    tops: dict[Board, Top]
+    ranks: dict[tuple[Board, UUID], Rank | None]
 
 
 async def read(tx: Session, boards: Boards, looks: Sequence[Look]) -> list[Rendered | Refusal]:
-    """Return a ``LeaderboardOut`` for each look: the best of a subtree, and the caller's place.
+    """Return for each look a rendered ``LeaderboardOut``, or OrgNotFound.
 
-    With Redis down or empty the boards are computed from the ledger. Outcomes: Rendered,
-    or OrgNotFound.
+    The number of queries does not depend on the number of looks, except without Redis, when
+    each board is a query. A board that several look at is rendered once, and each caller's
+    rank is added to it.
     """
-    at = now()
-    paths = await org_queries.paths_of(tx, sorted({look.board.org_id for look in looks}))
-    asked = {
-        board: _Asked(path, starts_at, board_name(path, board.period, starts_at))
-        for board in {look.board for look in looks}
-        if (path := paths.get(board.org_id))
-        for starts_at in [period_start(at, board.period)]
-    }
-    callers = [(look.board, look.caller) for look in looks if look.caller and look.board in asked]
+    found = await _find(tx, {look.board for look in looks})
+    callers = [(look.board, look.caller) for look in looks if look.caller and look.board in found]
     try:
-        places, ranks = await _from_redis(boards, asked, callers)
+        standings = await _from_redis(boards, found, callers)
     except RedisDown:
-        places, ranks = await _from_ledger(tx, asked, callers)
-    everybody = sorted({person for top in places.values() for person, _ in top})
-    shown = await queries.visible(tx, everybody, _born_until())
-    common = {
-        board: _without_me(board, asked[board], _items(top, shown)) for board, top in places.items()
-    }
+        standings = await _from_ledger(tx, found, callers)
+    shared = await _render_boards(tx, found, standings.tops)
     return [
-        _with_me(common[look.board], ranks.get((look.board, look.caller)) if look.caller else None)
-        if look.board in asked
+        _with_rank(shared[look.board], _rank_of(look, standings))
+        if look.board in found
         else orgs.OrgNotFound()
         for look in looks
     ]
 
 
-def _items(top: Places, shown: dict[UUID, tuple[str, bool]]) -> list[RankOut]:
-    return [
-        RankOut(
-            rank=rank,
-            display_name=name if shows_name else people.masked(name),
-            points=points,
-        )
-        for rank, (person, points) in enumerate(top, start=1)
-        if person in shown and points > 0
-        for name, shows_name in [shown[person]]
-    ]
+async def _find(tx: Session, boards: Iterable[Board]) -> dict[Board, _Found]:
+    """Look up the organisations; leave out the boards of those that do not exist."""
+    boards, at = list(boards), now()
+    paths = await org_queries.paths_of(tx, sorted({board.org_id for board in boards}))
+    found = {}
+    for board in boards:
+        path = paths.get(board.org_id)
+        if path is not None:
+            starts_at = period_start(at, board.period)
+            found[board] = _Found(path, starts_at, board_name(path, board.period, starts_at))
+    return found
 
 
-def _without_me(board: Board, asked: _Asked, items: list[RankOut]) -> bytes:
-    """Render what is the same for all who look at a board: a ``LeaderboardOut`` up to its end."""
-    whole = LeaderboardOut(period=board.period, starts_at=asked.starts_at, items=items, me=None)
-    return whole.model_dump_json().encode().removesuffix(b"null}")
-
-
-def _with_me(common: bytes, mine: tuple[int, int] | None) -> Rendered:
-    me = MyRankOut(rank=mine[0], points=mine[1]).model_dump_json().encode() if mine else b"null"
-    return Rendered.of(common + me + b"}")
+# Who is where
 
 
 async def _from_redis(
-    boards: Boards, asked: dict[Board, _Asked], callers: Sequence[tuple[Board, UUID]]
-) -> tuple[dict[Board, Places], Ranks]:
+    boards: Boards, found: dict[Board, _Found], callers: Sequence[tuple[Board, UUID]]
+) -> _Standings:
+    """Read all boards and ranks in one round trip.
+
+    Raises RedisDown, also if no boards are shown: Redis has just started or was flushed.
+    """
     generation = await boards.generation()
     if generation is None:
         raise RedisDown
-    places, ranks = await boards.look(
+    tops, ranks = await boards.look(
         generation,
-        [(one.name, board.limit) for board, one in asked.items()],
-        [(asked[board].name, person) for board, person in callers],
+        [(one.name, board.limit) for board, one in found.items()],
+        [(found[board].name, person) for board, person in callers],
     )
-    return dict(zip(asked, places, strict=True)), dict(zip(callers, ranks, strict=True))
-
-
-async def feed(database: Database, boards: Boards) -> int:
-    """Bring the shown boards up to the ledger; return how many gains were counted.
-
-    With no generation shown (first start, FLUSHALL) this builds one; if Redis goes down
-    meanwhile, the next call goes on where this one stopped. Safe to run in several workers
-    at once: the position decides who counts.
-    """
-    generation = await boards.generation()
-    if generation is None:
-        boards.unfinished = boards.unfinished or new_generation()
-        return await _build(database, boards, boards.unfinished)
-    boards.unfinished = None
-    return await _catch_up(database, boards, generation)
-
-
-async def rebuild(database: Database, boards: Boards) -> int:
-    """Build every board anew beside the old ones, then switch."""
-    return await _build(database, boards, new_generation())
-
-
-async def _build(database: Database, boards: Boards, generation: str) -> int:
-    total = await _catch_up(database, boards, generation)
-    await boards.show(generation)
-    return total
-
-
-async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
-    total = 0
-    while True:
-        before = await boards.position(generation)
-        async with database.read() as tx:
-            gains, after = await queries.gains_after(
-                tx, before, hours=MINUTES, born_until=_born_until(), limit=BATCH
-            )
-            units = _Units(await policies.book(tx))
-        if after == before:
-            return total
-        if await boards.apply(generation, before, after, _scores(gains, units)):
-            total += len(gains)
-
-
-class _Units:
-    """In which points an organisation counts: those of the programme that it is in."""
-
-    def __init__(self, book: Book) -> None:
-        self._book = book
-        self._at = now()
-        self._known: dict[str, int | None] = {}
-
-    def of(self, org_path: str) -> int | None:
-        if org_path not in self._known:
-            try:
-                self._known[org_path] = self._book.policy(self._at, org_path).unit_id
-            except PolicyMissing:
-                self._known[org_path] = None
-        return self._known[org_path]
-
-
-def _scores(gains: list[Gain], units: _Units) -> dict[tuple[str, str], int]:
-    """Spread each gain over the boards of every organisation above it, for every period.
-
-    A city above two programmes shows its own: their points are not to be added up.
-    """
-    scores: dict[tuple[str, str], int] = {}
-    for gain in gains:
-        for path in _ancestors(gain.org_path):
-            if units.of(path) != gain.unit_id:
-                continue
-            for period in PERIODS:
-                name = board_name(path, period, period_start(gain.earned_at, period))
-                key = (name, str(gain.person_id))
-                scores[key] = scores.get(key, 0) + gain.points
-    return scores
-
-
-def _ancestors(path: str) -> list[str]:
-    """Return the paths from the root down: ``/31/``, ``/31/310101/`` and so on."""
-    codes = path.strip("/").split("/")
-    return ["/" + "/".join(codes[: depth + 1]) + "/" for depth in range(len(codes))]
-
-
-def board_name(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
-    return f"{org_path}:{period}:{local_date(starts_at).isoformat()}"
+    return _Standings(dict(zip(found, tops, strict=True)), dict(zip(callers, ranks, strict=True)))
 
 
 async def _from_ledger(
-    tx: Session, asked: dict[Board, _Asked], callers: Sequence[tuple[Board, UUID]]
-) -> tuple[dict[Board, Places], Ranks]:
-    places: dict[Board, Places] = {}
-    ranks: Ranks = {}
-    units = _Units(await policies.book(tx))
-    for board, one in asked.items():
-        unit = units.of(one.path)
-        since, until = one.starts_at, _born_until()
-        top = await queries.top(tx, one.path, since, unit=unit, born_until=until, limit=MAX_PLACES)
-        places[board] = top[: board.limit]
-        for rank, (person, points) in enumerate(top, start=1):
-            ranks[(board, person)] = (rank, points)
-    return places, {key: ranks.get(key) for key in callers}
+    tx: Session, found: dict[Board, _Found], callers: Sequence[tuple[Board, UUID]]
+) -> _Standings:
+    """Compute each board; a caller below its first 100 places has no rank."""
+    units = CountedUnits(await policies.book(tx))
+    tops = {
+        board: await queries.top(
+            tx,
+            one.org_path,
+            one.starts_at,
+            unit=units.of(one.org_path),
+            born_until=born_until(),
+            limit=MAX_LEDGER_PLACES,
+        )
+        for board, one in found.items()
+    }
+    ranks = {
+        (board, person): (place, points)
+        for board, top in tops.items()
+        for place, (person, points) in enumerate(top, start=1)
+    }
+    return _Standings(
+        tops={board: top[: board.limit] for board, top in tops.items()},
+        ranks={key: ranks.get(key) for key in callers},
+    )
 
 
-def _born_until() -> date:
-    """Return the latest birth date of somebody who may appear today (14 years old)."""
-    today = local_date(now())
-    # Who is born on 29 February comes of age on 1 March, as the law counts.
-    year = today.year - people.LEADERBOARD_MIN_AGE
-    leap_day = (today.month, today.day) == (2, 29)
-    return date(year, 2, 28) if leap_day else today.replace(year=year)
+def _rank_of(look: Look, standings: _Standings) -> Rank | None:
+    return standings.ranks[(look.board, look.caller)] if look.caller else None
+
+
+# What the replies say
+
+
+async def _render_boards(
+    tx: Session, found: dict[Board, _Found], tops: dict[Board, Top]
+) -> dict[Board, bytes]:
+    """Render what is the same for all who look at a board."""
+    everybody = sorted({person for top in tops.values() for person, _ in top})
+    shown = await queries.visible(tx, everybody, born_until())
+    return {
+        board: _without_rank(
+            LeaderboardOut(
+                period=board.period,
+                starts_at=found[board].starts_at,
+                items=_items(top, shown),
+                me=None,
+            )
+        )
+        for board, top in tops.items()
+    }
+
+
+def _items(top: Top, shown: dict[UUID, tuple[str, bool]]) -> list[RankOut]:
+    """List the places. Who may not be shown keeps the place, and is left out."""
+    items = []
+    for rank, (person, points) in enumerate(top, start=1):
+        if person in shown and points > 0:
+            name, shows_name = shown[person]
+            display_name = name if shows_name else people.masked(name)
+            items.append(RankOut(rank=rank, display_name=display_name, points=points))
+    return items
+
+
+def _without_rank(board: LeaderboardOut) -> bytes:
+    """Return the JSON of a board up to the value of ``me``, which is its last member."""
+    whole = board.model_dump_json().encode()
+    assert whole.endswith(b'"me":null}')
+    return whole.removesuffix(b"null}")
+
+
+def _with_rank(shared: bytes, rank: Rank | None) -> Rendered:
+    """Complete what ``_without_rank`` returned. Its ETag is that of the whole body."""
+    if rank is None:
+        me = b"null"
+    else:
+        me = MyRankOut(rank=rank[0], points=rank[1]).model_dump_json().encode()
+    return Rendered.of(shared + me + b"}")
