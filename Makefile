@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-ledger faults security check format demo lock clean
+.PHONY: help run test test-long bench bench-ledger faults security check format demo migration lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -49,6 +49,9 @@ check: $(READY) ## formatting, lint, types, import ladder
 format: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+migration: $(READY) ## write the migration for changed models (NAME="needs")
+	@$(BIN)/qingxiang migration "$(NAME)"
 
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \

@@ -5,11 +5,15 @@ every reader of the table behind it.
 """
 
 import asyncio
+from collections.abc import Iterable
+from typing import Any
 
+from alembic.operations import ops
 from sqlalchemy import Connection, pool, text
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlmodel import SQLModel
+from sqlmodel.sql.sqltypes import AutoString
 
 import app.models  # noqa: F401 - fills the metadata
 from alembic import context
@@ -18,6 +22,25 @@ from app.models.ledger import Xid8
 LOCK_TIMEOUT = "5s"
 # So that the drift check can read the column back.
 ischema_names["xid8"] = Xid8
+
+
+def grant_rights(_context: Any, _revision: Any, directives: Iterable[Any]) -> None:
+    """Let the service's role read, insert and update each table that a generated script makes.
+
+    Whoever writes an append-only table takes UPDATE out of the script again.
+    """
+    for script in directives:
+        made = [one for one in script.upgrade_ops.ops if isinstance(one, ops.CreateTableOp)]
+        for table in made:
+            sql = f"GRANT SELECT, INSERT, UPDATE ON {table.table_name} TO qx_app"
+            script.upgrade_ops.ops.append(ops.ExecuteSQLOp(sql))
+
+
+def render_item(kind: str, item: Any, _context: Any) -> str | bool:
+    """Write SQLModel's strings as SQLAlchemy's, so that a script needs no SQLModel."""
+    if kind == "type" and isinstance(item, AutoString):
+        return f"sa.String(length={item.length})"
+    return False
 
 
 def run(connection: Connection) -> None:
@@ -29,6 +52,8 @@ def run(connection: Connection) -> None:
         transaction_per_migration=True,
         compare_type=True,
         compare_server_default=True,
+        render_item=render_item,
+        process_revision_directives=grant_rights,
     )
     with context.begin_transaction():
         context.run_migrations()

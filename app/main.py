@@ -15,7 +15,11 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app.access import ANYONE
+from app.api.access import ANYONE, require_access_rules
+from app.api.middleware import RequestContext
+from app.api.openapi import document, published
+from app.api.problems import problem
+from app.api.routes import Route, conditional
 from app.core.errors import (
     Internal,
     Invalid,
@@ -25,17 +29,14 @@ from app.core.errors import (
     TooLarge,
     UnknownRoute,
 )
-from app.core.lifeline import follow_parent
+from app.core.language import Bilingual
 from app.core.logging import configure_logging
-from app.core.middleware import RequestContext
-from app.core.mistakes import explained
-from app.core.problems import problem
-from app.core.routes import Route, rendered
+from app.core.parent_watch import watch_parent
 from app.core.settings import Settings, get_settings
-from app.openapi import document, published
-from app.policies import require_policies
+from app.core.validation_messages import explained
 from app.routers import (
     activities,
+    audit,
     auth,
     awards,
     cards,
@@ -62,7 +63,7 @@ NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": Fal
 # In the order in which a request is compared with them: what a crowd calls comes first.
 ROUTERS = (
     *(checkins, signups, activities, ledger, merchants, leaderboards, cards, auth, people),
-    *(redemptions, rewards, notices, orgs, awards, funds, deductions, health),
+    *(redemptions, rewards, notices, orgs, awards, funds, deductions, audit, health),
 )
 _BY_STATUS: dict[int, type[Refusal]] = {
     400: Malformed,
@@ -84,7 +85,7 @@ class Application(FastAPI):
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Build the application. Raises PolicyUndeclared if a route does not say who may call it."""
+    """Build the application. Raises AccessRuleUndeclared for a route without an access rule."""
     settings = settings or get_settings()
     app = Application(
         title="青享 Qingxiang",
@@ -108,7 +109,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(Exception, _on_failure)
-    require_policies(app)
+    require_access_rules(app)
     return app
 
 
@@ -121,7 +122,7 @@ def _document(app: FastAPI) -> None:
 
     @app.get(app.openapi_url, include_in_schema=False)
     async def get_document(request: Request) -> Response:
-        return rendered(request, published(app))
+        return conditional(request, published(app))
 
     patch_fastapi(app, redirect_from_root_to_docs=True)
 
@@ -131,7 +132,7 @@ def _lifespan(settings: Settings) -> Any:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         configure_logging(settings.log_level, settings.log_format)
         async with AsyncExitStack() as stack:
-            stack.enter_context(follow_parent())
+            stack.enter_context(watch_parent())
             runtime = await stack.enter_async_context(open_runtime(settings))
             if runtime.sandbox is not None:
                 app.mount("/sandbox/wechat", runtime.sandbox)
@@ -162,8 +163,8 @@ async def _on_refusal(request: Request, error: Exception) -> Response:
 async def _on_invalid(request: Request, error: Exception) -> Response:
     """List the wrong fields. What was sent is not repeated: it may hold a secret."""
     assert isinstance(error, RequestValidationError)
-    fields = [
-        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)[:200]}
+    fields: list[dict[str, str | Bilingual]] = [
+        {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)}
         for item in error.errors()[:50]
     ]
     return problem(request, Invalid(fields=fields))

@@ -13,33 +13,36 @@ import httpx
 from fastapi import FastAPI
 
 from app.core.batching import Batcher
+from app.core.bulkhead import Bulkhead
 from app.core.clock import now
-from app.core.db import Database, Retry, Session
+from app.core.db import Database, Session
+from app.core.db_errors import Retry
 from app.core.errors import Busy, Refusal
-from app.core.keys import Vault
+from app.core.etag import Rendered
+from app.core.keys import FieldCipher
 from app.core.ratelimit import RateLimiter
 from app.core.redis import Breaker, Redis, connect
-from app.core.rendered import Rendered
 from app.core.revocations import Revocations
 from app.core.rotating_codes import RotatingCodes
 from app.core.settings import Settings
 from app.core.tokens import Tokens
-from app.core.turnstile import Turnstile
 from app.integrations.leaderboards import Boards
 from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import activities, checkins, ledger, people, redemptions, signups
+from app.services import activities, checkins, people, signups
 from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
 from app.services.idempotency import Attempt, Replied
 from app.services.leaderboards import reading as leaderboards
-from app.services.ledger import PageOf
-from app.services.redemptions import ChargeCommand
+from app.services.ledger import passbook
+from app.services.ledger.passbook import PageOf
+from app.services.redemptions import charges
+from app.services.redemptions.charges import ChargeCommand
 from app.services.signups import Claim, Claimed
 
-LIST_ATTEMPTS = 3
+BATCH_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
 # Statements that are written at once: a long one is seconds of work for one processor.
 STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
@@ -59,7 +62,7 @@ class Runtime:
     limiter: RateLimiter
     revocations: Revocations
     tokens: Tokens
-    vault: Vault
+    cipher: FieldCipher
     codes: RotatingCodes
     wechat: WechatClient
     boards: Boards
@@ -69,12 +72,12 @@ class Runtime:
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
     passbooks: Batcher[PageOf, Rendered | Refusal]
-    activities: Batcher[activities.Look, Rendered | Refusal]
-    leaderboards: Batcher[leaderboards.Look, Rendered | Refusal]
-    statements: Turnstile
-    sheets: Turnstile
+    activities: Batcher[activities.ActivityQuery, Rendered | Refusal]
+    leaderboards: Batcher[leaderboards.BoardQuery, Rendered | Refusal]
+    statements: Bulkhead
+    sheets: Bulkhead
 
-    async def finish_lists(self) -> None:
+    async def finish_batches(self) -> None:
         """Wait for the lists under way: their engines are about to be closed."""
         commands: tuple[Batcher[Any, Any], ...] = (self.checkins, self.signups, self.charges)
         looks = (self.roles, self.passbooks, self.activities, self.leaderboards)
@@ -111,7 +114,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             limiter=RateLimiter(redis, breaker, enabled=settings.rate_limits == "on"),
             revocations=Revocations(redis, breaker),
             tokens=Tokens(settings.secrets),
-            vault=Vault(settings.secrets),
+            cipher=FieldCipher(settings.secrets),
             codes=RotatingCodes(settings.secrets),
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
@@ -120,18 +123,18 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             sandbox=sandbox,
             checkins=_commands(database, checkins.record),
             signups=_commands(database, signups.claim),
-            charges=_commands(database, redemptions.charge_once),
+            charges=_commands(database, charges.charge_once),
             roles=_looks(database, people.roles),
-            passbooks=_looks(database, ledger.pages),
+            passbooks=_looks(database, passbook.pages),
             activities=_looks(database, activities.read),
             leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
-            statements=Turnstile(STATEMENTS, STATEMENT_PATIENCE_S),
-            sheets=Turnstile(SHEETS, SHEET_PATIENCE_S),
+            statements=Bulkhead(STATEMENTS, STATEMENT_PATIENCE_S),
+            sheets=Bulkhead(SHEETS, SHEET_PATIENCE_S),
         )
         try:
             yield runtime
         finally:
-            await runtime.finish_lists()
+            await runtime.finish_batches()
     finally:
         await http.aclose()
         await breaker.close()
@@ -163,12 +166,12 @@ def _commands(
     """Run a set-based command on whole lists, a transaction each."""
 
     async def run(commands: list[C]) -> list[R | Refusal]:
-        for attempt in range(1, LIST_ATTEMPTS + 1):
+        for attempt in range(1, BATCH_ATTEMPTS + 1):
             try:
                 async with database.transaction() as tx:
                     return await command(tx, commands, now())
             except Retry:  # a deadlock or the like: the list may simply run again
-                if attempt == LIST_ATTEMPTS and len(commands) > 1:
+                if attempt == BATCH_ATTEMPTS and len(commands) > 1:
                     raise  # then one by one
         # An outcome and not an exception: PostgreSQL is there for everybody else.
         return [Busy(retry_after=1)]

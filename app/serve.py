@@ -17,13 +17,13 @@ import structlog
 import uvicorn
 
 from app.core.db import Database
-from app.core.embedded import Engines, engines
 from app.core.http import Protocol
-from app.core.keys import Vault
-from app.core.lifeline import PARENT
+from app.core.keys import FieldCipher
 from app.core.metrics import MULTIPROCESS_DIR
+from app.core.parent_watch import PARENT
 from app.core.settings import Settings, get_settings
 from app.demo import seed
+from app.embedded import Engines, engines
 from app.migrations import migrate
 
 log = structlog.get_logger(__name__)
@@ -110,7 +110,7 @@ async def load_demonstration(settings: Settings) -> bool:
     database = Database(settings.database_url, pool_size=2, patient=True)
     try:
         async with database.transaction() as tx:
-            return await seed.load(tx, Vault(settings.secrets))
+            return await seed.load(tx, FieldCipher(settings.secrets))
     finally:
         await database.close()
 

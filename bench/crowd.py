@@ -26,8 +26,9 @@ from app.queries import activities as activity_queries
 from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.runtime import Runtime
-from app.services import ledger, signups
-from app.services.ledger import AccountKey, Posted, Posting
+from app.services import signups
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posted, Posting
 from app.services.signups import Claim, Claimed
 
 LIST = 1000
@@ -133,7 +134,7 @@ class Crowd:
                 for one in part
             ]
             async with self._runtime.database.transaction() as tx:
-                assert all(isinstance(one, Posted) for one in await ledger.post(tx, postings, at))
+                assert all(isinstance(one, Posted) for one in await posting.post(tx, postings, at))
 
     async def card_codes(self, people: Sequence[Resident]) -> list[str]:
         """Show everybody's card: a code each."""

@@ -18,11 +18,12 @@ from uuid import UUID
 
 from app.core.clock import now, period_start
 from app.core.db import Database
-from app.core.embedded.databases import connect
 from app.core.redis import Breaker, Redis
+from app.embedded.databases import connect
 from app.integrations.leaderboards import START, Boards, new_generation
-from app.services import ledger, orgs
+from app.services import orgs
 from app.services.leaderboards.rules import board_name
+from app.services.ledger import verification
 
 SHANGHAI: Final = Path(__file__).parent / "data" / "divisions-shanghai.csv"
 CITY, DISTRICT, COMMUNITY = "31", "310101", "310101002001"
@@ -204,7 +205,7 @@ async def gather(admin_url: str, database: str, owner_url: str, size: Size) -> N
         await connection.execute(script.format_map(values))
     await connection.execute("VACUUM ANALYZE")
     async with patient.snapshot() as tx:
-        report = await ledger.verify(tx)
+        report = await verification.verify(tx)
     await patient.close()
     assert report.holds, report.differences[:3]
     for script in (_SHOP, _OTHERS):  # it would not any more: nobody paid for the shop's charges

@@ -24,22 +24,26 @@ from rich.table import Table
 
 from app.core.clock import BEGINNING, now
 from app.core.db import Session
-from app.core.embedded import Engines, create_database, renamed
 from app.core.ids import NIL
-from app.core.pages import encode_cursor
+from app.core.paging import PageParams, encode_cursor
 from app.core.settings import Settings
+from app.embedded import Engines, create_database, renamed
 from app.migrations import migrate
 from app.models.activities import ActivityStatus, Category
 from app.models.ledger import Purpose
 from app.models.orgs import Level
 from app.queries import leaderboards as leaderboard_queries
-from app.queries import ledger as ledger_queries
+from app.queries.activities import ActivityFilter
+from app.queries.ledger import statement as statement_queries
+from app.queries.orgs import OrgFilter
 from app.runtime import Runtime, open_runtime
-from app.services import activities, ledger, merchants, notices, orgs, redemptions
+from app.services import activities, merchants, notices, orgs
 from app.services import signups as signup_service
 from app.services.leaderboards import reading as leaderboards
-from app.services.leaderboards.reading import Board, Look
-from app.services.ledger import MINUTES, POINTS
+from app.services.leaderboards.reading import Board, BoardQuery
+from app.services.ledger import passbook as ledger_passbook
+from app.services.ledger.types import MINUTES, POINTS
+from app.services.redemptions import reservations
 from bench.crowds import (
     ACCOUNT,
     CITY,
@@ -79,17 +83,14 @@ class Read:
     items: Callable[[Any], int] = lambda page: len(page.items)
 
 
-def listing(name: str, org: str | None = None, **filters: Any) -> Read:
+def listing(
+    name: str, org: str | None = None, status: ActivityStatus | None = None, **filters: Any
+) -> Read:
     """Return a read of a page of activities."""
 
     async def ask(world: World, tx: Session) -> Any:
-        asked: dict[str, Any] = {
-            "org_id": world.orgs[org] if org else None,
-            "cursor": None,
-            "limit": PAGE,
-            **dict.fromkeys(("category", "status", "starts_after", "q")),
-        }
-        return await activities.browse(tx, None, **asked | filters)
+        wanted, org_id = ActivityFilter(**filters), world.orgs[org] if org else None
+        return await activities.browse(tx, None, wanted, org_id, status, PageParams(PAGE))
 
     return Read(f"activities: {name}", ask)
 
@@ -97,8 +98,8 @@ def listing(name: str, org: str | None = None, **filters: Any) -> Read:
 def passbook(name: str, cursor: Callable[[World], str | None]) -> Read:
     return Read(
         f"passbook: {name}",
-        lambda w, tx: ledger.pages(
-            tx, [ledger.page_of(ONE, "points", cursor(w), PAGE, known=None)]
+        lambda w, tx: ledger_passbook.pages(
+            tx, [ledger_passbook.page_of(ONE, "points", PageParams(PAGE, cursor(w)), None)]
         ),
         lambda pages: pages[0].body.count(b'"number"'),
     )
@@ -108,7 +109,7 @@ READS = (
     Read(
         "leaderboard: page and own rank",
         lambda w, tx: leaderboards.read(
-            tx, w.runtime.boards, [Look(Board(w.orgs[CITY], "year", PAGE), ONE)]
+            tx, w.runtime.boards, [BoardQuery(Board(w.orgs[CITY], "year", PAGE), ONE)]
         ),
         lambda boards: boards[0].body.count(b'"rank"'),
     ),
@@ -123,12 +124,12 @@ READS = (
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
     Read(
         "statement: which entries a period has",
-        lambda _, tx: ledger_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),
+        lambda _, tx: statement_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),
         lambda span: span.opening == 0 < span.closing,
     ),
     Read(
         "statement: entries in the middle",
-        lambda w, tx: ledger_queries.entries(
+        lambda w, tx: statement_queries.entries(
             tx, ACCOUNT, w.size.entries // 2 + 1, w.size.entries // 2 + PAGE
         ),
         len,
@@ -154,13 +155,11 @@ READS = (
     listing("community, q in 1 of 4", COMMUNITY, q="清洁"),
     Read(
         "organisations: communities of the tree",
-        lambda _, tx: orgs.browse(
-            tx, parent_id=None, level=Level.community, q=None, cursor=None, limit=PAGE
-        ),
+        lambda _, tx: orgs.browse(tx, OrgFilter(level=Level.community), PageParams(PAGE)),
     ),
-    Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, None, PAGE)),
-    Read("own notices", lambda _, tx: notices.mine(tx, ONE, None, PAGE)),
-    Read("own redemptions", lambda _, tx: redemptions.mine(tx, ONE, None, PAGE)),
+    Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, PageParams(PAGE))),
+    Read("own notices", lambda _, tx: notices.mine(tx, ONE, PageParams(PAGE))),
+    Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, PageParams(PAGE))),
     Read("merchant's statement", lambda _, tx: merchants.statement(tx, STAFF, MONTH)),
 )
 

@@ -27,13 +27,13 @@ from rich.table import Table
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.embedded import Engines, create_database, databases, renamed
-from app.core.embedded.places import postgres_program
 from app.core.ids import NIL, new_id
+from app.embedded import Engines, create_database, databases, renamed
+from app.embedded.layout import postgres_program
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
-from app.services import ledger
-from app.services.ledger import AccountKey, Posted, Posting
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posted, Posting
 from bench.scratch import scratch_engines
 
 PROCESSES = 2
@@ -140,7 +140,7 @@ async def _post(url: str, load: Load, seed: int, seconds: float) -> tuple[int, f
 
 async def _post_list(database: Database, postings: list[Posting]) -> int:
     async with database.transaction() as tx:
-        outcomes = await ledger.post(tx, postings, now())
+        outcomes = await posting.post(tx, postings, now())
     return sum(isinstance(one, Posted) for one in outcomes)
 
 
@@ -172,7 +172,7 @@ async def _open_accounts(url: str) -> None:
     database = Database(url, pool_size=2, patient=True)
     for start in range(0, len(keys), 2_000):
         async with database.transaction() as tx:
-            await ledger.lock(tx, keys[start : start + 2_000])
+            await posting.lock(tx, keys[start : start + 2_000])
     await database.close()
 
 

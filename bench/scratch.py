@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.core.embedded import Engines, engines, wait_until_stopped
+from app.embedded import Engines, engines, wait_until_stopped
 
 
 @contextmanager

@@ -16,11 +16,12 @@ from rich.console import Console
 from rich.table import Table
 
 from app.core.db import Database
-from app.core.embedded import Engines, create_database, renamed
-from app.core.embedded.databases import connect
 from app.demo.seed import DATA, publish_default_policy
+from app.embedded import Engines, create_database, renamed
+from app.embedded.databases import connect
 from app.migrations import migrate
-from app.services import awards, policies
+from app.services.awards import simulation
+from app.services.policies import publishing
 from bench.crowds import Size, gather
 from bench.scratch import scratch_engines
 
@@ -80,8 +81,8 @@ async def measure(found: Engines) -> tuple[int, float, float]:
     source = (DATA / "policy.toml").read_text(encoding="utf-8").replace("day = 24", "day = 3", 1)
     began, busy = time.perf_counter(), time.process_time()
     async with database.snapshot() as tx:
-        draft = await policies.draft(tx, source, None)
-        result = await awards.simulate(tx, draft, date(2026, 1, 1), date(2026, 12, 31))
+        draft = await publishing.draft(tx, source, None)
+        result = await simulation.simulate(tx, draft, date(2026, 1, 1), date(2026, 12, 31))
     seconds, busy = time.perf_counter() - began, time.process_time() - busy
     await database.close()
     assert result.total.draft.points < result.total.now.points

@@ -16,8 +16,8 @@ from rich.table import Table
 
 from app.core.clock import now
 from app.core.db import Database
-from app.core.embedded import Engines, databases
-from app.services import ledger
+from app.embedded import Engines, databases
+from app.services.ledger import seals, verification
 from bench.ledger import add_history, empty_ledger
 from bench.scratch import scratch_engines
 
@@ -49,7 +49,7 @@ async def verified(database: Database) -> float:
     """Verify once; return the seconds."""
     started = time.perf_counter()
     async with database.snapshot() as tx, database.snapshot() as beside:
-        report = await ledger.verify(tx, beside=beside)
+        report = await verification.verify(tx, beside=beside)
     assert report.holds, report.differences[:3]
     return time.perf_counter() - started
 
@@ -59,8 +59,8 @@ async def measure(url: str, rounds: int) -> dict[str, float]:
     try:
         plain = min([await verified(database) for _ in range(rounds)])
         async with database.transaction() as tx:
-            for day in await ledger.days_to_seal(tx, now() + timedelta(days=1)):
-                await ledger.seal_day(tx, day)
+            for day in await seals.days_to_seal(tx, now() + timedelta(days=1)):
+                await seals.seal_day(tx, day)
         sealed = min([await verified(database) for _ in range(rounds)])
     finally:
         await database.close()

@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 
-from app.core.embedded import Engines, create_database, drop_database
 from app.core.settings import Settings
+from app.embedded import Engines, create_database, drop_database
 from app.main import create_app
 from app.runtime import Runtime
 from tests import flaws

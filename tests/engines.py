@@ -17,9 +17,9 @@ import psutil
 from pydantic import SecretStr
 from sqlalchemy import make_url
 
-from app.core.embedded import Engines, create_database, drop_database, engines, renamed
-from app.core.embedded.databases import connect
 from app.core.settings import Settings
+from app.embedded import Engines, create_database, drop_database, engines, renamed
+from app.embedded.databases import connect
 from app.migrations import migrate
 from app.serve import load_demonstration
 

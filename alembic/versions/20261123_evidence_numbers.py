@@ -9,7 +9,7 @@ Revises: 20261122_whole_seals
 import sqlalchemy as sa
 
 from alembic import op
-from app.core.spelling import normal
+from app.core.normalize import normalized
 
 revision = "20261123_evidence_numbers"
 down_revision = "20261122_whole_seals"
@@ -38,7 +38,7 @@ def upgrade() -> None:
         )
     ).all()
     for unit, rule, field, before in known:
-        if (now := normal(before)) == before:
+        if (now := normalized(before)) == before:
             continue
         place = {"unit": unit, "rule": rule, "field": field, "before": before, "now": now}
         if bind.execute(_SPELL, place).rowcount == 0:

@@ -11,10 +11,11 @@ from pydantic import ValidationError
 from app import serve as server
 from app.cli import leaderboards, ledger, orgs, policies, roles
 from app.cli.attached import err, out
-from app.core.embedded import EnginesFailed
 from app.core.logging import configure_logging
 from app.core.settings import get_settings
+from app.embedded import EnginesFailed
 from app.jobs import worker as job_worker
+from app.migrations import generate
 from app.migrations import migrate as migrate_to_head
 
 cli = typer.Typer(no_args_is_help=True, help="青享 Qingxiang", pretty_exceptions_show_locals=False)
@@ -42,6 +43,14 @@ def migrate() -> None:
     with server.attached(get_settings()) as settings:
         migrate_to_head(server.owner_url(settings))
     out.print("The schema is current.")
+
+
+@cli.command()
+def migration(title: str) -> None:
+    """Write the migration for what the models have and the development database has not."""
+    with server.attached(get_settings()) as settings:
+        migrate_to_head(server.owner_url(settings))
+        out.print(str(generate(server.owner_url(settings), title)))
 
 
 @cli.command()

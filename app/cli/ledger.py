@@ -9,8 +9,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from app.cli.attached import err, out, refuse, with_database
 from app.core.db import Database
-from app.services import ledger
-from app.services.ledger import Report
+from app.services.ledger import units, verification
+from app.services.ledger.units import UnitInvalid
+from app.services.ledger.verification import Report
 
 SEAL_LENGTH = 32
 cli = typer.Typer(no_args_is_help=True, help="The ledger.")
@@ -35,7 +36,7 @@ def verify(
 
         async def work(database: Database) -> Report:
             async with database.snapshot() as tx, database.snapshot() as beside:
-                return await ledger.verify(tx, tell, beside=beside, published=published)
+                return await verification.verify(tx, tell, beside=beside, published=published)
 
         report = with_database(work)
         progress.update(task, description="done", completed=1, total=1)
@@ -52,11 +53,11 @@ def open_unit(
 
     async def work(database: Database) -> bool:
         async with database.transaction() as tx:
-            return await ledger.open_unit(tx, code, name)
+            return await units.open_unit(tx, code, name)
 
     try:
         opened = with_database(work, owner=True)
-    except ledger.UnitInvalid as error:
+    except UnitInvalid as error:
         raise refuse(str(error)) from None
     out.print(f"{code} is open." if opened else f"{code} was open before.")
 

@@ -14,9 +14,11 @@ from app.core.clock import BEGINNING, SHANGHAI, local_date, now
 from app.core.db import Database, Session
 from app.core.errors import Refusal
 from app.models.orgs import Org
-from app.services import awards, orgs, policies
-from app.services.awards import Earner, Simulation
-from app.services.policies import PolicyInvalid
+from app.services import orgs
+from app.services.awards import simulation
+from app.services.awards.simulation import Earner, Simulation
+from app.services.policies import publishing
+from app.services.policies.reading import PolicyInvalid
 
 T = TypeVar("T")
 cli = typer.Typer(no_args_is_help=True, help="The points rules (积分管理办法).")
@@ -36,9 +38,9 @@ def check(file: ExistingFile, org: OfOrg = None) -> None:
     """Check a policy file (TOML) and explain each error with its line."""
     source = _read(file)
     if org is None:  # needs no database
-        document = _explained(file, lambda: policies.check(source))
+        document = _explained(file, lambda: publishing.check(source))
     else:
-        document = _at(file, org, lambda tx, place: policies.check_at(tx, source, place, now()))
+        document = _at(file, org, lambda tx, place: publishing.check_at(tx, source, place, now()))
     out.print(f"{file.name}: {len(document.rules)} rules, {len(document.tiers)} tiers, no error.")
 
 
@@ -48,7 +50,7 @@ def publish(file: ExistingFile, org: OfOrg = None, begins: From = None) -> None:
     source = _read(file)
     at = (begins.replace(tzinfo=SHANGHAI) if begins else now()).astimezone(SHANGHAI)
     version = _at(
-        file, org, lambda tx, place: policies.publish(tx, source, org=place, effective_from=at)
+        file, org, lambda tx, place: publishing.publish(tx, source, org=place, effective_from=at)
     )
     out.print(f"Version {version} is published, in force from {at:%Y-%m-%d %H:%M:%S} on.")
 
@@ -57,7 +59,7 @@ def publish(file: ExistingFile, org: OfOrg = None, begins: From = None) -> None:
 def diff(file: ExistingFile, org: OfOrg = None) -> None:
     """Show what a policy file would change in the rules of now."""
     source = _read(file)
-    changes = _at(file, org, lambda tx, place: policies.compare(tx, source, place, now()))
+    changes = _at(file, org, lambda tx, place: publishing.compare(tx, source, place, now()))
     if not changes:
         out.print("No change.")
         return
@@ -89,8 +91,8 @@ def simulate(
 
     async def run(database: Database, each: Callable[[Earner], None]) -> Simulation:
         async with database.snapshot() as tx:
-            draft = await policies.draft(tx, source, await _place(tx, org))
-            return await awards.simulate(tx, draft, first, last, each)
+            draft = await publishing.draft(tx, source, await _place(tx, org))
+            return await simulation.simulate(tx, draft, first, last, each)
 
     with err.status("正在重算 replaying"), sheet(everybody) as each:
         found = _explained(file, lambda: with_database(lambda database: run(database, each)))

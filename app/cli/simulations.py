@@ -11,7 +11,9 @@ from rich.table import Table
 
 from app.cli.attached import refuse
 from app.models.awards import AwardReason, AwardState
-from app.services.awards import SENTENCES, Compared, Earner, Simulation, Unmet
+from app.schemas.awards import REASONS
+from app.services.awards.replay import Ineligibility
+from app.services.awards.simulation import Compared, Earner, Simulation
 
 FUNDS_SHOWN = 20
 COLUMNS = ("person_id", "name", "awards", "points_now", "points_draft", "hours", "cap_hits")
@@ -21,9 +23,9 @@ STATES = {
     AwardState.notice: "公示 notice",
 }
 UNMET = {
-    Unmet.no_rule: "无此规则 no rule",
-    Unmet.evidence: "缺少佐证或无此等次 evidence or grade missing",
-    Unmet.number: "编号已使用 number used before",
+    Ineligibility.no_rule: "无此规则 no rule",
+    Ineligibility.evidence: "缺少佐证或无此等次 evidence or grade missing",
+    Ineligibility.number: "编号已使用 number used before",
 }
 
 
@@ -132,7 +134,7 @@ def _reasons(found: Simulation) -> Table:
     now, draft = found.reasons
     for reason in AwardReason:
         if reason is not AwardReason.full and now[reason] + draft[reason]:
-            zh, en = SENTENCES[reason]
+            zh, en = REASONS[reason]
             table.add_row(f"{zh} {en}", f"{now[reason]:,}", f"{draft[reason]:,}")
     return table
 

@@ -17,7 +17,7 @@ from app.core.errors import Busy
 
 log = structlog.get_logger(__name__)
 # The longest list, so that nobody at its head waits long for those at its end.
-MAX_LIST = 200
+MAX_BATCH = 200
 # Who comes when so many wait is told to come back: their turn would come too late.
 MAX_WAITING = 2_000
 
@@ -58,7 +58,7 @@ class Batcher(Generic[C, R]):
     async def _work(self) -> None:
         try:
             while self._waiting:
-                size = min(len(self._waiting), MAX_LIST)
+                size = min(len(self._waiting), MAX_BATCH)
                 await self._answer([self._waiting.popleft() for _ in range(size)])
         finally:
             self._runner = None
@@ -76,7 +76,7 @@ class Batcher(Generic[C, R]):
             if len(part) == 1:
                 self._settle(part[0][1], error)
                 return
-            log.warning("list_run_one_by_one", error=type(error).__name__, commands=len(part))
+            log.warning("batch_run_one_by_one", error=type(error).__name__, commands=len(part))
             for one in part:
                 await self._answer([one])
         except BaseException:

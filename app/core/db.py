@@ -1,20 +1,21 @@
 """PostgreSQL: one engine a process; a request is one transaction, committed before the reply."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Executable, Result, event, exc
-from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
+from app.core.bulkhead import Bulkhead
+from app.core.db_errors import ENGINE_ERRORS, LOST, is_down, translated
 from app.core.errors import Busy
-from app.core.statements import numbered
-from app.core.turnstile import Turnstile
 
 # Milliseconds and seconds, in the order in which they strike: a row lock that is not
 # free, a statement that is too slow, a server that is frozen (only the client notices).
@@ -28,6 +29,7 @@ PATIENCE_S = 10.0
 # A plan made while the tables were empty stays bad: connections are replaced in turn.
 RECYCLE_S = 600
 PART_ROWS = 2_000
+_PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
@@ -107,19 +109,6 @@ class Session(SQLModelSession):
         return self._driver
 
 
-# ``fetch`` goes past SQLAlchemy, so its adapter's own errors come through unwrapped.
-_ENGINE_ERRORS = (exc.SQLAlchemyError, asyncpg.PostgresError, AsyncAdapt_Error)
-_LOST = (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error)
-_DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
-_TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
-_GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting, no place
-_UNABLE = {"53100", "53200", "58030", "25006"}  # disk or memory full, I/O error, a standby
-
-
-class Retry(Exception):
-    """A deadlock or serialization failure: the whole transaction may simply run again."""
-
-
 class Database:
     """Hands out transactions and turns engine trouble into ``Busy`` or ``Retry``."""
 
@@ -141,8 +130,8 @@ class Database:
         self._snapshots = reader.execution_options(isolation_level="REPEATABLE READ")
         self._readers: list[Session] = []  # that nobody uses now
         patience = 60 if patient else PATIENCE_S
-        self._to_write = Turnstile(pool_size - readers, patience)
-        self._to_read = Turnstile(readers, patience)
+        self._to_write = Bulkhead(pool_size - readers, patience)
+        self._to_read = Bulkhead(readers, patience)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -162,7 +151,7 @@ class Database:
                 session.opened_at = time.monotonic()
             try:
                 yield session
-            except _LOST:
+            except LOST:
                 await session.invalidate()
                 raise
             except BaseException:
@@ -193,21 +182,21 @@ class Database:
                 await session.begin()
                 yield session
                 await session.commit()
-            except _LOST:
+            except LOST:
                 # A rollback would wait for the same frozen server once more.
                 await session.invalidate()
                 raise
 
     @asynccontextmanager
-    async def _entered(self, turnstile: Turnstile) -> AsyncIterator[None]:
+    async def _entered(self, bulkhead: Bulkhead) -> AsyncIterator[None]:
         """Wait for a place at the engine; turn its trouble into what the callers know."""
-        async with turnstile:
+        async with bulkhead:
             try:
                 yield
-            except (*_ENGINE_ERRORS, OSError, TimeoutError) as error:
-                if _is_down(error):
+            except (*ENGINE_ERRORS, OSError, TimeoutError) as error:
+                if is_down(error):
                     self._note_trouble()
-                raise _translated(error) from error
+                raise translated(error) from error
             except asyncpg.InterfaceError as error:
                 self._note_trouble()
                 raise Busy(retry_after=1) from error
@@ -268,32 +257,12 @@ def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
     )
 
 
-def sqlstate(error: BaseException) -> str | None:
-    """Find PostgreSQL's error code in whatever wraps it."""
-    seen: BaseException | None = error
-    while seen is not None:
-        code = getattr(seen, "sqlstate", None)
-        if isinstance(code, str):
-            return code
-        seen = getattr(seen, "orig", None) or seen.__cause__
-    return None
+@lru_cache(maxsize=500)
+def numbered(statement: str) -> tuple[str, tuple[str, ...]]:
+    """Write ``:name`` as ``$1``; return the names in order."""
+    names: dict[str, int] = {}
 
+    def number(found: re.Match[str]) -> str:
+        return f"${names.setdefault(found[1], len(names) + 1)}"
 
-def _is_down(error: Exception) -> bool:
-    """Tell a server that is gone or frozen from one that only said no."""
-    code = sqlstate(error)
-    if code is not None:
-        return code in _GONE or code.startswith("08")
-    # InternalError without a code: of all the hosts in the URL only standbys answered.
-    silent = (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError, exc.InternalError)
-    lost = isinstance(error, (*silent, AsyncAdapt_Error))
-    return lost or bool(getattr(error, "connection_invalidated", False))
-
-
-def _translated(error: Exception) -> Exception:
-    code = sqlstate(error)
-    if code in _DEADLOCK_OR_SERIALIZATION:
-        return Retry(code)
-    if code in _TIMED_OUT or code in _UNABLE or _is_down(error):
-        return Busy(retry_after=1)
-    return error
+    return _PARAMETER.sub(number, statement), tuple(names)

@@ -5,9 +5,11 @@ that belongs to the code. ``main.py`` installs the one handler that renders it.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, TypeVar
 
-Language = Literal["zh-CN", "en"]
+from app.core.language import Language
+
+T = TypeVar("T")
 
 
 class Refusal(Exception):
@@ -15,7 +17,8 @@ class Refusal(Exception):
 
     ``retry_after`` (seconds) becomes the header of the same name.
     ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
-    as ``{"field", "msg"}`` items, of a batch with the ``row``.
+    as ``{"field", "msg"}`` items, of a batch with the ``row``; ``msg`` is Bilingual.
+    ``facts`` let a screen say when, how many, which: ``limit``, ``used``, ``opens_at``.
     """
 
     code: ClassVar[str]
@@ -29,12 +32,14 @@ class Refusal(Exception):
         *,
         retry_after: int | None = None,
         headers: dict[str, str] | None = None,
-        fields: Sequence[Mapping[str, str | int]] | None = None,
+        fields: Sequence[Mapping[str, Any]] | None = None,
+        **facts: Any,
     ) -> None:
         super().__init__(self.code)
         self.retry_after = retry_after
         self.headers = headers or {}
         self.fields = fields
+        self.facts = facts
 
     @classmethod
     def message(cls, language: Language) -> str:
@@ -86,3 +91,12 @@ class Busy(Refusal):
 class Internal(Refusal):
     code, status, title = "service.internal", 500, "Internal error"
     zh, en = "服务内部错误", "Something went wrong on our side."
+
+
+def unwrap(outcomes: Sequence[T | Refusal]) -> T:
+    """Return the outcome of a batch of one, raising it if it is a refusal."""
+    assert len(outcomes) == 1, "one command, one outcome"
+    outcome = outcomes[0]
+    if isinstance(outcome, Refusal):
+        raise outcome
+    return outcome

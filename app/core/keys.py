@@ -30,7 +30,7 @@ def key_id(key: bytes) -> bytes:
     return sha256(b"key id" + key).digest()[:KEY_ID_BYTES]
 
 
-class Vault:
+class FieldCipher:
     """Personal identifiers at rest: AES-256-GCM to read back, an HMAC to find again."""
 
     def __init__(self, secrets: list[bytes]) -> None:

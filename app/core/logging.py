@@ -42,6 +42,12 @@ class Lines(io.TextIOBase):
 _lines = Lines()
 
 
+def request_id() -> str | None:
+    """Return the id of the running request; None outside of one."""
+    found: str | None = structlog.contextvars.get_contextvars().get("request_id")
+    return found
+
+
 def configure_logging(level: str, style: Literal["console", "json"]) -> None:
     """Send structlog and the standard library's loggers through one renderer."""
     shared: list[structlog.typing.Processor] = [

@@ -21,7 +21,7 @@ class Account:
     earned: int = 0
 
 
-class Line(NamedTuple):
+class StatementLine(NamedTuple):
     """A line of a merchant's statement; a refund is negative."""
 
     kind: str
@@ -35,7 +35,7 @@ class Book:
     """Accounts by the resident's name; statements and takings by the merchant's."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
-    statements: dict[str, Counter[Line]] = field(default_factory=dict)
+    statements: dict[str, Counter[StatementLine]] = field(default_factory=dict)
 
     def open(self, name: str) -> None:
         self.accounts[name] = Account()
@@ -58,19 +58,19 @@ class Book:
 
     def collect(self, name: str, points: int, merchant: str, reward: str) -> None:
         self.accounts[name].held -= points
-        self._write(merchant, Line("collect", points, masked(name), reward))
+        self._write(merchant, StatementLine("collect", points, masked(name), reward))
 
     def charge(self, name: str, points: int, merchant: str, note: str) -> None:
         self.accounts[name].available -= points
-        self._write(merchant, Line("charge", points, masked(name), note))
+        self._write(merchant, StatementLine("charge", points, masked(name), note))
 
     def refund(self, name: str, points: int, merchant: str, reason: str) -> None:
         self.accounts[name].available += points
-        self._write(merchant, Line("refund", -points, masked(name), reason))
+        self._write(merchant, StatementLine("refund", -points, masked(name), reason))
 
     def sums(self, merchant: str) -> dict[str, int]:
         """Return a statement's sums as the API names them."""
-        lines = list(self.statements.get(merchant, Counter[Line]()).elements())
+        lines = list(self.statements.get(merchant, Counter[StatementLine]()).elements())
         by_kind = {
             kind: sum(line.points for line in lines if line.kind == kind)
             for kind in ("charge", "refund", "collect")
@@ -85,5 +85,5 @@ class Book:
     def total(self, what: str) -> int:
         return sum(getattr(account, what) for account in self.accounts.values())
 
-    def _write(self, merchant: str, line: Line) -> None:
+    def _write(self, merchant: str, line: StatementLine) -> None:
         self.statements.setdefault(merchant, Counter())[line] += 1

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.core.clock import BEGINNING
 from app.core.db import Session
-from app.core.keys import Vault
+from app.core.keys import FieldCipher
 from app.integrations.wechat_sandbox import sandbox_openid
 from app.models.merchants import Merchant, MerchantKind
 from app.models.orgs import Org
@@ -19,7 +19,8 @@ from app.models.rewards import Reward
 from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.queries import policies as policy_queries
-from app.services import orgs, policies
+from app.services import orgs
+from app.services.policies import publishing
 
 DATA = Path(str(files("app") / "data"))
 CITY, STREET = "321182", "321182001"  # 扬中市, 三茅街道
@@ -42,14 +43,14 @@ SHOPS = {
 STAFF_OF_PROVIDER = {"青年商户": "merchant", "公益银行": "merchant2", "青年之家": "merchant2"}
 
 
-async def load(tx: Session, vault: Vault) -> bool:
+async def load(tx: Session, cipher: FieldCipher) -> bool:
     """Load everything, unless a policy is there already; return whether it did."""
     if await policy_queries.newest(tx):
         return False
     await orgs.import_divisions(tx, DATA / "divisions-yangzhong.csv")
     await publish_default_policy(tx)
     city, street = await _org(tx, CITY), await _org(tx, STREET)
-    people = {user: await _person(tx, vault, user, name) for user, name in CAST.items()}
+    people = {user: await _person(tx, cipher, user, name) for user, name in CAST.items()}
     await _grant(tx, people["admin"], Role.administrator, org=city.id)
     await _grant(tx, people["auditor"], Role.auditor, org=city.id)
     await _grant(tx, people["organizer"], Role.organizer, org=street.id)
@@ -65,7 +66,7 @@ async def load(tx: Session, vault: Vault) -> bool:
 async def publish_default_policy(tx: Session) -> int:
     """Publish the default 积分管理办法, shipped with the project; return its version."""
     source = (DATA / "policy.toml").read_text(encoding="utf-8")
-    return await policies.publish(tx, source, effective_from=BEGINNING)
+    return await publishing.publish(tx, source, effective_from=BEGINNING)
 
 
 async def _org(tx: Session, code: str) -> Org:
@@ -74,12 +75,12 @@ async def _org(tx: Session, code: str) -> Org:
     return org
 
 
-async def _person(tx: Session, vault: Vault, user: str, name: str) -> UUID:
+async def _person(tx: Session, cipher: FieldCipher, user: str, name: str) -> UUID:
     openid = sandbox_openid(user)
     made = await people_queries.insert(
         tx,
-        openid_index=vault.indexes(openid)[0],
-        openid_sealed=vault.seal(openid),
+        openid_index=cipher.indexes(openid)[0],
+        openid_sealed=cipher.seal(openid),
         display_name=name,
     )
     assert made is not None, "the database was empty"

@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx
 
-from app.core.embedded import EnginesFailed
-from app.core.embedded.places import Places, locked
+from app.embedded import EnginesFailed
+from app.embedded.layout import Places, locked
 
 HOST = "127.0.0.1"
 READY_S = 90.0  # 3 to 5 when the machine is idle

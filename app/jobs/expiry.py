@@ -8,7 +8,9 @@ from app.core.clock import now
 from app.jobs.batches import in_batches
 from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
-from app.services import ledger, policies, redemptions
+from app.services.ledger import expiry
+from app.services.policies import history
+from app.services.redemptions import reservations
 
 log = structlog.get_logger(__name__)
 BATCH = 200
@@ -29,12 +31,12 @@ async def expire_reservations(runtime: Runtime) -> int:
 
 async def _expire_some(runtime: Runtime) -> int:
     async with runtime.database.read() as tx:
-        overdue = await redemptions.overdue(tx, BATCH)
+        overdue = await reservations.overdue(tx, BATCH)
     released = 0
     for redemption_id in overdue:
         try:
             async with runtime.database.transaction() as tx:
-                await redemptions.expire(tx, redemption_id)
+                await reservations.expire(tx, redemption_id)
         except Exception:
             log.exception("expiry_failed", redemption=str(redemption_id))
         else:
@@ -44,7 +46,7 @@ async def _expire_some(runtime: Runtime) -> int:
 
 async def expire_lots(runtime: Runtime) -> int:
     """Take away points past their end; return from how many lots."""
-    return await in_batches(runtime, BATCH, lambda tx: ledger.expire_lots(tx, now(), BATCH))
+    return await in_batches(runtime, BATCH, lambda tx: expiry.expire_lots(tx, now(), BATCH))
 
 
 async def announce(runtime: Runtime) -> int:
@@ -52,13 +54,13 @@ async def announce(runtime: Runtime) -> int:
     told = 0
     at = now()
     async with runtime.database.read() as tx:
-        programmes = (await policies.book(tx)).programmes(at)
+        programmes = (await history.load(tx)).programmes(at)
     for programme in programmes:
         days = programme.document.lots.notice_days
         done = 1
         while done:
             async with runtime.database.transaction() as tx:
-                done = await ledger.announce_expiry(tx, programme.unit_id, days, at, BATCH)
+                done = await expiry.announce_expiry(tx, programme.unit_id, days, at, BATCH)
             told += done
     return told
 

@@ -6,7 +6,8 @@ from typing import Any
 
 import structlog
 
-from app.core.db import Retry, Session
+from app.core.db import Session
+from app.core.db_errors import Retry
 from app.core.errors import Busy
 from app.queries import outbox
 from app.runtime import Runtime

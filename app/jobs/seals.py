@@ -3,7 +3,7 @@
 from app.core.clock import now
 from app.core.db import Database
 from app.runtime import Runtime
-from app.services import ledger
+from app.services.ledger import seals
 
 
 async def seal(runtime: Runtime) -> int:
@@ -13,7 +13,7 @@ async def seal(runtime: Runtime) -> int:
     once, or one that is killed, leave whole days: a day is sealed once and in its turn.
     """
     async with runtime.database.read() as tx:
-        days = await ledger.days_to_seal(tx, now())
+        days = await seals.days_to_seal(tx, now())
     if not days:
         return 0
     assert runtime.settings.database_url is not None
@@ -22,7 +22,7 @@ async def seal(runtime: Runtime) -> int:
     try:
         for day in days:
             async with patient.transaction() as tx:
-                sealed += await ledger.seal_day(tx, day)
+                sealed += await seals.seal_day(tx, day)
     finally:
         await patient.close()
     return sealed

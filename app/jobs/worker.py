@@ -13,8 +13,8 @@ import structlog
 from prometheus_client import start_http_server
 
 from app.core.errors import Busy
-from app.core.lifeline import follow_parent
 from app.core.metrics import job_runs_total
+from app.core.parent_watch import watch_parent
 from app.core.redis import RedisDown
 from app.core.settings import Settings
 from app.jobs import awards, expiry, funds, leaderboards, outbox, seals
@@ -56,7 +56,7 @@ async def run(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for name in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(name, stop.set)
-    with follow_parent():
+    with watch_parent():
         async with open_runtime(settings) as runtime, asyncio.TaskGroup() as group:
             log.info("worker_ready")
             for job in jobs():

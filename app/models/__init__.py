@@ -2,6 +2,7 @@
 
 from app.models import (
     activities,
+    audit,
     auth,
     awards,
     cards,
@@ -23,6 +24,7 @@ from app.models import (
 
 __all__ = [
     "activities",
+    "audit",
     "auth",
     "awards",
     "cards",

@@ -39,4 +39,22 @@ def one_of(column: str, values: type) -> str:
     return f"{column} IN ({members})"
 
 
-__all__ = ["UUID", "Timestamp", "created_at_field", "datetime", "id_field", "metadata", "one_of"]
+class Record(SQLModel):
+    """What every record of an organisation has: an id, whose it is, by whom, since when."""
+
+    id: UUID = id_field()
+    org_id: UUID = Field(foreign_key="orgs.id")
+    created_by: UUID = Field(foreign_key="people.id")
+    created_at: datetime = created_at_field()
+
+
+__all__ = [
+    "UUID",
+    "Record",
+    "Timestamp",
+    "created_at_field",
+    "datetime",
+    "id_field",
+    "metadata",
+    "one_of",
+]

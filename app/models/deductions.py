@@ -7,9 +7,9 @@ from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Index, UniqueConstraint
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
-from app.models.base import Timestamp, created_at_field, id_field, one_of
+from app.models.base import Record, Timestamp, one_of
 
 
 class DeductionState(StrEnum):
@@ -19,7 +19,7 @@ class DeductionState(StrEnum):
     revoked = "revoked"
 
 
-class Deduction(SQLModel, table=True):
+class Deduction(Record, table=True):
     """``points`` were taken of the ``points_asked``: never more than there were.
 
     Its transfer in the ledger has the same id; where there was nothing, there is none. The
@@ -30,15 +30,13 @@ class Deduction(SQLModel, table=True):
     __table_args__ = (
         CheckConstraint(one_of("state", DeductionState), name="state"),
         CheckConstraint("points BETWEEN 0 AND points_asked", name="points"),
-        CheckConstraint("decided_by IS DISTINCT FROM deducted_by", name="decided_by"),
+        CheckConstraint("decided_by IS DISTINCT FROM created_by", name="decided_by"),
         UniqueConstraint("person_id", "unit_id", "rule_key", "evidence"),
         Index("ix_deductions_person", "person_id", "id"),
         Index("ix_deductions_org_state", "org_id", "state", "id"),
     )
 
-    id: UUID = id_field()
     person_id: UUID = Field(foreign_key="people.id")
-    org_id: UUID = Field(foreign_key="orgs.id")
     unit_id: int
     rule_key: str = Field(max_length=40)
     policy_version: int
@@ -47,8 +45,6 @@ class Deduction(SQLModel, table=True):
     points: int
     evidence: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     state: str = Field(max_length=20)
-    deducted_by: UUID = Field(foreign_key="people.id")
-    created_at: datetime = created_at_field()
     appeal_until: datetime = Field(sa_type=Timestamp)
     appeal: str | None = Field(default=None, max_length=500)
     appealed_at: datetime | None = Field(default=None, sa_type=Timestamp)

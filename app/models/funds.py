@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Timestamp, created_at_field, id_field, one_of
+from app.models.base import Record, Timestamp, one_of
 
 
 class ReceiptKind(StrEnum):
@@ -15,7 +15,7 @@ class ReceiptKind(StrEnum):
     budget = "budget"
 
 
-class FundReceipt(SQLModel, table=True):
+class FundReceipt(Record, table=True):
     """Points that somebody gave to a fund. Its transfer in the ledger has the same id."""
 
     __tablename__ = "fund_receipts"
@@ -25,15 +25,11 @@ class FundReceipt(SQLModel, table=True):
         Index("ix_fund_receipts_org", "org_id", "id"),
     )
 
-    id: UUID = id_field()
-    org_id: UUID = Field(foreign_key="orgs.id")
     unit_id: int
     kind: str = Field(max_length=20)
     points: int = Field(sa_type=BigInteger)
     giver: str = Field(max_length=100)
     note: str = Field(max_length=300)
-    entered_by: UUID = Field(foreign_key="people.id")
-    created_at: datetime = created_at_field()
 
 
 class FundMonth(SQLModel, table=True):

@@ -9,7 +9,7 @@ from sqlmodel import Field, SQLModel
 from app.models.base import Timestamp, created_at_field
 
 
-class Policy(SQLModel, table=True):
+class PolicyVersion(SQLModel, table=True):
     """A document as it was published, in TOML. The service may add one and change none.
 
     ``org_id`` NULL: it holds wherever no programme of its own does.

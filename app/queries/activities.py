@@ -1,7 +1,9 @@
 """SQL of activities."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -76,29 +78,36 @@ async def publish(session: Session, activity_id: UUID) -> bool:
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
+@dataclass(frozen=True, slots=True)
+class ActivityFilter:
+    """Which activities: of a category, from a start on, with ``q`` in the title."""
+
+    category: str | None = None
+    starts_after: datetime | None = None
+    q: str | None = None
+
+
 async def page(
     session: Session,
-    *,
+    wanted: ActivityFilter,
     org_path: str | None,
-    category: str | None,
     statuses: Sequence[ActivityStatus],
-    starts_after: datetime | None,
-    q: str | None,
-    after: tuple[datetime, UUID] | None,
+    after: tuple[Any, ...] | None,
     limit: int,
 ) -> list[Activity]:
-    """Read activities by start, an organisation's subtree included. ``q`` is a part of the title.
+    """Read activities by start, an organisation's subtree included.
 
     However many there are, the work is that of a page: see decision 0013.
     """
-    path = org_path or EVERYWHERE
-    start, activity = max(after or FIRST, (starts_after, LAST_ID) if starts_after else FIRST)
+    path, category, q = org_path or EVERYWHERE, wanted.category, wanted.q or ""
+    earliest = (wanted.starts_after, LAST_ID) if wanted.starts_after else FIRST
+    start, activity = max(after or FIRST, earliest)
     values = {"start": start, "activity": activity, "statuses": list(statuses)}
-    lists = [*_words(q or ""), path + (category or "")]
+    lists = [*_words(q), path + (category or "")]
     if len(lists) > 1:
         found = await session.execute(_SPARSEST, values | {"lists": lists, "reach": REACH})
         lists = [found.scalar_one()]
-    values |= {"list": lists[0], "path": path, "category": category, "q": q or "", "limit": limit}
+    values |= {"list": lists[0], "path": path, "category": category, "q": q, "limit": limit}
     return list((await session.execute(_PAGE, values)).scalars())
 
 

@@ -10,7 +10,7 @@ from app.core.db import Row, Session
 
 
 @dataclass(frozen=True, slots=True)
-class Situation:
+class CheckinContext:
     """What a scan meets: the activity, and the points that the person waits for, by unit."""
 
     serial: int
@@ -92,9 +92,9 @@ class ExistingCheckin:
     award_id: UUID
 
 
-async def situations(
+async def contexts(
     session: Session, scans: Sequence[tuple[int, UUID]]
-) -> dict[tuple[int, UUID], Situation]:
+) -> dict[tuple[int, UUID], CheckinContext]:
     """Read the activities that scans (serial, person) are for."""
     rows = await session.fetch(
         _ACTIVITIES,
@@ -103,9 +103,9 @@ async def situations(
     return {(row.serial, row.person_id): _situation(row) for row in rows}
 
 
-def _situation(row: Row) -> Situation:
+def _situation(row: Row) -> CheckinContext:
     pending = json.loads(row.pending) if row.pending else {}
-    return Situation(**dict(row) | {"pending": {int(unit): n for unit, n in pending.items()}})
+    return CheckinContext(**dict(row) | {"pending": {int(unit): n for unit, n in pending.items()}})
 
 
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:

@@ -8,7 +8,6 @@ from sqlmodel import col, select
 
 from app.core.db import Row, Session
 from app.models.awards import Award, AwardState
-from app.models.funds import FundReceipt
 
 FIGURES = (
     *("issued", "available", "pending", "held", "spent", "expired", "reversed"),
@@ -160,26 +159,6 @@ async def lock_waiting(session: Session, org: UUID, unit: int, limit: int) -> li
 async def pay(session: Session, states: dict[UUID, AwardState]) -> None:
     """Move locked awards on to the states in which they go on."""
     await session.fetch(_PAY, {"ids": list(states), "states": list(states.values())})
-
-
-async def insert_receipt(session: Session, receipt: FundReceipt) -> None:
-    session.add(receipt)
-    await session.flush()
-
-
-async def receipts(
-    session: Session, org: UUID, *, before: UUID | None, limit: int
-) -> list[FundReceipt]:
-    """Read what a fund got, newest first."""
-    query = (
-        select(FundReceipt)
-        .where(FundReceipt.org_id == org)
-        .order_by(col(FundReceipt.id).desc())
-        .limit(limit)
-    )
-    if before is not None:
-        query = query.where(col(FundReceipt.id) < before)
-    return list(await session.exec(query))
 
 
 async def first_unclosed(session: Session) -> date | None:

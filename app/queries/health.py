@@ -12,7 +12,8 @@ SELECT has_schema_privilege('public', 'CREATE') OR bool_or(
         ('ledger_accounts', 'balance'), ('ledger_accounts', 'last_number'),
         ('ledger_lots', 'remaining'))) AS found
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace AND c.relname ^@ 'ledger_'
+WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace
+  AND (c.relname ^@ 'ledger_' OR c.relname = 'audit_entries')
 """)
 
 

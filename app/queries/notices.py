@@ -21,7 +21,7 @@ async def insert(session: Session, *, person: UUID, kind: str, body: str, outbox
     )
 
 
-async def page(session: Session, person: UUID, *, before: UUID | None, limit: int) -> list[Notice]:
+async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> list[Notice]:
     """Read a person's notices, newest first."""
     query = (
         select(Notice)

@@ -22,6 +22,15 @@ class Division:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class OrgFilter:
+    """Which organisations: below a parent, of a level, with ``q`` in the name."""
+
+    parent_id: UUID | None = None
+    level: str | None = None
+    q: str | None = None
+
+
 # Level by level is not needed: parents are found by code in the second statement, when
 # every row of the file is there.
 _UPSERT = text("""
@@ -107,22 +116,16 @@ async def upsert(session: Session, divisions: Sequence[Division]) -> tuple[int, 
 
 
 async def page(
-    session: Session,
-    *,
-    parent_id: UUID | None,
-    level: str | None,
-    q: str | None,
-    after_code: str | None,
-    limit: int,
+    session: Session, wanted: OrgFilter, after_code: str | None, limit: int
 ) -> list[Org]:
-    """Read organisations by code. ``q`` is a part of the name."""
+    """Read organisations by code."""
     query = select(Org).order_by(col(Org.code)).limit(limit)
-    if parent_id is not None:
-        query = query.where(Org.parent_id == parent_id)
-    if level is not None:
-        query = query.where(Org.level == level)
-    if q is not None:
-        query = query.where(col(Org.name).contains(q, autoescape=True))
+    if wanted.parent_id is not None:
+        query = query.where(Org.parent_id == wanted.parent_id)
+    if wanted.level is not None:
+        query = query.where(Org.level == wanted.level)
+    if wanted.q is not None:
+        query = query.where(col(Org.name).contains(wanted.q, autoescape=True))
     if after_code is not None:
         query = query.where(col(Org.code) > after_code)
     return list(await session.exec(query))

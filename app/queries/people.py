@@ -1,6 +1,6 @@
 """SQL of people and their roles."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -124,7 +124,7 @@ async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, W
 
 
 async def has_role_at(
-    session: Session, person_id: UUID, roles: Sequence[str], org_path: str
+    session: Session, person_id: UUID, roles: Collection[str], org_path: str
 ) -> bool:
     """Tell whether one of the roles is held at the organisation or above it."""
     row = await session.execute(

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import text
@@ -10,6 +11,7 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.redemptions import Charge, Redemption, RedemptionStatus
+from app.models.rewards import Reward
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,11 @@ async def settle(
     return bool(done.rowcount)  # type: ignore[attr-defined]
 
 
-async def page(
-    session: Session, person: UUID, *, before: UUID | None, limit: int
-) -> list[Redemption]:
-    """Read a person's redemptions, newest first."""
-    query = (
-        select(Redemption)
+async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> Sequence[Any]:
+    """Read a person's redemptions (``Redemption``) with their rewards' names, newest first."""
+    query: Any = (
+        select(Redemption, col(Reward.name).label("reward_name"), col(Redemption.id).label("id"))
+        .join(Reward, col(Reward.id) == col(Redemption.reward_id))
         .where(Redemption.person_id == person)
         .order_by(col(Redemption.id).desc())
         .limit(limit)

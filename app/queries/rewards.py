@@ -45,19 +45,18 @@ WHERE reward_id = :reward AND period_start = :period_start
 
 async def page(
     session: Session,
-    *,
     org_path: str | None,
     merchant: UUID | None,
     after: UUID | None,
     limit: int,
     periods: dict[str, datetime],
-) -> list[dict[str, Any]]:
+) -> Sequence[Any]:
     """Read rewards with what is left in the running periods (starts by name)."""
     rows = await session.execute(
         _PAGE,
         {"path": org_path, "merchant": merchant, "after": after, "limit": limit} | periods,
     )
-    return [dict(row) for row in rows.mappings()]
+    return rows.all()
 
 
 async def find(session: Session, reward_id: UUID) -> Reward | None:

@@ -174,9 +174,7 @@ async def promote_first(session: Session, activity: UUID) -> UUID | None:
     return person
 
 
-async def page(
-    session: Session, person: UUID, *, before: UUID | None, limit: int
-) -> list[SignupRow]:
+async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> list[SignupRow]:
     """Read a person's sign-ups, newest first."""
     rows = await session.execute(_PAGE, {"person": person, "before": before, "limit": limit})
     return [SignupRow(**row) for row in rows.mappings()]

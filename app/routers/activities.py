@@ -6,16 +6,24 @@ from typing import Annotated
 import segno
 from fastapi import Query, Request, Response
 
-from app.access import ANYONE, ORGANIZER, allow, caller_of, runtime_of
+from app.api.access import ANYONE, ORGANIZER, allow
+from app.api.context import caller_of, runtime_of
+from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router, conditional
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router, rendered
-from app.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
+from app.core.paging import Page
 from app.models.activities import ActivityStatus, Category
+from app.queries.activities import ActivityFilter
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Bound, Nothing, Page, Text
+from app.schemas.base import Bound, Nothing, Text
 from app.services import activities
-from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen, Look
+from app.services.activities import (
+    ActivityNotDraft,
+    ActivityNotFound,
+    ActivityNotOpen,
+    ActivityQuery,
+)
 from app.services.orgs import OrgNotFound
 from app.services.people import Forbidden
 
@@ -38,17 +46,8 @@ async def list_activities(
     q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
 ) -> Page[ActivityOut]:
     """List activities by start, an organisation's subtree included."""
-    return await activities.browse(
-        tx,
-        caller,
-        org_id=org_id,
-        category=category,
-        status=status,
-        starts_after=starts_after,
-        q=q,
-        cursor=page.cursor,
-        limit=page.limit,
-    )
+    wanted = ActivityFilter(category, starts_after, q)
+    return await activities.browse(tx, caller, wanted, org_id, status, page)
 
 
 @router.post(
@@ -85,8 +84,8 @@ async def publish_activity(
 )
 async def get_activity(activity_id: PathId, request: Request) -> Response:
     """Return an activity with its counters. May be polled with If-None-Match."""
-    look = Look(activity_id, caller_of(request))
-    return rendered(request, single([await runtime_of(request).activities.submit(look)]))
+    look = ActivityQuery(activity_id, caller_of(request))
+    return conditional(request, unwrap([await runtime_of(request).activities.submit(look)]))
 
 
 @router.get(

@@ -2,10 +2,11 @@
 
 from fastapi import Request, Response
 
-from app.access import ANYONE, LOGIN_GUESS, RESIDENT, address_of, allow, guessing
+from app.api.access import ANYONE, LOGIN_GUESS, RESIDENT, allow, guessing
+from app.api.context import address_of
+from app.api.deps import AppRuntime, CurrentPerson
+from app.api.routes import Router
 from app.core.errors import Refusal
-from app.core.routes import Router
-from app.deps import AppRuntime, CurrentPerson
 from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatLimited, WechatUnavailable
 from app.schemas.people import LoginOut, RefreshIn, WechatLoginIn
 from app.services import auth
@@ -27,7 +28,7 @@ async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> 
         session = await runtime.wechat.code_to_session(body.code)
     # The transaction begins only now: WeChat may take seconds.
     async with runtime.database.transaction() as tx:
-        return await auth.log_in(tx, runtime.vault, runtime.tokens, session)
+        return await auth.log_in(tx, runtime.cipher, runtime.tokens, session)
 
 
 @router.post(

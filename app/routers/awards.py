@@ -6,25 +6,23 @@ from typing import Annotated
 
 from fastapi import Depends, Form, Query, Request, Response, UploadFile
 
-from app.access import ANYONE, ORGANIZER, READER, RESIDENT, allow, runtime_of
-from app.core import sheets
-from app.core.archives import SheetNotPlain, SheetTooLarge, SheetUnreadable
-from app.core.downloads import WORKBOOK, Download
-from app.core.ids import PathId
-from app.core.routes import Router
-from app.core.sheets import Sheet
-from app.deps import (
+from app.api.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
+from app.api.context import runtime_of
+from app.api.deps import (
     CurrentPerson,
-    CursorQuery,
-    IdempotencyKey,
-    LimitQuery,
+    PageQuery,
     Reader,
-    Tongue,
     Tx,
     UnitQuery,
 )
+from app.api.downloads import WORKBOOK, Download
+from app.api.routes import Router
+from app.core.ids import PathId
+from app.core.paging import Page
+from app.core.xlsx import reader
+from app.core.xlsx.guard import SheetNotPlain, SheetTooLarge, SheetUnreadable
+from app.core.xlsx.reader import Sheet
 from app.models.awards import AwardState
-from app.once import KEY_REFUSALS
 from app.schemas.awards import (
     MAX_PEOPLE,
     AwardCaseOut,
@@ -41,29 +39,32 @@ from app.schemas.awards import (
     RejectionIn,
     RuleKey,
 )
-from app.schemas.base import Id, Nothing, Page
-from app.services import awards, ledger
-from app.services.awards import (
-    AwardNotFound,
-    AwardNotPending,
+from app.schemas.base import Id, Nothing
+from app.services.awards import batches, proposals, public_notice, reading, review, sheets
+from app.services.awards.batches import RowsWrong
+from app.services.awards.proposals import NumberUsed
+from app.services.awards.public_notice import (
     NotInNotice,
-    NumberUsed,
     ObjectedBefore,
     ObjectionDecided,
     ObjectionNotFound,
-    OwnAward,
     OwnObjection,
+)
+from app.services.awards.review import (
+    AwardNotFound,
+    AwardNotPending,
+    OwnAward,
     OwnProposal,
     ReviewedBefore,
-    RowsWrong,
-    WrongSheet,
 )
-from app.services.ledger import UnitUnknown
+from app.services.awards.sheets import WrongSheet
+from app.services.ledger import units
+from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
 
 router = Router(tags=["awards"])
-MAX_BATCH_BYTES = sheets.MAX_FILE_BYTES + 16 * 1024  # and what surrounds a file in a form
+MAX_BATCH_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # and what surrounds a file in a form
 REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
 
 
@@ -71,63 +72,57 @@ REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
     "/awards",
     status_code=201,
     operation_id="proposeAwards",
-    response_model=AwardsOut,
-    **allow(ORGANIZER, OrgNotFound, PersonNotFound, NumberUsed, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, OrgNotFound, PersonNotFound, NumberUsed, body=True, once=True),
 )
 async def propose_awards(
-    body: AwardsIn, tx: Tx, person_id: CurrentPerson, language: Tongue, once: IdempotencyKey
-) -> Response:
+    body: AwardsIn,
+    tx: Tx,
+    person_id: CurrentPerson,
+) -> AwardsOut:
     """Award up to 500 people by hand: pending until others approve."""
-    return await once.run(tx, 201, lambda: awards.propose(tx, person_id, body, language))
+    return await proposals.propose(tx, person_id, body)
 
 
 @router.get("/me/awards", operation_id="listMyAwards", **allow(RESIDENT, UnitUnknown))
 async def list_my_awards(
     tx: Reader,
     person_id: CurrentPerson,
-    language: Tongue,
+    page: PageQuery,
     unit: UnitQuery = "points",
-    cursor: CursorQuery = None,
-    limit: LimitQuery = 20,
 ) -> Page[MyAwardOut]:
     """Return the caller's awards and what became of them, newest first."""
-    unit_id = await ledger.unit_of(tx, unit)
-    return await awards.mine(tx, person_id, unit_id, cursor, limit, language)
+    unit_id = await units.unit_of(tx, unit)
+    return await reading.mine(tx, person_id, unit_id, page)
 
 
 @router.get("/awards", operation_id="listAwards", **allow(READER, OrgNotFound))
 async def list_awards(
     tx: Reader,
     person_id: CurrentPerson,
-    language: Tongue,
+    page: PageQuery,
     org_id: Annotated[Id, Query()],
     state: AwardState | None = None,
-    cursor: CursorQuery = None,
-    limit: LimitQuery = 20,
 ) -> Page[AwardCaseOut]:
     """Return the awards of an organisation and everything below it, newest first."""
-    return await awards.browse(tx, person_id, org_id, state, cursor, limit, language)
+    return await reading.browse(tx, person_id, org_id, state, page)
 
 
 @router.post(
     "/awards/batches",
     status_code=201,
     operation_id="proposeAwardBatch",
-    response_model=BatchOut,
     max_body_size=MAX_BATCH_BYTES,
-    **allow(ORGANIZER, OrgNotFound, RowsWrong, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, OrgNotFound, RowsWrong, body=True, once=True),
 )
-async def propose_award_batch(
-    body: BatchIn, tx: Tx, person_id: CurrentPerson, language: Tongue, once: IdempotencyKey
-) -> Response:
+async def propose_award_batch(body: BatchIn, tx: Tx, person_id: CurrentPerson) -> BatchOut:
     """Award up to 500 people row by row: all, or with ``partial`` those without a mistake."""
-    return await once.run(tx, 201, lambda: awards.propose_batch(tx, person_id, body, language))
+    return await batches.propose_batch(tx, person_id, body)
 
 
 async def _uploaded(request: Request, file: UploadFile) -> Sheet:
     async with runtime_of(request).sheets:
         await file.seek(0)  # an attempt that met a deadlock may have read it
-        return await to_thread(sheets.read, await file.read(), MAX_PEOPLE)
+        return await to_thread(reader.read, await file.read(), MAX_PEOPLE)
 
 
 # Read before the transaction begins: a second of parsing holds no connection.
@@ -138,7 +133,6 @@ UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
     "/awards/batches/sheet",
     status_code=201,
     operation_id="proposeAwardSheet",
-    response_model=BatchOut,
     max_body_size=MAX_BATCH_BYTES,
     **allow(
         ORGANIZER,
@@ -148,8 +142,8 @@ UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
         SheetUnreadable,
         SheetTooLarge,
         SheetNotPlain,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def propose_award_sheet(
@@ -158,23 +152,16 @@ async def propose_award_sheet(
     rule_key: Annotated[RuleKey, Form()],
     tx: Tx,
     person_id: CurrentPerson,
-    language: Tongue,
-    once: IdempotencyKey,
     partial: Annotated[bool, Form()] = False,
-) -> Response:
+) -> BatchOut:
     """Award up to 500 people by an XLSX: the template's columns, told by the sheet's rows."""
-    return await once.run(
+    return await sheets.propose_sheet(
         tx,
-        201,
-        lambda: awards.propose_sheet(
-            tx,
-            person_id,
-            sheet,
-            org_id=org_id,
-            rule_key=rule_key,
-            partial=partial,
-            language=language,
-        ),
+        person_id,
+        sheet,
+        org_id=org_id,
+        rule_key=rule_key,
+        partial=partial,
     )
 
 
@@ -192,76 +179,66 @@ async def get_award_sheet_template(
     tx: Reader, person_id: CurrentPerson, org_id: Id, rule_key: RuleKey
 ) -> Response:
     """Return an empty XLSX with the columns that a rule asks for."""
-    rule, headings = await awards.template(tx, person_id, org_id, rule_key)
-    return Template(BytesIO(sheets.blank(rule.name, headings)), rule.name, rule.key)
+    rule, headings = await sheets.template(tx, person_id, org_id, rule_key)
+    return Template(BytesIO(reader.blank(rule.name, headings)), rule.name, rule.key)
 
 
 @router.post(
     "/awards/{award_id}/approval",
     operation_id="approveAward",
-    response_model=AwardOut,
-    **allow(ORGANIZER, *REVIEW, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, *REVIEW, body=True, once=True),
 )
 async def approve_award(
     award_id: PathId,
     tx: Tx,
     person_id: CurrentPerson,
-    language: Tongue,
-    once: IdempotencyKey,
     body: Nothing | None = None,  # noqa: ARG001 - validated
-) -> Response:
+) -> AwardOut:
     """Approve a pending award; never one's own proposal, nor one for oneself."""
-    return await once.run(tx, 200, lambda: awards.approve(tx, person_id, award_id, language))
+    return await review.approve(tx, person_id, award_id)
 
 
 @router.post(
     "/awards/{award_id}/rejection",
     operation_id="rejectAward",
-    response_model=AwardOut,
-    **allow(ORGANIZER, *REVIEW, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, *REVIEW, body=True, once=True),
 )
 async def reject_award(
     award_id: PathId,
     body: RejectionIn,
     tx: Tx,
     person_id: CurrentPerson,
-    language: Tongue,
-    once: IdempotencyKey,
-) -> Response:
+) -> AwardOut:
     """Reject an award that waits: its points go back to the fund."""
-    return await once.run(tx, 200, lambda: awards.reject(tx, person_id, award_id, body, language))
+    return await review.reject(tx, person_id, award_id, body)
 
 
 @router.get("/awards/notices", operation_id="listAwardNotices", **allow(ANYONE, OrgNotFound))
 async def list_award_notices(
     tx: Reader,
-    language: Tongue,
+    page: PageQuery,
     org_id: Annotated[Id | None, Query()] = None,
-    cursor: CursorQuery = None,
-    limit: LimitQuery = 20,
 ) -> Page[AwardNoticeOut]:
     """Return the awards in public notice, soonest to end first."""
-    return await awards.in_notice(tx, org_id, cursor, limit, language)
+    return await public_notice.in_notice(tx, org_id, page)
 
 
 @router.post(
     "/awards/{award_id}/objections",
     status_code=201,
     operation_id="objectToAward",
-    response_model=ObjectionOut,
-    **allow(RESIDENT, AwardNotFound, NotInNotice, ObjectedBefore, *KEY_REFUSALS, body=True),
+    **allow(RESIDENT, AwardNotFound, NotInNotice, ObjectedBefore, body=True, once=True),
 )
 async def object_to_award(
-    award_id: PathId, body: ObjectionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    award_id: PathId, body: ObjectionIn, tx: Tx, person_id: CurrentPerson
+) -> ObjectionOut:
     """Object to an award in public notice: it is not paid until somebody decides."""
-    return await once.run(tx, 201, lambda: awards.object_to(tx, person_id, award_id, body))
+    return await public_notice.object_to(tx, person_id, award_id, body)
 
 
 @router.post(
     "/awards/objections/{objection_id}/decision",
     operation_id="decideObjection",
-    response_model=AwardOut,
     **allow(
         ORGANIZER,
         ObjectionNotFound,
@@ -269,8 +246,8 @@ async def object_to_award(
         OwnAward,
         OwnObjection,
         ObjectionDecided,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def decide_objection(
@@ -278,10 +255,6 @@ async def decide_objection(
     body: DecisionIn,
     tx: Tx,
     person_id: CurrentPerson,
-    language: Tongue,
-    once: IdempotencyKey,
-) -> Response:
+) -> AwardOut:
     """Decide an objection. Upheld, the award is rejected; else its notice goes on."""
-    return await once.run(
-        tx, 200, lambda: awards.decide(tx, person_id, objection_id, body, language)
-    )
+    return await public_notice.decide(tx, person_id, objection_id, body)

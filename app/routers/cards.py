@@ -2,9 +2,9 @@
 
 from fastapi import Response
 
-from app.access import RESIDENT, allow
-from app.core.routes import Router
-from app.deps import CurrentPerson, Reader, Tx
+from app.api.access import RESIDENT, allow
+from app.api.deps import CurrentPerson, Reader, Tx
+from app.api.routes import Router
 from app.schemas.cards import CardCodeOut, CardOut
 from app.services import cards
 from app.services.cards import CardNotFound

@@ -2,11 +2,11 @@
 
 from fastapi import Request, Response
 
-from app.access import CODE_GUESS, RESIDENT, allow, person_of, runtime_of
+from app.api.access import CODE_GUESS, RESIDENT, allow
+from app.api.context import person_of, runtime_of
+from app.api.routes import Router
 from app.core.clock import now
-from app.core.outcomes import single
-from app.core.problems import language_of
-from app.core.routes import Router
+from app.core.errors import unwrap
 from app.schemas.checkins import CheckinIn, CheckinResultOut
 from app.services import checkins
 from app.services.activities import ActivityNotOpen
@@ -45,8 +45,8 @@ async def check_in(body: CheckinIn, request: Request, response: Response) -> Che
         (await runtime.limiter.take(CODE_GUESS, str(person_id))).enforce()
         raise
     # No transaction is open until the code has been verified.
-    scan = Scan(serial, person_id, body.location, language_of(request))
-    recorded = single([await runtime.checkins.submit(scan)])
+    scan = Scan(serial, person_id, body.location)
+    recorded = unwrap([await runtime.checkins.submit(scan)])
     if not recorded.is_new:
         response.status_code = 200
     return recorded.result

@@ -2,17 +2,17 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query
 
-from app.access import ORGANIZER, READER, RESIDENT, allow
+from app.api.access import ORGANIZER, READER, RESIDENT, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx
+from app.core.paging import Page
 from app.models.deductions import DeductionState
-from app.once import KEY_REFUSALS
-from app.schemas.base import Id, Page
+from app.schemas.base import Id
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
-from app.services import deductions, redemptions
+from app.services import deductions
 from app.services.deductions import (
     AppealClosed,
     DeductedBefore,
@@ -22,6 +22,7 @@ from app.services.deductions import (
 )
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
+from app.services.redemptions import reservations
 
 router = Router(tags=["deductions"])
 
@@ -30,63 +31,56 @@ router = Router(tags=["deductions"])
     "/deductions",
     status_code=201,
     operation_id="deductPoints",
-    response_model=DeductionOut,
-    **allow(ORGANIZER, OrgNotFound, PersonNotFound, DeductedBefore, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, OrgNotFound, PersonNotFound, DeductedBefore, body=True, once=True),
 )
-async def deduct_points(
-    body: DeductionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+async def deduct_points(body: DeductionIn, tx: Tx, person_id: CurrentPerson) -> DeductionOut:
     """Take what a breach of the rules costs, never more than there is."""
-    unhold = redemptions.release_overdue
-    return await once.run(tx, 201, lambda: deductions.deduct(tx, person_id, body, unhold=unhold))
+    unhold = reservations.release_overdue
+    return await deductions.deduct(tx, person_id, body, unhold=unhold)
 
 
 @router.get("/deductions", operation_id="listDeductions", **allow(READER, OrgNotFound))
 async def list_deductions(
     tx: Reader,
     person_id: CurrentPerson,
+    page: PageQuery,
     org_id: Annotated[Id, Query()],
     state: DeductionState | None = None,
-    cursor: CursorQuery = None,
-    limit: LimitQuery = 20,
 ) -> Page[DeductionOut]:
     """Return the deductions of an organisation and everything below it, newest first."""
-    return await deductions.browse(tx, person_id, org_id, state, cursor, limit)
+    return await deductions.browse(tx, person_id, org_id, state, page)
 
 
 @router.get("/me/deductions", operation_id="listMyDeductions", **allow(RESIDENT))
 async def list_my_deductions(
-    tx: Reader, person_id: CurrentPerson, cursor: CursorQuery = None, limit: LimitQuery = 20
+    tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[DeductionOut]:
     """Return the caller's deductions, newest first."""
-    return await deductions.mine(tx, person_id, cursor, limit)
+    return await deductions.mine(tx, person_id, page)
 
 
 @router.post(
     "/deductions/{deduction_id}/appeal",
     operation_id="appealDeduction",
-    response_model=DeductionOut,
-    **allow(RESIDENT, DeductionNotFound, AppealClosed, *KEY_REFUSALS, body=True),
+    **allow(RESIDENT, DeductionNotFound, AppealClosed, body=True, once=True),
 )
 async def appeal_deduction(
-    deduction_id: PathId, body: AppealIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    deduction_id: PathId, body: AppealIn, tx: Tx, person_id: CurrentPerson
+) -> DeductionOut:
     """Appeal against one's deduction, once and in time."""
-    return await once.run(tx, 200, lambda: deductions.appeal(tx, person_id, deduction_id, body))
+    return await deductions.appeal(tx, person_id, deduction_id, body)
 
 
 @router.post(
     "/deductions/{deduction_id}/decision",
     operation_id="decideAppeal",
-    response_model=DeductionOut,
-    **allow(ORGANIZER, DeductionNotFound, OwnDeduction, NotAppealed, *KEY_REFUSALS, body=True),
+    **allow(ORGANIZER, DeductionNotFound, OwnDeduction, NotAppealed, body=True, once=True),
 )
 async def decide_appeal(
     deduction_id: PathId,
     body: AppealDecisionIn,
     tx: Tx,
     person_id: CurrentPerson,
-    once: IdempotencyKey,
-) -> Response:
+) -> DeductionOut:
     """Decide an appeal; never who deducted, nor whose points they are."""
-    return await once.run(tx, 200, lambda: deductions.decide(tx, person_id, deduction_id, body))
+    return await deductions.decide(tx, person_id, deduction_id, body)

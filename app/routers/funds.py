@@ -2,17 +2,22 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Query
 
-from app.access import ADMINISTRATOR, ANYONE, allow
+from app.api.access import ADMINISTRATOR, ANYONE, allow
+from app.api.deps import (
+    CurrentPerson,
+    PageQuery,
+    Reader,
+    Tx,
+    UnitQuery,
+)
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
-from app.once import KEY_REFUSALS
-from app.schemas.base import Page
+from app.core.paging import Page
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import funds
-from app.services.ledger import UnitUnknown
+from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["funds"])
@@ -37,22 +42,19 @@ async def get_fund(
     operation_id="listFundReceipts",
     **allow(ANYONE, OrgNotFound),
 )
-async def list_fund_receipts(
-    org_id: PathId, tx: Reader, cursor: CursorQuery = None, limit: LimitQuery = 20
-) -> Page[ReceiptOut]:
+async def list_fund_receipts(org_id: PathId, tx: Reader, page: PageQuery) -> Page[ReceiptOut]:
     """Return donations and budgets, newest first."""
-    return await funds.receipts(tx, org_id, cursor, limit)
+    return await funds.receipts(tx, org_id, page)
 
 
 @router.post(
     "/orgs/{org_id}/fund/receipts",
     status_code=201,
     operation_id="receiveIntoFund",
-    response_model=ReceiptOut,
-    **allow(ADMINISTRATOR, OrgNotFound, *KEY_REFUSALS, body=True),
+    **allow(ADMINISTRATOR, OrgNotFound, body=True, once=True),
 )
 async def receive_into_fund(
-    org_id: PathId, body: ReceiptIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    org_id: PathId, body: ReceiptIn, tx: Tx, person_id: CurrentPerson
+) -> ReceiptOut:
     """Enter a donation or a budget; awards that wait for it are paid, oldest first."""
-    return await once.run(tx, 201, lambda: funds.receive(tx, person_id, org_id, body))
+    return await funds.receive(tx, person_id, org_id, body)

@@ -5,11 +5,11 @@ from typing import Literal
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from app.access import PROBE, allow
+from app.api.access import PROBE, allow
+from app.api.deps import AppRuntime
+from app.api.routes import Router
 from app.core.metrics import exposition
 from app.core.redis import RedisDown
-from app.core.routes import Router
-from app.deps import AppRuntime
 from app.services import health
 
 router = Router(root="", tags=["health"])

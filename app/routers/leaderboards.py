@@ -4,12 +4,13 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.access import ANYONE, allow, caller_of, runtime_of
+from app.api.access import ANYONE, allow
+from app.api.context import caller_of, runtime_of
+from app.api.routes import Router, conditional
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router, rendered
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
-from app.services.leaderboards import Board, Look
+from app.services.leaderboards import Board, BoardQuery
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["leaderboards"])
@@ -28,5 +29,5 @@ async def get_leaderboard(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
     """Return who earned most in an organisation and everything below it."""
-    look = Look(Board(org_id, period, limit), caller_of(request))
-    return rendered(request, single([await runtime_of(request).leaderboards.submit(look)]))
+    look = BoardQuery(Board(org_id, period, limit), caller_of(request))
+    return conditional(request, unwrap([await runtime_of(request).leaderboards.submit(look)]))

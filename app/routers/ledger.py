@@ -5,16 +5,25 @@ from typing import Annotated
 
 from fastapi import Path, Query, Request, Response
 
-from app.access import ADMINISTRATOR, ANYONE, RESIDENT, allow, person_of, runtime_of
+from app.api.access import ADMINISTRATOR, ANYONE, RESIDENT, allow
+from app.api.context import person_of, runtime_of
+from app.api.deps import (
+    CurrentPerson,
+    CursorQuery,
+    LimitQuery,
+    PageQuery,
+    Reader,
+    Tx,
+    UnitQuery,
+)
+from app.api.downloads import WORKBOOK, Download
+from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
-from app.core.downloads import WORKBOOK, Download
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router, known_tag, rendered
-from app.deps import CurrentPerson, CursorQuery, IdempotencyKey, LimitQuery, Reader, Tx, UnitQuery
+from app.core.paging import Page, PageParams
 from app.models.ledger import Kind
-from app.once import KEY_REFUSALS
-from app.schemas.base import Bound, Day, Page
+from app.schemas.base import Bound, Day
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -23,20 +32,17 @@ from app.schemas.ledger import (
     ReversalOut,
     SealOut,
 )
-from app.services import awards, ledger, redemptions
-from app.services.awards import NotReversible, TransferNotFound
-from app.services.ledger import (
-    LAST_NUMBER,
-    AlreadySettled,
-    EntryNotFound,
-    Filter,
-    Form,
-    HtmlForm,
-    InsufficientPoints,
-    NotSealedYet,
-    UnitUnknown,
-    XlsxForm,
-)
+from app.services.awards import reversal
+from app.services.awards.reversal import NotReversible, TransferNotFound
+from app.services.ledger import passbook, seals, statement, units
+from app.services.ledger.passbook import LAST_NUMBER, Filter
+from app.services.ledger.seals import EntryNotFound, NotSealedYet
+from app.services.ledger.statement import Form
+from app.services.ledger.statement_html import HtmlForm
+from app.services.ledger.statement_xlsx import XlsxForm
+from app.services.ledger.types import AlreadySettled, InsufficientPoints
+from app.services.ledger.units import UnitUnknown
+from app.services.redemptions import reservations
 
 router = Router(tags=["ledger"])
 
@@ -66,12 +72,12 @@ async def get_my_points(
     """Return the caller's balances and what expires when; first overdue holds are released."""
     database = runtime_of(request).database
     async with database.read() as tx:
-        unit_id = await ledger.unit_of(tx, unit)
-        if not await redemptions.overdue(tx, 1, person_id=person_id):
-            return await ledger.summary(tx, person_id, unit_id, now())
+        unit_id = await units.unit_of(tx, unit)
+        if not await reservations.overdue(tx, 1, person_id=person_id):
+            return await passbook.summary(tx, person_id, unit_id, now())
     async with database.transaction() as tx:
-        await redemptions.release_overdue(tx, person_id)
-        return await ledger.summary(tx, person_id, unit_id, now())
+        await reservations.release_overdue(tx, person_id)
+        return await passbook.summary(tx, person_id, unit_id, now())
 
 
 @router.get(
@@ -92,11 +98,15 @@ async def list_my_point_entries(
     """Return the passbook of available points, newest first: all, or by kind and time."""
     if wanted := Filter(kind, since, until):
         async with runtime_of(request).database.read() as tx:
-            number = await ledger.unit_of(tx, unit)
-            page = await ledger.search(tx, person_of(request), number, wanted, cursor, limit)
+            number = await units.unit_of(tx, unit)
+            page = await passbook.search(
+                tx, person_of(request), number, wanted, PageParams(limit, cursor)
+            )
         return Response(page.model_dump_json(), media_type="application/json")
-    question = ledger.page_of(person_of(request), unit, cursor, limit, known_tag(request))
-    return rendered(request, single([await runtime_of(request).passbooks.submit(question)]))
+    question = passbook.page_of(
+        person_of(request), unit, PageParams(limit, cursor), known_tag(request)
+    )
+    return conditional(request, unwrap([await runtime_of(request).passbooks.submit(question)]))
 
 
 @router.get(
@@ -111,7 +121,7 @@ async def prove_my_point_entry(
     unit: UnitQuery = "points",
 ) -> ProofOut:
     """Return the path from an entry to the published seal of its day."""
-    return await ledger.proof(tx, person_id, await ledger.unit_of(tx, unit), number)
+    return await seals.proof(tx, person_id, await units.unit_of(tx, unit), number)
 
 
 @router.get(
@@ -154,41 +164,38 @@ async def _statement(
     form: type[Form],
     reply: type[Download],
 ) -> Response:
-    runtime, period = runtime_of(request), ledger.period_of(since, until)
+    runtime, period = runtime_of(request), statement.period_of(since, until)
     async with runtime.statements:
-        made = await ledger.make_statement(runtime.database, person_of(request), unit, period, form)
+        made = await statement.make_statement(
+            runtime.database, person_of(request), unit, period, form
+        )
     days = f"{period.since}_{period.until}"
     return reply(made.file, f"{made.heading.title}_{days}", f"statement_{days}")
 
 
 @router.get("/ledger/seals", operation_id="listSeals", **allow(ANYONE))
-async def list_seals(
-    tx: Reader, cursor: CursorQuery = None, limit: LimitQuery = 20
-) -> Page[SealOut]:
+async def list_seals(tx: Reader, page: PageQuery) -> Page[SealOut]:
     """Return the seals of the days, newest first. Keep them: they bind what was before."""
-    return await ledger.seals(tx, cursor, limit)
+    return await seals.browse(tx, page)
 
 
 @router.post(
     "/ledger/transfers/{transfer_id}/reversal",
     status_code=201,
     operation_id="reverseTransfer",
-    response_model=ReversalOut,
     **allow(
         ADMINISTRATOR,
         TransferNotFound,
         NotReversible,
         AlreadySettled,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def reverse_transfer(
-    transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson
+) -> ReversalOut:
     """Take back what an award gave, by a transfer backwards."""
-    unhold = redemptions.release_overdue
-    return await once.run(
-        tx, 201, lambda: awards.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)
-    )
+    unhold = reservations.release_overdue
+    return await reversal.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)

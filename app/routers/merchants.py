@@ -4,11 +4,11 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
-from app.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing, person_of, runtime_of
+from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing
+from app.api.context import person_of, runtime_of
+from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
-from app.once import KEY_REFUSALS
 from app.schemas.redemptions import (
     ChargeIn,
     ChargeOut,
@@ -17,18 +17,19 @@ from app.schemas.redemptions import (
     RefundIn,
     StatementOut,
 )
-from app.services import merchants, redemptions
-from app.services.ledger import InsufficientPoints
-from app.services.redemptions import (
+from app.services import merchants
+from app.services.ledger.types import InsufficientPoints
+from app.services.redemptions import charges as redemptions_charges
+from app.services.redemptions import reservations
+from app.services.redemptions.charges import (
     CardCodeInvalid,
     CardCodeUsed,
     CardSuspended,
     ChargeAlreadyRefunded,
     ChargeCommand,
     ChargeNotFound,
-    RedemptionNotFound,
-    RedemptionNotReserved,
 )
+from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 
 router = Router(prefix="/merchant", tags=["merchants"])
 
@@ -36,19 +37,14 @@ router = Router(prefix="/merchant", tags=["merchants"])
 @router.post(
     "/redemptions/collect",
     operation_id="collectRedemption",
-    response_model=CollectedOut,
-    **allow(MERCHANT_STAFF, RedemptionNotFound, RedemptionNotReserved, *KEY_REFUSALS, body=True),
+    **allow(MERCHANT_STAFF, RedemptionNotFound, RedemptionNotReserved, body=True, once=True),
 )
 async def collect_redemption(
-    body: CollectIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    body: CollectIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
+) -> CollectedOut:
     """Hand over what a pick-up code stands for."""
-
-    async def work() -> CollectedOut:
-        async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
-            return await redemptions.collect(tx, person_id, body.pickup_code)
-
-    return await once.run(tx, 200, work)
+    async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
+        return await reservations.collect(tx, person_id, body.pickup_code)
 
 
 @router.post(
@@ -62,37 +58,34 @@ async def collect_redemption(
         CardCodeUsed,
         CardSuspended,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once_in_batch=True,
     ),
 )
 async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
     """Take points with the code that a card shows."""
     command = ChargeCommand(person_of(request), body.card_code, body.points, body.note)
     charges = runtime_of(request).charges
-    return await once.join(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
+    return await once.submit(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
 
 
 @router.post(
     "/charges/{charge_id}/refund",
     operation_id="refundCharge",
-    response_model=ChargeOut,
     **allow(
         MERCHANT_STAFF,
         ChargeNotFound,
         ChargeAlreadyRefunded,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
 async def refund_charge(
-    charge_id: PathId, body: RefundIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+    charge_id: PathId, body: RefundIn, tx: Tx, person_id: CurrentPerson
+) -> ChargeOut:
     """Give a charge back in full."""
-    return await once.run(
-        tx, 200, lambda: redemptions.refund(tx, person_id, charge_id, body.reason)
-    )
+    return await redemptions_charges.refund(tx, person_id, charge_id, body.reason)
 
 
 @router.get("/statement", operation_id="getStatement", **allow(MERCHANT_STAFF))

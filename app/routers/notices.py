@@ -1,9 +1,9 @@
 """The caller's inbox."""
 
-from app.access import RESIDENT, allow
-from app.core.routes import Router
-from app.deps import CurrentPerson, PageQuery, Reader
-from app.schemas.base import Page
+from app.api.access import RESIDENT, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader
+from app.api.routes import Router
+from app.core.paging import Page
 from app.schemas.notices import NoticeOut
 from app.services import notices
 
@@ -13,4 +13,4 @@ router = Router(tags=["notices"])
 @router.get("/me/notices", operation_id="listMyNotices", **allow(RESIDENT))
 async def list_my_notices(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[NoticeOut]:
     """List what the service has to tell the caller, newest first."""
-    return await notices.mine(tx, person_id, page.cursor, page.limit)
+    return await notices.mine(tx, person_id, page)

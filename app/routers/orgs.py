@@ -4,12 +4,14 @@ from typing import Annotated
 
 from fastapi import Query
 
-from app.access import ANYONE, allow
+from app.api.access import ANYONE, allow
+from app.api.deps import PageQuery, Reader
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import PageQuery, Reader
+from app.core.paging import Page
 from app.models.orgs import Level
-from app.schemas.base import Page, Text
+from app.queries.orgs import OrgFilter
+from app.schemas.base import Text
 from app.schemas.orgs import OrgOut
 from app.services import orgs
 
@@ -25,6 +27,4 @@ async def list_orgs(
     q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
 ) -> Page[OrgOut]:
     """List organisations by code: children of one, of one level, or by a part of the name."""
-    return await orgs.browse(
-        tx, parent_id=parent_id, level=level, q=q, cursor=page.cursor, limit=page.limit
-    )
+    return await orgs.browse(tx, OrgFilter(parent_id, level, q), page)

@@ -1,8 +1,8 @@
 """The caller."""
 
-from app.access import RESIDENT, allow
-from app.core.routes import Router
-from app.deps import CurrentPerson, Reader, Tx
+from app.api.access import RESIDENT, allow
+from app.api.deps import CurrentPerson, Reader, Tx
+from app.api.routes import Router
 from app.schemas.people import MeIn, MeOut
 from app.services import people
 

@@ -1,17 +1,15 @@
 """Redemptions of the caller."""
 
-from fastapi import Response
-
-from app.access import RESIDENT, allow
+from app.api.access import RESIDENT, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
-from app.once import KEY_REFUSALS
-from app.schemas.base import Nothing, Page
+from app.core.paging import Page
+from app.schemas.base import Nothing
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
-from app.services import redemptions
-from app.services.ledger import InsufficientPoints
-from app.services.redemptions import RedemptionNotFound, RedemptionNotReserved
+from app.services.ledger.types import InsufficientPoints
+from app.services.redemptions import reservations
+from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards import LimitReached, OutOfStock, RewardNotFound, TierTooLow
 
 router = Router(tags=["redemptions"])
@@ -21,7 +19,6 @@ router = Router(tags=["redemptions"])
     "/redemptions",
     status_code=201,
     operation_id="redeem",
-    response_model=RedemptionOut,
     **allow(
         RESIDENT,
         RewardNotFound,
@@ -29,15 +26,13 @@ router = Router(tags=["redemptions"])
         LimitReached,
         OutOfStock,
         InsufficientPoints,
-        *KEY_REFUSALS,
         body=True,
+        once=True,
     ),
 )
-async def redeem(
-    body: RedemptionIn, tx: Tx, person_id: CurrentPerson, once: IdempotencyKey
-) -> Response:
+async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> RedemptionOut:
     """Reserve a reward: the points are held until it is collected or given up."""
-    return await once.run(tx, 201, lambda: redemptions.reserve(tx, person_id, body))
+    return await reservations.reserve(tx, person_id, body)
 
 
 @router.post(
@@ -52,7 +47,7 @@ async def cancel_redemption(
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> RedemptionOut:
     """Give a reservation up; the points are available again."""
-    return await redemptions.cancel(tx, person_id, redemption_id)
+    return await reservations.cancel(tx, person_id, redemption_id)
 
 
 @router.get("/me/redemptions", operation_id="listMyRedemptions", **allow(RESIDENT))
@@ -60,4 +55,4 @@ async def list_my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[RedemptionOut]:
     """List the caller's redemptions with their pick-up codes, newest first."""
-    return await redemptions.mine(tx, person_id, page.cursor, page.limit)
+    return await reservations.mine(tx, person_id, page)

@@ -1,10 +1,10 @@
 """The list of rewards."""
 
-from app.access import ANYONE, allow
+from app.api.access import ANYONE, allow
+from app.api.deps import PageQuery, Reader
+from app.api.routes import Router
 from app.core.ids import PathId
-from app.core.routes import Router
-from app.deps import PageQuery, Reader
-from app.schemas.base import Page
+from app.core.paging import Page
 from app.schemas.rewards import RewardOut
 from app.services import rewards
 from app.services.orgs import OrgNotFound
@@ -17,6 +17,4 @@ async def list_rewards(
     tx: Reader, page: PageQuery, org_id: PathId | None = None, merchant_id: PathId | None = None
 ) -> Page[RewardOut]:
     """List what points buy, with what is left of it."""
-    return await rewards.browse(
-        tx, org_id=org_id, merchant_id=merchant_id, cursor=page.cursor, limit=page.limit
-    )
+    return await rewards.browse(tx, org_id, merchant_id, page)

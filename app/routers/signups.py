@@ -2,12 +2,14 @@
 
 from fastapi import Request, Response
 
-from app.access import RESIDENT, allow, person_of, runtime_of
+from app.api.access import RESIDENT, allow
+from app.api.context import person_of, runtime_of
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.routes import Router
+from app.core.errors import unwrap
 from app.core.ids import PathId
-from app.core.outcomes import single
-from app.core.routes import Router
-from app.deps import CurrentPerson, PageQuery, Reader, Tx
-from app.schemas.base import Nothing, Page
+from app.core.paging import Page
+from app.schemas.base import Nothing
 from app.schemas.signups import SignupOut
 from app.services import signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
@@ -30,7 +32,7 @@ async def sign_up(
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
     claim = Claim(activity_id, person_of(request))
-    claimed = single([await runtime_of(request).signups.submit(claim)])
+    claimed = unwrap([await runtime_of(request).signups.submit(claim)])
     if not claimed.is_new:
         response.status_code = 200
     return claimed.signup
@@ -51,4 +53,4 @@ async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> 
 @router.get("/me/signups", operation_id="listMySignups", **allow(RESIDENT))
 async def list_my_signups(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[SignupOut]:
     """List the caller's sign-ups, newest first."""
-    return await signups.mine(tx, person_id, page.cursor, page.limit)
+    return await signups.mine(tx, person_id, page)

@@ -8,13 +8,13 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.models.activities import Activity, ActivityStatus, Category
-from app.schemas.base import Id, In, Line, Moment, Number, Out, Text
+from app.schemas.base import Id, In, Moment, Number, OneLine, Out, Text
 
 
 class LocationIn(In):
     """Where it is, in GCJ-02 degrees as WeChat's map picks it; ``radius_m`` in metres."""
 
-    name: Annotated[str, Line(100)]
+    name: Annotated[str, OneLine(100)]
     latitude: Annotated[Number, Field(ge=-90, le=90)]
     longitude: Annotated[Number, Field(ge=-180, le=180)]
     radius_m: Annotated[int, Field(ge=10, le=100_000)] = 200
@@ -31,7 +31,7 @@ class ActivityIn(In):
     """Sign-up is open from publishing until the end unless times are given."""
 
     org_id: Id
-    title: Annotated[str, Line(80)]
+    title: Annotated[str, OneLine(80)]
     description: Annotated[Text, Field(max_length=5000)] = ""
     category: Category
     starts_at: Moment

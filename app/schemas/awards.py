@@ -5,16 +5,37 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, ValidationError, WrapValidator, field_validator, model_validator
+from pydantic import (
+    Field,
+    PlainSerializer,
+    ValidationError,
+    WrapValidator,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
-from app.core.mistakes import explained
-from app.schemas.base import Flag, Id, In, Line, Out, Text
+from app.core.language import Bilingual, Worded
+from app.core.validation_messages import explained
+from app.models.awards import AwardReason
+from app.schemas.base import Flag, Id, In, OneLine, Out, Text
 
 MAX_PEOPLE = 500
 # A rule may ask for twenty things where it is written, and for more after a change above.
 MAX_EVIDENCE = 100
 RuleKey = Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
+
+
+REASONS: dict[AwardReason, Bilingual] = {
+    AwardReason.full: Bilingual("按规则足额计分", "Full points by the rule."),
+    AwardReason.cap_day: Bilingual("已达本规则每日上限", "Limited by the rule's daily cap."),
+    AwardReason.cap_month: Bilingual("已达本规则每月上限", "Limited by the rule's monthly cap."),
+    AwardReason.cap_year: Bilingual("已达本规则每年上限", "Limited by the rule's yearly cap."),
+    AwardReason.overall_day: Bilingual("已达每日总上限", "Limited by the overall daily cap."),
+    AwardReason.overall_month: Bilingual("已达每月总上限", "Limited by the overall monthly cap."),
+    AwardReason.overall_year: Bilingual("已达每年总上限", "Limited by the overall yearly cap."),
+    AwardReason.once: Bilingual("该项积分已领取过", "These points are given once."),
+}
 
 
 class AwardOut(Out):
@@ -28,15 +49,18 @@ class AwardOut(Out):
     minutes: int
     state: str
     rule_key: str
-    reason: str
+    reason: Annotated[
+        AwardReason,
+        PlainSerializer(lambda reason: REASONS[reason].said(), return_type=str),
+    ]
 
 
 class RejectionIn(In):
-    reason: Annotated[str, Line(200)]
+    reason: Annotated[str, OneLine(200)]
 
 
 class ObjectionIn(In):
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]
 
 
 class ObjectionOut(Out):
@@ -50,7 +74,7 @@ class ObjectionOut(Out):
 
 class DecisionIn(In):
     upheld: Flag
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]
 
 
 class AwardNoticeOut(Out):
@@ -119,7 +143,7 @@ class ActIn(In):
     grade: Annotated[Text, Field(min_length=1, max_length=40, examples=["city"])] | None = None
     points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
     evidence: Annotated[
-        dict[str, Annotated[str, Line(500)]],
+        dict[str, Annotated[str, OneLine(500)]],
         Field(
             max_length=MAX_EVIDENCE,
             examples=[{"document": "扬青发〔2026〕3号", "public_notice": "5 日"}],
@@ -198,8 +222,10 @@ class BatchIn(In):
 
 
 class MistakeOut(Out):
+    """What is wrong with a field, in the language of the request."""
+
     field: str
-    msg: str
+    msg: Worded
 
 
 class BatchRowOut(Out):

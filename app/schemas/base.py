@@ -1,10 +1,10 @@
 """What every wire shape shares."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any
 from uuid import UUID
 
 from annotated_types import GroupedMetadata, MaxLen, MinLen
@@ -16,8 +16,6 @@ from pydantic import (
     Field,
 )
 
-from app.core.pages import encode_cursor
-
 _HALF = re.compile("[\ud800-\udfff]")
 # With these a name on a counter's screen could read as another.
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
@@ -25,9 +23,6 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
 # The same for clients, as a regular expression of OpenAPI's dialect (ECMA 262) writes it.
 UNSTORABLE = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u202a-\u202e\u2066-\u2069"
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class In(BaseModel):
@@ -46,26 +41,13 @@ class Out(BaseModel):
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
 
-class Page(Out, Generic[T]):
-    """A keyset page. ``next_cursor`` goes back as ``cursor``; null is the end."""
+class RecordOut(Out):
+    """A record of an organisation: see ``models.base.Record``."""
 
-    items: list[T]
-    next_cursor: str | None = None
-
-
-def page_of(
-    rows: Sequence[R], limit: int, shape: Callable[[R], T], key: Callable[[R], tuple[Any, ...]]
-) -> Page[T]:
-    """Make a page of rows that were read with ``limit + 1``: the one too many says "more".
-
-    ``key`` gives the sort key of a row, which the next page's query continues after.
-    """
-    shown = rows[:limit]
-    more = len(rows) > limit
-    return Page(
-        items=[shape(row) for row in shown],
-        next_cursor=encode_cursor(*key(shown[-1])) if more else None,
-    )
+    id: UUID
+    org_id: UUID
+    created_by: UUID
+    created_at: datetime
 
 
 def _storable(text: str) -> str:
@@ -122,7 +104,7 @@ def _with_zone(moment: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
-class Line(GroupedMetadata):
+class OneLine(GroupedMetadata):
     """One line of at most so many characters. Blanks at its ends count, and are cut."""
 
     max_length: int

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import Flag, Id, In, Line, Out, Text
+from app.schemas.base import Flag, Id, In, OneLine, Out, Text
 
 
 class DeductionIn(In):
@@ -16,7 +16,9 @@ class DeductionIn(In):
     org_id: Id
     person_id: Id
     evidence: Annotated[
-        dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Annotated[str, Line(200)]],
+        dict[
+            Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")], Annotated[str, OneLine(200)]
+        ],
         Field(max_length=10, examples=[{"activity": "清明植树"}]),
     ]
 
@@ -40,11 +42,11 @@ class DeductionOut(Out):
 
 
 class AppealIn(In):
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]
 
 
 class AppealDecisionIn(In):
     """``granted``: the points go back to the person."""
 
     granted: Flag
-    reason: Annotated[str, Line(500)]
+    reason: Annotated[str, OneLine(500)]

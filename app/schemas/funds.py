@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.funds import ReceiptKind
-from app.schemas.base import In, Line, Out
+from app.schemas.base import In, OneLine, Out
 
 
 class ReceiptIn(In):
@@ -15,8 +15,8 @@ class ReceiptIn(In):
 
     kind: ReceiptKind
     points: Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
-    giver: Annotated[str, Line(100)]
-    note: Annotated[str, Line(300)] | None = None
+    giver: Annotated[str, OneLine(100)]
+    note: Annotated[str, OneLine(300)] | None = None
 
 
 class ReceiptOut(Out):

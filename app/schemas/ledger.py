@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from app.schemas.base import In, Line, Out
+from app.schemas.base import In, OneLine, Out
 
 
 class Expiring(Out):
@@ -81,7 +81,7 @@ class ProofOut(Out):
 
 
 class ReversalIn(In):
-    reason: Annotated[str, Line(100)]
+    reason: Annotated[str, OneLine(100)]
 
 
 class ReversalOut(Out):

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from app.core.clock import local_date, now
-from app.schemas.base import Day, Flag, In, Line, Out, Text
+from app.schemas.base import Day, Flag, In, OneLine, Out, Text
 
 
 def _in_the_past(day: date) -> date:
@@ -36,7 +36,7 @@ class MeOut(Out):
 class MeIn(In):
     """A whole replacement: what is left out of the optional fields is forgotten."""
 
-    display_name: Annotated[str, Line(40)]
+    display_name: Annotated[str, OneLine(40)]
     birth_date: Annotated[Day, AfterValidator(_in_the_past)] | None = None
     shows_name: Flag = False
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.schemas.base import Line
+from app.schemas.base import OneLine
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -20,8 +20,8 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Evidence = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(>=[1-9][0-9]{0,5})?$")]
 Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
-Name = Annotated[str, Line(60)]
-Note = Annotated[str, Line(300)]
+Name = Annotated[str, OneLine(60)]
+Note = Annotated[str, OneLine(300)]
 
 
 class Shape(BaseModel):
@@ -152,7 +152,7 @@ class Tier(Shape):
     """A tier of the 青享卡: what the last twelve months must hold to reach it."""
 
     key: Key
-    name: Annotated[str, Line(20)]
+    name: Annotated[str, OneLine(20)]
     points_12m: Annotated[int, Field(ge=0, le=MAX_CAP)]
     hours_12m: Annotated[int, Field(ge=0, le=10_000)]
     benefits: Note

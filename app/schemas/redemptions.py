@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import Id, In, Line, Out, Text
+from app.schemas.base import Id, In, OneLine, Out, Text
 
 Points = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -70,7 +70,7 @@ class ChargeOut(Out):
 
 
 class RefundIn(In):
-    reason: Annotated[str, Line(100)]
+    reason: Annotated[str, OneLine(100)]
 
 
 class StatementItemOut(Out):

@@ -8,19 +8,17 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.mistakes import invalid
-from app.core.pages import decode_cursor
-from app.core.rendered import Rendered
+from app.core.etag import Rendered
+from app.core.paging import Page, PageParams, keyset
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
-from app.models.activities import Activity, ActivityStatus, Category
-from app.models.people import Role
+from app.core.validation_messages import invalid
+from app.models.activities import Activity, ActivityStatus
 from app.queries import activities as queries
 from app.queries import people as people_queries
+from app.queries.activities import ActivityFilter
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Page, page_of
-from app.services import orgs, people, policies
-
-READERS = [*people.ORGANIZERS, Role.auditor]
+from app.services import audit, orgs, people, records
+from app.services.policies import history, rules
 
 
 class ActivityNotFound(Refusal):
@@ -40,12 +38,11 @@ class ActivityNotDraft(Refusal):
 
 async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
-    org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
-    rule = (await policies.in_force(tx, org.path)).rule(body.rule_key)
+    org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
+    rule = (await history.in_force(tx, org.path)).rule(body.rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
-    if not policies.by_attendance(rule):
+    if not rules.by_attendance(rule):
         raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
     location = body.location
     activity = Activity(
@@ -63,6 +60,7 @@ async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
     if activity.signup_opens_at >= activity.signup_closes_at:
         raise invalid("body.signup_closes_at", "早于报名开始或当前时间", "lies in the past")
     await queries.insert(tx, activity)
+    await audit.write(tx, caller, "created", activity)
     return ActivityOut.of(activity)
 
 
@@ -73,21 +71,23 @@ async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
     """
     activity = await _organized(tx, caller, activity_id)
     done = await queries.publish(tx, activity_id)
-    if not done and activity.status != ActivityStatus.published:
-        raise ActivityNotDraft
+    if done:
+        await audit.write(tx, caller, "published", activity, before="draft", after="published")
+    elif activity.status != ActivityStatus.published:
+        raise ActivityNotDraft(status=activity.status)
     activity.status = ActivityStatus.published
     return ActivityOut.of(activity)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ActivityQuery:
     """A question: what is the activity? ``caller`` may be nobody."""
 
     activity_id: UUID
     caller: UUID | None
 
 
-async def read(tx: Session, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+async def read(tx: Session, looks: Sequence[ActivityQuery]) -> list[Rendered | Refusal]:
     """Return an ``ActivityOut`` for each look; a draft only to who organizes or audits it.
 
     Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.
@@ -109,41 +109,35 @@ async def _may_see(tx: Session, caller: UUID | None, activity: Row | None) -> bo
     if activity is None or activity.status != ActivityStatus.draft:
         return activity is not None
     return caller is not None and await people_queries.has_role_at(
-        tx, caller, READERS, activity.org_path
+        tx, caller, people.READERS, activity.org_path
     )
 
 
 async def browse(
     tx: Session,
     caller: UUID | None,
-    *,
+    wanted: ActivityFilter,
     org_id: UUID | None,
-    category: Category | None,
     status: ActivityStatus | None,
-    starts_after: datetime | None,
-    q: str | None,
-    cursor: str | None,
-    limit: int,
+    asked: PageParams,
 ) -> Page[ActivityOut]:
-    """Return activities by start. Drafts only of an organisation that the caller organizes."""
-    key = decode_cursor(cursor, datetime, UUID)
+    """Return activities by start. Drafts only of an organisation that the caller organizes.
+
+    Raises OrgNotFound, Forbidden.
+    """
     org_path = (await orgs.get(tx, org_id)).path if org_id is not None else None
     statuses = [status] if status else [ActivityStatus.published, ActivityStatus.cancelled]
     if status is ActivityStatus.draft:
         if caller is None or org_path is None:
             raise people.Forbidden
-        await people.require_role(tx, caller, READERS, org_path)
-    rows = await queries.page(
-        tx,
-        org_path=org_path,
-        category=category,
-        statuses=statuses,
-        starts_after=starts_after,
-        q=q,
-        after=(key[0], key[1]) if key else None,
-        limit=limit + 1,
+        await people.require_role(tx, caller, people.READERS, org_path)
+    return await keyset(
+        asked,
+        (datetime, UUID),
+        lambda after, limit: queries.page(tx, wanted, org_path, statuses, after, limit),
+        ActivityOut.of,
+        lambda activity: (activity.starts_at, activity.id),
     )
-    return page_of(rows, limit, ActivityOut.of, lambda row: (row.starts_at, row.id))
 
 
 async def checkin_code(
@@ -172,7 +166,7 @@ async def _code(
 ) -> RotatingCode:
     activity = await _organized(tx, caller, activity_id)
     if activity.status != ActivityStatus.published:
-        raise ActivityNotOpen
+        raise ActivityNotOpen(status=activity.status)
     return codes.make(Action.check_in, activity.serial, moment.timestamp())
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.keys import Vault
+from app.core.keys import FieldCipher
 from app.core.tokens import LIFETIME, Tokens
 from app.integrations.wechat import WechatSession
 from app.queries import auth as queries
@@ -27,6 +27,11 @@ class TokenRefused(Refusal):
     zh, en = "登录已失效，请重新登录", "The token is not valid; log in again."
 
 
+class LoginRequired(Refusal):
+    code, status, title = "auth.login_required", 401, "Login required"
+    zh, en = "请先登录", "Log in first."
+
+
 class RefreshReused(Refusal):
     """The token was spent. Unless that was a moment ago, its login is ended: there is a copy."""
 
@@ -41,19 +46,21 @@ class Revoked:
     family_id: UUID
 
 
-async def log_in(tx: Session, vault: Vault, tokens: Tokens, session: WechatSession) -> LoginOut:
+async def log_in(
+    tx: Session, cipher: FieldCipher, tokens: Tokens, session: WechatSession
+) -> LoginOut:
     """Find or make the person behind an openid and start a login.
 
     The session_key is not kept: nothing here needs it.
     """
-    indexes = vault.indexes(session.openid)
+    indexes = cipher.indexes(session.openid)
     person = await people.find_by_openid(tx, indexes)
     is_new = False
     if person is None:
         made = await people.insert(
             tx,
             openid_index=indexes[0],
-            openid_sealed=vault.seal(session.openid),
+            openid_sealed=cipher.seal(session.openid),
             # WeChat tells no nickname at login; people write their own.
             display_name=f"青年{secrets.randbelow(10**6):06}",
         )
@@ -62,7 +69,7 @@ async def log_in(tx: Session, vault: Vault, tokens: Tokens, session: WechatSessi
         assert person is not None
     elif person.openid_index != indexes[0]:
         # Found under the secret before the last rotation: keep it under the current one.
-        await people.reseal(tx, person.id, indexes[0], vault.seal(session.openid))
+        await people.reseal(tx, person.id, indexes[0], cipher.seal(session.openid))
     family = await queries.start_family(tx, person.id)
     return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
 

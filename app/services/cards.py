@@ -8,12 +8,12 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.models.cards import card_number
-from app.queries import awards as award_queries
 from app.queries import cards as queries
+from app.queries.awards import granting as granting_queries
 from app.schemas.cards import CardCodeOut, CardOut
 from app.schemas.policies import Tier
-from app.services import policies
-from app.services.policies import Policy
+from app.services.policies import history
+from app.services.policies.rules import PointsPolicy
 
 CODE_DIGITS = 18
 CODE_LIFETIME = timedelta(seconds=60)
@@ -31,7 +31,7 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
     card = await queries.find(tx, person_id)
     if card is None:
         raise CardNotFound
-    tier = await tier_of(tx, person_id, await policies.in_force(tx))
+    tier = await tier_of(tx, person_id, await history.in_force(tx))
     return CardOut(
         card_no=card_number(card.serial),
         tier=tier.key,
@@ -54,9 +54,11 @@ async def code(tx: Session, person_id: UUID) -> CardCodeOut:
     return CardCodeOut(code=digits, expires_at=expires_at)
 
 
-async def tier_of(tx: Session, person_id: UUID, policy: Policy) -> Tier:
+async def tier_of(tx: Session, person_id: UUID, policy: PointsPolicy) -> Tier:
     """Return the tier of a programme that the last twelve months earned in it."""
-    points, minutes = await award_queries.totals(tx, person_id, policy.unit_id, now() - TIER_WINDOW)
+    points, minutes = await granting_queries.totals(
+        tx, person_id, policy.unit_id, now() - TIER_WINDOW
+    )
     return policy.tier_for(points, minutes)
 
 

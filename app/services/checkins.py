@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core import rotating_codes
 from app.core.db import Session
-from app.core.errors import Language, Refusal
+from app.core.errors import Refusal
 from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
@@ -16,16 +16,17 @@ from app.models.activities import ActivityStatus
 from app.models.awards import Award
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
-from app.queries import awards as award_queries
 from app.queries import checkins as queries
-from app.queries import ledger as ledger_queries
-from app.queries.awards import NewAward
-from app.queries.checkins import ExistingCheckin, NewCheckin, Situation
+from app.queries.awards import granting as granting_queries
+from app.queries.awards.granting import NewAward
+from app.queries.checkins import CheckinContext, ExistingCheckin, NewCheckin
+from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
-from app.services import awards, policies
 from app.services.activities import ActivityNotOpen
-from app.services.awards import Grant
-from app.services.policies import Policy
+from app.services.awards import granting, wording
+from app.services.awards.granting import Grant
+from app.services.policies import history, rules
+from app.services.policies.rules import PointsPolicy
 
 # People come early and leave late.
 OPENS_BEFORE_START = timedelta(minutes=30)
@@ -63,7 +64,6 @@ class Scan:
     serial: int
     person_id: UUID
     position: PositionIn | None = None
-    language: Language = "zh-CN"  # of the reason in the result
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +92,12 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
 
     Outcomes: Recorded, or CheckinCodeInvalid, ActivityNotOpen, OutsideWindow, NotSignedUp.
     """
-    found = await queries.situations(tx, [(one.serial, one.person_id) for one in scans])
+    found = await queries.contexts(tx, [(one.serial, one.person_id) for one in scans])
     looks = [_look(found.get((scan.serial, scan.person_id)), at) for scan in scans]
     # Of several scans of one person in the list, the first is the check-in.
-    first: dict[Pair, tuple[Situation, Scan]] = {}
+    first: dict[Pair, tuple[CheckinContext, Scan]] = {}
     for look, scan in zip(looks, scans, strict=True):
-        if isinstance(look, Situation):
+        if isinstance(look, CheckinContext):
             first.setdefault((look.activity_id, look.person_id), (look, scan))
     results = await _record(tx, first, at)
     outcomes: list[Recorded | Refusal] = []
@@ -111,20 +111,20 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
             outcomes.append(NotSignedUp())
         else:
             is_new = result.is_new and first[pair][1] is scan
-            outcomes.append(Recorded(_shown(result, scan.language), is_new))
+            outcomes.append(Recorded(_to_out(result), is_new))
     return outcomes
 
 
-def _look(situation: Situation | None, at: datetime) -> Situation | Refusal:
-    """Return the situation if a check-in may happen now, else the refusal."""
-    if situation is None:
+def _look(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:
+    """Return the context if a check-in may happen now, else the refusal."""
+    if context is None:
         return CheckinCodeInvalid()
-    if situation.status != ActivityStatus.published:
+    if context.status != ActivityStatus.published:
         return ActivityNotOpen()
-    opens, closes = situation.starts_at - OPENS_BEFORE_START, situation.ends_at + CLOSES_AFTER_END
+    opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
     if not opens <= at < closes:
         return OutsideWindow()
-    return situation
+    return context
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,12 +137,12 @@ class _Result:
 
 
 async def _record(
-    tx: Session, first: dict[Pair, tuple[Situation, Scan]], at: datetime
+    tx: Session, first: dict[Pair, tuple[CheckinContext, Scan]], at: datetime
 ) -> dict[Pair, _Result]:
     """Check in who has a place; return what it came to, also for who was checked in before."""
     if not first:
         return {}
-    wanted = [_checkin(situation, scan, at) for situation, scan in first.values()]
+    wanted = [_checkin(context, scan, at) for context, scan in first.values()]
     is_new = await queries.insert(tx, wanted)
     new = [one for one in wanted if is_new.get(one.id)]
     known = [one for one in wanted if is_new.get(one.id) is False]
@@ -151,30 +151,30 @@ async def _record(
 
 async def _award(
     tx: Session,
-    first: dict[Pair, tuple[Situation, Scan]],
+    first: dict[Pair, tuple[CheckinContext, Scan]],
     new: Sequence[NewCheckin],
     at: datetime,
 ) -> dict[Pair, _Result]:
     """Give what the new check-ins are worth, and count them."""
     if not new:
         return {}
-    book = await policies.book(tx)
+    published = await history.load(tx)
     met = [first[_pair(one)][0] for one in new]
     grants = [
-        _grant(situation, one, book.announced(at, situation.org_path, situation.rule_key))
-        for situation, one in zip(met, new, strict=True)
+        _grant(context, one, published.announced(at, context.org_path, context.rule_key))
+        for context, one in zip(met, new, strict=True)
     ]
-    given = await awards.grant(tx, grants, at)
+    given = await granting.grant(tx, grants, at)
     await queries.count(tx, Counter(one.activity_id for one in new))
     return {
         _pair(one): _Result(
             checkin=one,
             award=granted.award,
             available=granted.balance,
-            pending=situation.pending.get(granted.award.unit_id, 0),
+            pending=context.pending.get(granted.award.unit_id, 0),
             is_new=True,
         )
-        for one, situation, granted in zip(new, met, given, strict=True)
+        for one, context, granted in zip(new, met, given, strict=True)
     }
 
 
@@ -183,9 +183,9 @@ async def _recall(tx: Session, pairs: Sequence[Pair]) -> dict[Pair, _Result]:
     if not pairs:
         return {}
     checkins = await queries.existing(tx, pairs)
-    found = await award_queries.find_many(tx, [one.award_id for one in checkins])
+    found = await granting_queries.find_many(tx, [one.award_id for one in checkins])
     by_id = {award.id: award for award in found}
-    balances = await ledger_queries.balances(tx, sorted({one.person_id for one in checkins}))
+    balances = await reading_queries.balances(tx, sorted({one.person_id for one in checkins}))
     return {
         _pair(one): _Result(
             checkin=one,
@@ -200,13 +200,13 @@ async def _recall(tx: Session, pairs: Sequence[Pair]) -> dict[Pair, _Result]:
     }
 
 
-def _checkin(situation: Situation, scan: Scan, at: datetime) -> NewCheckin:
+def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
     return NewCheckin(
         id=new_id(),
-        activity_id=situation.activity_id,
-        person_id=situation.person_id,
+        activity_id=context.activity_id,
+        person_id=context.person_id,
         method=CheckinMethod.rotating_code,
-        distance_m=_distance(situation, scan.position),
+        distance_m=_distance(context, scan.position),
         checked_in_at=at,
         award_id=new_id(),
     )
@@ -216,40 +216,40 @@ def _pair(checkin: NewCheckin | ExistingCheckin) -> Pair:
     return (checkin.activity_id, checkin.person_id)
 
 
-def _grant(situation: Situation, checkin: NewCheckin, policy: Policy) -> Grant:
+def _grant(context: CheckinContext, checkin: NewCheckin, policy: PointsPolicy) -> Grant:
     """Say what presence is worth.
 
     Hours count by the activity's length, in half hours, until a check-out measures them.
     """
     # A rule that has been switched off since still pays what was announced under it.
-    rule = policy.document.rules[situation.rule_key]
-    halves = policies.half_hours(situation.starts_at, situation.ends_at)
+    rule = policy.document.rules[context.rule_key]
+    halves = rules.half_hours(context.starts_at, context.ends_at)
     return Grant(
         id=checkin.award_id,
-        reference=f"checkin:{situation.activity_id}:0:{situation.person_id}",
-        person_id=situation.person_id,
-        org_id=situation.org_id,
+        reference=f"checkin:{context.activity_id}:0:{context.person_id}",
+        person_id=context.person_id,
+        org_id=context.org_id,
         policy=policy,
         rule=rule,
-        points=policies.points_for_attendance(rule, halves),
-        minutes=policies.attendance_minutes(rule, halves),
+        points=rules.points_for_attendance(rule, halves),
+        minutes=rules.attendance_minutes(rule, halves),
         proof="rotating_code",
-        title=f"{rule.name}：{situation.title}",
+        title=f"{rule.name}：{context.title}",
     )
 
 
-def _distance(situation: Situation, position: PositionIn | None) -> int | None:
-    if position is None or situation.latitude is None or situation.longitude is None:
+def _distance(context: CheckinContext, position: PositionIn | None) -> int | None:
+    if position is None or context.latitude is None or context.longitude is None:
         return None
     here = (position.latitude, position.longitude)
     if position.coordinate_system == "wgs84":
         here = wgs84_to_gcj02(*here)
-    return round(distance_m(here, (situation.latitude, situation.longitude)))
+    return round(distance_m(here, (context.latitude, context.longitude)))
 
 
-def _shown(result: _Result, language: Language) -> CheckinResultOut:
+def _to_out(result: _Result) -> CheckinResultOut:
     return CheckinResultOut(
         checkin=CheckinOut.model_validate(result.checkin),
-        award=awards.shown(result.award, language),
+        award=wording.to_out(result.award),
         points=BalancesOut(available=result.available, pending=result.pending),
     )

@@ -6,23 +6,25 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Invalid, Refusal
+from app.core.errors import Invalid, Refusal, unwrap
 from app.core.ids import new_id
-from app.core.mistakes import invalid, told
-from app.core.outcomes import single
-from app.core.pages import decode_cursor
-from app.core.spelling import normal
+from app.core.language import Bilingual
+from app.core.normalize import normalized
+from app.core.paging import Page, PageParams
+from app.core.validation_messages import invalid
 from app.models.deductions import Deduction, DeductionState
 from app.models.ledger import Kind, Purpose
-from app.models.people import Role
 from app.queries import deductions as queries
 from app.queries import outbox
 from app.queries import people as people_queries
-from app.schemas.base import Page, page_of
+from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies import Deduction as DeductionRule
-from app.services import ledger, orgs, people, policies
-from app.services.ledger import AccountKey, Posting, Unhold
+from app.services import audit, orgs, people, records
+from app.services.ledger import posting
+from app.services.ledger.posting import Unhold
+from app.services.ledger.types import AccountKey, Posting
+from app.services.policies import history
 
 
 class DeductionNotFound(Refusal):
@@ -55,23 +57,22 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, DeductedBefore.
     """
-    org = await orgs.get(tx, body.org_id)
-    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
+    org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
     at = now()
-    policy = await policies.in_force(tx, org.path, at)
+    policy = await history.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
-    if missing := [name for name in rule.evidence if not normal(body.evidence.get(name, ""))]:
-        msg = told("必填", "required")
+    if missing := [name for name in rule.evidence if not normalized(body.evidence.get(name, ""))]:
+        msg = Bilingual("必填", "required")
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
     if not await people_queries.existing(tx, [body.person_id]):
         raise people.PersonNotFound
     await unhold(tx, body.person_id)
-    purse = AccountKey(body.person_id, Purpose.available, policy.unit_id)
+    available = AccountKey(body.person_id, Purpose.available, policy.unit_id)
     # Never a limited budget's account: an appeal must find the points again.
     fund = AccountKey(org.id, Purpose.fund, policy.unit_id)
-    locked = await ledger.lock(tx, [purse, fund])
+    locked = await posting.lock(tx, [available, fund])
     deduction = Deduction(
         id=new_id(),
         person_id=body.person_id,
@@ -81,20 +82,20 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
         policy_version=policy.version,
         title=rule.name,
         points_asked=rule.points,
-        points=min(rule.points, await ledger.spendable(tx, locked[purse].id, at)),
+        points=min(rule.points, await posting.spendable(tx, locked[available].id, at)),
         evidence=body.evidence,
         state=DeductionState.standing,
-        deducted_by=caller,
+        created_by=caller,
         created_at=at,
         appeal_until=at + timedelta(days=rule.appeal_days),
     )
     breach = _breach(rule, deduction.evidence)
     if any(_breach(rule, one) == breach for one in await queries.evidence_before(tx, deduction)):
         raise DeductedBefore
-    await queries.insert(tx, deduction)
+    await records.create(tx, caller, deduction)
     if deduction.points:
-        posting = _posting(deduction, purse, fund, Kind.deduction, f"扣分：{rule.name}")
-        single(await ledger.post(tx, [posting], at, locked))
+        entry = _posting(deduction, available, fund, Kind.deduction, f"扣分：{rule.name}")
+        unwrap(await posting.post(tx, [entry], at, locked))
     text = f"因{rule.name}扣 {deduction.points} 分，{rule.appeal_days} 日内可申诉。"
     await outbox.put(
         tx, "notices.points_deducted", {"person_id": str(body.person_id), "text": text}
@@ -104,20 +105,19 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
 
 def _breach(rule: DeductionRule, evidence: dict[str, str]) -> list[str]:
     """Return what tells a breach from another: what the rule asks for, however it is spelled."""
-    return [normal(evidence.get(name, "")) for name in rule.evidence]
+    return [normalized(evidence.get(name, "")) for name in rule.evidence]
 
 
 async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) -> DeductionOut:
     """Appeal against one's deduction, once and in time. Raises DeductionNotFound, AppealClosed."""
-    deduction = await queries.lock(tx, deduction_id)
+    deduction = await record_queries.lock(tx, Deduction, deduction_id)
     if deduction is None or deduction.person_id != caller:
         raise DeductionNotFound
     at = now()
     if deduction.state != DeductionState.standing or at >= deduction.appeal_until:
-        raise AppealClosed
-    deduction.state = DeductionState.appealed
+        raise AppealClosed(status=deduction.state, closes_at=deduction.appeal_until)
     deduction.appeal, deduction.appealed_at = body.reason, at
-    await queries.save(tx, deduction)
+    await _move(tx, caller, deduction, DeductionState.appealed)
     return DeductionOut.model_validate(deduction)
 
 
@@ -128,28 +128,26 @@ async def decide(
 
     Raises DeductionNotFound, OwnDeduction, NotAppealed.
     """
-    deduction = await queries.lock(tx, deduction_id)
-    if deduction is None:
-        raise DeductionNotFound
-    org = await orgs.get(tx, deduction.org_id)
-    if not await people_queries.has_role_at(tx, caller, people.ORGANIZERS, org.path):
-        raise DeductionNotFound
-    if caller in (deduction.deducted_by, deduction.person_id):
+    deduction = await records.locked(
+        tx, Deduction, deduction_id, caller, people.ORGANIZERS, DeductionNotFound
+    )
+    if caller in (deduction.created_by, deduction.person_id):
         raise OwnDeduction
     if deduction.state != DeductionState.appealed:
-        raise NotAppealed
+        raise NotAppealed(status=deduction.state)
     at = now()
-    deduction.state = DeductionState.revoked if body.granted else DeductionState.upheld
     deduction.decision, deduction.decided_by, deduction.decided_at = body.reason, caller, at
-    await queries.save(tx, deduction)
+    state = DeductionState.revoked if body.granted else DeductionState.upheld
+    await _move(tx, caller, deduction, state, reason=body.reason)
     if body.granted and deduction.points:
         fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
-        purse = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
+        available = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
         reason = f"申诉成立：{deduction.title}"
-        policy = await policies.in_force(tx, org.path, at)
-        posting = _posting(deduction, fund, purse, Kind.restitution, reason)
-        posting = replace(posting, revived_until=policy.revived_until(at))
-        single(await ledger.post(tx, [posting], at))
+        org = await orgs.get(tx, deduction.org_id)
+        policy = await history.in_force(tx, org.path, at)
+        entry = _posting(deduction, fund, available, Kind.restitution, reason)
+        entry = replace(entry, revived_until=policy.revived_until(at))
+        unwrap(await posting.post(tx, [entry], at))
     text = f"对{deduction.title}扣分的申诉{'成立，积分已退回' if body.granted else '不成立'}。"
     await outbox.put(
         tx, "notices.appeal_decided", {"person_id": str(deduction.person_id), "text": text}
@@ -157,29 +155,35 @@ async def decide(
     return DeductionOut.model_validate(deduction)
 
 
-async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[DeductionOut]:
+async def _move(
+    tx: Session,
+    caller: UUID,
+    deduction: Deduction,
+    state: DeductionState,
+    *,
+    reason: str | None = None,
+) -> None:
+    """Write a locked deduction in another state, and who decided it."""
+    before, deduction.state = deduction.state, state
+    await record_queries.save(tx, deduction)
+    await audit.write(tx, caller, state, deduction, before=before, after=state, reason=reason)
+
+
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[DeductionOut]:
     """Return the person's deductions, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.of_person(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, DeductionOut.model_validate, lambda row: (row.id,))
+    query = record_queries.where(Deduction, person_id=person_id)
+    return await records.page(tx, query, Deduction, DeductionOut, asked)
 
 
 async def browse(
-    tx: Session,
-    caller: UUID,
-    org_id: UUID,
-    state: DeductionState | None,
-    cursor: str | None,
-    limit: int,
+    tx: Session, caller: UUID, org_id: UUID, state: DeductionState | None, asked: PageParams
 ) -> Page[DeductionOut]:
     """Return the deductions of a subtree, newest first. Raises OrgNotFound, Forbidden."""
-    key = decode_cursor(cursor, UUID)
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, [*people.ORGANIZERS, Role.auditor], org.path)
-    rows = await queries.of_subtree(
-        tx, org.path, state=state, before=key[0] if key else None, limit=limit + 1
-    )
-    return page_of(rows, limit, DeductionOut.model_validate, lambda row: (row.id,))
+    org = await records.authorized(tx, caller, people.READERS, org_id)
+    query = record_queries.below(Deduction, org.path)
+    if state is not None:
+        query = query.filter_by(state=state)
+    return await records.page(tx, query, Deduction, DeductionOut, asked)
 
 
 def _posting(

@@ -5,23 +5,25 @@ from uuid import UUID
 
 from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
+from app.core.errors import unwrap
 from app.core.ids import new_id
-from app.core.mistakes import invalid
-from app.core.outcomes import single
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams
+from app.core.validation_messages import invalid
 from app.models.awards import Award, AwardState
 from app.models.funds import FundReceipt, ReceiptKind
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Org
 from app.models.people import Role
-from app.queries import awards as awards_queries
 from app.queries import funds as queries
+from app.queries import records as record_queries
+from app.queries.awards import reviewing as reviewing_queries
 from app.queries.funds import Waiting
-from app.schemas.base import Page, page_of
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
-from app.services import ledger, orgs, people, policies
+from app.services import orgs, records
 from app.services.awards.postings import award_posting
-from app.services.ledger import MINUTES, AccountKey, Posting
+from app.services.ledger import posting, units
+from app.services.ledger.types import MINUTES, AccountKey, Posting
+from app.services.policies import history
 
 WORDS = {ReceiptKind.donation: "捐赠", ReceiptKind.budget: "预算拨入"}
 # A transaction that began before the end of a month is over by then.
@@ -30,10 +32,9 @@ CLOSING_GRACE = timedelta(minutes=5)
 
 async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> ReceiptOut:
     """Enter a donation or a budget. Raises OrgNotFound, Forbidden."""
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, [Role.administrator], org.path)
+    org = await records.authorized(tx, caller, [Role.administrator], org_id)
     at = now()
-    policy = await policies.in_force(tx, org.path, at)
+    policy = await history.in_force(tx, org.path, at)
     receipt = FundReceipt(
         id=new_id(),
         org_id=org_id,
@@ -42,11 +43,11 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
         points=body.points,
         giver=body.giver,
         note=body.note or "",
-        entered_by=caller,
+        created_by=caller,
         created_at=at,
     )
-    await queries.insert_receipt(tx, receipt)
-    posting = Posting(
+    await records.create(tx, caller, receipt)
+    entry = Posting(
         id=receipt.id,
         payer=AccountKey(org_id, Purpose.income, policy.unit_id),
         payee=AccountKey(org_id, policy.fund, policy.unit_id),
@@ -58,16 +59,15 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
         source_id=receipt.id,
         org_id=org_id,
     )
-    single(await ledger.post(tx, [posting], at))
+    unwrap(await posting.post(tx, [entry], at))
     return ReceiptOut.model_validate(receipt)
 
 
-async def receipts(tx: Session, org_id: UUID, cursor: str | None, limit: int) -> Page[ReceiptOut]:
+async def receipts(tx: Session, org_id: UUID, asked: PageParams) -> Page[ReceiptOut]:
     """Return what a fund got, newest first. Raises OrgNotFound."""
     await orgs.get(tx, org_id)
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.receipts(tx, org_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, ReceiptOut.model_validate, lambda row: (row.id,))
+    query = record_queries.where(FundReceipt, org_id=org_id)
+    return await records.page(tx, query, FundReceipt, ReceiptOut, asked)
 
 
 async def figures(
@@ -80,7 +80,7 @@ async def figures(
     """
     org = await orgs.get(tx, org_id)
     first = _month(month) if month is not None else local_date(now()).replace(day=1)
-    unit_id = await ledger.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
+    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
     row = await queries.public(tx, org.path, unit_id, first, subtree=subtree)
     return FundOut(
         **{name: row[name] for name in queries.FIGURES},
@@ -92,7 +92,7 @@ async def figures(
 
 async def _unit_then(tx: Session, org: Org, month: date) -> int:
     """Return the unit of an organisation's programme at the end of a month, now if it runs."""
-    found = await policies.book(tx)
+    found = await history.load(tx)
     at = min(_end(month) - timedelta(seconds=1), now())
     return found.policy(at if found.versions(at, org.path) else now(), org.path).unit_id
 
@@ -118,9 +118,9 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
     awards = await queries.lock_waiting(tx, fund.org_id, fund.unit_id, limit)
     if not awards:
         return 0
-    policy = await policies.in_force(tx, fund.org_path, at)
+    policy = await history.in_force(tx, fund.org_path, at)
     payer = AccountKey(fund.org_id, policy.fund, fund.unit_id)
-    locked = await ledger.lock(tx, [payer, *(_payee(award) for award in awards)])
+    locked = await posting.lock(tx, [payer, *(_payee(award) for award in awards)])
     left = locked[payer].balance
     postings, states = list[Posting](), dict[UUID, AwardState]()
     for award in awards:
@@ -129,11 +129,11 @@ async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> i
         left -= award.points
         states[award.id] = _next_state(award)
         if states[award.id] is AwardState.notice:  # nobody saw it while it waited for money
-            await awards_queries.give_notice(tx, award.id, _notice_until(award, at))
+            await reviewing_queries.give_notice(tx, award.id, _notice_until(award, at))
         if award.points:
             postings.append(award_posting(award, payer, _payee(award), policy, at))
-    for outcome in await ledger.post(tx, postings, at, locked):
-        single([outcome])
+    for outcome in await posting.post(tx, postings, at, locked):
+        unwrap([outcome])
     await queries.pay(tx, states)
     return len(states)
 

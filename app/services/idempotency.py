@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from app.core.db import Session
-from app.core.errors import Refusal
-from app.core.outcomes import single
+from app.core.errors import Refusal, unwrap
 from app.queries import idempotency as queries
 from app.queries.idempotency import Key, StoredReply
 
@@ -78,46 +77,46 @@ async def run(
     first: dict[Key, Attempt[C, R]] = {}
     for one in attempts:
         first.setdefault(one.key, one)
-    known = await _known(tx, first)
+    known = await _known(tx, {key: one.fingerprint for key, one in first.items()})
     new = [one for key, one in first.items() if key not in known]
     done: dict[Key, Replied | Refusal] = {one.key: one.instead for one in new if one.instead}
     working = [one for one in new if not one.instead]
     outcomes = await work([one.command for one in working])
     for one, outcome in zip(working, outcomes, strict=True):
         refusal = outcome if isinstance(outcome, Refusal) else None
-        if refusal and not _is_final(refusal):
+        if refusal and not is_final(refusal):
             done[one.key] = refusal
         else:
             done[one.key] = Replied(one.render(outcome), refusal)
     await _keep(tx, new, done)
     return [
-        _replay(one, known[one.key])
+        _replay(one.fingerprint, known[one.key])
         if one.key in known
         else _outcome(one, first[one.key], done[one.key])
         for one in attempts
     ]
 
 
-async def _known(tx: Session, first: dict[Key, Attempt[C, R]]) -> dict[Key, StoredReply | None]:
+async def _known(tx: Session, fingerprints: dict[Key, bytes]) -> dict[Key, StoredReply | None]:
     """Claim the keys; return what is kept beside those that were taken.
 
     Raises KeyInFlight for all if the first request with one of them takes too long.
     """
     try:
-        claimed = await queries.claim(tx, {key: one.fingerprint for key, one in first.items()})
+        claimed = await queries.claim(tx, fingerprints)
     except queries.InFlight:
         raise KeyInFlight(retry_after=1) from None
-    taken = first.keys() - claimed
+    taken = fingerprints.keys() - claimed
     if not taken:
         return {}
     stored = await queries.find(tx, taken)
     return {key: stored.get(key) for key in taken}
 
 
-def _replay(attempt: Attempt[C, R], stored: StoredReply | None) -> Replied | Refusal:
+def _replay(fingerprint: bytes, stored: StoredReply | None) -> Replied | Refusal:
     if stored is None or stored.status is None or stored.body is None:
         return KeyInFlight(retry_after=1)
-    if stored.fingerprint != attempt.fingerprint:
+    if stored.fingerprint != fingerprint:
         return KeyReused()
     return Replied(Reply(stored.status, stored.body), is_replay=True)
 
@@ -148,30 +147,23 @@ def _outcome(
     return Replied(done.reply, is_replay=True)
 
 
-def _is_final(refusal: Refusal) -> bool:
+def is_final(refusal: Refusal) -> bool:
+    """Tell whether a refusal is a reply to keep, and not a failure or a "try again later"."""
     return refusal.status < 500 and refusal.retry_after is None
 
 
-async def run_one(
-    tx: Session, attempt: Attempt[None, R], work: Callable[[], Awaitable[R]]
-) -> Replied:
-    """Do work that is not a list; what it did before it refused is rolled back.
+async def claim(tx: Session, key: Key, fingerprint: bytes) -> Reply | None:
+    """Claim a key for the work of this transaction; return the reply that it has already.
 
-    Raises KeyReused, KeyInFlight, or a refusal that is not kept.
+    Raises KeyReused (the key was used for another request), KeyInFlight.
     """
-
-    async def outcomes(commands: list[None]) -> list[R | Refusal]:
-        return [await _attempted(tx, work) for _ in commands]
-
-    return single(await run(tx, [attempt], outcomes))
+    known = await _known(tx, {key: fingerprint})
+    return unwrap([_replay(fingerprint, known[key])]).reply if key in known else None
 
 
-async def _attempted(tx: Session, work: Callable[[], Awaitable[R]]) -> R | Refusal:
-    try:
-        async with tx.begin_nested():
-            return await work()
-    except Refusal as refusal:
-        return refusal
+async def keep(tx: Session, key: Key, reply: Reply) -> None:
+    """Store the reply to the work of this transaction beside its claimed key."""
+    await queries.store(tx, {key: (reply.status, reply.body)})
 
 
 def parse_key(header: str | None) -> str:

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.clock import month_start
 from app.core.db import Session
-from app.core.mistakes import invalid
+from app.core.validation_messages import invalid
 from app.models.merchants import Merchant
 from app.queries import merchants as queries
 from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut

@@ -4,17 +4,18 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.queries import notices as queries
-from app.schemas.base import Page, page_of
 from app.schemas.notices import NoticeOut
 
 
-async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[NoticeOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[NoticeOut]:
     """Return the person's notices, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, NoticeOut.model_validate, lambda row: (row.id,))
+    return await by_id(
+        asked,
+        lambda before, limit: queries.page(tx, person_id, before, limit),
+        NoticeOut.model_validate,
+    )
 
 
 async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, Any]) -> None:

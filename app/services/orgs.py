@@ -7,12 +7,11 @@ from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, keyset
 from app.models.orgs import Level, Org
 from app.queries import orgs as queries
 from app.queries import outbox
-from app.queries.orgs import Division
-from app.schemas.base import Page, page_of
+from app.queries.orgs import Division, OrgFilter
 from app.schemas.orgs import OrgOut
 
 COLUMNS = ["code", "name", "parent_code", "level"]
@@ -49,26 +48,15 @@ async def get_by_code(tx: Session, code: str) -> Org:
     return org
 
 
-async def browse(
-    tx: Session,
-    *,
-    parent_id: UUID | None,
-    level: Level | None,
-    q: str | None,
-    cursor: str | None,
-    limit: int,
-) -> Page[OrgOut]:
+async def browse(tx: Session, wanted: OrgFilter, asked: PageParams) -> Page[OrgOut]:
     """Return organisations by code."""
-    key = decode_cursor(cursor, str)
-    rows = await queries.page(
-        tx,
-        parent_id=parent_id,
-        level=level,
-        q=q,
-        after_code=key[0] if key else None,
-        limit=limit + 1,
+    return await keyset(
+        asked,
+        (str,),
+        lambda after, limit: queries.page(tx, wanted, after[0] if after else None, limit),
+        OrgOut.model_validate,
+        lambda org: (org.code,),
     )
-    return page_of(rows, limit, OrgOut.model_validate, lambda org: (org.code,))
 
 
 async def import_divisions(tx: Session, file: Path) -> Imported:

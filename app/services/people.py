@@ -1,6 +1,6 @@
 """People: who calls, what they may do, how they are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -58,9 +58,13 @@ async def update_me(tx: Session, person_id: UUID, body: MeIn) -> MeOut:
 
 # Who may act for an organisation: draft, propose, review, deduct.
 ORGANIZERS = [Role.organizer, Role.administrator]
+# Who may look at what an organisation keeps.
+READERS = [*ORGANIZERS, Role.auditor]
 
 
-async def require_role(tx: Session, person_id: UUID, roles: list[Role], org_path: str) -> None:
+async def require_role(
+    tx: Session, person_id: UUID, roles: Collection[Role], org_path: str
+) -> None:
     """Raise Forbidden unless the person holds one of the roles at the organisation or above."""
     if not await queries.has_role_at(tx, person_id, roles, org_path):
         raise Forbidden

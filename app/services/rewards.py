@@ -6,10 +6,9 @@ from uuid import UUID
 from app.core.clock import BEGINNING, now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.models.rewards import Reward, RewardPeriod
 from app.queries import rewards as queries
-from app.schemas.base import Page, page_of
 from app.schemas.rewards import RewardOut
 from app.services import orgs
 
@@ -35,26 +34,22 @@ class TierTooLow(Refusal):
 
 
 async def browse(
-    tx: Session, *, org_id: UUID | None, merchant_id: UUID | None, cursor: str | None, limit: int
+    tx: Session, org_id: UUID | None, merchant_id: UUID | None, asked: PageParams
 ) -> Page[RewardOut]:
     """Return rewards of an organisation's subtree, of a merchant, or all."""
-    key = decode_cursor(cursor, UUID)
     org_path = (await orgs.get(tx, org_id)).path if org_id is not None else None
     at = now()
-    rows = await queries.page(
-        tx,
-        org_path=org_path,
-        merchant=merchant_id,
-        after=key[0] if key else None,
-        limit=limit + 1,
-        periods={
-            "month": period_start(at, "month"),
-            "quarter": period_start(at, "quarter"),
-            "year": period_start(at, "year"),
-            "all": BEGINNING,
-        },
+    periods = {
+        "month": period_start(at, "month"),
+        "quarter": period_start(at, "quarter"),
+        "year": period_start(at, "year"),
+        "all": BEGINNING,
+    }
+    return await by_id(
+        asked,
+        lambda after, limit: queries.page(tx, org_path, merchant_id, after, limit, periods),
+        RewardOut.model_validate,
     )
-    return page_of(rows, limit, RewardOut.model_validate, lambda row: (row["id"],))
 
 
 async def get(tx: Session, reward_id: UUID) -> Reward:

@@ -9,13 +9,12 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.models.activities import ActivityStatus
 from app.models.signups import SignupStatus
 from app.queries import outbox
 from app.queries import signups as queries
 from app.queries.signups import NewSignup, Seats, SignupRow
-from app.schemas.base import Page, page_of
 from app.schemas.signups import SignupOut
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 
@@ -112,11 +111,13 @@ async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
     await queries.set_counters(tx, [seats])
 
 
-async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[SignupOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[SignupOut]:
     """Return the person's sign-ups, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    return page_of(rows, limit, SignupOut.model_validate, lambda row: (row.id,))
+    return await by_id(
+        asked,
+        lambda before, limit: queries.page(tx, person_id, before, limit),
+        SignupOut.model_validate,
+    )
 
 
 def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 
-from app.core.routes import Route
+from app.api.routes import Route
 
 APP = Path(__file__).resolve().parents[2] / "app"
 NOUNS = {
@@ -18,7 +18,7 @@ NOUNS = {
     "deductions",
 }
 # Not domains: how one gets in, what is sent twice, what is in force, what is alive.
-MACHINERY = {"auth", "idempotency", "policies", "health", "outbox"}
+MACHINERY = {"audit", "records", "auth", "idempotency", "policies", "health", "outbox"}
 CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 

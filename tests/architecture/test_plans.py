@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, event
 
-from app.core.embedded import Engines, create_database, drop_database, renamed
-from app.core.embedded.databases import connect
+from app.embedded import Engines, create_database, drop_database, renamed
+from app.embedded.databases import connect
 from app.migrations import migrate
 from app.runtime import open_runtime
 from app.services import orgs

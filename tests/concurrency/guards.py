@@ -40,7 +40,7 @@ async def take_out_references(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) 
     async def forgotten(*_: Any) -> list[Any]:
         return []
 
-    post = import_module("app.services.ledger.post")  # the package's ``post`` is the function
+    post = import_module("app.services.ledger.posting")  # the package's ``post`` is the function
     assert hasattr(post, "_related")
     monkeypatch.setattr(post, "_related", forgotten)
     await as_owner(

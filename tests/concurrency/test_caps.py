@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from app.queries import awards
+from app.queries.awards import granting as granting_queries
 from app.schemas.policies import Proof
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks
@@ -52,7 +52,7 @@ async def two_kinds_at_once(app: FastAPI) -> list[int]:
             for org, proof in zip(orgs, proofs, strict=True)
         )
         async with runtime.database.read() as tx:
-            made = await awards.find_many(tx, given)
+            made = await granting_queries.find_many(tx, given)
         return sorted((award.points for award in made), reverse=True)
 
 
@@ -63,9 +63,9 @@ async def test_points_that_wait_share_a_cap_with_points_at_once(app: FastAPI) ->
 async def test_control_with_the_lock_of_the_points_own_account_alone(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    grant = import_module("app.services.awards.grant")  # the package's ``grant`` is the function
+    grant = import_module("app.services.awards.granting")  # the package's ``grant`` is the function
     monkeypatch.setattr(grant, "_accounts", lambda one: [one.fund, one.account])
-    meet_after(monkeypatch, awards, "tallies", parties=2)
+    meet_after(monkeypatch, granting_queries, "tallies", parties=2)
     assert await two_kinds_at_once(broken) == [15, 15]
 
 
@@ -83,7 +83,7 @@ async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_after(monkeypatch, awards, "tallies", parties=PROPOSALS)
-    meet_after(monkeypatch, awards, "had", parties=PROPOSALS)
+    meet_after(monkeypatch, granting_queries, "tallies", parties=PROPOSALS)
+    meet_after(monkeypatch, granting_queries, "had", parties=PROPOSALS)
     given = await proposals_at_once(broken, rule)
     assert given[0] == given[1] > 0

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.jobs import funds
 from app.models.ledger import Purpose
 from app.models.orgs import Org
-from app.queries import awards as award_queries
 from app.queries import funds as queries
+from app.queries.awards import granting as granting_queries
 from app.runtime import Runtime
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
@@ -107,7 +107,7 @@ async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_after(monkeypatch, award_queries, "unpaid", parties=CROWD)
+    meet_after(monkeypatch, granting_queries, "unpaid", parties=CROWD)
     facts = await awards_against_a_fund(broken)
     assert facts["issued"] > ROOM_FOR * POINTS
 
@@ -130,7 +130,7 @@ async def test_control_without_a_look_at_who_waits(
     async def nobody(*_: Any) -> set[tuple[UUID, int]]:
         return set()
 
-    monkeypatch.setattr(award_queries, "unpaid", nobody)
+    monkeypatch.setattr(granting_queries, "unpaid", nobody)
     runtime: Runtime = broken.state.runtime
     org, people = await make_limited(runtime), await make_people(runtime, CROWD)
     waited = [await give_award(runtime, people[0], org, points=POINTS)]

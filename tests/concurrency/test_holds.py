@@ -16,7 +16,7 @@ from app.models.ledger import Purpose
 from app.queries import redemptions as queries
 from app.queries import rewards
 from app.runtime import Runtime
-from app.services import redemptions
+from app.services.redemptions import reservations
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_references, take_out_row_locks
 from tests.concurrency.meeting import meet_after, until_somebody_waits_for
@@ -85,7 +85,7 @@ async def released(runtime: Runtime, hold: UUID) -> str:
     """As the job does with one that is overdue."""
     try:
         async with runtime.database.transaction() as tx:
-            await redemptions.expire(tx, hold)
+            await reservations.expire(tx, hold)
             query = text("SELECT status = 'expired' FROM redemptions WHERE id = :id")
             ours = (await tx.execute(query, {"id": hold})).scalar_one()
     except Refusal as refusal:
@@ -182,6 +182,6 @@ async def test_who_looks_while_the_job_releases_meets_no_deadlock(
             await until_somebody_waits_for(runtime, tx)
 
         monkeypatch.setattr(rewards, "return_stock", begin_the_job)
-        await redemptions.release_overdue(tx, person.id)
+        await reservations.release_overdue(tx, person.id)
 
     assert await balance(runtime, person.id) == HAD

@@ -13,11 +13,12 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.jobs import expiry
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
+from app.queries.ledger import posting as posting_queries
 from app.runtime import Runtime
-from app.services import ledger
-from app.services.ledger import AccountKey, Outcome, Posting, ReferenceReused
 from app.services.ledger import expiry as expiry_of_lots
+from app.services.ledger import expiry as ledger_expiry
+from app.services.ledger import posting as ledger_posting
+from app.services.ledger.types import AccountKey, Outcome, Posting, ReferenceReused
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks, take_out_references
 from tests.concurrency.meeting import meet_before
@@ -63,7 +64,7 @@ class Purse:
     async def expire(self, after: timedelta) -> None:
         """Do what the job does so long after the lot's end."""
         async with self._runtime.database.transaction() as tx:
-            await ledger.expire_lots(tx, self._ends + after, 1_000)
+            await ledger_expiry.expire_lots(tx, self._ends + after, 1_000)
 
     async def facts(self) -> dict[str, Any]:
         async with self._runtime.database.read() as tx:
@@ -77,7 +78,7 @@ class Purse:
 
     async def _post(self, posting: Posting, at: datetime) -> Outcome:
         async with self._runtime.database.transaction() as tx:
-            return (await ledger.post(tx, [posting], at))[0]
+            return (await ledger_posting.post(tx, [posting], at))[0]
 
     def _posting(self, kind: Kind, amount: int, closes: UUID | None = None) -> Posting:
         purse = AccountKey(self.owner, Purpose.available)
@@ -120,7 +121,7 @@ async def test_control_of_spending_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "write", parties=2)
+    meet_before(monkeypatch, posting_queries, "write", parties=2)
     facts = await spending_against_expiry(broken)
     assert facts["takings"] + facts["expired"] > AMOUNT
 
@@ -146,7 +147,7 @@ async def test_control_of_workers_without_locks_and_references(
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
     await take_out_references(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "write", parties=WORKERS)
+    meet_before(monkeypatch, posting_queries, "write", parties=WORKERS)
     ((amount, _, used),) = (await workers_expire(broken))["lots"]
     assert used > amount
 
@@ -174,7 +175,7 @@ async def test_control_of_the_refund_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "write", parties=2)
+    meet_before(monkeypatch, posting_queries, "write", parties=2)
     assert (await refund_against_expiry(broken))["available"] != SPENT
 
 

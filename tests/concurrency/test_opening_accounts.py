@@ -6,14 +6,14 @@ from uuid import UUID
 import pytest
 
 from app.core.clock import now
-from app.core.db import Retry
+from app.core.db_errors import Retry
 from app.core.ids import new_id
 from app.models.ledger import Purpose
-from app.queries import ledger as queries
 from app.queries.ledger import posting
+from app.queries.ledger import posting as queries
 from app.runtime import Runtime
-from app.services import ledger
-from app.services.ledger import POINTS, AccountKey
+from app.services.ledger import posting as ledger_posting
+from app.services.ledger.types import POINTS, AccountKey
 from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import make_person
@@ -72,5 +72,5 @@ async def _both_want_both(runtime: Runtime, existing: UUID, new: UUID) -> None:
         group.create_task(first())
         group.create_task(second())
     async with runtime.database.transaction() as tx:
-        outcomes = await ledger.post(tx, [award_posting(new, 5)], now())
+        outcomes = await ledger_posting.post(tx, [award_posting(new, 5)], now())
     assert len(outcomes) == 1

@@ -13,11 +13,11 @@ from sqlalchemy import text
 from app.jobs import awards
 from app.models.ledger import Purpose
 from app.models.orgs import Org
-from app.queries import awards as award_queries
-from app.queries import ledger as queries
+from app.queries.awards import granting as granting_queries
+from app.queries.ledger import posting as posting_queries
 from app.runtime import Runtime
-from app.services import awards as awards_service
-from app.services.redemptions import release_overdue
+from app.services.awards import reversal
+from app.services.redemptions import reservations
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
     take_out_account_locks,
@@ -94,7 +94,7 @@ async def test_control_of_spending_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "write", parties=2)
+    meet_before(monkeypatch, posting_queries, "write", parties=2)
     facts = await spending_against_reversal(broken)
     assert facts == {"spent": POINTS, "taken back": POINTS, "owed": 0}
 
@@ -131,7 +131,7 @@ async def test_control_of_the_release_without_lock_and_memory(
 ) -> None:
     take_out_row_locks(monkeypatch)
     await take_out_references(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "lock_accounts", parties=2)
+    meet_before(monkeypatch, posting_queries, "lock_accounts", parties=2)
     facts = await release_against_reversal(broken)
     assert facts["pending"] == 0, "it left twice"
 
@@ -173,7 +173,7 @@ async def test_control_of_the_debt_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_before(monkeypatch, queries, "write", parties=4)
+    meet_before(monkeypatch, posting_queries, "write", parties=4)
     assert (await reversals_beyond_the_largest_debt(broken))["owed"] > MAX_DEBT
 
 
@@ -198,8 +198,8 @@ async def test_what_comes_back_in_the_moment_of_a_first_debt_pays_it(
             path = f"merchant/charges/{made.json()['id']}/refund"
             body, who = {"reason": "退货"}, shop.staff
         async with runtime.database.transaction() as tx:
-            told = await awards_service.reverse(
-                tx, administrator.id, award, "有误", unhold=release_overdue
+            told = await reversal.reverse(
+                tx, administrator.id, award, "有误", unhold=reservations.release_overdue
             )
             assert told.owed == POINTS
             back = asyncio.create_task(api.post(f"{API}/{path}", headers=keyed(who), json=body))
@@ -234,5 +234,5 @@ async def test_control_of_the_repayment_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await take_out_account_locks(broken, monkeypatch)
-    meet_after(monkeypatch, award_queries, "tallies", parties=3)
+    meet_after(monkeypatch, granting_queries, "tallies", parties=3)
     assert (await awards_to_somebody_in_debt(broken))["repayment"] > 10

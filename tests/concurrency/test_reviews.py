@@ -10,8 +10,9 @@ from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.models.ledger import Purpose
-from app.queries import awards as queries
+from app.queries.awards import granting as granting_queries
 from app.queries.awards import reviewing
+from app.queries.awards import reviewing as reviewing_queries
 from app.runtime import Runtime
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_row_locks, without_lock
@@ -68,7 +69,7 @@ async def test_control_two_approvals_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     take_out_row_locks(monkeypatch)
-    meet_after(monkeypatch, queries, "approvals", parties=2)
+    meet_after(monkeypatch, reviewing_queries, "approvals", parties=2)
     facts = await two_approve(broken)
     assert (facts["approvals"], facts["state"]) == (2, "pending"), "nobody is left to begin it"
 
@@ -93,7 +94,7 @@ async def test_of_approval_and_rejection_one_stands(app: FastAPI) -> None:
 
 async def test_control_of_the_rejection(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
-    meet_after(monkeypatch, queries, "find", parties=2)
+    meet_after(monkeypatch, granting_queries, "find", parties=2)
     outcomes, facts = await one_approves_one_rejects(broken)
     assert outcomes == {"200": 2}
     assert (facts["approvals"], facts["rejections"], facts["pending"]) == (1, 1, 0)
@@ -129,8 +130,8 @@ async def test_an_objection_stops_the_release_or_comes_too_late(app: FastAPI) ->
 async def test_control_of_the_objection(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     both = Meeting(2)
-    meet_after(monkeypatch, queries, "find", both)
-    meet_after(monkeypatch, queries, "lock_due", both)
+    meet_after(monkeypatch, granting_queries, "find", both)
+    meet_after(monkeypatch, reviewing_queries, "lock_due", both)
     status, facts = await objection_against_release(broken)
     assert (status, facts["objections"], facts["state"]) == (201, 1, "available")
 
@@ -163,5 +164,5 @@ async def test_control_rejections_that_do_not_see_each_other(
 ) -> None:
     locked = reviewing._LOCK_NUMBERS
     monkeypatch.setattr(reviewing, "_LOCK_NUMBERS", without_lock(locked))
-    meet_after(monkeypatch, queries, "standing_evidence", parties=2)
+    meet_after(monkeypatch, reviewing_queries, "standing_evidence", parties=2)
     assert await helpers_rejected(broken) == 409, "each kept it for the other"

@@ -3,7 +3,9 @@
 import pytest
 from fastapi import FastAPI
 
-from app.queries import awards, checkins, idempotency, ledger, redemptions, rewards, signups
+from app.queries import checkins, idempotency, redemptions, rewards, signups
+from app.queries.awards import granting as granting_queries
+from app.queries.ledger import posting as posting_queries
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
     take_out_account_locks,
@@ -198,7 +200,7 @@ async def test_control_of_the_reversal(broken: FastAPI, monkeypatch: pytest.Monk
     """The award's lock and the ledger's memory of what was settled: one suffices."""
     take_out_row_locks(monkeypatch)
     await take_out_references(broken, monkeypatch)
-    meet_after(monkeypatch, awards, "find", parties=rushes.WORKERS)
+    meet_after(monkeypatch, granting_queries, "find", parties=rushes.WORKERS)
     facts = await rushes.reversals_of_one_award(broken)
     assert facts["outcomes"]["201"] > 1
     assert facts["left"] < 100
@@ -207,5 +209,5 @@ async def test_control_of_the_reversal(broken: FastAPI, monkeypatch: pytest.Monk
 async def _all_read_before_any_writes(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lock no account, and let a transaction of every worker read before any of them writes."""
     await take_out_account_locks(broken, monkeypatch)
-    meet_after(monkeypatch, ledger, "spendable_lots", parties=rushes.WORKERS)
-    meet_after(monkeypatch, awards, "tallies", parties=rushes.WORKERS)
+    meet_after(monkeypatch, posting_queries, "spendable_lots", parties=rushes.WORKERS)
+    meet_after(monkeypatch, granting_queries, "tallies", parties=rushes.WORKERS)

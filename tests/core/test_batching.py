@@ -64,7 +64,7 @@ async def test_who_comes_meanwhile_goes_into_the_next_list() -> None:
 
 
 async def test_a_list_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batching, "MAX_LIST", 2)
+    monkeypatch.setattr(batching, "MAX_BATCH", 2)
     engine = Engine()
     assert await together(Batcher(engine), 1, 2, 3, 4, 5) == [2, 4, 6, 8, 10]
     assert engine.lists == [[1, 2], [3, 4], [5]]

@@ -8,8 +8,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from app.core import db, turnstile
-from app.core.db import Database, Session, sqlstate
+from app.core import bulkhead, db
+from app.core.db import Database, Session
+from app.core.db_errors import sqlstate
 from app.core.errors import Busy
 from app.core.settings import Settings
 from app.queries import people
@@ -98,7 +99,7 @@ async def test_a_reader_is_replaced_in_time(
 async def test_a_reader_that_failed_is_not_used_again(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(turnstile, "CLOSED_S", 0)
+    monkeypatch.setattr(bulkhead, "CLOSED_S", 0)
     async with database.read() as tx:
         first = await pid(tx)
     with pytest.raises(Busy):

@@ -10,12 +10,13 @@ from app.core.clock import SHANGHAI
 from app.core.ids import new_id
 from app.models.awards import Award
 from app.models.orgs import Org
-from app.queries import awards as award_queries
 from app.queries import policies as policy_queries
+from app.queries.awards import granting as granting_queries
 from app.runtime import Runtime
-from app.services import checkins, policies
-from app.services.awards.proposals import Basis, Line, claim_numbers, give, mistakes_in
+from app.services import checkins
+from app.services.awards.proposals import Basis, ProposalItem, claim_numbers, give, mistakes_in
 from app.services.checkins import Recorded, Scan
+from app.services.policies import history
 from tests.factories.activities import make_attended
 from tests.factories.people import TestPerson, make_person
 
@@ -70,9 +71,9 @@ async def give_by_hand(
     said: dict[str, Any] = {"quantity": 1, "evidence": {}} | line
     with time_machine.travel(at, tick=False):
         async with runtime.database.transaction() as tx:
-            policy = await policies.in_force(tx, org.path, at)
+            policy = await history.in_force(tx, org.path, at)
             basis = Basis(org.id, policy, policy.document.rules[rule_key])
-            lines = [Line(person.id, **said) for person in people]
+            lines = [ProposalItem(person.id, **said) for person in people]
             assert not list(mistakes_in(basis.rule, lines))
             proposal = new_id()
             assert not await claim_numbers(tx, basis, proposal, lines)
@@ -82,6 +83,6 @@ async def give_by_hand(
 
 async def award_of(runtime: Runtime, award_id: UUID) -> Award:
     async with runtime.database.read() as tx:
-        award = await award_queries.find(tx, award_id)
+        award = await granting_queries.find(tx, award_id)
     assert award is not None
     return award

@@ -12,8 +12,9 @@ from app.core.ids import new_id
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.schemas.policies import Proof
-from app.services import awards, policies
-from app.services.awards import Grant
+from app.services.awards import granting, release
+from app.services.awards.granting import Grant
+from app.services.policies import history
 from tests.factories.http import keyed
 from tests.factories.people import TestPerson
 
@@ -72,7 +73,7 @@ async def reject(
 async def end_notices(runtime: Runtime) -> None:
     """Release what would be released when every wait and notice of now is over, of any test."""
     async with runtime.database.transaction() as tx:
-        await awards.release_due(tx, now() + LONG_ENOUGH, 1_000)
+        await release.release_due(tx, now() + LONG_ENOUGH, 1_000)
 
 
 async def give_award(
@@ -92,7 +93,7 @@ async def give_award(
     """
     at = now() - timedelta(days=days_ago)
     async with runtime.database.transaction() as tx:
-        policy = await policies.in_force(tx, org.path, at)
+        policy = await history.in_force(tx, org.path, at)
         grant = Grant(
             reference=f"test:{new_id()}",
             person_id=person.id,
@@ -104,7 +105,7 @@ async def give_award(
             proof=proof,
             title="测试发放",
         )
-        await awards.grant(tx, [grant], at)
+        await granting.grant(tx, [grant], at)
     return grant.id
 
 

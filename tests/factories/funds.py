@@ -3,7 +3,8 @@
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.schemas.funds import ReceiptIn
-from app.services import funds, policies
+from app.services import funds
+from app.services.policies import publishing
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator
 
@@ -12,7 +13,7 @@ async def make_limited(runtime: Runtime, rules: str = "") -> Org:
     """Make an organisation whose 公益银行 issues only what came in."""
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
-        await policies.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
+        await publishing.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
     return org
 
 

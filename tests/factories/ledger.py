@@ -6,13 +6,15 @@ from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
+from app.core.errors import unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
+from app.queries.ledger import reading as queries
 from app.runtime import Runtime
-from app.services import ledger
-from app.services.ledger import POINTS, AccountKey, Posting, Report
+from app.services.ledger import posting as ledger_posting
+from app.services.ledger import verification
+from app.services.ledger.types import POINTS, AccountKey, Posting
+from app.services.ledger.verification import Report
 from tests.engines import as_owner
 
 SOME_ORG = UUID(int=7)
@@ -86,7 +88,7 @@ async def give_points(
     """Give points, now or at a moment of the past; return the transfer."""
     posting = award_posting(person, points, expires_at=expires_at, org=org)
     async with runtime.database.transaction() as tx:
-        single(await ledger.post(tx, [posting], at or now()))
+        unwrap(await ledger_posting.post(tx, [posting], at or now()))
     return posting.id
 
 
@@ -113,7 +115,7 @@ async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = 
         kind=Kind.clawback,
     )
     async with runtime.database.transaction() as tx:
-        single(await ledger.post(tx, [owed], now()))
+        unwrap(await ledger_posting.post(tx, [owed], now()))
 
 
 async def balance(
@@ -125,11 +127,11 @@ async def balance(
 
 async def assert_ledger_verifies(runtime: Runtime) -> None:
     async with runtime.database.snapshot() as tx:
-        report = await ledger.verify(tx)
+        report = await verification.verify(tx)
     assert report.differences == []
 
 
 async def verified(runtime: Runtime) -> Report:
     """Verify on two connections, as the command does."""
     async with runtime.database.snapshot() as tx, runtime.database.snapshot() as beside:
-        return await ledger.verify(tx, beside=beside)
+        return await verification.verify(tx, beside=beside)

@@ -29,8 +29,8 @@ async def make_person(runtime: Runtime, name: str = "王小四") -> TestPerson:
     async with runtime.database.transaction() as tx:
         person_id = await queries.insert(
             tx,
-            openid_index=runtime.vault.indexes(openid)[0],
-            openid_sealed=runtime.vault.seal(openid),
+            openid_index=runtime.cipher.indexes(openid)[0],
+            openid_sealed=runtime.cipher.seal(openid),
             display_name=name,
         )
         assert person_id is not None

@@ -7,8 +7,8 @@ import pytest
 
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.services import policies
 from app.services.policies import publishing
+from app.services.policies import publishing as policies_publishing
 from tests.engines import as_owner
 
 SHIPPED = (files("app") / "data" / "policy.toml").read_text(encoding="utf-8")
@@ -33,6 +33,6 @@ def share_units(monkeypatch: pytest.MonkeyPatch) -> None:
 async def publish_in(runtime: Runtime, unit: str, org: Org, source: str) -> int:
     """Publish a whole document for an organisation, in a unit; return the version."""
     async with runtime.database.transaction() as tx:
-        return await policies.publish(
+        return await policies_publishing.publish(
             tx, source.replace('unit = "points"', f'unit = "{unit}"'), org=org
         )

@@ -16,7 +16,7 @@ from app.models.rewards import Reward, RewardKind, RewardPeriod
 from app.queries import cards as card_queries
 from app.runtime import Runtime
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
-from app.services import redemptions
+from app.services.redemptions import reservations
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_with_role
 
@@ -79,7 +79,7 @@ async def reserve(
     """Reserve a reward for a person who has the points."""
     body = RedemptionIn(reward_id=reward.id, quantity=quantity)
     async with runtime.database.transaction() as tx:
-        return await redemptions.reserve(tx, person_id, body)
+        return await reservations.reserve(tx, person_id, body)
 
 
 async def make_overdue(runtime: Runtime, *redemption_ids: UUID) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from openpyxl import Workbook
 
-from app.core.downloads import WORKBOOK
+from app.api.downloads import WORKBOOK
 
 XLSX = WORKBOOK
 Cell = Any

@@ -13,7 +13,7 @@ import openpyxl
 
 from app.core.clock import midnight
 from app.runtime import Runtime
-from app.services import ledger
+from app.services.ledger import posting as ledger_posting
 from tests.factories.ledger import award_posting
 from tests.factories.people import TestPerson
 
@@ -150,7 +150,7 @@ async def give_titled(
     """Give a point for each title; return the transfers."""
     postings = [replace(award_posting(person, 1), reason=title) for title in titles]
     async with runtime.database.transaction() as tx:
-        await ledger.post(tx, postings, at)
+        await ledger_posting.post(tx, postings, at)
     return [posting.id for posting in postings]
 
 

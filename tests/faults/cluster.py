@@ -16,10 +16,10 @@ from typing import Any
 import asyncpg
 import psutil
 
-from app.core.embedded import account as accounts
-from app.core.embedded import databases
-from app.core.embedded.keeper import POSTGRES_SETTINGS
-from app.core.embedded.places import POSTGRES_PORT, Engines, Places, postgres_program
+from app.embedded import account as accounts
+from app.embedded import databases
+from app.embedded.keeper import POSTGRES_SETTINGS
+from app.embedded.layout import POSTGRES_PORT, Engines, Places, postgres_program
 from app.migrations import migrate
 from tests.faults.server import environment
 from tests.faults.waiting import eventually

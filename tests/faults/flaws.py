@@ -100,9 +100,9 @@ def unchanged() -> FastAPI:
 
 def full_disk_unknown() -> FastAPI:
     """Take a full disk for a fault of the program."""
-    from app.core import db
+    from app.core import db_errors
 
-    _replace(db, "_UNABLE", db._UNABLE - {"53100"})
+    _replace(db_errors, "_UNABLE", db_errors._UNABLE - {"53100"})
     return create_app()
 
 

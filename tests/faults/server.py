@@ -13,7 +13,7 @@ from typing import IO
 import httpx
 import psutil
 
-from app.core.embedded.places import Places, lives
+from app.embedded.layout import Places, lives
 from tests.faults.waiting import until
 
 PROJECT = Path(__file__).resolve().parents[2]

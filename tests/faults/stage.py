@@ -18,13 +18,14 @@ from sqlalchemy import TextClause, text
 
 from app.core.clock import now
 from app.core.db import Database, Session
-from app.core.embedded import databases
-from app.core.embedded.places import Places
 from app.core.errors import Busy
 from app.core.rotating_codes import STEP_SECONDS, Action
+from app.embedded import databases
+from app.embedded.layout import Places
 from app.models.activities import Activity
 from app.runtime import Runtime, open_runtime
-from app.services import ledger
+from app.services.ledger import verification
+from app.services.ledger.verification import Difference
 from bench.crowd import Crowd, Resident, lists
 from bench.service import Service, service
 from tests.faults.load import Ask, Load, Reply
@@ -177,9 +178,9 @@ class Stage:
             found: int = (await tx.execute(statement, values)).scalar_one()
         return found
 
-    async def ledger_differences(self) -> list[ledger.Difference]:
+    async def ledger_differences(self) -> list[Difference]:
         async with self.look() as tx:
-            return (await ledger.verify(tx)).differences
+            return (await verification.verify(tx)).differences
 
     async def admin(self, *statements: str) -> None:
         """Run statements as the superuser, each on its own."""

@@ -14,11 +14,11 @@ import psutil
 import pytest
 import redis
 
-from app.access import CODE_GUESS, LOGIN_GUESS
+from app.api.access import CODE_GUESS, LOGIN_GUESS
 from app.core.clock import now, period_start
 from app.integrations.leaderboards import GENERATION, PREFIX
 from app.queries import leaderboards as board_queries
-from app.services.ledger import POINTS
+from app.services.ledger.types import POINTS
 from tests.faults.flaws import flawed
 from tests.faults.load import Ask, Load, p99
 from tests.faults.measured import Measured

@@ -24,7 +24,7 @@ from app.core.errors import Busy
 from app.core.settings import Settings
 from app.models.activities import Activity
 from app.runtime import Runtime, open_runtime
-from app.services import ledger
+from app.services.ledger import verification
 from tests.engines import SECRET
 from tests.factories.activities import current_code, make_activity, sign_up
 from tests.factories.http import keyed
@@ -202,7 +202,7 @@ async def assert_sound(cluster: Cluster) -> None:
     """Assert that the ledger verifies, and that each check-in was paid for once."""
     database = Database(cluster.urls.database_url, pool_size=2, patient=True)
     async with database.snapshot() as tx:
-        report = await ledger.verify(tx)
+        report = await verification.verify(tx)
     await database.close()
     assert report.differences == []
     unpaid_or_doubled = await cluster.fetch(

@@ -20,15 +20,16 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from app.core.clock import now
-from app.core.db import Database, Retry
-from app.core.embedded import Engines, create_database, databases, engines, renamed
+from app.core.db import Database
+from app.core.db_errors import Retry
 from app.core.errors import Busy
 from app.core.ids import new_id
+from app.embedded import Engines, create_database, databases, engines, renamed
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries
-from app.services import ledger
-from app.services.ledger import AccountKey, Posted, Posting
+from app.services.ledger import posting, verification
+from app.services.ledger.types import AccountKey, Outcome, Posted, Posting
 from tests.factories.ledger import award_posting, make_posting
 from tests.faults.measured import Measured
 from tests.faults.victims import kill, postgres_of
@@ -64,8 +65,8 @@ class Bank:
 
     async def open(self) -> None:
         async with self.database.transaction() as tx:
-            await ledger.post(tx, [award_posting(one, EACH) for one in self.people], now())
-            await ledger.post(tx, [_budget(one) for one in self.orgs], now())
+            await posting.post(tx, [award_posting(one, EACH) for one in self.people], now())
+            await posting.post(tx, [_budget(one) for one in self.orgs], now())
 
     @property
     def owners(self) -> list[UUID]:
@@ -97,13 +98,11 @@ class Bank:
             rows = await tx.execute(_SNAPSHOT, {"owners": self.owners})
             return {row.owner_id: row.balance for row in rows}
 
-    async def _post(self, wishes: list[Posting]) -> list[ledger.Outcome]:
+    async def _post(self, wishes: list[Posting]) -> list[Outcome]:
         async with self.database.transaction() as tx:
-            return await ledger.post(tx, wishes, now())
+            return await posting.post(tx, wishes, now())
 
-    async def _insist(
-        self, work: Callable[[], Awaitable[list[ledger.Outcome]]]
-    ) -> list[ledger.Outcome]:
+    async def _insist(self, work: Callable[[], Awaitable[list[Outcome]]]) -> list[Outcome]:
         while True:
             try:
                 return await work()
@@ -154,7 +153,7 @@ async def test_every_snapshot_sums_to_the_total(tmp_path: Path, measured: Measur
             balances = await one.balances()
             expected = {owner: EACH + one.moved[owner] for owner in one.owners}
             async with one.database.snapshot() as tx:
-                report = await ledger.verify(tx)
+                report = await verification.verify(tx)
             posted, refused = (one.outcomes[kind] for kind in ("Posted", "InsufficientPoints"))
             measured("F9", "transfers, refused", f"{posted:,}, {refused:,}")
             measured("F9", "kills, lists tried again", f"{KILLS}, {one.outcomes['tried again']:,}")

@@ -17,8 +17,8 @@ import pytest_asyncio
 from pydantic import SecretStr
 
 from app.core.clock import now
-from app.core.embedded.places import postgres_program
 from app.core.settings import Settings
+from app.embedded.layout import postgres_program
 from app.jobs import seals
 from app.runtime import Runtime, open_runtime
 from tests.engines import SECRET

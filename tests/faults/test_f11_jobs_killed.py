@@ -23,9 +23,9 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from app.core.embedded import Engines, create_database, databases, renamed
-from app.core.embedded.places import Places
 from app.core.settings import Settings
+from app.embedded import Engines, create_database, databases, renamed
+from app.embedded.layout import Places
 from app.jobs import funds
 from app.migrations import migrate
 from app.models.people import Role

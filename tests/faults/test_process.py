@@ -11,8 +11,8 @@ import httpx
 import psutil
 import pytest
 
-from app.access import LOGIN_GUESS
-from app.core.embedded.places import Places
+from app.api.access import LOGIN_GUESS
+from app.embedded.layout import Places
 from tests.faults.server import PROJECT, Server, environment, free_port, left_behind, run, server
 from tests.faults.waiting import until
 
@@ -237,7 +237,7 @@ def test_a_killed_keeper_is_replaced_and_the_service_recovers(tmp_path: Path) ->
         keeper = next(
             process
             for process in psutil.process_iter(["cmdline"])
-            if "app.core.embedded" in (words := process.info["cmdline"] or [])
+            if "app.embedded" in (words := process.info["cmdline"] or [])
             and str(places.root) in words
         )
         keeper.kill()

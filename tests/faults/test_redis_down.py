@@ -124,7 +124,7 @@ async def test_logging_out_still_ends_the_login_here(
 async def test_one_client_alone_is_still_limited(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.access.PERSON", Limit("person", burst=3, per_second=0.001))
+    monkeypatch.setattr("app.api.access.PERSON", Limit("person", burst=3, per_second=0.001))
     person = await make_person(runtime)
     statuses = [
         (await api.get("/api/v1/me/card", headers=person.headers)).status_code for _ in range(5)

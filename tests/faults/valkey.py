@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from app.core.embedded.places import valkey_program
+from app.embedded.layout import valkey_program
 from tests.faults.waiting import until
 
 # A port that nobody listens on: refused at once.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from app.core.embedded.places import Places
+from app.embedded.layout import Places
 from bench.service import Service
 
 

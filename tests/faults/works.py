@@ -13,8 +13,10 @@ from app.core.ids import new_id
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.schemas.policies import Proof
-from app.services import awards, ledger, policies
-from app.services.awards import Grant
+from app.services.awards import granting
+from app.services.awards.granting import Grant
+from app.services.ledger import posting, seals
+from app.services.policies import history
 from bench.crowd import Crowd, Resident, lists
 from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import award_posting, make_debt
@@ -119,14 +121,14 @@ class Works:
         for part in lists(people, AT_ONCE):
             postings = [award_posting(p.id, points, expires_at=ends, org=org.id) for p in part]
             async with self.runtime.database.transaction() as tx:
-                await ledger.post(tx, postings, at)
+                await posting.post(tx, postings, at)
 
     async def _awards(
         self, people: Sequence[Resident], org: Org, at: datetime, proof: Proof
     ) -> None:
         for part in lists(people, AT_ONCE):
             async with self.runtime.database.transaction() as tx:
-                policy = await policies.in_force(tx, org.path, at)
+                policy = await history.in_force(tx, org.path, at)
                 grants = [
                     Grant(
                         reference=f"works:{new_id()}",
@@ -141,7 +143,7 @@ class Works:
                     )
                     for person in part
                 ]
-                await awards.grant(tx, grants, at)
+                await granting.grant(tx, grants, at)
 
     async def _holds(self, people: Sequence[Resident]) -> None:
         counter = await make_counter(self.runtime)
@@ -156,7 +158,7 @@ async def left(tx: Session) -> dict[str, int]:
     for what, query in _LEFT.items():
         values = {"told": TOLD} if ":told" in query else {}
         found[what] = int((await tx.execute(text(query), values)).scalar_one())
-    found["days to seal"] = len(await ledger.days_to_seal(tx, now()))
+    found["days to seal"] = len(await seals.days_to_seal(tx, now()))
     return {what: number for what, number in found.items() if number}
 
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from app.core.db import Session
-from app.core.embedded.databases import connect
 from app.core.errors import Busy
+from app.embedded.databases import connect
 from app.runtime import Runtime
 
 STEPS = ("fetch", "execute", "exec", "commit")

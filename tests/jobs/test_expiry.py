@@ -13,7 +13,7 @@ from app.models.ledger import Purpose
 from app.models.redemptions import RedemptionStatus
 from app.models.rewards import Reward
 from app.runtime import Runtime
-from app.services import redemptions
+from app.services.redemptions import reservations
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.people import TestPerson, make_person
@@ -107,7 +107,7 @@ async def test_a_job_that_dies_half_way_is_finished_by_the_next(
 ) -> None:
     await expire_reservations(runtime)
     people = [await reserve(api, runtime) for _ in range(4)]
-    real, calls = redemptions.expire, 0
+    real, calls = reservations.expire, 0
 
     async def dying(tx: Any, redemption_id: UUID) -> None:
         nonlocal calls
@@ -116,7 +116,7 @@ async def test_a_job_that_dies_half_way_is_finished_by_the_next(
         if calls == 3:
             raise KeyboardInterrupt  # after the work, before its commit
 
-    monkeypatch.setattr(redemptions, "expire", dying)
+    monkeypatch.setattr(reservations, "expire", dying)
     with pytest.raises(KeyboardInterrupt):
         await expire_reservations(runtime)
     monkeypatch.undo()
@@ -146,7 +146,7 @@ async def test_running_again_gives_nothing_back_twice(
     person, _, reward, made = await reserve(api, runtime)
     await expire_reservations(runtime)
     async with runtime.database.transaction() as tx:
-        await redemptions.expire(tx, UUID(made["id"]))
+        await reservations.expire(tx, UUID(made["id"]))
     assert (await balance(runtime, person.id), await left(runtime, reward)) == (30, 5)
 
 
@@ -154,14 +154,14 @@ async def test_one_that_cannot_be_expired_does_not_hold_up_the_others(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken, fine = await reserve(api, runtime), await reserve(api, runtime)
-    real = redemptions.expire
+    real = reservations.expire
 
     async def expire(tx: Any, redemption_id: UUID) -> None:
         if str(redemption_id) == broken[3]["id"]:
             raise RuntimeError("a row that somebody broke")
         await real(tx, redemption_id)
 
-    monkeypatch.setattr(redemptions, "expire", expire)
+    monkeypatch.setattr(reservations, "expire", expire)
     try:
         await expire_reservations(runtime)
     except RuntimeError:

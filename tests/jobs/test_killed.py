@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core import turnstile
+from app.core import bulkhead
 from app.core.db import Session
 from app.jobs import awards, expiry, funds, worker
 from app.runtime import Runtime
@@ -33,7 +33,7 @@ def _lists_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _open_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """After trouble with PostgreSQL a process does not try for a moment: here nobody waits."""
-    monkeypatch.setattr(turnstile, "CLOSED_S", 0.0)
+    monkeypatch.setattr(bulkhead, "CLOSED_S", 0.0)
 
 
 async def harm(knife: Knife, runtime: Runtime, due: Due, strike: Strike) -> tuple[list[int], int]:

@@ -20,9 +20,10 @@ from app.models.ledger import Kind, Purpose
 from app.models.orgs import Level, Org
 from app.queries import leaderboards as queries
 from app.runtime import Runtime
-from app.services import ledger, policies
 from app.services.leaderboards import feeding, rules
-from app.services.ledger import MINUTES, POINTS, AccountKey, Posted, Posting
+from app.services.ledger import posting as ledger_posting
+from app.services.ledger.types import MINUTES, POINTS, AccountKey, Posted, Posting
+from app.services.policies import history
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import award_posting
 from tests.factories.orgs import make_org
@@ -56,7 +57,7 @@ class Town:
         if self.awards and self.rng.random() < 0.5:
             postings.append(self._reversal(self.awards.pop()))
         async with self.runtime.database.transaction() as tx:
-            outcomes = await ledger.post(tx, postings, now())
+            outcomes = await ledger_posting.post(tx, postings, now())
         assert all(isinstance(one, Posted) for one in outcomes)
         self.awards += [one for one in postings if one.kind is Kind.award]
 
@@ -148,7 +149,7 @@ async def test_a_batch_that_is_replayed_counts_once(town: Town, runtime: Runtime
         gains, after = await queries.gains_after(
             tx, START, hours=MINUTES, born_until=rules.born_until(), limit=2000
         )
-        units = rules.CountedUnits(await policies.book(tx))
+        units = rules.CountedUnits(await history.load(tx))
     assert gains
     scores = feeding.scores(gains, units)
     assert not await runtime.boards.apply(generation, START, after, scores)

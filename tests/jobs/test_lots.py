@@ -10,16 +10,20 @@ import pytest
 import time_machine
 
 from app.core.clock import local_date, now
-from app.core.outcomes import single
+from app.core.errors import unwrap
 from app.jobs import expiry
 from app.jobs.outbox import relay
 from app.models.ledger import Kind, Purpose
 from app.runtime import Runtime
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
 from app.schemas.redemptions import RedemptionIn
-from app.services import deductions, ledger, policies, redemptions
-from app.services.ledger import AccountKey, InsufficientPoints, Posted, Posting
-from app.services.redemptions import ChargeCommand
+from app.services import deductions
+from app.services.ledger import expiry as ledger_expiry
+from app.services.ledger import passbook, posting
+from app.services.ledger.types import POINTS, AccountKey, InsufficientPoints, Posted, Posting
+from app.services.policies import publishing
+from app.services.redemptions import charges, reservations
+from app.services.redemptions.charges import ChargeCommand
 from tests.factories.deductions import deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_posting
@@ -118,7 +122,7 @@ async def test_a_run_that_was_stopped_is_finished_by_the_next(
     for person in people:
         await give(runtime, person, 2, now() - AN_HOUR, org.id)
     monkeypatch.setattr(expiry, "BATCH", 1)
-    original, calls = ledger.expire_lots, []
+    original, calls = ledger_expiry.expire_lots, []
 
     async def stopped(*arguments: object) -> int:
         calls.append(await original(*arguments))  # type: ignore[arg-type]
@@ -126,7 +130,7 @@ async def test_a_run_that_was_stopped_is_finished_by_the_next(
             raise RuntimeError("killed after the work and before the commit")
         return calls[-1]
 
-    monkeypatch.setattr(ledger, "expire_lots", stopped)
+    monkeypatch.setattr(ledger_expiry, "expire_lots", stopped)
     with pytest.raises(RuntimeError):
         await expiry.expire_lots(runtime)
     assert sum([await balance(runtime, person.id) for person in people]) > 0
@@ -147,13 +151,13 @@ async def test_a_refund_revives_what_has_expired_for_thirty_days(runtime: Runtim
     spent = _move(person, shop, Kind.charge, 10, org.id)
     back = _move(person, shop, Kind.refund, 10, org.id, closes=spent.id)
     async with runtime.database.transaction() as tx:
-        (paid,) = await ledger.post(tx, [spent], earlier)
+        (paid,) = await posting.post(tx, [spent], earlier)
         assert isinstance(paid, Posted)
 
     async with runtime.database.transaction() as tx:
-        (refunded,) = await ledger.post(tx, [back], at)
+        (refunded,) = await posting.post(tx, [back], at)
         assert isinstance(refunded, Posted)
-        summary = await ledger.summary(tx, person.id, ledger.POINTS, at)
+        summary = await passbook.summary(tx, person.id, POINTS, at)
 
     ends = [(one.points, (one.expires_at - at).days) for one in summary.expiring]
     assert (summary.available, ends) == (13, [(4, 30), (9, 90)])
@@ -176,19 +180,19 @@ async def test_what_comes_back_lives_as_long_as_the_policy_says(
     await give_points(runtime, person.id, 9, expires_at=now() + AN_HOUR, org=org.id)
     async with runtime.database.transaction() as tx:
         twelve_days = SHIPPED.read_text().replace("refund_days = 30", "refund_days = 12")
-        await policies.publish(tx, twelve_days, org=org)
-        charged = single(await redemptions.charge(tx, [charge], now()))
-        reserved = await redemptions.reserve(tx, person.id, reward)
-        deducted = await deductions.deduct(tx, first, breach, unhold=redemptions.release_overdue)
+        await publishing.publish(tx, twelve_days, org=org)
+        charged = unwrap(await charges.charge(tx, [charge], now()))
+        reserved = await reservations.reserve(tx, person.id, reward)
+        deducted = await deductions.deduct(tx, first, breach, unhold=reservations.release_overdue)
         await deductions.appeal(tx, person.id, deducted.id, AppealIn(reason="当日请假"))
 
     granted = AppealDecisionIn(granted=True, reason="属实")
     with time_machine.travel(now() + 2 * AN_HOUR, tick=False):
         async with runtime.database.transaction() as tx:
-            await redemptions.refund(tx, counter.staff.id, charged.id, "退货")
-            await redemptions.cancel(tx, person.id, reserved.id)
+            await charges.refund(tx, counter.staff.id, charged.id, "退货")
+            await reservations.cancel(tx, person.id, reserved.id)
             await deductions.decide(tx, second, deducted.id, granted)
-            found = (await ledger.summary(tx, person.id, ledger.POINTS, now())).expiring
+            found = (await passbook.summary(tx, person.id, POINTS, now())).expiring
         assert [(one.points, one.expires_at - now()) for one in found] == [(9, timedelta(days=12))]
 
 
@@ -242,7 +246,7 @@ async def test_each_number_of_days_is_told_once_as_time_passes(
     for days_left in (61, 59, 45, 31, 29, 10, 8, 6, 1, -1):
         async with runtime.database.transaction() as tx:
             at = now() + timedelta(days=100 - days_left)
-            await ledger.announce_expiry(tx, ledger.POINTS, [60, 30, 7], at, 1_000)
+            await ledger_expiry.announce_expiry(tx, POINTS, [60, 30, 7], at, 1_000)
         counts.append(len(await notices(api, runtime, person)))
 
     assert counts == [0, 1, 1, 1, 2, 2, 2, 3, 3, 3]
@@ -262,7 +266,7 @@ async def test_spending_takes_what_lives_and_ends_first(runtime: Runtime) -> Non
     for amount, days in ((3, -1), (4, 50), (5, 5)):
         await give(runtime, person, amount, now() + timedelta(days=days), org.id)
     async with runtime.database.transaction() as tx:
-        too_much, enough = await ledger.post(
+        too_much, enough = await posting.post(
             tx,
             [
                 _move(person, UUID(int=98), Kind.charge, 10, org.id),
@@ -270,7 +274,7 @@ async def test_spending_takes_what_lives_and_ends_first(runtime: Runtime) -> Non
             ],
             now(),
         )
-        left = (await ledger.summary(tx, person.id, ledger.POINTS, now())).expiring
+        left = (await passbook.summary(tx, person.id, POINTS, now())).expiring
 
     assert isinstance(too_much, InsufficientPoints)
     assert isinstance(enough, Posted)

@@ -14,10 +14,10 @@ from zoneinfo import ZoneInfo
 import time_machine
 
 from app.core import ids
-from app.core.embedded import Engines, create_database, drop_database
+from app.embedded import Engines, create_database, drop_database
 from app.models.orgs import Org
 from app.runtime import Runtime, open_runtime
-from app.services import policies
+from app.services.policies import publishing
 from tests.engines import settings_for
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer
@@ -117,7 +117,7 @@ class County:
         self.frugal = await make_org(self.runtime, parent=self.root)
         for source, org in ((POLICY, None), ("[fund]\nlimited = true\n", self.frugal)):
             async with self.runtime.database.transaction() as tx:
-                await policies.publish(tx, source, org=org)
+                await publishing.publish(tx, source, org=org)
         self.administrator = await make_administrator(self.runtime, self.root.id)
         self.organizer = await make_organizer(self.runtime, self.root.id)
         self.reviewer = await make_organizer(self.runtime, self.root.id)

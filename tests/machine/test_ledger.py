@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from app.core.embedded import Engines
+from app.embedded import Engines
 from tests.machine.county import County
 from tests.machine.machine import LedgerMachine
 

@@ -14,17 +14,21 @@ from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.models.rewards import Reward
 from app.queries import cards as card_queries
-from app.queries import ledger as ledger_queries
+from app.queries.ledger import reading as reading_queries
 from app.runtime import Runtime
 from app.schemas.awards import AwardsIn
 from app.schemas.funds import ReceiptIn
 from app.schemas.ledger import PointsOut, ReversalOut
 from app.schemas.policies import Proof
 from app.schemas.redemptions import ChargeOut, RedemptionIn, RedemptionOut
-from app.services import awards, funds, ledger, policies, redemptions
-from app.services.awards import Grant
-from app.services.ledger import POINTS
-from app.services.redemptions import ChargeCommand
+from app.services import funds
+from app.services.awards import granting, proposals, reversal, review
+from app.services.awards.granting import Grant
+from app.services.ledger import passbook
+from app.services.ledger.types import POINTS
+from app.services.policies import history
+from app.services.redemptions import charges, reservations
+from app.services.redemptions.charges import ChargeCommand
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_people
 from tests.factories.rewards import Counter, make_counter, make_reward
@@ -68,7 +72,7 @@ class Town:
         self, to: Sequence[tuple[int, int]], fund: str, rule: str, proof: Proof
     ) -> list[Given]:
         async with self.runtime.database.transaction() as tx:
-            policy = await policies.in_force(tx, self.orgs[fund].path)
+            policy = await history.in_force(tx, self.orgs[fund].path)
             grants = [
                 Grant(
                     reference=f"test:{new_id()}",
@@ -83,7 +87,7 @@ class Town:
                 )
                 for who, points in to
             ]
-            given = [one.award for one in await awards.grant(tx, grants, now())]
+            given = [one.award for one in await granting.grant(tx, grants, now())]
         return [Given(one.id, one.points, one.state) for one in given]
 
     async def propose(self, who: Sequence[int], fund: str, points: int) -> list[Given]:
@@ -95,17 +99,17 @@ class Town:
             evidence={},
         )
         async with self.runtime.database.transaction() as tx:
-            made = await awards.propose(tx, self.county.organizer.id, body, "en")
+            made = await proposals.propose(tx, self.county.organizer.id, body)
         return [Given(one.award.id, one.award.points, one.award.state) for one in made.items]
 
     async def approve(self, award: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
-            await awards.approve(tx, self.county.reviewer.id, award, "en")
+            await review.approve(tx, self.county.reviewer.id, award)
 
     async def reverse(self, award: UUID) -> ReversalOut:
         async with self.runtime.database.transaction() as tx:
-            administrator, unhold = self.county.administrator.id, redemptions.release_overdue
-            return await awards.reverse(tx, administrator, award, "有误", unhold=unhold)
+            administrator, unhold = self.county.administrator.id, reservations.release_overdue
+            return await reversal.reverse(tx, administrator, award, "有误", unhold=unhold)
 
     async def fill(self, points: int) -> None:
         body = ReceiptIn(kind=ReceiptKind.donation, points=points, giver="爱心企业")
@@ -121,31 +125,31 @@ class Town:
                 code = f"{new_id().int % 10**18:018}"
                 await card_queries.insert_code(tx, self.people[who].id, code, now() + A_MINUTE)
                 commands.append(ChargeCommand(staff, code, points, ""))
-            return await redemptions.charge(tx, commands, now())
+            return await charges.charge(tx, commands, now())
 
     async def refund(self, charge: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
-            await redemptions.refund(tx, self.counters[SHOP].staff.id, charge, "退货")
+            await charges.refund(tx, self.counters[SHOP].staff.id, charge, "退货")
 
     async def reserve(self, who: int, points: int, till: str) -> RedemptionOut:
         body = RedemptionIn(reward_id=self.rewards[till].id, quantity=points)
         async with self.runtime.database.transaction() as tx:
-            return await redemptions.reserve(tx, self.people[who].id, body)
+            return await reservations.reserve(tx, self.people[who].id, body)
 
     async def collect(self, pickup_code: str, till: str) -> None:
         async with self.runtime.database.transaction() as tx:
-            await redemptions.collect(tx, self.counters[till].staff.id, pickup_code)
+            await reservations.collect(tx, self.counters[till].staff.id, pickup_code)
 
     async def cancel(self, who: int, redemption: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
-            await redemptions.cancel(tx, self.people[who].id, redemption)
+            await reservations.cancel(tx, self.people[who].id, redemption)
 
     async def look(self, who: int) -> PointsOut:
         """Show somebody her points, as ``GET /me/points`` does."""
         person = self.people[who].id
         async with self.runtime.database.transaction() as tx:
-            await redemptions.release_overdue(tx, person)
-            return await ledger.summary(tx, person, POINTS, now())
+            await reservations.release_overdue(tx, person)
+            return await passbook.summary(tx, person, POINTS, now())
 
     async def found(self) -> tuple[Balances, Lots]:
         """Read every balance that is not 0, and what is left in lots, ended or not."""
@@ -154,7 +158,7 @@ class Town:
         names |= {org.id: fund for fund, org in self.orgs.items()}
         names |= {one.merchant.id: f"takings of {till}" for till, one in self.counters.items()}
         async with self.runtime.database.read() as tx:
-            found = await ledger_queries.balances(tx, list(names))
+            found = await reading_queries.balances(tx, list(names))
             lots = await tx.fetch(_LOTS, {"owners": list(people)})
         return (
             {(names[owner], purpose): n for (owner, purpose, _), n in found.items() if n},

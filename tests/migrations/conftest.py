@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.core.embedded import Engines, create_database, drop_database, renamed
+from app.embedded import Engines, create_database, drop_database, renamed
 
 
 @pytest.fixture

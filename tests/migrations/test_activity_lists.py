@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from alembic import command
-from app.core.embedded.databases import connect
+from app.embedded.databases import connect
 from app.migrations import config_for
 
 BEFORE, AFTER = "20261122_core_tables", "20261122_activity_lists"

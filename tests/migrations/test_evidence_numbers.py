@@ -3,7 +3,7 @@
 import asyncio
 
 from alembic import command
-from app.core.embedded.databases import connect
+from app.embedded.databases import connect
 from app.migrations import config_for
 
 BEFORE = "20261122_whole_seals"

@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 
 from alembic import command
-from app.core.embedded.databases import connect
+from app.embedded.databases import connect
 from app.migrations import config_for, migrate
 from app.services.health import newest_migration
 

@@ -8,8 +8,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.embedded.databases import connect
 from app.core.settings import Settings
+from app.embedded.databases import connect
 from app.main import create_app
 from app.models.ledger import Kind
 from app.runtime import Runtime
@@ -41,6 +41,8 @@ FORBIDDEN = (
     "DELETE FROM ledger_lots",
     "DELETE FROM ledger_lot_uses",
     "DELETE FROM ledger_accounts",
+    "UPDATE audit_entries SET reason = ''",
+    "DELETE FROM audit_entries",
     "INSERT INTO ledger_units VALUES (9, 'coins', '币')",
     "UPDATE ledger_units SET name_zh = ''",
     "INSERT INTO activity_lists SELECT '~', status, starts_at, id FROM activities",

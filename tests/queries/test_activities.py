@@ -9,8 +9,8 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.clock import now
-from app.core.embedded.databases import connect
 from app.core.settings import Settings
+from app.embedded.databases import connect
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.orgs import Level, Org
 from app.queries import activities as queries

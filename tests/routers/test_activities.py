@@ -13,7 +13,7 @@ from app.models.activities import ActivityStatus, Category
 from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
-from app.services.policies import books
+from app.services.policies import history
 from tests.factories.activities import activity_body, current_code, make_activity
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
@@ -392,7 +392,7 @@ async def test_a_refused_request_does_not_spoil_the_policy_for_the_next(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first request of a process reads the policy; it may well be refused."""
-    monkeypatch.setattr(books, "_books", {})
+    monkeypatch.setattr(history, "_loaded", {})
     org = await make_org(runtime)
     organizer = await make_organizer(runtime, org.id)
     wrong = activity_body(org, rule_key="no_such_rule")

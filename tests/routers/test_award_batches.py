@@ -9,9 +9,9 @@ import httpx
 import pytest
 from openpyxl import load_workbook
 
-from app.core.db import Retry
+from app.core.bulkhead import Bulkhead
+from app.core.db_errors import Retry
 from app.core.errors import Busy
-from app.core.turnstile import Turnstile
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
@@ -116,7 +116,10 @@ async def test_one_wrong_row_and_nothing_is_written(
     refused = await send(api, organizer, org, donation(first), without, donation(third))
 
     assert wrong(refused) == [(2, "evidence.certificate")]
-    assert refused.json()["errors"][0]["msg"] == "必填 / required"
+    assert refused.json()["errors"][0]["msg"] == "必填"
+    in_english = replace(organizer, headers=organizer.headers | {"Accept-Language": "en"})
+    refused = await send(api, in_english, org, without)
+    assert refused.json()["errors"][0]["msg"] == "required"
     assert [await pending(api, one) for one in (first, second, third)] == [0, 0, 0]
 
 
@@ -386,7 +389,7 @@ async def test_too_many_sheets_at_once_are_asked_to_wait(scratch: ScratchFactory
     """Each is a second of a core and some memory."""
     async with scratch() as app:
         org, organizer, _ = await make_case(app.state.runtime)
-        app.state.runtime = replace(app.state.runtime, sheets=Turnstile(0, patience_s=0))
+        app.state.runtime = replace(app.state.runtime, sheets=Bulkhead(0, patience_s=0))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
             refused = await upload(api, organizer, org, make_sheet(("?",)))

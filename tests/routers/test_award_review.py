@@ -10,8 +10,8 @@ from sqlalchemy import text
 from app.core.clock import now
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
-from app.services import policies
 from app.services.people import masked
+from app.services.policies import publishing
 from tests.factories.awards import approve, end_notices, give_award, propose, reject
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
@@ -59,7 +59,7 @@ async def decide(
 
 async def tighten(runtime: Runtime, org: Org, source: str) -> None:
     async with runtime.database.transaction() as tx:
-        await policies.publish(tx, source, org=org)
+        await publishing.publish(tx, source, org=org)
 
 
 async def waits(api: httpx.AsyncClient, person: TestPerson) -> timedelta:

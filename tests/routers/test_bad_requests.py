@@ -263,7 +263,7 @@ async def test_a_foreign_request_id_is_kept_only_if_it_looks_like_one(
     for sent, kept in (("abc-DEF_12345678", True), ("short", False), ("a b c d e f g", False)):
         response = await api.get(f"{API}/me", headers={"X-Request-ID": sent})
         assert (response.headers["x-request-id"] == sent) is kept
-        assert_refused(response, 401, "auth.token_invalid")
+        assert_refused(response, 401, "auth.login_required")
 
 
 async def test_a_month_of_today_is_fine(api: httpx.AsyncClient, headers: dict[str, str]) -> None:
@@ -279,4 +279,4 @@ async def test_a_month_of_today_is_fine(api: httpx.AsyncClient, headers: dict[st
 async def test_a_strangers_body_is_not_looked_at(api: httpx.AsyncClient, body: bytes) -> None:
     headers = {"Content-Type": "application/json"}
     reply = await api.post(f"{API}/checkins", content=body, headers=headers)
-    assert_refused(reply, 401, "auth.token_invalid")
+    assert_refused(reply, 401, "auth.login_required")

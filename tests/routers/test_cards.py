@@ -199,7 +199,7 @@ async def test_a_suspended_card_pays_nothing(api: httpx.AsyncClient, runtime: Ru
 
 async def test_a_card_is_shown_to_nobody_without_login(api: httpx.AsyncClient) -> None:
     for path in ("card", "card/code"):
-        assert_refused(await api.get(f"{API}/me/{path}"), 401, "auth.token_invalid")
+        assert_refused(await api.get(f"{API}/me/{path}"), 401, "auth.login_required")
 
 
 async def insert_code(runtime: Runtime, person: TestPerson, *, expires_at: datetime) -> str:

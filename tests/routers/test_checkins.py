@@ -11,9 +11,9 @@ from app.core.clock import now
 from app.core.rotating_codes import Action
 from app.models.activities import Activity, ActivityStatus
 from app.models.checkins import Checkin
-from app.queries import awards as award_queries
+from app.queries.awards import granting as granting_queries
 from app.runtime import Runtime
-from app.services.ledger import MINUTES
+from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused
@@ -202,7 +202,7 @@ async def test_what_was_announced_is_paid_though_the_rule_is_no_more(
     assert response.status_code == 201, response.text
     assert response.json()["award"]["points"] == 1
     async with runtime.database.read() as tx:
-        award = await award_queries.find(tx, UUID(response.json()["award"]["id"]))
+        award = await granting_queries.find(tx, UUID(response.json()["award"]["id"]))
     assert award is not None
     assert award.policy_version == (version if change else before)
 
@@ -362,7 +362,7 @@ async def test_a_check_in_needs_a_login(api: httpx.AsyncClient, runtime: Runtime
 
     response = await api.post("/api/v1/checkins", json={"code": current_code(runtime, activity)})
 
-    assert_refused(response, 401, "auth.token_invalid")
+    assert_refused(response, 401, "auth.login_required")
 
 
 async def scan(

@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.access import CODE_GUESS
+from app.api.access import CODE_GUESS
 from app.core.ratelimit import TAG
 from app.models.people import Role
 from app.queries import idempotency, people

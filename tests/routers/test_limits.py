@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.access import CODE_GUESS, PERSON
+from app.api.access import CODE_GUESS, PERSON
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity

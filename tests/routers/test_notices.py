@@ -85,4 +85,4 @@ async def test_one_bad_message_does_not_hold_up_the_others(
 
 
 async def test_a_login_is_needed(api: httpx.AsyncClient) -> None:
-    assert_refused(await api.get(NOTICES), 401, "auth.token_invalid")
+    assert_refused(await api.get(NOTICES), 401, "auth.login_required")

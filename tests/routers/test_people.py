@@ -90,8 +90,8 @@ async def test_an_unchanged_reply_is_not_sent_again(
 
 
 async def test_without_a_login_there_is_no_me(api: httpx.AsyncClient) -> None:
-    assert_refused(await api.get(ME), 401, "auth.token_invalid")
-    assert_refused(await api.put(ME, json={"display_name": "x"}), 401, "auth.token_invalid")
+    assert_refused(await api.get(ME), 401, "auth.login_required")
+    assert_refused(await api.put(ME, json={"display_name": "x"}), 401, "auth.login_required")
 
 
 async def test_lengths_count_what_was_sent(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -276,5 +276,5 @@ async def test_a_login_is_needed(api: httpx.AsyncClient, runtime: Runtime) -> No
 
     response = await api.post(f"{API}/activities/{activity.id}/signups", json={})
 
-    assert_refused(response, 401, "auth.token_invalid")
+    assert_refused(response, 401, "auth.login_required")
     assert await counters(api, activity) == (0, 0)

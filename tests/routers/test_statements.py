@@ -9,9 +9,9 @@ from urllib.parse import unquote
 import httpx
 import pytest
 
+from app.core.bulkhead import Bulkhead
 from app.core.clock import local_date, now
 from app.core.errors import Busy
-from app.core.turnstile import Turnstile
 from app.jobs import seals as sealing
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
@@ -211,7 +211,7 @@ async def test_each_gets_only_their_own(api: httpx.AsyncClient, runtime: Runtime
     for form in FORMS:
         assert (await statement(api, bob, form, **WHOLE)).lines == []
         nobody = await api.get(f"/api/v1/me/points/statement.{form}")
-        assert_refused(nobody, 401, "auth.token_invalid")
+        assert_refused(nobody, 401, "auth.login_required")
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -407,7 +407,7 @@ async def test_a_statement_adds_up_while_points_move(
 async def test_too_many_statements_at_once_are_asked_to_wait(scratch: ScratchFactory) -> None:
     async with scratch() as app:
         person = await make_person(app.state.runtime)
-        app.state.runtime = replace(app.state.runtime, statements=Turnstile(0, patience_s=0))
+        app.state.runtime = replace(app.state.runtime, statements=Bulkhead(0, patience_s=0))
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
             refused = await get_statement(api, person, "html")

@@ -227,6 +227,11 @@ async def _appealed(world: World) -> Ask:
     return Ask({"deduction_id": deduction}, REASON | {"granted": True})
 
 
+async def _audit_of_home(world: World) -> Ask:
+    await _deducted(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
 async def _fund(world: World) -> Ask:
     return Ask({"org_id": str(world.home.id)})
 
@@ -312,6 +317,7 @@ MAKERS: dict[str, Maker] = {
     "listMyDeductions": _my_deductions,
     "appealDeduction": _appeal,
     "decideAppeal": _appealed,
+    "listAuditEntries": _audit_of_home,
     "getFund": _fund,
     "listFundReceipts": _fund,
     "receiveIntoFund": _receipt,

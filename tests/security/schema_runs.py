@@ -24,8 +24,8 @@ from schemathesis.openapi.checks import EnsureResourceAvailability, RejectedPosi
 from schemathesis.python import asgi
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.core.problems import MEDIA_TYPE, Problem
-from app.openapi import KEY
+from app.api.openapi import KEY
+from app.api.problems import MEDIA_TYPE, Problem
 from tests.security.schema_world import EVIDENCE, LIVE_CODE, World
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")

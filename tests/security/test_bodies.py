@@ -51,7 +51,7 @@ async def test_a_batch_is_not_taken_from_strangers(api: httpx.AsyncClient) -> No
 
     response = await api.post("/api/v1/awards/batches", content=body())
 
-    assert_refused(response, 401, "auth.token_invalid")
+    assert_refused(response, 401, "auth.login_required")
     assert sent == 0
 
 
@@ -59,7 +59,7 @@ async def test_a_body_within_the_limit_is_read(api: httpx.AsyncClient) -> None:
     """The control: it is refused for want of a token, not for its length."""
     response = await api.post(PATH, content=b" " * (MAX_BODY_BYTES - 2) + b"{}")
 
-    assert_refused(response, 401, "auth.token_invalid")
+    assert_refused(response, 401, "auth.login_required")
 
 
 @pytest.fixture(scope="module")

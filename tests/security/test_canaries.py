@@ -10,7 +10,7 @@ import sys
 from base64 import b64encode
 from typing import Any
 
-from app.core.embedded.places import postgres_program
+from app.embedded.layout import postgres_program
 from tests.conftest import ScratchFactory
 from tests.core.test_logging import PROJECT, environment
 

@@ -17,8 +17,8 @@ from app.core.rotating_codes import Action, CodeExpired, CodeInvalid, RotatingCo
 from app.models.activities import Activity
 from app.runtime import Runtime
 from app.schemas.redemptions import ChargeOut
-from app.services import redemptions
-from app.services.redemptions import CardCodeInvalid, ChargeCommand
+from app.services.redemptions import charges
+from app.services.redemptions.charges import CardCodeInvalid, ChargeCommand
 from tests.factories.activities import current_code, make_activity, make_attended
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import balance, give_points
@@ -239,4 +239,4 @@ async def _show_codes(runtime: Runtime, person: TestPerson, number: int) -> list
 async def _charge_all(runtime: Runtime, till: Till, codes: list[str]) -> Counter[Any]:
     commands = [ChargeCommand(till.staff.id, code, 1, "") for code in codes]
     async with runtime.database.transaction() as tx:
-        return Counter(map(type, await redemptions.charge(tx, commands, now())))
+        return Counter(map(type, await charges.charge(tx, commands, now())))

@@ -1,7 +1,7 @@
 """Every operation × everybody: who gets what when they reach for something of Alice's.
 
 A cell is the status of the answer. ``+`` means that the answer shows, or the call changes,
-something that is Alice's own; without it neither may happen. 401 is `auth.token_invalid`
+something that is Alice's own; without it neither may happen. 401 is `auth.login_required`
 and 403 `auth.forbidden`; the codes of other refusals stand at the end of the line.
 """
 
@@ -11,8 +11,8 @@ import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
-from app.access import ANYONE, allow
-from app.core.routes import Router
+from app.api.access import ANYONE, allow
+from app.api.routes import Router
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed
 from tests.security.asks import MAKERS, Ask
@@ -68,6 +68,7 @@ listDeductions          401    403   403  403     403   403     200+   200+    2
 listMyDeductions        401    200+  200  200     200   200     200    200     200   200
 appealDeduction         401    200+  404  404     404   404     404    404     404   404  404=deductions.not_found
 decideAppeal            401    403   403  403     403   404     200+   403     200+  404  404=deductions.not_found
+listAuditEntries        401    403   403  403     403   403     403    200+    200+  403
 getMyCard               401    200+  200  200     200   200     200    200     200   200
 getMyCardCode           401    200+  200  200     200   200     200    200     200   200
 listRewards             200    200   200  200     200   200     200    200     200   200
@@ -81,7 +82,7 @@ getStatement            401    403   403  200+    200   403     403    403     4
 getLeaderboard          200    200   200  200     200   200     200    200     200   200
 listMyNotices           401    200+  200  200     200   200     200    200     200   200
 """
-DEFAULT_CODES = {401: "auth.token_invalid", 403: "auth.forbidden"}
+DEFAULT_CODES = {401: "auth.login_required", 403: "auth.forbidden"}
 # The documentation, and the sandbox, which production does not have: nothing of anybody's.
 WITHOUT_A_LINE = {
     "GET /",

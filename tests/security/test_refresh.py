@@ -8,7 +8,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.access import LOGIN_GUESS
+from app.api.access import LOGIN_GUESS
 from app.queries import auth as queries
 from app.runtime import Runtime
 from app.services import auth

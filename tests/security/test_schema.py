@@ -53,6 +53,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         "person": set(ROLES) - {NOBODY},
         "organizer": {Role.organizer, Role.administrator},
         "reader": {Role.organizer, Role.administrator, Role.auditor},
+        "auditor": {Role.auditor, Role.administrator},
         "administrator": {Role.administrator},
         "merchant staff": {STAFF},
     }
@@ -60,7 +61,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         f"{method.upper()} {path}"
         for path, methods in operations.items()
         for method, operation in methods.items()
-        if role in callers.get(operation["x-policy"], ROLES)
+        if role in callers.get(operation["x-access-rule"], ROLES)
     }
 
 

@@ -7,7 +7,8 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.openapi import HEADERS, KEY, KEY_PATTERN, LINKS, REPEATABLE
+from app.api.access import KEY_PATTERN
+from app.api.openapi import HEADERS, KEY, LINKS, REPEATABLE
 from app.runtime import Runtime
 from app.services.idempotency import KeyMalformed, KeyMissing, parse_key
 from tests.factories.activities import activity_body

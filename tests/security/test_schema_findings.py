@@ -8,12 +8,12 @@ from fastapi import FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
-from app.access import PROBE, allow
+from app.api.access import PROBE, allow
+from app.api.middleware import RequestContext
+from app.api.openapi import document
+from app.api.problems import MEDIA_TYPE, problem
+from app.api.routes import Router
 from app.core.errors import Internal, Invalid, MethodNotAllowed, Refusal
-from app.core.middleware import RequestContext
-from app.core.problems import MEDIA_TYPE, problem
-from app.core.routes import Router
-from app.openapi import document
 from app.routers.health import Alive
 from tests.security.schema_runs import Amount, run
 from tests.security.schema_world import World

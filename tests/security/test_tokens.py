@@ -160,7 +160,7 @@ FORGERIES: dict[str, Forgery] = {
     "sid missing": claims(sid=OMIT),
     "sid no id": claims(sid="x"),
     "the key of rotating codes": under(derive(SECRET.encode(), "rotating-code")),
-    "the key of the vault": under(derive(SECRET.encode(), "vault")),
+    "the key of the cipher": under(derive(SECRET.encode(), "cipher")),
     "the key of the blind index": under(derive(SECRET.encode(), "blind-index")),
     "the secret itself": under(SECRET.encode()),
     "an empty key": under(b"\0"),
@@ -306,7 +306,7 @@ async def test_another_scheme_is_refused_even_where_no_login_is_needed(
 
 
 async def test_without_a_token_the_answer_is_401(api: httpx.AsyncClient) -> None:
-    assert_refused(await api.get(ME), 401, "auth.token_invalid")
+    assert_refused(await api.get(ME), 401, "auth.login_required")
 
 
 async def test_a_token_lives_fifteen_minutes(api: httpx.AsyncClient, runtime: Runtime) -> None:

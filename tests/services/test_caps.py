@@ -5,13 +5,13 @@ from dataclasses import replace
 import pytest
 
 from app.models.awards import AwardReason
-from app.queries.awards import Tally
-from app.services import policies
-from app.services.awards.caps import within
-from app.services.policies import Policy
+from app.queries.awards.granting import Tally
+from app.services.awards.caps import apply_caps
+from app.services.policies import publishing
+from app.services.policies.rules import PointsPolicy
 from tests.factories.policies import SHIPPED
 
-POLICY = Policy(version=1, unit_id=1, document=policies.check(SHIPPED))
+POLICY = PointsPolicy(version=1, unit_id=1, document=publishing.check(SHIPPED))
 # 3 points an item, at most 3 a day and 6 a month; overall 24 a day, 150 a month, 800 a year.
 RULE = POLICY.document.rules["council_submit"]
 
@@ -37,14 +37,14 @@ RULE = POLICY.document.rules["council_submit"]
     ],
 )
 def test_the_tightest_cap_binds(earned: dict[str, Tally], left: int, reason: AwardReason) -> None:
-    assert within(POLICY, RULE, 3, earned, had=False) == (left, reason)
+    assert apply_caps(POLICY, RULE, 3, earned, had=False) == (left, reason)
 
 
 @pytest.mark.parametrize(("before", "left"), [(20, 24), (24, 24), (30, 18)])
 def test_an_emergency_makes_room_for_itself(before: int, left: int) -> None:
     emergency = POLICY.document.rules["taskforce_emergency"]
     earned = {"commendation": Tally(before, before, before)}
-    assert within(POLICY, emergency, 24, earned, had=False)[0] == left
+    assert apply_caps(POLICY, emergency, 24, earned, had=False)[0] == left
 
 
 def test_who_allows_little_beside_an_emergency_allows_no_more_without_one() -> None:
@@ -52,14 +52,14 @@ def test_who_allows_little_beside_an_emergency_allows_no_more_without_one() -> N
     caps = POLICY.document.caps.model_copy(update={"day": 40, "emergency_day": 20})
     policy = replace(POLICY, document=POLICY.document.model_copy(update={"caps": caps}))
     rule = policy.document.rules["commendation"]
-    assert within(policy, rule, 24, {}, had=False) == (20, AwardReason.overall_day)
+    assert apply_caps(policy, rule, 24, {}, had=False) == (20, AwardReason.overall_day)
 
 
 def test_a_cap_of_a_year_binds() -> None:
     rule = POLICY.document.rules["blood_donation"]
     earned = {rule.key: Tally(0, 0, 15)}
-    assert within(POLICY, rule, 10, earned, had=False) == (5, AwardReason.cap_year)
+    assert apply_caps(POLICY, rule, 10, earned, had=False) == (5, AwardReason.cap_year)
 
 
 def test_what_is_given_once_is_not_given_again() -> None:
-    assert within(POLICY, RULE, 3, {}, had=True) == (0, AwardReason.once)
+    assert apply_caps(POLICY, RULE, 3, {}, had=True) == (0, AwardReason.once)

@@ -8,10 +8,10 @@ from app.core.clock import now
 from app.core.errors import Refusal
 from app.runtime import Runtime
 from app.schemas.redemptions import ChargeOut
-from app.services import redemptions
 from app.services.idempotency import Attempt, KeyReused, Replied, Reply
-from app.services.ledger import InsufficientPoints
-from app.services.redemptions import CardCodeUsed, ChargeCommand
+from app.services.ledger.types import InsufficientPoints
+from app.services.redemptions import charges
+from app.services.redemptions.charges import CardCodeUsed, ChargeCommand
 from tests.factories.ledger import balance, give_points
 from tests.factories.people import TestPerson, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter
@@ -31,7 +31,7 @@ class Shop:
 
     async def charged(self, *points: int) -> list[ChargeOut | Refusal]:
         async with self.runtime.database.transaction() as tx:
-            return await redemptions.charge(tx, [self.charge(one) for one in points], now())
+            return await charges.charge(tx, [self.charge(one) for one in points], now())
 
     async def left(self) -> int:
         return await balance(self.runtime, self.customer.id)
@@ -57,7 +57,7 @@ async def test_a_code_that_did_not_pay_pays_the_next_in_the_list(shop: Shop) -> 
     assert await shop.left() == 40
 
 
-def told(outcome: Replied | Refusal) -> str:
+def answer_of(outcome: Replied | Refusal) -> str:
     if isinstance(outcome, Replied):
         return "replay" if outcome.is_replay else "new"
     return outcome.code
@@ -75,8 +75,8 @@ async def under_one_key(shop: Shop, key: str, *fingerprints: bytes) -> list[str]
         for one in fingerprints
     ]
     async with shop.runtime.database.transaction() as tx:
-        outcomes = await redemptions.charge_once(tx, attempts, now())
-    return [told(one) for one in outcomes]
+        outcomes = await charges.charge_once(tx, attempts, now())
+    return [answer_of(one) for one in outcomes]
 
 
 async def test_a_key_has_one_effect_in_a_list(shop: Shop) -> None:

@@ -4,12 +4,15 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.clock import now
-from app.core.embedded import Engines
+from app.embedded import Engines
 from app.runtime import Runtime
 from app.schemas.deductions import DeductionIn
 from app.schemas.redemptions import RedemptionIn
-from app.services import awards, deductions, ledger, redemptions
-from app.services.redemptions import ChargeCommand, release_overdue
+from app.services import deductions
+from app.services.awards import reversal
+from app.services.ledger import posting
+from app.services.redemptions import charges, reservations
+from app.services.redemptions.charges import ChargeCommand
 from tests.engines import as_superuser
 from tests.factories.awards import give_award
 from tests.factories.deductions import deduction_body
@@ -95,10 +98,12 @@ async def test_transfers_are_of_the_facts_that_they_name(
     await give_points(runtime, other.id, 4)
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await awards.reverse(tx, administrator.id, taken, "有误", unhold=release_overdue)
+        await reversal.reverse(
+            tx, administrator.id, taken, "有误", unhold=reservations.release_overdue
+        )
     spent = charge_posting(person.id, 2)
     async with runtime.database.transaction() as tx:
-        await ledger.post(tx, [spent, refund_posting(spent)], now())
+        await posting.post(tx, [spent, refund_posting(spent)], now())
     assert (await verified(runtime)).holds
     names = {"person": person.id, "other": other.id, "other_org": other_org.id, "kept": kept}
 
@@ -136,13 +141,15 @@ async def busy(alone: FastAPI) -> Runtime:
     reward = await make_reward(runtime, shop, points=1)
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await redemptions.charge(tx, [ChargeCommand(shop.staff.id, code, 5, "")], now())
-        await awards.reverse(tx, administrator.id, taken, "有误", unhold=release_overdue)
+        await charges.charge(tx, [ChargeCommand(shop.staff.id, code, 5, "")], now())
+        await reversal.reverse(
+            tx, administrator.id, taken, "有误", unhold=reservations.release_overdue
+        )
     await give_award(runtime, person, org, points=6)
     async with runtime.database.transaction() as tx:
-        await redemptions.reserve(tx, person.id, RedemptionIn(reward_id=reward.id, quantity=1))
+        await reservations.reserve(tx, person.id, RedemptionIn(reward_id=reward.id, quantity=1))
         missed = DeductionIn.model_validate(deduction_body(org, person))
-        await deductions.deduct(tx, administrator.id, missed, unhold=release_overdue)
+        await deductions.deduct(tx, administrator.id, missed, unhold=reservations.release_overdue)
     await receive(runtime, org, 30)
     return runtime
 

@@ -11,8 +11,8 @@ import pytest
 from app.core.clock import now
 from app.models.ledger import Kind
 from app.runtime import Runtime
-from app.services import ledger
-from app.services.ledger import Posted, Posting
+from app.services.ledger import posting as ledger_posting
+from app.services.ledger.types import Posted, Posting
 from tests.factories.ledger import (
     assert_ledger_verifies,
     award_posting,
@@ -78,7 +78,7 @@ async def test_random_lists_do_what_a_simple_model_does(runtime: Runtime, seed: 
             postings.append(posting)
             expected.append(model.expect(posting))
         async with runtime.database.transaction() as tx:
-            outcomes = await ledger.post(tx, postings, now())
+            outcomes = await ledger_posting.post(tx, postings, now())
         assert [isinstance(one, Posted) for one in outcomes] == expected
     for person in people:
         assert await balance(runtime, person) == model.balances[person]
@@ -87,7 +87,7 @@ async def test_random_lists_do_what_a_simple_model_does(runtime: Runtime, seed: 
 
 async def test_an_empty_list_is_no_statement(runtime: Runtime) -> None:
     async with runtime.database.read() as tx:
-        assert await ledger.post(tx, [], now()) == []
+        assert await ledger_posting.post(tx, [], now()) == []
 
 
 async def test_a_list_that_is_rolled_back_leaves_no_number_behind(runtime: Runtime) -> None:
@@ -95,9 +95,9 @@ async def test_a_list_that_is_rolled_back_leaves_no_number_behind(runtime: Runti
     await give_points(runtime, person, 5)
     with suppress(Undone):
         async with runtime.database.transaction() as tx:
-            await ledger.post(tx, [award_posting(person, 5)], now())
+            await ledger_posting.post(tx, [award_posting(person, 5)], now())
             raise Undone
     async with runtime.database.transaction() as tx:
-        (posted,) = await ledger.post(tx, [award_posting(person, 5)], now())
+        (posted,) = await ledger_posting.post(tx, [award_posting(person, 5)], now())
     assert isinstance(posted, Posted)
     assert (posted.to_number, posted.to_balance) == (2, 10)

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from app.core.ids import new_id
 from app.models.ledger import Kind, Purpose
-from app.queries.ledger import AccountRow, LotRow, LotUseRow
-from app.services.ledger import (
+from app.queries.ledger.posting import AccountRow, LotRow, LotUseRow
+from app.services.ledger.plan import Plan
+from app.services.ledger.types import (
     MINUTES,
     POINTS,
     AccountKey,
@@ -24,7 +25,6 @@ from app.services.ledger import (
     Posting,
     ReferenceReused,
 )
-from app.services.ledger.plan import Plan
 
 AT = datetime(2026, 11, 22, 4, 0, tzinfo=UTC)
 ORG, ALICE, BOB, SHOP = UUID(int=1), UUID(int=2), UUID(int=3), UUID(int=4)

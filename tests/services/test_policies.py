@@ -12,9 +12,10 @@ from app.models.orgs import Level
 from app.queries.policies import Published
 from app.runtime import Runtime
 from app.schemas.policies import PolicyDocument, Release
-from app.services import policies
-from app.services.policies import Policy, PolicyInvalid, PolicyMissing
-from app.services.policies.books import Book
+from app.services.policies import history, publishing
+from app.services.policies.history import PolicyHistory, PolicyMissing
+from app.services.policies.reading import PolicyInvalid, Table
+from app.services.policies.rules import PointsPolicy
 from app.services.policies.tightening import tighten
 from tests.factories.orgs import make_org
 from tests.factories.policies import open_unit, publish_in
@@ -25,17 +26,17 @@ ABOVE = tomllib.loads(SOURCE)
 MONDAY = datetime(2026, 3, 2, tzinfo=UTC)
 
 
-def mistakes(source: str, above: policies.Table | None = None) -> list[tuple[int, str]]:
+def mistakes(source: str, above: Table | None = None) -> list[tuple[int, str]]:
     """Return line and path of what is wrong."""
     try:
-        policies.check(source, above)
+        publishing.check(source, above)
     except PolicyInvalid as error:
         return [(problem.line, problem.path) for problem in error.problems]
     return []
 
 
 def test_the_shipped_policy_has_no_mistake() -> None:
-    document = policies.check(SOURCE)
+    document = publishing.check(SOURCE)
     assert (len(document.rules), len(document.tiers)) == (25, 4)
     caps = document.caps
     assert (caps.day, caps.emergency_day, caps.month, caps.year) == (24, 48, 150, 800)
@@ -176,8 +177,8 @@ def test_below_nobody_loosens(below: str, line: int, path: str) -> None:
     assert mistakes(below, ABOVE) == [(line, path)]
 
 
-def book(*published: tuple[int, str | None, datetime, str]) -> Book:
-    return Book([Published(*one) for one in published], {"points": 1, "other": 3})
+def book(*published: tuple[int, str | None, datetime, str]) -> PolicyHistory:
+    return PolicyHistory([Published(*one) for one in published], {"points": 1, "other": 3})
 
 
 def test_the_nearest_programme_holds_and_what_tightens_it() -> None:
@@ -241,9 +242,9 @@ async def test_publishing_counts_versions_and_takes_effect(runtime: Runtime) -> 
     org = await make_org(runtime)
     community = await make_org(runtime, parent=org, level=Level.community)
     async with runtime.database.transaction() as tx:
-        before = await policies.in_force(tx, community.path)
-        version = await policies.publish(tx, "[caps]\nday = 10\n", org=org)
-        after = await policies.in_force(tx, community.path)
+        before = await history.in_force(tx, community.path)
+        version = await publishing.publish(tx, "[caps]\nday = 10\n", org=org)
+        after = await history.in_force(tx, community.path)
 
     assert (before.document.caps.day, after.document.caps.day) == (24, 10)
     assert after.version == version > before.version
@@ -251,22 +252,22 @@ async def test_publishing_counts_versions_and_takes_effect(runtime: Runtime) -> 
 
 def test_evidence_is_added_to_and_never_left_out() -> None:
     above = tomllib.loads(SOURCE)
-    added = policies.check('[rules.council_attend]\nevidence = ["photo"]', above)
+    added = publishing.check('[rules.council_attend]\nevidence = ["photo"]', above)
     assert added.rules["council_attend"].evidence == ["checkin", "minutes", "photo"]
     for fewer in ("[]", '["minutes"]'):
         with pytest.raises(
             PolicyInvalid, match=r"line 2: rules\.council_attend\.evidence: 比上级宽"
         ):
-            policies.check(f"[rules.council_attend]\nevidence = {fewer}", above)
+            publishing.check(f"[rules.council_attend]\nevidence = {fewer}", above)
 
 
 def test_a_number_in_the_evidence_may_be_raised_and_not_lowered() -> None:
     above = tomllib.loads(SOURCE)
-    more = policies.check('[rules.lecture_give]\nevidence = ["checkin>=12"]', above)
+    more = publishing.check('[rules.lecture_give]\nevidence = ["checkin>=12"]', above)
     assert more.rules["lecture_give"].evidence == ["checkin>=12", "rating"]
     for fewer in ("checkin>=5", "checkin"):
         with pytest.raises(PolicyInvalid, match=r"line 2: rules\.lecture_give\.evidence: 比上级宽"):
-            policies.check(f'[rules.lecture_give]\nevidence = ["{fewer}", "rating", "x"]', above)
+            publishing.check(f'[rules.lecture_give]\nevidence = ["{fewer}", "rating", "x"]', above)
 
 
 def test_what_is_asked_of_all_awards_reaches_rules_that_say_more() -> None:
@@ -274,8 +275,8 @@ def test_what_is_asked_of_all_awards_reaches_rules_that_say_more() -> None:
     above = tomllib.loads(SOURCE)
 
     def emergency(below: str) -> Release:
-        document = policies.check(below, above)
-        return Policy(1, 1, document).release(document.rules["taskforce_emergency"], "manual")
+        document = publishing.check(below, above)
+        return PointsPolicy(1, 1, document).release(document.rules["taskforce_emergency"], "manual")
 
     assert emergency("[release.manual]\nreviewers = 3").reviewers == 3
     assert emergency("[release.manual]\nnotice_days = 9").notice_days == 9
@@ -300,7 +301,7 @@ def test_what_only_a_whole_document_says_is_told_with_its_line(
     added: str, path: str, is_of_a_whole: bool
 ) -> None:
     with pytest.raises(PolicyInvalid) as told:
-        policies.check(f"[caps]\nday = 9\n\n{added}", tomllib.loads(SOURCE))
+        publishing.check(f"[caps]\nday = 9\n\n{added}", tomllib.loads(SOURCE))
     [problem] = told.value.problems
     assert (problem.path, problem.line) == (path, 5 if path.startswith("rules") else 4)
     assert ("整份办法" in problem.zh) == is_of_a_whole
@@ -310,10 +311,10 @@ async def test_nothing_is_published_that_loosens(runtime: Runtime) -> None:
     org = await make_org(runtime)
     community = await make_org(runtime, parent=org, level=Level.community)
     async with runtime.database.transaction() as tx:
-        await policies.publish(tx, "[caps]\nday = 10\n", org=org)
+        await publishing.publish(tx, "[caps]\nday = 10\n", org=org)
         with pytest.raises(PolicyInvalid, match=r"caps\.day: 比上级宽：上级 10，这里 11"):
-            await policies.publish(tx, "[caps]\nday = 11\n", org=community)
-        assert (await policies.in_force(tx, community.path)).document.caps.day == 10
+            await publishing.publish(tx, "[caps]\nday = 11\n", org=community)
+        assert (await history.in_force(tx, community.path)).document.caps.day == 10
 
 
 async def test_a_whole_document_below_has_a_unit_of_its_own(runtime: Runtime) -> None:
@@ -327,7 +328,7 @@ async def test_a_whole_document_below_has_a_unit_of_its_own(runtime: Runtime) ->
     async with runtime.database.transaction() as tx:
         for source in (SOURCE, looser):
             with pytest.raises(PolicyInvalid, match=r"programme\.unit: 上级的办法用这种积分"):
-                await policies.publish(tx, source, org=org)
+                await publishing.publish(tx, source, org=org)
     await publish_in(runtime, unit, org, looser)
     await publish_in(runtime, unit, org, SOURCE)  # the next version of its own
     with pytest.raises(PolicyInvalid, match=r"programme\.unit: 上级的办法用这种积分"):
@@ -345,8 +346,8 @@ async def test_a_whole_document_below_has_a_unit_of_its_own(runtime: Runtime) ->
 def test_a_proof_that_is_not_listed_above_waits_as_a_persons_word(below: str) -> None:
     above = tomllib.loads(SOURCE.replace("[release.device]\n", ""))
     with pytest.raises(PolicyInvalid, match="比上级宽"):
-        policies.check(below, above)
-    tightened = policies.check("[release.device]\nwait_hours = 1", above)
+        publishing.check(below, above)
+    tightened = publishing.check("[release.device]\nwait_hours = 1", above)
     assert tightened.release["device"].reviewers == tightened.release["manual"].reviewers == 1
     assert tightened.release["device"].wait_hours == 1
 
@@ -363,7 +364,7 @@ def test_a_proof_that_is_not_listed_above_waits_as_a_persons_word(below: str) ->
 )
 def test_a_document_that_nobody_means(change: tuple[str, str], told: str) -> None:
     with pytest.raises(PolicyInvalid, match=told):
-        policies.check(SOURCE.replace(*change))
+        publishing.check(SOURCE.replace(*change))
 
 
 def test_what_others_contradict_each_other_in_is_not_told_to_who_comes_after() -> None:
@@ -386,7 +387,7 @@ def test_what_is_misspelled_hides_nothing_that_loosens() -> None:
     ]
 
 
-def evidence(*names: str) -> policies.Table:
+def evidence(*names: str) -> Table:
     return {"rules": {"opinion_report": {"evidence": list(names)}}}
 
 
@@ -421,7 +422,7 @@ async def test_a_unit_must_be_open(runtime: Runtime) -> None:
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
         with pytest.raises(PolicyInvalid, match=r"programme\.unit: 账本中没有这个单位"):
-            await policies.publish(tx, source, org=org)
+            await publishing.publish(tx, source, org=org)
 
 
 async def test_a_unit_is_that_of_one_organisation(runtime: Runtime) -> None:
@@ -438,7 +439,7 @@ async def test_a_version_does_not_take_effect_in_the_past(runtime: Runtime) -> N
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
         with pytest.raises(PolicyInvalid, match="生效时间"):
-            await policies.publish(
+            await publishing.publish(
                 tx, "[caps]\nday = 10\n", org=org, effective_from=now() - timedelta(hours=1)
             )
 
@@ -447,7 +448,7 @@ async def test_a_comparison_names_what_changes(runtime: Runtime) -> None:
     org = await make_org(runtime)
     source = "[caps]\nday = 10\n[rules.referral]\noff = true\n"
     async with runtime.database.transaction() as tx:
-        changes = await policies.compare(tx, source, org, now())
+        changes = await publishing.compare(tx, source, org, now())
     assert [(one.path, one.before, one.after) for one in changes] == [
         ("caps.day", 24, 10),
         ("rules.referral.off", None, True),

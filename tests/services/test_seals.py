@@ -16,12 +16,13 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.clock import local_date, midnight, now
-from app.core.embedded import Engines
+from app.embedded import Engines
 from app.jobs import seals as job
-from app.queries import ledger as queries
-from app.queries.ledger import ARITY
+from app.queries.ledger import sealing as queries
+from app.queries.ledger.sealing import ARITY
 from app.runtime import Runtime
-from app.services import ledger
+from app.services.ledger import posting, verification
+from app.services.ledger import seals as ledger_seals
 from tests.engines import as_superuser
 from tests.factories.http import assert_refused
 from tests.factories.ledger import award_posting, give_points
@@ -53,7 +54,7 @@ async def give(runtime: Runtime, person: TestPerson, number: int, days_ago: int)
     """Give a person so many awards of a point at noon of a day."""
     postings = [award_posting(person.id, 1) for _ in range(number)]
     async with runtime.database.transaction() as tx:
-        await ledger.post(tx, postings, noon(days_ago))
+        await posting.post(tx, postings, noon(days_ago))
 
 
 async def published(api: httpx.AsyncClient) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ def checked(folder: Path, proof: dict[str, Any], seal: str) -> tuple[int, str]:
 
 async def differences(runtime: Runtime, kept: dict[date, bytes] | None = None) -> list[str]:
     async with runtime.database.snapshot() as tx:
-        report = await ledger.verify(tx, published=kept)
+        report = await verification.verify(tx, published=kept)
     return [one.subject for one in report.differences if one.check.startswith("seals")]
 
 
@@ -121,8 +122,8 @@ async def test_a_day_is_not_sealed_before_its_transactions_are_over(runtime: Run
     await give(runtime, await make_person(runtime), 1, days_ago=0)
     midnight_tonight = midnight(TODAY + timedelta(days=1))
     async with runtime.database.read() as tx:
-        early = await ledger.days_to_seal(tx, midnight_tonight + timedelta(minutes=4))
-        late = await ledger.days_to_seal(tx, midnight_tonight + timedelta(minutes=5))
+        early = await ledger_seals.days_to_seal(tx, midnight_tonight + timedelta(minutes=4))
+        late = await ledger_seals.days_to_seal(tx, midnight_tonight + timedelta(minutes=5))
     assert (early, late) == ([], [TODAY])
 
 
@@ -198,7 +199,7 @@ async def test_what_cannot_be_proven_is_told(api: httpx.AsyncClient, runtime: Ru
     assert_refused(await prove(api, person, 1), 409, "ledger.not_sealed_yet")
     assert_refused(await prove(api, person, 2), 404, "ledger.entry_not_found")
     nobody = await api.get("/api/v1/me/points/entries/1/proof")
-    assert_refused(nobody, 401, "auth.token_invalid")
+    assert_refused(nobody, 401, "auth.login_required")
     elsewhere = await api.get(
         "/api/v1/me/points/entries/1/proof", headers=person.headers, params={"unit": "francs"}
     )

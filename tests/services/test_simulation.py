@@ -11,18 +11,22 @@ import pytest
 import pytest_asyncio
 
 from app.core.clock import BEGINNING, local_date, midnight, now
-from app.core.embedded import Engines, create_database, drop_database
+from app.embedded import Engines, create_database, drop_database
 from app.models.awards import Award, AwardReason, AwardState
 from app.models.orgs import Level, Org
-from app.queries import awards as queries
-from app.queries.awards import Act, Window
+from app.queries.awards import attendance as attendance_queries
+from app.queries.awards import granting as granting_queries
+from app.queries.awards.attendance import Act, Window
 from app.runtime import Runtime, open_runtime
 from app.schemas.awards import DecisionIn, ObjectionIn, RejectionIn
-from app.services import awards, ledger, policies, redemptions
-from app.services.awards import Earner, Simulation, Unmet
-from app.services.awards.earned import Earned
-from app.services.awards.replay import Replay, Replayed
-from app.services.policies import PolicyInvalid
+from app.services.awards import public_notice, reversal, review, simulation
+from app.services.awards.earned import RunningTotals
+from app.services.awards.replay import Ineligibility, Replay, Replayed
+from app.services.awards.simulation import Earner, Simulation
+from app.services.ledger import verification
+from app.services.policies import publishing
+from app.services.policies.reading import PolicyInvalid
+from app.services.redemptions import reservations
 from tests.engines import settings_for
 from tests.factories.attendance import attend, give_by_hand, in_force_since, shanghai
 from tests.factories.orgs import make_org
@@ -71,25 +75,27 @@ async def simulated(
         everybody[str(one.id)] = one
 
     async with runtime.database.snapshot() as tx:
-        draft = await policies.draft(tx, source, org)
-        found = await awards.simulate(tx, draft, first, last, note)
+        draft = await publishing.draft(tx, source, org)
+        found = await simulation.simulate(tx, draft, first, last, note)
     return found, everybody
 
 
 async def replayed(
     runtime: Runtime, source: str, org: Org, first: date = FIRST, last: date = LAST
-) -> list[tuple[Act, Replayed | Unmet | None]]:
+) -> list[tuple[Act, Replayed | Ineligibility | None]]:
     """Replay award by award."""
     async with runtime.database.snapshot() as tx:
-        draft = await policies.draft(tx, source, org)
+        draft = await publishing.draft(tx, source, org)
         until = midnight(last + timedelta(days=1))
         window = Window(midnight(first), until, org.path, draft.policy.unit_id)
         replay = Replay(draft)
-        async for act in queries.acts_by_hand(tx, window, replay.rules_with_numbers):
+        async for act in attendance_queries.acts_by_hand(tx, window, replay.rules_with_numbers):
             replay.note_numbers(act)
         outcomes = []
-        async for acts in queries.acts_of_people(tx, window, replay.rules_once_in_a_life):
-            earned = Earned()
+        async for acts in attendance_queries.acts_of_people(
+            tx, window, replay.rules_once_in_a_life
+        ):
+            earned = RunningTotals()
             outcomes += [(act, replay.take(act, earned)) for act in acts]
     return outcomes
 
@@ -171,26 +177,26 @@ async def test_the_rules_of_its_day_give_exactly_what_was_awarded(
 async def rejected(runtime: Runtime, org: Org, award: Award) -> None:
     reviewer = await make_organizer(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await awards.reject(tx, reviewer.id, award.id, RejectionIn(reason="材料不全"), "zh-CN")
+        await review.reject(tx, reviewer.id, award.id, RejectionIn(reason="材料不全"))
 
 
 async def objected_to(runtime: Runtime, org: Org, award: Award) -> None:
     reviewer, judge = [await make_organizer(runtime, org.id) for _ in "ab"]
     neighbour = await make_person(runtime)
     async with runtime.database.transaction() as tx:
-        await awards.approve(tx, reviewer.id, award.id, "zh-CN")
-        objection = await awards.object_to(
+        await review.approve(tx, reviewer.id, award.id)
+        objection = await public_notice.object_to(
             tx, neighbour.id, award.id, ObjectionIn(reason="当天并未到场")
         )
         upheld = DecisionIn(upheld=True, reason="已核实")
-        await awards.decide(tx, judge.id, objection.id, upheld, "zh-CN")
+        await public_notice.decide(tx, judge.id, objection.id, upheld)
 
 
 async def corrected(runtime: Runtime, org: Org, award: Award) -> None:
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await awards.reverse(
-            tx, administrator.id, award.id, "重复发放", unhold=redemptions.release_overdue
+        await reversal.reverse(
+            tx, administrator.id, award.id, "重复发放", unhold=reservations.release_overdue
         )
 
 
@@ -290,8 +296,11 @@ async def test_a_rule_that_is_off_gone_or_not_for_attendance_gives_nothing(
     found, _ = await simulated(runtime, draft, org)
 
     assert (found.total.now.points, found.total.draft.awards) == (5, 0)
-    assert list(found.unmet) == [Unmet.no_rule]
-    assert (found.unmet[Unmet.no_rule].awards, found.unmet[Unmet.no_rule].points) == (3, 5)
+    assert list(found.unmet) == [Ineligibility.no_rule]
+    assert (
+        found.unmet[Ineligibility.no_rule].awards,
+        found.unmet[Ineligibility.no_rule].points,
+    ) == (3, 5)
 
 
 async def test_more_evidence_and_numbers_that_count_once(runtime: Runtime) -> None:
@@ -309,8 +318,8 @@ async def test_more_evidence_and_numbers_that_count_once(runtime: Runtime) -> No
     found, everybody = await simulated(runtime, draft, org)
 
     assert {why: sums.points for why, sums in found.unmet.items()} == {
-        Unmet.number: 10,
-        Unmet.evidence: 15,
+        Ineligibility.number: 10,
+        Ineligibility.evidence: 15,
     }
     assert everybody[str(second.id)].change == 0, "who named the number first has it"
     assert everybody[str(first.id)].change == -25
@@ -452,5 +461,5 @@ async def test_nothing_is_written(runtime: Runtime) -> None:
     award = await attend(runtime, person, org, shanghai(3, 1))
     await simulated(runtime, SOURCE.replace("day = 8, month = 60", "day = 1"), org)
     async with runtime.database.snapshot() as tx:
-        assert (await queries.find(tx, award.id)) == award
-        assert (await ledger.verify(tx)).holds
+        assert (await granting_queries.find(tx, award.id)) == award
+        assert (await verification.verify(tx)).holds

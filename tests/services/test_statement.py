@@ -13,15 +13,15 @@ import pytest
 
 from app.core.clock import now
 from app.models.ledger import Kind
-from app.queries import ledger as queries
-from app.queries.ledger import Span
+from app.queries.ledger import statement as queries
+from app.queries.ledger.statement import Span
 from app.runtime import Runtime
-from app.services import ledger
-from app.services.ledger import Form, HtmlForm, XlsxForm
-from app.services.ledger import statement as module
+from app.services.ledger import statement
 from app.services.ledger import statement_xlsx as spreadsheet
-from app.services.ledger.statement import PAGE, Entry, Heading, Period, Statement, Sums
+from app.services.ledger.statement import PAGE, Entry, Form, Heading, Period, Statement, Sums
+from app.services.ledger.statement_html import HtmlForm
 from app.services.ledger.statement_words import KINDS
+from app.services.ledger.statement_xlsx import XlsxForm
 from tests.factories.ledger import give_points
 from tests.factories.people import TestPerson, make_person
 from tests.factories.statements import Read, give_titled, read_html, read_xlsx, sheets
@@ -49,7 +49,9 @@ class Kept(Form):
 
 async def make(runtime: Runtime, person: TestPerson, form: type[Form]) -> bytes:
     """Make a statement of everything; return what was written."""
-    return content(await ledger.make_statement(runtime.database, person.id, "points", EVER, form))
+    return content(
+        await statement.make_statement(runtime.database, person.id, "points", EVER, form)
+    )
 
 
 def content(made: Statement) -> bytes:
@@ -72,7 +74,7 @@ async def peak(runtime: Runtime, person: TestPerson, form: type[Form]) -> int:
     """Return the most bytes that were held while a statement was made."""
     tracemalloc.start()
     try:
-        made = await ledger.make_statement(runtime.database, person.id, "points", EVER, form)
+        made = await statement.make_statement(runtime.database, person.id, "points", EVER, form)
         made.file.close()
         return tracemalloc.get_traced_memory()[1]
     finally:
@@ -98,8 +100,8 @@ async def test_a_long_passbook_has_a_statement(runtime: Runtime) -> None:
 async def test_a_longer_statement_takes_no_more_memory(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, form: type[Form]
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 50)
-    monkeypatch.setattr(module, "IN_MEMORY", 4_096)
+    monkeypatch.setattr(statement, "PAGE", 50)
+    monkeypatch.setattr(statement, "IN_MEMORY", 4_096)
     little, much = await make_person(runtime), await make_person(runtime)
     await give_many(runtime, little, 200)
     await give_many(runtime, much, 2_000)
@@ -112,7 +114,7 @@ async def test_a_longer_statement_takes_no_more_memory(
 async def test_what_is_booked_while_a_statement_is_made_is_not_in_it(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, form: type[Form]
 ) -> None:
-    monkeypatch.setattr(module, "PAGE", 2)
+    monkeypatch.setattr(statement, "PAGE", 2)
     person, loop = await make_person(runtime), asyncio.get_running_loop()
     await give_many(runtime, person, 5)
 
@@ -143,7 +145,7 @@ async def test_what_does_not_add_up_is_not_stated_and_leaves_nothing_behind(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: type[Form]
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(module, "IN_MEMORY", 1)  # a file that stays open is a warning
+    monkeypatch.setattr(statement, "IN_MEMORY", 1)  # a file that stays open is a warning
     person = await make_person(runtime)
     await give_many(runtime, person, 3)
     honest = queries.span

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from app.core.clock import local_date, now
 from app.demo.acts.rewards import BANK, CAFE
-from app.demo.book import Line
+from app.demo.book import StatementLine
 from app.demo.day import Day
 from app.demo.phone import Phone, Reply, new_key
 
@@ -124,5 +124,5 @@ async def _refund(day: Day, paid: Paid) -> None:
     day.say(f"{paid.body['note']}售罄，{paid.charge['points']} 分退给 {paid.who.name}", "refunded")
 
 
-def _line(item: dict[str, Any]) -> Line:
-    return Line(item["kind"], item["points"], item["person"]["display_name"], item["note"])
+def _line(item: dict[str, Any]) -> StatementLine:
+    return StatementLine(item["kind"], item["points"], item["person"]["display_name"], item["note"])

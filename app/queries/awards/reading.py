@@ -44,7 +44,7 @@ ORDER BY a.id DESC LIMIT :limit
 
 
 async def of_person(
-    session: Session, person: UUID, unit: int, at: datetime, *, before: UUID | None, limit: int
+    session: Session, person: UUID, unit: int, at: datetime, before: UUID | None, limit: int
 ) -> list[Row]:
     """Read a person's awards, newest first, with what is left of their lots at a moment."""
     wanted = {"person": person, "unit": unit, "at": at, "before": before, "limit": limit}
@@ -52,7 +52,7 @@ async def of_person(
 
 
 async def of_subtree(
-    session: Session, org_path: str, *, state: str | None, before: UUID | None, limit: int
+    session: Session, org_path: str, state: str | None, before: UUID | None, limit: int
 ) -> list[Row]:
     """Read the awards of a subtree, newest first, with their reviews and objections."""
     wanted = {"path": org_path, "state": state, "before": before, "limit": limit}

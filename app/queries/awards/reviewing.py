@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -181,9 +182,7 @@ async def decide(
     return bool(await session.fetch(_DECIDE, wanted))
 
 
-async def notices(
-    session: Session, org_path: str, after: tuple[datetime, UUID], limit: int
-) -> list[Row]:
+async def notices(session: Session, org_path: str, after: tuple[Any, ...], limit: int) -> list[Row]:
     """Read awards in public notice in a subtree, soonest to end first."""
     wanted = {"path": org_path, "after": after[0], "after_id": after[1], "limit": limit}
     return await session.fetch(_NOTICES, wanted)

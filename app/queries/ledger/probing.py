@@ -1,7 +1,7 @@
 """Probes: cheap queries that tell whether anything at all is wrong.
 
 A probe stands before several checks and takes a tenth of their time. The checks are run only
-if the probe finds a difference, and then say what differs (``app/services/ledger/verify.py``).
+if the probe finds a difference, and then say what differs (``app/services/ledger/verification.py``).
 """
 
 from dataclasses import dataclass
@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from app.core.db import Session, sqlstate
+from app.core.db import Session
+from app.core.db_errors import sqlstate
 from app.queries.ledger.awarded import AWARD_CHECKS, PAID_CHECKS
 from app.queries.ledger.checking import ACCOUNT_CHECKS, ENTRY_CHECKS, LOT_CHECKS, Check
 from app.queries.ledger.checksums import BROKEN_CHAINS, DIFFERENT_TOTALS

@@ -154,7 +154,6 @@ async def passbooks(
 async def search(
     session: Session,
     account: int,
-    *,
     kinds: Sequence[str] | None,
     since: datetime | None,
     until: datetime | None,

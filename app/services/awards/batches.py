@@ -10,29 +10,30 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.errors import Language, Refusal
+from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.mistakes import told
-from app.core.spelling import normal
+from app.core.language import Bilingual
+from app.core.normalize import normalized
 from app.models.cards import serial_of
-from app.queries import awards as queries
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
-from app.queries.awards import NewAward
+from app.queries.awards import reviewing as queries
+from app.queries.awards.granting import NewAward
 from app.queries.people import Named
 from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Misread, MistakeOut
 from app.schemas.policies import Rule
-from app.services import people, policies
+from app.services import people
 from app.services.awards.proposals import (
     Basis,
-    Line,
+    ProposalItem,
     authorized,
     claim_numbers,
     give,
     mistakes_in,
     numbers_of,
 )
-from app.services.awards.wording import shown
+from app.services.awards.wording import to_out
+from app.services.policies import rules
 
 GIVEN_ONCE = ("once", "community_year")
 
@@ -54,14 +55,14 @@ class Row:
     person_id: UUID | None = None
 
     def refuse(self, name: str, zh: str, en: str) -> None:
-        self.mistakes.append(MistakeOut(field=name, msg=told(zh, en)))
+        self.mistakes.append(MistakeOut(field=name, msg=Bilingual(zh, en)))
 
     @property
-    def line(self) -> Line:
+    def line(self) -> ProposalItem:
         assert self.body is not None
         assert self.person_id is not None
         one = self.body
-        return Line(self.person_id, one.quantity, one.evidence, one.grade, one.points)
+        return ProposalItem(self.person_id, one.quantity, one.evidence, one.grade, one.points)
 
 
 def row_of(number: int, read: BatchRowIn | Misread) -> Row:
@@ -70,14 +71,14 @@ def row_of(number: int, read: BatchRowIn | Misread) -> Row:
     return Row(number, read)
 
 
-async def propose_batch(tx: Session, caller: UUID, body: BatchIn, language: Language) -> BatchOut:
+async def propose_batch(tx: Session, caller: UUID, body: BatchIn) -> BatchOut:
     """Propose awards row by row: pending until others approve.
 
     Raises OrgNotFound, Forbidden, Invalid, RowsWrong.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
     rows = [row_of(number, row) for number, row in enumerate(body.rows, start=1)]
-    return await propose_rows(tx, caller, basis, rows, partial=body.partial, language=language)
+    return await propose_rows(tx, caller, basis, rows, partial=body.partial)
 
 
 async def propose_rows(
@@ -87,7 +88,6 @@ async def propose_rows(
     rows: Sequence[Row],
     *,
     partial: bool,
-    language: Language,
 ) -> BatchOut:
     """Check rows and give what they say. Raises RowsWrong."""
     names = await _people(tx, rows)
@@ -102,7 +102,7 @@ async def propose_rows(
     return BatchOut(
         proposed=len(right),
         refused=len(rows) - len(right),
-        rows=[_reported(row, names, awards.get(row.number), language) for row in rows],
+        rows=[_reported(row, names, awards.get(row.number)) for row in rows],
     )
 
 
@@ -141,11 +141,11 @@ def _check(rule: Rule, rows: Sequence[Row]) -> None:
             row.refuse("row", f"与第 {number} 行重复", f"the same as row {number}")
 
 
-def _act(rule: Rule, line: Line) -> tuple[Any, ...]:
+def _act(rule: Rule, line: ProposalItem) -> tuple[Any, ...]:
     """Say what a line is about: two that are about the same are one too many."""
     if rule.per in GIVEN_ONCE:
         return (line.person_id,)
-    evidence = (normal(line.evidence.get(name, "")) for name in policies.demanded(rule))
+    evidence = (normalized(line.evidence.get(name, "")) for name in rules.demanded(rule))
     return (line.person_id, line.quantity, line.grade, line.points, *evidence)
 
 
@@ -164,22 +164,20 @@ async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row])
     await queries.give_back_numbers(tx, proposal, sorted(kept))
 
 
-def _problems(rows: Sequence[Row]) -> Iterator[dict[str, str | int]]:
+def _problems(rows: Sequence[Row]) -> Iterator[dict[str, str | int | Bilingual]]:
     if not rows:
-        yield {"field": "rows", "msg": told("没有数据行", "there are none")}
+        yield {"field": "rows", "msg": Bilingual("没有数据行", "there are none")}
     for row in rows:
         for mistake in row.mistakes:
             yield {"row": row.number, "field": mistake.field, "msg": mistake.msg}
 
 
-def _reported(
-    row: Row, names: dict[UUID, Named], award: NewAward | None, language: Language
-) -> BatchRowOut:
+def _reported(row: Row, names: dict[UUID, Named], award: NewAward | None) -> BatchRowOut:
     named = names.get(row.person_id) if row.person_id else None
     return BatchRowOut(
         row=row.number,
         person_id=row.person_id,
         display_name=people.masked(named.display_name) if named else None,
-        award=shown(award, language) if award else None,
+        award=to_out(award) if award else None,
         mistakes=row.mistakes,
     )

@@ -9,9 +9,9 @@ from uuid import UUID
 
 from app.core.clock import period_start
 from app.models.awards import AwardReason
-from app.queries.awards import Tally
+from app.queries.awards.granting import Tally
 from app.schemas.policies import Rule
-from app.services.policies import Policy
+from app.services.policies.rules import PointsPolicy
 
 Once = tuple[UUID | None, datetime | None]
 # The rules that give once, by what they are counted per.
@@ -26,8 +26,8 @@ def once(rule: Rule, org_id: UUID, at: datetime) -> Once:
     return ONCE[rule.per](org_id, at)
 
 
-def within(
-    policy: Policy, rule: Rule, points: int, earned: Mapping[str, Tally], *, had: bool
+def apply_caps(
+    policy: PointsPolicy, rule: Rule, points: int, earned: Mapping[str, Tally], *, had: bool
 ) -> tuple[int, AwardReason]:
     """Return the points that every cap leaves, and the cap that bound tightest.
 

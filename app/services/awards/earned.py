@@ -5,7 +5,8 @@ from typing import NamedTuple
 from uuid import UUID
 
 from app.core.clock import local_date
-from app.queries.awards import Act, Tally
+from app.queries.awards.attendance import Act
+from app.queries.awards.granting import Tally
 from app.services.awards.caps import Once
 
 
@@ -19,7 +20,7 @@ class _Given(NamedTuple):
     ended_at: datetime | None
 
 
-class Earned:
+class RunningTotals:
     """What one person has earned so far by each rule, in the running day, month and year."""
 
     def __init__(self) -> None:

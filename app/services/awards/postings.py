@@ -6,9 +6,9 @@ from uuid import UUID
 from app.core.ids import new_id
 from app.models.awards import Award
 from app.models.ledger import Kind, Purpose
-from app.queries.awards import NewAward
-from app.services.ledger import MINUTES, AccountKey, Posting
-from app.services.policies import Policy
+from app.queries.awards.granting import NewAward
+from app.services.ledger.types import MINUTES, AccountKey, Posting
+from app.services.policies.rules import PointsPolicy
 
 
 def hours_accounts(org_id: UUID, person_id: UUID) -> tuple[AccountKey, AccountKey]:
@@ -20,7 +20,11 @@ def hours_accounts(org_id: UUID, person_id: UUID) -> tuple[AccountKey, AccountKe
 
 
 def award_posting(
-    award: Award | NewAward, payer: AccountKey, payee: AccountKey, policy: Policy, at: datetime
+    award: Award | NewAward,
+    payer: AccountKey,
+    payee: AccountKey,
+    policy: PointsPolicy,
+    at: datetime,
 ) -> Posting:
     """Post the points of an award. Available ones make a lot; pending ones do when released."""
     available = payee.purpose is Purpose.available

@@ -10,19 +10,21 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Invalid, Language, Refusal
+from app.core.errors import Invalid, Refusal
 from app.core.ids import new_id
-from app.core.mistakes import invalid, told
-from app.core.spelling import normal
-from app.queries import awards as queries
+from app.core.language import Bilingual
+from app.core.normalize import normalized
+from app.core.validation_messages import invalid
 from app.queries import people as people_queries
-from app.queries.awards import NewAward
+from app.queries.awards import reviewing as queries
+from app.queries.awards.granting import NewAward
 from app.schemas.awards import AwardsIn, AwardsOut, PersonAwardOut
 from app.schemas.policies import Rule
-from app.services import orgs, people, policies
-from app.services.awards.grant import Grant, grant
-from app.services.awards.wording import shown
-from app.services.policies import Policy
+from app.services import audit, people, records
+from app.services.awards.granting import Grant, grant
+from app.services.awards.wording import to_out
+from app.services.policies import history, rules
+from app.services.policies.rules import PointsPolicy
 
 
 class NumberUsed(Refusal):
@@ -31,7 +33,7 @@ class NumberUsed(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ProposalItem:
     """One person's part of a proposal. ``grade`` and ``points`` choose where the rule lets one."""
 
     person_id: UUID
@@ -51,18 +53,18 @@ class Mistake:
     en: str
 
     @property
-    def msg(self) -> str:
-        return told(self.zh, self.en)
+    def msg(self) -> Bilingual:
+        return Bilingual(self.zh, self.en)
 
 
-async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language) -> AwardsOut:
+async def propose(tx: Session, caller: UUID, body: AwardsIn) -> AwardsOut:
     """Propose awards: pending until others approve.
 
     Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
     lines = [
-        Line(person_id, body.quantity, body.evidence, body.grade, body.points)
+        ProposalItem(person_id, body.quantity, body.evidence, body.grade, body.points)
         for person_id in body.person_ids
     ]
     if mistakes := list(mistakes_in(basis.rule, lines)):
@@ -75,9 +77,7 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, language: Language)
     if await claim_numbers(tx, basis, proposal, lines):
         raise NumberUsed
     given = await give(tx, caller, basis, proposal, lines)
-    return AwardsOut(
-        items=[PersonAwardOut(person_id=a.person_id, award=shown(a, language)) for a in given]
-    )
+    return AwardsOut(items=[PersonAwardOut(person_id=a.person_id, award=to_out(a)) for a in given])
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +85,14 @@ class Basis:
     """A rule that is in force at an organisation for which the caller may propose."""
 
     org_id: UUID
-    policy: Policy
+    policy: PointsPolicy
     rule: Rule
 
 
 async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Basis:
     """Raises OrgNotFound, Forbidden, or Invalid where there is no such rule."""
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, people.ORGANIZERS, org.path)
-    policy = await policies.in_force(tx, org.path)
+    org = await records.authorized(tx, caller, people.ORGANIZERS, org_id)
+    policy = await history.in_force(tx, org.path)
     rule = policy.rule(rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
@@ -101,7 +100,7 @@ async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> 
 
 
 async def claim_numbers(
-    tx: Session, basis: Basis, proposal: UUID, lines: Sequence[Line]
+    tx: Session, basis: Basis, proposal: UUID, lines: Sequence[ProposalItem]
 ) -> set[tuple[str, str]]:
     """Use up the evidence numbers of lines without a mistake; return those used before."""
     numbers = sorted({pair for line in lines for pair in numbers_of(basis.rule, line)})
@@ -113,7 +112,7 @@ async def claim_numbers(
 
 
 async def give(
-    tx: Session, caller: UUID, basis: Basis, proposal: UUID, lines: Sequence[Line]
+    tx: Session, caller: UUID, basis: Basis, proposal: UUID, lines: Sequence[ProposalItem]
 ) -> list[NewAward]:
     """Write lines without a mistake, whose numbers are claimed, as one proposal."""
     grants = [
@@ -133,25 +132,27 @@ async def give(
         )
         for place, line in enumerate(lines)
     ]
-    return [one.award for one in await grant(tx, grants, now())]
+    given = [one.award for one in await grant(tx, grants, now())]
+    await audit.write_about(tx, caller, "proposed", ("proposal", proposal), basis.org_id)
+    return given
 
 
-def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
+def mistakes_in(rule: Rule, lines: Sequence[ProposalItem]) -> Iterator[Mistake]:
     """Check lines against what the rule asks for, without a look at the database."""
     personal = [field for field, of in rule.unique.items() if of == "person"]
     seen = Counter(
-        (field, normal(line.evidence[field]))
+        (field, normalized(line.evidence[field]))
         for line in lines
         for field in personal
         if field in line.evidence
     )
-    wanted = policies.demanded(rule)
+    wanted = rules.demanded(rule)
     for place, line in enumerate(lines):
         for asked in rule.evidence:
             if asked.partition(">=")[0] in wanted and (why := _missing(asked, line.evidence)):
                 yield Mistake(place, f"evidence.{asked.split('>=')[0]}", *why)
         for field in personal:
-            if seen[field, normal(line.evidence.get(field, ""))] > 1:
+            if seen[field, normalized(line.evidence.get(field, ""))] > 1:
                 yield Mistake(
                     place, f"evidence.{field}", "多人使用同一编号", "names several people"
                 )
@@ -168,7 +169,7 @@ def mistakes_in(rule: Rule, lines: Sequence[Line]) -> Iterator[Mistake]:
 def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     """Say what is wrong with the evidence for one demand: ``rating`` or ``checkin>=10``."""
     name, _, least = asked.partition(">=")
-    if not normal(evidence.get(name, "")):
+    if not normalized(evidence.get(name, "")):
         return "必填", "required"
     if least and not (evidence[name].isascii() and evidence[name].isdecimal()):
         return "应为整数", "expected a whole number"
@@ -177,18 +178,18 @@ def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
     return None
 
 
-def worth(rule: Rule, line: Line) -> int:
+def worth(rule: Rule, line: ProposalItem) -> int:
     """Return the points of a line before caps."""
     each = line.points or rule.points if line.grade is None else rule.grades[line.grade]
     return each * line.quantity
 
 
-def minutes(rule: Rule, line: Line) -> int:
+def minutes(rule: Rule, line: ProposalItem) -> int:
     """Return the minutes of service of a line."""
     return line.quantity * 60 if rule.hours else 0
 
 
-def numbers_of(rule: Rule, line: Line) -> Iterator[tuple[str, str]]:
+def numbers_of(rule: Rule, line: ProposalItem) -> Iterator[tuple[str, str]]:
     """Name the numbers (field, number) that count once."""
     for field in rule.unique:
-        yield field, normal(line.evidence[field])
+        yield field, normalized(line.evidence[field])

@@ -4,35 +4,31 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Row, Session
-from app.core.errors import Language
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.models.awards import AwardState
-from app.models.people import Role
-from app.queries import awards as queries
+from app.queries.awards import reading as queries
 from app.schemas.awards import AwardCaseOut, MyAwardOut, ObjectionOut
-from app.schemas.base import Page, page_of
-from app.services import orgs, people
-from app.services.awards.wording import shown
+from app.services import people, records
+from app.services.awards.wording import to_out
 
 
-async def mine(
-    tx: Session, person_id: UUID, unit: int, cursor: str | None, limit: int, language: Language
-) -> Page[MyAwardOut]:
+async def mine(tx: Session, person_id: UUID, unit: int, asked: PageParams) -> Page[MyAwardOut]:
     """Return the caller's awards, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.of_person(
-        tx, person_id, unit, now(), before=key[0] if key else None, limit=limit + 1
+    at = now()
+    return await by_id(
+        asked,
+        lambda before, limit: queries.of_person(tx, person_id, unit, at, before, limit),
+        _mine,
     )
-    return page_of(rows, limit, lambda row: _mine(row, language), lambda row: (row.id,))
 
 
-def _mine(row: Row, language: Language) -> MyAwardOut:
+def _mine(row: Row) -> MyAwardOut:
     """Say what became of an available award: its lots tell."""
     state = row.state
     if state == AwardState.available and row.expires_at is not None and row.remaining == 0:
         state = "expired" if row.has_expired else "spent"
     return MyAwardOut(
-        award=shown(row, language).model_copy(update={"state": state}),
+        award=to_out(row).model_copy(update={"state": state}),
         title=row.title,
         org_id=row.org_id,
         awarded_at=row.awarded_at,
@@ -44,27 +40,20 @@ def _mine(row: Row, language: Language) -> MyAwardOut:
 
 
 async def browse(
-    tx: Session,
-    caller: UUID,
-    org_id: UUID,
-    state: AwardState | None,
-    cursor: str | None,
-    limit: int,
-    language: Language,
+    tx: Session, caller: UUID, org_id: UUID, state: AwardState | None, asked: PageParams
 ) -> Page[AwardCaseOut]:
     """Return the awards of a subtree, newest first. Raises OrgNotFound, Forbidden."""
-    key = decode_cursor(cursor, UUID)
-    org = await orgs.get(tx, org_id)
-    await people.require_role(tx, caller, [*people.ORGANIZERS, Role.auditor], org.path)
-    rows = await queries.of_subtree(
-        tx, org.path, state=state, before=key[0] if key else None, limit=limit + 1
+    org = await records.authorized(tx, caller, people.READERS, org_id)
+    return await by_id(
+        asked,
+        lambda before, limit: queries.of_subtree(tx, org.path, state, before, limit),
+        _case,
     )
-    return page_of(rows, limit, lambda row: _case(row, language), lambda row: (row.id,))
 
 
-def _case(row: Row, language: Language) -> AwardCaseOut:
+def _case(row: Row) -> AwardCaseOut:
     return AwardCaseOut(
-        award=shown(row, language),
+        award=to_out(row),
         person_id=row.person_id,
         display_name=people.masked(row.display_name),
         org_id=row.org_id,

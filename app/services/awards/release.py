@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from app.core.db import Session
+from app.core.errors import unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
-from app.queries import awards as queries
 from app.queries import orgs as org_queries
-from app.services import ledger, policies
+from app.queries.awards import granting as granting_queries
+from app.queries.awards import reviewing as reviewing_queries
 from app.services.awards.postings import hours_accounts, minutes_posting
-from app.services.ledger import AccountKey, Posting
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posting
+from app.services.policies import history
 
 
 async def release_due(tx: Session, at: datetime, limit: int) -> int:
@@ -21,7 +23,7 @@ async def release_due(tx: Session, at: datetime, limit: int) -> int:
     An open objection stops one. Safe in several workers and at any moment of a kill: who
     has locked an award releases it, and moves its state in the same transaction.
     """
-    due = await queries.lock_due(tx, at, limit)
+    due = await reviewing_queries.lock_due(tx, at, limit)
     await release(tx, due, at)
     return len(due)
 
@@ -30,19 +32,19 @@ async def release(tx: Session, awards: Sequence[Award], at: datetime) -> None:
     """Make the points of locked awards available, in a fixed number of statements."""
     if not awards:
         return
-    locked = await ledger.lock(tx, (key for award in awards for key in _accounts(award)))
+    locked = await posting.lock(tx, (key for award in awards for key in _accounts(award)))
     paths = await org_queries.paths_of(tx, sorted({award.org_id for award in awards}))
-    book = await policies.book(tx)
+    published = await history.load(tx)
     postings = []
     for award in awards:
         if award.points:
-            expires_at = book.policy(at, paths[award.org_id]).lot_expiry(at)
+            expires_at = published.policy(at, paths[award.org_id]).lot_expiry(at)
             postings.append(_posting(award, expires_at))
         if award.minutes:
             postings.append(minutes_posting(award, award.title))
-    for outcome in await ledger.post(tx, postings, at, locked):
-        single([outcome])
-    await queries.move(tx, [award.id for award in awards], AwardState.available)
+    for outcome in await posting.post(tx, postings, at, locked):
+        unwrap([outcome])
+    await granting_queries.move(tx, [award.id for award in awards], AwardState.available)
 
 
 def _accounts(award: Award) -> list[AccountKey]:

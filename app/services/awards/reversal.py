@@ -10,17 +10,18 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Refusal
-from app.core.outcomes import single
+from app.core.errors import Refusal, unwrap
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
 from app.models.people import Role
-from app.queries import awards as queries
-from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
-from app.queries.ledger import TransferRow
+from app.queries.awards import granting as queries
+from app.queries.ledger import expiry as expiry_queries
+from app.queries.ledger import posting as posting_queries
+from app.queries.ledger import reading as reading_queries
+from app.queries.ledger.posting import TransferRow
 from app.schemas.ledger import ReversalOut
-from app.services import ledger, orgs, policies
+from app.services import orgs
 from app.services.awards.postings import (
     hours_accounts,
     minutes_id,
@@ -28,7 +29,10 @@ from app.services.awards.postings import (
     reversal_posting,
 )
 from app.services.awards.review import free_numbers
-from app.services.ledger import MINUTES, AccountKey, Posting, Unhold
+from app.services.ledger import posting
+from app.services.ledger.posting import Unhold
+from app.services.ledger.types import MINUTES, AccountKey, AlreadySettled, Posting
+from app.services.policies import history
 
 
 class TransferNotFound(Refusal):
@@ -80,23 +84,23 @@ async def reverse(
         raise TransferNotFound
     if award is None or (transfer and transfer.kind not in (Kind.award, Kind.release)):
         raise NotReversible
-    given = await ledger_queries.find_transfer(tx, award.id)
+    given = await posting_queries.find_transfer(tx, award.id)
     if given is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours go back with their points
     if award.state in (AwardState.reversed, AwardState.rejected):
-        raise ledger.AlreadySettled
+        raise AlreadySettled
     at = now()
-    policy = await policies.in_force(tx, org.path, at)
+    policy = await history.in_force(tx, org.path, at)
     if given is not None:
         if award.state == AwardState.available:
             await unhold(tx, award.person_id)
-        fund = await ledger.key_of(tx, given.from_account_id)
+        fund = await posting.key_of(tx, given.from_account_id)
         max_debt = policy.document.clawback.max_debt
         recovery = await _take_back(tx, award, fund, max_debt, reason, at)
-    elif award.minutes and await ledger_queries.find_transfer(tx, minutes_id(award.id)):
-        posting = minutes_reversal(award, reason)
-        single(await ledger.post(tx, [posting], at))
-        recovery = Recovery(posting.id)
+    elif award.minutes and await posting_queries.find_transfer(tx, minutes_id(award.id)):
+        entry = minutes_reversal(award, reason)
+        unwrap(await posting.post(tx, [entry], at))
+        recovery = Recovery(entry.id)
     else:
         recovery = Recovery(award.id)
     await queries.move(tx, [award.id], AwardState.reversed)
@@ -116,9 +120,9 @@ async def reverse(
 
 
 async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:
-    transfer = await ledger_queries.find_transfer(tx, transfer_id)
+    transfer = await posting_queries.find_transfer(tx, transfer_id)
     if transfer is None:
-        hours = await ledger_queries.find_transfer(tx, minutes_id(transfer_id))
+        hours = await posting_queries.find_transfer(tx, minutes_id(transfer_id))
         return hours if hours is not None and hours.unit_id == MINUTES else None
     return transfer
 
@@ -128,19 +132,19 @@ async def _take_back(
 ) -> Recovery:
     """Post what goes back. All accounts are locked before anybody looks what they hold."""
     accounts = _Accounts(award, fund)
-    locked = await ledger.lock(tx, accounts.all)
+    locked = await posting.lock(tx, accounts.all)
     # An award that was pending has a second transfer, its release: that is what is closed.
-    released = await ledger_queries.find_related(tx, [f"release:{award.id}"], [])
+    released = await posting_queries.find_related(tx, [f"release:{award.id}"], [])
     closes = released[0].id if released else award.id
     if award.state != AwardState.available:
         recovery = Recovery(award.id, pending=award.points)
     else:
-        spendable = await ledger.spendable(tx, locked[accounts.available].id, at)
-        expired = await ledger_queries.expired_of(tx, closes, at)
+        spendable = await posting.spendable(tx, locked[accounts.available].id, at)
+        expired = await expiry_queries.expired_of(tx, closes, at)
         due = award.points - expired  # what has expired is gone already
         found = min(due, spendable)
-        spent = await ledger_queries.spent(tx, locked[accounts.available].id)
-        standing = await ledger_queries.standing(tx, award.person_id, award.unit_id, award.id, at)
+        spent = await reading_queries.spent(tx, locked[accounts.available].id)
+        standing = await expiry_queries.standing(tx, award.person_id, award.unit_id, award.id, at)
         owes = -locked[accounts.debt].balance
         # Nobody owes more than was spent beyond the awards that stand: the rest has expired under
         # another award's name, whose reversal took these points when its own were put aside.
@@ -165,8 +169,8 @@ async def _take_back(
             postings.append(reversal_posting(award, (payer, payee), amount, kind, reason, settles))
     if award.minutes and award.state == AwardState.available:
         postings.append(minutes_reversal(award, reason))
-    for outcome in await ledger.post(tx, postings, at, locked):
-        single([outcome])
+    for outcome in await posting.post(tx, postings, at, locked):
+        unwrap([outcome])
     return replace(recovery, id=postings[0].id) if postings else recovery
 
 

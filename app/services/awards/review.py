@@ -5,21 +5,22 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Language, Refusal
+from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
-from app.core.spelling import normal
+from app.core.normalize import normalized
 from app.models.awards import Award, AwardState
 from app.models.ledger import Kind, Purpose
-from app.queries import awards as queries
-from app.queries import ledger as ledger_queries
 from app.queries import people as people_queries
+from app.queries.awards import granting as granting_queries
+from app.queries.awards import reviewing as reviewing_queries
+from app.queries.ledger import posting as posting_queries
 from app.schemas.awards import AwardOut, RejectionIn
-from app.services import ledger, orgs, people
+from app.services import audit, orgs, people
 from app.services.awards.postings import minutes_id, minutes_reversal
 from app.services.awards.release import release
-from app.services.awards.wording import shown
-from app.services.ledger import AccountKey, Posting
+from app.services.awards.wording import to_out
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posting
 
 
 class AwardNotFound(Refusal):
@@ -47,7 +48,7 @@ class ReviewedBefore(Refusal):
     zh, en = "您已审核过该记录，须另一人审核", "You have reviewed it; another person must."
 
 
-async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language) -> AwardOut:
+async def approve(tx: Session, caller: UUID, award_id: UUID) -> AwardOut:
     """Approve a pending award. The last approval that it needs begins its hours and notice.
 
     Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
@@ -55,12 +56,13 @@ async def approve(tx: Session, caller: UUID, award_id: UUID, language: Language)
     award = await reviewable(tx, caller, award_id)
     waits_for_time = award.reviews_needed == 0 or award.release_at is not None
     if award.state != AwardState.pending or waits_for_time:
-        raise AwardNotPending
-    if not await queries.review(tx, award_id, caller, approved=True, reason=None):
+        raise AwardNotPending(status=award.state)
+    if not await reviewing_queries.review(tx, award_id, caller, approved=True, reason=None):
         raise ReviewedBefore
-    if await queries.approvals(tx, award_id) >= award.reviews_needed:
+    await audit.write(tx, caller, "approved", award)
+    if await reviewing_queries.approvals(tx, award_id) >= award.reviews_needed:
         await _approved(tx, award, now())
-    return shown(award, language)
+    return to_out(award)
 
 
 async def _approved(tx: Session, award: Award, at: datetime) -> None:
@@ -72,39 +74,41 @@ async def _approved(tx: Session, award: Award, at: datetime) -> None:
     award.release_at = at + wait
     if award.notice_days:
         award.state = AwardState.notice
-        await queries.give_notice(tx, award.id, award.release_at)
+        await reviewing_queries.give_notice(tx, award.id, award.release_at)
     else:
-        await queries.wait_until(tx, award.id, award.release_at)
+        await reviewing_queries.wait_until(tx, award.id, award.release_at)
 
 
-async def reject(
-    tx: Session, caller: UUID, award_id: UUID, body: RejectionIn, language: Language
-) -> AwardOut:
+async def reject(tx: Session, caller: UUID, award_id: UUID, body: RejectionIn) -> AwardOut:
     """Reject an award that waits: its points go back to the fund.
 
     Raises AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore.
     """
     award = await reviewable(tx, caller, award_id)
     if award.state not in (AwardState.pending, AwardState.pending_budget):
-        raise AwardNotPending
-    if not await queries.review(tx, award_id, caller, approved=False, reason=body.reason):
+        raise AwardNotPending(status=award.state)
+    if not await reviewing_queries.review(tx, award_id, caller, approved=False, reason=body.reason):
         raise ReviewedBefore
+    before = award.state
     await take_back(tx, award, f"审核未通过：{body.reason}", now())
-    return shown(award, language)
+    await audit.write(
+        tx, caller, "rejected", award, before=before, after=award.state, reason=body.reason
+    )
+    return to_out(award)
 
 
 async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> None:
     """Reject a locked award whose points still wait. Its evidence numbers are free again."""
-    given = await ledger_queries.find_transfer(tx, award.id)
+    given = await posting_queries.find_transfer(tx, award.id)
     reason = reason[:200]
-    if given is None and await ledger_queries.find_transfer(tx, minutes_id(award.id)):
+    if given is None and await posting_queries.find_transfer(tx, minutes_id(award.id)):
         # While the points of attendance wait for money, its hours have counted.
-        single(await ledger.post(tx, [minutes_reversal(award, reason)], at))
+        unwrap(await posting.post(tx, [minutes_reversal(award, reason)], at))
     if given is not None:  # there were points, and the fund could pay
-        posting = Posting(
+        entry = Posting(
             id=new_id(),
             payer=AccountKey(award.person_id, Purpose.pending, award.unit_id),
-            payee=await ledger.key_of(tx, given.from_account_id),
+            payee=await posting.key_of(tx, given.from_account_id),
             amount=award.points,
             kind=Kind.reversal,
             reason=reason,
@@ -114,8 +118,8 @@ async def take_back(tx: Session, award: Award, reason: str, at: datetime) -> Non
             org_id=award.org_id,
             closes_id=award.id,
         )
-        single(await ledger.post(tx, [posting], at))
-    await queries.move(tx, [award.id], AwardState.rejected)
+        unwrap(await posting.post(tx, [entry], at))
+    await granting_queries.move(tx, [award.id], AwardState.rejected)
     award.state = AwardState.rejected
     await free_numbers(tx, award)
 
@@ -124,9 +128,9 @@ async def free_numbers(tx: Session, award: Award) -> None:
     """Let the numbers of an award that has ended be used again, but for what others name too."""
     if award.proposal_id is None:
         return
-    standing = await queries.standing_evidence(tx, award.proposal_id)
-    kept = {(field, normal(number)) for one in standing for field, number in one.items()}
-    await queries.give_back_numbers(tx, award.proposal_id, sorted(kept))
+    standing = await reviewing_queries.standing_evidence(tx, award.proposal_id)
+    kept = {(field, normalized(number)) for one in standing for field, number in one.items()}
+    await reviewing_queries.give_back_numbers(tx, award.proposal_id, sorted(kept))
 
 
 async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:
@@ -134,7 +138,7 @@ async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:
 
     Raises AwardNotFound, OwnProposal, OwnAward.
     """
-    award = await queries.find(tx, award_id, lock=True)
+    award = await granting_queries.find(tx, award_id, lock=True)
     if award is None:
         raise AwardNotFound
     org = await orgs.get(tx, award.org_id)

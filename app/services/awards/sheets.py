@@ -10,14 +10,15 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.errors import Language, Refusal
-from app.core.mistakes import told
-from app.core.sheets import Sheet, SheetRow, Value
+from app.core.errors import Refusal
+from app.core.language import Bilingual
+from app.core.xlsx.reader import Sheet, SheetRow, Value
 from app.schemas.awards import BatchOut, read_row
 from app.schemas.policies import Rule
 from app.services.awards.batches import Row, propose_rows, row_of
 from app.services.awards.proposals import authorized
-from app.services.policies import Policy, demanded
+from app.services.policies import rules
+from app.services.policies.rules import PointsPolicy
 
 _NAME = re.compile(r"(?<![A-Za-z0-9_])[a-z][a-z0-9_]*")
 WHO = ("card_no", "person_id")
@@ -47,7 +48,6 @@ async def propose_sheet(
     org_id: UUID,
     rule_key: str,
     partial: bool,
-    language: Language,
 ) -> BatchOut:
     """Propose the rows of a sheet; rows are told by their numbers in it.
 
@@ -56,7 +56,7 @@ async def propose_sheet(
     basis = await authorized(tx, caller, org_id, rule_key)
     columns = _columns(basis.rule, sheet)
     rows = [_row(row, columns) for row in sheet.rows]
-    return await propose_rows(tx, caller, basis, rows, partial=partial, language=language)
+    return await propose_rows(tx, caller, basis, rows, partial=partial)
 
 
 async def template(
@@ -67,7 +67,7 @@ async def template(
     return basis.rule, list(_headings(basis.policy, basis.rule))
 
 
-def _headings(policy: Policy, rule: Rule) -> Iterator[str]:
+def _headings(policy: PointsPolicy, rule: Rule) -> Iterator[str]:
     yield f"{LABELS['card_no']} card_no"
     yield "姓名"
     yield f"{LABELS['quantity']} quantity"
@@ -75,14 +75,14 @@ def _headings(policy: Policy, rule: Rule) -> Iterator[str]:
         yield f"{LABELS['grade']} grade ({', '.join(rule.grades)})"
     if rule.up_to:
         yield f"{LABELS['points']} points ({rule.points}–{rule.up_to})"
-    for name in demanded(rule):
+    for name in rules.demanded(rule):
         yield f"{policy.document.evidence.get(name, '')} {name}".strip()
     yield "备注"
 
 
 def _columns(rule: Rule, sheet: Sheet) -> dict[str, str]:
     """Return which field each heading names. Raises WrongSheet."""
-    asked = demanded(rule)
+    asked = rules.demanded(rule)
     known = {*LABELS, *asked}
     columns: dict[str, str] = {}
     wrong = []
@@ -101,7 +101,9 @@ def _columns(rule: Rule, sheet: Sheet) -> dict[str, str]:
         wrong.append(("card_no", "缺少这一列", "missing"))
     wrong += [(name, "缺少这一列", "missing") for name in asked if name not in found]
     if wrong:
-        raise WrongSheet(fields=[{"field": name, "msg": told(zh, en)} for name, zh, en in wrong])
+        raise WrongSheet(
+            fields=[{"field": name, "msg": Bilingual(zh, en)} for name, zh, en in wrong]
+        )
     return columns
 
 

@@ -13,15 +13,15 @@ from app.core.clock import midnight, period_start
 from app.core.db import Session
 from app.models.awards import AwardReason, AwardState
 from app.models.ledger import Purpose
-from app.queries import awards as queries
-from app.queries import ledger as ledger_queries
 from app.queries import orgs as org_queries
-from app.queries.awards import Act, Window
+from app.queries.awards import attendance as queries
+from app.queries.awards.attendance import Act, Window
+from app.queries.ledger import reading as reading_queries
 from app.schemas.policies import Proof
 from app.services import people
-from app.services.awards.earned import Earned
-from app.services.awards.replay import Replay, Replayed, Unmet
-from app.services.policies import Draft
+from app.services.awards.earned import RunningTotals
+from app.services.awards.replay import Ineligibility, Replay, Replayed
+from app.services.policies.history import Draft
 
 MOST_CHANGED = 20
 OVER_A_CAP = set(AwardReason) - {AwardReason.full, AwardReason.once}
@@ -66,7 +66,7 @@ class Earner(Compared):
 
 
 @dataclass(slots=True)
-class Burden(Compared):
+class FundImpact(Compared):
     """What an organisation's fund issued, and would have issued.
 
     ``holds`` is what it has now, None where it would issue without a limit.
@@ -93,8 +93,8 @@ class Simulation:
         default_factory=lambda: (Counter(), Counter())
     )
     begins: dict[tuple[Proof, AwardState], Sums] = field(default_factory=lambda: defaultdict(Sums))
-    unmet: dict[Unmet, Sums] = field(default_factory=lambda: defaultdict(Sums))
-    burdens: dict[UUID, Burden] = field(default_factory=lambda: defaultdict(Burden))
+    unmet: dict[Ineligibility, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    burdens: dict[UUID, FundImpact] = field(default_factory=lambda: defaultdict(FundImpact))
     more: int = 0
     less: int = 0
     same: int = 0
@@ -103,7 +103,7 @@ class Simulation:
 
     def count(self, acts: Sequence[Act], replay: Replay, begin: datetime) -> Earner | None:
         """Count all acts of a person; None if there is none that stands since ``begin``."""
-        earned = Earned()
+        earned = RunningTotals()
         earner = Earner(id=acts[0].person_id, name=people.masked(acts[0].display_name))
         for act in acts:
             outcome = replay.take(act, earned)
@@ -125,13 +125,13 @@ class Simulation:
                 self.trim()
         return earner
 
-    def _count(self, act: Act, outcome: Replayed | Unmet, earner: Earner) -> None:
+    def _count(self, act: Act, outcome: Replayed | Ineligibility, earner: Earner) -> None:
         places = (self.total, self.rules[act.rule_key], self.burdens[act.org_id], earner)
         given = (act.points, act.minutes, act.points_before_caps - act.points)
         for one in places:
             one.now.add(*given)
         self.reasons[0][AwardReason(act.reason)] += 1
-        if isinstance(outcome, Unmet):
+        if isinstance(outcome, Ineligibility):
             self.unmet[outcome].add(*given)
             return
         points, hours = outcome.points, outcome.minutes
@@ -183,11 +183,11 @@ async def _note_numbers(tx: Session, replay: Replay, window: Window) -> None:
         replay.note_numbers(act)
 
 
-async def _read_funds(tx: Session, burdens: dict[UUID, Burden], unit: int) -> None:
+async def _read_funds(tx: Session, burdens: dict[UUID, FundImpact], unit: int) -> None:
     """Say whose the funds are, and what the limited ones hold."""
     names = await org_queries.names_of(tx, sorted(burdens))
     limited = sorted(org_id for org_id, one in burdens.items() if one.limited)
-    balances = await ledger_queries.balances(tx, limited)
+    balances = await reading_queries.balances(tx, limited)
     for org_id, burden in burdens.items():
         burden.code, burden.name = names[org_id]
         if burden.limited:

@@ -8,9 +8,9 @@ from app.core.db import Database
 from app.integrations.leaderboards import Boards, new_generation
 from app.queries import leaderboards as queries
 from app.queries.leaderboards import Gain
-from app.services import policies
 from app.services.leaderboards.rules import PERIODS, CountedUnits, board_name, born_until
-from app.services.ledger import MINUTES
+from app.services.ledger.types import MINUTES
+from app.services.policies import history
 
 # Transfers in one atomic step. Each may count on 16 boards (4 levels, 4 periods). Redis answers
 # nobody else meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
@@ -52,7 +52,7 @@ async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
             gains, after = await queries.gains_after(
                 tx, before, hours=MINUTES, born_until=born_until(), limit=BATCH
             )
-            units = CountedUnits(await policies.book(tx))
+            units = CountedUnits(await history.load(tx))
         if after == before:
             return counted
         if await boards.apply(generation, before, after, scores(gains, units)):

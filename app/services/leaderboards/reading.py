@@ -11,14 +11,15 @@ from uuid import UUID
 from app.core.clock import now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.etag import Rendered
 from app.core.redis import RedisDown
-from app.core.rendered import Rendered
 from app.integrations.leaderboards import Boards
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
-from app.services import orgs, people, policies
+from app.services import orgs, people
 from app.services.leaderboards.rules import CountedUnits, board_name, born_until
+from app.services.policies import history
 
 # Computing a board from the ledger sums all its transfers: without Redis, a rank is known only
 # within these places.
@@ -35,7 +36,7 @@ class Board:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class BoardQuery:
     """One request: a board, and the rank on it of the caller, if there is one."""
 
     board: Board
@@ -63,7 +64,9 @@ class _Standings:
     ranks: dict[tuple[Board, UUID], Rank | None]
 
 
-async def read(tx: Session, boards: Boards, looks: Sequence[Look]) -> list[Rendered | Refusal]:
+async def read(
+    tx: Session, boards: Boards, looks: Sequence[BoardQuery]
+) -> list[Rendered | Refusal]:
     """Return for each look a rendered ``LeaderboardOut``, or OrgNotFound.
 
     The number of queries does not depend on the number of looks, except without Redis, when
@@ -123,7 +126,7 @@ async def _from_ledger(
     tx: Session, found: dict[Board, _Found], callers: Sequence[tuple[Board, UUID]]
 ) -> _Standings:
     """Compute each board; a caller below its first 100 places has no rank."""
-    units = CountedUnits(await policies.book(tx))
+    units = CountedUnits(await history.load(tx))
     tops = {
         board: await queries.top(
             tx,
@@ -146,7 +149,7 @@ async def _from_ledger(
     )
 
 
-def _rank_of(look: Look, standings: _Standings) -> Rank | None:
+def _rank_of(look: BoardQuery, standings: _Standings) -> Rank | None:
     return standings.ranks[(look.board, look.caller)] if look.caller else None
 
 

@@ -6,8 +6,7 @@ from typing import get_args
 from app.core.clock import local_date, now
 from app.schemas.leaderboards import BoardPeriod
 from app.services import people
-from app.services.policies import PolicyMissing
-from app.services.policies.books import Book
+from app.services.policies.history import PolicyHistory, PolicyMissing
 
 PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
 
@@ -30,8 +29,8 @@ def born_until() -> date:
 class CountedUnits:
     """The unit that the boards of an organisation count: that of the programme which it is in."""
 
-    def __init__(self, book: Book) -> None:
-        self._book = book
+    def __init__(self, history: PolicyHistory) -> None:
+        self._history = history
         self._at = now()
         self._known: dict[str, int | None] = {}
 
@@ -39,7 +38,7 @@ class CountedUnits:
         """Return the id of the unit; None where no policy is in force, and nothing counts."""
         if org_path not in self._known:
             try:
-                self._known[org_path] = self._book.policy(self._at, org_path).unit_id
+                self._known[org_path] = self._history.policy(self._at, org_path).unit_id
             except PolicyMissing:
                 self._known[org_path] = None
         return self._known[org_path]

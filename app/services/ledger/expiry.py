@@ -5,13 +5,14 @@ from uuid import UUID
 
 from app.core.clock import local_date
 from app.core.db import Session
+from app.core.errors import unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
 from app.queries import outbox
-from app.queries.ledger import LotRow
-from app.services.ledger.post import lock, post
+from app.queries.ledger import expiry as expiry_queries
+from app.queries.ledger import posting as posting_queries
+from app.queries.ledger.posting import LotRow
+from app.services.ledger.posting import lock, post
 from app.services.ledger.types import AccountKey, Posting
 
 # A refund that began before a lot's end gives back to it: it is over by then, as it must be,
@@ -25,7 +26,7 @@ async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     May be killed and run again at any point, and beside itself: a lot that was emptied
     meanwhile is left alone, and each can be emptied for this reason once.
     """
-    found = await queries.expired_lots(tx, at - GRACE, limit)
+    found = await expiry_queries.expired_lots(tx, at - GRACE, limit)
     if not found:
         return 0
     owners = {
@@ -35,10 +36,10 @@ async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     issuers = {AccountKey(one.org_id, Purpose.expired, one.unit_id) for one in found}
     locked = await lock(tx, {*owners.values(), *issuers})
     due = {one.id for one in found}
-    lots = await queries.spendable_lots(tx, sorted(owners))
+    lots = await posting_queries.spendable_lots(tx, sorted(owners))
     postings = [_posting(lot, owners[lot.account_id]) for lot in lots if lot.id in due]
     for outcome in await post(tx, postings, at, locked):
-        single([outcome])
+        unwrap([outcome])
     return len(found)
 
 
@@ -71,11 +72,13 @@ async def announce_expiry(
     for days in sorted(set(notice_days)):
         after, until = at + timedelta(days=nearer), at + timedelta(days=days)
         nearer = days
-        found = await queries.unannounced(
+        found = await expiry_queries.unannounced(
             tx, unit=unit_id, days=days, after=after, until=until, limit=limit
         )
         ours = (
-            await queries.announce(tx, unit=unit_id, days=days, expiring=found) if found else set()
+            await expiry_queries.announce(tx, unit=unit_id, days=days, expiring=found)
+            if found
+            else set()
         )
         messages = [
             _message(one.person_id, one.points, one.expires_at)

@@ -7,13 +7,12 @@ from uuid import UUID
 
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor, encode_cursor
-from app.core.rendered import Rendered
+from app.core.etag import Rendered
+from app.core.paging import Page, PageParams, encode_cursor, keyset
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
-from app.queries.ledger import PageRow
-from app.schemas.base import Page
-from app.schemas.base import page_of as shape_page
+from app.queries.ledger import posting as posting_queries
+from app.queries.ledger import reading as reading_queries
+from app.queries.ledger.reading import PageRow
 from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
 from app.services.ledger.types import MINUTES
 from app.services.ledger.units import UnitUnknown, find_unit
@@ -26,9 +25,9 @@ async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> Poin
 
     What has expired is not available, whether it has been taken away yet or not.
     """
-    found = await queries.balances(tx, [person_id])
-    earned, spent = await queries.totals(tx, person_id, unit)
-    lots = await queries.expiring(tx, person_id, unit)
+    found = await reading_queries.balances(tx, [person_id])
+    earned, spent = await reading_queries.totals(tx, person_id, unit)
+    lots = await reading_queries.expiring(tx, person_id, unit)
     expired = sum(points for points, end in lots if end <= at)
     return PointsOut(
         available=found.get((person_id, Purpose.available, unit), 0) - expired,
@@ -56,18 +55,16 @@ class PageOf:
     known: str | None
 
 
-def page_of(
-    person_id: UUID, unit: str, cursor: str | None, limit: int, known: str | None
-) -> PageOf:
+def page_of(person_id: UUID, unit: str, asked: PageParams, known: str | None) -> PageOf:
     """Read the cursor. Raises Invalid."""
-    key = decode_cursor(cursor, int)
-    return PageOf(person_id, unit, key[0] if key else None, limit, known)
+    after = asked.after(int)
+    return PageOf(person_id, unit, after[0] if after else None, asked.limit, known)
 
 
 async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal]:
     """Return a ``Page[EntryOut]`` for each question, newest entries first; or UnitUnknown."""
     units = {code: await find_unit(tx, code) for code in {one.unit for one in asked}}
-    found = await queries.passbooks(
+    found = await reading_queries.passbooks(
         tx,
         [(one.person_id, units[one.unit] or 0, one.before, one.limit, one.known) for one in asked],
     )
@@ -90,23 +87,22 @@ class Filter:
 
 
 async def search(
-    tx: Session, person_id: UUID, unit: int, wanted: Filter, cursor: str | None, limit: int
+    tx: Session, person_id: UUID, unit: int, wanted: Filter, asked: PageParams
 ) -> Page[EntryOut]:
     """Return entries of a passbook by kind and time, newest first."""
-    key = decode_cursor(cursor, int)
-    account = await queries.account_id(tx, person_id, Purpose.available, unit)
+    account = await posting_queries.account_id(tx, person_id, Purpose.available, unit)
     if account is None:
         return Page(items=[])
-    rows = await queries.search(
-        tx,
-        account,
-        kinds=wanted.kinds,
-        since=wanted.since,
-        until=wanted.until,
-        before=key[0] if key else LAST_NUMBER,
-        limit=limit + 1,
+    kinds, since, until = wanted.kinds, wanted.since, wanted.until
+    return await keyset(
+        asked,
+        (int,),
+        lambda after, limit: reading_queries.search(
+            tx, account, kinds, since, until, after[0] if after else LAST_NUMBER, limit
+        ),
+        _entry,
+        lambda row: (row.number,),
     )
-    return shape_page(rows, limit, _entry, lambda row: (row.number,))
 
 
 def _entry(row: Row) -> EntryOut:

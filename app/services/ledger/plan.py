@@ -11,7 +11,7 @@ from uuid import UUID
 
 from app.core.ids import new_id
 from app.models.ledger import Kind
-from app.queries.ledger import AccountRow, LotRow, LotUseRow, TransferRow
+from app.queries.ledger.posting import AccountRow, LotRow, LotUseRow, TransferRow
 from app.services.ledger.types import (
     REVIVED_FOR,
     AccountKey,

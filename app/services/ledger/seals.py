@@ -12,11 +12,11 @@ from uuid import UUID
 from app.core.clock import local_date, midnight
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, keyset
 from app.models.ledger import Purpose
-from app.queries import ledger as queries
-from app.queries.ledger import ARITY, LEVELS, Sealed
-from app.schemas.base import Page, page_of
+from app.queries.ledger import posting as posting_queries
+from app.queries.ledger import sealing as sealing_queries
+from app.queries.ledger.sealing import ARITY, LEVELS, Sealed
 from app.schemas.ledger import ProofLevel, ProofOut, SealOut
 
 # A transaction that began before midnight is over by then; so is a clock that lags.
@@ -39,8 +39,8 @@ class NotSealedYet(Refusal):
 
 async def days_to_seal(tx: Session, at: datetime) -> list[date]:
     """Return the days that are over and not sealed, oldest first; no day is left out."""
-    last = await queries.last_seal(tx)
-    day = last.day + A_DAY if last else await queries.first_day(tx)
+    last = await sealing_queries.last_seal(tx)
+    day = last.day + A_DAY if last else await sealing_queries.first_day(tx)
     days = []
     while day is not None and _bounds(day)[1] + GRACE <= at:
         days.append(day)
@@ -50,16 +50,16 @@ async def days_to_seal(tx: Session, at: datetime) -> list[date]:
 
 async def seal_day(tx: Session, day: date) -> bool:
     """Seal a day that is over; False if somebody else did. In the order of days."""
-    await queries.lock_sealing(tx)
-    last = await queries.last_seal(tx)
+    await sealing_queries.lock_sealing(tx)
+    last = await sealing_queries.last_seal(tx)
     if last is not None and last.day >= day:
         return False
     assert last is None or last.day == day - A_DAY, "no day is left out"
-    made = await queries.seal_nodes(tx, day, *_bounds(day))
+    made = await sealing_queries.seal_nodes(tx, day, *_bounds(day))
     root, leaves = made or (EMPTY, 0)
     previous = last.seal if last else GENESIS
     sealed = Sealed(day, leaves, root, previous, seal_hash(previous, day, leaves, root))
-    return await queries.insert_seal(tx, sealed)
+    return await sealing_queries.insert_seal(tx, sealed)
 
 
 def seal_hash(previous: bytes, day: date, leaves: int, root: bytes) -> bytes:
@@ -67,11 +67,15 @@ def seal_hash(previous: bytes, day: date, leaves: int, root: bytes) -> bytes:
     return hashlib.sha256(b"\x02" + previous + f"{day}|{leaves}|".encode() + root).digest()
 
 
-async def seals(tx: Session, cursor: str | None, limit: int) -> Page[SealOut]:
+async def browse(tx: Session, asked: PageParams) -> Page[SealOut]:
     """Return published seals, newest first."""
-    key = decode_cursor(cursor, date)
-    rows = await queries.seals(tx, key[0] if key else None, limit + 1)
-    return page_of(rows, limit, _shown, lambda one: (one.day,))
+    return await keyset(
+        asked,
+        (date,),
+        lambda after, limit: sealing_queries.seals(tx, after[0] if after else None, limit),
+        _to_out,
+        lambda one: (one.day,),
+    )
 
 
 async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOut:
@@ -79,29 +83,29 @@ async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOu
 
     Raises EntryNotFound, NotSealedYet.
     """
-    account = await queries.account_id(tx, person_id, Purpose.available, unit)
-    entry = await queries.sealed_entry(tx, account, number) if account is not None else None
+    account = await posting_queries.account_id(tx, person_id, Purpose.available, unit)
+    entry = await sealing_queries.sealed_entry(tx, account, number) if account is not None else None
     if entry is None:
         raise EntryNotFound
     day = local_date(entry.created_at)
-    sealed = await queries.seal_of(tx, day)
+    sealed = await sealing_queries.seal_of(tx, day)
     if sealed is None:
         raise NotSealedYet
-    n, leaves = await queries.leaves_around(tx, day, *_bounds(day), entry.side, entry.id)
+    n, leaves = await sealing_queries.leaves_around(tx, day, *_bounds(day), entry.side, entry.id)
     place = [(side, transfer) for side, transfer, _ in leaves].index((entry.side, entry.id))
     path = [_level(place, [node for _, _, node in leaves])]
     for level in range(1, LEVELS):
-        nodes = await queries.nodes_around(tx, day, level, n // ARITY)
+        nodes = await sealing_queries.nodes_around(tx, day, level, n // ARITY)
         path.append(_level(n % ARITY, nodes))
         n //= ARITY
-    return ProofOut(transfer=entry.transfer, entry=entry.entry, path=path, sealed=_shown(sealed))
+    return ProofOut(transfer=entry.transfer, entry=entry.entry, path=path, sealed=_to_out(sealed))
 
 
 def _level(place: int, nodes: list[bytes]) -> ProofLevel:
     return ProofLevel(place=place, nodes=[node.hex() for node in nodes])
 
 
-def _shown(sealed: Sealed) -> SealOut:
+def _to_out(sealed: Sealed) -> SealOut:
     return SealOut(
         day=sealed.day,
         leaves=sealed.leaves,
@@ -136,7 +140,7 @@ def broken_chain(sealed: Sequence[Sealed]) -> list[Wrong]:
 async def broken_tree(tx: Session, one: Sealed) -> list[Wrong]:
     """Recompute the tree of a sealed day."""
     where = f"seal of {one.day}"
-    root, different = await queries.check_nodes(tx, one.day, *_bounds(one.day))
+    root, different = await sealing_queries.check_nodes(tx, one.day, *_bounds(one.day))
     found: list[Wrong] = [
         (where, "the tree of that day's entries", f"node {n} of level {level} differs")
         for level, n in different

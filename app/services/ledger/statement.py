@@ -18,11 +18,14 @@ from uuid import UUID
 
 from app.core.clock import SHANGHAI, local_date, midnight, now
 from app.core.db import Database, Row, Session
-from app.core.mistakes import invalid
+from app.core.validation_messages import invalid
 from app.models.ledger import Kind, Purpose
-from app.queries import ledger as queries
 from app.queries import people
-from app.queries.ledger import Sealed, Span
+from app.queries.ledger import sealing as sealing_queries
+from app.queries.ledger import statement as statement_queries
+from app.queries.ledger import units as units_queries
+from app.queries.ledger.sealing import Sealed
+from app.queries.ledger.statement import Span
 from app.services.ledger.types import MINUTES
 from app.services.ledger.units import unit_of
 
@@ -147,16 +150,16 @@ async def _beginning(
     day_after = _within_reach(period.until) + A_DAY
     bounds = midnight(_within_reach(period.since)), midnight(day_after)
     span, debt, minutes = [
-        await queries.span(tx, person_id, purpose, counted, *bounds) or _NOTHING
+        await statement_queries.span(tx, person_id, purpose, counted, *bounds) or _NOTHING
         for purpose, counted in (
             (Purpose.available, unit),
             (Purpose.debt, unit),
             (Purpose.available, MINUTES),
         )
     ]
-    seals = await queries.seals(tx, day_after, limit=1)
+    seals = await sealing_queries.seals(tx, day_after, limit=1)
     holders = await people.names(tx, [person_id])
-    name = legible(await queries.unit_name(tx, unit))
+    name = legible(await units_queries.unit_name(tx, unit))
     heading = Heading(
         title=f"{name}对账单",
         unit=name,
@@ -180,7 +183,7 @@ async def _write(database: Database, document: Form, heading: Heading, span: Spa
     for first in range(span.before + 1, span.last + 1, PAGE):
         last = min(first + PAGE - 1, span.last)
         async with database.read() as tx:
-            rows = await queries.entries(tx, span.account, first, last)
+            rows = await statement_queries.entries(tx, span.account, first, last)
         income += sum(row.income for row in rows)
         outgo += sum(row.outgo for row in rows)
         await asyncio.to_thread(document.add, [_entry(row) for row in rows])

@@ -5,7 +5,7 @@ import re
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.models.ledger import UNIT_OF_HOURS
-from app.queries import ledger as queries
+from app.queries.ledger import units as queries
 from app.services.ledger.types import MINUTES, POINTS
 
 MAX_NAME = 40

@@ -10,14 +10,15 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Busy
 from app.models.orgs import Org
-from app.queries import ledger as ledger_queries
 from app.queries import policies as queries
+from app.queries.ledger import units as units_queries
 from app.schemas.policies import PolicyDocument, PolicyTightening
-from app.services.policies.books import ROOT, Book, Draft, book, is_whole
+from app.services import audit
+from app.services.policies.history import ROOT, Draft, PolicyHistory, is_whole, load
 from app.services.policies.reading import (
+    DocumentError,
     Path,
     PolicyInvalid,
-    Problem,
     Table,
     dotted,
     line_numbers,
@@ -51,7 +52,7 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
     if not is_whole(table):
         if above is None:
             zh, en = "缺少 [programme]，且上级没有生效的办法", "no [programme], and nothing above"
-            raise PolicyInvalid([Problem(1, "", zh, en)])
+            raise PolicyInvalid([DocumentError(1, "", zh, en)])
         table = _tightened(table, above, source)
     document = shaped(PolicyDocument, table, source)
     if is_whole(parse(source)) and above is not None:
@@ -63,7 +64,7 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
 
 def _tightened(table: Table, above: Table, source: str) -> Table:
     """Tighten ``above``. Raises PolicyInvalid with what is no tightening, and what loosens."""
-    problems: list[Problem] = []
+    problems: list[DocumentError] = []
     try:
         shaped(PolicyTightening, table, source)
     except PolicyInvalid as invalid:
@@ -95,14 +96,14 @@ async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> P
     unit = document.programme.unit
     if not is_whole(parse(source)):
         return document
-    if unit not in await ledger_queries.units(tx):
+    if unit not in await units_queries.units(tx):
         en = f"the ledger has no unit {unit}; an operator opens it: qingxiang ledger open-unit"
         raise _unit_refused(source, "账本中没有这个单位", en)
-    _require_free_unit(unit, await book(tx), org, source)
+    _require_free_unit(unit, await load(tx), org, source)
     return document
 
 
-def _require_free_unit(unit: str, found: Book, org: Org | None, source: str) -> None:
+def _require_free_unit(unit: str, found: PolicyHistory, org: Org | None, source: str) -> None:
     """Refuse a programme in the unit of another organisation: its points count in their shops."""
     if found.givers(unit) - {org.code if org else None}:
         zh, en = "另一机构的办法用这种积分", "another organisation's programme gives in this unit"
@@ -111,16 +112,16 @@ def _require_free_unit(unit: str, found: Book, org: Org | None, source: str) -> 
 
 def _unit_refused(source: str, zh: str, en: str) -> PolicyInvalid:
     path = ("programme", "unit")
-    return PolicyInvalid([Problem(line_of(path, line_numbers(source)), dotted(path), zh, en)])
+    return PolicyInvalid([DocumentError(line_of(path, line_numbers(source)), dotted(path), zh, en)])
 
 
-def _loosened(one: Looser, lines: dict[Path, int]) -> Problem:
+def _loosened(one: Looser, lines: dict[Path, int]) -> DocumentError:
     if one.above is None:
         zh, en = "上级没有这一项，下级不能增加", "does not exist above, and may not be added"
     else:
         zh = f"比上级宽：上级 {one.above}，这里 {one.below}"
         en = f"looser than above: {one.above} there, {one.below} here"
-    return Problem(line_of(one.path, lines), dotted(one.path), zh, en)
+    return DocumentError(line_of(one.path, lines), dotted(one.path), zh, en)
 
 
 async def above(tx: Session, org: Org | None, at: datetime) -> Table | None:
@@ -128,7 +129,7 @@ async def above(tx: Session, org: Org | None, at: datetime) -> Table | None:
     if org is None:
         return None
     parent = org.path.removesuffix(f"{org.code}/")
-    found = await book(tx)
+    found = await load(tx)
     versions = found.versions(at, parent)
     return found.table(versions) if versions else None
 
@@ -149,13 +150,16 @@ async def publish(
     at = effective_from or now()
     if at < now() - PAST and await queries.newest(tx) is not None:
         en = "takes effect in the past: what was awarded was awarded by the rules of its day"
-        raise PolicyInvalid([Problem(1, "", "生效时间已过", en)])
+        raise PolicyInvalid([DocumentError(1, "", "生效时间已过", en)])
     await check_at(tx, source, org, at)
+    org_id = org.id if org else None
     version = await queries.insert(
-        tx, org_id=org.id if org else None, effective_from=at, source=source, published_by=by
+        tx, org_id=org_id, effective_from=at, source=source, published_by=by
     )
     if version is None:
         raise Busy
+    subject = ("policy", UUID(int=version))
+    await audit.write_about(tx, by, "published", subject, org_id)
     return version
 
 
@@ -166,7 +170,7 @@ async def compare(tx: Session, source: str, org: Org | None, at: datetime) -> li
     table = parse(source)
     if not is_whole(table) and standing is not None:
         table, _ = tighten(standing, table)
-    found = await book(tx)
+    found = await load(tx)
     versions = found.versions(at, org.path if org else ROOT)
     before = dict(_leaves(found.table(versions))) if versions else {}
     after = dict(_leaves(table))
@@ -181,7 +185,7 @@ async def draft(tx: Session, source: str, org: Org | None) -> Draft:
     """Return what would be in force if a document were published now. Raises PolicyInvalid."""
     at = now()
     await check_at(tx, source, org, at)
-    return (await book(tx)).with_draft(source, org.path if org else ROOT, at)
+    return (await load(tx)).with_draft(source, org.path if org else ROOT, at)
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from app.core.mistakes import in_chinese
+from app.core.validation_messages import in_chinese
 from app.models.ledger import UNIT_OF_HOURS
 from app.schemas.policies import PolicyDocument, PolicyTightening, Rule, Shape
 from app.services.policies.rules import demanded
@@ -27,7 +27,7 @@ S = TypeVar("S", bound=Shape)
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DocumentError:
     """A mistake in a document. ``line`` counts from 1; ``path`` is ``rules.theme_study.points``."""
 
     line: int
@@ -43,7 +43,7 @@ class Problem:
 class PolicyInvalid(Exception):
     """What is wrong with a document, in the order of its lines."""
 
-    def __init__(self, problems: list[Problem]) -> None:
+    def __init__(self, problems: list[DocumentError]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
         self.problems = sorted(problems, key=lambda problem: problem.line)
 
@@ -53,17 +53,19 @@ def parse(source: str) -> Table:
     lines = source.count("\n") + 1
     if lines > MAX_LINES or len(source) > MAX_CHARACTERS:
         en = f"at most {MAX_LINES} lines and {MAX_CHARACTERS} characters"
-        raise PolicyInvalid([Problem(lines, "", "文件太大", en)])
+        raise PolicyInvalid([DocumentError(lines, "", "文件太大", en)])
     try:
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
         line = int(found[1]) if found else lines
-        raise PolicyInvalid([Problem(line, "", "不是有效的 TOML", str(error))]) from None
+        raise PolicyInvalid([DocumentError(line, "", "不是有效的 TOML", str(error))]) from None
     except RecursionError:
-        raise PolicyInvalid([Problem(1, "", "嵌套太深", "nested too deeply")]) from None
+        raise PolicyInvalid([DocumentError(1, "", "嵌套太深", "nested too deeply")]) from None
     except ValueError:  # an integer of thousands of digits
-        raise PolicyInvalid([Problem(1, "", "有一个数太大", "a number is too large")]) from None
+        raise PolicyInvalid(
+            [DocumentError(1, "", "有一个数太大", "a number is too large")]
+        ) from None
 
 
 def shaped(shape: type[S], table: Table, source: str) -> S:
@@ -99,7 +101,7 @@ def require_consistent(
     lines = line_numbers(source)
     known = {path for path, _, _ in _contradictions(above)} if above else set()
     problems = [
-        Problem(line_of(path, lines), dotted(path), zh, en)
+        DocumentError(line_of(path, lines), dotted(path), zh, en)
         for path, zh, en in _contradictions(document)
         if path not in known
     ]
@@ -177,12 +179,12 @@ def _of_tiers(document: PolicyDocument) -> Iterator[Contradiction]:
         floor = demands
 
 
-def _problem(shape: type[Shape], error: Table, lines: dict[Path, int]) -> Problem:
+def _problem(shape: type[Shape], error: Table, lines: dict[Path, int]) -> DocumentError:
     path: Path = error["loc"]
     zh, en = in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")
     if shape is PolicyTightening and error["type"] == "extra_forbidden" and _is_of_a_whole(path):
         zh, en = "只有整份办法可以规定这一项", "only a programme's whole document says this"
-    return Problem(line_of(path, lines), dotted(path), zh, en)
+    return DocumentError(line_of(path, lines), dotted(path), zh, en)
 
 
 def _is_of_a_whole(path: Path) -> bool:

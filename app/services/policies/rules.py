@@ -14,7 +14,7 @@ PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class PointsPolicy:
     """The policy in force somewhere: ``version`` is that of the document nearest to it.
 
     ``unit_id``: in which points it gives.

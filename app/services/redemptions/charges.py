@@ -7,9 +7,8 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Refusal
+from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
 from app.models.cards import CardStatus
 from app.models.ledger import Kind, Purpose
 from app.models.redemptions import Charge, ChargeStatus
@@ -20,9 +19,11 @@ from app.queries.cards import CodeRow
 from app.queries.people import Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, ledger, merchants, orgs, people, policies
+from app.services import audit, idempotency, merchants, orgs, people
 from app.services.idempotency import Attempt, Replied
-from app.services.ledger import AccountKey, Posted, Posting
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posted, Posting
+from app.services.policies import history
 from app.services.redemptions.reservations import release_overdue
 
 
@@ -82,7 +83,7 @@ async def charge(
     if not commands:
         return []
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
-    book = await policies.book(tx)
+    published = await history.load(tx)
     codes = await card_queries.lock_codes(tx, sorted({c.card_code for c in commands}), at)
     outcomes: list[ChargeOut | Refusal | None] = []
     tries: list[_Try] = []
@@ -92,7 +93,7 @@ async def charge(
         outcomes.append(refusal)
         if refusal is None and row is not None:
             counter = counters[command.staff_id]
-            unit_id = book.policy(at, counter.org_path).unit_id
+            unit_id = published.policy(at, counter.org_path).unit_id
             tries.append(_Try(place, _charge(command, counter, unit_id, row), row))
     for person_id in sorted({one.charge.person_id for one in tries if one.code.has_overdue}):
         await release_overdue(tx, person_id)  # or what is free would seem to be held
@@ -104,7 +105,7 @@ async def charge(
         if isinstance(done, Posted):
             stands.append(one)
             name = names[one.charge.person_id].display_name
-            shown = _shown(one.charge, ChargeStatus.charged, name, done.from_balance, at)
+            shown = _to_out(one.charge, ChargeStatus.charged, name, done.from_balance, at)
             outcomes[one.place] = shown
         else:
             outcomes[one.place] = done
@@ -130,14 +131,14 @@ async def _post_in_turn(
 
     Of several with one code, the second has its turn only if the first does not stand.
     """
-    locked = await ledger.lock(tx, (key for one in tries for key in _accounts(one.charge)))
+    locked = await posting.lock(tx, (key for one in tries for key in _accounts(one.charge)))
     outcomes: dict[int, Posted | Refusal] = {}
     while tries:
         turn: dict[UUID, _Try] = {}
         for one in tries:
             turn.setdefault(one.code.id, one)
         postings = [_posting(one.charge) for one in turn.values()]
-        posted = await ledger.post(tx, postings, at, locked, new=True)
+        posted = await posting.post(tx, postings, at, locked, new=True)
         outcomes |= {one.place: done for one, done in zip(turn.values(), posted, strict=True)}
         for one in tries:
             if isinstance(outcomes[turn[one.code.id].place], Posted):
@@ -158,8 +159,10 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
     at = now()
     if not await queries.refund(tx, charge_id, at, reason):
         raise ChargeAlreadyRefunded
-    policy = await policies.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
-    posting = Posting(
+    subject = ("charge", charge_id)
+    await audit.write_about(tx, staff_id, "refunded", subject, merchant.org_id, reason=reason)
+    policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+    entry = Posting(
         id=new_id(),
         payer=AccountKey(merchant.id, Purpose.takings, found.unit_id),
         payee=AccountKey(found.person_id, Purpose.available, found.unit_id),
@@ -173,12 +176,12 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
         closes_id=charge_id,
         revived_until=policy.revived_until(at),
     )
-    locked = await ledger.lock(tx, [posting.payer, posting.payee])
-    single(await ledger.post(tx, [posting], at, locked))
-    balance = locked[posting.payee].balance  # less what was owed
+    locked = await posting.lock(tx, [entry.payer, entry.payee])
+    unwrap(await posting.post(tx, [entry], at, locked))
+    balance = locked[entry.payee].balance  # less what was owed
     names = await people_queries.names(tx, [found.person_id])
     name = names[found.person_id].display_name
-    return _shown(found, ChargeStatus.refunded, name, balance, found.created_at)
+    return _to_out(found, ChargeStatus.refunded, name, balance, found.created_at)
 
 
 def _refusal(row: CodeRow | None, at: datetime) -> Refusal | None:
@@ -229,7 +232,7 @@ def _posting(one: NewCharge) -> Posting:
     )
 
 
-def _shown(
+def _to_out(
     one: Charge | NewCharge, status: str, name: str, balance_after: int, created_at: datetime
 ) -> ChargeOut:
     return ChargeOut(

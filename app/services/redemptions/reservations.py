@@ -7,10 +7,9 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Refusal
+from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.outcomes import single
-from app.core.pages import decode_cursor
+from app.core.paging import Page, PageParams, by_id
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
 from app.models.redemptions import Redemption, RedemptionStatus
@@ -18,10 +17,11 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
-from app.schemas.base import Page, page_of
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
-from app.services import cards, ledger, merchants, orgs, people, policies, rewards
-from app.services.ledger import AccountKey, Posting
+from app.services import cards, merchants, orgs, people, rewards
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey, Posting
+from app.services.policies import history
 
 OVERDUE_AT_ONCE = 50
 # Crockford's base 32: no letter that looks like a digit. 40 bits.
@@ -50,13 +50,13 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     await release_overdue(tx, person_id)  # or what is free would seem to be held
     reward = await rewards.get(tx, body.reward_id)
     org = await orgs.get(tx, reward.org_id)
-    policy = await policies.in_force(tx, org.path, at)
+    policy = await history.in_force(tx, org.path, at)
     tier = await cards.tier_of(tx, person_id, policy)
     if policy.tier_rank(tier.key) < policy.tier_rank(reward.min_tier):
         raise rewards.TierTooLow
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)
-    locked = await ledger.lock(tx, [payer, held])
+    locked = await posting.lock(tx, [payer, held])
     await _check_limit(tx, person_id, reward, body.quantity, at)
     redemption = Redemption(
         id=new_id(),
@@ -72,13 +72,11 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
         expires_at=at + timedelta(days=policy.document.holds.days),
         created_at=at,
     )
-    posting = _posting(
-        redemption, Kind.hold, payer, held, reward.org_id, f"兑换预留：{reward.name}"
-    )
-    single(await ledger.post(tx, [posting], at, locked))
+    entry = _posting(redemption, Kind.hold, payer, held, reward.org_id, f"兑换预留：{reward.name}")
+    unwrap(await posting.post(tx, [entry], at, locked))
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
-    return _shown(redemption, reward.name)
+    return _to_out(redemption, reward.name)
 
 
 async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
@@ -91,7 +89,7 @@ async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> Redemptio
         raise RedemptionNotFound
     if redemption.status != RedemptionStatus.cancelled:
         await _give_back(tx, redemption, RedemptionStatus.cancelled, person_id)
-    return _shown(redemption, (await rewards.get(tx, redemption.reward_id)).name)
+    return _to_out(redemption, (await rewards.get(tx, redemption.reward_id)).name)
 
 
 async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut:
@@ -110,7 +108,7 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
         raise RedemptionNotReserved
     payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
     if merchant.kind == MerchantKind.fund_counter:
-        policy = await policies.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+        policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
         payee = AccountKey(merchant.org_id, policy.fund, redemption.unit_id)
     await _settle(tx, redemption, RedemptionStatus.collected, at, staff_id, Kind.collect, payee)
     names = await people_queries.names(tx, [redemption.person_id])
@@ -146,14 +144,12 @@ async def release_overdue(tx: Session, person_id: UUID) -> None:
         await _give_back(tx, redemption, RedemptionStatus.expired, None)
 
 
-async def mine(tx: Session, person_id: UUID, cursor: str | None, limit: int) -> Page[RedemptionOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[RedemptionOut]:
     """Return the person's redemptions, newest first."""
-    key = decode_cursor(cursor, UUID)
-    rows = await queries.page(tx, person_id, before=key[0] if key else None, limit=limit + 1)
-    found = await reward_queries.find_many(tx, [row.reward_id for row in rows])
-    names = {reward.id: reward.name for reward in found}
-    return page_of(
-        rows, limit, lambda row: _shown(row, names[row.reward_id]), lambda row: (row.id,)
+    return await by_id(
+        asked,
+        lambda before, limit: queries.page(tx, person_id, before, limit),
+        lambda row: _to_out(row.Redemption, row.reward_name),
     )
 
 
@@ -191,13 +187,13 @@ async def _settle(
     reward = await rewards.get(tx, redemption.reward_id)
     held = AccountKey(redemption.person_id, Purpose.held, redemption.unit_id)
     word = "兑换领取" if kind is Kind.collect else "兑换退回"
-    posting = _posting(
+    entry = _posting(
         redemption, kind, held, payee, reward.org_id, f"{word}：{reward.name}", closes=True
     )
     if payee.has_lots:
-        policy = await policies.in_force(tx, (await orgs.get(tx, reward.org_id)).path, at)
-        posting = replace(posting, revived_until=policy.revived_until(at))
-    single(await ledger.post(tx, [posting], at))
+        policy = await history.in_force(tx, (await orgs.get(tx, reward.org_id)).path, at)
+        entry = replace(entry, revived_until=policy.revived_until(at))
+    unwrap(await posting.post(tx, [entry], at))
     redemption.status = status
 
 
@@ -226,7 +222,7 @@ def _posting(
     )
 
 
-def _shown(redemption: Redemption, reward_name: str) -> RedemptionOut:
+def _to_out(redemption: Redemption, reward_name: str) -> RedemptionOut:
     return RedemptionOut.model_validate(redemption.model_dump() | {"reward_name": reward_name})
 
 

@@ -1,0 +1,1 @@
+"""What every route shares: access rules, dependencies, idempotency, problems, OpenAPI."""

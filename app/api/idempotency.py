@@ -1,0 +1,157 @@
+"""Writes under an Idempotency-Key: a route's own, or commands that join a batch.
+
+A route declares ``allow(RULE, …, once=True)``; its handler is plain and asks for ``Tx``. The key
+is claimed in the transaction of the work, so it is kept exactly when the work is. A repeat gets
+the first reply byte for byte, refusals included, with ``Idempotency-Replayed: true``.
+"""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from hashlib import sha256
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from pydantic import BaseModel
+from starlette.datastructures import FormData, UploadFile
+
+from app.api.context import person_of, runtime_of
+from app.api.problems import MEDIA_TYPE, problem
+from app.api.routes import Handler
+from app.core.batching import Batcher
+from app.core.db import Database, Session
+from app.core.errors import Refusal, unwrap
+from app.core.ratelimit import Limit
+from app.services import idempotency
+from app.services.idempotency import Attempt, Replied, Reply
+
+KEY_REFUSALS = (
+    idempotency.KeyMissing,
+    idempotency.KeyMalformed,
+    idempotency.KeyReused,
+    idempotency.KeyInFlight,
+)
+C = TypeVar("C")
+R = TypeVar("R")
+
+
+class _Replay(Exception):
+    """The key has a reply already; the handler must not run."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__()
+        self.reply = reply
+
+
+class Once:
+    """A request's key: whose, and for which method, path and body."""
+
+    def __init__(self, request: Request) -> None:
+        """Raises KeyMissing, KeyMalformed."""
+        text = idempotency.parse_key(request.headers.get("idempotency-key"))
+        self._request = request
+        self._key = (person_of(request), text)
+        self._tx: Session | None = None
+        self._savepoint: Any = None
+
+    @asynccontextmanager
+    async def transaction(self, database: Database) -> AsyncIterator[Session]:
+        """Begin the transaction of the work and claim the key in it.
+
+        Raises KeyReused, KeyInFlight, or _Replay after a commit: finding the first reply
+        waits for a synchronous standby, as the first commit did.
+        """
+        fingerprint = await self._fingerprint()
+        async with database.transaction() as tx:
+            reply = await idempotency.claim(tx, self._key, fingerprint)
+            if reply is None:
+                self._tx, self._savepoint = tx, await tx.begin_nested()
+                yield tx
+        if reply is not None:
+            raise _Replay(reply)
+
+    async def keep(self, response: Response) -> Response:
+        """Store the reply of the work beside the claimed key."""
+        assert self._tx is not None, "a handler under a key asks for Tx"
+        reply = Reply(response.status_code, bytes(response.body))
+        await idempotency.keep(self._tx, self._key, reply)
+        return response
+
+    async def refuse(self, refusal: Refusal) -> Response:
+        """Undo the work and keep its refusal as the reply; raise one that is not final."""
+        if self._tx is None or not idempotency.is_final(refusal):
+            raise refusal
+        await self._savepoint.rollback()
+        return await self.keep(problem(self._request, refusal))
+
+    async def submit(
+        self,
+        commands: Batcher[Attempt[C, R], Replied | Refusal],
+        command: C,
+        status: int,
+        *,
+        guess: Limit,
+        wrong: type[Refusal],
+    ) -> Response:
+        """Let a command join a batch under this key, or replay.
+
+        As with ``guessing``, what was ``wrong`` counts against the limit of guesses.
+        """
+        limiter, client = runtime_of(self._request).limiter, str(self._key[0])
+        too_many = (await limiter.check(guess, client)).refusal()
+        attempt = Attempt(
+            self._key, await self._fingerprint(), command, self._renderer(status), instead=too_many
+        )
+        replied = unwrap([await commands.submit(attempt)])
+        if isinstance(replied.refusal, wrong):
+            await limiter.charge(guess, client)
+        return _replied(replied.reply, is_replay=replied.is_replay)
+
+    def _renderer(self, status: int) -> Callable[[Any], Reply]:
+        def render(outcome: BaseModel | Refusal) -> Reply:
+            if isinstance(outcome, Refusal):
+                rendered = problem(self._request, outcome)
+                return Reply(rendered.status_code, bytes(rendered.body))
+            return Reply(status, outcome.model_dump_json().encode())
+
+        return render
+
+    async def _fingerprint(self) -> bytes:
+        """Return a digest of what was asked: another request must not reuse the key."""
+        request = self._request
+        is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
+        body = await content_of(await request.form()) if is_form else await request.body()
+        return sha256(f"{request.method} {request.url.path}\n".encode() + body).digest()
+
+
+def once(handler: Handler) -> Handler:
+    """Run a handler once for each key. Its ``Tx`` dependency claims the key: see ``Once``."""
+
+    async def run(request: Request) -> Response:
+        key = request.state.once = Once(request)
+        try:
+            return await key.keep(await handler(request))
+        except _Replay as replay:
+            return _replied(replay.reply, is_replay=True)
+        except Refusal as refusal:
+            return await key.refuse(refusal)
+
+    return run
+
+
+async def content_of(form: FormData) -> bytes:
+    """Return what a form says: between its parts stands a boundary that each attempt chooses."""
+    digests = []
+    for name, value in sorted(form.multi_items(), key=lambda item: item[0]):
+        if isinstance(value, UploadFile):
+            await value.seek(0)  # somebody may have read it
+            content = await value.read()
+        else:
+            content = value.encode()
+        digests.append(sha256(name.encode()).digest() + sha256(content).digest())
+    return b"".join(digests)
+
+
+def _replied(reply: Reply, *, is_replay: bool) -> Response:
+    headers = {"Idempotency-Replayed": "true"} if is_replay else {}
+    media_type = MEDIA_TYPE if reply.status >= 400 else "application/json"
+    return Response(reply.body, reply.status, headers, media_type)

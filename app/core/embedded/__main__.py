@@ -1,9 +1,0 @@
-"""``python -m app.core.embedded ENGINES_DIRECTORY``: how a lease starts the keeper."""
-
-import sys
-from pathlib import Path
-
-from app.core.embedded.keeper import main
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,0 +1,61 @@
+"""The language of a reply: Chinese unless the caller prefers English, one at a time.
+
+Services return facts and enums. What a person reads is put into words where a reply is
+rendered, in the language of the request: ``spoken`` tells it there.
+"""
+
+from contextvars import ContextVar
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import BeforeValidator, PlainSerializer
+
+Language = Literal["zh-CN", "en"]
+# The request's Accept-Language header, parsed only where words are rendered.
+_accepted: ContextVar[str] = ContextVar("accept_language", default="")
+
+
+class Bilingual(NamedTuple):
+    """A sentence in both languages."""
+
+    zh: str
+    en: str
+
+    def said(self, language: Language | None = None) -> str:
+        """Return the sentence in a language, by default that of the running request."""
+        return self.zh if (language or spoken()) == "zh-CN" else self.en
+
+
+def listen(accept_language: str) -> None:
+    """Note the header of the request whose context this is."""
+    _accepted.set(accept_language)
+
+
+def spoken() -> Language:
+    """Return the language of the running request; Chinese outside of one."""
+    return preferred(_accepted.get())
+
+
+def preferred(accept_language: str) -> Language:
+    """Choose by an Accept-Language header (RFC 9110, 12.5.4); at most 200 characters are read."""
+    best, best_q = "zh-CN", 0.0
+    for part in accept_language[:200].split(","):
+        tag, _, weight = part.strip().partition(";q=")
+        try:
+            q = float(weight or 1)
+        except ValueError:
+            continue
+        if tag[:2].lower() in ("en", "zh") and q > best_q:
+            best, best_q = tag[:2].lower(), q
+    return "en" if best == "en" else "zh-CN"
+
+
+def _sentence(value: object) -> object:
+    return Bilingual(*value) if isinstance(value, (list, tuple)) else value
+
+
+# On the wire a string: one language, that of the request.
+Worded = Annotated[
+    Bilingual,
+    BeforeValidator(_sentence),
+    PlainSerializer(lambda sentence: sentence.said(), return_type=str),
+]

@@ -1,0 +1,53 @@
+"""Spelling: when two texts that name something are the same name."""
+
+import unicodedata
+
+# Letters and a symbol, says Unicode, that show nothing: fillers of Hangul, an empty Braille cell.
+_EMPTY = "\N{HANGUL CHOSEONG FILLER}\N{HANGUL JUNGSEONG FILLER}\N{BRAILLE PATTERN BLANK}"
+# Drawn as a dash and none: the minus, a Japanese vowel, lines of a box, the Chinese one.
+_DASHES = "\u2212\u30fc\u2500\u2501\u4e00"
+# Letters of Cyrillic and Greek, folded, by the Latin ones that their capitals look like.
+_LOOK_ALIKE = {
+    "a": "\u0430\u03b1",
+    "b": "\u0432\u03b2",
+    "c": "\u0441\u03f2",
+    "e": "\u0435\u03b5",
+    "h": "\u043d\u03b7",
+    "i": "\u0456\u04cf\u03b9",
+    "j": "\u0458\u03f3",
+    "k": "\u043a\u03ba",
+    "m": "\u043c\u03bc",
+    "n": "\u03bd",
+    "o": "\u043e\u03bf",
+    "p": "\u0440\u03c1",
+    "s": "\u0455",
+    "t": "\u0442\u03c4",
+    "x": "\u0445\u03c7",
+    "y": "\u0443\u04af\u03c5",
+    "z": "\u03b6",
+}
+_ONE_FOR_ALL = str.maketrans(
+    {
+        **dict.fromkeys(_DASHES, "-"),
+        **{char: latin for latin, chars in _LOOK_ALIKE.items() for char in chars},
+        "\u865f": "\u53f7",  # 號, 号
+        **dict.fromkeys("\u25cb\u25ef", "\u3007"),  # circles that stand for the figure 〇
+    }
+)
+_BY_CATEGORY = {"Pd": "-", "Ps": "(", "Pe": ")"}
+_UNSEEN = ("Cf", "Cc", "Mn", "Me")
+
+
+def normalized(number: str) -> str:
+    """Spell a number one way: ``ｎｏ．〔１２〕 `` is ``no.(12)``.
+
+    Without what nobody sees, with one dash and one bracket for all, and no letter that looks
+    like another: two people who look at two spellings must be able to tell them apart.
+    """
+    folded = unicodedata.normalize("NFKC", number).casefold().translate(_ONE_FOR_ALL)
+    kinds = ((char, unicodedata.category(char)) for char in folded)
+    return "".join(
+        _BY_CATEGORY.get(kind, char)
+        for char, kind in kinds
+        if not char.isspace() and kind not in _UNSEEN and char not in _EMPTY
+    )

@@ -1,0 +1,188 @@
+"""Sheets: the rows of an uploaded XLSX file, which may be anything at all.
+
+What is read is plain values of one sheet, below one line of headings. Whatever could mean
+something else than it shows is refused with its cell, here and in ``archives``: a formula may
+have been computed from what nobody sees.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from io import BytesIO
+from typing import Any
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._reader import WorkSheetParser
+
+from app.core.errors import Refusal
+from app.core.xlsx.guard import (
+    MAX_TOLD,
+    SheetNotPlain,
+    SheetTooLarge,
+    SheetUnreadable,
+    unpacked,
+)
+
+MAX_FILE_BYTES = 512 * 1024
+MAX_SHEETS, MAX_COLUMNS = 20, 40
+# Of a cell, as in Excel; and of all, as one text may stand in any number of cells.
+MAX_CHARACTERS, MAX_ALL_CHARACTERS = 32_767, 2 * 1024 * 1024
+LAST_ROW = 1_048_576  # of any sheet
+Value = str | int | float
+
+
+@dataclass(frozen=True, slots=True)
+class SheetRow:
+    """``number`` is the row's in the sheet; ``cells`` are by heading, without empty ones."""
+
+    number: int
+    cells: dict[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    headings: list[str]
+    rows: list[SheetRow]
+
+
+def read(content: bytes, most_rows: int) -> Sheet:
+    """Read a file. Takes up to a second of a core: call it in a thread.
+
+    Raises SheetUnreadable, SheetTooLarge, SheetNotPlain.
+    """
+    if len(content) > MAX_FILE_BYTES:
+        raise SheetTooLarge
+    try:
+        plain = unpacked(content)
+        workbook = load_workbook(plain, read_only=True, keep_links=False)
+        lines = _only_lines(workbook.worksheets, most_rows)
+    except Refusal:
+        raise
+    except Exception as error:  # a broken file can raise nearly anything
+        raise SheetUnreadable from error
+    return _sheet(lines)
+
+
+def blank(title: str, headings: Sequence[str]) -> bytes:
+    """Make a sheet to be filled in: headings, and columns that keep what is typed as text."""
+    workbook = Workbook()
+    worksheet = workbook.active
+    assert worksheet is not None
+    worksheet.title = re.sub(r"[\\/*?:\[\]]", " ", title)[:31]  # what Excel allows
+    worksheet.append(list(headings))
+    worksheet.freeze_panes = "A2"
+    for place, heading in enumerate(headings, start=1):
+        column = worksheet.column_dimensions[get_column_letter(place)]
+        column.width = max(12, 1.5 * len(heading))
+        column.number_format = "@"
+        worksheet.cell(1, place).font = Font(bold=True)
+    made = BytesIO()
+    workbook.save(made)
+    return made.getvalue()
+
+
+Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
+
+
+def _only_lines(worksheets: Sequence[Any], most_rows: int) -> list[Line]:
+    """Return the lines of the one worksheet that has any; nobody keeps those of a second."""
+    if len(worksheets) > MAX_SHEETS:
+        raise SheetTooLarge  # all may be the same part, to be read again for each
+    found: list[Line] = []
+    for one in worksheets:
+        lines = _lines(one, most_rows)
+        if found and lines:
+            raise _not_one("不止一张工作表有内容 more than one worksheet with content")
+        found = found or lines
+    if not found:
+        raise _not_one("没有内容 no content")
+    return found
+
+
+def _not_one(what: str) -> SheetNotPlain:
+    return SheetNotPlain(fields=[{"field": "workbook", "msg": what}])
+
+
+def _lines(worksheet: Any, most_rows: int) -> list[Line]:
+    """Return the lines that hold something: one of headings, and at most so many rows."""
+    lines: list[Line] = []
+    last = characters = 0
+    for number, cells in _rows(worksheet):
+        columns = [cell["column"] for cell in cells]
+        if number <= last or len(set(columns)) < len(columns):
+            raise SheetUnreadable  # a place is filled twice: which of the two would one see?
+        last = number
+        texts = [len(cell["value"]) for cell in cells if isinstance(cell["value"], str)]
+        characters += sum(texts)
+        if characters > MAX_ALL_CHARACTERS or max(texts, default=0) > MAX_CHARACTERS:
+            raise SheetTooLarge
+        filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
+        if not filled:
+            continue
+        if len(lines) > most_rows or max(filled) > MAX_COLUMNS or number > LAST_ROW:
+            raise SheetTooLarge
+        lines.append((number, filled))
+    return lines
+
+
+def _rows(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Read the rows that are in the file.
+
+    Not ``iter_rows``, which makes every row that is not there: a thousand million, if the
+    file says that its only one has that number.
+    """
+    workbook = worksheet.parent
+    with worksheet._get_source() as part:
+        yield from WorkSheetParser(
+            part,
+            worksheet._shared_strings,
+            epoch=workbook.epoch,
+            date_formats=workbook._date_formats,
+            timedelta_formats=workbook._timedelta_formats,
+        ).parse()
+
+
+def _sheet(lines: list[Line]) -> Sheet:
+    wrong = [told for number, cells in lines for told in _not_plain(number, cells)]
+    if wrong:
+        raise SheetNotPlain(fields=wrong[:MAX_TOLD])
+    (_, top), *rows = lines
+    headings = {column: str(_value(cell)) for column, cell in sorted(top.items())}
+    return Sheet(
+        list(headings.values()),
+        [SheetRow(number, dict(_named(headings, cells))) for number, cells in rows],
+    )
+
+
+def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[str, Value]]:
+    """Name values by their headings. Those of a column without one are a remark."""
+    for column, cell in cells.items():
+        if column in headings:
+            yield headings[column], _value(cell)
+
+
+def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str]]:
+    for column, cell in sorted(cells.items()):
+        if cell["data_type"] in ("f", "e"):
+            what = "公式 a formula" if cell["data_type"] == "f" else "错误值 an error"
+            yield {"field": f"{get_column_letter(column)}{number}", "msg": what}
+
+
+def _value(cell: Any) -> Value:
+    """Return text without blanks at its ends, a number, or a date as text. Empty is ``""``."""
+    match cell["value"]:
+        case bool() as truth:
+            return str(truth).upper()  # as the sheet shows it
+        case float() as number if number.is_integer():
+            return int(number)
+        case int() | float() as number:
+            return number
+        case datetime() as moment if moment.time() == time.min:
+            return moment.date().isoformat()
+        case datetime() | date() | time() as moment:
+            return moment.isoformat()
+        case other:
+            return str(other or "").strip()

@@ -1,0 +1,9 @@
+"""``python -m app.embedded ENGINES_DIRECTORY``: how a lease starts the keeper."""
+
+import sys
+from pathlib import Path
+
+from app.embedded.keeper import main
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,171 @@
+"""The book of policies: every published document, and what is in force where and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.core.clock import now
+from app.core.db import Session
+from app.queries import policies as queries
+from app.queries.ledger import units as units_queries
+from app.queries.policies import Published
+from app.schemas.policies import PolicyDocument
+from app.services.policies.reading import Table, parse
+from app.services.policies.rules import PointsPolicy
+from app.services.policies.tightening import tighten
+
+ROOT = "/"
+Versions = tuple[int, ...]
+
+
+class PolicyMissing(Exception):
+    """No policy is in force: nothing can be awarded. An operator publishes one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    published: Published
+    table: Table
+
+
+class PolicyHistory:
+    """Every document that was ever published. It never changes: a new version is a new book."""
+
+    def __init__(self, published: Sequence[Published], units: dict[str, int]) -> None:
+        self._units = units
+        self._entries = {one.version: Entry(one, parse(one.source)) for one in published}
+        self._policies: dict[Versions, PointsPolicy] = {}
+
+    def policy(self, at: datetime, org_path: str = ROOT) -> PointsPolicy:
+        """Return what is in force at an organisation. Raises PolicyMissing."""
+        versions = self.versions(at, org_path)
+        if not versions:
+            raise PolicyMissing
+        return self._policy(versions)
+
+    def announced(self, at: datetime, org_path: str, rule_key: str) -> PointsPolicy:
+        """Return what is in force, or if that no longer has a rule, what last had it.
+
+        Whoever was told of an activity is paid as announced. Raises PolicyMissing if nothing
+        ever had it.
+        """
+        earlier = {entry.published.effective_from for entry in self._entries.values()}
+        for moment in (at, *sorted((one for one in earlier if one <= at), reverse=True)):
+            policy = self.policy(moment, org_path)
+            if rule_key in policy.document.rules:
+                return policy
+        raise PolicyMissing
+
+    def _policy(self, versions: Versions) -> PointsPolicy:
+        if versions not in self._policies:
+            document = PolicyDocument.model_validate(self.table(versions))
+            unit_id = self._units[document.programme.unit]
+            self._policies[versions] = PointsPolicy(versions[-1], unit_id, document)
+        return self._policies[versions]
+
+    def programmes(self, at: datetime) -> list[PointsPolicy]:
+        """Return the programmes that are in force somewhere, one for each unit."""
+        codes = {entry.published.org_code for entry in self._entries.values()}
+        standing = [entry for code in codes if (entry := self._standing(code, at)) is not None]
+        versions = sorted(e.published.version for e in standing if is_whole(e.table))
+        policies = [self._policy((version,)) for version in versions]
+        return list({policy.unit_id: policy for policy in policies}.values())
+
+    def givers(self, unit: str) -> set[str | None]:
+        """Return whose programmes give in a unit, ever: codes, None for the one of everybody."""
+        return {
+            entry.published.org_code
+            for entry in self._entries.values()
+            if is_whole(entry.table) and entry.table["programme"]["unit"] == unit
+        }
+
+    def versions(self, at: datetime, org_path: str) -> Versions:
+        """Return the documents that hold at a place: a programme's, then what tightens it.
+
+        ``org_path`` is ``/32/321182/``: each organisation on the way may have published one.
+        """
+        versions: Versions = ()
+        for code in (None, *org_path.strip("/").split("/")):
+            entry = self._standing(code, at)
+            if entry is not None and is_whole(entry.table):
+                versions = (entry.published.version,)
+            elif entry is not None and versions:
+                versions += (entry.published.version,)
+        return versions
+
+    def table(self, versions: Versions) -> Table:
+        """Return what documents come to, the first one tightened by the others."""
+        table = self._entries[versions[0]].table
+        for version in versions[1:]:
+            table, _ = tighten(table, self._entries[version].table)
+        return table
+
+    def with_draft(self, source: str, org_path: str, at: datetime) -> "Draft":
+        """Return what would be in force if an organisation published a document at a moment."""
+        org_code = org_path.strip("/").rpartition("/")[2] or None
+        published = [entry.published for entry in self._entries.values()]
+        version = max(self._entries, default=0) + 1
+        history = PolicyHistory([*published, Published(version, org_code, at, source)], self._units)
+        return Draft(history, version, org_path, at)
+
+    def _standing(self, org_code: str | None, at: datetime) -> Entry | None:
+        """Return the document of an organisation that took effect last."""
+        begun = (
+            entry
+            for entry in self._entries.values()
+            if entry.published.org_code == org_code and entry.published.effective_from <= at
+        )
+        return max(
+            begun, key=lambda e: (e.published.effective_from, e.published.version), default=None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document that nobody has published, in the book as it would then be.
+
+    ``org_path`` is its own place; it may not reach all that is below.
+    """
+
+    history: PolicyHistory
+    version: int
+    org_path: str
+    at: datetime
+
+    @property
+    def policy(self) -> PointsPolicy:
+        """What would be in force at its own place."""
+        return self.history.policy(self.at, self.org_path)
+
+    def policy_at(self, org_path: str) -> PointsPolicy | None:
+        """Return what would be in force at an organisation, None where the draft has no part."""
+        if self.version not in self.history.versions(self.at, org_path):
+            return None
+        return self.history.policy(self.at, org_path)
+
+
+def is_whole(table: Table) -> bool:
+    """Tell a programme's document from the tightening of one that stands above."""
+    return "programme" in table
+
+
+# The last books read, by the newest version in them: a process has one, tests have more.
+_loaded: dict[tuple[int, datetime], PolicyHistory] = {}
+_BOOKS_KEPT = 4
+
+
+async def load(tx: Session) -> PolicyHistory:
+    """Return the book of now. Whoever was told of a version finds it in here."""
+    newest = await queries.newest(tx)
+    if newest is None:
+        return PolicyHistory([], {})
+    if newest not in _loaded:
+        while len(_loaded) >= _BOOKS_KEPT:
+            del _loaded[next(iter(_loaded))]
+        _loaded[newest] = PolicyHistory(await queries.published(tx), await units_queries.units(tx))
+    return _loaded[newest]
+
+
+async def in_force(tx: Session, org_path: str = ROOT, at: datetime | None = None) -> PointsPolicy:
+    """Return the policy in force at an organisation. Raises PolicyMissing."""
+    return (await load(tx)).policy(at or now(), org_path)
