@@ -1,7 +1,7 @@
 """Probes: cheap queries that tell whether anything at all is wrong.
 
 A probe stands before several checks and takes a tenth of their time. The checks are run only
-if the probe finds a difference, and then say what differs (``app/services/ledger/verification.py``).
+if the probe finds a difference, and then list it (``app/services/ledger/verification.py``).
 """
 
 from dataclasses import dataclass
