@@ -2,6 +2,7 @@
 
 from app.core.clock import local_date, now
 from app.core.redis import RedisDown
+from app.jobs.job import Job
 from app.runtime import Runtime
 from app.services.leaderboards import feeding
 
@@ -15,7 +16,10 @@ async def feed(runtime: Runtime) -> int:
 
 
 class NightlyRebuild:
-    """Rebuilds once a Shanghai day: whoever turned 14 appears from then on."""
+    """Rebuilds once a Shanghai day: whoever turned 14 appears from then on.
+
+    The day on which it is made counts as rebuilt.
+    """
 
     def __init__(self) -> None:
         self._day = local_date(now())
@@ -30,3 +34,9 @@ class NightlyRebuild:
             return 0
         self._day = today
         return counted
+
+
+JOBS = (
+    Job("leaderboards", feed, every=0.5),
+    Job("nightly-rebuild", NightlyRebuild(), every=60),
+)

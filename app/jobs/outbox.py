@@ -9,6 +9,7 @@ import structlog
 from app.core.db import Session
 from app.core.db_errors import Retry
 from app.core.errors import Busy
+from app.jobs.job import Job
 from app.queries import outbox
 from app.runtime import Runtime
 from app.services import notices
@@ -66,3 +67,6 @@ async def _rebuild(
 ) -> None:
     """Somebody may appear who might not, or the other way round: the boards are built anew."""
     await feeding.rebuild(runtime.database, runtime.boards)
+
+
+JOBS = (Job("outbox", relay, every=0.5),)

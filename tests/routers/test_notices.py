@@ -1,5 +1,6 @@
 """GET /me/notices: the inbox that the outbox fills."""
 
+from secrets import randbelow
 from uuid import UUID
 
 import httpx
@@ -10,8 +11,26 @@ from app.queries import outbox
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, walk
 from tests.factories.people import TestPerson, make_person
+from tests.security.world import Ask, World
 
 NOTICES = "/api/v1/me/notices"
+MATRIX = """
+operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+listMyNotices  person  401    200+  200  200     200   200     200    200     200   200
+"""
+HERS = {"notices": "person_id = :alice"}
+
+
+async def _my_notices(world: World) -> Ask:
+    async with world.runtime.database.transaction() as tx:
+        number = -randbelow(2**60)  # no message of the outbox has a negative one
+        await notice_queries.insert(
+            tx, person=world.alice.id, kind="test", body="候补成功", outbox_id=number
+        )
+    return Ask()
+
+
+REQUESTS = {"listMyNotices": _my_notices}
 
 
 async def send(runtime: Runtime, person: TestPerson, *texts: str) -> None:
