@@ -4,13 +4,13 @@ from app.core.clock import local_date, now
 from app.core.redis import RedisDown
 from app.jobs.job import Job
 from app.runtime import Runtime
-from app.services import leaderboards
+from app.services.leaderboards import feeding
 
 
 async def feed(runtime: Runtime) -> int:
     """Bring the boards up to the ledger; with Redis down, try again at the next turn."""
     try:
-        return await leaderboards.feed(runtime.database, runtime.boards)
+        return await feeding.feed(runtime.database, runtime.boards)
     except RedisDown:
         return 0
 
@@ -29,7 +29,7 @@ class NightlyRebuild:
         if today == self._day:
             return 0
         try:
-            counted = await leaderboards.rebuild(runtime.database, runtime.boards)
+            counted = await feeding.rebuild(runtime.database, runtime.boards)
         except RedisDown:
             return 0
         self._day = today
