@@ -31,10 +31,11 @@ from app.integrations.wechat import WechatClient
 from app.integrations.wechat_sandbox import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import activities, checkins, leaderboards, people, signups
+from app.services import activities, checkins, people, signups
 from app.services.checkins import Recorded, Scan
 from app.services.health import require_protected_ledger
 from app.services.idempotency import Attempt, Replied
+from app.services.leaderboards import reading as leaderboards
 from app.services.ledger import passbook
 from app.services.ledger.passbook import PageOf
 from app.services.redemptions import charges

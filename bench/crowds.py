@@ -22,7 +22,7 @@ from app.core.redis import Breaker, Redis
 from app.embedded.databases import connect
 from app.integrations.leaderboards import START, Boards, new_generation
 from app.services import orgs
-from app.services.leaderboards import board_name
+from app.services.leaderboards.rules import board_name
 from app.services.ledger import verification
 
 SHANGHAI: Final = Path(__file__).parent / "data" / "divisions-shanghai.csv"

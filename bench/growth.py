@@ -39,9 +39,10 @@ from app.queries.ledger import statement as statement_queries
 from app.queries.orgs import OrgFilter
 from app.runtime import Runtime, open_runtime
 from app.schemas.notices import MAX_UNREAD
-from app.services import activities, leaderboards, merchants, notices, orgs
+from app.services import activities, merchants, notices, orgs
 from app.services import signups as signup_service
-from app.services.leaderboards import Board, BoardQuery
+from app.services.leaderboards import reading as leaderboards
+from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.ledger import passbook as ledger_passbook
 from app.services.ledger.types import MINUTES, POINTS
 from app.services.redemptions import reservations

@@ -1,14 +1,16 @@
 """The OpenAPI document: what FastAPI generates, and what it cannot know."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from app.api.access import BEARER
 from app.api.downloads import WORKBOOK
+from app.api.operations import Additions, additions_of
 from app.api.problems import Problem
 from app.core.etag import Rendered
 
@@ -23,31 +25,6 @@ HEADERS = {
     "ETag": "Send it back as `If-None-Match`: 304 while nothing has changed.",
 }
 LIMITED = ("RateLimit", "RateLimit-Policy")
-# A second call gets 200 and the first result.
-REPEATABLE = {"signUp", "checkIn"}
-# Kept by nobody, so that there is nothing to compare with.
-NEVER_STORED = {"getMyCardCode"}
-# From one operation's reply to the next one's parameter, or field of its body.
-LINKS = (
-    ("logIn", "refreshLogin", "body.refresh_token", "refresh_token"),
-    ("refreshLogin", "logOut", "body.refresh_token", "refresh_token"),
-    ("listActivities", "getActivity", "activity_id", "items/0/id"),
-    ("listActivities", "signUp", "activity_id", "items/0/id"),
-    ("createActivity", "getActivity", "activity_id", "id"),
-    ("createActivity", "publishActivity", "activity_id", "id"),
-    ("publishActivity", "signUp", "activity_id", "id"),
-    ("publishActivity", "getCheckinCode", "activity_id", "id"),
-    ("signUp", "cancelSignup", "signup_id", "id"),
-    ("getCheckinCode", "checkIn", "body.code", "code"),
-    ("checkIn", "reverseTransfer", "transfer_id", "award/id"),
-    ("proposeAwards", "approveAward", "award_id", "items/0/award/id"),
-    ("listRewards", "redeem", "body.reward_id", "items/0/id"),
-    ("redeem", "cancelRedemption", "redemption_id", "id"),
-    ("redeem", "collectRedemption", "body.pickup_code", "pickup_code"),
-    ("getMyCardCode", "charge", "body.card_code", "code"),
-    ("charge", "refundCharge", "charge_id", "id"),
-    ("listMyNotices", "readMyNotices", "body.up_to", "items/0/id"),
-)
 
 
 def document(app: FastAPI) -> dict[str, Any]:
@@ -68,8 +45,9 @@ def document(app: FastAPI) -> dict[str, Any]:
             name: {"description": text, "required": True, "schema": {"type": "string"}}
             for name, text in HEADERS.items()
         }
+        additions = additions_by_operation(app)
         for method, operation in _operations(schema):
-            _complete(method, operation)
+            _complete(method, operation, additions[operation["operationId"]])
         app.openapi_schema = schema
     return app.openapi_schema
 
@@ -83,18 +61,27 @@ def published(app: FastAPI) -> Rendered:
     return found
 
 
+def additions_by_operation(app: FastAPI) -> dict[str, Additions]:
+    routes = [context.original_route for context in iter_route_contexts(app.routes)]
+    return {
+        str(route.operation_id): additions_of(route.endpoint)
+        for route in routes
+        if isinstance(route, APIRoute)
+    }
+
+
 def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for methods in schema["paths"].values():
         yield from methods.items()
 
 
-def _complete(method: str, operation: dict[str, Any]) -> None:
-    name, responses = operation["operationId"], operation["responses"]
+def _complete(method: str, operation: dict[str, Any], additions: Additions) -> None:
+    responses = operation["responses"]
     parameters = operation.get("parameters", [])
     limited = "429" in responses
-    if name in REPEATABLE:
+    if additions.naturally_idempotent:
         responses["200"] = responses["201"] | {"description": "Done before: the first result."}
-    if method == "get" and name not in NEVER_STORED and _is_json(responses["200"]):
+    if method == "get" and not additions.no_store and _is_json(responses["200"]):
         operation["parameters"] = [*parameters, _if_none_match()]
         responses["200"] = responses["200"] | {"headers": _headers("ETag")}
         responses["304"] = {"description": "Not changed.", "headers": _headers("ETag")}
@@ -102,7 +89,7 @@ def _complete(method: str, operation: dict[str, Any]) -> None:
         files[WORKBOOK]["schema"] = {"type": "string", "format": "binary"}
     for status, response in responses.items():
         _add_headers(status, response, limited=limited)
-    _add_links(name, operation)
+    _add_links(operation, additions.links)
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -135,19 +122,18 @@ def _add_headers(status: str, response: dict[str, Any], *, limited: bool) -> Non
     response["headers"] = _headers(*names) | response.get("headers", {})
 
 
-def _add_links(name: str, operation: dict[str, Any]) -> None:
-    links = {
-        target: _link(target, place, at) for source, target, place, at in LINKS if source == name
-    }
+def _add_links(operation: dict[str, Any], declared: Mapping[str, Mapping[str, str]]) -> None:
+    links = {target: _link(target, inputs) for target, inputs in declared.items()}
     if any(one["name"] == "cursor" for one in operation.get("parameters", [])):
-        links["nextPage"] = _link(name, "cursor", "next_cursor")
+        links["nextPage"] = _link(operation["operationId"], {"cursor": "next_cursor"})
     for status, response in operation["responses"].items():
         if links and status in {"200", "201"}:
             response["links"] = links
 
 
-def _link(target: str, place: str, pointer: str) -> dict[str, Any]:
-    value = f"$response.body#/{pointer}"
-    if place.startswith("body."):
-        return {"operationId": target, "requestBody": {place.removeprefix("body."): value}}
-    return {"operationId": target, "parameters": {place: value}}
+def _link(target: str, inputs: Mapping[str, str]) -> dict[str, Any]:
+    link: dict[str, Any] = {"operationId": target}
+    for place, pointer in inputs.items():
+        kind = "requestBody" if place.startswith("body.") else "parameters"
+        link.setdefault(kind, {})[place.removeprefix("body.")] = f"$response.body#/{pointer}"
+    return link

@@ -5,7 +5,7 @@ import typer
 from app.cli.attached import out, refuse, with_runtime
 from app.core.redis import RedisDown
 from app.runtime import Runtime
-from app.services import leaderboards
+from app.services.leaderboards import feeding
 
 cli = typer.Typer(no_args_is_help=True, help="The leaderboards.")
 
@@ -20,7 +20,7 @@ def rebuild() -> None:
     """Build every leaderboard anew from the ledger."""
 
     async def work(runtime: Runtime) -> int:
-        return await leaderboards.rebuild(runtime.database, runtime.boards)
+        return await feeding.rebuild(runtime.database, runtime.boards)
 
     try:
         out.print(f"Leaderboards rebuilt from {with_runtime(work)} gains.")

@@ -1,8 +1,8 @@
-"""Natural batching: what comes while a list is under way goes into the next list.
+"""Batching without a timer: commands that arrive while a batch runs form the next batch.
 
-There is no timer. An idle process answers with a list of one at once; in a rush each list
-is as long as the wait for the one before it, and many requests share a round trip and a
-commit. See docs/decisions/0014.
+In an idle process a command runs at once, as a batch of one. Under load each batch holds what
+arrived during the one before it, and these requests share one round trip and one commit. See
+docs/decisions/0014.
 """
 
 import asyncio
@@ -16,9 +16,9 @@ import structlog
 from app.core.errors import Busy
 
 log = structlog.get_logger(__name__)
-# The longest list, so that nobody at its head waits long for those at its end.
+# Commands in a batch. All of them wait until the last one is done.
 MAX_BATCH = 200
-# Who comes when so many wait is told to come back: their turn would come too late.
+# Commands that wait for a batch. More are refused: their turn would come after the client gave up.
 MAX_WAITING = 2_000
 
 C = TypeVar("C")
@@ -26,12 +26,12 @@ R = TypeVar("R")
 
 
 class Batcher(Generic[C, R]):
-    """Runs commands in lists, one list after the other, and hands each its outcome.
+    """Runs commands in batches, one batch at a time, and returns to each caller its outcome.
 
-    ``run`` takes a list and returns an outcome for each command, in order. If it raises
-    Busy, the engine behind it does not answer: everybody who waits is told so at once,
-    for they would only wait as long again. If it raises anything else, the commands run
-    one by one, so that a poisoned one fails alone.
+    ``run`` takes the commands of a batch and returns an outcome for each, in order. If it raises
+    Busy, the engine behind it does not answer: all commands of the batch and all that wait fail
+    with Busy at once. If it raises anything else, the commands run one by one, so that only
+    the one that causes the error fails.
     """
 
     def __init__(self, run: Callable[[list[C]], Awaitable[Sequence[R]]]) -> None:
@@ -46,12 +46,12 @@ class Batcher(Generic[C, R]):
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
         self._waiting.append((command, answer))
         if self._runner is None:
-            # A context of its own: a list belongs to no single request and its log lines.
+            # An empty context: log lines of a batch must not carry the id of one request.
             self._runner = asyncio.create_task(self._work(), context=Context())
         return await answer
 
     async def close(self) -> None:
-        """Wait for the lists under way."""
+        """Wait until no command waits or runs."""
         if self._runner is not None:
             await self._runner
 
@@ -62,7 +62,7 @@ class Batcher(Generic[C, R]):
                 await self._answer([self._waiting.popleft() for _ in range(size)])
         finally:
             self._runner = None
-            self._refuse(self._waiting)  # nobody is left behind, even by a cancelled runner
+            self._refuse(self._waiting)  # the runner was cancelled: there is no next batch
             self._waiting.clear()
 
     async def _answer(self, part: Sequence[tuple[C, asyncio.Future[R]]]) -> None:
@@ -72,7 +72,7 @@ class Batcher(Generic[C, R]):
         except Busy:
             self._refuse([*part, *self._waiting])
             self._waiting.clear()
-        except Exception as error:  # noqa: BLE001 - whatever it is belongs to one command
+        except Exception as error:  # noqa: BLE001 - passed on to the caller of its command
             if len(part) == 1:
                 self._settle(part[0][1], error)
                 return

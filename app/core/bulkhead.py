@@ -1,4 +1,4 @@
-"""A bulkhead before an engine: a crowd waits its turn, but not for an engine that is down."""
+"""A bulkhead: limits how many callers use an engine at once, and how long others wait for it."""
 
 import asyncio
 import time
@@ -7,15 +7,15 @@ from types import TracebackType
 
 from app.core.errors import Busy
 
-# After trouble nobody is let in for so long; then the next ones find out.
+# After ``trouble`` all callers are refused for so long. The next ones try the engine again.
 CLOSED_S = 0.5
 
 
 class Bulkhead:
-    """Lets ``places`` in at once; the others wait up to ``patience_s`` for their turn.
+    """Admits ``places`` callers at once; others wait up to ``patience_s`` seconds, in order.
 
-    Raises Busy for who waits too long, and for everybody who waits when trouble is noted:
-    they would only learn later what is known already.
+    Raises Busy after that time, and at once in every waiting caller when ``trouble`` is called:
+    the engine does not answer, so waiting on would only fail later.
     """
 
     def __init__(self, places: int, patience_s: float) -> None:
@@ -37,7 +37,7 @@ class Bulkhead:
                 await turn
         except (TimeoutError, asyncio.CancelledError) as gone:
             if turn.done() and not turn.cancelled() and turn.exception() is None:
-                self._leave()  # a place was given in the moment of leaving: hand it on
+                self._leave()  # admitted in the moment of giving up: admit the next one
             if isinstance(gone, TimeoutError):
                 raise Busy(retry_after=1) from None
             raise
@@ -51,7 +51,7 @@ class Bulkhead:
         self._leave()
 
     def trouble(self) -> None:
-        """Send everybody away who waits, and close for a moment."""
+        """Refuse all waiting callers, and all new ones for ``CLOSED_S`` seconds."""
         self._closed_until = time.monotonic() + CLOSED_S
         while self._waiting:
             turn = self._waiting.popleft()

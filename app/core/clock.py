@@ -1,4 +1,4 @@
-"""Time: UTC on the wire and in the database, Asia/Shanghai for days and periods."""
+"""Time: UTC on the wire and in the database, Asia/Shanghai for calendar days and periods."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
@@ -10,24 +10,24 @@ BEGINNING = datetime(2020, 1, 1, tzinfo=SHANGHAI).astimezone(UTC)
 
 
 def now() -> datetime:
-    """The server's time. Nothing a client says about time is believed."""
+    """Return the server's time in UTC. Times that a client sends are never used instead."""
     return datetime.now(UTC)
 
 
 def local_date(moment: datetime) -> date:
-    """The calendar day in Asia/Shanghai."""
+    """Return the calendar day in Asia/Shanghai."""
     return moment.astimezone(SHANGHAI).date()
 
 
 def midnight(day: date) -> datetime:
-    """The first instant of a Shanghai day, in UTC."""
+    """Return the first instant of a Shanghai day, in UTC."""
     return datetime.combine(day, time.min, tzinfo=SHANGHAI).astimezone(UTC)
 
 
 def period_start(moment: datetime, period: Period) -> datetime:
-    """The first instant (UTC) of the Shanghai period that holds ``moment``.
+    """Return the first instant (UTC) of the Shanghai period that contains ``moment``.
 
-    Weeks begin on Monday. ``all`` begins before the first record of the product.
+    Weeks begin on Monday. ``all`` begins on 1 January 2020, before any record.
     """
     day = local_date(moment)
     match period:
@@ -47,6 +47,6 @@ def period_start(moment: datetime, period: Period) -> datetime:
 
 
 def month_start(year: int, month: int, *, plus: int = 0) -> datetime:
-    """The first instant (UTC) of the month ``plus`` months after the given one."""
+    """Return the first instant (UTC) of the month ``plus`` months after the given one."""
     index = year * 12 + (month - 1) + plus
     return midnight(date(index // 12, index % 12 + 1, 1))

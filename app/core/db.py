@@ -1,4 +1,7 @@
-"""PostgreSQL: one engine a process; a request is one transaction, committed before the reply."""
+"""PostgreSQL: connection pools, transactions, and statements on the driver itself.
+
+A request is one transaction, committed before the reply.
+"""
 
 import asyncio
 import re
@@ -17,32 +20,33 @@ from app.core.bulkhead import Bulkhead
 from app.core.db_errors import ENGINE_ERRORS, LOST, is_down, translated
 from app.core.errors import Busy
 
-# Milliseconds and seconds, in the order in which they strike: a row lock that is not
-# free, a statement that is too slow, a server that is frozen (only the client notices).
+# Time-outs in the order in which they expire. PostgreSQL ends the wait for a row lock and a slow
+# statement. If the server is frozen, only the client can end the wait.
 LOCK_TIMEOUT_MS = 1_500
 STATEMENT_TIMEOUT_MS = 1_800
 COMMAND_TIMEOUT_S = 2.0
 CONNECT_TIMEOUT_S = 1.5
 GOODBYE_TIMEOUT_S = 0.1
-# How long a request queues for a connection: a hall of 500 phones is worked off in that time.
+# How long a request waits for a connection. Check-ins of 500 phones at once are done within it.
 PATIENCE_S = 10.0
-# A plan made while the tables were empty stays bad: connections are replaced in turn.
+# A connection keeps the plans of its prepared statements. Plans made while the tables were empty
+# are slow later, so a connection is replaced after so many seconds.
 RECYCLE_S = 600
 PART_ROWS = 2_000
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 
 
 class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection whose polite closing is short: a server that froze says no goodbye."""
+    """A connection that is closed within ``GOODBYE_TIMEOUT_S``, even if the server is frozen."""
 
     async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
         await super().close(timeout=timeout and min(timeout, GOODBYE_TIMEOUT_S))
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
-    """A row of ``Session.fetch``: columns by name, ``**row`` for a dataclass.
+    """A row of ``Session.fetch``: ``row.name`` is a column, ``**row`` fills a dataclass.
 
-    A column called ``items``, ``keys``, ``values`` or ``get`` must be asked for as ``row["…"]``.
+    Columns named ``items``, ``keys``, ``values`` or ``get`` are read as ``row["…"]``.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -53,14 +57,14 @@ class Row(asyncpg.Record):  # type: ignore[misc]
 
 
 class Session(SQLModelSession):
-    """One transaction, as queries and services see it.
+    """One transaction.
 
-    ``exec`` takes SQLModel's selects. SQLModel deprecates ``execute`` for them; textual
-    SQL has no other way, so here it stays what SQLAlchemy made it.
+    ``exec`` runs SQLModel's selects, ``execute`` textual SQL. SQLModel marks ``execute`` as
+    deprecated; this class restores SQLAlchemy's, as ``exec`` does not take textual SQL.
     """
 
     _driver: Any = None
-    opened_at = 0.0  # on the monotonic clock; of a reader
+    opened_at = 0.0  # monotonic clock; set for sessions of ``Database.read``
 
     async def execute(  # type: ignore[override]
         self, statement: Executable, params: dict[str, Any] | None = None
@@ -69,18 +73,18 @@ class Session(SQLModelSession):
 
     @property
     def is_alive(self) -> bool:
-        """Whether the server has not hung up, as far as is known."""
+        """Whether the connection is open, as far as the driver knows."""
         return self._driver is None or not self._driver.is_closed()
 
     @property
     def is_young(self) -> bool:
-        """Whether its connection need not be replaced yet."""
+        """Whether the connection is not due to be replaced."""
         return time.monotonic() < self.opened_at + RECYCLE_S
 
     async def fetch(self, statement: str, params: dict[str, Any]) -> list[Row]:
         """Run a statement with ``:name`` parameters on the driver itself, in this transaction.
 
-        For what a crowd causes: SQLAlchemy's way costs four times as much for a statement.
+        For hot statements: through SQLAlchemy one costs four times as much processor time.
         """
         driver = await self._begun()
         sql, names = numbered(statement)
@@ -90,7 +94,7 @@ class Session(SQLModelSession):
         return rows
 
     async def fetch_parts(self, statement: str, params: dict[str, Any]) -> AsyncIterator[list[Row]]:
-        """Run a statement as ``fetch`` does, and hand out its rows in parts, however many."""
+        """Run a statement as ``fetch`` does; yield its rows in parts of ``PART_ROWS``."""
         driver = await self._begun()
         sql, names = numbered(statement)
         cursor = await driver.cursor(sql, *[params[name] for name in names], record_class=Row)
@@ -98,50 +102,52 @@ class Session(SQLModelSession):
             yield rows
 
     async def _begun(self) -> Any:
-        """Return the driver's connection, in a transaction."""
+        """Return the driver's connection, after a transaction has begun on it."""
         if self._driver is None:
             connection = await (await self.connection()).get_raw_connection()
             adapter: Any = connection.dbapi_connection
             if adapter.isolation_level != "autocommit" and adapter._transaction is None:
-                # SQLAlchemy begins with its first statement, and commits only what it began.
+                # SQLAlchemy begins a transaction with its own first statement, and commits only
+                # a transaction that it began.
                 await adapter._start_transaction()
             self._driver = connection.driver_connection
         return self._driver
 
 
 class Database:
-    """Hands out transactions and turns engine trouble into ``Busy`` or ``Retry``."""
+    """Opens transactions, and raises ``Busy`` or ``Retry`` for errors of the engine."""
 
     def __init__(self, url: str, *, pool_size: int, patient: bool = False) -> None:
         """Make a pool for writing and one for reading, together ``pool_size`` connections.
 
-        ``patient`` is for the command line and migrations: no statement time-outs.
+        ``patient``: without time-outs of statements, for the command line and migrations.
         """
         readers = pool_size // 2
         self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient)
-        # PostgreSQL itself refuses to write here.
+        # PostgreSQL refuses writes on these connections.
         reader = _engine(url, readers, patient)
         event.listen(reader.sync_engine, "connect", _only_reads)
         for engine in (self.engine, reader):
             event.listen(engine.sync_engine, "checkout", _not_hung_up)
-        # Each look sees its own snapshot anyway: BEGIN and COMMIT would be two round trips more.
+        # Each statement has its own snapshot in READ COMMITTED too: BEGIN and COMMIT would only
+        # be two more round trips.
         self._reader = reader.execution_options(isolation_level="AUTOCOMMIT")
-        # Not made of the engine above: the first level that was asked for would stay.
+        # Derived from ``reader``: an engine derived from the one above would stay in autocommit.
         self._snapshots = reader.execution_options(isolation_level="REPEATABLE READ")
-        self._readers: list[Session] = []  # that nobody uses now
+        self._readers: list[Session] = []  # idle, with their connections
         patience = 60 if patient else PATIENCE_S
         self._to_write = Bulkhead(pool_size - readers, patience)
         self._to_read = Bulkhead(readers, patience)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
-        """A read-write transaction: commits at the end, rolls back on any exception."""
+        """Open a read-write transaction: commits at the end, rolls back on any exception."""
         async with self._entered(self._to_write), self._session(self.engine) as session:
             yield session
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
-        """For looking only: PostgreSQL itself refuses a write in it."""
+        """Open a session for reading, in autocommit; PostgreSQL refuses writes in it."""
         async with self._entered(self._to_read):
             if self._readers and self._readers[-1].is_alive and self._readers[-1].is_young:
                 session = self._readers.pop()
@@ -157,20 +163,20 @@ class Database:
             except BaseException:
                 await session.close()
                 raise
-            # Kept open: there is nothing to commit, and to begin costs more than a query.
+            # Kept open for the next reader: opening one costs more than a query.
             session.expunge_all()
             self._readers.append(session)
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Session]:
-        """A READ ONLY transaction that sees one moment however long it takes."""
+        """Open a read-only transaction with one snapshot (REPEATABLE READ)."""
         async with self._entered(self._to_read):
             await self._close_one_reader()
             async with self._session(self._snapshots) as session:
                 yield session
 
     async def _close_one_reader(self) -> None:
-        """Give a reader's connection back to the pool, so that there is one to take."""
+        """Return the connection of an idle reader to the pool, which may have no other."""
         if self._readers:
             reader = self._readers.pop()
             await (reader.close() if reader.is_alive else reader.invalidate())
@@ -183,13 +189,13 @@ class Database:
                 yield session
                 await session.commit()
             except LOST:
-                # A rollback would wait for the same frozen server once more.
+                # No rollback: it would wait for the same frozen server again.
                 await session.invalidate()
                 raise
 
     @asynccontextmanager
     async def _entered(self, bulkhead: Bulkhead) -> AsyncIterator[None]:
-        """Wait for a place at the engine; turn its trouble into what the callers know."""
+        """Wait to be admitted; translate errors of the engine (``db_errors``)."""
         async with bulkhead:
             try:
                 yield
@@ -213,33 +219,34 @@ class Database:
 
 
 def _only_reads(connection: Any, _: object) -> None:
-    """Keep a new connection read-only.
+    """Make a new connection read-only.
 
-    Not a parameter of connecting: a URL that asks for ``target_session_attrs=read-write``
-    would find no server that is.
+    Not by a connection parameter: a URL with ``target_session_attrs=read-write`` then rejects
+    every server, as none accepts writes.
     """
     connection.run_async(lambda driver: driver.execute("SET default_transaction_read_only = on"))
 
 
 def _not_hung_up(connection: Any, *_: object) -> None:
-    """Replace the whole pool when one of its connections turns out to be dead.
+    """Replace all connections of the pool when one of them is closed.
 
-    ``fetch`` goes past SQLAlchemy, which would see to it: else each dead connection that a
-    killed server leaves behind would be found by a request of its own, perhaps much later.
+    SQLAlchemy does so after an error of its own statements. ``fetch`` bypasses it: without this,
+    each connection that a killed server closed would fail one more request.
     """
     if connection.driver_connection.is_closed():
         raise exc.InvalidatePoolError
 
 
 def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
-    # How a moment is written is part of what is sealed, so a database cannot choose it.
+    # Seals hash timestamps as text (docs/decisions/0017): their format must not depend on the
+    # settings of a database.
     settings = {"application_name": "qingxiang", "timezone": "UTC", "datestyle": "ISO, MDY"}
     if not patient:
         settings |= {
             "lock_timeout": str(LOCK_TIMEOUT_MS),
             "statement_timeout": str(STATEMENT_TIMEOUT_MS),
             "idle_in_transaction_session_timeout": "10000",
-            # A crowd's small reads: helpers would cost more than they bring.
+            # Reads are small and many: starting parallel workers costs more than they save.
             "max_parallel_workers_per_gather": "0",
         }
     return create_async_engine(
@@ -247,7 +254,7 @@ def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
         pool_size=size,
         max_overflow=0,
         pool_recycle=RECYCLE_S,
-        hide_parameters=True,  # an error's text must not carry personal data into a log
+        hide_parameters=True,  # personal data must not reach a log in the text of an error
         connect_args={
             "connection_class": _Connection,
             "server_settings": settings,

@@ -1,4 +1,4 @@
-"""Errors of PostgreSQL and its driver, translated to what callers know: ``Busy`` or ``Retry``."""
+"""Errors of PostgreSQL and its driver, translated to ``Busy`` or ``Retry``."""
 
 import asyncpg
 from sqlalchemy import exc
@@ -6,21 +6,22 @@ from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 
 from app.core.errors import Busy
 
-# ``fetch`` goes past SQLAlchemy, so its adapter's own errors come through unwrapped.
+# ``Session.fetch`` bypasses SQLAlchemy, so errors of the driver and of its adapter are raised
+# unwrapped.
 ENGINE_ERRORS = (exc.SQLAlchemyError, asyncpg.PostgresError, AsyncAdapt_Error)
 LOST = (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error)
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
-_GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting, no place
+_GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting up, too many connections
 _UNABLE = {"53100", "53200", "58030", "25006"}  # disk or memory full, I/O error, a standby
 
 
 class Retry(Exception):
-    """A deadlock or serialization failure: the whole transaction may simply run again."""
+    """A deadlock or serialization failure: the transaction was rolled back and may run again."""
 
 
 def sqlstate(error: BaseException) -> str | None:
-    """Find PostgreSQL's error code in whatever wraps it."""
+    """Return PostgreSQL's error code (SQLSTATE) of an error or of what it wraps."""
     seen: BaseException | None = error
     while seen is not None:
         code = getattr(seen, "sqlstate", None)
@@ -31,11 +32,11 @@ def sqlstate(error: BaseException) -> str | None:
 
 
 def is_down(error: Exception) -> bool:
-    """Tell a server that is gone or frozen from one that only said no."""
+    """Tell whether the server is gone or frozen, rather than refused a statement."""
     code = sqlstate(error)
     if code is not None:
         return code in _GONE or code.startswith("08")
-    # InternalError without a code: of all the hosts in the URL only standbys answered.
+    # An InternalError without a code: only standbys answered, of all hosts in the URL.
     silent = (OSError, TimeoutError, exc.TimeoutError, exc.InterfaceError, exc.InternalError)
     lost = isinstance(error, (*silent, AsyncAdapt_Error))
     return lost or bool(getattr(error, "connection_invalidated", False))

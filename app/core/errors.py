@@ -1,7 +1,7 @@
 """Refusals: named error classes, rendered in one place as RFC 9457 problems.
 
-A service raises ``ActivityFull()``; it never knows about HTTP beyond the status
-that belongs to the code. ``main.py`` installs the one handler that renders it.
+A service raises one, such as ``ActivityFull()``, and knows nothing else of HTTP. ``main.py``
+installs the handler that renders them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 class Refusal(Exception):
-    """An expected "no": stable dotted code, HTTP status, a sentence in two languages.
+    """An expected error: a stable dotted code, an HTTP status, a sentence in two languages.
 
-    ``retry_after`` (seconds) becomes the header of the same name.
-    ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
-    as ``{"field", "msg"}`` items, of a batch with the ``row``; ``msg`` is Bilingual.
-    ``facts`` let a screen say when, how many, which: ``limit``, ``used``, ``opens_at``.
+    ``retry_after`` (seconds) becomes the header ``Retry-After``; ``headers`` are added to the
+    reply. ``fields`` lists the invalid fields of the request as ``{"field", "msg"}``, those of a
+    batch with their ``row``; ``msg`` is Bilingual. ``facts`` become members of the problem, so
+    that a screen can show them: ``limit``, ``used``, ``opens_at``.
     """
 
     code: ClassVar[str]
@@ -82,7 +82,10 @@ class RateLimited(Refusal):
 
 
 class Busy(Refusal):
-    """The engines did not answer in time; nothing was promised, repeat with the same key."""
+    """The service is overloaded, or PostgreSQL or Redis did not answer in time.
+
+    The request may or may not have been done: the client repeats it with the same key.
+    """
 
     code, status, title = "service.busy", 503, "Service busy"
     zh, en = "服务繁忙，请稍后再试", "The service is busy; try again in a moment."

@@ -1,4 +1,4 @@
-"""A reply made once for all who asked for the same: its JSON, and the tag that names it."""
+"""A rendered reply: JSON that may be shared by many requests, and its ETag."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """``body`` is None when the caller has it already. ``tag`` goes into the ETag."""
+    """``tag`` is the ETag without quotes. ``body`` is None if the caller already has it."""
 
     tag: str
     body: bytes | None

@@ -1,4 +1,4 @@
-"""Distances on the ground, and China's shifted coordinates."""
+"""Distances, and the conversion of GPS positions to China's coordinate system GCJ-02."""
 
 from math import asin, cos, pi, radians, sin, sqrt
 
@@ -9,16 +9,17 @@ _EE = 0.006_693_421_622_965_943
 
 
 def distance_m(a: tuple[float, float], b: tuple[float, float]) -> float:
-    """Great-circle distance in metres between two (latitude, longitude) in degrees."""
+    """Return the great-circle distance in metres of two (latitude, longitude) in degrees."""
     lat_a, lon_a, lat_b, lon_b = (radians(degrees) for degrees in (*a, *b))
     h = sin((lat_b - lat_a) / 2) ** 2 + cos(lat_a) * cos(lat_b) * sin((lon_b - lon_a) / 2) ** 2
     return 2 * EARTH_RADIUS_M * asin(sqrt(min(h, 1.0)))
 
 
 def wgs84_to_gcj02(latitude: float, longitude: float) -> tuple[float, float]:
-    """Shift a GPS position as Chinese maps do (by up to 700 m); abroad nothing is shifted.
+    """Convert degrees of WGS 84 (GPS) to those of GCJ-02, which Chinese maps use.
 
-    The published approximation, good to about a metre; a plain formula and no dependency.
+    The two differ by up to 700 m. The published approximation, exact to about 1 m. A position
+    outside China is returned as it is.
     """
     if not (72.004 <= longitude <= 137.8347 and 0.8293 <= latitude <= 55.8271):
         return latitude, longitude

@@ -1,4 +1,4 @@
-"""Identifiers: UUIDv7, so that an index grows at its end; strings on the wire."""
+"""Identifiers: UUIDv7, which are ordered by time so that indexes grow at their end."""
 
 import os
 import time
@@ -11,10 +11,10 @@ NIL = UUID(int=0)
 
 
 def new_id() -> UUID:
-    """A UUIDv7 (RFC 9562): 48 bits of milliseconds, 74 random bits.
+    """Return a UUIDv7 (RFC 9562): 48 bits of milliseconds, 74 random bits.
 
-    Made here and not by PostgreSQL's ``uuidv7()`` where one id must stand in two
-    rows of one list, such as an award and its transfer. (Python has it from 3.14.)
+    Made here and not by PostgreSQL's ``uuidv7()`` where several rows of one statement share an
+    id, such as an award and its transfer. Python has ``uuid.uuid7`` from 3.14 on.
     """
     value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
@@ -23,7 +23,10 @@ def new_id() -> UUID:
 
 
 def _known_shape_or_nil(value: object) -> object:
-    """An id is opaque to clients: one that we never issued is unknown (404), not invalid."""
+    """Parse an id; return NIL for text that is none.
+
+    Ids are opaque to clients, so malformed ones are treated like unknown ones: 404, not 422.
+    """
     if isinstance(value, str):
         try:
             return UUID(value)

@@ -1,7 +1,7 @@
-"""Keys: every purpose has its own, derived from the one secret; and what is done with them.
+"""Keys derived from the secret, one for each purpose, and the cipher of personal identifiers.
 
-A key for check-in codes cannot sign a token and the other way round: HKDF with the
-purpose as its info string. Rotation: the previous secret still verifies.
+HKDF with the purpose as ``info``: a key of check-in codes cannot sign tokens. After a
+rotation the previous secret still verifies and decrypts.
 """
 
 import hmac
@@ -19,19 +19,19 @@ NONCE_BYTES = 12
 
 @lru_cache(maxsize=64)
 def derive(secret: bytes, purpose: str) -> bytes:
-    """Derive the 32-byte key of one purpose."""
+    """Derive the 32-byte key of a purpose (HKDF-SHA256, RFC 5869)."""
     hkdf = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"qingxiang/" + purpose.encode())
     return hkdf.derive(secret)
 
 
 @lru_cache(maxsize=64)
 def key_id(key: bytes) -> bytes:
-    """Name a derived key in four bytes, without telling anything about it."""
+    """Return the id of a derived key: the first 4 bytes of a hash of it."""
     return sha256(b"key id" + key).digest()[:KEY_ID_BYTES]
 
 
 class FieldCipher:
-    """Personal identifiers at rest: AES-256-GCM to read back, an HMAC to find again."""
+    """Encrypts personal identifiers for storage (AES-256-GCM) and indexes them (HMAC-SHA256)."""
 
     def __init__(self, secrets: list[bytes]) -> None:
         self._ciphers = {
@@ -41,17 +41,17 @@ class FieldCipher:
         self._index_keys = [derive(secret, "blind-index") for secret in secrets]
 
     def seal(self, text: str) -> bytes:
-        """Encrypt: key id (4 bytes), nonce (12 bytes), ciphertext and tag."""
+        """Encrypt; return key id (4 bytes), nonce (12 bytes), ciphertext and tag (16 bytes)."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = self._ciphers[self._current].encrypt(nonce, text.encode(), self._current)
         return self._current + nonce + sealed
 
     def open(self, sealed: bytes) -> str:
-        """Decrypt what ``seal`` made under the current or the previous secret."""
+        """Decrypt what ``seal`` returned, under the current or the previous secret."""
         name, nonce = sealed[:KEY_ID_BYTES], sealed[KEY_ID_BYTES : KEY_ID_BYTES + NONCE_BYTES]
         clear = self._ciphers[name].decrypt(nonce, sealed[KEY_ID_BYTES + NONCE_BYTES :], name)
         return clear.decode()
 
     def indexes(self, text: str) -> list[bytes]:
-        """Return the blind indexes under which the text may be stored, the current one first."""
+        """Return the blind indexes under which a text may be stored, that of new rows first."""
         return [hmac.digest(key, text.encode(), "sha256") for key in self._index_keys]

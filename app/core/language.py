@@ -1,7 +1,7 @@
-"""The language of a reply: Chinese unless the caller prefers English, one at a time.
+"""The language of a reply: Chinese, or English if the caller prefers it.
 
-Services return facts and enums. What a person reads is put into words where a reply is
-rendered, in the language of the request: ``spoken`` tells it there.
+Services return facts, enums and ``Bilingual`` sentences. One language is chosen where a reply is
+rendered; ``spoken`` returns that of the running request.
 """
 
 from contextvars import ContextVar
@@ -26,7 +26,7 @@ class Bilingual(NamedTuple):
 
 
 def listen(accept_language: str) -> None:
-    """Note the header of the request whose context this is."""
+    """Store the Accept-Language header of a request in its context."""
     _accepted.set(accept_language)
 
 

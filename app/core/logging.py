@@ -1,4 +1,4 @@
-"""Logs: structured, one line an event, a request id on each line of a request, no secret."""
+"""Logs: structured, one line for each event, with the request id, without secrets."""
 
 import asyncio
 import atexit
@@ -9,15 +9,14 @@ from typing import Literal, TextIO, cast
 
 import structlog
 
-# A line may wait so long for company: a write of its own costs as much as a query.
+# Lines are gathered for so long: a system call for each would cost as much as a query.
 DELAY_S = 0.1
 
 
 class Lines(io.TextIOBase):
-    """Standard error, written to a few times a second by a process that serves.
+    """Standard error, buffered for ``DELAY_S`` while an event loop runs.
 
-    Where no event loop runs, a line is written at once. A kill -9 takes the last lines
-    with it; nothing else does.
+    Without an event loop a line is written at once. Lines are lost only by a kill -9.
     """
 
     def __init__(self) -> None:
@@ -55,7 +54,7 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    # Plain tracebacks: the rich ones show local variables, and those hold codes and tokens.
+    # Plain tracebacks: those of rich show local variables, which may hold codes and tokens.
     rendering: list[structlog.typing.Processor] = (
         [
             structlog.processors.format_exc_info,
@@ -84,8 +83,8 @@ def configure_logging(level: str, style: Literal["console", "json"]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    # httpx logs whole URLs, and WeChat wants our secret in one; our own middleware
-    # writes the access log, with the route instead of the path.
+    # httpx logs URLs, and those of WeChat contain our secret. The access log is written by
+    # our middleware, with the pattern of the route instead of the path.
     logging.getLogger("httpx").setLevel(logging.WARNING)
     logging.getLogger("httpcore").setLevel(logging.WARNING)
     for name in ("uvicorn", "uvicorn.error"):

@@ -1,4 +1,4 @@
-"""Prometheus metrics; summed over the worker processes when there are several."""
+"""Prometheus metrics, summed over the worker processes if there are several."""
 
 import os
 
@@ -12,7 +12,7 @@ from prometheus_client import (
 )
 from prometheus_client.multiprocess import MultiProcessCollector
 
-# prometheus-client reads this when it is imported: `serve` sets it for its workers.
+# prometheus-client reads this variable on import; ``serve`` sets it for its workers.
 MULTIPROCESS_DIR = "PROMETHEUS_MULTIPROC_DIR"
 
 requests_total = Counter(
@@ -28,7 +28,7 @@ job_runs_total = Counter("qingxiang_job_runs_total", "Job runs by outcome.", ["j
 
 
 def exposition() -> tuple[bytes, str]:
-    """Render all metrics; return body and content type."""
+    """Render all metrics in Prometheus's text format; return body and content type."""
     registry = REGISTRY
     if MULTIPROCESS_DIR in os.environ:
         registry = CollectorRegistry()

@@ -1,12 +1,13 @@
-"""Spelling: when two texts that name something are the same name."""
+"""Normalization of numbers on documents: spellings that look the same become equal."""
 
 import unicodedata
 
-# Letters and a symbol, says Unicode, that show nothing: fillers of Hangul, an empty Braille cell.
+# Invisible characters whose Unicode category is a letter or symbol.
 _EMPTY = "\N{HANGUL CHOSEONG FILLER}\N{HANGUL JUNGSEONG FILLER}\N{BRAILLE PATTERN BLANK}"
-# Drawn as a dash and none: the minus, a Japanese vowel, lines of a box, the Chinese one.
+# Characters that look like a dash but are not in its category (Pd): minus, the Japanese long
+# vowel, box-drawing lines, the Chinese figure one.
 _DASHES = "\u2212\u30fc\u2500\u2501\u4e00"
-# Letters of Cyrillic and Greek, folded, by the Latin ones that their capitals look like.
+# Case-folded Cyrillic and Greek letters, by the Latin letter that their capital looks like.
 _LOOK_ALIKE = {
     "a": "\u0430\u03b1",
     "b": "\u0432\u03b2",
@@ -39,10 +40,11 @@ _UNSEEN = ("Cf", "Cc", "Mn", "Me")
 
 
 def normalized(number: str) -> str:
-    """Spell a number one way: ``ｎｏ．〔１２〕 `` is ``no.(12)``.
+    """Return the normalized spelling of a number: ``ｎｏ．〔１２〕 `` becomes ``no.(12)``.
 
-    Without what nobody sees, with one dash and one bracket for all, and no letter that looks
-    like another: two people who look at two spellings must be able to tell them apart.
+    NFKC and case folding, one kind of dash and of brackets, no spaces or invisible characters,
+    Latin letters for those that look like them. So numbers that a person cannot tell apart
+    count as the same.
     """
     folded = unicodedata.normalize("NFKC", number).casefold().translate(_ONE_FOR_ALL)
     kinds = ((char, unicodedata.category(char)) for char in folded)

@@ -19,7 +19,7 @@ Key = tuple[Any, ...]
 
 
 class PageParams(NamedTuple):
-    """What a caller asks for: ``limit`` items (1 to 100) after those that ``cursor`` ends."""
+    """The page asked for: ``limit`` items (1 to 100), after the item that ``cursor`` holds."""
 
     limit: int
     cursor: str | None = None
@@ -30,7 +30,7 @@ class PageParams(NamedTuple):
 
 
 class Page(BaseModel, Generic[T]):
-    """A keyset page. ``next_cursor`` goes back as ``cursor``; null is the end."""
+    """A keyset page. ``next_cursor`` is sent back as ``cursor``; null on the last page."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
@@ -45,10 +45,10 @@ async def keyset(
     to_out: Callable[[R], T],
     key: Callable[[R], Key],
 ) -> Page[T]:
-    """Return a page of what ``read(after, limit)`` finds in the order of ``key``.
+    """Return a page of what ``read(after, limit)`` returns in the order of ``key``.
 
-    One row more than asked for is read: it tells whether there is a next page. Raises
-    Invalid for a cursor that is none of ours.
+    One row more than ``limit`` is read, to know whether there is a next page. Raises Invalid
+    for a malformed cursor.
     """
     rows = await read(page.after(*kinds), page.limit + 1)
     shown = rows[: page.limit]
@@ -64,7 +64,7 @@ async def by_id(
     read: Callable[[UUID | None, int], Awaitable[Sequence[R]]],
     to_out: Callable[[R], T],
 ) -> Page[T]:
-    """Return a page of rows that ``read(last_id, limit)`` finds in the order of their ``id``."""
+    """Return a page of the rows of ``read(last_id, limit)``, in the order of their ``id``."""
     return await keyset(
         page,
         (UUID,),
@@ -75,14 +75,14 @@ async def by_id(
 
 
 def encode_cursor(*key: Any) -> str:
-    """Pack a sort key: strings, integers, times, days and ids."""
+    """Encode a sort key of strings, integers, datetimes, dates and UUIDs."""
     plain = [part.isoformat() if isinstance(part, date) else part for part in key]
     raw = json.dumps([str(p) if isinstance(p, UUID) else p for p in plain], ensure_ascii=False)
     return base64.urlsafe_b64encode(raw.encode()).decode().rstrip("=")
 
 
 def decode_cursor(cursor: str | None, *kinds: type) -> tuple[Any, ...] | None:
-    """Unpack a sort key of the given kinds, which ``_part`` knows; raise Invalid if forged."""
+    """Decode a sort key whose parts have the given types. Raises Invalid if it is malformed."""
     if cursor is None:
         return None
     try:
@@ -107,7 +107,7 @@ def _part(part: object, kind: type) -> object:
         return UUID(str(part))
     if type(part) is not kind or "\0" in str(part):
         raise ValueError
-    str(part).encode()  # half a surrogate pair is a ValueError
+    str(part).encode()  # a lone surrogate raises UnicodeEncodeError, a ValueError
     if isinstance(part, int) and not 0 <= part < 2**62:
         raise ValueError
     return part

@@ -1,7 +1,7 @@
-"""A process that ends when its parent does, however the parent died.
+"""Ends a process when its parent has ended, also by a kill -9.
 
-After a kill -9 of ``serve`` its workers would keep the port; a signal on the parent's
-death exists only on Linux, so the child looks twice a second.
+Otherwise the workers of a killed ``serve`` would keep its port. Only Linux can signal the death
+of a parent, so the child polls the id of its parent twice a second.
 """
 
 import os
@@ -27,7 +27,7 @@ def watch_parent() -> Iterator[None]:
         while not stop.wait(INTERVAL_S):
             if os.getppid() != int(parent):
                 os.kill(os.getpid(), signal.SIGTERM)
-                # A server that is busy closing connections gets ten seconds.
+                # 10 s to close connections in order; then it ends at once.
                 if not stop.wait(10):
                     os._exit(1)
                 return

@@ -1,8 +1,8 @@
-"""Rate limits: GCRA in Lua, one integer a client, the same across processes.
+"""Rate limits: GCRA (generic cell rate algorithm) in Redis, shared by all processes.
 
-GCRA keeps the "theoretical arrival time" of the next request; ``burst`` requests may
-come at once, then one every ``1/rate`` seconds. Time is the Redis server's, so that
-processes need not agree on theirs. Concurrent requests ask in one call.
+Redis stores one integer for each client, the "theoretical arrival time" of its next request.
+``burst`` requests may come at once, after that one every ``1/per_second`` seconds. The clock is
+that of the Redis server. Concurrent requests are joined into one call of a Lua script.
 """
 
 import time
@@ -15,11 +15,15 @@ from app.core.batching import Batcher
 from app.core.errors import Busy, RateLimited, Refusal
 from app.core.redis import Breaker, Redis, RedisDown
 
-# A list of questions. KEYS: two for each, the client and the bar. ARGV: one for each, such
-# as "take 50000 15000000 1": what to do with the client ("take" counts if allowed, "check"
-# only asks, "charge" counts anyway, "pass" does not even ask), emission interval and burst
-# tolerance in microseconds, and whether there is a bar. Returns four for each: allowed,
-# remaining requests, microseconds until the next one is allowed, whether the bar exists.
+# Answers a batch of questions. A "bar" is a key that bars the client if it exists (a revoked
+# login); it is looked up here to save a round trip.
+# KEYS: two for each question, the client and the bar.
+# ARGV: one for each, such as "take 50000 15000000 1": the operation, the emission interval and
+# the burst tolerance in microseconds, whether there is a bar. Operations: "take" counts the
+# request if it is allowed, "check" does not count, "charge" counts though it is not allowed,
+# "pass" allows without counting.
+# Returns four values for each: allowed, remaining requests, microseconds until the next request
+# is allowed, whether the bar exists.
 _GCRA = """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
@@ -55,7 +59,7 @@ end
 return answers
 """
 _LOCAL_CLIENTS = 50_000
-# All keys of a list live in one slot of a Redis Cluster.
+# A hash tag: all keys of a call are in one slot of a Redis Cluster.
 TAG = "{qx:admission}"
 
 What = Literal["take", "check", "charge"]
@@ -63,10 +67,10 @@ What = Literal["take", "check", "charge"]
 
 @dataclass(frozen=True)
 class Limit:
-    """``burst`` requests at once, refilled at ``per_second``.
+    """``burst`` requests at once, then ``per_second``.
 
-    ``fail_closed``: without Redis the answer is "no" (logins, code guessing); otherwise
-    an in-process count stands in.
+    While Redis is down, each process counts for itself; with ``fail_closed`` (logins, guesses
+    of codes) requests are refused instead.
     """
 
     name: str
@@ -80,13 +84,13 @@ class Limit:
 
     @cached_property
     def policy(self) -> str:
-        """The field ``RateLimit-Policy``: quota and window in seconds."""
+        """The header ``RateLimit-Policy``: quota, and window in seconds."""
         return f'"{self.name}";q={self.burst};w={ceil(self.burst / self.per_second)}'
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``barred``: the key that was named as a bar exists."""
+    """The answer for one request. ``barred``: the bar that was named exists."""
 
     limit: Limit
     allowed: bool
@@ -96,7 +100,7 @@ class Verdict:
     barred: bool = False
 
     def refusal(self) -> Refusal | None:
-        """Return RateLimited, or Busy where the answer is "no" only because Redis is down."""
+        """Return RateLimited, Busy if refused only because Redis is down, or None."""
         if self.redis_down:
             return Busy(retry_after=self.retry_after)
         if not self.allowed:
@@ -109,7 +113,7 @@ class Verdict:
             raise refusal
 
     def headers(self) -> dict[str, str]:
-        """Give the fields of the IETF draft ``ratelimit-headers``."""
+        """Return the headers of the IETF draft ``ratelimit-headers``."""
         return {
             "RateLimit-Policy": self.limit.policy,
             "RateLimit": f'"{self.limit.name}";r={self.remaining};t={self.retry_after}',
@@ -125,7 +129,7 @@ class _Question:
 
 
 class RateLimiter:
-    """Asks Redis, in lists; when it is down, counts in this process or refuses."""
+    """Counts requests in Redis; while it is down, in this process."""
 
     def __init__(self, redis: Redis, breaker: Breaker, *, enabled: bool) -> None:
         self._script = redis.register_script(_GCRA)
@@ -135,15 +139,15 @@ class RateLimiter:
         self._questions = Batcher(self._ask_list)
 
     async def take(self, limit: Limit, client: str, *, bar: str = "") -> Verdict:
-        """Count one request of a client, if it is allowed; look for a bar on the same way."""
+        """Count one request of a client, if it is allowed; also look up a bar."""
         return await self._ask(limit, client, "take", bar)
 
     async def check(self, limit: Limit, client: str) -> Verdict:
-        """Tell whether one more would be allowed, without counting it."""
+        """Tell whether a request would be allowed, without counting it."""
         return await self._ask(limit, client, "check")
 
     async def charge(self, limit: Limit, client: str) -> Verdict:
-        """Count one request that has happened, allowed or not."""
+        """Count one request, allowed or not."""
         return await self._ask(limit, client, "charge")
 
     async def _ask(self, limit: Limit, client: str, what: What, bar: str = "") -> Verdict:
@@ -156,7 +160,7 @@ class RateLimiter:
         return verdict or self._without_redis(limit, key)
 
     async def _ask_list(self, questions: list[_Question]) -> list[Verdict | None]:
-        """Ask Redis once for the whole list; None for each if it is down."""
+        """Ask Redis once for the whole batch; return None for each if it is down."""
         keys = [key for one in questions for key in (one.key, one.bar or one.key)]
         args = [_argument(one.limit, one.what, bool(one.bar)) for one in questions]
         try:

@@ -1,4 +1,4 @@
-"""Valkey/Redis: fast and forgettable. A frozen server must cost at most a blink."""
+"""Valkey/Redis: the client, and a circuit breaker for the time in which it does not answer."""
 
 import asyncio
 import time
@@ -14,15 +14,15 @@ from redis.exceptions import RedisError
 
 log = structlog.get_logger(__name__)
 
-# Silent for two looks is down; see Breaker for what counts as silence.
+# When Redis counts as silent: see ``Breaker._in_time``.
 LOOK_S = 0.04
 SILENT_LOOKS = 2
 SILENCE_S = 1.0
-BREAKER_S = 1.0  # between two looks
-# redis-py waits 5 s on a frozen server by default; ours strikes first, see Breaker.
+BREAKER_S = 1.0  # between two pings while it is down
+# redis-py's own time-out; that of the breaker expires first.
 SOCKET_TIMEOUT_S = 2.0
 MAX_CONNECTIONS = 64
-# How long a question may queue for a connection; a silent Redis ends it much sooner.
+# How long a command may wait for a connection; if Redis is silent, the breaker ends it sooner.
 QUEUE_S = 10.0
 
 Redis = aioredis.Redis
@@ -30,18 +30,18 @@ T = TypeVar("T")
 
 
 class RedisDown(Exception):
-    """Redis did not answer. The caller decides whether that means "go on" or "no"."""
+    """Redis did not answer. The caller decides whether to go on without it or to refuse."""
 
 
 def connect(url: str) -> Redis:
-    """Make a client with time-outs and no hidden retries."""
+    """Make a client with time-outs and without retries."""
     pool = aioredis.BlockingConnectionPool.from_url(
         url,
         decode_responses=True,
         socket_timeout=SOCKET_TIMEOUT_S,
         socket_connect_timeout=SOCKET_TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
-        # A crowd shares a few connections: each new one costs more than a turn in the queue.
+        # Commands wait for one of these: a new connection takes longer than the wait.
         max_connections=MAX_CONNECTIONS,
         timeout=QUEUE_S,
     )
@@ -49,9 +49,9 @@ def connect(url: str) -> Redis:
 
 
 class Breaker:
-    """After a failure nobody asks until Redis has answered a look in the background.
+    """A circuit breaker: after a failure all calls fail at once until a ping is answered.
 
-    So requests wait for a lost Redis in its first moment only, however long it is lost.
+    The pings are sent in the background, so that requests wait only for the first failure.
     """
 
     def __init__(self, redis: Redis) -> None:
@@ -64,7 +64,7 @@ class Breaker:
         return self._looking is not None and not self._looking.done()
 
     async def close(self) -> None:
-        """Look no more: the client is about to be closed."""
+        """Stop pinging: the client is about to be closed."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.wait({self._looking})
@@ -73,7 +73,7 @@ class Breaker:
         """Await a redis-py command; raise RedisDown if it fails or the breaker is open."""
         if self.is_open:
             if hasattr(answer, "close"):
-                answer.close()  # a coroutine that is never awaited would warn
+                answer.close()  # else Python warns of a coroutine that was never awaited
             raise RedisDown
         try:
             return await self._in_time(answer)
@@ -84,7 +84,7 @@ class Breaker:
             raise RedisDown from error
 
     async def _look(self) -> None:
-        """Ask until there is an answer; a server that wakes up answers what is under way."""
+        """Ping until there is an answer, then close the breaker."""
         while True:
             await asyncio.sleep(BREAKER_S)
             with suppress(RedisError, OSError, TimeoutError):
@@ -94,12 +94,12 @@ class Breaker:
                 return
 
     async def _in_time(self, answer: Awaitable[T]) -> T:
-        """Await an answer while Redis shows life; raise TimeoutError once it is silent.
+        """Await an answer; raise TimeoutError once Redis is silent.
 
-        In a rush the answer may be there unread, or the question may still queue for a
-        connection: a plain time-out would blame Redis for our own lag, and shut out a hall
-        that logs in. Silence is two looks in which nobody got an answer, in a loop that
-        was not late for them: 80 ms; or a whole second, however late the loop is.
+        Not a plain time-out: under load the event loop may be late to read an answer that has
+        arrived, or the command may still wait for a connection. Redis is silent if no call at
+        all got an answer in two successive intervals of ``LOOK_S``, and the event loop was on
+        time for both (80 ms), or if none got one for ``SILENCE_S``, however late the loop was.
         """
         task = asyncio.ensure_future(answer)
         asked_at, silent_looks = time.monotonic(), 0

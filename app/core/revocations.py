@@ -1,4 +1,4 @@
-"""Revoked logins: kept in Redis as long as an access token could outlive its revocation."""
+"""Revoked logins, kept in Redis for as long as an access token of them may be valid."""
 
 import time
 from uuid import UUID
@@ -14,10 +14,10 @@ _SECONDS = int(LIFETIME.total_seconds())
 
 
 class Revocations:
-    """PostgreSQL holds the truth for refresh tokens; this makes access tokens follow at once.
+    """Access tokens of a revoked login are refused at once, not only when they expire.
 
-    With Redis down a revoked access token lives on for at most its 15 minutes elsewhere;
-    the process that revoked it still knows.
+    Refresh tokens are revoked in PostgreSQL. While Redis is down, only the process that revoked
+    a login refuses its access tokens; others accept them until they expire (15 minutes).
     """
 
     def __init__(self, redis: Redis, breaker: Breaker) -> None:
@@ -35,10 +35,10 @@ class Revocations:
             log.warning("revocation_not_shared")
 
     def known_here(self, family: UUID) -> bool:
-        """Tell whether this process revoked it; the others see the bar in Redis."""
+        """Tell whether this process revoked a login; other processes look up ``bar``."""
         return self._local.get(family, 0) > time.monotonic()
 
     @staticmethod
     def bar(family: UUID) -> str:
-        """Name the key that exists while a family is revoked; the rate limiter looks for it."""
+        """Return the key that exists while a login is revoked; the rate limiter looks it up."""
         return f"{TAG}:revoked:{family}"

@@ -1,16 +1,16 @@
-"""Rotating codes: short signed codes for a QR screen that are worthless a minute later.
+"""Rotating codes: short signed codes, shown as QR codes on a screen, valid for 45 seconds.
 
-24 bytes, 32 characters of base64url, because 32 is the longest ``scene`` that WeChat
-carries and the densest QR code that an old phone reads across a room:
+24 bytes are 32 characters of base64url: the longest ``scene`` that WeChat accepts. A denser QR
+code is not read by old phones across a room.
 
     byte 0      version (2 bits) and key id (6 bits)
-    byte 1      action: which purpose the code has
+    byte 1      action: the purpose of the code
     bytes 2-5   time step, seconds since the epoch / 15
     bytes 6-9   number of the subject (an activity's serial)
     bytes 10-23 the first 112 bits of HMAC-SHA256 over bytes 0-9
 
-112 bits cannot be guessed online; a code is verified without any look-up, so a flood
-of forged ones costs no database time.
+112 bits cannot be guessed online. A code is verified without a look-up, so that forged codes
+cause no load on the database.
 """
 
 import base64
@@ -34,18 +34,18 @@ _SHAPE = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
 
 
 class Action(IntEnum):
-    """What a code is good for. A code of one action is refused for another."""
+    """The purpose of a code. A code of one action is refused for another."""
 
     check_in = 1
     check_out = 2
 
 
 class CodeInvalid(Exception):
-    """Not a code of ours, or not for this purpose, or not yet valid."""
+    """Not signed by us, of another action, or of a later time step."""
 
 
 class CodeExpired(Exception):
-    """Ours, but shown too long ago."""
+    """Signed by us, but expired."""
 
 
 @dataclass(frozen=True)
@@ -55,23 +55,23 @@ class RotatingCode:
 
     @property
     def expires_at(self) -> int:
-        """Epoch second from which the code is refused."""
+        """Epoch second from which on the code is refused."""
         return self.step * STEP_SECONDS + LIFETIME_SECONDS
 
     @property
     def next_at(self) -> int:
-        """Epoch second at which the next code begins."""
+        """Epoch second from which on the next code is shown."""
         return (self.step + 1) * STEP_SECONDS
 
 
 class RotatingCodes:
-    """Makes and checks codes under the keys derived from the given secrets (current first)."""
+    """Signs and checks codes under keys derived from the secrets, the current one first."""
 
     def __init__(self, secrets: list[bytes]) -> None:
         self._keys = [derive(secret, "rotating-code") for secret in secrets]
 
     def make(self, action: Action, subject: int, at: float) -> RotatingCode:
-        """Sign the code of the time step that holds ``at`` (epoch seconds)."""
+        """Sign the code of the time step that contains ``at`` (epoch seconds)."""
         step = int(at) // STEP_SECONDS
         key = self._keys[0]
         header = _HEADER.pack(_first_byte(key), action, step, subject)
@@ -81,8 +81,8 @@ class RotatingCodes:
     def check(self, text: str, action: Action, at: float) -> int:
         """Return the subject of a valid code.
 
-        Raises CodeInvalid or CodeExpired; the latter only for a code that we signed, so
-        that a guesser learns nothing.
+        Raises CodeInvalid or CodeExpired; CodeExpired only if the signature is valid, so that
+        the answer tells nothing about guesses.
         """
         if not _SHAPE.fullmatch(text):
             raise CodeInvalid

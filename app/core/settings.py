@@ -1,4 +1,4 @@
-"""Settings: the environment, prefix ``QX_``; every name is listed in the README."""
+"""Settings: environment variables with the prefix ``QX_``, all listed in the README."""
 
 import os
 import secrets
@@ -14,11 +14,11 @@ SECRET_FILE = "secret-key"  # noqa: S105 - a file name
 
 
 class Settings(BaseSettings):
-    """One immutable reading of the environment.
+    """The environment as it was read once; immutable.
 
-    With no URL set the process runs on embedded engines below ``data_dir``.
-    In production both URLs, a secret of at least 32 bytes, live WeChat and the
-    allowed hosts are demanded, so that nothing starts on a default by accident.
+    Without URLs the process runs on embedded engines below ``data_dir``. In production the URLs,
+    a secret of at least 32 bytes, live WeChat and the allowed hosts are required: a default
+    that was left unchanged is an error.
     """
 
     model_config = SettingsConfigDict(env_prefix="QX_", frozen=True, extra="ignore")
@@ -30,13 +30,13 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".data")
 
     database_url: str | None = None
-    # Migrations run as the owner of the schema; the service itself never does.
+    # As the owner of the schema, for migrations. The service has fewer rights.
     migration_database_url: str | None = None
     redis_url: str | None = None
     database_pool: int = Field(default=16, ge=2, le=200)
 
     secret_key: SecretStr | None = None
-    # The key before the last rotation: still verifies, never signs.
+    # The key before the last rotation: verifies and decrypts, but does not sign.
     secret_key_previous: SecretStr | None = None
 
     wechat: Literal["sandbox", "live"] = "sandbox"
@@ -44,19 +44,19 @@ class Settings(BaseSettings):
     wechat_appid: str = "wx-sandbox-appid"
     wechat_secret: SecretStr = SecretStr("wx-sandbox-secret")
 
-    # Where the worker shows its Prometheus metrics; nowhere unless set.
+    # Port of the worker's Prometheus metrics; none if not set.
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
 
     rate_limits: Literal["on", "off"] = "on"
     allowed_hosts: list[str] = ["*"]
-    # Addresses of proxies whose X-Forwarded-For is believed (uvicorn's syntax).
+    # Addresses of proxies whose X-Forwarded-For is trusted (uvicorn's syntax).
     forwarded_allow_ips: str = "127.0.0.1"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["console", "json"] = "console"
 
     @property
     def embedded(self) -> bool:
-        """True when the process must bring its own engines."""
+        """Whether the process starts its own engines."""
         return self.database_url is None or self.redis_url is None
 
     @property
@@ -67,7 +67,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets(self) -> list[bytes]:
-        """Every secret that still verifies, the current one first."""
+        """The secrets that verify, the current one first."""
         previous = self.secret_key_previous
         return [self.secret] + ([previous.get_secret_value().encode()] if previous else [])
 
@@ -84,7 +84,7 @@ class Settings(BaseSettings):
         return self
 
     def _refuse_defaults(self) -> None:
-        """Collect every reason at once: an operator should not meet them one by one."""
+        """Raise one error with all reasons, so that an operator need not find them one by one."""
         checks = {
             "QX_DATABASE_URL is not set": self.database_url,
             "QX_REDIS_URL is not set": self.redis_url,
@@ -103,10 +103,10 @@ class Settings(BaseSettings):
 
 
 def _secret_of(data_dir: Path) -> str:
-    """Read the data directory's own random secret, making it on first use.
+    """Return the random secret of a data directory, generated on first use.
 
-    A random file instead of a well-known default: tokens of one checkout are
-    worthless at another, and no code has to recognise "the default secret".
+    Not a default in the code: everybody would know it, and tokens of one installation would be
+    valid at another.
     """
     file = data_dir / SECRET_FILE
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -121,5 +121,5 @@ def _secret_of(data_dir: Path) -> str:
 
 @lru_cache
 def get_settings() -> Settings:
-    """Return the process's settings, read once."""
+    """Return the settings of the process, read once."""
     return Settings()

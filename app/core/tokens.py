@@ -1,7 +1,7 @@
-"""Access tokens: HS256 through python-jose, checked before and after decoding.
+"""Access tokens: JWTs signed by HS256 with python-jose, checked before and after decoding.
 
-What python-jose 3.5 accepts by itself (unknown ``crit``, no ``aud``, no ``exp``, 5 MB
-tokens, headers nested until the parser overflows) is refused here.
+python-jose 3.5 accepts an unknown ``crit``, a missing ``aud`` or ``exp``, tokens of 5 MB, and
+headers nested so deep that the parser overflows. All are refused here.
 """
 
 import json
@@ -24,28 +24,28 @@ LIFETIME = timedelta(minutes=15)
 MAX_TOKEN_BYTES = 4096
 CACHE_SIZE = 10_000
 _ALLOWED_HEADER = {"alg", "typ", "kid"}
-# What the clocks of two of our processes may differ.
+# How much the clocks of two processes may differ.
 LEEWAY_S = 5
 
 
 class TokenInvalid(Exception):
-    """Whatever is wrong with a token: the caller learns no more than that."""
+    """A token is not valid. The caller is not told why."""
 
 
 @dataclass(frozen=True)
 class Claims:
     person_id: UUID
-    family_id: UUID  # the login that it came from; revoking it kills every token of it
+    family_id: UUID  # the login; revoking it revokes all its tokens
     expires_at: int  # epoch seconds
 
 
 class Tokens:
-    """Signs and verifies access tokens; verified ones are remembered until they expire."""
+    """Signs and verifies access tokens; verified ones are cached until they expire."""
 
     def __init__(self, secrets: list[bytes]) -> None:
         keys = [derive(secret, "access-token") for secret in secrets]
         self._kid = key_id(keys[0]).hex()
-        # Made once: jwt.decode would make its key anew, and parse a token four times.
+        # Constructed once: ``jwt.decode`` does it for each token, which it parses four times.
         self._keys = {key_id(k).hex(): jwk.construct(k, ALGORITHM) for k in reversed(keys)}
         self._signing_key = keys[0]
         self._verified: dict[str, Claims] = {}
@@ -65,8 +65,8 @@ class Tokens:
     def verify(self, token: str) -> Claims:
         """Return the claims of a valid token, else raise TokenInvalid.
 
-        A decode costs a third of a bare request, so a verified token is kept; the cache
-        is emptied when full, which is simple and rare.
+        Verified tokens are cached, as decoding one takes a third of the time of a bare request.
+        A full cache is emptied.
         """
         claims = self._verified.get(token)
         if claims is None:
@@ -86,7 +86,7 @@ class Tokens:
             token_header, payload, signature = token.split(".")
             header = _header_of(token_header)
             if _encoded(_decoded(signature)) != signature:
-                raise TokenInvalid  # spare bits set: one token would have several spellings
+                raise TokenInvalid  # unused bits of base64 are set: not the canonical encoding
             if header.keys() - _ALLOWED_HEADER or header.get("typ") != "JWT":
                 raise TokenInvalid
             if header.get("alg") != ALGORITHM:
@@ -103,7 +103,7 @@ class Tokens:
                 expires_at=claims["exp"],
             )
         except Exception:  # noqa: BLE001 - see below
-            # jose raises far more than JWTError on hostile input; all of it means "no".
+            # On hostile input python-jose raises more than JWTError.
             raise TokenInvalid from None
 
 
@@ -116,7 +116,7 @@ def _encoded(raw: bytes) -> str:
 
 
 def _are_ours(claims: dict[str, Any]) -> bool:
-    """Tell whether every claim is there, meant for us, and of the time that it should be."""
+    """Check that all claims are present, issued by us for us, and valid now."""
     moment = now().timestamp()
     return (
         all(type(claims[name]) is str for name in ("iss", "aud", "sub", "sid", "jti"))

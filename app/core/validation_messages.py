@@ -1,4 +1,4 @@
-"""What is wrong with a value, in both languages: a committee and an organizer read it."""
+"""Messages about invalid values, in Chinese and English."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from app.core.errors import Invalid
 from app.core.language import Bilingual
 
-# Pydantic's kinds of mistakes that people meet in what they write themselves.
+# By pydantic's type of error: those that occur in what people enter.
 _ZH = {
     "missing": "缺少这一项",
     "extra_forbidden": "没有这一项，请检查拼写",
@@ -47,15 +47,15 @@ _ZH = {
 
 
 def in_chinese(kind: str) -> str:
-    """Return Chinese words for pydantic's ``type`` of an error."""
+    """Return the Chinese message for pydantic's ``type`` of an error."""
     return _ZH.get(kind, "不正确")
 
 
 def explained(error: Mapping[str, Any]) -> Bilingual:
-    """Return what is wrong, of an error as pydantic tells it."""
+    """Return the message for one of pydantic's errors; the English part is pydantic's."""
     return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
 
 
 def invalid(field: str, zh: str, en: str) -> Invalid:
-    """Refuse a request for one of its fields: ``body.rule_key``, ``query.month``."""
+    """Return the refusal of one field of a request, such as ``body.rule_key``."""
     return Invalid(fields=[{"field": field, "msg": Bilingual(zh, en)}])

@@ -77,7 +77,7 @@ async def _org(tx: Session, code: str) -> Org:
 
 async def _person(tx: Session, cipher: FieldCipher, user: str, name: str) -> UUID:
     openid = sandbox_openid(user)
-    made = await people_queries.insert(
+    made = await people_queries.add(
         tx,
         openid_index=cipher.indexes(openid)[0],
         openid_sealed=cipher.seal(openid),

@@ -6,6 +6,7 @@ import structlog
 
 from app.core.clock import now
 from app.jobs.batches import in_batches
+from app.jobs.job import Job
 from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
 from app.services.ledger import expiry
@@ -73,3 +74,11 @@ async def forget(runtime: Runtime) -> int:
         await auth.forget_expired(tx, now())
         await outbox.forget_handled(tx)
     return 0
+
+
+JOBS = (
+    Job("expire-reservations", expire_reservations, every=30),
+    Job("expire-lots", expire_lots, every=60),
+    Job("announce-expiry", announce, every=3600),
+    Job("forget", forget, every=3600),
+)

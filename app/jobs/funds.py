@@ -4,6 +4,7 @@ from functools import partial
 
 from app.core.clock import now
 from app.jobs.batches import in_batches
+from app.jobs.job import Job
 from app.runtime import Runtime
 from app.services import funds
 
@@ -35,3 +36,9 @@ async def write_months(runtime: Runtime) -> int:
         async with runtime.database.transaction() as tx:
             await funds.write_month(tx, month, at)
     return len(months)
+
+
+JOBS = (
+    Job("pay-from-funds", pay, every=5),
+    Job("fund-months", write_months, every=300),
+)

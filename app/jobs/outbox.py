@@ -9,9 +9,11 @@ import structlog
 from app.core.db import Session
 from app.core.db_errors import Retry
 from app.core.errors import Busy
+from app.jobs.job import Job
 from app.queries import outbox
 from app.runtime import Runtime
-from app.services import leaderboards, notices
+from app.services import notices
+from app.services.leaderboards import feeding
 
 log = structlog.get_logger(__name__)
 Handler = Callable[[Runtime, Session, int, str, dict[str, Any]], Awaitable[None]]
@@ -64,4 +66,7 @@ async def _rebuild(
     runtime: Runtime, tx: Session, message_id: int, topic: str, payload: dict[str, Any]
 ) -> None:
     """Somebody may appear who might not, or the other way round: the boards are built anew."""
-    await leaderboards.rebuild(runtime.database, runtime.boards)
+    await feeding.rebuild(runtime.database, runtime.boards)
+
+
+JOBS = (Job("outbox", relay, every=0.5),)

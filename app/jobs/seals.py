@@ -2,6 +2,7 @@
 
 from app.core.clock import now
 from app.core.db import Database
+from app.jobs.job import Job
 from app.runtime import Runtime
 from app.services.ledger import seals
 
@@ -26,3 +27,6 @@ async def seal(runtime: Runtime) -> int:
     finally:
         await patient.close()
     return sealed
+
+
+JOBS = (Job("seal-days", seal, every=60),)

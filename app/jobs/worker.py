@@ -6,47 +6,32 @@ Any number of workers may run; each job says in its own file why that is safe.
 import asyncio
 import contextlib
 import signal
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from importlib import import_module
+from pkgutil import iter_modules
 
 import structlog
 from prometheus_client import start_http_server
 
+from app import jobs as package
 from app.core.errors import Busy
 from app.core.metrics import job_runs_total
 from app.core.parent_watch import watch_parent
 from app.core.redis import RedisDown
 from app.core.settings import Settings
-from app.jobs import awards, expiry, funds, leaderboards, outbox, seals, signups
+from app.jobs.job import Job
 from app.runtime import Runtime, open_runtime
 
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True)
-class Job:
-    """``run`` does all that is due; then nothing for ``every`` seconds."""
-
-    name: str
-    run: Callable[[Runtime], Awaitable[int]]
-    every: float
+MACHINERY = {"batches", "job", "worker"}  # the modules of this package that are no jobs
 
 
 def jobs() -> list[Job]:
-    return [
-        Job("outbox", outbox.relay, 0.5),
-        Job("leaderboards", leaderboards.feed, 0.5),
-        Job("nightly-rebuild", leaderboards.NightlyRebuild(), 60),
-        Job("release-awards", awards.release, 10),
-        Job("pay-from-funds", funds.pay, 5),
-        Job("fund-months", funds.write_months, 300),
-        Job("expire-reservations", expiry.expire_reservations, 30),
-        Job("expire-lots", expiry.expire_lots, 60),
-        Job("announce-expiry", expiry.announce, 3600),
-        Job("remind-of-activities", signups.remind, 300),
-        Job("seal-days", seals.seal, 60),
-        Job("forget", expiry.forget, 3600),
-    ]
+    """Return the ``JOBS`` of every module of this package; in which order does not matter."""
+    names = {module.name for module in iter_modules(package.__path__)} - MACHINERY
+    modules = [import_module(f"{package.__name__}.{name}") for name in sorted(names)]
+    found = [job for module in modules for job in module.JOBS]
+    assert len({job.name for job in found}) == len(found), "two jobs have the same name"
+    return found
 
 
 async def run(settings: Settings) -> None:

@@ -1,45 +1,7 @@
 """Tables, enums and constraints. Importing this package fills the metadata."""
 
-from app.models import (
-    activities,
-    audit,
-    auth,
-    awards,
-    cards,
-    checkins,
-    deductions,
-    funds,
-    idempotency,
-    ledger,
-    merchants,
-    notices,
-    orgs,
-    outbox,
-    people,
-    policies,
-    redemptions,
-    rewards,
-    signups,
-)
+from importlib import import_module
+from pkgutil import iter_modules
 
-__all__ = [
-    "activities",
-    "audit",
-    "auth",
-    "awards",
-    "cards",
-    "checkins",
-    "deductions",
-    "funds",
-    "idempotency",
-    "ledger",
-    "merchants",
-    "notices",
-    "orgs",
-    "outbox",
-    "people",
-    "policies",
-    "redemptions",
-    "rewards",
-    "signups",
-]
+for _module in iter_modules(__path__):
+    import_module(f"{__name__}.{_module.name}")

@@ -4,9 +4,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import delete, text, update
+from sqlmodel import col, select
 
 from app.core.db import Session
+from app.models.auth import RefreshToken, TokenFamily
 
 
 class Spent(NamedTuple):
@@ -24,12 +26,6 @@ class Spent(NamedTuple):
     was_fresh: bool
 
 
-_START_FAMILY = text("INSERT INTO token_families (person_id) VALUES (:person) RETURNING id")
-
-_INSERT_TOKEN = text("""
-INSERT INTO refresh_tokens (hash, family_id, expires_at) VALUES (:hash, :family, :expires_at)
-""")
-
 # The conditional update is the guard: of many who present one token, one spends it.
 SPEND = """
 WITH presented AS (
@@ -43,30 +39,19 @@ SELECT p.family_id, p.person_id, p.expires_at, p.revoked_at, p.used_at,
 FROM presented p
 """
 
-_REVOKE = text("""
-UPDATE token_families SET revoked_at = :at WHERE id = :family AND revoked_at IS NULL
-""")
-
-_FAMILY_OF = text("""
-SELECT f.id, f.person_id FROM refresh_tokens t JOIN token_families f ON f.id = t.family_id
-WHERE t.hash = :hash
-""")
-
-_FORGET = text("DELETE FROM refresh_tokens WHERE expires_at < :before")
-
 
 async def start_family(session: Session, person_id: UUID) -> UUID:
-    made = await session.execute(_START_FAMILY, {"person": person_id})
-    family: UUID = made.scalar_one()
-    return family
+    family = TokenFamily(person_id=person_id)
+    session.add(family)
+    await session.flush()
+    return family.id
 
 
 async def insert_token(
     session: Session, family: UUID, token_hash: bytes, expires_at: datetime
 ) -> None:
-    await session.execute(
-        _INSERT_TOKEN, {"hash": token_hash, "family": family, "expires_at": expires_at}
-    )
+    session.add(RefreshToken(hash=token_hash, family_id=family, expires_at=expires_at))
+    await session.flush()
 
 
 async def spend(session: Session, token_hash: bytes, at: datetime) -> Spent | None:
@@ -79,14 +64,15 @@ async def spend(session: Session, token_hash: bytes, at: datetime) -> Spent | No
 
 
 async def revoke_family(session: Session, family: UUID, at: datetime) -> None:
-    await session.execute(_REVOKE, {"family": family, "at": at})
+    living = col(TokenFamily.id) == family, col(TokenFamily.revoked_at).is_(None)
+    await session.execute(update(TokenFamily).where(*living).values(revoked_at=at))
 
 
 async def family_of(session: Session, token_hash: bytes) -> tuple[UUID, UUID] | None:
     """Return the family and the person that a refresh token belongs to."""
-    row = (await session.execute(_FAMILY_OF, {"hash": token_hash})).one_or_none()
-    return (row.id, row.person_id) if row else None
+    query = select(TokenFamily.id, TokenFamily.person_id).join(RefreshToken)
+    return (await session.exec(query.where(RefreshToken.hash == token_hash))).first()
 
 
 async def forget_expired(session: Session, before: datetime) -> None:
-    await session.execute(_FORGET, {"before": before})
+    await session.execute(delete(RefreshToken).where(col(RefreshToken.expires_at) < before))

@@ -1,10 +1,11 @@
 """SQL of notices."""
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Integer, and_, cast, func, update
+from sqlalchemy.dialects.postgresql import insert as insert_into
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -24,45 +25,36 @@ class NewNotice:
     text: str | None = None
 
 
-_COLUMNS = """
-INSERT INTO notices AS n (person_id, kind, outbox_id, subject_type, subject_id, facts, text, merges)
-VALUES (:person_id, :kind, :outbox_id, :subject_type, :subject_id, CAST(:facts AS jsonb), :text,
-        :merges)
-"""
-
-_INSERT = f"{_COLUMNS} ON CONFLICT (outbox_id) DO NOTHING"
-
-# It gets a new id, so that it comes first again, and who has read up to the old one has not
-# read this. A message and its notice are of one transaction: only the newest could come again.
-_MERGE = f"""
-{_COLUMNS}
-ON CONFLICT (person_id, kind, subject_id) WHERE merges AND read_at IS NULL
-DO UPDATE SET id = excluded.id, created_at = excluded.created_at, outbox_id = excluded.outbox_id,
-    facts = excluded.facts || jsonb_build_object('count',
-        CAST(n.facts ->> 'count' AS int) + CAST(excluded.facts ->> 'count' AS int))
-WHERE n.outbox_id <> excluded.outbox_id
-"""
-
-_UNREAD = """
-SELECT count(*) AS n FROM (
-    SELECT FROM notices WHERE person_id = :person AND read_at IS NULL LIMIT :most
-) unread
-"""
-
-_READ = """
-UPDATE notices SET read_at = now() WHERE person_id = :person AND read_at IS NULL AND id <= :up_to
-"""
+async def insert(session: Session, notice: NewNotice) -> None:
+    """Insert a notice; a second delivery of its message is none."""
+    new = insert_into(Notice).values(**asdict(notice))
+    await session.execute(new.on_conflict_do_nothing(index_elements=["outbox_id"]))
 
 
-async def insert(session: Session, notice: NewNotice, *, merges: bool = False) -> None:
-    """Insert a notice; a second delivery of its message is none.
+async def merge(session: Session, notice: NewNotice) -> None:
+    """Insert a notice, or add its ``count`` to the unread one of its person, kind and subject.
 
-    One that ``merges`` adds its count to the unread one of the same person, kind and subject.
+    That one gets the new id: it comes first again, and who has read up to the old id has not
+    read it. A message is handled in the transaction of its notice, so that only the last one
+    could be delivered twice; it counts once.
     """
-    facts = json.dumps(notice.facts, ensure_ascii=False) if notice.facts is not None else None
-    values = {name: getattr(notice, name) for name in NewNotice.__dataclass_fields__}
-    values |= {"facts": facts, "merges": merges}
-    await session.fetch(_MERGE if merges else _INSERT, values)
+    new = insert_into(Notice).values(**asdict(notice), merges=True)
+    comes: Any = new.excluded.facts
+    had: Any = col(Notice.facts)
+    counts = [cast(facts["count"].astext, Integer) for facts in (had, comes)]
+    await session.execute(
+        new.on_conflict_do_update(
+            index_elements=["person_id", "kind", "subject_id"],
+            index_where=and_(col(Notice.merges), col(Notice.read_at).is_(None)),
+            set_={
+                "id": new.excluded.id,
+                "created_at": new.excluded.created_at,
+                "outbox_id": new.excluded.outbox_id,
+                "facts": comes.op("||")(func.jsonb_build_object("count", counts[0] + counts[1])),
+            },
+            where=col(Notice.outbox_id) != new.excluded.outbox_id,
+        )
+    )
 
 
 async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> list[Notice]:
@@ -80,9 +72,13 @@ async def page(session: Session, person: UUID, before: UUID | None, limit: int) 
 
 async def unread(session: Session, person: UUID, most: int) -> int:
     """Count a person's unread notices, up to ``most``."""
-    return int((await session.fetch(_UNREAD, {"person": person, "most": most}))[0].n)
+    theirs = select(Notice.id).where(Notice.person_id == person, col(Notice.read_at).is_(None))
+    query = select(func.count()).select_from(theirs.limit(most).subquery())
+    return (await session.exec(query)).one()
 
 
 async def mark_read(session: Session, person: UUID, up_to: UUID) -> None:
     """Mark a person's notices as read, up to an id."""
-    await session.fetch(_READ, {"person": person, "up_to": up_to})
+    theirs = and_(col(Notice.person_id) == person, col(Notice.read_at).is_(None))
+    seen = update(Notice).where(theirs, col(Notice.id) <= up_to)
+    await session.execute(seen.values(read_at=func.now()))

@@ -1,26 +1,19 @@
 """SQL of the outbox."""
 
 import json
-from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import delete, func, text, update
+from sqlmodel import col, select
 
 from app.core.db import Session
+from app.models.outbox import OutboxMessage
 
 _PUT = """
 INSERT INTO outbox (topic, payload)
 SELECT CAST(:topic AS text), p FROM unnest(CAST(:payloads AS jsonb[])) AS p
 """
-
-# SKIP LOCKED: several workers share the queue without waiting for each other.
-_TAKE = text("""
-SELECT id, topic, payload, attempts FROM outbox
-WHERE handled_at IS NULL AND due_at <= now()
-ORDER BY due_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
-""")
-
-_DONE = text("UPDATE outbox SET handled_at = now() WHERE id = :id")
 
 # Twice as long after each failure, at most an hour.
 _POSTPONE = text("""
@@ -29,15 +22,7 @@ UPDATE outbox SET attempts = attempts + 1,
 WHERE id = :id
 """)
 
-_FORGET = text("DELETE FROM outbox WHERE handled_at < now() - interval '30 days'")
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    id: int
-    topic: str
-    payload: dict[str, Any]
-    attempts: int
+KEPT = timedelta(days=30)
 
 
 async def put(session: Session, topic: str, *payloads: dict[str, Any]) -> None:
@@ -47,14 +32,22 @@ async def put(session: Session, topic: str, *payloads: dict[str, Any]) -> None:
     )
 
 
-async def take(session: Session) -> Message | None:
+async def take(session: Session) -> OutboxMessage | None:
     """Lock the next message that is due; None when there is none."""
-    row = (await session.execute(_TAKE)).mappings().one_or_none()
-    return Message(**row) if row else None
+    query = (
+        select(OutboxMessage)
+        .where(col(OutboxMessage.handled_at).is_(None), col(OutboxMessage.due_at) <= func.now())
+        .order_by(col(OutboxMessage.due_at), col(OutboxMessage.id))
+        .limit(1)
+        # Several workers share the queue without waiting for each other.
+        .with_for_update(skip_locked=True)
+    )
+    return (await session.exec(query)).first()
 
 
 async def done(session: Session, message_id: int) -> None:
-    await session.execute(_DONE, {"id": message_id})
+    handled = update(OutboxMessage).where(col(OutboxMessage.id) == message_id)
+    await session.execute(handled.values(handled_at=func.now()))
 
 
 async def postpone(session: Session, message_id: int) -> None:
@@ -62,4 +55,5 @@ async def postpone(session: Session, message_id: int) -> None:
 
 
 async def forget_handled(session: Session) -> None:
-    await session.execute(_FORGET)
+    old = col(OutboxMessage.handled_at) < func.now() - KEPT
+    await session.execute(delete(OutboxMessage).where(old))

@@ -4,36 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import literal, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from app.core.db import Session
+from app.models.cards import Card
+from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
-
-_MAY_AT_ORG = text("""
-SELECT 1 FROM role_grants g JOIN orgs o ON o.id = g.org_id
-WHERE g.person_id = :person AND g.role = ANY(CAST(:roles AS text[])) AND :path ^@ o.path
-LIMIT 1
-""")
-
-_INSERT = text("""
-INSERT INTO people (openid_index, openid_sealed, display_name)
-VALUES (:openid_index, :openid_sealed, :display_name)
-ON CONFLICT (openid_index) DO NOTHING
-RETURNING id
-""")
-
-_OPEN_CARD = text("INSERT INTO cards (person_id) VALUES (:person)")
-
-_RESEAL = text("""
-UPDATE people SET openid_index = :index, openid_sealed = :sealed WHERE id = :person
-""")
-
-_GRANT = text("""
-INSERT INTO role_grants (person_id, role, org_id, merchant_id)
-VALUES (:person, :role, :org, :merchant) ON CONFLICT DO NOTHING
-""")
-
 
 _ROLES_HELD = """
 SELECT DISTINCT person_id, role FROM role_grants WHERE person_id = ANY(CAST(:people AS uuid[]))
@@ -109,29 +87,27 @@ async def find_by_openid(session: Session, indexes: Sequence[bytes]) -> Person |
     return found.first()
 
 
-async def insert(
+async def add(
     session: Session, *, openid_index: bytes, openid_sealed: bytes, display_name: str
 ) -> UUID | None:
     """Insert a person with a card; None if somebody was faster."""
     made = await session.execute(
-        _INSERT,
-        {
-            "openid_index": openid_index,
-            "openid_sealed": openid_sealed,
-            "display_name": display_name,
-        },
+        insert(Person)
+        .values(openid_index=openid_index, openid_sealed=openid_sealed, display_name=display_name)
+        .on_conflict_do_nothing(index_elements=[col(Person.openid_index)])
+        .returning(col(Person.id))
     )
     person_id: UUID | None = made.scalar_one_or_none()
     if person_id is not None:
-        await session.execute(_OPEN_CARD, {"person": person_id})
+        session.add(Card(person_id=person_id))
+        await session.flush()
     return person_id
 
 
 async def reseal(session: Session, person: UUID, openid_index: bytes, openid_sealed: bytes) -> None:
     """Store an openid under another key."""
-    await session.execute(
-        _RESEAL, {"person": person, "index": openid_index, "sealed": openid_sealed}
-    )
+    values = {"openid_index": openid_index, "openid_sealed": openid_sealed}
+    await session.execute(update(Person).where(col(Person.id) == person).values(values))
 
 
 async def roles_of(session: Session, person_id: UUID) -> list[RoleGrant]:
@@ -162,10 +138,14 @@ async def has_role_at(
     session: Session, person_id: UUID, roles: Collection[str], org_path: str
 ) -> bool:
     """Tell whether one of the roles is held at the organisation or above it."""
-    row = await session.execute(
-        _MAY_AT_ORG, {"person": person_id, "roles": list(roles), "path": org_path}
+    query = (
+        select(RoleGrant.id)
+        .join(Org, col(Org.id) == col(RoleGrant.org_id))
+        .where(RoleGrant.person_id == person_id, col(RoleGrant.role).in_(roles))
+        .where(literal(org_path).op("^@")(col(Org.path)))
+        .limit(1)
     )
-    return row.first() is not None
+    return (await session.exec(query)).first() is not None
 
 
 async def nearest_holders(
@@ -183,9 +163,8 @@ async def nearest_holders(
 async def grant_role(
     session: Session, person_id: UUID, role: str, *, org: UUID | None, merchant: UUID | None
 ) -> None:
-    await session.execute(
-        _GRANT, {"person": person_id, "role": role, "org": org, "merchant": merchant}
-    )
+    values = {"person_id": person_id, "role": role, "org_id": org, "merchant_id": merchant}
+    await session.execute(insert(RoleGrant).values(values).on_conflict_do_nothing())
 
 
 async def existing(session: Session, people: Sequence[UUID]) -> set[UUID]:

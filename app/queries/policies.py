@@ -4,7 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from sqlmodel import col, select
+
 from app.core.db import Session
+from app.models.orgs import Org
+from app.models.policies import PolicyVersion
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,13 +20,6 @@ class Published:
     effective_from: datetime
     source: str
 
-
-_NEWEST = "SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1"
-
-_PUBLISHED = """
-SELECT p.version, o.code AS org_code, p.effective_from, p.source
-FROM policies p LEFT JOIN orgs o ON o.id = p.org_id ORDER BY p.version
-"""
 
 # Versions count up from 1; of two that are written at once, one is told so.
 _INSERT = """
@@ -37,12 +34,20 @@ RETURNING version
 
 async def newest(session: Session) -> tuple[int, datetime] | None:
     """Read number and birth of the newest version, in force or not yet."""
-    rows = await session.fetch(_NEWEST, {})
-    return (rows[0].version, rows[0].created_at) if rows else None
+    query = select(PolicyVersion.version, PolicyVersion.created_at)
+    return (await session.exec(query.order_by(col(PolicyVersion.version).desc()).limit(1))).first()
 
 
 async def published(session: Session) -> list[Published]:
-    return [Published(**row) for row in await session.fetch(_PUBLISHED, {})]
+    query = (
+        select(PolicyVersion, Org.code)
+        .outerjoin(Org, col(Org.id) == col(PolicyVersion.org_id))
+        .order_by(col(PolicyVersion.version))
+    )
+    return [
+        Published(one.version, code, one.effective_from, one.source)
+        for one, code in await session.exec(query)
+    ]
 
 
 async def insert(

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, Update, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.rewards import Reward
+from app.models.rewards import Reward, RewardStock
 
 _PAGE = text("""
 SELECT r.*, m.name AS merchant_name,
@@ -24,22 +25,6 @@ WHERE (CAST(:path AS text) IS NULL OR o.path ^@ :path)
   AND (CAST(:merchant AS uuid) IS NULL OR r.merchant_id = :merchant)
   AND (CAST(:after AS uuid) IS NULL OR r.id > :after)
 ORDER BY r.id LIMIT :limit
-""")
-
-_OPEN_STOCK = text("""
-INSERT INTO reward_stocks (reward_id, period_start, remaining)
-VALUES (:reward, :period_start, :stock) ON CONFLICT DO NOTHING
-""")
-
-# One conditional counter update: of many who want the last one, one gets it.
-TAKE_STOCK = """
-UPDATE reward_stocks SET remaining = remaining - :quantity
-WHERE reward_id = :reward AND period_start = :period_start AND remaining >= :quantity
-"""
-
-_RETURN_STOCK = text("""
-UPDATE reward_stocks SET remaining = remaining + :quantity
-WHERE reward_id = :reward AND period_start = :period_start
 """)
 
 
@@ -71,15 +56,31 @@ async def take_stock(
     session: Session, reward: UUID, period_start: datetime, *, stock: int, quantity: int
 ) -> bool:
     """Take from the stock of a period, opening it with ``stock``; False if too little is left."""
-    key = {"reward": reward, "period_start": period_start}
-    await session.execute(_OPEN_STOCK, key | {"stock": stock})
-    done = await session.execute(text(TAKE_STOCK), key | {"quantity": quantity})
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    opening = {"reward_id": reward, "period_start": period_start, "remaining": stock}
+    await session.execute(insert(RewardStock).values(opening).on_conflict_do_nothing())
+    # One conditional counter update: of many who want the last one, one gets it.
+    done: Any = await session.execute(
+        _of_period(reward, period_start)
+        .where(enough(quantity))
+        .values(remaining=RewardStock.remaining - quantity)
+    )
+    return bool(done.rowcount)
 
 
 async def return_stock(
     session: Session, reward: UUID, period_start: datetime, quantity: int
 ) -> None:
-    await session.execute(
-        _RETURN_STOCK, {"reward": reward, "period_start": period_start, "quantity": quantity}
+    back = _of_period(reward, period_start).values(remaining=RewardStock.remaining + quantity)
+    await session.execute(back)
+
+
+def enough(quantity: int) -> ColumnElement[bool]:
+    """Whether a stock has so many left."""
+    return col(RewardStock.remaining) >= quantity
+
+
+def _of_period(reward: UUID, period_start: datetime) -> Update:
+    """Update the stock of a reward in a period."""
+    return update(RewardStock).where(
+        col(RewardStock.reward_id) == reward, col(RewardStock.period_start) == period_start
     )

@@ -9,6 +9,7 @@ from fastapi import Query, Request, Response
 from app.api.access import ANYONE, ORGANIZER, allow
 from app.api.context import caller_of, runtime_of
 from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
+from app.api.operations import leads_to
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -35,6 +36,8 @@ class Picture(Response):
 
 
 @router.get("/activities", operation_id="listActivities", **allow(ANYONE, OrgNotFound, Forbidden))
+@leads_to("getActivity", {"activity_id": "items/0/id"})
+@leads_to("signUp", {"activity_id": "items/0/id"})
 async def list_activities(
     tx: Reader,
     caller: Caller,
@@ -56,6 +59,8 @@ async def list_activities(
     operation_id="createActivity",
     **allow(ORGANIZER, OrgNotFound, body=True),
 )
+@leads_to("getActivity", {"activity_id": "id"})
+@leads_to("publishActivity", {"activity_id": "id"})
 async def create_activity(body: ActivityIn, tx: Tx, person_id: CurrentPerson) -> ActivityOut:
     """Draft an activity."""
     return await activities.create(tx, person_id, body)
@@ -66,6 +71,8 @@ async def create_activity(body: ActivityIn, tx: Tx, person_id: CurrentPerson) ->
     operation_id="publishActivity",
     **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft, body=True),
 )
+@leads_to("signUp", {"activity_id": "id"})
+@leads_to("getCheckinCode", {"activity_id": "id"})
 async def publish_activity(
     activity_id: PathId,
     tx: Tx,
@@ -93,6 +100,7 @@ async def get_activity(activity_id: PathId, request: Request) -> Response:
     operation_id="getCheckinCode",
     **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
 )
+@leads_to("checkIn", {"body.code": "code"})
 async def get_checkin_code(
     activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
 ) -> CheckinCodeOut:

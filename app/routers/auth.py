@@ -5,6 +5,7 @@ from fastapi import Request, Response
 from app.api.access import ANYONE, LOGIN_GUESS, RESIDENT, allow, guessing
 from app.api.context import address_of
 from app.api.deps import AppRuntime, CurrentPerson
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.errors import Refusal
 from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatLimited, WechatUnavailable
@@ -22,6 +23,7 @@ WECHAT_REFUSALS: tuple[type[Refusal], ...] = (
 
 
 @router.post("/wechat", operation_id="logIn", **allow(ANYONE, *WECHAT_REFUSALS, body=True))
+@leads_to("refreshLogin", {"body.refresh_token": "refresh_token"})
 async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> LoginOut:
     """Trade the code of `wx.login` for tokens. A new openid is a new resident."""
     async with guessing(runtime, LOGIN_GUESS, address_of(request), CodeInvalid):
@@ -36,6 +38,7 @@ async def log_in(body: WechatLoginIn, request: Request, runtime: AppRuntime) -> 
     operation_id="refreshLogin",
     **allow(ANYONE, TokenRefused, RefreshReused, body=True),
 )
+@leads_to("logOut", {"body.refresh_token": "refresh_token"})
 async def refresh(body: RefreshIn, request: Request, runtime: AppRuntime) -> LoginOut:
     """Trade a refresh token for its successor; the old one is dead."""
     # Whoever has a spent token has not guessed it: only unknown ones count as guesses.

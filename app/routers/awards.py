@@ -16,6 +16,7 @@ from app.api.deps import (
     UnitQuery,
 )
 from app.api.downloads import WORKBOOK, Download
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.paging import Page
@@ -74,6 +75,7 @@ REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
     operation_id="proposeAwards",
     **allow(ORGANIZER, OrgNotFound, PersonNotFound, NumberUsed, body=True, once=True),
 )
+@leads_to("approveAward", {"award_id": "items/0/award/id"})
 async def propose_awards(
     body: AwardsIn,
     tx: Tx,

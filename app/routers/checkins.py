@@ -4,6 +4,7 @@ from fastapi import Request, Response
 
 from app.api.access import CODE_GUESS, RESIDENT, allow
 from app.api.context import person_of, runtime_of
+from app.api.operations import leads_to, naturally_idempotent
 from app.api.routes import Router
 from app.core.clock import now
 from app.core.errors import unwrap
@@ -35,6 +36,8 @@ router = Router(tags=["checkins"])
         body=True,
     ),
 )
+@leads_to("reverseTransfer", {"transfer_id": "award/id"})
+@naturally_idempotent
 async def check_in(body: CheckinIn, request: Request, response: Response) -> CheckinResultOut:
     """Check in with the code on the screen. Again: 200 and the first result."""
     runtime, person_id = runtime_of(request), person_of(request)

@@ -10,7 +10,7 @@ from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
-from app.services.leaderboards import Board, BoardQuery
+from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.orgs import OrgNotFound
 
 router = Router(tags=["leaderboards"])

@@ -7,6 +7,7 @@ from fastapi import Query, Request, Response
 from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing
 from app.api.context import person_of, runtime_of
 from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.schemas.redemptions import (
@@ -62,6 +63,7 @@ async def collect_redemption(
         once_in_batch=True,
     ),
 )
+@leads_to("refundCharge", {"charge_id": "id"})
 async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
     """Take points with the code that a card shows."""
     command = ChargeCommand(person_of(request), body.card_code, body.points, body.note)

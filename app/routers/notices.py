@@ -2,6 +2,7 @@
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.schemas.notices import NoticePage, NoticesReadIn, UnreadOut
 from app.services import notices
@@ -10,6 +11,7 @@ router = Router(tags=["notices"])
 
 
 @router.get("/me/notices", operation_id="listMyNotices", **allow(RESIDENT))
+@leads_to("readMyNotices", {"body.up_to": "items/0/id"})
 async def list_my_notices(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> NoticePage:
     """List what the service has to tell the caller, newest first, and how many are unread."""
     return await notices.mine(tx, person_id, page)

@@ -2,6 +2,7 @@
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.paging import Page
@@ -30,6 +31,8 @@ router = Router(tags=["redemptions"])
         once=True,
     ),
 )
+@leads_to("cancelRedemption", {"redemption_id": "id"})
+@leads_to("collectRedemption", {"body.pickup_code": "pickup_code"})
 async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> RedemptionOut:
     """Reserve a reward: the points are held until it is collected or given up."""
     return await reservations.reserve(tx, person_id, body)

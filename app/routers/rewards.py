@@ -2,6 +2,7 @@
 
 from app.api.access import ANYONE, allow
 from app.api.deps import PageQuery, Reader
+from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.paging import Page
@@ -13,6 +14,7 @@ router = Router(tags=["rewards"])
 
 
 @router.get("/rewards", operation_id="listRewards", **allow(ANYONE, OrgNotFound))
+@leads_to("redeem", {"body.reward_id": "items/0/id"})
 async def list_rewards(
     tx: Reader, page: PageQuery, org_id: PathId | None = None, merchant_id: PathId | None = None
 ) -> Page[RewardOut]:

@@ -5,6 +5,7 @@ from fastapi import Request, Response
 from app.api.access import RESIDENT, allow
 from app.api.context import person_of, runtime_of
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.operations import leads_to, naturally_idempotent
 from app.api.routes import Router
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -24,6 +25,8 @@ router = Router(tags=["signups"])
     operation_id="signUp",
     **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, SignupsClosed, body=True),
 )
+@leads_to("cancelSignup", {"signup_id": "id"})
+@naturally_idempotent
 async def sign_up(
     activity_id: PathId,
     request: Request,

@@ -20,6 +20,7 @@ _HALF = re.compile("[\ud800-\udfff]")
 # With these a name on a counter's screen could read as another.
 _BIDI_CONTROL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # with which a date and a time begin
 
 # The same for clients, as a regular expression of OpenAPI's dialect (ECMA 262) writes it.
 UNSTORABLE = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u202a-\u202e\u2066-\u2069"
@@ -75,8 +76,8 @@ def _pattern(expression: str) -> Any:
 
 
 def _spelled_out(value: object) -> object:
-    """Take RFC 3339 only: pydantic would read 1700000000 as seconds since 1970."""
-    if isinstance(value, str) and "-" not in value:
+    """Take RFC 3339 only: pydantic would read 1700000000, and -1e-9, as seconds since 1970."""
+    if isinstance(value, str) and not _DATE.match(value):
         raise ValueError("expected a date or time as RFC 3339 writes it")
     if isinstance(value, (int, float)):
         raise ValueError("expected a string")  # noqa: TRY004 - pydantic reports ValueError only

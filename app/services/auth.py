@@ -57,7 +57,7 @@ async def log_in(
     person = await people.find_by_openid(tx, indexes)
     is_new = False
     if person is None:
-        made = await people.insert(
+        made = await people.add(
             tx,
             openid_index=indexes[0],
             openid_sealed=cipher.seal(session.openid),

@@ -48,7 +48,7 @@ async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, An
         facts=payload.get("facts"),
         text=payload.get("text"),
     )
-    await queries.insert(tx, notice, merges=KINDS[kind].merges)
+    await (queries.merge if KINDS[kind].merges else queries.insert)(tx, notice)
 
 
 def _to_out(notice: Notice) -> NoticeOut:

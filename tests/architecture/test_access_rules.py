@@ -1,12 +1,12 @@
-"""Who may call what: the whole table, written out, so that a new route is a decision."""
+"""Who may call what: each route has its rule, and stands in the MATRIX of its noun's test module.
 
-from pkgutil import iter_modules
+So a new route is a decision.
+"""
 
 import pytest
 from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app import main, routers
 from app.api.access import (
     ANYONE,
     AccessRule,
@@ -19,69 +19,9 @@ from app.api.access import (
 from app.api.routes import Route, Router
 from app.core.settings import Settings
 from app.main import create_app
-from app.routers import health
+from tests.security import nouns
 
-TABLE = {
-    "GET /healthz": "probe",
-    "GET /readyz": "probe",
-    "GET /metrics": "probe",
-    "POST /api/v1/auth/wechat": "anyone",
-    "POST /api/v1/auth/refresh": "anyone",
-    "POST /api/v1/auth/logout": "person",
-    "GET /api/v1/me": "person",
-    "PUT /api/v1/me": "person",
-    "GET /api/v1/orgs": "anyone",
-    "GET /api/v1/activities": "anyone",
-    "POST /api/v1/activities": "organizer",
-    "GET /api/v1/activities/{activity_id}": "anyone",
-    "POST /api/v1/activities/{activity_id}/publish": "organizer",
-    "GET /api/v1/activities/{activity_id}/checkin-code": "organizer",
-    "GET /api/v1/activities/{activity_id}/checkin-code.svg": "organizer",
-    "POST /api/v1/activities/{activity_id}/signups": "person",
-    "DELETE /api/v1/signups/{signup_id}": "person",
-    "GET /api/v1/me/signups": "person",
-    "POST /api/v1/checkins": "person",
-    "GET /api/v1/me/points": "person",
-    "GET /api/v1/me/points/entries": "person",
-    "POST /api/v1/ledger/transfers/{transfer_id}/reversal": "administrator",
-    "GET /api/v1/me/awards": "person",
-    "GET /api/v1/awards": "reader",
-    "POST /api/v1/awards": "organizer",
-    "POST /api/v1/awards/batches": "organizer",
-    "POST /api/v1/awards/batches/sheet": "organizer",
-    "GET /api/v1/awards/batches/template": "organizer",
-    "POST /api/v1/awards/{award_id}/approval": "organizer",
-    "POST /api/v1/awards/{award_id}/rejection": "organizer",
-    "GET /api/v1/awards/notices": "anyone",
-    "POST /api/v1/awards/{award_id}/objections": "person",
-    "POST /api/v1/awards/objections/{objection_id}/decision": "organizer",
-    "GET /api/v1/orgs/{org_id}/fund": "anyone",
-    "GET /api/v1/orgs/{org_id}/fund/receipts": "anyone",
-    "POST /api/v1/orgs/{org_id}/fund/receipts": "administrator",
-    "GET /api/v1/me/points/entries/{number}/proof": "person",
-    "GET /api/v1/me/points/statement.html": "person",
-    "GET /api/v1/me/points/statement.xlsx": "person",
-    "GET /api/v1/ledger/seals": "anyone",
-    "POST /api/v1/deductions": "organizer",
-    "GET /api/v1/audit": "auditor",
-    "GET /api/v1/deductions": "reader",
-    "GET /api/v1/me/deductions": "person",
-    "POST /api/v1/deductions/{deduction_id}/appeal": "person",
-    "POST /api/v1/deductions/{deduction_id}/decision": "organizer",
-    "GET /api/v1/me/card": "person",
-    "GET /api/v1/me/card/code": "person",
-    "GET /api/v1/rewards": "anyone",
-    "POST /api/v1/redemptions": "person",
-    "POST /api/v1/redemptions/{redemption_id}/cancel": "person",
-    "GET /api/v1/me/redemptions": "person",
-    "POST /api/v1/merchant/redemptions/collect": "merchant staff",
-    "POST /api/v1/merchant/charges": "merchant staff",
-    "POST /api/v1/merchant/charges/{charge_id}/refund": "merchant staff",
-    "GET /api/v1/merchant/statement": "merchant staff",
-    "GET /api/v1/leaderboards": "anyone",
-    "GET /api/v1/me/notices": "person",
-    "POST /api/v1/me/notices/read": "person",
-}
+RULES = {row.operation: row.rule for row in nouns.rows().values()}
 # The documentation: served, but not part of what it describes.
 PAGES = {
     "GET /": "anyone",
@@ -98,9 +38,11 @@ def name_of(policy: AccessRule | None) -> str | None:
 
 
 def served(app: FastAPI) -> dict[str, str | None]:
-    """Every route that FastAPI serves, included routers too, with its policy."""
+    """Every route that FastAPI serves, included routers too, with its rule; pages by their path."""
     return {
-        f"{method} {context.path}": name_of(access_rule_of(context))
+        context.original_route.operation_id or f"{method} {context.path}": name_of(
+            access_rule_of(context)
+        )
         for context in iter_route_contexts(app.routes)
         if isinstance(context.original_route, APIRoute)
         for method in context.methods or ()
@@ -108,12 +50,22 @@ def served(app: FastAPI) -> dict[str, str | None]:
 
 
 def test_the_table_is_what_is_served(app: FastAPI) -> None:
-    assert served(app) == TABLE | PAGES
+    assert served(app) == RULES | PAGES
+
+
+def test_another_rule_would_be_found() -> None:
+    router, opened = Router(), FastAPI()
+
+    @router.get("/me", operation_id="getMe", **allow(ANYONE))
+    async def get_me() -> None: ...
+
+    opened.include_router(router)
+    assert served(opened)["getMe"] != RULES["getMe"]
 
 
 def test_the_start_up_check_sees_every_served_route(app: FastAPI) -> None:
     seen = {
-        f"{method} {route.path}"
+        getattr(route.original_route, "operation_id", None) or f"{method} {route.path}"
         for route, _ in routes_with_access_rules(app)
         for method in route.methods or ()
     }
@@ -122,11 +74,11 @@ def test_the_start_up_check_sees_every_served_route(app: FastAPI) -> None:
 
 def test_the_document_tells_the_policy(app: FastAPI) -> None:
     told = {
-        f"{method.upper()} {path}": operation["x-access-rule"]
-        for path, operations in app.openapi()["paths"].items()
-        for method, operation in operations.items()
+        operation["operationId"]: operation["x-access-rule"]
+        for operations in app.openapi()["paths"].values()
+        for operation in operations.values()
     }
-    assert told == TABLE
+    assert told == RULES
 
 
 def test_a_route_without_a_policy_keeps_the_application_from_starting(
@@ -170,8 +122,3 @@ def test_the_policy_guards_the_route_before_every_dependency(app: FastAPI) -> No
         if isinstance(route, APIRoute):
             assert isinstance(route, Route), context.path
             assert isinstance(route.guard, AccessRule), context.path
-
-
-def test_every_router_module_is_included() -> None:
-    included = {module.__name__ for module in (*main.ROUTERS, health)}
-    assert included == {f"app.routers.{info.name}" for info in iter_modules(routers.__path__)}

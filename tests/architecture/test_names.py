@@ -1,7 +1,11 @@
-"""One noun, one spelling, on every floor; and names from which clients are generated."""
+"""One noun, one spelling, on every layer; and names from which clients are generated.
+
+A noun is known by its modules: a new one needs no line here.
+"""
 
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +15,61 @@ from fastapi.routing import APIRoute, RouteContext, iter_route_contexts
 from app.api.routes import Route
 
 APP = Path(__file__).resolve().parents[2] / "app"
-NOUNS = {
-    *("orgs", "venues", "activities", "signups", "checkins", "ledger", "awards", "cards"),
-    *("rewards", "redemptions", "merchants", "leaderboards", "clubs", "needs", "councils"),
-    *("lending", "evaluation", "devices", "notices", "people", "funds"),
-    "deductions",
+LAYERS = ("routers", "services", "queries", "schemas", "models")
+# Not modules of a noun: what the shapes and the tables of all nouns are made of.
+BASE = {"base"}
+# What all domains share (DESIGN.md 2): verbs for other services, perhaps without tables.
+FLOOR = {"records", "cases", "audit", "notify", "exports", "attachments"}
+# The word that we have for it (DESIGN.md 7).
+OTHER_WORDS = {
+    "events": "activities",
+    "organizations": "orgs",
+    "users": "people",
+    "messages": "notices",
+    "enrolments": "signups",
 }
-# Not domains: how one gets in, what is sent twice, what is in force, what is alive.
-MACHINERY = {"audit", "records", "notify", "auth", "idempotency", "policies", "health", "outbox"}
+MODULE = re.compile(r"[a-z]+(_[a-z]+)*")
 CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 
-def modules(floor: str) -> set[str]:
-    """Names of the modules and packages of a floor."""
-    return {path.stem for path in (APP / floor).iterdir() if path.name[0] not in "_."}
+def modules(layer: str) -> set[str]:
+    """Names of the modules and packages of a layer."""
+    return {path.stem for path in (APP / layer).iterdir() if path.name[0] not in "_."} - BASE
+
+
+def tree() -> dict[str, set[str]]:
+    return {layer: modules(layer) for layer in LAYERS}
+
+
+def alone(layers: Mapping[str, set[str]]) -> set[str]:
+    """Return the names that one layer has and no other."""
+    times = Counter(name for names in layers.values() for name in names)
+    return {name for name, n in times.items() if n == 1}
+
+
+def spelt_twice(names: Iterable[str]) -> list[set[str]]:
+    """Return names that differ by underscores or their plural only."""
+    alike: dict[str, set[str]] = {}
+    for name in names:
+        alike.setdefault(plural(name.replace("_", "")), set()).add(name)
+    return [group for group in alike.values() if len(group) > 1]
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun; of a plural, itself."""
+    if noun in {"person", "people"}:
+        return "people"
+    if noun.endswith("s") and not noun.endswith("ss"):
+        return noun
+    if re.search(r"[^aeiou]y$", noun):
+        return noun[:-1] + "ies"
+    return noun + ("es" if re.search(r"(ss|x|ch|sh)$", noun) else "s")
+
+
+def misnamed_collections(path: str) -> list[str]:
+    """Return the segments before ``{…_id}`` that are not its plural in kebab case."""
+    pairs = re.findall(r"/([^/{}]+)/\{(\w+)_id\}", path)
+    return [segment for segment, noun in pairs if segment != plural(noun).replace("_", "-")]
 
 
 def api_routes(app: FastAPI) -> list[tuple[RouteContext, APIRoute]]:
@@ -46,20 +91,43 @@ def test_every_router_has_a_service_of_its_name() -> None:
 
 
 def test_every_service_has_tables_or_shapes_of_its_name() -> None:
-    assert modules("services") - (modules("queries") | modules("schemas")) == set()
+    assert modules("services") - FLOOR - (modules("queries") | modules("schemas")) == set()
 
 
-def test_every_floor_speaks_the_same_nouns() -> None:
-    for floor in ("routers", "services", "queries", "models", "schemas"):
-        assert modules(floor) - {"base"} <= NOUNS | MACHINERY, floor
+def test_every_noun_is_on_more_than_one_layer() -> None:
+    assert alone(tree()) - FLOOR == set()
+
+
+def test_a_noun_that_one_layer_spells_otherwise_would_be_found() -> None:
+    assert alone(tree() | {"schemas": modules("schemas") | {"check_ins"}}) == {"check_ins"}
+
+
+def test_every_noun_has_one_spelling() -> None:
+    names = set().union(*tree().values())
+    assert spelt_twice(names) == []
+    assert names & OTHER_WORDS.keys() == set()
+    assert [name for name in names if not MODULE.fullmatch(name)] == []
 
 
 def test_another_spelling_would_be_found() -> None:
-    assert not {"check_ins", "events", "organizations"} & (NOUNS | MACHINERY)
+    names = {"activities", "activity", "checkins", "check_ins", "people", "person", "classes"}
+    assert sorted(map(sorted, spelt_twice(names))) == [
+        ["activities", "activity"],
+        ["check_ins", "checkins"],
+        ["people", "person"],
+    ]
+    assert not MODULE.fullmatch("checkIns")
+
+
+def test_every_operation_has_the_tag_of_its_noun(app: FastAPI) -> None:
+    for context, route in api_routes(app):
+        assert [route.endpoint.__module__] == [f"app.routers.{tag}" for tag in route.tags], (
+            context.path
+        )
 
 
 def test_the_tree_is_really_read() -> None:
-    assert {"checkins", "ledger", "redemptions"} <= modules("services")
+    assert modules("services") >= {"checkins", "ledger", "redemptions"}
     assert "__pycache__" not in modules("services")
 
 
@@ -103,6 +171,19 @@ def test_paths_are_plural_nouns_in_kebab_case(app: FastAPI) -> None:
         assert re.fullmatch(
             r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx))?|\{[a-z_]+\}))+", str(context.path)
         )
+
+
+def test_a_collection_is_the_plural_of_what_is_in_it(app: FastAPI) -> None:
+    paths = [str(context.path) for context, _ in api_routes(app)]
+    assert [segment for path in paths for segment in misnamed_collections(path)] == []
+
+
+def test_a_misnamed_collection_would_be_found() -> None:
+    assert misnamed_collections("/activity/{activity_id}/sign-ups/{signup_id}") == [
+        "activity",
+        "sign-ups",
+    ]
+    assert misnamed_collections("/categories/{category_id}/study-groups/{study_group_id}") == []
 
 
 def test_the_api_lives_below_one_prefix(app: FastAPI) -> None:

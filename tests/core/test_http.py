@@ -16,7 +16,8 @@ from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.server import ServerState
 
-from app.core.http import MAX_AHEAD, MAX_HEAD_BYTES, MAX_HEADERS, Protocol, _Gathering
+from app.core.http import GatheringTransport, Protocol
+from app.core.http_limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 
 GET = b"GET /numbers HTTP/1.1\r\nHost: x\r\n"
 POST = b"POST /length HTTP/1.1\r\nHost: x\r\n"
@@ -59,7 +60,7 @@ async def turn() -> None:
 
 async def test_what_one_turn_writes_leaves_in_one_piece() -> None:
     wire = Wire()
-    gathering = _Gathering(wire, asyncio.get_running_loop())
+    gathering = GatheringTransport(wire, asyncio.get_running_loop())
     gathering.write(b"head ")
     gathering.write(bytearray(b"body"))
     assert wire.writes == []
@@ -71,7 +72,7 @@ async def test_what_one_turn_writes_leaves_in_one_piece() -> None:
 
 async def test_closing_loses_nothing() -> None:
     wire = Wire()
-    gathering = _Gathering(wire, asyncio.get_running_loop())
+    gathering = GatheringTransport(wire, asyncio.get_running_loop())
     gathering.write(b"last words")
     gathering.close()
     await turn()
@@ -80,7 +81,7 @@ async def test_closing_loses_nothing() -> None:
 
 async def test_nothing_is_written_to_who_has_hung_up() -> None:
     wire = Wire()
-    gathering = _Gathering(wire, asyncio.get_running_loop())
+    gathering = GatheringTransport(wire, asyncio.get_running_loop())
     gathering.write(b"too late")
     wire.closed = True
     await turn()
@@ -199,8 +200,8 @@ async def test_a_body_is_not_refused_after_its_reply(unused_tcp_port: int) -> No
 
 async def test_who_asks_too_far_ahead_is_answered_so_far(unused_tcp_port: int) -> None:
     async with serving(unused_tcp_port):
-        answer = await said(unused_tcp_port, (POST + b"\r\n") * (MAX_AHEAD + 50))
-    assert statuses(answer) == [200] * (1 + MAX_AHEAD)
+        answer = await said(unused_tcp_port, (POST + b"\r\n") * (MAX_PIPELINED + 50))
+    assert statuses(answer) == [200] * (1 + MAX_PIPELINED)
 
 
 @pytest.mark.parametrize(
@@ -305,6 +306,21 @@ async def test_a_long_body_is_no_overhead() -> None:
     assert (await answered(wire), wire.closed) == ([200], False)
 
 
+async def test_each_part_of_a_request_has_the_limit_for_itself() -> None:
+    """Head, extensions of two chunks, next head: each shorter than the limit, any two longer."""
+    go_on = asyncio.Event()
+    go_on.set()
+    protocol, wire = on_a_wire(go_on)
+    long = b"a" * (MAX_HEAD_BYTES * 2 // 3)
+    head = POST + b"Transfer-Encoding: chunked\r\nX: "
+    for piece in (head, long, b"\r\n\r\n", b"2;", long, b"\r\n{}\r\n", b"0\r\n\r\n"):
+        protocol.data_received(piece)
+    assert (await answered(wire), wire.closed) == ([200], False)
+    for piece in (CHUNKED + b"0;", long, b"\r\n\r\n", GET + b"X: ", long, b"\r\n\r\n"):
+        protocol.data_received(piece)
+    assert (await answered(wire), wire.closed) == ([200] * 3, False)
+
+
 def waits(protocol: Protocol) -> bool:
     """Tell whether the connection will be cut when it stays idle."""
     return protocol.timeout_keep_alive_task is not None
@@ -349,8 +365,8 @@ async def test_many_requests_in_one_piece_are_all_answered(unused_tcp_port: int)
     one = b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + b"x" * 1_000
     async with serving(unused_tcp_port):
         reader, writer = await asyncio.open_connection("127.0.0.1", unused_tcp_port)
-        writer.write(one * MAX_AHEAD)
-        for _ in range(MAX_AHEAD):
+        writer.write(one * MAX_PIPELINED)
+        for _ in range(MAX_PIPELINED):
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
             assert await reader.readexactly(4) == b"1000"
         writer.close()

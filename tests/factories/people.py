@@ -27,7 +27,7 @@ class TestPerson:
 async def make_person(runtime: Runtime, name: str = "王小四") -> TestPerson:
     openid = f"openid-of-test-{id(runtime)}-{next(_numbers)}"
     async with runtime.database.transaction() as tx:
-        person_id = await queries.insert(
+        person_id = await queries.add(
             tx,
             openid_index=runtime.cipher.indexes(openid)[0],
             openid_sealed=runtime.cipher.seal(openid),

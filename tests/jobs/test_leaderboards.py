@@ -20,7 +20,7 @@ from app.models.ledger import Kind, Purpose
 from app.models.orgs import Level, Org
 from app.queries import leaderboards as queries
 from app.runtime import Runtime
-from app.services import leaderboards
+from app.services.leaderboards import feeding, rules
 from app.services.ledger import posting as ledger_posting
 from app.services.ledger.types import MINUTES, POINTS, AccountKey, Posted, Posting
 from app.services.policies import history
@@ -83,9 +83,9 @@ class Town:
         generation = await self.runtime.boards.generation()
         assert generation is not None
         for org in self.orgs:
-            for period in leaderboards.PERIODS:
+            for period in rules.PERIODS:
                 since = period_start(now(), period)
-                name = leaderboards.board_name(org.path, period, since)
+                name = rules.board_name(org.path, period, since)
                 (shown,), _ = await self.runtime.boards.look(generation, [(name, 100)], [])
                 async with self.runtime.database.read() as tx:
                     true = await queries.top(
@@ -93,7 +93,7 @@ class Town:
                         org.path,
                         since,
                         unit=POINTS,
-                        born_until=leaderboards._born_until(),
+                        born_until=rules.born_until(),
                         limit=100,
                     )
                 if shown != true:
@@ -130,12 +130,12 @@ async def test_a_wrong_board_would_be_noticed(town: Town, runtime: Runtime) -> N
     await town.settle()
     generation = await runtime.boards.generation()
     since = period_start(now(), "all")
-    name = leaderboards.board_name(town.orgs[0].path, "all", since)
+    name = rules.board_name(town.orgs[0].path, "all", since)
     key = f"{module.PREFIX}:{generation}:{name}"
     best = await runtime.redis.zrevrange(key, 0, 0)
     await runtime.redis.zincrby(key, 1, str(best[0]))
     assert not await town.boards_are_exact()
-    await leaderboards.rebuild(runtime.database, runtime.boards)
+    await feeding.rebuild(runtime.database, runtime.boards)
     await town.settle()
 
 
@@ -147,11 +147,11 @@ async def test_a_batch_that_is_replayed_counts_once(town: Town, runtime: Runtime
     position = await runtime.boards.position(generation)
     async with runtime.database.read() as tx:
         gains, after = await queries.gains_after(
-            tx, START, hours=MINUTES, born_until=leaderboards._born_until(), limit=2000
+            tx, START, hours=MINUTES, born_until=rules.born_until(), limit=2000
         )
-        units = leaderboards._Units(await history.load(tx))
+        units = rules.CountedUnits(await history.load(tx))
     assert gains
-    scores = leaderboards._scores(gains, units)
+    scores = feeding.scores(gains, units)
     assert not await runtime.boards.apply(generation, START, after, scores)
     assert await runtime.boards.position(generation) == position
     assert await town.boards_are_exact()
@@ -195,9 +195,9 @@ async def test_they_come_back_after_a_flush(town: Town, runtime: Runtime) -> Non
 async def test_a_rebuild_while_others_feed_is_exact(town: Town, runtime: Runtime) -> None:
     await town.live(lists=6)
     await asyncio.gather(
-        leaderboards.rebuild(runtime.database, runtime.boards),
+        feeding.rebuild(runtime.database, runtime.boards),
         feed(runtime),
-        leaderboards.rebuild(runtime.database, runtime.boards),
+        feeding.rebuild(runtime.database, runtime.boards),
         town.live(lists=4),
     )
     await town.settle()
@@ -206,9 +206,9 @@ async def test_a_rebuild_while_others_feed_is_exact(town: Town, runtime: Runtime
 async def test_small_batches_add_up(
     town: Town, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(leaderboards, "BATCH", 3)
+    monkeypatch.setattr(feeding, "BATCH", 3)
     await town.live(lists=8)
-    await leaderboards.rebuild(runtime.database, runtime.boards)
+    await feeding.rebuild(runtime.database, runtime.boards)
     await town.settle()
 
 
@@ -228,7 +228,7 @@ async def calls_until_shown(town: Town, boards: Boards, *, forgetful: bool) -> i
     await town.runtime.redis.flushdb()
     for number in range(1, 41):
         with suppress(RedisDown):
-            await leaderboards.feed(town.runtime.database, boards)
+            await feeding.feed(town.runtime.database, boards)
             return number
         if forgetful:
             boards.unfinished = None
@@ -239,7 +239,7 @@ async def test_a_build_goes_on_where_redis_went_down(
     town: Town, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The negative control: boards that start over each time never come to an end."""
-    monkeypatch.setattr(leaderboards, "BATCH", 10)
+    monkeypatch.setattr(feeding, "BATCH", 10)
     boards = Faltering(runtime.redis, Breaker(runtime.redis))
     assert await calls_until_shown(town, boards, forgetful=True) is None
     calls = await calls_until_shown(town, boards, forgetful=False)
@@ -291,7 +291,7 @@ async def test_a_night_without_redis_is_made_up_for(
     nightly._day = nightly._day.replace(year=2020)
     before = await runtime.boards.generation()
     with monkeypatch.context() as without:
-        without.setattr(leaderboards, "rebuild", _without_redis)
+        without.setattr(feeding, "rebuild", _without_redis)
         assert await nightly(runtime) == 0
     await nightly(runtime)
     assert await runtime.boards.generation() != before

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from app.core.errors import Busy
 from app.core.redis import RedisDown
 from app.jobs import worker
-from app.jobs.worker import Job
+from app.jobs.job import Job
 from app.runtime import Runtime
 
 

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from app.core.clock import now
-from app.models.activities import ActivityStatus, Category
+from app.models.activities import Activity, ActivityStatus, Category
 from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
 from app.services.policies import history
-from tests.factories.activities import activity_body, current_code, make_activity
+from tests.factories.activities import activity_body, current_code, make_activity, make_attended
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import (
@@ -24,8 +24,88 @@ from tests.factories.people import (
     make_person,
     make_with_role,
 )
+from tests.security.schema_world import FEW, Completion, Known, Setup
+from tests.security.world import Ask, World
 
 ACTIVITIES = "/api/v1/activities"
+MATRIX = """
+operation             rule       nobody alice bob  counter rival sibling parent auditor admin outsider
+listActivities        anyone     200    200   200  200     200   200     200    200     200   200
+listActivities draft  anyone     403    403   403  403     403   403     200+   200+    200+  403
+createActivity        organizer  401    403   403  403     403   403     201+   403     201+  403
+publishActivity       organizer  401    403   403  403     403   404     200+   403     200+  404       404=activities.not_found
+getActivity           anyone     200    200   200  200     200   200     200    200     200   200
+getActivity draft     anyone     404    404   404  404     404   404     200+   200+    200+  404       404=activities.not_found
+getCheckinCode        organizer  401    403   403  403     403   404     200    403     200   404       404=activities.not_found
+getCheckinCodeSvg     organizer  401    403   403  403     403   404     200    403     200   404       404=activities.not_found
+"""  # noqa: E501 - a table
+HERS = {"activities": "org_id = :home AND status = 'draft'"}
+BEYOND_THE_SCHEMA = {
+    "body",  # one time before another
+    "body.starts_at",
+    "body.ends_at",
+    "body.signup_opens_at",
+    "body.signup_closes_at",
+    "body.rule_key",  # of the policy in force
+    "body.capacity",  # 3.0 is no whole number to us
+}
+RULE_KEY = "volunteer_hour"
+
+
+async def _draft(world: World) -> Activity:
+    return await make_activity(world.runtime, org=world.home, status=ActivityStatus.draft)
+
+
+async def _drafts_of_home(world: World) -> Ask:
+    await _draft(world)
+    return Ask(query={"org_id": str(world.home.id), "status": "draft"})
+
+
+async def _create(world: World) -> Ask:
+    return Ask(body=activity_body(world.home))
+
+
+async def _attended(world: World) -> Ask:
+    activity = await make_attended(world.runtime, world.alice, org=world.home)
+    return Ask({"activity_id": str(activity.id)})
+
+
+async def _draft_of_home(world: World) -> Ask:
+    return Ask({"activity_id": str((await _draft(world)).id)})
+
+
+async def _published(world: World) -> Ask:
+    return Ask({"activity_id": str((await make_activity(world.runtime, org=world.home)).id)})
+
+
+REQUESTS = {
+    "listActivities draft": _drafts_of_home,
+    "createActivity": _create,
+    "getActivity": _attended,
+    "getActivity draft": _draft_of_home,
+    "publishActivity": _draft_of_home,
+    "getCheckinCode": _published,
+    "getCheckinCodeSvg": _published,
+}
+
+
+async def known(setup: Setup) -> Known:
+    states = [ActivityStatus.draft] * FEW + [ActivityStatus.published] * FEW
+    made = [await make_activity(setup.runtime, org=setup.org, status=state) for state in states]
+    return {
+        "activity_id": [str(one.id) for one in made],
+        "rule_key": [RULE_KEY],
+        "starts_at": [(now() - timedelta(minutes=1)).isoformat()],
+        "ends_at": [(now() + timedelta(hours=2)).isoformat()],
+    }
+
+
+async def completion(_: Setup) -> Completion:
+    def complete(body: dict[str, Any], known: Known) -> None:
+        if body.get("rule_key") in known["rule_key"]:
+            body["rule_key"] = RULE_KEY
+
+    return complete
 
 
 async def draft(

@@ -15,8 +15,22 @@ from tests.factories.deductions import deduct
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person, make_with_role
+from tests.security.world import Ask, World
 
 AUDIT = "/api/v1/audit"
+MATRIX = """
+operation         rule     nobody alice bob  counter rival sibling parent auditor admin outsider
+listAuditEntries  auditor  401    403   403  403     403   403     403    200+    200+  403
+"""
+
+
+async def _audit_of_home(world: World) -> Ask:
+    organizer = await make_organizer(world.runtime, world.home.id)
+    await deduct(world.api, organizer, world.home, world.alice)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+REQUESTS = {"listAuditEntries": _audit_of_home}
 
 
 async def entries(

@@ -15,8 +15,40 @@ from app.services import auth
 from tests.factories.http import assert_refused, bearer, log_in, wechat_code
 from tests.factories.logins import age, refresh
 from tests.factories.people import make_person
+from tests.security.schema_world import MANY, Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation     rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+logIn         anyone  200    200   200  200     200   200     200    200     200   200
+refreshLogin  anyone  200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
+logOut        person  401    204   204  204     204   204     204    204     204   204
+"""
+HERS = {
+    "token_families": "person_id = :alice",
+    "refresh_tokens": "family_id IN (SELECT id FROM token_families WHERE person_id = :alice)",
+}
+BEYOND_THE_SCHEMA = {"auth.code_invalid"}
+
+
+async def _log_in(world: World) -> Ask:
+    return Ask(body={"code": await wechat_code(world.api, f"user-{uuid4()}")})
+
+
+async def _her_login(world: World) -> Ask:
+    """Log Alice in once more: the login that she calls with must stay alive."""
+    return Ask(body={"refresh_token": (await log_in(world.api, world.user))["refresh_token"]})
+
+
+REQUESTS = {"logIn": _log_in, "refreshLogin": _her_login, "logOut": _her_login}
+
+
+async def known(setup: Setup) -> Known:
+    return {
+        "refresh_token": [(await log_in(setup.api))["refresh_token"] for _ in range(MANY)],
+        "code": [await wechat_code(setup.api, f"{setup.role}-{n}") for n in range(MANY)],
+    }
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Awards by hand: what may be proposed, by whom, and what a rule asks for."""
 
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -9,7 +10,7 @@ import pytest
 from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
-from tests.factories.awards import approve, award_body, propose, reject
+from tests.factories.awards import approve, award_body, give_award, propose, reject
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
@@ -20,8 +21,163 @@ from tests.factories.people import (
     make_person,
     make_with_role,
 )
+from tests.factories.sheets import XLSX, make_sheet
+from tests.security.schema_world import FEW, MANY, Completion, Known, Setup
+from tests.security.world import Ask, World
 
 AWARDS = "/api/v1/awards"
+MATRIX = """
+operation              rule       nobody alice bob  counter rival sibling parent auditor admin outsider
+proposeAwards          organizer  401    403   403  403     403   403     201+   403     201+  403
+listMyAwards           person     401    200+  200  200     200   200     200    200     200   200
+listAwards             reader     401    403   403  403     403   403     200+   200+    200+  403
+proposeAwardBatch      organizer  401    403   403  403     403   403     201+   403     201+  403
+proposeAwardSheet      organizer  401    403   403  403     403   403     201+   403     201+  403
+getAwardSheetTemplate  organizer  401    403   403  403     403   403     200    403     200   403
+approveAward           organizer  401    403   403  403     403   404     200+   403     200+  404       404=awards.not_found
+rejectAward            organizer  401    403   403  403     403   404     200+   403     200+  404       404=awards.not_found
+listAwardNotices       anyone     200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
+objectToAward          person     401    201+  201+ 201+    201+  201+    201+   201+    201+  201+
+decideObjection        organizer  401    403   403  403     403   404     200+   403     200+  404       404=awards.objection_not_found
+"""  # noqa: E501 - a table
+HERS = {"awards": "person_id = :alice", "award_objections": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {
+    "body.rule_key",  # of the policy in force
+    "body.evidence",  # what the rule demands
+    "body.grade",  # of the rule
+    "body.points",
+    "body.quantity",  # 3.0 is no whole number to us
+    "body.person_ids",  # one id in two spellings
+    "body.rows",  # one name a row: an id or a card's number
+    "awards.rows_wrong",  # who exists, and what the rule demands
+    "awards.wrong_sheet",
+    "sheets.unreadable",
+    "sheets.not_plain",
+    "sheets.too_large",
+}
+REASON = {"reason": "x"}
+
+
+async def _propose(world: World) -> Ask:
+    return Ask(body=award_body(world.home, [world.alice]))
+
+
+async def _batch(world: World) -> Ask:
+    row = {"person_id": str(world.alice.id), "evidence": {"certificate": uuid4().hex}}
+    return Ask(body={"rule_key": "blood_donation", "org_id": str(world.home.id), "rows": [row]})
+
+
+async def _template(world: World) -> Ask:
+    return Ask(query={"org_id": str(world.home.id), "rule_key": "blood_donation"})
+
+
+async def _sheet(world: World) -> Ask:
+    line = (str(world.alice.id), uuid4().hex)
+    fields = {name: (None, text) for name, text in (await _template(world)).query.items()}
+    sheet = make_sheet(("person_id", "certificate"), line)
+    return Ask(files=fields | {"file": ("awards.xlsx", sheet, XLSX)})
+
+
+async def _my_awards(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask()
+
+
+async def _awards_of_home(world: World) -> Ask:
+    await _my_awards(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _award(world: World) -> Ask:
+    proposer = await make_organizer(world.runtime, world.home.id)
+    award = (await propose(world.api, proposer, world.home, world.alice))[0]
+    return Ask({"award_id": award["id"]})
+
+
+async def _rejected(world: World) -> Ask:
+    return Ask((await _award(world)).ids, REASON)
+
+
+async def _in_notice(world: World) -> Ask:
+    proposed = (await _award(world)).ids
+    reviewer = await make_organizer(world.runtime, world.home.id)
+    approved = await approve(world.api, reviewer, {"id": proposed["award_id"]})
+    assert approved.json()["state"] == "notice", approved.text
+    return Ask(proposed, REASON)
+
+
+async def _notices_of_home(world: World) -> Ask:
+    await _in_notice(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+async def _objection(world: World) -> Ask:
+    path = f"awards/{(await _in_notice(world)).ids['award_id']}/objections"
+    made = await world.post("bob", path, REASON)
+    return Ask({"objection_id": str(made["id"])}, REASON | {"upheld": True})
+
+
+REQUESTS = {
+    "proposeAwards": _propose,
+    "proposeAwardBatch": _batch,
+    "proposeAwardSheet": _sheet,
+    "getAwardSheetTemplate": _template,
+    "listMyAwards": _my_awards,
+    "listAwards": _awards_of_home,
+    "approveAward": _award,
+    "rejectAward": _rejected,
+    "listAwardNotices": _notices_of_home,
+    "objectToAward": _in_notice,
+    "decideObjection": _objection,
+}
+
+
+async def known(setup: Setup) -> Known:
+    """Each is reviewed once, and many tries go to awards that are the caller's own."""
+    runtime, api, org = setup.runtime, setup.api, setup.org
+    pending = await propose(api, setup.organizer, org, *await make_people(runtime, MANY))
+    approved = await propose(api, setup.organizer, org, *await make_people(runtime, FEW))
+    reviewer = await make_organizer(runtime, org.id)
+    shown = [(await approve(api, reviewer, award)).json() for award in approved]
+    path = f"/awards/{shown[0]['id']}/objections"
+    objections = [await setup.post(one, path, reason="未到场") for one in setup.others]
+    return {
+        "award_id": [award["id"] for award in (*pending, *shown[1:])],
+        "objection_id": [one["id"] for one in objections],
+        "person_ids[*]": [str(person.id) for person in (setup.caller, *setup.others)],
+        "rows[*].person_id": [str(person.id) for person in setup.others],
+        "rule_key": ["commendation"],
+    }
+
+
+async def completion(setup: Setup) -> Completion:
+    """Give evidence that no award has named yet, and a sheet that may be uploaded."""
+    documents = count(1)
+    sheet = make_sheet(
+        ("person_id", "document", "public_notice"),
+        *[(str(one.id), "扬青发〔2026〕3号", "已公示五日") for one in setup.others],
+    )
+
+    def evidence() -> dict[str, str]:
+        return {"document": f"扬青发〔2026〕{next(documents)}号", "public_notice": "已公示五日"}
+
+    def complete(body: dict[str, Any], known: Known) -> None:
+        rows = body["rows"] if isinstance(body.get("rows"), list) else []
+        for row in rows:
+            if isinstance(row, dict) and row.get("person_id") in known["person_id"]:
+                person = row["person_id"]
+                row.clear()
+                row.update(person_id=person, evidence=evidence())
+        if body.get("evidence") == {}:
+            body["evidence"] = evidence()
+            for choice in ("grade", "points"):  # which only some rules leave
+                body.pop(choice, None)
+        if isinstance(file := body.get("file"), str) and len(file) <= 3:
+            body["file"] = sheet
+        if body.get("rule_key") in known["rule_key"]:
+            body["rule_key"] = "commendation"
+
+    return complete
 
 
 def case() -> dict[str, Any]:

@@ -214,6 +214,7 @@ async def test_another_lists_cursor_is_not_believed(
         ("/activities", {"starts_after": "2026-01-01T00:00:00"}, "starts_after"),
         ("/activities", {"starts_after": "yesterday"}, "starts_after"),
         ("/activities", {"starts_after": "1700000000"}, "starts_after"),
+        ("/activities", {"starts_after": "-5.1e-164"}, "starts_after"),
         ("/activities", {"q": "\0"}, "q"),
         ("/merchant/statement", {}, "month"),
         ("/merchant/statement", {"month": "2026-13"}, "month"),

@@ -16,8 +16,20 @@ from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter
+from tests.security.schema_world import MANY, OUTLIVES_THE_RUN, Known, Setup
 
 API = "/api/v1"
+MATRIX = """
+operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+getMyCard      person  401    200+  200  200     200   200     200    200     200   200
+getMyCardCode  person  401    200+  200  200     200   200     200    200     200   200
+"""
+HERS = {"cards": "person_id = :alice", "card_codes": "person_id = :alice"}
+
+
+async def known(setup: Setup) -> Known:
+    codes = await make_card_codes(setup.runtime, setup.caller, MANY, OUTLIVES_THE_RUN)
+    return {"card_code": codes}
 
 
 async def card(api: httpx.AsyncClient, person: TestPerson) -> dict[str, Any]:

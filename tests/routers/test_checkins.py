@@ -2,6 +2,8 @@
 
 import re
 from datetime import timedelta
+from itertools import cycle
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -21,6 +23,35 @@ from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.policies import SHIPPED, open_unit, publish_in
+from tests.security.schema_world import FEW, Completion, Known, Setup
+from tests.security.world import Ask, World
+
+MATRIX = """
+operation  rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+checkIn    person  401    201+  403  403     403   403     403    403     403   403       403=checkins.not_signed_up
+"""  # noqa: E501 - a table
+HERS = {"checkins": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {"checkins.code_invalid", "checkins.code_expired"}
+
+
+async def _check_in(world: World) -> Ask:
+    activity = await make_attended(world.runtime, world.alice, org=world.home)
+    return Ask(body={"code": current_code(world.runtime, activity)})
+
+
+REQUESTS = {"checkIn": _check_in}
+
+
+async def completion(setup: Setup) -> Completion:
+    """Give a code of this moment for any code: a screen's is soon too old."""
+    attended = [await make_attended(setup.runtime, setup.caller, org=setup.org) for _ in range(FEW)]
+    screens = cycle(attended)
+
+    def complete(body: dict[str, Any], known: Known) -> None:
+        if body.get("code") in known["code"]:
+            body["code"] = current_code(setup.runtime, next(screens))
+
+    return complete
 
 
 async def test_a_scan_gives_points_and_hours_at_once(

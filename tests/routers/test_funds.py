@@ -29,8 +29,33 @@ from tests.factories.people import (
     make_person,
 )
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
+from tests.security.schema_world import Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation         rule           nobody alice bob  counter rival sibling parent auditor admin outsider
+getFund           anyone         200    200   200  200     200   200     200    200     200   200
+listFundReceipts  anyone         200    200   200  200     200   200     200    200     200   200
+receiveIntoFund   administrator  401    403   403  403     403   403     403    403     201   403
+"""  # noqa: E501 - a table
+BEYOND_THE_SCHEMA = {"body.points"}  # 3.0 is no whole number to us
+
+
+async def _fund(world: World) -> Ask:
+    return Ask({"org_id": str(world.home.id)})
+
+
+async def _receipt(world: World) -> Ask:
+    return Ask((await _fund(world)).ids, {"kind": "donation", "points": 5, "giver": "甲"})
+
+
+HERS = {"fund_receipts": "created_by = :alice"}
+REQUESTS = {"getFund": _fund, "listFundReceipts": _fund, "receiveIntoFund": _receipt}
+
+
+async def known(_: Setup) -> Known:
+    return {"month": [f"{now():%Y-%m}"]}
 
 
 async def give_to(

@@ -24,8 +24,20 @@ from tests.factories.people import (
     make_person,
 )
 from tests.factories.rewards import make_card_codes, make_counter
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation       rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+getLeaderboard  anyone  200    200   200  200     200   200     200    200     200   200
+"""
+
+
+async def _board_of_home(world: World) -> Ask:
+    return Ask(query={"org_id": str(world.home.id)})
+
+
+REQUESTS = {"getLeaderboard": _board_of_home}
 
 
 async def board(

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 
 from app.core.clock import now
+from app.jobs import seals
 from app.runtime import Runtime
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused, keyed
@@ -18,6 +19,8 @@ from tests.factories.people import (
 )
 from tests.factories.points import entries, points, spend
 from tests.factories.rewards import make_counter, make_reward
+from tests.security.schema_world import FEW, Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
 NOTHING = {
@@ -30,6 +33,48 @@ NOTHING = {
     "spent_total": 0,
     "expiring": [],
 }
+MATRIX = """
+operation           rule           nobody alice bob  counter rival sibling parent auditor admin outsider
+getMyPoints         person         401    200   200  200     200   200     200    200     200   200
+listMyPointEntries  person         401    200+  200  200     200   200     200    200     200   200
+proveMyPointEntry   person         401    409   409  409     409   409     409    409     409   409       409=ledger.not_sealed_yet
+getMyStatementHtml  person         401    200+  200  200     200   200     200    200     200   200
+getMyStatementXlsx  person         401    200   200  200     200   200     200    200     200   200
+listSeals           anyone         200    200   200  200     200   200     200    200     200   200
+reverseTransfer     administrator  401    403   403  403     403   403     403    403     201+  404       404=ledger.transfer_not_found
+"""  # noqa: E501 - a table
+HERS = {"ledger_accounts": "owner_id = :alice", "expiry_notices": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {"query.until"}  # before since
+
+
+async def _entries(world: World) -> Ask:
+    await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask()
+
+
+async def _entry(world: World) -> Ask:
+    await _entries(world)
+    return Ask({"number": "1"})
+
+
+async def _transfer(world: World) -> Ask:
+    given = await give_award(world.runtime, world.alice, world.home, points=1)
+    return Ask({"transfer_id": str(given)}, {"reason": "x"})
+
+
+REQUESTS = {
+    "listMyPointEntries": _entries,
+    "proveMyPointEntry": _entry,
+    "getMyStatementHtml": _entries,
+    "getMyStatementXlsx": _entries,
+    "reverseTransfer": _transfer,
+}
+
+
+async def known(setup: Setup) -> Known:
+    await seals.seal(setup.runtime)
+    given = [await give_award(setup.runtime, setup.caller, setup.org) for _ in range(FEW)]
+    return {"transfer_id": [str(transfer) for transfer in given]}
 
 
 async def page(

@@ -15,8 +15,62 @@ from tests.factories.ledger import assert_ledger_verifies, balance, give_points,
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
+from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation          rule            nobody alice bob  counter rival sibling parent auditor admin outsider
+collectRedemption  merchant staff  401    403   403  200+    404   403     403    403     403   404       404=redemptions.not_found
+charge             merchant staff  401    403   403  201+    201+  403     403    403     403   201+
+refundCharge       merchant staff  401    403   403  200+    404   403     403    403     403   404       404=charges.not_found
+getStatement       merchant staff  401    403   403  200+    200   403     403    403     403   200
+"""  # noqa: E501 - a table
+HERS = {"charges": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {
+    "query.month",  # 2026-13
+    "body.points",  # 3.0 is no whole number to us
+    "cards.code_invalid",
+}
+
+
+async def _collect(world: World) -> Ask:
+    reward = await make_reward(world.runtime, world.shop)
+    wanted = {"reward_id": str(reward.id), "quantity": 1}
+    made = await world.post("alice", "redemptions", wanted)
+    return Ask(body={"pickup_code": made["pickup_code"]})
+
+
+async def _charge(world: World) -> Ask:
+    codes = await make_card_codes(world.runtime, world.alice, 1)
+    return Ask(body={"card_code": codes[0], "points": 1, "note": ""})
+
+
+async def _charged(world: World) -> Ask:
+    made = await world.post("counter", "merchant/charges", (await _charge(world)).body)
+    return Ask({"charge_id": made["id"]}, {"reason": "x"})
+
+
+async def _statement(world: World) -> Ask:
+    await _charged(world)
+    return Ask(query={"month": local_date(now()).isoformat()[:7]})
+
+
+REQUESTS = {
+    "collectRedemption": _collect,
+    "charge": _charge,
+    "refundCharge": _charged,
+    "getStatement": _statement,
+}
+
+
+async def known(setup: Setup) -> Known:
+    staff, payer = setup.counter.staff, setup.others[0]
+    codes = await make_card_codes(setup.runtime, payer, FEW, OUTLIVES_THE_RUN)
+    made = [
+        await setup.post(staff, "/merchant/charges", card_code=code, points=5) for code in codes
+    ]
+    return {"charge_id": [one["id"] for one in made], "month": [f"{now():%Y-%m}"]}
 
 
 async def make_customer(runtime: Runtime, points: int = 100) -> TestPerson:

@@ -1,5 +1,7 @@
 """GET /me/notices and POST /me/notices/read: the inbox that the outbox fills."""
 
+from secrets import randbelow
+from typing import Any
 from uuid import UUID, uuid4
 
 import httpx
@@ -19,6 +21,37 @@ from app.services import notify
 from tests.factories.http import assert_refused, walk
 from tests.factories.inbox import NOTICES, inbox, mark_read
 from tests.factories.people import TestPerson, make_people, make_person
+from tests.security.world import Ask, World
+
+MATRIX = """
+operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+listMyNotices  person  401    200+  200  200     200   200     200    200     200   200
+readMyNotices  person  401    200   200  200     200   200     200    200     200   200
+"""
+HERS = {"notices": "person_id = :alice"}
+FACTS: dict[str, Any] = {"title": "清明植树", "points": 5}
+
+
+async def _my_notices(world: World) -> Ask:
+    async with world.runtime.database.transaction() as tx:
+        await notice_queries.insert(tx, new_notice(world.alice.id))
+    return Ask()
+
+
+async def _my_unread_notice(world: World) -> Ask:
+    await _my_notices(world)
+    made = await world.api.get(NOTICES, headers=world.alice.headers)
+    return Ask(body={"up_to": made.json()["items"][0]["id"]})
+
+
+REQUESTS = {"listMyNotices": _my_notices, "readMyNotices": _my_unread_notice}
+
+
+def new_notice(person_id: UUID, kind: str = "award_paid", **changes: Any) -> NewNotice:
+    """Return a notice as the relay inserts it; no message of the outbox has a negative number."""
+    number = -randbelow(2**60)
+    said: dict[str, Any] = {"facts": FACTS} | changes
+    return NewNotice(person_id, kind, number, "award", new_id(), **said)
 
 
 async def send(runtime: Runtime, person: TestPerson, *titles: str) -> None:
@@ -26,7 +59,7 @@ async def send(runtime: Runtime, person: TestPerson, *titles: str) -> None:
     async with runtime.database.transaction() as tx:
         for title in titles:
             subject = ("award", new_id())
-            facts = {"title": title, "points": 5}
+            facts = FACTS | {"title": title}
             await notify.send(tx, person.id, NoticeKind.award_paid, subject, **facts)
 
 
@@ -150,11 +183,9 @@ async def test_a_message_that_is_delivered_twice_is_told_once(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     person = await make_person(runtime)
-    number = -person.id.int % 2**62
-    facts = {"title": "清明植树", "points": 5}
+    once = new_notice(person.id)
     for _ in range(2):
         async with runtime.database.transaction() as tx:
-            once = NewNotice(person.id, "award_paid", number, "award", person.id, facts)
             await notice_queries.insert(tx, once)
 
     assert len(await walk(api, NOTICES, person.headers)) == 1
@@ -186,13 +217,11 @@ async def test_what_merges_is_one_until_it_is_read(
 
 
 async def test_what_merges_counts_a_message_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    person, org = await make_person(runtime), new_id()
-    number = -person.id.int % 2**62
-    facts = {"org": "三茅街道", "count": 3}
+    person = await make_person(runtime)
+    once = new_notice(person.id, "proposals_waiting", facts={"org": "三茅街道", "count": 3})
     for _ in range(2):
         async with runtime.database.transaction() as tx:
-            once = NewNotice(person.id, "proposals_waiting", number, "org", org, facts)
-            await notice_queries.insert(tx, once, merges=True)
+            await notice_queries.merge(tx, once)
 
     assert [one["text"] for one in await walk(api, NOTICES, person.headers)] == [
         "三茅街道有 3 项积分申报待审核。"
@@ -218,8 +247,7 @@ async def test_a_kind_of_a_newer_version_does_not_break_the_inbox(
     await send(runtime, person, "清明植树")
     await relay(runtime)
     async with runtime.database.transaction() as tx:
-        newer = NewNotice(person.id, "moon_landing", -person.id.int % 2**62, "moon", new_id(), {})
-        await notice_queries.insert(tx, newer)
+        await notice_queries.insert(tx, new_notice(person.id, "moon_landing"))
 
     found = await inbox(api, runtime, person)
 
@@ -260,7 +288,7 @@ async def test_a_login_is_needed(api: httpx.AsyncClient) -> None:
 
 async def test_what_was_told_is_a_text_or_facts_about_a_subject(runtime: Runtime) -> None:
     person = await make_person(runtime)
-    nothing = NewNotice(person.id, "promoted", -person.id.int % 2**62)
+    nothing = new_notice(person.id, facts=None)
     with pytest.raises(Exception, match="ck_notices_content"):
         async with runtime.database.transaction() as tx:
             await notice_queries.insert(tx, nothing)

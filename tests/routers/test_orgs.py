@@ -6,8 +6,17 @@ from app.models.orgs import Level
 from app.runtime import Runtime
 from tests.factories.http import walk
 from tests.factories.orgs import make_org, sanmao_street
+from tests.security.schema_world import Known, Setup
 
 ORGS = "/api/v1/orgs"
+MATRIX = """
+operation  rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+listOrgs   anyone  200    200   200  200     200   200     200    200     200   200
+"""
+
+
+async def known(setup: Setup) -> Known:
+    return {"org_id": [str(setup.org.id)]}
 
 
 async def test_children_of_an_organisation_are_listed_by_code(

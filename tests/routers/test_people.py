@@ -8,8 +8,28 @@ from tests.factories.http import assert_refused
 from tests.factories.orgs import make_org
 from tests.factories.people import make_organizer, make_person, make_with_role
 from tests.factories.rewards import make_counter
+from tests.security.schema_world import Known, Setup
+from tests.security.world import Ask, World
 
 ME = "/api/v1/me"
+MATRIX = """
+operation  rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+getMe      person  401    200+  200  200     200   200     200    200     200   200
+updateMe   person  401    200+  200  200     200   200     200    200     200   200
+"""
+HERS = {"people": "id = :alice", "role_grants": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {"body.birth_date"}  # in the past
+
+
+async def _update_me(_: World) -> Ask:
+    return Ask(body={"display_name": "改名"})
+
+
+REQUESTS = {"updateMe": _update_me}
+
+
+async def known(setup: Setup) -> Known:
+    return {"person_id": [str(person.id) for person in setup.others]}
 
 
 async def test_a_resident_sees_itself_without_roles(

@@ -20,8 +20,49 @@ from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
+from tests.security.schema_world import FEW, Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation          rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+redeem             person  401    201+  201  201     201   201     201    201     201   201
+cancelRedemption   person  401    200+  404  404     404   404     404    404     404   404       404=redemptions.not_found
+listMyRedemptions  person  401    200+  200  200     200   200     200    200     200   200
+"""  # noqa: E501 - a table
+HERS = {"redemptions": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {"body.quantity"}  # 3.0 is no whole number to us
+
+
+async def _redeem(world: World) -> Ask:
+    reward = await make_reward(world.runtime, world.shop)
+    return Ask(body={"reward_id": str(reward.id), "quantity": 1})
+
+
+async def _redeemed(world: World) -> Ask:
+    made = await world.post("alice", "redemptions", (await _redeem(world)).body)
+    return Ask({"redemption_id": made["id"]})
+
+
+async def _my_redemptions(world: World) -> Ask:
+    await _redeemed(world)
+    return Ask()
+
+
+REQUESTS = {
+    "redeem": _redeem,
+    "cancelRedemption": _redeemed,
+    "listMyRedemptions": _my_redemptions,
+}
+
+
+async def known(setup: Setup) -> Known:
+    rewards = [await make_reward(setup.runtime, setup.counter) for _ in range(FEW)]
+    made = [await setup.post(setup.caller, "/redemptions", reward_id=one.id) for one in rewards]
+    return {
+        "redemption_id": [redemption["id"] for redemption in made],
+        "pickup_code": [redemption["pickup_code"] for redemption in made],
+    }
 
 
 async def make_rich(runtime: Runtime, points: int = 100) -> TestPerson:

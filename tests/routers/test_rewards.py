@@ -13,8 +13,21 @@ from tests.factories.ledger import assert_ledger_verifies, give_points
 from tests.factories.orgs import make_org, sanmao_street
 from tests.factories.people import TestPerson, make_person
 from tests.factories.rewards import make_counter, make_reward
+from tests.security.schema_world import FEW, MANY, Known, Setup
 
 REWARDS = "/api/v1/rewards"
+MATRIX = """
+operation    rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+listRewards  anyone  200    200   200  200     200   200     200    200     200   200
+"""
+
+
+async def known(setup: Setup) -> Known:
+    made = [await make_reward(setup.runtime, setup.counter, stock=MANY) for _ in range(FEW)]
+    return {
+        "reward_id": [str(reward.id) for reward in made],
+        "merchant_id": [str(setup.counter.merchant.id)],
+    }
 
 
 async def shown(api: httpx.AsyncClient, reward: Reward) -> dict[str, Any]:

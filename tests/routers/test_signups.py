@@ -13,8 +13,43 @@ from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity
 from tests.factories.http import assert_refused, walk
 from tests.factories.people import TestPerson, make_people, make_person
+from tests.security.schema_world import FEW, Known, Setup
+from tests.security.world import Ask, World
 
 API = "/api/v1"
+MATRIX = """
+operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+signUp         person  401    201+  201  201     201   201     201    201     201   201
+cancelSignup   person  401    204   404  404     404   404     404    404     404   404       404=signups.not_found
+listMySignups  person  401    200+  200  200     200   200     200    200     200   200
+"""  # noqa: E501 - a table
+HERS = {"signups": "person_id = :alice"}
+# A new activity is a draft, of which nobody is told who would sign up: it is not found yet.
+HIDDEN_AT_FIRST = {"signUp"}
+
+
+async def _sign_up(world: World) -> Ask:
+    activity = await make_activity(world.runtime, org=world.home)
+    return Ask({"activity_id": str(activity.id)})
+
+
+async def _signed_up(world: World) -> Ask:
+    path = f"activities/{(await _sign_up(world)).ids['activity_id']}/signups"
+    return Ask({"signup_id": (await world.post("alice", path, {}))["id"]})
+
+
+async def _my_signups(world: World) -> Ask:
+    await _signed_up(world)
+    return Ask()
+
+
+REQUESTS = {"signUp": _sign_up, "cancelSignup": _signed_up, "listMySignups": _my_signups}
+
+
+async def known(setup: Setup) -> Known:
+    made = [await make_activity(setup.runtime, org=setup.org) for _ in range(FEW)]
+    signups = [await setup.post(setup.caller, f"/activities/{one.id}/signups") for one in made]
+    return {"signup_id": [signup["id"] for signup in signups]}
 
 
 async def sign_up(api: httpx.AsyncClient, activity: Activity, person: TestPerson) -> httpx.Response:

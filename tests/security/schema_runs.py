@@ -1,13 +1,14 @@
 """Schemathesis against our own document: which cases, which checks, and what came of it.
 
 Every check of Schemathesis is on, but for the time a reply takes: no test here measures
-time. Its only exceptions are BEYOND_THE_SCHEMA and HIDDEN_AT_FIRST.
+time. Its only exceptions are BEYOND_EVERY_SCHEMA, and BEYOND_THE_SCHEMA and
+HIDDEN_AT_FIRST of each noun.
 """
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
-from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -26,45 +27,18 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.openapi import KEY
 from app.api.problems import MEDIA_TYPE, Problem
-from tests.security.schema_world import EVIDENCE, LIVE_CODE, World
+from tests.security import nouns
+from tests.security.schema_world import World
 
 PHASES = ("examples", "coverage", "fuzzing", "stateful")
 REAL = 0.7  # how often a name that the world knows gets a value that exists
 MAX_SHOWN = 20
-# What no schema can tell: a body that it allows may be refused for these reasons only.
-BEYOND_THE_SCHEMA = {
+# What no schema can tell: a request that it allows may be refused for these reasons, and for
+# those that the test module of its noun tells.
+BEYOND_EVERY_SCHEMA = {
     "query.cursor",  # opaque; only our own are taken
-    "query.month",  # 2026-13
-    "query.until",  # before since
-    "body",  # one time before another
-    "body.starts_at",
-    "body.ends_at",
-    "body.signup_opens_at",
-    "body.signup_closes_at",
-    "body.birth_date",  # in the past
-    "body.rule_key",  # of the policy in force
-    "body.evidence",  # what the rule demands
-    "body.person_ids",  # one id in two spellings
-    "body.capacity",  # 3.0 is no whole number to us
-    "body.quantity",
-    "body.points",
-    "body.grade",  # of the rule
-    "body.rows",  # one name a row: an id or a card's number
-    "awards.rows_wrong",  # who exists, and what the rule demands
-    "awards.wrong_sheet",
-    "sheets.unreadable",
-    "sheets.not_plain",
-    "sheets.too_large",
-    "auth.code_invalid",
-    "checkins.code_invalid",
-    "checkins.code_expired",
-    "cards.code_invalid",
     "idempotency.key_reused",
 }
-# A new activity is a draft, of which nobody is told who would sign up: there it is not found yet.
-HIDDEN_AT_FIRST = {"POST /api/v1/activities/{activity_id}/signups"}
-# Which rule of the policy an operation is about; all others are about awards by hand.
-RULES = {"/api/v1/activities": "volunteer_hour", "/api/v1/deductions": "no_show"}
 PROBLEM = jsonschema_rs.validator_for(Problem.model_json_schema())
 
 
@@ -141,56 +115,54 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -
         case.headers[KEY] = str(uuid4())
 
 
-def _is_a_finding(
-    context: HookContext, failure: Failure, case: Case[Any], response: Response
-) -> bool:
-    if isinstance(failure, EnsureResourceAvailability):
-        return failure.not_available_with not in HIDDEN_AT_FIRST
-    if not isinstance(failure, RejectedPositiveData):
-        return True
-    body = response.json()
-    fields = {".".join(one["field"].split(".")[:2]) for one in body.get("errors") or ()}
-    return body["code"] not in BEYOND_THE_SCHEMA and not (fields and fields <= BEYOND_THE_SCHEMA)
+class Judge:
+    """Tells a failure from what no schema can express."""
+
+    def __init__(self, app: FastAPI) -> None:
+        exports = nouns.modules()
+        served = nouns.served(app)
+        self._allowed = {
+            one.label: BEYOND_EVERY_SCHEMA | exports[one.noun].get("BEYOND_THE_SCHEMA", set())
+            for one in served
+        }
+        self._hidden = {
+            one.label
+            for one in served
+            if one.operation in exports[one.noun].get("HIDDEN_AT_FIRST", ())
+        }
+
+    def __call__(
+        self, context: HookContext, failure: Failure, case: Case[Any], response: Response
+    ) -> bool:
+        if isinstance(failure, EnsureResourceAvailability):
+            return failure.not_available_with not in self._hidden
+        if not isinstance(failure, RejectedPositiveData):
+            return True
+        allowed = self._allowed.get(case.operation.label, BEYOND_EVERY_SCHEMA)
+        body = response.json()
+        fields = {".".join(one["field"].split(".")[:2]) for one in body.get("errors") or ()}
+        return body["code"] not in allowed and not (fields and fields <= allowed)
 
 
-class RealBodies:
-    """Gives bodies what no dictionary can: a code of this moment, and several fields at once."""
+class Completed:
+    """Lets each noun complete the bodies of its operations, so that they can succeed."""
 
-    def __init__(self, world: World) -> None:
-        self._world = world
-        self._documents = count(1)
+    def __init__(self, app: FastAPI, world: World) -> None:
+        self._known = world.known
+        self._completions = {
+            one.label: world.completions[one.noun]
+            for one in nouns.served(app)
+            if one.noun in world.completions
+        }
 
     def __call__(self, context: HookContext, case: Case[Any]) -> Case[Any]:
-        if isinstance(case.body, dict):
-            self._complete(case, case.body)
-        return case
-
-    def _complete(self, case: Case[Any], form: dict[str, Any]) -> None:
-        if form.get("code") == LIVE_CODE:
-            form["code"] = self._world.live_code()
-        for row in _rows(form):
-            if (person := row.get("person_id")) in self._world.known["person_id"]:
-                row.clear()
-                row.update(person_id=person, evidence=self._evidence())
-        if form.get("evidence") == {}:
-            form["evidence"] = self._evidence()
-            for choice in ("grade", "points"):  # which only some rules leave
-                form.pop(choice, None)
-            if KEY in case.headers:  # the same key is drawn again and again
+        complete = self._completions.get(case.operation.label)
+        if complete is not None and isinstance(case.body, dict):
+            before = deepcopy(case.body)
+            complete(case.body, self._known)
+            if KEY in case.headers and case.body != before:  # the same key is drawn again and again
                 case.headers[KEY] = str(uuid4())
-        if isinstance(file := form.get("file"), str) and len(file) <= 3:
-            form["file"] = self._world.sheet
-        if form.get("rule_key") in self._world.known.get("rule_key", ()):
-            form["rule_key"] = RULES.get(case.operation.path, "commendation")
-
-    def _evidence(self) -> dict[str, str]:
-        """Return evidence that no award has named yet."""
-        return EVIDENCE | {"document": f"扬青发〔2026〕{next(self._documents)}号"}
-
-
-def _rows(body: dict[str, Any]) -> list[dict[str, Any]]:
-    rows = body.get("rows")
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+        return case
 
 
 def run(app: FastAPI, world: World, rounds: Sequence[Amount]) -> Report:
@@ -205,8 +177,8 @@ def run(app: FastAPI, world: World, rounds: Sequence[Amount]) -> Report:
             schema = schemathesis.openapi.from_asgi(
                 "/openapi.json", counting, config=SchemathesisConfig.from_dict(config)
             )
-            schema.hooks.hook("filter_failure")(_is_a_finding)
-            schema.hooks.hook("map_case")(RealBodies(world))
+            schema.hooks.hook("filter_failure")(Judge(app))
+            schema.hooks.hook("map_case")(Completed(app, world))
             for event in from_schema(schema).execute():
                 report.findings += _broken(event)
                 if isinstance(event, events.ScenarioFinished):

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from app.core.errors import Busy, RateLimited, Refusal, TooLarge
+from app.core.http_limits import MAX_HEAD_BYTES
 from app.main import MAX_BODY_BYTES
 from app.routers.awards import MAX_BATCH_BYTES
 from app.serve import KEEP_ALIVE_S
@@ -45,6 +46,7 @@ def test_front_and_service_have_the_same_limits() -> None:
     assert directive("client_body_buffer_size") == sizes
     assert directive("keepalive_timeout") == ["30s", "60s"]
     assert KEEP_ALIVE_S > 60
+    assert directive("large_client_header_buffers") == [f"4 {MAX_HEAD_BYTES // 1024 // 4}k"]
 
 
 @pytest.mark.parametrize("refusal", [TooLarge, RateLimited, Busy])
@@ -148,6 +150,26 @@ async def test_the_service_hears_whole_requests_and_true_addresses(tmp_path: Pat
 
 
 @security
+async def test_the_front_limits_what_the_process_limits_itself(tmp_path: Path) -> None:
+    """What ``app/core/http_limits.py`` says that a process behind this front never sees."""
+    get = f"GET /api/v1/orgs HTTP/1.1\r\nHost: {NAME}\r\n".encode()
+    upgrade = b"Connection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    chunked = f"{HEAD}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n".encode()
+    long_head = get + (b"X: " + b"a" * 10_000 + b"\r\n") * (MAX_HEAD_BYTES // 10_000 + 2)
+    last = get + b"Connection: close\r\n\r\n"
+    heard: list[bytes] = []
+    async with recording(heard, pieces=True) as port:
+        with front(tmp_path / "front", port) as shown:
+            refused = await _said(shown, long_head + b"\r\n")
+            assert (refused[:12], heard) == (b"HTTP/1.1 400", [])
+            asked = get + upgrade + chunked + b"X-Trailer: y\r\n\r\n" + get + b"\r\n" + last
+            answered = await _said(shown, asked)
+    assert answered.count(b"HTTP/1.1 204 ") == 4
+    assert [piece.count(b"X-Request-ID: ") for piece in heard] == [1] * 4, "none is pipelined"
+    assert not re.search(rb"upgrade|x-trailer|chunked", b"".join(heard), re.IGNORECASE)
+
+
+@security
 async def test_a_service_that_is_gone_is_busy(tmp_path: Path) -> None:
     async with recording([]) as port:
         pass
@@ -182,6 +204,18 @@ async def _slow(shown: Front | None, kind: str, port: int = 0) -> Connection:
     return reader, writer
 
 
+async def _said(shown: Front, asked: bytes) -> bytes:
+    """Send requests in one piece; return all that is answered until the front hangs up."""
+    reader, writer = await asyncio.open_connection(
+        "127.0.0.1", shown.port, ssl=shown.tls, server_hostname=NAME
+    )
+    writer.write(asked)
+    async with asyncio.timeout(CLOSED_WITHIN_S):
+        answer = await reader.read()
+    writer.close()
+    return answer
+
+
 async def _closed(connection: Connection) -> None:
     """Wait until the other side has closed; fail if it does not."""
     async with asyncio.timeout(CLOSED_WITHIN_S):
@@ -208,14 +242,18 @@ async def client(shown: Front, name: str = NAME) -> AsyncIterator[httpx.AsyncCli
 
 
 @asynccontextmanager
-async def recording(heard: list[bytes]) -> AsyncIterator[int]:
-    """Serve 204 for everything; keep what came over each connection."""
+async def recording(heard: list[bytes], *, pieces: bool = False) -> AsyncIterator[int]:
+    """Serve 204 for everything; keep what came over each connection, or each piece of it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         place = len(heard)
-        heard.append(b"")
+        if not pieces:
+            heard.append(b"")
         while piece := await reader.read(65536):
-            heard[place] += piece
+            if pieces:
+                heard.append(piece)
+            else:
+                heard[place] += piece
             writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         writer.close()
 

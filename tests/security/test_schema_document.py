@@ -7,8 +7,10 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.api.access import KEY_PATTERN
-from app.api.openapi import HEADERS, KEY, LINKS, REPEATABLE
+from app.api.access import ANYONE, KEY_PATTERN, allow
+from app.api.openapi import HEADERS, KEY, additions_by_operation, document
+from app.api.operations import leads_to
+from app.api.routes import Router
 from app.runtime import Runtime
 from app.services.idempotency import KeyMalformed, KeyMissing, parse_key
 from tests.factories.activities import activity_body
@@ -18,8 +20,15 @@ from tests.factories.people import make_organizer, make_person
 API = "/api/v1"
 
 
+Operations = dict[str, dict[str, Any]]
+
+
 @pytest.fixture(scope="module")
-def operations(app: FastAPI) -> dict[str, dict[str, Any]]:
+def operations(app: FastAPI) -> Operations:
+    return operations_of(app)
+
+
+def operations_of(app: FastAPI) -> Operations:
     paths = app.openapi()["paths"].values()
     return {one["operationId"]: one for methods in paths for one in methods.values()}
 
@@ -27,26 +36,65 @@ def operations(app: FastAPI) -> dict[str, dict[str, Any]]:
 def inputs(app: FastAPI, operation: dict[str, Any]) -> set[str]:
     """Every name that a request of the operation may give a value."""
     found = {parameter["name"] for parameter in operation.get("parameters", [])}
-    if "requestBody" in operation:
-        schema = operation["requestBody"]["content"]["application/json"]["schema"]
-        if "$ref" in schema:
-            named = app.openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-            found |= {f"body.{name}" for name in named["properties"]}
+    content = operation.get("requestBody", {}).get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if "$ref" in schema:
+        named = app.openapi()["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+        found |= {f"body.{name}" for name in named["properties"]}
     return found
 
 
-@pytest.mark.parametrize("link", LINKS, ids=lambda link: f"{link[0]}-{link[1]}")
-def test_a_link_leads_to_a_parameter(
-    app: FastAPI, operations: dict[str, dict[str, Any]], link: tuple[str, str, str, str]
-) -> None:
-    source, target, place, _ = link
-    assert place in inputs(app, operations[target])
+def broken_links(app: FastAPI) -> list[str]:
+    """Return the declared links that no accepted reply has, or that lead to no input."""
+    operations = operations_of(app)
+    return [
+        f"{source} to {target}, {place}"
+        for source, additions in additions_by_operation(app).items()
+        for target, places in additions.links.items()
+        for place in places
+        if not _is_sound(app, operations, source, target, place)
+    ]
+
+
+def _is_sound(app: FastAPI, operations: Operations, source: str, target: str, place: str) -> bool:
     accepted = [r for s, r in operations[source]["responses"].items() if s in {"200", "201"}]
-    assert accepted
-    assert all(target in response["links"] for response in accepted)
+    stands = bool(accepted) and all(target in response["links"] for response in accepted)
+    return stands and target in operations and place in inputs(app, operations[target])
 
 
-def test_every_list_links_to_its_next_page(operations: dict[str, dict[str, Any]]) -> None:
+def test_every_link_leads_to_an_input(app: FastAPI) -> None:
+    declared = [additions.links for additions in additions_by_operation(app).values()]
+    assert sum(map(len, declared)) > 15
+    assert broken_links(app) == []
+
+
+def test_a_link_that_leads_nowhere_would_be_found() -> None:
+    router = Router()
+
+    @router.get("/targets", operation_id="target", **allow(ANYONE))
+    async def target(known: str) -> None: ...
+
+    @router.get("/sources", operation_id="source", **allow(ANYONE))
+    @leads_to("target", {"unknown": "id"})
+    @leads_to("missing", {"id": "id"})
+    async def source() -> None: ...
+
+    @router.delete("/sources", status_code=204, operation_id="removeSource", **allow(ANYONE))
+    @leads_to("target", {"known": "id"})
+    async def remove_source() -> None: ...
+
+    flawed = FastAPI()
+    flawed.include_router(router)
+    flawed.openapi = lambda: document(flawed)  # type: ignore[method-assign]  # FastAPI's own way
+
+    assert broken_links(flawed) == [
+        "source to target, unknown",
+        "source to missing, id",
+        "removeSource to target, known",
+    ]
+
+
+def test_every_list_links_to_its_next_page(operations: Operations) -> None:
     paged = [
         one
         for one in operations.values()
@@ -56,8 +104,10 @@ def test_every_list_links_to_its_next_page(operations: dict[str, dict[str, Any]]
     assert all("nextPage" in one["responses"]["200"]["links"] for one in paged)
 
 
-def test_what_may_be_repeated_exists(operations: dict[str, dict[str, Any]]) -> None:
-    for name in REPEATABLE:
+def test_what_is_naturally_idempotent_answers_alike(app: FastAPI, operations: Operations) -> None:
+    repeated = [n for n, one in additions_by_operation(app).items() if one.naturally_idempotent]
+    assert "signUp" in repeated
+    for name in repeated:
         responses = operations[name]["responses"]
         assert responses["200"]["content"] == responses["201"]["content"]
 
@@ -67,7 +117,7 @@ def test_every_header_is_used(app: FastAPI) -> None:
     assert [name for name in HEADERS if f"#/components/headers/{name}'" not in document] == []
 
 
-def test_writes_that_take_a_key_demand_it(operations: dict[str, dict[str, Any]]) -> None:
+def test_writes_that_take_a_key_demand_it(operations: Operations) -> None:
     keys = [p for one in operations.values() for p in one.get("parameters", []) if p["name"] == KEY]
     assert len(keys) > 5
     assert all(key["required"] for key in keys)
@@ -133,7 +183,7 @@ async def test_the_pattern_of_a_line_is_what_is_taken(
 
 
 async def test_what_is_unchanged_is_answered_as_documented(
-    api: httpx.AsyncClient, runtime: Runtime, operations: dict[str, dict[str, Any]]
+    api: httpx.AsyncClient, runtime: Runtime, operations: Operations
 ) -> None:
     person = await make_person(runtime)
     first = await api.get(f"{API}/me", headers=person.headers)

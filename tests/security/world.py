@@ -1,8 +1,8 @@
 """Alice, her things, and everybody who might reach for them."""
 
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -12,47 +12,28 @@ from sqlalchemy import text
 from app.models.cards import card_number
 from app.models.orgs import Level, Org
 from app.models.people import Role
-from app.queries import notices, people
-from app.queries.notices import NewNotice
+from app.queries import people
 from app.runtime import Runtime
-from tests.factories.http import bearer, log_in
+from tests.factories.http import bearer, keyed, log_in
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_person, make_with_role
 from tests.factories.rewards import Counter, make_counter
+from tests.security import nouns
 
-# The columns of the matrix. ``outsider`` holds every role, each at a wrong place.
-EVERYBODY = (
-    *("nobody", "alice", "bob", "counter", "rival"),
-    *("sibling", "parent", "auditor", "admin", "outsider"),
-)
-# What is Alice's, by table: whoever has no right to it neither sees nor changes it.
-_HERS = {
-    "people": "id = :alice",
-    "cards": "person_id = :alice",
-    "card_codes": "person_id = :alice",
-    "role_grants": "person_id = :alice",
-    "token_families": "person_id = :alice",
-    "refresh_tokens": "family_id IN (SELECT id FROM token_families WHERE person_id = :alice)",
-    "signups": "person_id = :alice",
-    "checkins": "person_id = :alice",
-    "awards": "person_id = :alice",
-    "deductions": "person_id = :alice",
-    "redemptions": "person_id = :alice",
-    "charges": "person_id = :alice",
-    "notices": "person_id = :alice",
-    "ledger_accounts": "owner_id = :alice",
-    "activities": "org_id = :home AND status = 'draft'",
-}
-_STATE = text(
-    " UNION ALL ".join(
-        f"SELECT '{table}' AS kind, to_jsonb(t) AS thing FROM {table} t WHERE {hers}"  # noqa: S608
-        for table, hers in _HERS.items()
-    )
-)
 # These give a thing away when they stand in an answer.
 _TELLING = ("id", "code", "pickup_code")
 Things = list[tuple[str, dict[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a request needs besides its method and path. ``ids`` fill the path of the route."""
+
+    ids: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    query: dict[str, str] = field(default_factory=dict)
+    files: dict[str, Any] | None = None  # fields of a form too, as (None, text)
 
 
 @dataclass(frozen=True)
@@ -67,12 +48,28 @@ class World:
     user: str  # her name at the sandbox WeChat
     everybody: dict[str, TestPerson | None]
 
+    async def post(self, who: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """Let one of them create something below /api/v1; return what the reply tells of it."""
+        caller = self.everybody[who]
+        assert caller is not None
+        response = await self.api.post(f"/api/v1/{path}", headers=keyed(caller), json=body)
+        assert response.status_code == 201, response.text
+        found: dict[str, Any] = response.json()
+        return found
+
     async def things(self) -> Things:
         """Return every row that is Alice's."""
         parameters = {"alice": self.alice.id, "home": self.home.id}
+        state = " UNION ALL ".join(
+            f"SELECT '{table}' AS kind, to_jsonb(t) AS thing FROM {table} t WHERE {condition}"  # noqa: S608
+            for table, condition in nouns.hers().items()
+        )
         async with self.runtime.database.read() as tx:
-            rows = (await tx.execute(_STATE, parameters)).all()
+            rows = (await tx.execute(text(state), parameters)).all()
         return sorted(((row.kind, row.thing) for row in rows), key=repr)
+
+
+Maker = Callable[[World], Awaitable[Ask]]
 
 
 def marks(things: Things) -> set[str]:
@@ -107,10 +104,10 @@ async def make_world(api: httpx.AsyncClient, runtime: Runtime) -> World:
         "admin": await make_with_role(runtime, Role.administrator, org=street.id),
         "outsider": await _outsider(runtime, sibling.id, other.merchant.id),
     }
+    assert tuple(everybody) == nouns.EVERYBODY
     for person in everybody.values():
         if person is not None:
             await give_points(runtime, person.id, 1000, org=home.id)
-    await _notice(runtime, alice.id)
     return World(api, runtime, home, shop, alice, user, everybody)
 
 
@@ -126,10 +123,3 @@ async def _outsider(runtime: Runtime, org: UUID, merchant: UUID) -> TestPerson:
         for role, at_org, at_merchant in places:
             await people.grant_role(tx, person.id, role, org=at_org, merchant=at_merchant)
     return person
-
-
-async def _notice(runtime: Runtime, person: UUID) -> None:
-    async with runtime.database.transaction() as tx:
-        # No message of the outbox has a negative number.
-        number = -secrets.randbelow(2**60)
-        await notices.insert(tx, NewNotice(person, "promoted", number, text="候补成功"))

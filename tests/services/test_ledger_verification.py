@@ -37,6 +37,14 @@ DAMAGE = {
         "UPDATE ledger_lots SET amount = 13, remaining = 9 WHERE account_id = {account}",
         {"lots: what is left sums", "lots: each comes", "lot uses"},
     ),
+    "points that went from one lot to another": (
+        """
+        WITH lots AS (SELECT id, 3 - 2 * row_number() OVER (ORDER BY remaining) AS moved
+                      FROM ledger_lots WHERE account_id = {account})
+        UPDATE ledger_lots l SET remaining = remaining + moved FROM lots k WHERE k.id = l.id
+        """,
+        {"lots: what is left is the amount"},
+    ),
     "a lot that vanished": (
         "DELETE FROM ledger_lots WHERE account_id = {account}",
         {"lots: what is left sums", "lot uses: each names"},
@@ -131,6 +139,27 @@ async def test_damage_is_found_and_placed(
     subjects = " ".join(one.subject for one in report.differences)
     assert f"account {account}" in subjects or "transfer " in subjects or "lot " in subjects
     assert all(one.expected != one.found for one in report.differences)
+
+
+async def test_two_people_who_spent_from_each_others_lots_are_found(
+    engines_and_template: tuple[Engines, str], alone: FastAPI
+) -> None:
+    """Each transfer, lot and account adds up: only the probe sees whose lots they were."""
+    runtime: Runtime = alone.state.runtime
+    for person in (uuid4(), uuid4()):
+        await give_points(runtime, person, 10)
+        async with runtime.database.transaction() as tx:
+            await posting.post(tx, [charge_posting(person, 4)], now())
+    assert (await verified(runtime)).holds
+
+    exchanged = """
+    UPDATE ledger_lot_uses u SET lot_id = o.lot_id FROM ledger_lot_uses o
+    WHERE o.transfer_id <> u.transfer_id
+    """
+    await as_superuser(engines_and_template[0], runtime.settings, exchanged)
+
+    (found,) = (await verified(runtime)).differences
+    assert found.check == "lots: what transfers moved into and out of them"
 
 
 async def test_two_connections_see_one_moment(

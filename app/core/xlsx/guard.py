@@ -1,8 +1,8 @@
-"""XLSX files as what they are: archives of XML parts, which may hold anything at all.
+"""Checks of an uploaded XLSX file, a ZIP archive of XML parts, before openpyxl parses it.
 
-Nobody parses a part before it was looked through here: for what swells, and for what means
-something else than it shows. Merged cells have a value that their neighbours only seem to
-have, a hidden row would be paid unseen.
+Refused are files that grow too large when they are unpacked or parsed, and sheets whose content
+is not what a person sees: merged cells (only the first has the value) and hidden rows, columns
+and worksheets, whose points would be awarded unseen.
 """
 
 import zipfile
@@ -12,16 +12,17 @@ from xml.parsers import expat
 
 from app.core.errors import Refusal
 
-# 500 rows of long texts are half of it. A file is unpacked only as far as it admits to.
+# 500 rows of long texts are half of it.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
 MAX_PARTS = 100
-# Each costs a parser memory and time, and some kilobytes hold a million. Rows, cells and texts are
-# many; styles and all the rest, of which Excel itself writes some hundreds, cost most.
+# XML elements. Some kilobytes can hold a million, and each costs the parser memory and time.
+# ``MAX_ELEMENTS`` limits those of ``CONTENT``, ``MAX_OTHERS`` styles and all others: these cost
+# most, and Excel writes some hundreds of them.
 MAX_ELEMENTS, MAX_OTHERS, MAX_DEPTH = 200_000, 20_000, 100
 CONTENT = frozenset({"row", "c", "v", "is", "si", "t", "r"})
 MAX_TOLD = 20
 MERGED, HIDDEN = "合并单元格 merged cells", "隐藏的内容 hidden"
-# Of a row in points, of a column in characters: less is a line that nobody can read.
+# Height of a row in points, width of a column in characters. Less counts as hidden.
 LEAST_EXTENT = 1
 
 
@@ -36,7 +37,7 @@ class SheetTooLarge(Refusal):
 
 
 class SheetNotPlain(Refusal):
-    """``fields`` name the cells."""
+    """``fields`` lists the cells."""
 
     code, status, title = "sheets.not_plain", 422, "Sheet not plain"
     zh, en = (
@@ -46,10 +47,10 @@ class SheetNotPlain(Refusal):
 
 
 def unpacked(content: bytes) -> BytesIO:
-    """Look into the archive before anybody parses it; return it with nothing packed.
+    """Check an archive; return a copy of it without compression.
 
-    A file may say that it is small, and swell when it is read to its end: so what is read
-    here, as far as it admits to, is all that anybody reads.
+    The size that an archive declares for a part may be wrong. At most that many bytes of a part
+    are read here, and only this copy is parsed later.
     """
     plain, looker = BytesIO(), _Looker()
     with zipfile.ZipFile(BytesIO(content)) as archive, zipfile.ZipFile(plain, "w") as copy:
@@ -58,7 +59,9 @@ def unpacked(content: bytes) -> BytesIO:
             raise SheetTooLarge
         for part in parts:
             with archive.open(part) as packed:
-                text = packed.read(part.file_size + 1)  # without a number it would swell
+                text = packed.read(
+                    part.file_size + 1
+                )  # without a limit all of it would be unpacked
             looker.look(text)
             copy.writestr(part.filename, text)
     if looker.found:
@@ -68,10 +71,10 @@ def unpacked(content: bytes) -> BytesIO:
 
 
 class _Looker:
-    """Finds what means something else than it shows, and where, in the parts of a file.
+    """Lists merged and hidden cells in the parts of a file.
 
-    A sheet may lie anywhere in the archive, and its XML may be spelled in many ways: so it is
-    parsed, as whoever shows it does. What is no XML nobody can show as a sheet.
+    Every part is parsed, as a worksheet may have any name. Parts that are not XML are skipped:
+    no program can show them as a worksheet.
     """
 
     def __init__(self) -> None:
@@ -79,9 +82,10 @@ class _Looker:
         self._content = self._others = self._depth = 0
 
     def look(self, part: bytes) -> None:
-        """Raise SheetTooLarge for more elements, or deeper ones, than the sheet of a batch has.
+        """Check a part.
 
-        Raise SheetUnreadable for a document type, which is an attack: entities swell.
+        Raises SheetTooLarge for too many or too deeply nested elements, and SheetUnreadable for a
+        document type declaration: its entities can expand without limit ("billion laughs").
         """
         self._depth = 0
         parser = expat.ParserCreate(namespace_separator=" ")
@@ -111,7 +115,7 @@ def _refuse_doctype(*_: object) -> None:
 
 
 def _told(tag: str, of: dict[str, str]) -> tuple[str, str] | None:
-    """Say where an element shows something else than it holds, and what; None if it does not."""
+    """Return the place of an element that merges or hides cells, and which; None for others."""
     match tag:
         case "mergeCell":
             return of.get("ref", "?"), MERGED
@@ -136,6 +140,6 @@ def _is_set(of: dict[str, str], name: str) -> bool:
 
 def _is_flat(of: dict[str, str], name: str) -> bool:
     try:
-        return not float(of.get(name, LEAST_EXTENT)) >= LEAST_EXTENT  # NaN is no extent
+        return not float(of.get(name, LEAST_EXTENT)) >= LEAST_EXTENT  # true for NaN
     except ValueError:
         return True

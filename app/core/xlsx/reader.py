@@ -1,8 +1,7 @@
-"""Sheets: the rows of an uploaded XLSX file, which may be anything at all.
+"""Reads the rows of an uploaded XLSX file: plain values of one worksheet below its headings.
 
-What is read is plain values of one sheet, below one line of headings. Whatever could mean
-something else than it shows is refused with its cell, here and in ``archives``: a formula may
-have been computed from what nobody sees.
+Formulas and error values are refused with their cells, merged and hidden cells too (``guard``):
+the stored result of a formula may depend on what nobody sees.
 """
 
 import re
@@ -28,7 +27,7 @@ from app.core.xlsx.guard import (
 
 MAX_FILE_BYTES = 512 * 1024
 MAX_SHEETS, MAX_COLUMNS = 20, 40
-# Of a cell, as in Excel; and of all, as one text may stand in any number of cells.
+# Of one cell, as in Excel; and of all cells, as many can share one stored text.
 MAX_CHARACTERS, MAX_ALL_CHARACTERS = 32_767, 2 * 1024 * 1024
 LAST_ROW = 1_048_576  # of any sheet
 Value = str | int | float
@@ -36,7 +35,7 @@ Value = str | int | float
 
 @dataclass(frozen=True, slots=True)
 class SheetRow:
-    """``number`` is the row's in the sheet; ``cells`` are by heading, without empty ones."""
+    """``number`` is that of the row in the sheet; ``cells`` holds the values that are not empty."""
 
     number: int
     cells: dict[str, Value]
@@ -51,7 +50,7 @@ class Sheet:
 def read(content: bytes, most_rows: int) -> Sheet:
     """Read a file. Takes up to a second of a core: call it in a thread.
 
-    Raises SheetUnreadable, SheetTooLarge, SheetNotPlain.
+    Raises SheetUnreadable, SheetTooLarge or SheetNotPlain.
     """
     if len(content) > MAX_FILE_BYTES:
         raise SheetTooLarge
@@ -67,7 +66,7 @@ def read(content: bytes, most_rows: int) -> Sheet:
 
 
 def blank(title: str, headings: Sequence[str]) -> bytes:
-    """Make a sheet to be filled in: headings, and columns that keep what is typed as text."""
+    """Make a sheet to be filled in: a row of headings, and columns formatted as text."""
     workbook = Workbook()
     worksheet = workbook.active
     assert worksheet is not None
@@ -88,9 +87,9 @@ Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by colum
 
 
 def _only_lines(worksheets: Sequence[Any], most_rows: int) -> list[Line]:
-    """Return the lines of the one worksheet that has any; nobody keeps those of a second."""
+    """Return the lines of the only worksheet with content. Raises SheetNotPlain otherwise."""
     if len(worksheets) > MAX_SHEETS:
-        raise SheetTooLarge  # all may be the same part, to be read again for each
+        raise SheetTooLarge  # all may name the same part, which would be read for each
     found: list[Line] = []
     for one in worksheets:
         lines = _lines(one, most_rows)
@@ -107,13 +106,13 @@ def _not_one(what: str) -> SheetNotPlain:
 
 
 def _lines(worksheet: Any, most_rows: int) -> list[Line]:
-    """Return the lines that hold something: one of headings, and at most so many rows."""
+    """Return the lines with content: that of the headings, and at most ``most_rows`` more."""
     lines: list[Line] = []
     last = characters = 0
     for number, cells in _rows(worksheet):
         columns = [cell["column"] for cell in cells]
         if number <= last or len(set(columns)) < len(columns):
-            raise SheetUnreadable  # a place is filled twice: which of the two would one see?
+            raise SheetUnreadable  # a cell is there twice: which of them a program shows is unknown
         last = number
         texts = [len(cell["value"]) for cell in cells if isinstance(cell["value"], str)]
         characters += sum(texts)
@@ -131,8 +130,8 @@ def _lines(worksheet: Any, most_rows: int) -> list[Line]:
 def _rows(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Read the rows that are in the file.
 
-    Not ``iter_rows``, which makes every row that is not there: a thousand million, if the
-    file says that its only one has that number.
+    openpyxl's ``iter_rows`` also yields all missing rows in between: a thousand million, if
+    the file numbers its only row so.
     """
     workbook = worksheet.parent
     with worksheet._get_source() as part:
@@ -158,7 +157,7 @@ def _sheet(lines: list[Line]) -> Sheet:
 
 
 def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[str, Value]]:
-    """Name values by their headings. Those of a column without one are a remark."""
+    """Yield values with their headings. Columns without a heading are remarks, and ignored."""
     for column, cell in cells.items():
         if column in headings:
             yield headings[column], _value(cell)
@@ -172,7 +171,7 @@ def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str]]:
 
 
 def _value(cell: Any) -> Value:
-    """Return text without blanks at its ends, a number, or a date as text. Empty is ``""``."""
+    """Return a number, a date in ISO 8601, or text without surrounding blanks; empty is ``""``."""
     match cell["value"]:
         case bool() as truth:
             return str(truth).upper()  # as the sheet shows it

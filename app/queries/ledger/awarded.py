@@ -6,12 +6,12 @@ from app.queries.ledger.checking import Check
 # Of awards a. Those whose points wait; those whose hours count, for they do not wait for money;
 # and those that have ended, and whose points nobody took back: of one that was reversed when all
 # of them were spent or had expired, and as much was owed as may be, there was nothing to take.
-WAITS = "state IN ('pending', 'notice')"
-HOURS_COUNT = """
+POINTS_PENDING = "state IN ('pending', 'notice')"
+MINUTES_COUNT = """
 minutes > 0 AND (state = 'available'
                  OR (state = 'pending_budget' AND reviews_needed = 0 AND release_at IS NULL))
 """
-NEVER_TAKEN_BACK = """
+NOT_TAKEN_BACK = """
 state IN ('rejected', 'reversed') AND EXISTS (SELECT FROM ledger_transfers t WHERE t.id = a.id)
 AND NOT EXISTS (
     SELECT FROM ledger_transfers t LEFT JOIN ledger_transfers s ON s.closes_id = t.id
@@ -53,7 +53,7 @@ PAID_CHECKS = (
                coalesce(a.state, 'no award') || ', ' || coalesce(a.waiting, 0) || ' pending'
                    AS expected,
                coalesce(t.waiting, 0) || ' pending' AS found
-        FROM (SELECT a.id, state, CASE WHEN {WAITS} THEN points ELSE 0 END AS waiting
+        FROM (SELECT a.id, state, CASE WHEN {POINTS_PENDING} THEN points ELSE 0 END AS waiting
               FROM awards a) a
         FULL JOIN (
             SELECT CASE WHEN q.purpose = 'pending' THEN t.id ELSE t.closes_id END AS id,
@@ -73,7 +73,7 @@ PAID_CHECKS = (
                coalesce(a.state, 'no award') || ', ' || coalesce(a.counted, 0) || ' minutes'
                    AS expected,
                coalesce(t.counted, 0) || ' minutes' AS found
-        FROM (SELECT a.id, state, CASE WHEN {HOURS_COUNT} THEN minutes ELSE 0 END AS counted
+        FROM (SELECT a.id, state, CASE WHEN {MINUTES_COUNT} THEN minutes ELSE 0 END AS counted
               FROM awards a) a
         FULL JOIN (
             SELECT t.source_id AS id,
@@ -89,7 +89,7 @@ PAID_CHECKS = (
         "awards: what was rejected or reversed was taken back",
         f"""
         SELECT 'award ' || a.id AS subject, 'taken back' AS expected, a.points AS found
-        FROM awards a WHERE {NEVER_TAKEN_BACK}
+        FROM awards a WHERE {NOT_TAKEN_BACK}
         """,
     ),
 )

@@ -74,7 +74,7 @@ WRONG_ACCOUNTS = f"""
 """
 
 # When the first sealed day began.
-FIRST_MOMENT = """
+SEALED_FROM = """
 (SELECT CAST(min(day) AS timestamp) AT TIME ZONE 'Asia/Shanghai' FROM ledger_seals)
 """
 
@@ -99,8 +99,8 @@ TRANSFER_CHECKS = (
     Check(
         "seals: no transfer is older than the first of them",
         f"""
-        SELECT 'transfer ' || id AS subject, {FIRST_MOMENT} AS expected, created_at AS found
-        FROM ledger_transfers WHERE created_at < {FIRST_MOMENT}
+        SELECT 'transfer ' || id AS subject, {SEALED_FROM} AS expected, created_at AS found
+        FROM ledger_transfers WHERE created_at < {SEALED_FROM}
         """,
     ),
 )

@@ -1,4 +1,4 @@
-"""Verification: recompute every balance, number, lot and seal, and say what differs."""
+"""Verification: recompute every balance, number, lot and seal, and list what differs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -9,17 +9,20 @@ from itertools import chain
 from typing import Any
 
 from app.core.db import Session
-from app.queries.ledger import checking as checking_queries
-from app.queries.ledger import probing as probing_queries
-from app.queries.ledger import sealing as sealing_queries
+from app.queries.ledger import checking, probing, sealing
 from app.queries.ledger.checking import Check
-from app.queries.ledger.probing import CHECKS, PROBES, Probe
+from app.queries.ledger.probing import PROBES, UNPROBED_CHECKS, Probe
 from app.queries.ledger.sealing import Sealed
 from app.services.ledger.seals import Wrong, broken_chain, broken_tree
+
+SEALS = "seals: each day's tree and the chain of days"
+PUBLISHED = "seals: those that were published"
 
 
 @dataclass(frozen=True)
 class Difference:
+    """What a check found: ``subject`` is the row, such as "account 7 number 3"."""
+
     check: str
     subject: str
     expected: Any
@@ -28,9 +31,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class Report:
-    """What was read (rows by table), how many checks ran, and every difference.
+    """Rows read by table, the number of checks, and every difference (100 of a check at most).
 
-    ``sealed_to`` is the last sealed day: what came later only the sums prove.
+    ``sealed_to`` is the last sealed day. Later transfers are proven by sums alone: whoever
+    rewrites them consistently is not found out.
     """
 
     rows: dict[str, int]
@@ -43,7 +47,9 @@ class Report:
         return not self.differences
 
 
+# A step runs on one connection, while another step may run on the other.
 Step = Callable[[Session], Awaitable[list[Difference]]]
+# Called before each step: its name, how many have begun before it, how many there are.
 Tell = Callable[[str, int, int], None]
 
 
@@ -54,81 +60,93 @@ async def verify(
     beside: Session | None = None,
     published: Mapping[date, bytes] | None = None,
 ) -> Report:
-    """Run every check. The caller gives one snapshot, so it may run while the service works.
+    """Run every check on one snapshot, so that the service may go on writing meanwhile.
 
-    ``published``: seals that somebody kept, by their days. Whoever owns the database can write
-    ledger and seals anew, or remove the newest: only these show it.
+    ``tx`` is a snapshot (``Database.snapshot``). ``beside`` is a second one that has not run a
+    query; it takes over the snapshot of ``tx``, and two cores share the steps.
 
-    Where a probe finds nothing wrong, the checks behind it are not run one by one. With
-    ``beside``, a second snapshot that has not looked yet, two cores share the work. ``tell``
-    hears of each step, with how many are done of how many.
+    ``published`` holds seals by day that were kept outside this database. Whoever owns the
+    database can write ledger and seals anew, or remove the newest: only these show it.
     """
     if beside is not None:
-        await probing_queries.see_the_same(beside, tx)
-    sealed = await sealing_queries.chain(tx)
-    steps = _steps(sealed)
-    found: dict[str, list[Difference]] = {name: [] for name in steps}
-    waiting = iter(enumerate(steps.items()))
+        await probing.share_snapshot(tx, beside)
+    seals = await sealing.chain(tx)
+    differences = await _run(_steps(seals), tell, tx, beside)
+    differences += _of_seals(broken_chain(seals))
+    checks = sum(len(probe.checks) for probe in PROBES) + len(UNPROBED_CHECKS) + 1  # the seals
+    if published:
+        checks += 1
+        differences += _of_published(published, {one.day: one.seal for one in seals})
+    return Report(
+        rows=await checking.count_rows(tx),
+        checks=checks,
+        sealed_to=seals[-1].day if seals else None,
+        differences=differences,
+    )
+
+
+def _steps(seals: Sequence[Sealed]) -> dict[str, Step]:
+    """Return the steps by name, the longest first: so both connections end at about one time."""
+    probes = {probe.name: partial(_probe, probe=probe) for probe in PROBES}
+    checks = {check.name: partial(_check, check=check) for check in UNPROBED_CHECKS}
+    days = {f"seal of {one.day}": partial(_day, sealed=one) for one in seals}
+    return {**probes, **checks, **days}
+
+
+async def _run(
+    steps: Mapping[str, Step], tell: Tell, tx: Session, beside: Session | None
+) -> list[Difference]:
+    """Run the steps on one or two connections; return the differences in the order of steps."""
+    found: dict[str, list[Difference]] = {}
+    queue = iter(enumerate(steps.items()))
 
     async def work(session: Session) -> None:
-        await probing_queries.make_room(session, alone=beside is None)
-        for done, (name, step) in waiting:
-            tell(name, done, len(steps))
+        await probing.tune(session, parallel=beside is None)
+        for begun, (name, step) in queue:  # the connections take turns at one iterator
+            tell(name, begun, len(steps))
             found[name] = await step(session)
 
     async with asyncio.TaskGroup() as group:
         for session in (tx, beside):
             if session is not None:
                 group.create_task(work(session))
-    checks = sum(len(probe.checks) for probe in PROBES) + len(CHECKS) + 1
-    differences = [*chain.from_iterable(found.values()), *_of_seals(broken_chain(sealed))]
-    if published:
-        checks += 1
-        differences += _kept(published, {one.day: one.seal for one in sealed})
-    return Report(
-        rows=await checking_queries.count_rows(tx),
-        checks=checks,
-        sealed_to=sealed[-1].day if sealed else None,
-        differences=differences,
-    )
+    return list(chain.from_iterable(found[name] for name in steps))
 
 
-def _steps(sealed: Sequence[Sealed]) -> dict[str, Step]:
-    """Name what is to be done. The longest come first: at the end nobody waits for long."""
-    probes = {probe.name: partial(_probed, probe=probe) for probe in PROBES}
-    checks = {check.name: partial(_differences, checks=[check]) for check in CHECKS}
-    days = {f"seal of {one.day}": partial(_tree, sealed=one) for one in sealed}
-    return {**probes, **checks, **days}
-
-
-async def _probed(tx: Session, probe: Probe) -> list[Difference]:
-    if not await probing_queries.suspicious(tx, probe):
+async def _probe(tx: Session, probe: Probe) -> list[Difference]:
+    """Run a probe, and its checks one by one only if it finds a difference."""
+    if not await probing.finds_difference(tx, probe):
         return []
-    told = await _differences(tx, probe.checks)
-    return told or [Difference(probe.name, "the whole", "one sum", "another")]
+    by_check = [await _check(tx, check) for check in probe.checks]
+    differences = list(chain.from_iterable(by_check))
+    return differences or [Difference(probe.name, "the whole", "one sum", "another")]
 
 
-async def _differences(tx: Session, checks: Sequence[Check]) -> list[Difference]:
+async def _check(tx: Session, check: Check) -> list[Difference]:
     return [
-        Difference(check.name, subject, expected, actual)
-        for check in checks
-        for subject, expected, actual in await checking_queries.differences(tx, check)
+        Difference(check.name, subject, expected, found)
+        for subject, expected, found in await checking.differences(tx, check)
     ]
 
 
-async def _tree(tx: Session, sealed: Sealed) -> list[Difference]:
+async def _day(tx: Session, sealed: Sealed) -> list[Difference]:
     return _of_seals(await broken_tree(tx, sealed))
 
 
-def _kept(published: Mapping[date, bytes], sealed: Mapping[date, bytes]) -> list[Difference]:
-    name = "seals: those that were published"
+def _of_seals(wrong: Sequence[Wrong]) -> list[Difference]:
+    return [Difference(SEALS, where, expected, found) for where, expected, found in wrong]
+
+
+def _of_published(
+    published: Mapping[date, bytes], sealed: Mapping[date, bytes]
+) -> list[Difference]:
     return [
-        Difference(name, f"seal of {day}", seal.hex(), sealed[day].hex() if day in sealed else None)
+        Difference(
+            PUBLISHED,
+            f"seal of {day}",
+            seal.hex(),
+            sealed[day].hex() if day in sealed else None,
+        )
         for day, seal in published.items()
         if sealed.get(day) != seal
     ]
-
-
-def _of_seals(wrong: Sequence[Wrong]) -> list[Difference]:
-    name = "seals: each day's tree and the chain of days"
-    return [Difference(name, where, expected, found) for where, expected, found in wrong]

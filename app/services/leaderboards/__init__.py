@@ -1,0 +1,1 @@
+"""Leaderboards: fed from the ledger by the worker (``feeding``), read by people (``reading``)."""
