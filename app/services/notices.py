@@ -6,12 +6,12 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.language import Bilingual
 from app.core.paging import PageParams, by_id
-from app.models.notices import Notice, NoticeKind
+from app.models.notices import Notice
 from app.queries import notices as queries
 from app.queries.notices import NewNotice
 from app.schemas.audit import SubjectOut
 from app.schemas.notices import MAX_UNREAD, NoticeOut, NoticePage, UnreadOut
-from app.schemas.notify import KINDS, OTHER
+from app.schemas.notify import OTHER, OTHER_KIND, kinds
 
 
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> NoticePage:
@@ -37,7 +37,7 @@ async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, An
 
     A message of before there were facts has a ``text`` instead.
     """
-    kind = NoticeKind(topic.removeprefix("notices."))
+    kind = topic.removeprefix("notices.")
     subject = payload.get("subject")
     notice = NewNotice(
         person_id=UUID(payload["person_id"]),
@@ -48,12 +48,11 @@ async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, An
         facts=payload.get("facts"),
         text=payload.get("text"),
     )
-    await (queries.merge if KINDS[kind].merges else queries.insert)(tx, notice)
+    await (queries.merge if kinds()[kind].merges else queries.insert)(tx, notice)
 
 
 def _to_out(notice: Notice) -> NoticeOut:
-    kind = NoticeKind(notice.kind) if notice.kind in set(NoticeKind) else NoticeKind.other
-    words = KINDS.get(kind)
+    words = kinds().get(notice.kind)
     text = Bilingual(notice.text or "", notice.text or "")
     if words is not None and notice.facts is not None:
         text = words.text.filled(notice.facts)
@@ -62,7 +61,7 @@ def _to_out(notice: Notice) -> NoticeOut:
         subject = SubjectOut(type=notice.subject_type, id=notice.subject_id)
     return NoticeOut(
         id=notice.id,
-        kind=kind,
+        kind=notice.kind if words else OTHER_KIND,
         title=words.title if words else OTHER,
         text=text,
         subject=subject,
