@@ -45,7 +45,8 @@ class AccessRule(Guard):
     """Who may call a route.
 
     ``roles``: the caller must hold one of them somewhere; the service then narrows it to
-    the place, in SQL. ``once``: the route takes an Idempotency-Key.
+    the place, in SQL. ``once``: the route takes an Idempotency-Key. ``refusals`` are those
+    that the route declares beyond what every route can answer.
     """
 
     name: str
@@ -53,6 +54,7 @@ class AccessRule(Guard):
     roles: tuple[Role, ...] = ()
     limited: bool = True
     once: bool = False
+    refusals: tuple[type[Refusal], ...] = ()
 
     def around(self, handler: Handler) -> Handler:
         return run_once(handler) if self.once else handler
@@ -124,7 +126,7 @@ def allow(
     security = [bearer] if rule.authenticated else [{}, bearer]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
-        "dependencies": [Depends(replace(rule, once=once))],
+        "dependencies": [Depends(replace(rule, once=once, refusals=refusals))],
         "openapi_extra": {
             "x-access-rule": rule.name,
             "security": security,

@@ -1,5 +1,6 @@
-"""Spelling: when two texts that name something are the same name."""
+"""Spelling: when two texts that name something are the same name, and what a document can hold."""
 
+import re
 import unicodedata
 
 # Letters and a symbol, says Unicode, that show nothing: fillers of Hangul, an empty Braille cell.
@@ -36,6 +37,8 @@ _ONE_FOR_ALL = str.maketrans(
 )
 _BY_CATEGORY = {"Pd": "-", "Ps": "(", "Pe": ")"}
 _UNSEEN = ("Cf", "Cc", "Mn", "Me")
+# XML knows no control characters, and with the others a title could read as another.
+_ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def normalized(number: str) -> str:
@@ -51,3 +54,8 @@ def normalized(number: str) -> str:
         for char, kind in kinds
         if not char.isspace() and kind not in _UNSEEN and char not in _EMPTY
     )
+
+
+def legible(text: str) -> str:
+    """Return a text as one line that every document can hold, and that reads as it is."""
+    return _ILLEGIBLE.sub("\ufffd", " ".join(text.split()))

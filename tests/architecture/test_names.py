@@ -18,7 +18,7 @@ NOUNS = {
     "deductions",
 }
 # Not domains: how one gets in, what is sent twice, what is in force, what is alive.
-MACHINERY = {"audit", "records", "auth", "idempotency", "policies", "health", "outbox"}
+MACHINERY = {"audit", "records", "exports", "auth", "idempotency", "policies", "health", "outbox"}
 CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 
@@ -101,7 +101,7 @@ def test_no_model_is_named_after_its_module(app: FastAPI) -> None:
 def test_paths_are_plural_nouns_in_kebab_case(app: FastAPI) -> None:
     for context, _ in api_routes(app):
         assert re.fullmatch(
-            r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx))?|\{[a-z_]+\}))+", str(context.path)
+            r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx|csv))?|\{[a-z_]+\}))+", str(context.path)
         )
 
 

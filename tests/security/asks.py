@@ -5,7 +5,7 @@ A second request of the same operation has a word after it: ``getActivity draft`
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
 
@@ -37,6 +37,18 @@ class Ask:
 
 
 Maker = Callable[[World], Awaitable[Ask]]
+
+
+def _exported(make: Maker) -> Maker:
+    """Ask for the file of a list, with a purpose."""
+
+    async def ask(world: World) -> Ask:
+        listed = await make(world)
+        return replace(listed, query=listed.query | {"purpose": "核对"})
+
+    return ask
+
+
 REASON = {"reason": "x"}
 
 
@@ -306,7 +318,11 @@ MAKERS: dict[str, Maker] = {
     "proposeAwardSheet": _sheet,
     "getAwardSheetTemplate": _template,
     "listMyAwards": _my_awards,
+    "exportMyAwardsXlsx": _my_awards,
+    "exportMyAwardsCsv": _my_awards,
     "listAwards": _awards_of_home,
+    "exportAwardsXlsx": _exported(_awards_of_home),
+    "exportAwardsCsv": _exported(_awards_of_home),
     "approveAward": _award,
     "rejectAward": _rejected,
     "listAwardNotices": _notices_of_home,
@@ -314,12 +330,18 @@ MAKERS: dict[str, Maker] = {
     "decideObjection": _objection,
     "deductPoints": _deduct,
     "listDeductions": _deductions_of_home,
+    "exportDeductionsXlsx": _exported(_deductions_of_home),
+    "exportDeductionsCsv": _exported(_deductions_of_home),
     "listMyDeductions": _my_deductions,
     "appealDeduction": _appeal,
     "decideAppeal": _appealed,
     "listAuditEntries": _audit_of_home,
+    "exportAuditEntriesXlsx": _exported(_audit_of_home),
+    "exportAuditEntriesCsv": _exported(_audit_of_home),
     "getFund": _fund,
     "listFundReceipts": _fund,
+    "exportFundReceiptsXlsx": _exported(_fund),
+    "exportFundReceiptsCsv": _exported(_fund),
     "receiveIntoFund": _receipt,
     "redeem": _redeem,
     "cancelRedemption": _cancel_redemption,
@@ -328,5 +350,7 @@ MAKERS: dict[str, Maker] = {
     "charge": _take_charge,
     "refundCharge": _refund,
     "getStatement": _statement,
+    "exportStatementXlsx": _exported(_statement),
+    "exportStatementCsv": _exported(_statement),
     "getLeaderboard": _leaderboard,
 }

@@ -54,7 +54,11 @@ proposeAwardBatch       401    403   403  403     403   403     201+   403     2
 proposeAwardSheet       401    403   403  403     403   403     201+   403     201+  403
 getAwardSheetTemplate   401    403   403  403     403   403     200    403     200   403
 listMyAwards            401    200+  200  200     200   200     200    200     200   200
+exportMyAwardsXlsx      401    200   200  200     200   200     200    200     200   200
+exportMyAwardsCsv       401    200+  200  200     200   200     200    200     200   200
 listAwards              401    403   403  403     403   403     200+   200+    200+  403
+exportAwardsXlsx        401    403   403  403     403   403     200    200     200   403
+exportAwardsCsv         401    403   403  403     403   403     200+   200+    200+  403
 approveAward            401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
 rejectAward             401    403   403  403     403   404     200+   403     200+  404  404=awards.not_found
 listAwardNotices        200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
@@ -62,13 +66,19 @@ objectToAward           401    201+  201+ 201+    201+  201+    201+   201+    2
 decideObjection         401    403   403  403     403   404     200+   403     200+  404  404=awards.objection_not_found
 getFund                 200    200   200  200     200   200     200    200     200   200
 listFundReceipts        200    200   200  200     200   200     200    200     200   200
+exportFundReceiptsXlsx  401    200   200  200     200   200     200    200     200   200
+exportFundReceiptsCsv   401    200   200  200     200   200     200    200     200   200
 receiveIntoFund         401    403   403  403     403   403     403    403     201   403
 deductPoints            401    403   403  403     403   403     201+   403     201+  403
 listDeductions          401    403   403  403     403   403     200+   200+    200+  403
+exportDeductionsXlsx    401    403   403  403     403   403     200    200     200   403
+exportDeductionsCsv     401    403   403  403     403   403     200+   200+    200+  403
 listMyDeductions        401    200+  200  200     200   200     200    200     200   200
 appealDeduction         401    200+  404  404     404   404     404    404     404   404  404=deductions.not_found
 decideAppeal            401    403   403  403     403   404     200+   403     200+  404  404=deductions.not_found
 listAuditEntries        401    403   403  403     403   403     403    200+    200+  403
+exportAuditEntriesXlsx  401    403   403  403     403   403     403    200     200   403
+exportAuditEntriesCsv   401    403   403  403     403   403     403    200+    200+  403
 getMyCard               401    200+  200  200     200   200     200    200     200   200
 getMyCardCode           401    200+  200  200     200   200     200    200     200   200
 listRewards             200    200   200  200     200   200     200    200     200   200
@@ -79,6 +89,8 @@ collectRedemption       401    403   403  200+    404   403     403    403     4
 charge                  401    403   403  201+    201+  403     403    403     403   201+
 refundCharge            401    403   403  200+    404   403     403    403     403   404  404=charges.not_found
 getStatement            401    403   403  200+    200   403     403    403     403   200
+exportStatementXlsx     401    403   403  200     200   403     403    403     403   200
+exportStatementCsv      401    403   403  200+    200   403     403    403     403   200
 getLeaderboard          200    200   200  200     200   200     200    200     200   200
 listMyNotices           401    200+  200  200     200   200     200    200     200   200
 """

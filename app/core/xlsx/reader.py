@@ -5,15 +5,12 @@ something else than it shows is refused with its cell, here and in ``archives``:
 have been computed from what nobody sees.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from io import BytesIO
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Font
+from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import WorkSheetParser
 
@@ -64,24 +61,6 @@ def read(content: bytes, most_rows: int) -> Sheet:
     except Exception as error:  # a broken file can raise nearly anything
         raise SheetUnreadable from error
     return _sheet(lines)
-
-
-def blank(title: str, headings: Sequence[str]) -> bytes:
-    """Make a sheet to be filled in: headings, and columns that keep what is typed as text."""
-    workbook = Workbook()
-    worksheet = workbook.active
-    assert worksheet is not None
-    worksheet.title = re.sub(r"[\\/*?:\[\]]", " ", title)[:31]  # what Excel allows
-    worksheet.append(list(headings))
-    worksheet.freeze_panes = "A2"
-    for place, heading in enumerate(headings, start=1):
-        column = worksheet.column_dimensions[get_column_letter(place)]
-        column.width = max(12, 1.5 * len(heading))
-        column.number_format = "@"
-        worksheet.cell(1, place).font = Font(bold=True)
-    made = BytesIO()
-    workbook.save(made)
-    return made.getvalue()
 
 
 Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
