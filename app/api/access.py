@@ -120,8 +120,10 @@ def allow(
         every += KEY_REFUSALS
     by_status: dict[int | str, dict[str, Any]] = {}
     for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
-        entry = by_status.setdefault(refusal.status, {"codes": []})
+        entry = by_status.setdefault(refusal.status, {"codes": [], "facts": {}})
         entry["codes"].append(f"`{refusal.code}`")
+        if refusal.fact_names:
+            entry["facts"][refusal.code] = list(refusal.fact_names)
     bearer: dict[str, list[str]] = {BEARER: []}
     security = [bearer] if rule.authenticated else [{}, bearer]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
@@ -136,6 +138,7 @@ def allow(
             status: {
                 "description": ", ".join(entry["codes"]),
                 "content": {MEDIA_TYPE: {"schema": schema}},
+                **({"x-facts": entry["facts"]} if entry["facts"] else {}),
             }
             for status, entry in by_status.items()
         },

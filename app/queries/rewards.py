@@ -37,6 +37,10 @@ UPDATE reward_stocks SET remaining = remaining - :quantity
 WHERE reward_id = :reward AND period_start = :period_start AND remaining >= :quantity
 """
 
+_STOCK_LEFT = text("""
+SELECT remaining FROM reward_stocks WHERE reward_id = :reward AND period_start = :period_start
+""")
+
 _RETURN_STOCK = text("""
 UPDATE reward_stocks SET remaining = remaining + :quantity
 WHERE reward_id = :reward AND period_start = :period_start
@@ -75,6 +79,12 @@ async def take_stock(
     await session.execute(_OPEN_STOCK, key | {"stock": stock})
     done = await session.execute(text(TAKE_STOCK), key | {"quantity": quantity})
     return bool(done.rowcount)  # type: ignore[attr-defined]
+
+
+async def stock_left(session: Session, reward: UUID, period_start: datetime) -> int:
+    """Read what is left of the stock of a period that was opened."""
+    row = await session.execute(_STOCK_LEFT, {"reward": reward, "period_start": period_start})
+    return int(row.scalar_one())
 
 
 async def return_stock(

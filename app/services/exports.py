@@ -44,11 +44,10 @@ Read = Callable[[Session, PageParams], Awaitable[Page[Any]]]
 
 
 class TooManyRows(Refusal):
-    """Fact: ``limit``, the most rows of a file."""
-
     code, status, title = "exports.too_many_rows", 422, "Too many rows"
     zh = "数据超过单次导出上限，请选择下级组织、状态或更短的时间后分次导出"
     en = "The list is longer than a file may be; choose an organisation below, a state or a time."
+    fact_names = ("limit", "measure")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +250,7 @@ async def _write(
     while True:
         rows += len(page.items)
         if rows > MAX_ROWS:
-            raise TooManyRows(limit=MAX_ROWS)
+            raise TooManyRows(limit=MAX_ROWS, measure="rows")
         await asyncio.to_thread(add, page.items)
         if page.next_cursor is None:
             break

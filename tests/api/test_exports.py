@@ -283,7 +283,7 @@ async def test_a_list_that_is_too_long_is_refused_and_leaves_no_entry(
     narrowed = await exported(api, "/audit", form, auditor, until=early, **asked)
 
     assert_refused(refused, 422, "exports.too_many_rows")
-    assert refused.json()["facts"] == {"limit": 3}
+    assert refused.json()["facts"] == {"limit": 3, "measure": "rows"}
     assert len(narrowed) == 3
     assert len(await exports_of(api, org, auditor)) == 2
 

@@ -103,7 +103,7 @@ async def test_what_is_too_long_or_fails_leaves_nothing_behind(
     with pytest.raises(TooManyRows) as refused:
         await export(runtime, longer, form)
 
-    assert refused.value.facts == {"limit": 4}
+    assert refused.value.facts == {"limit": 4, "measure": "rows"}
     assert left_in(tmp_path) == []
 
 

@@ -15,11 +15,12 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from app.core.errors import Refusal
+from app.core.language import Bilingual
 from app.core.xlsx.guard import (
     MAX_TOLD,
     SheetNotPlain,
-    SheetTooLarge,
     SheetUnreadable,
+    require_at_most,
     unpacked,
 )
 
@@ -28,6 +29,7 @@ MAX_SHEETS, MAX_COLUMNS = 20, 40
 # Of a cell, as in Excel; and of all, as one text may stand in any number of cells.
 MAX_CHARACTERS, MAX_ALL_CHARACTERS = 32_767, 2 * 1024 * 1024
 LAST_ROW = 1_048_576  # of any sheet
+FORMULA, ERROR = Bilingual("公式", "a formula"), Bilingual("错误值", "an error")
 Value = str | int | float
 
 
@@ -50,8 +52,7 @@ def read(content: bytes, most_rows: int) -> Sheet:
 
     Raises SheetUnreadable, SheetTooLarge, SheetNotPlain.
     """
-    if len(content) > MAX_FILE_BYTES:
-        raise SheetTooLarge
+    require_at_most(MAX_FILE_BYTES, len(content), "bytes")
     try:
         plain = unpacked(content)
         workbook = load_workbook(plain, read_only=True, keep_links=False)
@@ -68,21 +69,21 @@ Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by colum
 
 def _only_lines(worksheets: Sequence[Any], most_rows: int) -> list[Line]:
     """Return the lines of the one worksheet that has any; nobody keeps those of a second."""
-    if len(worksheets) > MAX_SHEETS:
-        raise SheetTooLarge  # all may be the same part, to be read again for each
+    # All may be the same part, to be read again for each.
+    require_at_most(MAX_SHEETS, len(worksheets), "worksheets")
     found: list[Line] = []
     for one in worksheets:
         lines = _lines(one, most_rows)
         if found and lines:
-            raise _not_one("不止一张工作表有内容 more than one worksheet with content")
+            raise _not_one("不止一张工作表有内容", "more than one worksheet with content")
         found = found or lines
     if not found:
-        raise _not_one("没有内容 no content")
+        raise _not_one("没有内容", "no content")
     return found
 
 
-def _not_one(what: str) -> SheetNotPlain:
-    return SheetNotPlain(fields=[{"field": "workbook", "msg": what}])
+def _not_one(zh: str, en: str) -> SheetNotPlain:
+    return SheetNotPlain(fields=[{"field": "workbook", "msg": Bilingual(zh, en)}])
 
 
 def _lines(worksheet: Any, most_rows: int) -> list[Line]:
@@ -96,13 +97,14 @@ def _lines(worksheet: Any, most_rows: int) -> list[Line]:
         last = number
         texts = [len(cell["value"]) for cell in cells if isinstance(cell["value"], str)]
         characters += sum(texts)
-        if characters > MAX_ALL_CHARACTERS or max(texts, default=0) > MAX_CHARACTERS:
-            raise SheetTooLarge
+        require_at_most(MAX_ALL_CHARACTERS, characters, "characters")
+        require_at_most(MAX_CHARACTERS, max(texts, default=0), "characters of a cell")
         filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
         if not filled:
             continue
-        if len(lines) > most_rows or max(filled) > MAX_COLUMNS or number > LAST_ROW:
-            raise SheetTooLarge
+        require_at_most(most_rows, len(lines), "rows")
+        require_at_most(MAX_COLUMNS, max(filled), "columns")
+        require_at_most(LAST_ROW, number, "rows")
         lines.append((number, filled))
     return lines
 
@@ -143,10 +145,10 @@ def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[st
             yield headings[column], _value(cell)
 
 
-def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str]]:
+def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str | Bilingual]]:
     for column, cell in sorted(cells.items()):
         if cell["data_type"] in ("f", "e"):
-            what = "公式 a formula" if cell["data_type"] == "f" else "错误值 an error"
+            what = FORMULA if cell["data_type"] == "f" else ERROR
             yield {"field": f"{get_column_letter(column)}{number}", "msg": what}
 
 
