@@ -14,7 +14,10 @@ from app.models.base import Timestamp, created_at_field, id_field
 
 
 class NoticeKind(StrEnum):
-    """What a notice tells. Its words and the facts that it needs: ``schemas/notify.py``."""
+    """What a notice of more than one noun tells, with its words in ``schemas/notify.py``.
+
+    A noun may have kinds of its own beside these.
+    """
 
     award_paid = "award_paid"
     award_approved = "award_approved"
@@ -38,8 +41,6 @@ class NoticeKind(StrEnum):
     proposals_waiting = "proposals_waiting"
     objections_waiting = "objections_waiting"
     appeals_waiting = "appeals_waiting"
-    # Never sent; how a kind is shown that this version does not know.
-    other = "other"
 
 
 class Notice(SQLModel, table=True):

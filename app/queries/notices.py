@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_into
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.notices import Notice, NoticeKind
+from app.models.notices import Notice
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class NewNotice:
     """A notice as it is inserted: with ``facts`` about a subject, or with a ``text`` of before."""
 
     person_id: UUID
-    kind: NoticeKind
+    kind: str
     outbox_id: int
     subject_type: str | None = None
     subject_id: UUID | None = None

@@ -1,14 +1,14 @@
 """Wire shapes of notices."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.language import Worded
 from app.core.paging import Page
-from app.models.notices import NoticeKind
+from app.schemas import notify
 from app.schemas.audit import SubjectOut
 from app.schemas.base import Id, In, Out
 
@@ -21,12 +21,18 @@ Unread = Annotated[
 ]
 
 
+def _with_kinds(schema: dict[str, Any]) -> None:
+    """List the kinds in the document."""
+    schema["enum"] = [*sorted(notify.kinds()), notify.OTHER_KIND]
+
+
 class NoticeOut(Out):
     """What the service tells the caller."""
 
     id: UUID
-    kind: NoticeKind = Field(
-        description="What it tells. `other`: a kind that this version does not know."
+    kind: str = Field(
+        description="What it tells. `other`: a kind that this version does not know.",
+        json_schema_extra=_with_kinds,
     )
     title: Worded = Field(description="What the kind is called, in the language of the request.")
     text: Worded = Field(

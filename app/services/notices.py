@@ -6,13 +6,13 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.language import Bilingual
 from app.core.paging import PageParams, by_id
-from app.models.notices import Notice, NoticeKind
+from app.models.notices import Notice
 from app.models.outbox import OutboxMessage
 from app.queries import notices as queries
 from app.queries.notices import NewNotice
 from app.schemas.audit import SubjectOut
 from app.schemas.notices import MAX_UNREAD, NoticeOut, NoticePage, UnreadOut
-from app.schemas.notify import KINDS, OTHER
+from app.schemas.notify import OTHER, OTHER_KIND, kinds
 
 
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> NoticePage:
@@ -39,8 +39,8 @@ async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
     Raises an error if anything is wrong with one of them: KeyError, ValueError, IntegrityError.
     """
     new = [_new(message) for message in messages]
-    await queries.insert(tx, [one for one in new if not KINDS[one.kind].merges])
-    merging = [one for one in new if KINDS[one.kind].merges]
+    await queries.insert(tx, [one for one in new if not kinds()[one.kind].merges])
+    merging = [one for one in new if kinds()[one.kind].merges]
     for one in sorted(merging, key=lambda one: one.person_id):  # in the order of any other relay
         await queries.merge(tx, one)
 
@@ -51,7 +51,7 @@ def _new(message: OutboxMessage) -> NewNotice:
     subject = payload.get("subject")
     return NewNotice(
         person_id=UUID(payload["person_id"]),
-        kind=NoticeKind(message.topic.removeprefix("notices.")),
+        kind=message.topic.removeprefix("notices."),
         outbox_id=message.id,
         subject_type=subject["type"] if subject else None,
         subject_id=UUID(subject["id"]) if subject else None,
@@ -61,8 +61,7 @@ def _new(message: OutboxMessage) -> NewNotice:
 
 
 def _to_out(notice: Notice) -> NoticeOut:
-    kind = NoticeKind(notice.kind) if notice.kind in set(NoticeKind) else NoticeKind.other
-    words = KINDS.get(kind)
+    words = kinds().get(notice.kind)
     text = Bilingual(notice.text or "", notice.text or "")
     if words is not None and notice.facts is not None:
         text = words.text.filled(notice.facts)
@@ -71,7 +70,7 @@ def _to_out(notice: Notice) -> NoticeOut:
         subject = SubjectOut(type=notice.subject_type, id=notice.subject_id)
     return NoticeOut(
         id=notice.id,
-        kind=kind,
+        kind=notice.kind if words else OTHER_KIND,
         title=words.title if words else OTHER,
         text=text,
         subject=subject,

@@ -10,11 +10,10 @@ from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
-from app.models.notices import NoticeKind
 from app.models.people import Role
 from app.queries import outbox
 from app.queries import people as people_queries
-from app.schemas.notify import KINDS
+from app.schemas.notify import kinds
 
 Subject = tuple[str, UUID]  # the singular noun and the id: ("award", id)
 DECIDERS = (Role.organizer, Role.administrator)
@@ -30,16 +29,16 @@ class Message:
 
 
 async def send(
-    tx: Session, people: UUID | Collection[UUID], kind: NoticeKind, subject: Subject, **facts: Any
+    tx: Session, people: UUID | Collection[UUID], kind: str, subject: Subject, **facts: Any
 ) -> None:
     """Tell one person, or each of several, the same. Raises FactsWrong, KeyError."""
     recipients = [people] if isinstance(people, UUID) else people
     await send_each(tx, kind, [Message(person, subject, facts) for person in recipients])
 
 
-async def send_each(tx: Session, kind: NoticeKind, messages: Sequence[Message]) -> None:
+async def send_each(tx: Session, kind: str, messages: Sequence[Message]) -> None:
     """Tell each person their own, in one statement. Raises FactsWrong, KeyError."""
-    template = KINDS[kind].text
+    template = kinds()[kind].text
     payloads = [
         {
             "person_id": str(one.person_id),
@@ -54,7 +53,7 @@ async def send_each(tx: Session, kind: NoticeKind, messages: Sequence[Message]) 
 
 async def send_to_deciders(
     tx: Session,
-    kind: NoticeKind,
+    kind: str,
     org_id: UUID,
     *,
     but: Collection[UUID | None],

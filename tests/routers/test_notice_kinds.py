@@ -14,7 +14,7 @@ from app.jobs import expiry, funds, signups
 from app.models.notices import NoticeKind
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.schemas.notify import KINDS
+from app.schemas.notify import kinds as table
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.awards import approve, end_notices, give_award, propose, reject, reverse
 from tests.factories.deductions import deduct
@@ -355,7 +355,7 @@ PLAYS: dict[NoticeKind, Callable[[Stage], Awaitable[Told]]] = {
 
 
 def test_every_kind_is_played_or_waits_for_its_verb() -> None:
-    assert PLAYS.keys() ^ WAIT_FOR_THEIR_VERB == KINDS.keys()
+    assert PLAYS.keys() ^ WAIT_FOR_THEIR_VERB == set(NoticeKind)
 
 
 @pytest.mark.parametrize("kind", PLAYS)
@@ -368,7 +368,7 @@ async def test_who_it_concerns_is_told_once_in_their_language(
         found = await inbox(stage.api, stage.runtime, told.person, language)
         [notice] = [one for one in found if one["kind"] == kind]
         assert notice["text"] == (told.en if language == "en" else told.zh)
-        assert notice["title"] == KINDS[kind].title.said(language)
+        assert notice["title"] == table()[kind].title.said(language)
         assert (notice["subject"]["type"], notice["subject"]["id"]) == told.subject
         assert notice["is_read"] is False
 
