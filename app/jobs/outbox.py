@@ -23,9 +23,9 @@ BATCH = 100
 async def relay(runtime: Runtime) -> int:
     """Handle what is due; return how many messages were handled.
 
-    Notices, of which a crowd causes many, are delivered so many a transaction; any other
-    message has its own, and its turn between two lists of notices. A message that fails is
-    tried again later, after twice the time each time.
+    Notices, of which a crowd causes many, are delivered ``BATCH`` a transaction. Between two
+    such lists the oldest message of any topic has its turn, in its own transaction. One that
+    fails is tried again later, after twice the time each time.
     """
     handled = 0
     while done := await _relay_notices(runtime) + await _relay_one(runtime):
