@@ -21,7 +21,7 @@ from app import routers
 from app.api.access import ANYONE, require_access_rules
 from app.api.middleware import RequestContext
 from app.api.openapi import document, published
-from app.api.problems import problem
+from app.api.problems import problem, too_large
 from app.api.routes import Route, conditional
 from app.core.errors import (
     Internal,
@@ -160,7 +160,8 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     refusal = _BY_STATUS.get(error.status_code, Malformed)
-    response = problem(request, refusal())
+    too_long = refusal is TooLarge
+    response = problem(request, too_large(request.scope) if too_long else refusal())
     if error.status_code == 405:
         response.headers["Allow"] = ", ".join(sorted(_allowed_methods(request)))
     return response

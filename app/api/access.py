@@ -45,7 +45,8 @@ class AccessRule(Guard):
     """Who may call a route.
 
     ``roles``: the caller must hold one of them somewhere; the service then narrows it to
-    the place, in SQL. ``once``: the route takes an Idempotency-Key.
+    the place, in SQL. ``once``: the route takes an Idempotency-Key. ``refusals`` are those
+    that the route declares beyond what every route can answer.
     """
 
     name: str
@@ -53,6 +54,7 @@ class AccessRule(Guard):
     roles: tuple[Role, ...] = ()
     limited: bool = True
     once: bool = False
+    refusals: tuple[type[Refusal], ...] = ()
 
     def around(self, handler: Handler) -> Handler:
         return run_once(handler) if self.once else handler
@@ -118,13 +120,15 @@ def allow(
         every += KEY_REFUSALS
     by_status: dict[int | str, dict[str, Any]] = {}
     for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
-        entry = by_status.setdefault(refusal.status, {"codes": []})
+        entry = by_status.setdefault(refusal.status, {"codes": [], "facts": {}})
         entry["codes"].append(f"`{refusal.code}`")
+        if refusal.fact_names:
+            entry["facts"][refusal.code] = list(refusal.fact_names)
     bearer: dict[str, list[str]] = {BEARER: []}
     security = [bearer] if rule.authenticated else [{}, bearer]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
-        "dependencies": [Depends(replace(rule, once=once))],
+        "dependencies": [Depends(replace(rule, once=once, refusals=refusals))],
         "openapi_extra": {
             "x-access-rule": rule.name,
             "security": security,
@@ -134,6 +138,7 @@ def allow(
             status: {
                 "description": ", ".join(entry["codes"]),
                 "content": {MEDIA_TYPE: {"schema": schema}},
+                **({"x-facts": entry["facts"]} if entry["facts"] else {}),
             }
             for status, entry in by_status.items()
         },

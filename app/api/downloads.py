@@ -53,3 +53,11 @@ class Download(Response):
             while piece := await asyncio.to_thread(file.read, PIECE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class Workbook(Download):
+    media_type, suffix = WORKBOOK, ".xlsx"
+
+
+class Csv(Download):
+    media_type, suffix = "text/csv", ".csv"

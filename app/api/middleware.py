@@ -11,7 +11,7 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem
+from app.api.problems import problem, too_large
 from app.core import language
 from app.core.errors import Busy, HostNotAllowed, Refusal, TooLarge
 from app.core.ids import new_id
@@ -109,7 +109,7 @@ class _Reply:
             self.status = message["status"]
             if self.status == TooLarge.status and _is_plain(message):
                 # Starlette refuses a declared length by itself, in plain text.
-                answer = problem(Request(self._scope), TooLarge())
+                answer = problem(Request(self._scope), too_large(self._scope))
                 await answer(self._scope, self._receive, self.send)
                 self._replaced = True
                 return

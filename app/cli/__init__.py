@@ -69,6 +69,16 @@ def openapi() -> None:
     out.print_json(json.dumps(create_app().openapi(), ensure_ascii=False))
 
 
+@cli.command()
+def refusals() -> None:
+    """Print the catalogue of refusals, docs/refusals.md."""
+    from app.api.refusals import document  # noqa: PLC0415 - as above
+    from app.main import create_app  # noqa: PLC0415
+
+    create_app()
+    sys.stdout.write(document())
+
+
 def main() -> None:
     """Run the command line; what an operator must mend is said in a line, not a traceback."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))

@@ -19,6 +19,11 @@ def local_date(moment: datetime) -> date:
     return moment.astimezone(SHANGHAI).date()
 
 
+def local_time(moment: datetime) -> datetime:
+    """What the clock in Shanghai showed, to the second: spreadsheets know no zones."""
+    return moment.astimezone(SHANGHAI).replace(microsecond=0, tzinfo=None)
+
+
 def midnight(day: date) -> datetime:
     """Return the first instant of a Shanghai day, in UTC."""
     return datetime.combine(day, time.min, tzinfo=SHANGHAI).astimezone(UTC)

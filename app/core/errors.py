@@ -15,10 +15,11 @@ T = TypeVar("T")
 class Refusal(Exception):
     """An expected error: a stable dotted code, an HTTP status, a sentence in two languages.
 
-    ``retry_after`` (seconds) becomes the header ``Retry-After``; ``headers`` are added to the
-    reply. ``fields`` lists the invalid fields of the request as ``{"field", "msg"}``, those of a
-    batch with their ``row``; ``msg`` is Bilingual. ``facts`` become members of the problem, so
-    that a screen can show them: ``limit``, ``used``, ``opens_at``.
+    ``retry_after`` (seconds) becomes the header of the same name.
+    ``headers`` are added to the reply. ``fields`` lists what is wrong with the request,
+    as ``{"field", "msg"}`` items, of a batch with the ``row``; ``msg`` is Bilingual.
+    ``facts`` let a screen say when, how many, which: ``limit``, ``used``, ``opens_at``; a class
+    declares the names of those that it may have as ``fact_names``.
     """
 
     code: ClassVar[str]
@@ -26,6 +27,7 @@ class Refusal(Exception):
     title: ClassVar[str]
     zh: ClassVar[str]
     en: ClassVar[str]
+    fact_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -59,6 +61,7 @@ class Malformed(Refusal):
 class TooLarge(Refusal):
     code, status, title = "request.too_large", 413, "Request too large"
     zh, en = "请求内容过大", "The request is too large."
+    fact_names = ("limit", "measure")
 
 
 class UnknownRoute(Refusal):
@@ -79,6 +82,7 @@ class HostNotAllowed(Refusal):
 class RateLimited(Refusal):
     code, status, title = "request.rate_limited", 429, "Too many requests"
     zh, en = "操作太频繁，请稍后再试", "Too many requests; try again later."
+    fact_names = ("limit", "window", "retry_after")
 
 
 class Busy(Refusal):
@@ -89,6 +93,7 @@ class Busy(Refusal):
 
     code, status, title = "service.busy", 503, "Service busy"
     zh, en = "服务繁忙，请稍后再试", "The service is busy; try again in a moment."
+    fact_names = ("retry_after",)
 
 
 class Internal(Refusal):

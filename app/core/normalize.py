@@ -1,5 +1,6 @@
 """Normalization of numbers on documents: spellings that look the same become equal."""
 
+import re
 import unicodedata
 
 # Invisible characters whose Unicode category is a letter or symbol.
@@ -37,6 +38,8 @@ _ONE_FOR_ALL = str.maketrans(
 )
 _BY_CATEGORY = {"Pd": "-", "Ps": "(", "Pe": ")"}
 _UNSEEN = ("Cf", "Cc", "Mn", "Me")
+# XML knows no control characters, and with the others a title could read as another.
+_ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 def normalized(number: str) -> str:
@@ -53,3 +56,8 @@ def normalized(number: str) -> str:
         for char, kind in kinds
         if not char.isspace() and kind not in _UNSEEN and char not in _EMPTY
     )
+
+
+def legible(text: str) -> str:
+    """Return a text as one line that every document can hold, and that reads as it is."""
+    return _ILLEGIBLE.sub("\ufffd", " ".join(text.split()))

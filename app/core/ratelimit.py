@@ -82,10 +82,15 @@ class Limit:
     def interval_us(self) -> int:
         return int(1_000_000 / self.per_second)
 
+    @property
+    def window_s(self) -> int:
+        """Seconds in which all ``burst`` requests are allowed again."""
+        return ceil(self.burst / self.per_second)
+
     @cached_property
     def policy(self) -> str:
-        """The header ``RateLimit-Policy``: quota, and window in seconds."""
-        return f'"{self.name}";q={self.burst};w={ceil(self.burst / self.per_second)}'
+        """The field ``RateLimit-Policy``: quota and window in seconds."""
+        return f'"{self.name}";q={self.burst};w={self.window_s}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +109,12 @@ class Verdict:
         if self.redis_down:
             return Busy(retry_after=self.retry_after)
         if not self.allowed:
-            return RateLimited(retry_after=max(self.retry_after, 1), headers=self.headers())
+            return RateLimited(
+                retry_after=max(self.retry_after, 1),
+                headers=self.headers(),
+                limit=self.limit.burst,
+                window=self.limit.window_s,
+            )
         return None
 
     def enforce(self) -> None:

@@ -1,8 +1,9 @@
 """The audit trail: who decided what. Append-only; personal values never stand in it."""
 
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
@@ -12,7 +13,8 @@ from app.models.base import created_at_field, datetime, id_field
 class AuditEntry(SQLModel, table=True):
     """``fields`` names what was changed. ``actor_id`` is null for an operator's command line.
 
-    ``from_state`` and ``to_state`` are states, ``org_id`` is whose the subject is.
+    ``from_state`` and ``to_state`` are states, ``org_id`` is whose the subject is. ``facts``
+    say which and how many, by name: ``rows``, ``list``.
     """
 
     __tablename__ = "audit_entries"
@@ -33,4 +35,8 @@ class AuditEntry(SQLModel, table=True):
     to_state: str | None = Field(default=None, max_length=40)
     reason: str | None = Field(default=None, max_length=500)
     fields: list[str] = Field(default_factory=list, sa_column=Column(JSONB, nullable=False))
+    facts: dict[str, Any] = Field(
+        default_factory=dict,
+        sa_column=Column(JSONB, nullable=False, server_default=text("'{}'")),
+    )
     request_id: str | None = Field(default=None, max_length=64)

@@ -16,12 +16,13 @@ from app.models.people import Person
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries: about a subject, by an actor, from a moment on."""
+    """Which entries: about a subject, by an actor, from a moment on and before another."""
 
     subject_type: str | None = None
     subject_id: UUID | None = None
     actor_id: UUID | None = None
     since: datetime | None = None
+    until: datetime | None = None
 
 
 async def insert(session: Session, entry: AuditEntry) -> None:
@@ -49,6 +50,8 @@ async def page(
         query = query.where(AuditEntry.actor_id == wanted.actor_id)
     if wanted.since is not None:
         query = query.where(col(AuditEntry.at) >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(col(AuditEntry.at) < wanted.until)
     if before is not None:
         query = query.where(col(AuditEntry.id) < before)
     return [(entry, name) for entry, name in await session.exec(query)]

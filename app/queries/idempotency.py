@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -23,6 +24,7 @@ class StoredReply:
     fingerprint: bytes
     status: int | None
     body: bytes | None
+    created_at: datetime
 
 
 # Who comes second waits here for the first to commit (or to roll back, and then is first).
@@ -37,7 +39,7 @@ ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key
 # The shared lock is written to the log, so that this commit too waits for a synchronous
 # standby: a reply that only a dying primary has must not be repeated.
 _FIND = """
-SELECT i.person_id, i.key, i.fingerprint, i.status, i.body
+SELECT i.person_id, i.key, i.fingerprint, i.status, i.body, i.created_at
 FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
 JOIN idempotency_keys i ON i.person_id = k.person_id AND i.key = k.key
 FOR SHARE OF i
@@ -76,7 +78,8 @@ async def claim(session: Session, fingerprints: dict[Key, bytes]) -> set[Key]:
 async def find(session: Session, keys: Collection[Key]) -> dict[Key, StoredReply]:
     rows = await session.fetch(_FIND, _keys(keys))
     return {
-        (row.person_id, row.key): StoredReply(row.fingerprint, row.status, row.body) for row in rows
+        (row.person_id, row.key): StoredReply(row.fingerprint, row.status, row.body, row.created_at)
+        for row in rows
     }
 
 

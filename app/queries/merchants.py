@@ -7,6 +7,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core.db import Session
+from app.core.paging import Key
 from app.models.merchants import Merchant
 
 
@@ -38,8 +39,13 @@ WHERE r.merchant_id = :merchant AND r.status = 'collected'
 _STATEMENT = text(f"""
 SELECT i.kind, i.id, i.points, i.note, i.at,
        (SELECT display_name FROM people WHERE id = i.person_id) AS person_name
-FROM (SELECT * FROM ({_ITEMS}) x ORDER BY at DESC, id LIMIT :limit) i
-ORDER BY i.at DESC, i.id
+FROM (
+    SELECT * FROM ({_ITEMS}) x
+    WHERE CAST(:after_at AS timestamptz) IS NULL
+       OR (at, id, kind) < (:after_at, CAST(:after_id AS uuid), CAST(:after_kind AS text))
+    ORDER BY at DESC, id DESC, kind DESC LIMIT :limit
+) i
+ORDER BY i.at DESC, i.id DESC, i.kind DESC
 """)  # noqa: S608 - a constant
 
 _SUMS = text(f"SELECT kind, sum(points) AS points FROM ({_ITEMS}) i GROUP BY kind")  # noqa: S608
@@ -50,12 +56,21 @@ async def find(session: Session, merchant_id: UUID) -> Merchant | None:
 
 
 async def statement(
-    session: Session, merchant: UUID, start: datetime, end: datetime, *, limit: int
+    session: Session,
+    merchant: UUID,
+    start: datetime,
+    end: datetime,
+    after: Key | None,
+    *,
+    limit: int,
 ) -> list[StatementItem]:
-    """Read charges, refunds and collections of a time, newest first."""
-    rows = await session.execute(
-        _STATEMENT, {"merchant": merchant, "start": start, "end": end, "limit": limit}
-    )
+    """Read charges, refunds and collections of a time, newest first.
+
+    ``after``: only those after an item, by its time, id and kind.
+    """
+    wanted = {"merchant": merchant, "start": start, "end": end, "limit": limit}
+    key = dict(zip(("after_at", "after_id", "after_kind"), after or (None,) * 3, strict=True))
+    rows = await session.execute(_STATEMENT, wanted | key)
     return [StatementItem(**row) for row in rows.mappings()]
 
 

@@ -67,6 +67,12 @@ async def take_stock(
     return bool(done.rowcount)
 
 
+async def stock_left(session: Session, reward: UUID, period_start: datetime) -> int:
+    """Read what is left of the stock of a period that was opened."""
+    stock = await session.get_one(RewardStock, (reward, period_start))
+    return stock.remaining
+
+
 async def return_stock(
     session: Session, reward: UUID, period_start: datetime, quantity: int
 ) -> None:

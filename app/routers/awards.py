@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Form, Query, Request, Response, UploadFile
 
+from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
 from app.api.context import runtime_of
 from app.api.deps import (
@@ -15,12 +16,13 @@ from app.api.deps import (
     Tx,
     UnitQuery,
 )
-from app.api.downloads import WORKBOOK, Download
+from app.api.downloads import Workbook
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
-from app.core.xlsx import reader
+from app.core.xlsx import reader, writer
 from app.core.xlsx.guard import SheetNotPlain, SheetTooLarge, SheetUnreadable
 from app.core.xlsx.reader import Sheet
 from app.models.awards import AwardState
@@ -97,6 +99,9 @@ async def list_my_awards(
     return await reading.mine(tx, person_id, unit_id, page)
 
 
+exports.beside(router, list_my_awards, Bilingual("我的积分记录", "My awards"))
+
+
 @router.get("/awards", operation_id="listAwards", **allow(READER, OrgNotFound))
 async def list_awards(
     tx: Reader,
@@ -107,6 +112,9 @@ async def list_awards(
 ) -> Page[AwardCaseOut]:
     """Return the awards of an organisation and everything below it, newest first."""
     return await reading.browse(tx, person_id, org_id, state, page)
+
+
+exports.beside(router, list_awards, Bilingual("积分记录", "Awards"))
 
 
 @router.post(
@@ -167,14 +175,10 @@ async def propose_award_sheet(
     )
 
 
-class Template(Download):
-    media_type, suffix = WORKBOOK, ".xlsx"
-
-
 @router.get(
     "/awards/batches/template",
     operation_id="getAwardSheetTemplate",
-    response_class=Template,
+    response_class=Workbook,
     **allow(ORGANIZER, OrgNotFound),
 )
 async def get_award_sheet_template(
@@ -182,7 +186,7 @@ async def get_award_sheet_template(
 ) -> Response:
     """Return an empty XLSX with the columns that a rule asks for."""
     rule, headings = await sheets.template(tx, person_id, org_id, rule_key)
-    return Template(BytesIO(reader.blank(rule.name, headings)), rule.name, rule.key)
+    return Workbook(BytesIO(writer.blank(rule.name, headings)), rule.name, rule.key)
 
 
 @router.post(

@@ -4,10 +4,12 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ORGANIZER, READER, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.deductions import DeductionState
 from app.schemas.base import Id
@@ -49,6 +51,9 @@ async def list_deductions(
 ) -> Page[DeductionOut]:
     """Return the deductions of an organisation and everything below it, newest first."""
     return await deductions.browse(tx, person_id, org_id, state, page)
+
+
+exports.beside(router, list_deductions, Bilingual("扣分记录", "Deductions"))
 
 
 @router.get("/me/deductions", operation_id="listMyDeductions", **allow(RESIDENT))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, allow
 from app.api.deps import (
     CurrentPerson,
@@ -14,6 +15,7 @@ from app.api.deps import (
 )
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
 from app.services import funds
@@ -45,6 +47,9 @@ async def get_fund(
 async def list_fund_receipts(org_id: PathId, tx: Reader, page: PageQuery) -> Page[ReceiptOut]:
     """Return donations and budgets, newest first."""
     return await funds.receipts(tx, org_id, page)
+
+
+exports.beside(router, list_fund_receipts, Bilingual("公益银行收入", "Fund receipts"))
 
 
 @router.post(

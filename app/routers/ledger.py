@@ -16,7 +16,7 @@ from app.api.deps import (
     Tx,
     UnitQuery,
 )
-from app.api.downloads import WORKBOOK, Download
+from app.api.downloads import Download, Workbook
 from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
 from app.core.errors import unwrap
@@ -59,10 +59,6 @@ class StatementPage(Download):
         "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
         " frame-ancestors 'none'"
     )
-
-
-class StatementWorkbook(Download):
-    media_type, suffix = WORKBOOK, ".xlsx"
 
 
 @router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT, UnitUnknown))
@@ -143,7 +139,7 @@ async def get_my_statement_html(
 @router.get(
     "/me/points/statement.xlsx",
     operation_id="getMyStatementXlsx",
-    response_class=StatementWorkbook,
+    response_class=Workbook,
     **allow(RESIDENT, UnitUnknown),
 )
 async def get_my_statement_xlsx(
@@ -153,7 +149,7 @@ async def get_my_statement_xlsx(
     until: UntilQuery = None,
 ) -> Response:
     """Return a statement of the caller's passbook as a spreadsheet."""
-    return await _statement(request, unit, since, until, XlsxForm, StatementWorkbook)
+    return await _statement(request, unit, since, until, XlsxForm, Workbook)
 
 
 async def _statement(

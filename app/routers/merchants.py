@@ -4,18 +4,22 @@ from typing import Annotated
 
 from fastapi import Query, Request, Response
 
+from app.api import exports
 from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing
 from app.api.context import person_of, runtime_of
-from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, Reader, Tx
+from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
+from app.core.paging import Page
 from app.schemas.redemptions import (
     ChargeIn,
     ChargeOut,
     CollectedOut,
     CollectIn,
     RefundIn,
+    StatementItemOut,
     StatementOut,
 )
 from app.services import merchants
@@ -33,6 +37,7 @@ from app.services.redemptions.charges import (
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 
 router = Router(prefix="/merchant", tags=["merchants"])
+MonthQuery = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]
 
 
 @router.post(
@@ -91,10 +96,21 @@ async def refund_charge(
 
 
 @router.get("/statement", operation_id="getStatement", **allow(MERCHANT_STAFF))
-async def get_statement(
-    tx: Reader,
-    person_id: CurrentPerson,
-    month: Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)],
-) -> StatementOut:
+async def get_statement(tx: Reader, person_id: CurrentPerson, month: MonthQuery) -> StatementOut:
     """Return what the merchant took in a month (Asia/Shanghai)."""
     return await merchants.statement(tx, person_id, month)
+
+
+async def _statement_items(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery, month: MonthQuery
+) -> Page[StatementItemOut]:
+    return await merchants.statement_items(tx, person_id, month, page)
+
+
+exports.beside(
+    router,
+    get_statement,
+    Bilingual("商户对账单", "Merchant statement"),
+    rows=_statement_items,
+    org=merchants.org_of_staff,
+)

@@ -23,7 +23,10 @@ class SubjectOut(Out):
 
 
 class AuditEntryOut(Out):
-    """A decision. ``actor`` is null for an operator's command line; ``fields`` were changed."""
+    """A decision. ``actor`` is null for an operator's command line; ``fields`` were changed.
+
+    ``facts`` say which and how many: of an export its ``list``, ``form`` and ``rows``.
+    """
 
     id: UUID
     at: datetime
@@ -35,4 +38,5 @@ class AuditEntryOut(Out):
     to_state: str | None = Field(serialization_alias="to")
     reason: str | None
     fields: list[str]
+    facts: dict[str, str | int]
     request_id: str | None

@@ -29,11 +29,13 @@ class ActivityNotFound(Refusal):
 class ActivityNotOpen(Refusal):
     code, status, title = "activities.not_open", 409, "Activity not open"
     zh, en = "活动未发布或已结束", "The activity is not published, or it is over."
+    fact_names = ("status", "starts_at", "ends_at")
 
 
 class ActivityNotDraft(Refusal):
     code, status, title = "activities.not_draft", 409, "Activity not a draft"
     zh, en = "只有草稿可以发布", "Only a draft can be published."
+    fact_names = ("status",)
 
 
 async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
@@ -166,7 +168,9 @@ async def _code(
 ) -> RotatingCode:
     activity = await _organized(tx, caller, activity_id)
     if activity.status != ActivityStatus.published:
-        raise ActivityNotOpen(status=activity.status)
+        raise ActivityNotOpen(
+            status=activity.status, starts_at=activity.starts_at, ends_at=activity.ends_at
+        )
     return codes.make(Action.check_in, activity.serial, moment.timestamp())
 
 

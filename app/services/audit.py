@@ -5,7 +5,7 @@ their values are not: the trail holds nothing personal.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
@@ -70,8 +70,12 @@ async def write_about(
     after: str | None = None,
     reason: str | None = None,
     fields: Sequence[str] = (),
+    facts: Mapping[str, str | int] | None = None,
 ) -> None:
-    """Write an entry about what has no row of its own, by its noun and id."""
+    """Write an entry about what has no row of its own, by its noun and id.
+
+    ``facts`` say which and how many; nothing personal.
+    """
     entry = AuditEntry(
         actor_id=actor,
         verb=verb,
@@ -82,6 +86,7 @@ async def write_about(
         to_state=after,
         reason=reason,
         fields=list(fields),
+        facts=dict(facts or {}),
         request_id=request_id(),
     )
     await queries.insert(tx, entry)

@@ -55,6 +55,7 @@ class NotSignedUp(Refusal):
 class OutsideWindow(Refusal):
     code, status, title = "checkins.outside_window", 409, "Outside the check-in window"
     zh, en = "不在签到时间内", "Check-in is not open at this time."
+    fact_names = ("opens_at", "closes_at")
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +121,12 @@ def _look(context: CheckinContext | None, at: datetime) -> CheckinContext | Refu
     if context is None:
         return CheckinCodeInvalid()
     if context.status != ActivityStatus.published:
-        return ActivityNotOpen()
+        return ActivityNotOpen(
+            status=context.status, starts_at=context.starts_at, ends_at=context.ends_at
+        )
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
     if not opens <= at < closes:
-        return OutsideWindow()
+        return OutsideWindow(opens_at=opens, closes_at=closes)
     return context
 
 

@@ -41,11 +41,13 @@ class DeductedBefore(Refusal):
 class AppealClosed(Refusal):
     code, status, title = "deductions.appeal_closed", 409, "Appeal closed"
     zh, en = "已申诉过或已超过申诉期限", "It has been appealed against, or the time is over."
+    fact_names = ("status", "closes_at")
 
 
 class NotAppealed(Refusal):
     code, status, title = "deductions.not_appealed", 409, "Not appealed against"
     zh, en = "没有待处理的申诉", "There is no appeal to decide."
+    fact_names = ("status",)
 
 
 class OwnDeduction(Refusal):

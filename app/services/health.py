@@ -16,6 +16,7 @@ ALEMBIC_INI = Path(__file__).resolve().parents[2] / "alembic.ini"
 class NotReady(Refusal):
     code, status, title = "service.not_ready", 503, "Not ready"
     zh, en = "服务尚未就绪", "The database schema is not current: run `qingxiang migrate`."
+    fact_names = ("retry_after",)
 
 
 class LedgerUnprotected(Exception):

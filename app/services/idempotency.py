@@ -20,16 +20,19 @@ R = TypeVar("R")
 class KeyMissing(Refusal):
     code, status, title = "idempotency.key_missing", 400, "Idempotency-Key missing"
     zh, en = "缺少 Idempotency-Key 请求头", "This request needs an Idempotency-Key."
+    fact_names = ("limit", "measure")
 
 
 class KeyReused(Refusal):
     code, status, title = "idempotency.key_reused", 422, "Idempotency-Key reused"
     zh, en = "Idempotency-Key 已用于其他请求", "This Idempotency-Key was used for another request."
+    fact_names = ("used_at",)
 
 
 class KeyInFlight(Refusal):
     code, status, title = "idempotency.in_flight", 409, "Still in flight"
     zh, en = "相同的请求正在处理中", "The first request with this key is still being processed."
+    fact_names = ("retry_after",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ def _replay(fingerprint: bytes, stored: StoredReply | None) -> Replied | Refusal
     if stored is None or stored.status is None or stored.body is None:
         return KeyInFlight(retry_after=1)
     if stored.fingerprint != fingerprint:
-        return KeyReused()
+        return KeyReused(used_at=stored.created_at)
     return Replied(Reply(stored.status, stored.body), is_replay=True)
 
 
@@ -177,14 +180,15 @@ def parse_key(header: str | None) -> str:
     if len(key) >= 2 and quotes == 2:
         key = key[1:-1]
     elif quotes:
-        raise KeyMalformed
+        raise KeyMalformed(limit=MAX_KEY, measure="characters")
     if not key:
-        raise KeyMissing
+        raise KeyMissing(limit=MAX_KEY, measure="characters")
     if len(key) > MAX_KEY or not all("!" <= char <= "~" for char in key):
-        raise KeyMalformed
+        raise KeyMalformed(limit=MAX_KEY, measure="characters")
     return key
 
 
 class KeyMalformed(Refusal):
     code, status, title = "idempotency.key_malformed", 422, "Idempotency-Key malformed"
     zh, en = "Idempotency-Key 格式有误", "An Idempotency-Key has up to 255 visible characters."
+    fact_names = ("limit", "measure")

@@ -30,6 +30,7 @@ class WrongState(Refusal):
 
     status, title = 409, "Wrong state"
     zh, en = "当前状态不允许此操作", "The current state does not allow this."
+    fact_names = ("status",)
 
 
 async def authorized(tx: Session, caller: UUID, roles: Collection[Role], org_id: UUID) -> Org:

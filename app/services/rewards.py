@@ -21,16 +21,19 @@ class RewardNotFound(Refusal):
 class OutOfStock(Refusal):
     code, status, title = "rewards.out_of_stock", 409, "Out of stock"
     zh, en = "该兑换品库存不足", "There is not enough of this reward left."
+    fact_names = ("stock_left",)
 
 
 class LimitReached(Refusal):
     code, status, title = "rewards.limit_reached", 409, "Limit reached"
     zh, en = "已达该兑换品的个人限额", "You have reached your limit for this reward."
+    fact_names = ("limit", "used", "period_start")
 
 
 class TierTooLow(Refusal):
     code, status, title = "rewards.tier_too_low", 403, "Tier too low"
     zh, en = "您的青享卡等级不足", "Your card's tier does not reach this reward."
+    fact_names = ("needed", "tier")
 
 
 async def browse(
@@ -65,7 +68,7 @@ async def take(tx: Session, reward: Reward, quantity: int, at: datetime) -> date
     if reward.stock is not None and not await queries.take_stock(
         tx, reward.id, start, stock=reward.stock, quantity=quantity
     ):
-        raise OutOfStock
+        raise OutOfStock(stock_left=await queries.stock_left(tx, reward.id, start))
     return start
 
 

@@ -24,6 +24,7 @@ from app.services.notify import Message
 class SignupsClosed(Refusal):
     code, status, title = "signups.closed", 409, "Sign-up closed"
     zh, en = "不在报名时间内", "Sign-up is not open at this time."
+    fact_names = ("opens_at", "closes_at")
 
 
 class SignupNotFound(Refusal):
@@ -143,9 +144,9 @@ def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:
     if seats is None or seats.status == ActivityStatus.draft:
         return ActivityNotFound()
     if seats.status != ActivityStatus.published or at >= seats.ends_at:
-        return ActivityNotOpen()
+        return ActivityNotOpen(status=seats.status, ends_at=seats.ends_at)
     if not seats.signup_opens_at <= at < seats.signup_closes_at:
-        return SignupsClosed()
+        return SignupsClosed(opens_at=seats.signup_opens_at, closes_at=seats.signup_closes_at)
     return None
 
 

@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 import pytest
 
-from app.core.xlsx import guard, reader
+from app.core.xlsx import guard, reader, writer
 from app.core.xlsx.guard import SheetNotPlain, SheetTooLarge, SheetUnreadable
 from app.core.xlsx.reader import SheetRow, read
 from tests.factories.sheets import make_shared, make_sheet, part_of, with_part
@@ -304,6 +304,6 @@ def test_what_is_no_sheet_is_told_so(content: bytes) -> None:
 
 
 def test_a_blank_sheet_can_be_read_again() -> None:
-    made = reader.blank("轮值岗[附加]/二", ["青享卡号 card_no", "备注"])
+    made = writer.blank("轮值岗[附加]/二", ["青享卡号 card_no", "备注"])
     sheet = read(made, 500)
     assert (sheet.headings, sheet.rows) == (["青享卡号 card_no", "备注"], [])

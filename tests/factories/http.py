@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import httpx
 
+from app.api.refusals import catalogue
 from tests.factories.people import TestPerson
 
 
@@ -24,6 +25,9 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
     assert body["title"]
     assert body["detail"] == body["msg"]
     assert body["request_id"] == response.headers["x-request-id"]
+    declared = {one.code: one.fact_names for one in catalogue()}
+    told = {*body.get("facts", {})}
+    assert code not in declared or told <= {*declared[code]}, "a fact that is not declared"
 
 
 async def wechat_code(api: httpx.AsyncClient, user: str) -> str:

@@ -19,8 +19,8 @@ and 403 ``auth.forbidden``; the codes of other refusals stand at the end of the 
 """
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -30,6 +30,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from app import routers
+from app.api.exports import EXPORTED, name_of
 
 # The columns of the matrix. ``outsider`` holds every role, each at a wrong place.
 EVERYBODY = (
@@ -56,6 +57,8 @@ class Row:
 def modules() -> dict[str, Exports]:
     """Import the test module of every router; return what they export, by noun."""
     nouns = sorted(module.name for module in iter_modules(routers.__path__))
+    for noun in nouns:
+        import_module(ROUTERS + noun)  # which declares the files of its lists
     return {noun: vars(import_module(f"tests.routers.test_{noun}")) for noun in nouns}
 
 
@@ -85,12 +88,43 @@ def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def rows() -> dict[str, Row]:
-    """Return the lines of all modules, by the operation and the word after it."""
-    return merged(rows_of(exports["MATRIX"]) for exports in modules().values())
+    """Return the lines of all modules, by the operation and the word after it, and of files."""
+    told = merged(rows_of(exports["MATRIX"]) for exports in modules().values())
+    return told | {row.operation: row for name in EXPORTED for row in _rows_of_files(told[name])}
+
+
+def files() -> set[str]:
+    """Return the operations that are files of lists; their lines follow from the lists'."""
+    return {name_of(name, form) for name in EXPORTED for form in ("csv", "xlsx")}
+
+
+def _rows_of_files(listed: Row) -> Iterator[Row]:
+    """Yield the rows of a list's files: the list's own, but they need a login."""
+    cells, rule = listed.cells, listed.rule
+    if rule == "anyone":
+        cells, rule = cells | {"nobody": "401"}, "person"
+    packed = {who: cell.rstrip("+") for who, cell in cells.items()}  # nobody reads a zip
+    yield Row(name_of(listed.operation, "csv"), rule, cells, listed.codes)
+    yield Row(name_of(listed.operation, "xlsx"), rule, packed, listed.codes)
 
 
 def requests() -> dict[str, Any]:
-    return merged(exports.get("REQUESTS", {}) for exports in modules().values())
+    """Return what makes the requests: of a list's files those of the list, with a purpose."""
+    told = merged(exports.get("REQUESTS", {}) for exports in modules().values())
+    files = {
+        name_of(name, form): _with_purpose(told[name])
+        for name in EXPORTED & told.keys()
+        for form in ("csv", "xlsx")
+    }
+    return told | files
+
+
+def _with_purpose(make: Any) -> Any:
+    async def ask(world: Any) -> Any:
+        listed = await make(world)
+        return replace(listed, query=listed.query | {"purpose": "核对"})
+
+    return ask
 
 
 def hers() -> dict[str, str]:

@@ -22,7 +22,8 @@ def misplaced(served: list[Served], modules: Mapping[str, Exports]) -> dict[str,
     found = {}
     for noun, exports in modules.items():
         told = {row.operation for row in nouns.rows_of(exports["MATRIX"]).values()}
-        if different := told ^ {one.operation for one in served if one.noun == noun}:
+        operations = {one.operation for one in served if one.noun == noun} - nouns.files()
+        if different := told ^ operations:
             found[noun] = different
     return found
 

@@ -1,1 +1,1 @@
-"""Reading uploaded XLSX files: a guard against hostile archives, then a strict reader."""
+"""XLSX files: a guard against hostile archives, a strict reader, a writer of plain rows."""

@@ -11,6 +11,7 @@ from io import BytesIO
 from xml.parsers import expat
 
 from app.core.errors import Refusal
+from app.core.language import Bilingual
 
 # 500 rows of long texts are half of it.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
@@ -21,8 +22,8 @@ MAX_PARTS = 100
 MAX_ELEMENTS, MAX_OTHERS, MAX_DEPTH = 200_000, 20_000, 100
 CONTENT = frozenset({"row", "c", "v", "is", "si", "t", "r"})
 MAX_TOLD = 20
-MERGED, HIDDEN = "合并单元格 merged cells", "隐藏的内容 hidden"
-# Height of a row in points, width of a column in characters. Less counts as hidden.
+MERGED, HIDDEN = Bilingual("合并单元格", "merged cells"), Bilingual("隐藏的内容", "hidden")
+# Of a row in points, of a column in characters: less is a line that nobody can read.
 LEAST_EXTENT = 1
 
 
@@ -34,6 +35,7 @@ class SheetUnreadable(Refusal):
 class SheetTooLarge(Refusal):
     code, status, title = "sheets.too_large", 413, "Sheet too large"
     zh, en = "表格过大，请拆分后上传", "The sheet is too large; upload it in parts."
+    fact_names = ("limit", "measure")
 
 
 class SheetNotPlain(Refusal):
@@ -46,6 +48,12 @@ class SheetNotPlain(Refusal):
     )
 
 
+def require_at_most(limit: int, found: int, measure: str) -> None:
+    """Raise SheetTooLarge, whose facts say how many of what are allowed."""
+    if found > limit:
+        raise SheetTooLarge(limit=limit, measure=measure)
+
+
 def unpacked(content: bytes) -> BytesIO:
     """Check an archive; return a copy of it without compression.
 
@@ -55,8 +63,8 @@ def unpacked(content: bytes) -> BytesIO:
     plain, looker = BytesIO(), _Looker()
     with zipfile.ZipFile(BytesIO(content)) as archive, zipfile.ZipFile(plain, "w") as copy:
         parts = archive.infolist()
-        if len(parts) > MAX_PARTS or sum(one.file_size for one in parts) > MAX_UNPACKED_BYTES:
-            raise SheetTooLarge
+        require_at_most(MAX_PARTS, len(parts), "parts")
+        require_at_most(MAX_UNPACKED_BYTES, sum(one.file_size for one in parts), "bytes")
         for part in parts:
             with archive.open(part) as packed:
                 text = packed.read(
@@ -78,7 +86,7 @@ class _Looker:
     """
 
     def __init__(self) -> None:
-        self.found: list[tuple[str, str]] = []
+        self.found: list[tuple[str, Bilingual]] = []
         self._content = self._others = self._depth = 0
 
     def look(self, part: bytes) -> None:
@@ -99,9 +107,9 @@ class _Looker:
         self._depth += 1
         self._content += tag in CONTENT
         self._others += tag not in CONTENT
-        most = self._content > MAX_ELEMENTS or self._others > MAX_OTHERS
-        if most or self._depth > MAX_DEPTH:
-            raise SheetTooLarge
+        require_at_most(MAX_ELEMENTS, self._content, "elements")
+        require_at_most(MAX_OTHERS, self._others, "elements")
+        require_at_most(MAX_DEPTH, self._depth, "levels")
         told = _told(tag, of)
         if told is not None and len(self.found) < MAX_TOLD:
             self.found.append(told)
@@ -114,8 +122,8 @@ def _refuse_doctype(*_: object) -> None:
     raise SheetUnreadable
 
 
-def _told(tag: str, of: dict[str, str]) -> tuple[str, str] | None:
-    """Return the place of an element that merges or hides cells, and which; None for others."""
+def _told(tag: str, of: dict[str, str]) -> tuple[str, Bilingual] | None:
+    """Say where an element shows something else than it holds, and what; None if it does not."""
     match tag:
         case "mergeCell":
             return of.get("ref", "?"), MERGED

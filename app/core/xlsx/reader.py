@@ -4,24 +4,22 @@ Formulas and error values are refused with their cells, merged and hidden cells 
 the stored result of a formula may depend on what nobody sees.
 """
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from io import BytesIO
 from typing import Any
 
-from openpyxl import Workbook, load_workbook
-from openpyxl.styles import Font
+from openpyxl import load_workbook
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._reader import WorkSheetParser
 
 from app.core.errors import Refusal
+from app.core.language import Bilingual
 from app.core.xlsx.guard import (
     MAX_TOLD,
     SheetNotPlain,
-    SheetTooLarge,
     SheetUnreadable,
+    require_at_most,
     unpacked,
 )
 
@@ -30,6 +28,7 @@ MAX_SHEETS, MAX_COLUMNS = 20, 40
 # Of one cell, as in Excel; and of all cells, as many can share one stored text.
 MAX_CHARACTERS, MAX_ALL_CHARACTERS = 32_767, 2 * 1024 * 1024
 LAST_ROW = 1_048_576  # of any sheet
+FORMULA, ERROR = Bilingual("公式", "a formula"), Bilingual("错误值", "an error")
 Value = str | int | float
 
 
@@ -52,8 +51,7 @@ def read(content: bytes, most_rows: int) -> Sheet:
 
     Raises SheetUnreadable, SheetTooLarge or SheetNotPlain.
     """
-    if len(content) > MAX_FILE_BYTES:
-        raise SheetTooLarge
+    require_at_most(MAX_FILE_BYTES, len(content), "bytes")
     try:
         plain = unpacked(content)
         workbook = load_workbook(plain, read_only=True, keep_links=False)
@@ -65,44 +63,26 @@ def read(content: bytes, most_rows: int) -> Sheet:
     return _sheet(lines)
 
 
-def blank(title: str, headings: Sequence[str]) -> bytes:
-    """Make a sheet to be filled in: a row of headings, and columns formatted as text."""
-    workbook = Workbook()
-    worksheet = workbook.active
-    assert worksheet is not None
-    worksheet.title = re.sub(r"[\\/*?:\[\]]", " ", title)[:31]  # what Excel allows
-    worksheet.append(list(headings))
-    worksheet.freeze_panes = "A2"
-    for place, heading in enumerate(headings, start=1):
-        column = worksheet.column_dimensions[get_column_letter(place)]
-        column.width = max(12, 1.5 * len(heading))
-        column.number_format = "@"
-        worksheet.cell(1, place).font = Font(bold=True)
-    made = BytesIO()
-    workbook.save(made)
-    return made.getvalue()
-
-
 Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
 
 
 def _only_lines(worksheets: Sequence[Any], most_rows: int) -> list[Line]:
-    """Return the lines of the only worksheet with content. Raises SheetNotPlain otherwise."""
-    if len(worksheets) > MAX_SHEETS:
-        raise SheetTooLarge  # all may name the same part, which would be read for each
+    """Return the lines of the one worksheet that has any; nobody keeps those of a second."""
+    # All may be the same part, to be read again for each.
+    require_at_most(MAX_SHEETS, len(worksheets), "worksheets")
     found: list[Line] = []
     for one in worksheets:
         lines = _lines(one, most_rows)
         if found and lines:
-            raise _not_one("不止一张工作表有内容 more than one worksheet with content")
+            raise _not_one("不止一张工作表有内容", "more than one worksheet with content")
         found = found or lines
     if not found:
-        raise _not_one("没有内容 no content")
+        raise _not_one("没有内容", "no content")
     return found
 
 
-def _not_one(what: str) -> SheetNotPlain:
-    return SheetNotPlain(fields=[{"field": "workbook", "msg": what}])
+def _not_one(zh: str, en: str) -> SheetNotPlain:
+    return SheetNotPlain(fields=[{"field": "workbook", "msg": Bilingual(zh, en)}])
 
 
 def _lines(worksheet: Any, most_rows: int) -> list[Line]:
@@ -116,13 +96,14 @@ def _lines(worksheet: Any, most_rows: int) -> list[Line]:
         last = number
         texts = [len(cell["value"]) for cell in cells if isinstance(cell["value"], str)]
         characters += sum(texts)
-        if characters > MAX_ALL_CHARACTERS or max(texts, default=0) > MAX_CHARACTERS:
-            raise SheetTooLarge
+        require_at_most(MAX_ALL_CHARACTERS, characters, "characters")
+        require_at_most(MAX_CHARACTERS, max(texts, default=0), "characters of a cell")
         filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
         if not filled:
             continue
-        if len(lines) > most_rows or max(filled) > MAX_COLUMNS or number > LAST_ROW:
-            raise SheetTooLarge
+        require_at_most(most_rows, len(lines), "rows")
+        require_at_most(MAX_COLUMNS, max(filled), "columns")
+        require_at_most(LAST_ROW, number, "rows")
         lines.append((number, filled))
     return lines
 
@@ -163,10 +144,10 @@ def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[st
             yield headings[column], _value(cell)
 
 
-def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str]]:
+def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str | Bilingual]]:
     for column, cell in sorted(cells.items()):
         if cell["data_type"] in ("f", "e"):
-            what = "公式 a formula" if cell["data_type"] == "f" else "错误值 an error"
+            what = FORMULA if cell["data_type"] == "f" else ERROR
             yield {"field": f"{get_column_letter(column)}{number}", "msg": what}
 
 

@@ -46,6 +46,7 @@ class UserAtRisk(Refusal):
 class WechatLimited(Refusal):
     code, status, title = "auth.wechat_limited", 429, "Too many WeChat calls"
     zh, en = "操作太频繁，请一分钟后再试", "Too many calls to WeChat; try again in a minute."
+    fact_names = ("retry_after",)
 
 
 class WechatUnavailable(Refusal):
@@ -57,6 +58,7 @@ class WechatUnavailable(Refusal):
 
     code, status, title = "auth.wechat_unavailable", 503, "WeChat unavailable"
     zh, en = "微信服务暂时不可用，请稍后再试", "WeChat does not answer; try again in a moment."
+    fact_names = ("retry_after",)
     errcode: int | None
 
     def __init__(

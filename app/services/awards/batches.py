@@ -43,6 +43,7 @@ class RowsWrong(Refusal):
 
     code, status, title = "awards.rows_wrong", 422, "Rows wrong"
     zh, en = "部分行有误，未写入任何积分", "Some rows are wrong; nothing was written."
+    fact_names = ("proposed", "refused")
 
 
 @dataclass(slots=True)
@@ -96,7 +97,9 @@ async def propose_rows(
     await _claim(tx, basis, proposal, rows)
     right = _right(rows)
     if not right or (len(right) < len(rows) and not partial):
-        raise RowsWrong(fields=list(_problems(rows)))
+        raise RowsWrong(
+            fields=list(_problems(rows)), proposed=len(right), refused=len(rows) - len(right)
+        )
     given = await give(tx, caller, basis, proposal, [row.line for row in right])
     awards = {row.number: award for row, award in zip(right, given, strict=True)}
     return BatchOut(

@@ -30,6 +30,8 @@ from app.services.policies.rules import PointsPolicy
 
 
 class NumberUsed(Refusal):
+    """``fields`` name the numbers."""
+
     code, status, title = "awards.number_used", 409, "Evidence number used"
     zh, en = "该编号已用于其他积分申报", "This evidence number was used in another proposal."
 
@@ -76,8 +78,10 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn) -> AwardsOut:
     if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
         raise people.PersonNotFound
     proposal = new_id()
-    if await claim_numbers(tx, basis, proposal, lines):
-        raise NumberUsed
+    if used := await claim_numbers(tx, basis, proposal, lines):
+        msg = Bilingual("该编号已用于其他申报", "used in another proposal")
+        names = dict.fromkeys(name for name, _ in sorted(used))
+        raise NumberUsed(fields=[{"field": f"body.evidence.{name}", "msg": msg} for name in names])
     given = await give(tx, caller, basis, proposal, lines)
     return AwardsOut(items=[PersonAwardOut(person_id=a.person_id, award=to_out(a)) for a in given])
 

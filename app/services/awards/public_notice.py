@@ -24,6 +24,7 @@ FIRST = (BEGINNING, NIL)
 class NotInNotice(Refusal):
     code, status, title = "awards.not_in_notice", 409, "Not in public notice"
     zh, en = "该积分记录不在公示期", "This award is not in public notice."
+    fact_names = ("status",)
 
 
 class ObjectedBefore(Refusal):
@@ -39,6 +40,7 @@ class ObjectionNotFound(Refusal):
 class ObjectionDecided(Refusal):
     code, status, title = "awards.objection_decided", 409, "Objection decided"
     zh, en = "该异议已处理", "This objection has been decided."
+    fact_names = ("status",)
 
 
 class OwnObjection(Refusal):
@@ -78,7 +80,7 @@ async def object_to(tx: Session, caller: UUID, award_id: UUID, body: ObjectionIn
     if award is None:
         raise AwardNotFound
     if award.state != AwardState.notice:
-        raise NotInNotice
+        raise NotInNotice(status=award.state)
     objection = new_id()
     if not await reviewing_queries.object_to(tx, objection, award_id, caller, body.reason):
         raise ObjectedBefore
@@ -105,7 +107,7 @@ async def decide(tx: Session, caller: UUID, objection_id: UUID, body: DecisionIn
     if award.state != AwardState.notice or not await reviewing_queries.decide(
         tx, objection_id, upheld=body.upheld, decision=body.reason, by=caller, at=at
     ):
-        raise ObjectionDecided
+        raise ObjectionDecided(status=award.state)
     verb = "objection_upheld" if body.upheld else "objection_dismissed"
     await audit.write(tx, caller, verb, award, reason=body.reason)
     if body.upheld:

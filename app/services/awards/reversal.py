@@ -90,7 +90,7 @@ async def reverse(
     if given is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours go back with their points
     if award.state in (AwardState.reversed, AwardState.rejected):
-        raise AlreadySettled
+        raise AlreadySettled(status=award.state)
     at = now()
     policy = await history.in_force(tx, org.path, at)
     if given is not None:

@@ -32,6 +32,7 @@ class AwardNotFound(Refusal):
 class AwardNotPending(Refusal):
     code, status, title = "awards.not_pending", 409, "Award not pending"
     zh, en = "该积分记录不在待审核状态", "This award is not pending."
+    fact_names = ("status",)
 
 
 class OwnProposal(Refusal):

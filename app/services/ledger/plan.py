@@ -53,10 +53,11 @@ class Plan:
         if posting.closes_id is not None and posting.closes_id in self.closed:
             return AlreadySettled()
         if payer.floor is not None and payer.balance - posting.amount < payer.floor:
-            return InsufficientPoints()
+            return InsufficientPoints(needed=posting.amount)
         lots = self._spendable(payer.id, posting) if posting.payer.has_lots else []
         if posting.payer.has_lots and sum(lot.remaining for lot in lots) < posting.amount:
-            return InsufficientPoints()  # the rest has expired, and waits to be taken away
+            # The rest has expired, and waits to be taken away.
+            return InsufficientPoints(needed=posting.amount)
         transfer = self._move(posting, payer, payee)
         self._take_from(lots, transfer)
         if posting.payee.has_lots and posting.expires_at is not None:

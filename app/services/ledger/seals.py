@@ -35,6 +35,7 @@ class EntryNotFound(Refusal):
 class NotSealedYet(Refusal):
     code, status, title = "ledger.not_sealed_yet", 409, "Not sealed yet"
     zh, en = "该日账目将在次日封存", "The day of this entry is sealed after it is over."
+    fact_names = ("day", "opens_at")
 
 
 async def days_to_seal(tx: Session, at: datetime) -> list[date]:
@@ -90,7 +91,7 @@ async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOu
     day = local_date(entry.created_at)
     sealed = await sealing_queries.seal_of(tx, day)
     if sealed is None:
-        raise NotSealedYet
+        raise NotSealedYet(day=day, opens_at=_bounds(day)[1] + GRACE)
     n, leaves = await sealing_queries.leaves_around(tx, day, *_bounds(day), entry.side, entry.id)
     place = [(side, transfer) for side, transfer, _ in leaves].index((entry.side, entry.id))
     path = [_level(place, [node for _, _, node in leaves])]

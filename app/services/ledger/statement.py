@@ -6,18 +6,18 @@ written nor sees what is booked meanwhile, and its memory is a page's.
 """
 
 import asyncio
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from tempfile import SpooledTemporaryFile
 from typing import IO, NamedTuple
 from uuid import UUID
 
-from app.core.clock import SHANGHAI, local_date, midnight, now
+from app.core.clock import local_date, local_time, midnight, now
 from app.core.db import Database, Row, Session
+from app.core.normalize import legible
+from app.core.spool import spooled
 from app.core.validation_messages import invalid
 from app.models.ledger import Kind, Purpose
 from app.queries import people
@@ -36,8 +36,6 @@ A_DAY = timedelta(days=1)
 # Every entry lies between these days.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _NOTHING = Span(account=0, before=0, last=0, opening=0, closing=0)
-# XML knows no control characters, and with the others a title could read as another.
-_ILLEGIBLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufffe\uffff]")
 
 
 class Period(NamedTuple):
@@ -134,13 +132,8 @@ async def make_statement(
     """Write the statement of a period. Raises UnitUnknown."""
     async with database.read() as tx:
         heading, span = await _beginning(tx, person_id, await unit_of(tx, unit), period)
-    file: IO[bytes] = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - it is handed on
-    try:
-        with closing(form(file)) as document:
-            await _write(database, document, heading, span)
-    except BaseException:
-        file.close()
-        raise
+    with spooled(IN_MEMORY) as file, closing(form(file)) as document:
+        await _write(database, document, heading, span)
     return Statement(heading, file)
 
 
@@ -166,7 +159,7 @@ async def _beginning(
         holder=legible(holders[person_id].display_name),
         holder_id=person_id,
         period=period,
-        made_at=_in_shanghai(now()),
+        made_at=local_time(now()),
         entries=span.last - span.before,
         opening=span.opening,
         closing=span.closing,
@@ -194,7 +187,7 @@ async def _write(database: Database, document: Form, heading: Heading, span: Spa
 def _entry(row: Row) -> Entry:
     return Entry(
         number=row.number,
-        at=_in_shanghai(row.created_at),
+        at=local_time(row.created_at),
         title=legible(row.reason),
         kind=Kind(row.kind),
         income=row.income,
@@ -202,16 +195,6 @@ def _entry(row: Row) -> Entry:
         balance=row.balance,
         transfer_id=row.id,
     )
-
-
-def legible(text: str) -> str:
-    """Return a text as one line that every document can hold, and that reads as it is."""
-    return _ILLEGIBLE.sub("\ufffd", " ".join(text.split()))
-
-
-def _in_shanghai(moment: datetime) -> datetime:
-    """Return what the clock in Shanghai showed, to the second: spreadsheets know no zones."""
-    return moment.astimezone(SHANGHAI).replace(microsecond=0, tzinfo=None)
 
 
 def _within_reach(day: date) -> date:

@@ -89,11 +89,13 @@ class Posted:
 class InsufficientPoints(Refusal):
     code, status, title = "points.insufficient", 409, "Not enough points"
     zh, en = "积分不足", "There are not enough points."
+    fact_names = ("needed", "available")
 
 
 class AlreadySettled(Refusal):
     code, status, title = "ledger.already_settled", 409, "Already settled"
     zh, en = "该笔记录已处理过，不能重复处理", "This transfer has been settled or reversed before."
+    fact_names = ("status",)
 
 
 class ReferenceReused(Refusal):

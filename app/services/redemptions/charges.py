@@ -55,6 +55,7 @@ class ChargeNotFound(Refusal):
 class ChargeAlreadyRefunded(Refusal):
     code, status, title = "charges.already_refunded", 409, "Already refunded"
     zh, en = "该笔收款已退款", "This charge has been refunded."
+    fact_names = ("refunded_at",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +165,7 @@ async def refund(tx: Session, staff_id: UUID, charge_id: UUID, reason: str) -> C
         raise ChargeNotFound
     at = now()
     if not await queries.refund(tx, charge_id, at, reason):
-        raise ChargeAlreadyRefunded
+        raise ChargeAlreadyRefunded(refunded_at=found.refunded_at)
     subject = ("charge", charge_id)
     await audit.write_about(tx, staff_id, "refunded", subject, merchant.org_id, reason=reason)
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)

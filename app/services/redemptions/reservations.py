@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.core.clock import now
+from app.core.clock import BEGINNING, now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
@@ -22,7 +22,7 @@ from app.queries import rewards as reward_queries
 from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
 from app.services import cards, merchants, notify, orgs, people, rewards
 from app.services.ledger import posting
-from app.services.ledger.types import AccountKey, Posting
+from app.services.ledger.types import AccountKey, InsufficientPoints, Posting
 from app.services.policies import history
 
 OVERDUE_AT_ONCE = 50
@@ -43,6 +43,7 @@ class RedemptionNotFound(Refusal):
 class RedemptionNotReserved(Refusal):
     code, status, title = "redemptions.not_reserved", 409, "Not reserved any more"
     zh, en = "该兑换已领取、取消或过期", "It was collected, cancelled or has expired."
+    fact_names = ("status", "expires_at")
 
 
 async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> RedemptionOut:
@@ -59,7 +60,7 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     policy = await history.in_force(tx, org.path, at)
     tier = await cards.tier_of(tx, person_id, policy)
     if policy.tier_rank(tier.key) < policy.tier_rank(reward.min_tier):
-        raise rewards.TierTooLow
+        raise rewards.TierTooLow(needed=reward.min_tier, tier=tier.key)
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)
     locked = await posting.lock(tx, [payer, held])
@@ -79,7 +80,11 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
         created_at=at,
     )
     entry = _posting(redemption, Kind.hold, payer, held, reward.org_id, f"兑换预留：{reward.name}")
-    unwrap(await posting.post(tx, [entry], at, locked))
+    [outcome] = await posting.post(tx, [entry], at, locked)
+    if isinstance(outcome, InsufficientPoints):
+        spendable = await posting.spendable(tx, locked[payer].id, at)
+        raise InsufficientPoints(needed=entry.amount, available=spendable)
+    unwrap([outcome])
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
     told = {"expires_at": redemption.expires_at}
@@ -113,7 +118,7 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
         raise RedemptionNotFound
     at = now()
     if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
-        raise RedemptionNotReserved
+        raise _not_reserved(redemption, at)
     payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
     if merchant.kind == MerchantKind.fund_counter:
         policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
@@ -167,8 +172,17 @@ async def _check_limit(
     if reward.limit_per_member is None:
         return
     since = rewards.running_period(reward.limit_period, at)
-    if await queries.redeemed(tx, person_id, reward.id, since) + quantity > reward.limit_per_member:
-        raise rewards.LimitReached
+    used = await queries.redeemed(tx, person_id, reward.id, since)
+    if used + quantity > reward.limit_per_member:
+        starts = since if since != BEGINNING else None
+        raise rewards.LimitReached(limit=reward.limit_per_member, used=used, period_start=starts)
+
+
+def _not_reserved(redemption: Redemption, at: datetime) -> RedemptionNotReserved:
+    """Say what a reservation is now: one that is overdue has expired, whoever notes it."""
+    overdue = redemption.status == RedemptionStatus.reserved and redemption.expires_at <= at
+    status = RedemptionStatus.expired if overdue else redemption.status
+    return RedemptionNotReserved(status=status, expires_at=redemption.expires_at)
 
 
 async def _give_back(
@@ -203,7 +217,7 @@ async def _settle(
     payee: AccountKey,
 ) -> Reward:
     if not await queries.settle(tx, redemption.id, status, at, by):
-        raise RedemptionNotReserved
+        raise _not_reserved(redemption, at)
     reward = await rewards.get(tx, redemption.reward_id)
     held = AccountKey(redemption.person_id, Purpose.held, redemption.unit_id)
     word = "兑换领取" if kind is Kind.collect else "兑换退回"

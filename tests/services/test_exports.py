@@ -1,0 +1,218 @@
+"""How an export is written: in pages, whole or not at all, every field under a heading."""
+
+import tempfile
+import tracemalloc
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+from pydantic import BaseModel
+
+from app.core import language
+from app.core.db import Session
+from app.core.language import Bilingual
+from app.core.paging import Page, PageParams
+from app.core.xlsx.writer import FORMULA
+from app.models.awards import AwardState
+from app.models.deductions import DeductionState
+from app.models.funds import ReceiptKind
+from app.models.orgs import Org
+from app.models.people import Role
+from app.queries.audit import AuditFilter
+from app.runtime import Runtime
+from app.schemas.audit import AuditEntryOut
+from app.schemas.exports import HEADINGS, VALUES
+from app.services import audit, exports
+from app.services.exports import CsvTable, Read, Table, TooManyRows, XlsxTable, columns_of
+from tests.factories.exports import write_entries
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_with_role
+
+TITLE = Bilingual("操作记录", "Audit trail")
+FORMS: tuple[type[Table], ...] = (XlsxTable, CsvTable)
+COLUMNS = tuple(columns_of(AuditEntryOut))
+
+
+@pytest.fixture
+def _english() -> Iterator[None]:
+    token = language._accepted.set("en")
+    yield
+    language._accepted.reset(token)
+
+
+def reading(reader: TestPerson, org: Org) -> Read:
+    async def read(tx: Session, page: PageParams) -> Page[Any]:
+        return await audit.browse(tx, reader.id, org.id, AuditFilter(), page)
+
+    return read
+
+
+async def make_trail(runtime: Runtime, number: int) -> Read:
+    """Make an organisation with so many entries in its audit trail; return how to read them."""
+    org = await make_org(runtime)
+    auditor = await make_with_role(runtime, Role.auditor, org=org.id)
+    await write_entries(runtime, auditor, org, number)
+    return reading(auditor, org)
+
+
+async def export(runtime: Runtime, read: Read, form: type[Table]) -> None:
+    made = await exports.export(runtime.database, TITLE, COLUMNS, read, form, None)
+    made.close()
+
+
+def left_in(folder: Path) -> list[str]:
+    return [file.name for file in folder.iterdir()]
+
+
+async def peak(runtime: Runtime, read: Read, form: type[Table]) -> int:
+    """Return the most bytes that were held while a list was exported."""
+    tracemalloc.start()
+    try:
+        await export(runtime, read, form)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_longer_list_takes_no_more_memory(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, form: type[Table]
+) -> None:
+    monkeypatch.setattr(exports, "PAGE", 50)
+    monkeypatch.setattr(exports, "IN_MEMORY", 4_096)
+    little, much = await make_trail(runtime, 200), await make_trail(runtime, 2_000)
+    await peak(runtime, little, form)  # what is made once
+
+    assert await peak(runtime, much, form) < 1.5 * await peak(runtime, little, form)
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_what_is_too_long_or_fails_leaves_nothing_behind(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, form: type[Table]
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(exports, "IN_MEMORY", 1)  # a file that stays open is a warning
+    monkeypatch.setattr(exports, "MAX_ROWS", 4)
+    monkeypatch.setattr(exports, "PAGE", 2)
+    whole, longer = await make_trail(runtime, 4), await make_trail(runtime, 5)
+
+    await export(runtime, whole, form)
+    with pytest.raises(TooManyRows) as refused:
+        await export(runtime, longer, form)
+
+    assert refused.value.facts == {"limit": 4, "measure": "rows"}
+    assert left_in(tmp_path) == []
+
+
+async def test_no_connection_is_held_while_a_page_is_written(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An export in every place of the readers' bulkhead would shut everybody else out."""
+    monkeypatch.setattr(exports, "PAGE", 2)
+    open_readers: list[int] = []
+    free = runtime.database._to_read._free
+
+    class Watching(CsvTable):
+        def add(self, rows: Any) -> None:
+            super().add(rows)
+            open_readers.append(free - runtime.database._to_read._free)
+
+    await export(runtime, await make_trail(runtime, 5), Watching)
+
+    assert open_readers == [0] * 4  # the headings and three pages
+
+
+class Inner(BaseModel):
+    id: UUID
+    points: int
+
+
+class Item(BaseModel):
+    title: str
+    state: str
+    at: datetime | None
+    created_at: date
+    has_objection: bool
+    person: Inner | None
+    evidence: dict[str, str]
+    objections: list[Inner]
+
+
+A, B = UUID(int=1), UUID(int=2)
+ITEM = Item(
+    title=" 植\n树\x01 ",
+    state="notice",
+    at=datetime(2026, 3, 1, 16, 0, 59, 900_000, tzinfo=UTC),
+    created_at=date(2026, 3, 1),
+    has_objection=True,
+    person=Inner(id=A, points=-5),
+    evidence={"document": "3号", "empty": ""},
+    objections=[Inner(id=A, points=1), Inner(id=B, points=2)],
+)
+
+
+def test_a_row_is_told_in_chinese_and_by_shanghais_clock() -> None:
+    columns = tuple(columns_of(Item))
+    heads = [one.heading.said() for one in columns]
+
+    assert dict(zip(heads, exports.cells_of(ITEM, columns), strict=True)) == {
+        "名称": "植 树\ufffd",
+        "状态": "公示中",
+        "时间": "2026-03-02 00:00:59",
+        "创建时间": "2026-03-01",
+        "有异议": "是",
+        "编号": str(A),
+        "积分": -5,
+        "佐证": "document：3号",
+        "异议": f"编号：{A}；积分：1 / 编号：{B}；积分：2",
+    }
+
+
+@pytest.mark.usefixtures("_english")
+def test_a_row_is_told_in_english_when_asked() -> None:
+    columns = tuple(columns_of(Item))
+    missing = ITEM.model_copy(update={"at": None, "person": None, "has_objection": False})
+
+    heads = [one.heading.said() for one in columns]
+    told = dict(zip(heads, exports.cells_of(missing, columns), strict=True))
+
+    assert told["State"] == "in public notice"
+    assert told["Has an objection"] == "no"
+    assert told["Evidence"] == "document: 3号"
+    assert told["Time (Shanghai)"] == told["Id"] == told["Points"] == ""
+
+
+def test_a_text_that_no_cell_can_hold_is_cut() -> None:
+    columns = tuple(columns_of(Item))
+    long = ITEM.model_copy(update={"title": "树" * 40_000})
+    text = exports.cells_of(long, columns)[0]
+    assert isinstance(text, str)
+    assert (len(text), text[-1]) == (32_767, "…")
+
+
+def test_a_field_without_a_heading_is_found_at_start() -> None:
+    class Odd(BaseModel):
+        unheard_of: str
+
+    with pytest.raises(LookupError, match=r"Odd\.unheard_of"):
+        list(columns_of(Odd))
+
+
+@pytest.mark.parametrize("first", FORMULA)
+def test_what_could_begin_a_formula_is_marked_in_a_csv(first: str, tmp_path: Path) -> None:
+    with (tmp_path / "made.csv").open("w+b") as file:
+        CsvTable(file).add([[f"{first}1", f"1{first}", -5]])
+        file.seek(0)
+        assert file.read().decode().startswith(("'", "\"'"))
+        file.seek(0)
+        assert file.read().decode().endswith(",-5\r\n")
+
+
+def test_every_heading_and_state_has_words_in_both_languages() -> None:
+    words = [*HEADINGS.values(), *(one for named in VALUES.values() for one in named.values())]
+    assert all(one.zh and one.en and one.en.isascii() for one in words)
+    assert {*AwardState, *DeductionState} <= VALUES["state"].keys()
+    assert {*ReceiptKind} <= VALUES["kind"].keys()
