@@ -13,7 +13,12 @@ from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import Executable, Result, event, exc
-from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.ext.asyncio import (
+    AsyncEngine,
+    AsyncSession,
+    AsyncSessionTransaction,
+    create_async_engine,
+)
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from app.core.bulkhead import Bulkhead
@@ -80,6 +85,11 @@ class Session(SQLModelSession):
     def is_young(self) -> bool:
         """Whether the connection is not due to be replaced."""
         return time.monotonic() < self.opened_at + RECYCLE_S
+
+    def begin_nested(self) -> AsyncSessionTransaction:
+        """Begin a savepoint. SQLAlchemy sends it when it is next asked for the connection."""
+        self._driver = None
+        return super().begin_nested()
 
     async def fetch(self, statement: str, params: dict[str, Any]) -> list[Row]:
         """Run a statement with ``:name`` parameters on the driver itself, in this transaction.

@@ -1,5 +1,7 @@
 """SQL of notices."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
@@ -25,10 +27,23 @@ class NewNotice:
     text: str | None = None
 
 
-async def insert(session: Session, notice: NewNotice) -> None:
-    """Insert a notice; a second delivery of its message is none."""
-    new = insert_into(Notice).values(**asdict(notice))
-    await session.execute(new.on_conflict_do_nothing(index_elements=["outbox_id"]))
+_INSERT = """
+INSERT INTO notices (person_id, kind, outbox_id, subject_type, subject_id, facts, text)
+SELECT * FROM unnest(CAST(:person_id AS uuid[]), CAST(:kind AS text[]),
+    CAST(:outbox_id AS bigint[]), CAST(:subject_type AS text[]), CAST(:subject_id AS uuid[]),
+    CAST(:facts AS jsonb[]), CAST(:text AS text[]))
+ON CONFLICT (outbox_id) DO NOTHING
+"""
+
+
+async def insert(session: Session, notices: Sequence[NewNotice]) -> None:
+    """Insert notices in their order; a second delivery of a message is none."""
+    names = NewNotice.__dataclass_fields__
+    values = {name: [getattr(one, name) for one in notices] for name in names}
+    facts = [
+        None if one is None else json.dumps(one, ensure_ascii=False) for one in values["facts"]
+    ]
+    await session.fetch(_INSERT, values | {"facts": facts})
 
 
 async def merge(session: Session, notice: NewNotice) -> None:

@@ -1,6 +1,7 @@
 """SQL of the outbox."""
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -32,21 +33,23 @@ async def put(session: Session, topic: str, *payloads: dict[str, Any]) -> None:
     )
 
 
-async def take(session: Session) -> OutboxMessage | None:
-    """Lock the next message that is due; None when there is none."""
+async def take(session: Session, limit: int = 1, *, topics: str = "") -> list[OutboxMessage]:
+    """Lock the next messages that are due, whose topics begin like this."""
     query = (
         select(OutboxMessage)
         .where(col(OutboxMessage.handled_at).is_(None), col(OutboxMessage.due_at) <= func.now())
+        .where(col(OutboxMessage.topic).startswith(topics, autoescape=True))
         .order_by(col(OutboxMessage.due_at), col(OutboxMessage.id))
-        .limit(1)
+        .limit(limit)
         # Several workers share the queue without waiting for each other.
         .with_for_update(skip_locked=True)
     )
-    return (await session.exec(query)).first()
+    return list(await session.exec(query))
 
 
-async def done(session: Session, message_id: int) -> None:
-    handled = update(OutboxMessage).where(col(OutboxMessage.id) == message_id)
+async def done(session: Session, messages: Sequence[OutboxMessage]) -> None:
+    ids = [message.id for message in messages]
+    handled = update(OutboxMessage).where(col(OutboxMessage.id).in_(ids))
     await session.execute(handled.values(handled_at=func.now()))
 
 

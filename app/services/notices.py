@@ -1,12 +1,13 @@
 """Notices: the inbox of the mini-program, filled from the outbox. ``notify`` sends them."""
 
-from typing import Any
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.core.db import Session
 from app.core.language import Bilingual
 from app.core.paging import PageParams, by_id
 from app.models.notices import Notice
+from app.models.outbox import OutboxMessage
 from app.queries import notices as queries
 from app.queries.notices import NewNotice
 from app.schemas.audit import SubjectOut
@@ -32,23 +33,31 @@ async def read(tx: Session, person_id: UUID, up_to: UUID) -> UnreadOut:
     return UnreadOut(unread=await queries.unread(tx, person_id, MAX_UNREAD))
 
 
-async def deliver(tx: Session, outbox_id: int, topic: str, payload: dict[str, Any]) -> None:
-    """Put an outbox message ``notices.<kind>`` into the inbox of the person it names.
+async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
+    """Put outbox messages ``notices.<kind>`` into the inboxes of the people they name.
 
-    A message of before there were facts has a ``text`` instead.
+    Raises an error if anything is wrong with one of them: KeyError, ValueError, IntegrityError.
     """
-    kind = topic.removeprefix("notices.")
+    new = [_new(message) for message in messages]
+    await queries.insert(tx, [one for one in new if not kinds()[one.kind].merges])
+    merging = [one for one in new if kinds()[one.kind].merges]
+    for one in sorted(merging, key=lambda one: one.person_id):  # in the order of any other relay
+        await queries.merge(tx, one)
+
+
+def _new(message: OutboxMessage) -> NewNotice:
+    """Read a message. One of before there were facts has a ``text`` instead."""
+    payload = message.payload
     subject = payload.get("subject")
-    notice = NewNotice(
+    return NewNotice(
         person_id=UUID(payload["person_id"]),
-        kind=kind,
-        outbox_id=outbox_id,
+        kind=message.topic.removeprefix("notices."),
+        outbox_id=message.id,
         subject_type=subject["type"] if subject else None,
         subject_id=UUID(subject["id"]) if subject else None,
         facts=payload.get("facts"),
         text=payload.get("text"),
     )
-    await (queries.merge if kinds()[kind].merges else queries.insert)(tx, notice)
 
 
 def _to_out(notice: Notice) -> NoticeOut:

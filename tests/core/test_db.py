@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from uuid import UUID
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 
@@ -186,3 +187,20 @@ async def _hold(database: Database) -> int:
         mine = await pid(tx)
         await tx.fetch("SELECT pg_sleep(0.1)", {})
         return mine
+
+
+async def test_a_savepoint_undoes_what_was_fetched_in_it_and_nothing_else(runtime: Runtime) -> None:
+    """On the driver itself too, which does not know of SQLAlchemy's savepoints."""
+    person = (await make_person(runtime)).id
+    rename_it = "UPDATE people SET display_name = :name WHERE id = :id"
+    async with runtime.database.transaction() as tx:
+        await tx.fetch(rename_it, {"name": "甲", "id": person})
+        savepoint = await tx.begin_nested()
+        await tx.fetch(rename_it, {"name": "乙", "id": person})
+        await savepoint.rollback()
+        with pytest.raises(asyncpg.InvalidTextRepresentationError):
+            async with tx.begin_nested():
+                await tx.fetch("SELECT CAST('x' AS int)", {})
+        assert await name_of(tx, person) == "甲"
+    async with runtime.database.read() as tx:
+        assert await name_of(tx, person) == "甲"

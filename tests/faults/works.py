@@ -76,6 +76,10 @@ _WRONG = {
         SELECT e.person_id FROM expiry_notices e LEFT JOIN notices n
           ON n.person_id = e.person_id AND n.kind = 'points_expiring'
         GROUP BY e.person_id HAVING count(n.id) <> 1""",
+    "award notices": """
+        SELECT a.id FROM awards a LEFT JOIN notices n
+          ON n.subject_id = a.id AND n.kind = 'award_paid' AND n.person_id = a.person_id
+        WHERE a.state = 'available' GROUP BY a.id HAVING count(n.id) <> 1""",
     "holds": """
         SELECT r.id FROM redemptions r LEFT JOIN ledger_transfers t ON t.closes_id = r.id
         GROUP BY r.id, r.status HAVING count(t.id) <> 1 OR r.status <> 'expired'""",

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from app.core.db import Session
 from app.jobs import outbox as relay_module
 from app.jobs.outbox import relay
+from app.models.outbox import OutboxMessage
 from app.queries import outbox
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
@@ -21,13 +22,12 @@ handled: Counter[str] = Counter()
 failing: set[str] = set()
 
 
-async def handle(
-    runtime: Runtime, tx: Session, message_id: int, topic: str, payload: dict[str, Any]
-) -> None:
-    handled[payload["name"]] += 1
+async def handle(runtime: Runtime, tx: Session, message: OutboxMessage) -> None:
+    name = message.payload["name"]
+    handled[name] += 1
     await asyncio.sleep(0)
     await tx.execute(text("INSERT INTO outbox (topic, payload) VALUES ('trace', '{}')"))
-    if payload["name"] in failing:
+    if name in failing:
         raise ValueError("not today")
 
 
@@ -147,6 +147,50 @@ async def test_an_unknown_topic_waits_and_hinders_nobody(runtime: Runtime) -> No
         notices = (await tx.execute(query, {"person": person.id})).all()
     assert [tuple(one) for one in notices] == [("promoted", "候补成功")]
     assert (await row(runtime, name)).attempts == 1
+
+
+async def test_notices_are_delivered_in_lists_and_in_order(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a list is full, and where one is bad: the others of its list are told."""
+    monkeypatch.setattr(relay_module, "BATCH", 3)
+    person = await make_person(runtime)
+    good = [{"person_id": str(person.id), "text": str(number)} for number in range(7)]
+    bad = {"person_id": str(uuid4()), "text": "x"}
+    async with runtime.database.transaction() as tx:
+        await outbox.put(tx, "notices.promoted", *good[:4], bad, *good[4:])
+    try:
+        await relay(runtime)
+    finally:
+        async with runtime.database.transaction() as tx:
+            await tx.execute(text("DELETE FROM outbox WHERE handled_at IS NULL"))
+    async with runtime.database.read() as tx:
+        query = text("SELECT text FROM notices WHERE person_id = :person ORDER BY id")
+        told = (await tx.execute(query, {"person": person.id})).scalars()
+        assert list(told) == [str(number) for number in range(7)]
+
+
+@pytest.mark.usefixtures("_handler")
+async def test_other_messages_have_their_turn_between_lists_of_notices(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay_module, "BATCH", 1)
+    person, name = await make_person(runtime), str(uuid4())
+    await put(runtime, name)
+    async with runtime.database.transaction() as tx:
+        notice = {"person_id": str(person.id), "text": "候补成功"}
+        await outbox.put(tx, "notices.promoted", *[notice] * 20)
+    delivered: list[int] = []
+    real = relay_module._relay_notices
+
+    async def counted(runtime: Runtime) -> int:
+        delivered.append(handled[name])
+        return await real(runtime)
+
+    monkeypatch.setattr(relay_module, "_relay_notices", counted)
+    await relay(runtime)
+    await traces(runtime)
+    assert delivered.index(1) < 20, "before the last list"
 
 
 async def test_a_message_for_nobody_waits_and_hinders_nobody(runtime: Runtime) -> None:

@@ -34,7 +34,7 @@ FACTS: dict[str, Any] = {"title": "清明植树", "points": 5}
 
 async def _my_notices(world: World) -> Ask:
     async with world.runtime.database.transaction() as tx:
-        await notice_queries.insert(tx, new_notice(world.alice.id))
+        await notice_queries.insert(tx, [new_notice(world.alice.id)])
     return Ask()
 
 
@@ -47,7 +47,7 @@ async def _my_unread_notice(world: World) -> Ask:
 REQUESTS = {"listMyNotices": _my_notices, "readMyNotices": _my_unread_notice}
 
 
-def new_notice(person_id: UUID, kind: str = "award_paid", **changes: Any) -> NewNotice:
+def new_notice(person_id: UUID, kind: str = NoticeKind.award_paid, **changes: Any) -> NewNotice:
     """Return a notice as the relay inserts it; no message of the outbox has a negative number."""
     number = -randbelow(2**60)
     said: dict[str, Any] = {"facts": FACTS} | changes
@@ -186,7 +186,7 @@ async def test_a_message_that_is_delivered_twice_is_told_once(
     once = new_notice(person.id)
     for _ in range(2):
         async with runtime.database.transaction() as tx:
-            await notice_queries.insert(tx, once)
+            await notice_queries.insert(tx, [once])
 
     assert len(await walk(api, NOTICES, person.headers)) == 1
 
@@ -218,7 +218,9 @@ async def test_what_merges_is_one_until_it_is_read(
 
 async def test_what_merges_counts_a_message_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
     person = await make_person(runtime)
-    once = new_notice(person.id, "proposals_waiting", facts={"org": "三茅街道", "count": 3})
+    once = new_notice(
+        person.id, NoticeKind.proposals_waiting, facts={"org": "三茅街道", "count": 3}
+    )
     for _ in range(2):
         async with runtime.database.transaction() as tx:
             await notice_queries.merge(tx, once)
@@ -247,7 +249,7 @@ async def test_a_kind_of_a_newer_version_does_not_break_the_inbox(
     await send(runtime, person, "清明植树")
     await relay(runtime)
     async with runtime.database.transaction() as tx:
-        await notice_queries.insert(tx, new_notice(person.id, "moon_landing"))
+        await notice_queries.insert(tx, [new_notice(person.id, "moon_landing")])
 
     found = await inbox(api, runtime, person)
 
@@ -291,7 +293,7 @@ async def test_what_was_told_is_a_text_or_facts_about_a_subject(runtime: Runtime
     nothing = new_notice(person.id, facts=None)
     with pytest.raises(Exception, match="ck_notices_content"):
         async with runtime.database.transaction() as tx:
-            await notice_queries.insert(tx, nothing)
+            await notice_queries.insert(tx, [nothing])
     async with runtime.database.read() as tx:
         query = text("SELECT count(*) FROM notices WHERE person_id = :person")
         assert (await tx.execute(query, {"person": person.id})).scalar_one() == 0

@@ -90,7 +90,9 @@ def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
 def rows() -> dict[str, Row]:
     """Return the lines of all modules, by the operation and the word after it, and of files."""
     told = merged(rows_of(exports["MATRIX"]) for exports in modules().values())
-    return told | {row.operation: row for name in EXPORTED for row in _rows_of_files(told[name])}
+    return told | {
+        row.operation: row for name in sorted(EXPORTED) for row in _rows_of_files(told[name])
+    }
 
 
 def files() -> set[str]:
