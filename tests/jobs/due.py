@@ -48,7 +48,7 @@ _OF_PEOPLE = {
     "announced": "SELECT days FROM expiry_notices WHERE person_id = :owner ORDER BY days",
     "messages": """
         SELECT topic, payload -> 'facts' ->> 'points' FROM outbox
-        WHERE CAST(payload ->> 'person_id' AS uuid) = :owner ORDER BY id""",
+        WHERE payload ->> 'person_id' = CAST(CAST(:owner AS uuid) AS text) ORDER BY id""",
     "stock": """
         SELECT remaining FROM reward_stocks s JOIN rewards r ON r.id = s.reward_id
         WHERE r.org_id = :owner""",

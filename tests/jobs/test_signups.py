@@ -46,7 +46,7 @@ async def reminders(runtime: Runtime, person: TestPerson) -> list[str]:
     """Return the ids of the activities that a person was reminded of."""
     query = text(
         "SELECT payload -> 'subject' ->> 'id' FROM outbox WHERE topic = 'notices.activity_tomorrow'"
-        " AND CAST(payload ->> 'person_id' AS uuid) = :person ORDER BY id"
+        " AND payload ->> 'person_id' = CAST(CAST(:person AS uuid) AS text) ORDER BY id"
     )
     async with runtime.database.read() as tx:
         return list((await tx.execute(query, {"person": person.id})).scalars())

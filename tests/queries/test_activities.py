@@ -14,6 +14,7 @@ from app.embedded.databases import connect
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.orgs import Level, Org
 from app.queries import activities as queries
+from app.queries.activities import ActivityFilter
 from app.runtime import Runtime
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.orgs import make_org
@@ -25,9 +26,12 @@ SHOWN = [ActivityStatus.published, ActivityStatus.cancelled]
 
 async def listed(runtime: Runtime, **asked: Any) -> list[UUID]:
     """Return the ids of a page of what is shown."""
-    nothing = dict.fromkeys(("org_path", "category", "starts_after", "q", "after"))
+    names = asked.keys() & {"category", "starts_after", "q"}
+    wanted = ActivityFilter(**{name: asked[name] for name in names})
+    org_path, after = asked.get("org_path"), asked.get("after")
+    statuses, limit = asked.get("statuses", SHOWN), asked.get("limit", 50)
     async with runtime.database.read() as tx:
-        page = await queries.page(tx, **{**nothing, "statuses": SHOWN, "limit": 50, **asked})
+        page = await queries.page(tx, wanted, org_path, statuses, after, limit)
     return [activity.id for activity in page]
 
 

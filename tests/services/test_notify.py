@@ -55,7 +55,7 @@ async def sent(runtime: Runtime, person: UUID) -> list[tuple[str, dict[str, Any]
     """Return the topics and payloads that wait for a person."""
     query = text(
         "SELECT topic, payload FROM outbox"
-        " WHERE CAST(payload ->> 'person_id' AS uuid) = :person ORDER BY id"
+        " WHERE payload ->> 'person_id' = CAST(CAST(:person AS uuid) AS text) ORDER BY id"
     )
     async with runtime.database.read() as tx:
         return [tuple(row) for row in await tx.execute(query, {"person": person})]
