@@ -24,6 +24,8 @@ ENV PATH=/opt/venv/bin:$PATH \
     QX_PORT=8000 \
     QX_LOG_FORMAT=json
 RUN ["useradd", "--system", "--uid", "10001", "--no-create-home", "--shell", "/usr/sbin/nologin", "qingxiang"]
+# A volume that is mounted here begins with this owner.
+RUN ["install", "--directory", "--owner=10001", "/var/lib/qingxiang"]
 COPY --from=dependencies /opt/venv /opt/venv
 WORKDIR /srv/qingxiang
 # Beside each other: the code finds alembic.ini above app/.
@@ -31,7 +33,7 @@ COPY alembic.ini LICENSE ./
 COPY alembic alembic
 COPY app app
 # Fails the build, not the first request, if the base image loses its time zones.
-RUN ["python", "-c", "import app.cli, app.main; from app.services.health import newest_migration; assert newest_migration()"]
+RUN ["python", "-c", "import app.cli.main, app.main; from app.services.health import newest_migration; assert newest_migration()"]
 USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s --retries=3 \

@@ -8,7 +8,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-ledger faults security check format demo migration lock clean
+.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -16,25 +16,27 @@ help: ## list the commands
 run: $(READY) ## start the service on http://127.0.0.1:8000 (QX_PORT, QX_DATA_DIR)
 	@exec $(BIN)/qingxiang serve
 
-demo: $(READY) ## play one community day over HTTP
+demo: $(READY) ## play one month of a county over HTTP, from an empty database
 	@exec $(BIN)/qingxiang demo
 
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2
 
-test-long: $(READY) ## 500 random runs of the ledger against its model, and planted flaws (10 minutes)
+test-long: $(READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2
 
-bench: $(READY) ## requests against a bare FastAPI echo, reads that grow, memory (20 minutes, needs wrk)
+bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow (15 minutes, needs wrk)
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.growth
+
+bench-memory: $(READY) ## whether a worker grows under ten minutes of full load (needs wrk)
 	$(BIN)/python -m bench.memory
 
 bench-ledger: $(READY) ## transfers a second against pgbench, with a long ledger too
 	$(BIN)/python -m bench.ledger
 	$(BIN)/python -m bench.verify
 
-faults: $(READY) ## kill, freeze and starve what the service stands on (20 minutes; F=f03 for one; f07 needs wrk)
+faults: $(READY) ## kill, freeze and starve what the service stands on, set its clocks (35 minutes; F=f03 for one; f07 needs wrk)
 	$(BIN)/python -m pytest tests/faults -m faults -p no:xdist -s $(if $(F),-k "$(F)")
 
 security: $(READY) ## attack the service in every role, and find planted flaws

@@ -5,6 +5,7 @@ every reader of the table behind it.
 """
 
 import asyncio
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -20,6 +21,9 @@ from alembic import context
 from app.models.ledger import Xid8
 
 LOCK_TIMEOUT = "5s"
+# Of the advisory lock by which one process at a time migrates a database; any number will do.
+LOCK_KEY = 20_261_129
+LOOK_EVERY_S = 0.2
 # So that the drift check can read the column back.
 ischema_names["xid8"] = Xid8
 
@@ -43,7 +47,21 @@ def render_item(kind: str, item: Any, _context: Any) -> str | bool:
     return False
 
 
+def take_turn(connection: Connection) -> None:
+    """Wait until no other process migrates the database; the turn ends with the connection.
+
+    By asking again: a statement that waits holds a snapshot, and CREATE INDEX CONCURRENTLY of
+    the other process would wait for its end.
+    """
+    turn = text(f"SELECT pg_try_advisory_lock({LOCK_KEY})")
+    while not connection.execute(turn).scalar_one():
+        connection.commit()
+        time.sleep(LOOK_EVERY_S)
+    connection.commit()
+
+
 def run(connection: Connection) -> None:
+    take_turn(connection)
     connection.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
     connection.commit()
     context.configure(

@@ -1,8 +1,8 @@
-"""The runtime: everything a process needs to serve a request or to run a job, made once."""
+"""The runtime: the objects that requests and jobs of a process share, created once."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,50 +14,64 @@ from fastapi import FastAPI
 
 from app.core.batching import Batcher
 from app.core.bulkhead import Bulkhead
-from app.core.clock import now
-from app.core.db import Database, Session
+from app.core.db import Database, ReadPool, Session
 from app.core.db_errors import Retry
-from app.core.errors import Busy, Refusal
-from app.core.etag import Rendered
+from app.core.errors import Busy, ClockWrong, Refusal
+from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
+from app.core.links import SignedLinks
 from app.core.ratelimit import RateLimiter
+from app.core.recent_writers import RecentWriters
 from app.core.redis import Breaker, Redis, connect
+from app.core.replicas import Replicas, ReplicatedBatcher
 from app.core.revocations import Revocations
 from app.core.rotating_codes import RotatingCodes
 from app.core.settings import Settings
 from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
-from app.integrations.wechat import WechatClient
-from app.integrations.wechat_sandbox import create_sandbox
+from app.integrations.storage import Store, open_store
+from app.integrations.wechat.client import WechatClient
+from app.integrations.wechat.pushes import PushReader
+from app.integrations.wechat_sandbox.pushing import Pusher
+from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import activities, checkins, people, signups
+from app.services import browsing, checkins, people, signups
 from app.services.checkins import Recorded, Scan
-from app.services.health import require_protected_ledger
+from app.services.health import (
+    NotReady,
+    require_current_schema,
+    require_own_secret,
+    require_protected_ledger,
+)
 from app.services.idempotency import Attempt, Replied
 from app.services.leaderboards import reading as leaderboards
-from app.services.ledger import passbook
-from app.services.ledger.passbook import PageOf
+from app.services.ledger import moments, passbook
+from app.services.ledger.passbook import PassbookQuery
 from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
 from app.services.signups import Claim, Claimed
 
 BATCH_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
-# Statements that are written at once: a long one is seconds of work for one processor.
+# Statements made at once: a long one takes seconds of one processor.
 STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
-# Uploaded sheets that are read at once: each is up to a second, and some memory.
+# Uploaded sheets parsed at once: each takes up to a second, and some memory.
 SHEETS, SHEET_PATIENCE_S = 2, 10.0
+# Uploaded pictures decoded at once: each takes up to some seconds, and 240 MB of memory.
+PICTURES, PICTURE_PATIENCE_S = 2, 10.0
 C = TypeVar("C")
 R = TypeVar("R")
 
 
 @dataclass(frozen=True)
 class Runtime:
-    """The batchers join concurrent requests: commands into one commit, looks into one query."""
+    """Shared objects of a process. Its batchers join concurrent commands, or queries, into one."""
 
     settings: Settings
     database: Database
+    replicas: Replicas
+    writers: RecentWriters
     redis: Redis
     limiter: RateLimiter
     revocations: Revocations
@@ -65,23 +79,28 @@ class Runtime:
     cipher: FieldCipher
     codes: RotatingCodes
     wechat: WechatClient
+    pushes: PushReader | None
+    links: SignedLinks
     boards: Boards
+    store: Store
     sandbox: FastAPI | None
     checkins: Batcher[Scan, Recorded | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
-    passbooks: Batcher[PageOf, Rendered | Refusal]
-    activities: Batcher[activities.ActivityQuery, Rendered | Refusal]
-    leaderboards: Batcher[leaderboards.BoardQuery, Rendered | Refusal]
+    passbooks: Batcher[PassbookQuery, TaggedBody | Refusal]
+    activities: ReplicatedBatcher[browsing.ActivityQuery, TaggedBody | Refusal]
+    leaderboards: ReplicatedBatcher[leaderboards.BoardQuery, TaggedBody | Refusal]
     statements: Bulkhead
     sheets: Bulkhead
+    pictures: Bulkhead
 
     async def finish_batches(self) -> None:
-        """Wait for the lists under way: their engines are about to be closed."""
-        commands: tuple[Batcher[Any, Any], ...] = (self.checkins, self.signups, self.charges)
-        looks = (self.roles, self.passbooks, self.activities, self.leaderboards)
-        for batcher in (*commands, *looks):
+        """Wait for the batches that run, before their engines are closed."""
+        commands = (self.checkins, self.signups, self.charges)
+        queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
+        batchers: tuple[Batcher[Any, Any] | ReplicatedBatcher[Any, Any], ...] = commands + queries
+        for batcher in batchers:
             await batcher.close()
 
 
@@ -94,6 +113,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     assert settings.database_url is not None, "the caller starts the embedded engines"
     assert settings.redis_url is not None, "the caller starts the embedded engines"
     database = Database(settings.database_url, pool_size=settings.database_pool)
+    replicas = _replicas(database, settings)
     redis = connect(settings.redis_url)
     breaker = Breaker(redis)
     boards = Boards(redis, breaker)
@@ -101,15 +121,18 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     transport: httpx.AsyncBaseTransport | None = None
     base_url = settings.wechat_base_url
     if settings.wechat == "sandbox":
-        sandbox = create_sandbox(redis, settings.wechat_appid, settings.wechat_secret)
-        # The same HTTP, without a socket: the client cannot tell the difference.
+        pusher = _pusher(settings)
+        sandbox = create_sandbox(redis, settings.wechat_appid, settings.wechat_secret, pusher)
+        # The client uses the same HTTP, without a socket.
         transport, base_url = httpx.ASGITransport(sandbox), "http://wechat.sandbox"
     http = httpx.AsyncClient(base_url=base_url, transport=transport)
     try:
-        await _first_look(database)
+        await first_check(database, settings.secrets)
         runtime = Runtime(
             settings=settings,
             database=database,
+            replicas=replicas,
+            writers=RecentWriters(redis, breaker, lag_s=settings.replica_lag_s),
             redis=redis,
             limiter=RateLimiter(redis, breaker, enabled=settings.rate_limits == "on"),
             revocations=Revocations(redis, breaker),
@@ -119,17 +142,25 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),
+            pushes=_push_reader(settings),
+            links=SignedLinks(settings.secrets),
             boards=boards,
+            store=open_store(settings),
             sandbox=sandbox,
-            checkins=_commands(database, checkins.record),
-            signups=_commands(database, signups.claim),
-            charges=_commands(database, charges.charge_once),
-            roles=_looks(database, people.roles),
-            passbooks=_looks(database, passbook.pages),
-            activities=_looks(database, activities.read),
-            leaderboards=_looks(database, lambda tx, looks: leaderboards.read(tx, boards, looks)),
+            checkins=_commands(database, checkins.record, checkins.conflict_keys),
+            signups=_commands(
+                database, signups.claim, signups.conflict_keys, dated=moments.checked_now
+            ),
+            charges=_commands(database, charges.charge_once, charges.conflict_keys),
+            roles=_queries(database, people.roles),
+            passbooks=_queries(database, passbook.pages),
+            activities=_public_queries(database, replicas, browsing.read),
+            leaderboards=_public_queries(
+                database, replicas, lambda tx, asked: leaderboards.read(tx, boards, asked)
+            ),
             statements=Bulkhead(STATEMENTS, STATEMENT_PATIENCE_S),
             sheets=Bulkhead(SHEETS, SHEET_PATIENCE_S),
+            pictures=Bulkhead(PICTURES, PICTURE_PATIENCE_S),
         )
         try:
             yield runtime
@@ -139,53 +170,114 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         await http.aclose()
         await breaker.close()
         await redis.aclose()
+        await replicas.close()
         await database.close()
 
 
-async def _first_look(database: Database) -> None:
-    """Check the role that we connect as, as soon as PostgreSQL answers.
+def _replicas(database: Database, settings: Settings) -> Replicas:
+    assert settings.database_url is not None
+    return Replicas(
+        database,
+        settings.database_url,
+        settings.database_read_urls,
+        size=settings.database_pool // 2,  # as many as read from the primary
+        lag_s=settings.replica_lag_s,
+    )
 
-    A worker that starts while PostgreSQL is away waits for it: uvicorn ends all of its
-    workers when one fails to start. Raises LedgerUnprotected; Busy after a minute.
+
+def _push_reader(settings: Settings) -> PushReader | None:
+    if settings.wechat_push is None:
+        return None
+    return PushReader(*settings.wechat_push, settings.wechat_appid)
+
+
+def _pusher(settings: Settings) -> Pusher | None:
+    """Return the sandbox's sender of events, to the URL that WeChat would use."""
+    if settings.wechat_push is None:
+        return None
+    url = f"{settings.public_url}/api/v1/wechat/pushes"
+    return Pusher(url, *settings.wechat_push, settings.wechat_appid)
+
+
+async def first_check(database: Database, secrets: Sequence[bytes]) -> None:
+    """Check the database role and the secret as soon as PostgreSQL answers.
+
+    A worker that starts while PostgreSQL is down waits for it, because uvicorn ends all of its
+    workers when one fails to start. The first process that starts after a migration stores the
+    check value of its secret. Raises LedgerUnprotected or AnotherSecret, or Busy after a minute.
     """
     deadline = time.monotonic() + START_PATIENCE_S
     while True:
         try:
             async with database.read() as tx:
-                return await require_protected_ledger(tx)
+                await require_protected_ledger(tx)
+                await require_current_schema(tx)
+            async with database.transaction() as tx:
+                await require_own_secret(tx, secrets)
+        except NotReady:
+            return
         except Busy:
             if time.monotonic() > deadline:
                 raise
             await asyncio.sleep(0.5)
+        else:
+            return
 
 
 def _commands(
     database: Database,
     command: Callable[[Session, Sequence[C], datetime], Awaitable[list[R | Refusal]]],
+    conflict_keys: Callable[[C], Iterable[Hashable]],
+    dated: Callable[[Session], Awaitable[datetime]] = moments.moment,
 ) -> Batcher[C, R | Refusal]:
-    """Run a set-based command on whole lists, a transaction each."""
+    """Return a batcher that runs a set-based command on each batch, in one transaction.
+
+    ``dated``: the time that the command gets; commands that post nothing need no ``moment``.
+    """
 
     async def run(commands: list[C]) -> list[R | Refusal]:
         for attempt in range(1, BATCH_ATTEMPTS + 1):
             try:
                 async with database.transaction() as tx:
-                    return await command(tx, commands, now())
-            except Retry:  # a deadlock or the like: the list may simply run again
+                    return await command(tx, commands, await dated(tx))
+            except ClockWrong as refusal:
+                return [refusal] * len(commands)
+            except Retry:  # a deadlock or the like: the batch may run again
                 if attempt == BATCH_ATTEMPTS and len(commands) > 1:
-                    raise  # then one by one
-        # An outcome and not an exception: PostgreSQL is there for everybody else.
+                    raise  # the batcher then runs the commands one by one
+        # An outcome: after a Busy exception the batcher would refuse all waiting commands too.
         return [Busy(retry_after=1)]
 
-    return Batcher(run)
+    return Batcher(run, conflict_keys)
 
 
-def _looks(
-    database: Database, look: Callable[[Session, Sequence[C]], Awaitable[list[R]]]
+def _queries(
+    pool: ReadPool, read: Callable[[Session, Sequence[C]], Awaitable[list[R]]]
 ) -> Batcher[C, R]:
-    """Answer whole lists of questions from one look."""
+    """Return a batcher that answers each batch of queries with one call of ``read``."""
 
-    async def run(questions: list[C]) -> list[R]:
-        async with database.read() as tx:
-            return await look(tx, questions)
+    async def run(queries: list[C]) -> list[R]:
+        async with pool.read() as tx:
+            return await read(tx, queries)
 
     return Batcher(run)
+
+
+def _public_queries(
+    database: Database,
+    replicas: Replicas,
+    read: Callable[[Session, Sequence[C]], Awaitable[list[R]]],
+) -> ReplicatedBatcher[C, R]:
+    """Return a batcher of queries that a replica may answer."""
+    primary = _queries(database, read)
+    if not replicas:
+        return ReplicatedBatcher(primary, primary)
+
+    async def run(queries: list[C]) -> list[R]:
+        async def once(pool: ReadPool) -> list[R]:
+            async with pool.read() as tx:
+                return await read(tx, queries)
+
+        return await replicas.run(once)
+
+    return ReplicatedBatcher(primary, Batcher(run))

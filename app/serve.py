@@ -1,4 +1,4 @@
-"""Starting the service: engines, schema, demonstration data, job worker, web workers."""
+"""Starts the service: engines, schema, demonstration data, job worker, web workers."""
 
 import asyncio
 import os
@@ -16,6 +16,7 @@ from pathlib import Path
 import structlog
 import uvicorn
 
+from app.core import backoff
 from app.core.db import Database
 from app.core.http import Protocol
 from app.core.keys import FieldCipher
@@ -23,31 +24,36 @@ from app.core.metrics import MULTIPROCESS_DIR
 from app.core.parent_watch import PARENT
 from app.core.settings import Settings, get_settings
 from app.demo import seed
-from app.embedded import Engines, engines
+from app.embedded.layout import Engines
+from app.embedded.lease import engines
 from app.migrations import migrate
+from app.runtime import first_check
+from app.services import health
 
 log = structlog.get_logger(__name__)
 PORT_WAIT_S = 5.0
 STOP_WAIT_S = 15.0
-RESTART_AFTER_S = 1.0
+# A worker that ends is started again after 1, 2, 4 … 30 s; after 1 s if it has run for a minute.
+RESTART_AFTER_S, MAX_RESTART_AFTER_S, STEADY_S = 1.0, 30.0, 60.0
 LOOK_EVERY_S = 0.2
 GRACE_S = 10
-# Longer than a proxy keeps its side open: who closes first must not be us.
+# Longer than a proxy keeps idle connections: the proxy must close first, or requests get lost.
 KEEP_ALIVE_S = 75
-# uvicorn kills a worker that is silent for 5 s: on busy cores one that is just starting,
-# again and again, and gives up a rolling restart.
+# uvicorn kills a worker that does not answer for this time. Its default of 5 s is less than
+# a worker needs to start on busy cores: it would be killed again and again, and a rolling
+# restart given up.
 WORKER_SILENT_S = 30
 
 
 class PortTaken(Exception):
-    """Somebody else listens on our port."""
+    """Another process listens on the port."""
 
 
 @contextmanager
 def attached(settings: Settings) -> Iterator[Settings]:
-    """Complete the settings with the URLs of the embedded engines, where none are set.
+    """Complete the settings with the URLs of the embedded engines, if none are set.
 
-    The engines run as long as anybody is attached, be it a server or a single command.
+    The engines run while any process is attached, a server or a single command.
     """
     if not settings.embedded:
         yield settings
@@ -57,23 +63,29 @@ def attached(settings: Settings) -> Iterator[Settings]:
 
 
 def serve(settings: Settings) -> None:
-    """Serve until a signal; with embedded engines and in development bring all that is needed."""
+    """Serve until a signal. In development also migrate, load seed data and run the jobs.
+
+    Raises PortTaken.
+    """
     _wait_for_port(settings.host, settings.port)
-    # uvicorn stops in order and then raises the signal once more, which by default would end us
-    # there: before the job worker has stopped, and with the engines going away under it.
+    # uvicorn shuts down and then raises the signal again. Its default action would end the process
+    # before the job worker has stopped, and with it the engines.
     signal.signal(signal.SIGTERM, _leave)
     with ExitStack() as stack:
         settings = stack.enter_context(attached(settings))
         os.environ |= _environment(settings)
         get_settings.cache_clear()  # the application reads the completed environment
-        if settings.env == "dev":
-            migrate(owner_url(settings))
-            asyncio.run(load_demonstration(settings))
-            stack.enter_context(_job_worker())
         if settings.workers > 1:
             os.environ[MULTIPROCESS_DIR] = stack.enter_context(
                 tempfile.TemporaryDirectory(prefix="qingxiang-metrics-")
             )
+        if settings.env == "dev":
+            migrate(owner_url(settings))
+        asyncio.run(_first_check(settings))
+        if settings.env == "dev":
+            if settings.demo_data != "off":
+                asyncio.run(load_demonstration(settings, past=settings.demo_data == "on"))
+            stack.enter_context(_job_worker())
         uvicorn.run(
             "app.main:create_app",
             factory=True,
@@ -85,7 +97,7 @@ def serve(settings: Settings) -> None:
             proxy_headers=True,
             forwarded_allow_ips=settings.forwarded_allow_ips,
             http=Protocol,
-            ws="none",  # nothing here speaks WebSocket, nor does Protocol hand over to it
+            ws="none",  # the service has no WebSocket, and Protocol does not support the upgrade
             server_header=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=GRACE_S,
@@ -104,13 +116,24 @@ def owner_url(settings: Settings) -> str:
     return url
 
 
-async def load_demonstration(settings: Settings) -> bool:
-    """Load the demonstration data once."""
+async def _first_check(settings: Settings) -> None:
+    """Find out here, and not in each web worker, whether the service can start."""
+    assert settings.database_url is not None
+    database = Database(settings.database_url, pool_size=2)
+    try:
+        await first_check(database, settings.secrets)
+    finally:
+        await database.close()
+
+
+async def load_demonstration(settings: Settings, *, past: bool = False) -> bool:
+    """Load the demonstration data, once, one process at a time; return whether it did."""
     assert settings.database_url is not None
     database = Database(settings.database_url, pool_size=2, patient=True)
     try:
         async with database.transaction() as tx:
-            return await seed.load(tx, FieldCipher(settings.secrets))
+            await health.take_turn(tx)
+            return await seed.load(tx, FieldCipher(settings.secrets), past=past)
     finally:
         await database.close()
 
@@ -126,7 +149,7 @@ def _urls(settings: Settings, found: Engines) -> dict[str, str]:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """What the child processes must know: the same settings, completed."""
+    """Return the completed settings as environment variables of child processes."""
     assert settings.database_url is not None
     assert settings.redis_url is not None
     assert settings.secret_key is not None
@@ -141,16 +164,12 @@ def _environment(settings: Settings) -> dict[str, str]:
 
 @contextmanager
 def _job_worker() -> Iterator[None]:
-    """Run `qingxiang worker` beside the server, again if it dies. It ends when we do."""
+    """Run `qingxiang worker` beside the server; restart it whenever it ends, stop it at the end."""
     stopping = threading.Event()
-
-    def keep_running() -> None:
-        while not stopping.is_set():
-            _run_worker(stopping)
-            if not stopping.wait(RESTART_AFTER_S):
-                log.error("worker_died_and_is_started_again")
-
-    keeper = threading.Thread(target=keep_running, name="job-worker")
+    # A copy: a process that is started from the environment itself fails with EFAULT if another
+    # thread sets a variable meanwhile.
+    environment = dict(os.environ)
+    keeper = threading.Thread(target=_keep_running, args=(environment, stopping), name="job-worker")
     keeper.start()
     try:
         yield
@@ -159,11 +178,27 @@ def _job_worker() -> Iterator[None]:
         keeper.join()
 
 
-def _run_worker(stopping: threading.Event) -> None:
-    """Run one worker until it ends, or until we stop."""
+def _keep_running(environment: dict[str, str], stopping: threading.Event) -> None:
+    """Run workers one after the other until ``stopping`` is set, whatever ends them."""
+    failures = 0
+    while not stopping.is_set():
+        began = time.monotonic()
+        try:
+            _run_worker(environment, stopping)
+        except Exception as error:  # noqa: BLE001 - a traceback would show the environment
+            log.error("worker_could_not_be_run", error=repr(error))  # noqa: TRY400
+        failures = 1 if time.monotonic() - began > STEADY_S else failures + 1
+        if not stopping.wait(backoff.delay(failures, RESTART_AFTER_S, MAX_RESTART_AFTER_S)):
+            log.error("worker_died_and_is_started_again")
+
+
+def _run_worker(environment: dict[str, str], stopping: threading.Event) -> None:
+    """Run one worker until it ends or ``stopping`` is set."""
     command = [sys.executable, "-m", "app.cli", "worker"]
-    # A session of its own: Ctrl-C reaches us, and we stop it in order.
-    process = subprocess.Popen(command, cwd=project_root(), start_new_session=True)  # noqa: S603
+    # A session of its own: only the server gets Ctrl-C, and then stops the worker.
+    process = subprocess.Popen(  # noqa: S603 - our own program
+        command, cwd=project_root(), env=environment, start_new_session=True
+    )
     while process.poll() is None and not stopping.wait(LOOK_EVERY_S):
         pass
     process.terminate()
@@ -179,7 +214,7 @@ def project_root() -> Path:
 
 
 def _wait_for_port(host: str, port: int) -> None:
-    """Wait a moment for a server that is just stopping; then say who is in the way."""
+    """Wait up to ``PORT_WAIT_S`` for a server that is stopping. Raises PortTaken."""
     deadline = time.monotonic() + PORT_WAIT_S
     while True:
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:

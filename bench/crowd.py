@@ -16,17 +16,16 @@ from sqlalchemy import text
 
 from app.core.clock import now
 from app.core.ids import new_id
-from app.demo.seed import STREET
+from app.demo.cast import STREET
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import Merchant, MerchantKind
+from app.models.merchants import Merchant, MerchantKind, MerchantState
 from app.models.orgs import Org
-from app.models.people import Role
 from app.queries import activities as activity_queries
 from app.queries import orgs as org_queries
-from app.queries import people as people_queries
 from app.runtime import Runtime
-from app.services import signups
+from app.services import checkins, roles, signups
+from app.services.checkins import Recorded, Scan
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posted, Posting
 from app.services.signups import Claim, Claimed
@@ -155,13 +154,16 @@ class Crowd:
         everybody = await self.residents(merchants * each)
         async with self._runtime.database.transaction() as tx:
             for place in range(merchants):
-                merchant = Merchant(org_id=org.id, name=f"商户 {place}", kind=MerchantKind.shop)
+                merchant = Merchant(
+                    org_id=org.id,
+                    name=f"商户 {place}",
+                    kind=MerchantKind.shop,
+                    state=MerchantState.active,
+                )
                 tx.add(merchant)
                 await tx.flush()
                 for one in everybody[place::merchants]:
-                    await people_queries.grant_role(
-                        tx, one.id, Role.merchant_staff, org=None, merchant=merchant.id
-                    )
+                    await roles.appoint_staff(tx, None, one.id, merchant.id)
         return everybody
 
     async def org(self) -> Org:
@@ -172,6 +174,13 @@ class Crowd:
 
     def _token(self, person_id: UUID) -> str:
         return self._runtime.tokens.sign(person_id, new_id(), now())
+
+
+async def check_in(runtime: Runtime, scans: Sequence[Scan]) -> None:
+    """Check a list in, as a batch of requests is. Everybody must be new there."""
+    async with runtime.database.transaction() as tx:
+        outcomes = await checkins.record(tx, scans, now())
+    assert all(isinstance(one, Recorded) and one.is_new for one in outcomes), outcomes[0]
 
 
 def lists(items: Sequence[Item], size: int = LIST) -> Iterator[list[Item]]:

@@ -21,7 +21,7 @@ from app.core.db import Database
 from app.core.redis import Breaker, Redis
 from app.embedded.databases import connect
 from app.integrations.leaderboards import START, Boards, new_generation
-from app.services import orgs
+from app.services import divisions
 from app.services.leaderboards.rules import board_name
 from app.services.ledger import verification
 
@@ -62,6 +62,7 @@ _PEOPLE = """
 INSERT INTO people (id, openid_index, openid_sealed, display_name, shows_name)
 SELECT pg_temp.person(n), decode(md5(CAST(n AS text)), 'hex'), '', '青年' || n, n % 3 = 0
 FROM generate_series(1, {people}) n;
+INSERT INTO cards (person_id) SELECT pg_temp.person(n) FROM generate_series(1, {people}) n;
 """
 
 _ACTIVITIES = """
@@ -99,10 +100,21 @@ ALTER TABLE activity_lists DROP CONSTRAINT pk_activity_lists;
 DROP INDEX ix_activity_lists_activity_id;
 INSERT INTO activity_lists (list, status, starts_at, activity_id)
 SELECT list, a.status, a.starts_at, a.id
-FROM activities a, lists_of_activity(a.org_path, a.category, a.title) list;
+FROM activities a, lists_of_activity(a.org_path, a.category) list;
 ALTER TABLE activity_lists
     ADD CONSTRAINT pk_activity_lists PRIMARY KEY (list, status, starts_at, activity_id);
 CREATE INDEX ix_activity_lists_activity_id ON activity_lists (activity_id);
+INSERT INTO activity_texts (activity_id, text)
+SELECT a.id, search_text(a.title, a.location_name, o.name, a.description)
+FROM activities a JOIN orgs o ON o.id = a.org_id;
+ALTER TABLE activity_words DROP CONSTRAINT pk_activity_words;
+DROP INDEX ix_activity_words_activity_id;
+INSERT INTO activity_words (word, starts_at, activity_id)
+SELECT word, a.starts_at, a.id
+FROM activity_texts t JOIN activities a ON a.id = t.activity_id, search_words(t.text) word;
+ALTER TABLE activity_words
+    ADD CONSTRAINT pk_activity_words PRIMARY KEY (word, starts_at, activity_id);
+CREATE INDEX ix_activity_words_activity_id ON activity_words (activity_id);
 """
 
 # Account 1 is the city's fund, 2 a shop's takings, 3 that of ONE, then one each. Every tenth
@@ -145,11 +157,11 @@ SELECT pg_temp.uid(4, n), pg_temp.uid(4, n - 1), 1 FROM generate_series(10, {ent
 """
 
 _SHOP = """
-INSERT INTO merchants (id, org_id, name, kind)
-SELECT pg_temp.uid(7, 1), id, '青年咖啡馆', 'shop' FROM orgs WHERE code = '{community}';
-INSERT INTO rewards (id, org_id, merchant_id, key, name, kind, points, min_tier)
-SELECT pg_temp.uid(8, 1), org_id, id, 'coffee', '咖啡', 'voucher', 20, 'sprout' FROM merchants
-WHERE id = pg_temp.uid(7, 1);
+INSERT INTO merchants (id, org_id, name, kind, state)
+SELECT pg_temp.uid(7, 1), id, '青年咖啡馆', 'shop', 'active' FROM orgs WHERE code = '{community}';
+INSERT INTO rewards (id, org_id, merchant_id, key, name, kind, points, min_tier, state)
+SELECT pg_temp.uid(8, 1), org_id, id, 'coffee', '咖啡', 'voucher', 20, 'sprout', 'published'
+FROM merchants WHERE id = pg_temp.uid(7, 1);
 INSERT INTO role_grants (person_id, role, merchant_id)
 VALUES (pg_temp.person(3), 'merchant_staff', pg_temp.uid(7, 1));
 """
@@ -164,6 +176,14 @@ SELECT n, CASE WHEN n % ({others} / {own}) = 0 THEN pg_temp.person(1)
 FROM generate_series(1, {others}) n;
 INSERT INTO signups (id, activity_id, person_id, status)
 SELECT pg_temp.uid(3, n), pg_temp.uid(2, n), person_id, 'confirmed' FROM rows_of_others;
+INSERT INTO checkins (id, activity_id, session, person_id, method, checked_in_at, award_id)
+SELECT id, activity_id, 0, person_id, 'rotating_code', created_at, id FROM signups;
+INSERT INTO awards (id, reference, person_id, org_id, unit_id, rule_key, policy_version, points,
+    points_before_caps, minutes, state, reason, title, evidence, awarded_at, reviews_needed,
+    notice_days, open_objections)
+SELECT s.id, 'growth:' || s.id, s.person_id, a.org_id, 1, 'volunteer_hour', 1, 4, 4, 120,
+       'available', 'full', a.title, '{{}}', s.created_at, 0, 0, 0
+FROM signups s JOIN activities a ON a.id = s.activity_id;
 INSERT INTO notices (id, person_id, kind, text, outbox_id)
 SELECT pg_temp.uid(3, n), person_id, 'promoted', '候补成功：清明植树', n
 FROM rows_of_others;
@@ -188,7 +208,7 @@ async def gather(admin_url: str, database: str, owner_url: str, size: Size) -> N
     """
     patient = Database(owner_url, pool_size=2, patient=True)
     async with patient.transaction() as tx:
-        await orgs.import_divisions(tx, SHANGHAI)
+        await divisions.load(tx, SHANGHAI)
     values: dict[str, Any] = {
         "city": CITY,
         "community": COMMUNITY,
@@ -228,8 +248,8 @@ async def rank(redis: Redis, people: int) -> None:
     generation, position = new_generation(), START
     for first in range(1, people + 1, _CHUNK):
         numbers = range(first, min(first + _CHUNK, people + 1))
-        gains = {(name, str(person(n))): 1 + (n * 7919 + 400) % 800 for n in numbers}
+        gained = {str(person(n)): 1 + (n * 7919 + 400) % 800 for n in numbers}
         after = (1, UUID(int=first))  # any position will do: nobody reads on from it
-        assert await boards.apply(generation, position, after, gains)
+        assert await boards.apply(generation, position, after, {(name,): gained})
         position = after
     await boards.show(generation)

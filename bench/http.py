@@ -1,199 +1,140 @@
-"""`python -m bench.http`: what the service answers a second, in parts of a bare FastAPI echo.
+"""`python -m bench.http`: what the service answers a second, in parts of an echo and of a bound.
 
-Everything runs on this machine at the same time: the load generator, two workers of the
-service, the job worker, PostgreSQL and Valkey. Rounds are interleaved, so that a slow
-minute of the machine strikes the echo and the service alike; a ratio is that of medians.
+The echo is a bare FastAPI application that validates a body and sends it back; the bound does what
+a check-in must do and nothing else (``bench.bound``). Everything runs on this machine at the same
+time: the load generator, two workers each of the service, the echo and the bound, the job worker,
+PostgreSQL and Valkey.
+
+In each round a case, the echo, and for a check-in the bound, run directly one after the other, in
+turns forwards and backwards: a slow minute of the machine strikes all of them. A ratio is the
+median of those of the rounds.
 """
 
 import asyncio
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
-from dataclasses import dataclass
-from itertools import cycle
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
-from uuid import uuid4
 
-import httpx
 from rich.console import Console
 from rich.table import Table
 
-from app.core.clock import now
-from app.core.rotating_codes import Action
-from app.models.activities import Activity
-from app.runtime import Runtime, open_runtime
-from bench.crowd import Crowd, Resident
+from app.runtime import open_runtime
+from bench.bound import bound
+from bench.cases import Bench, Case
 from bench.service import PARTS, WORKERS, Service, running, service
 from bench.wrk import Load, Request, require_wrk, wrk
 
-PORT, ECHO_PORT = 8471, 8472
-# How many requests a second are prepared at most: more than this machine can answer.
+PORT, ECHO_PORT, BOUND_PORT = 8471, 8472, 8474
+# How many requests a second are prepared, before it is known what this machine can answer.
 PREPARED_RATE = 4_000
-# Whose latency is looked at, at which part of the peak rate.
+SPARE = 2.5
+# Whose latency is looked at: at which part of the peak rate; and of how many requests a second on
+# an idle service.
 CALM = ("check-in, one hot activity", "GET activity")
-CALM_PART = 0.7
-API = "/api/v1"
-READERS = 400
+CALM_PART, IDLE_RATE = 0.7, 20
+ECHO = Request("POST", "/echo", "x" * 400, body='{"code":"' + "A" * 32 + '"}')
+# What the bound is asked.
+CHECK_IN = "check-in, one hot activity"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Measured:
-    """``cost``: milliseconds of a core for each request, by part of the service."""
+    """The rounds of a case. ``costs``: milliseconds of a core for each request, by part."""
 
-    load: Load
-    cost: dict[str, float]
-    allowed: float | None = None
+    wanted: float | None = None
+    loads: list[Load] = field(default_factory=list)
+    costs: list[dict[str, float]] = field(default_factory=list)
+    to_echo: list[float] = field(default_factory=list)
+    to_bound: list[float] = field(default_factory=list)
 
-
-@dataclass(frozen=True)
-class Case:
-    """``allowed``: the least ratio to the echo. ``once``: no request may be sent twice."""
-
-    name: str
-    allowed: float | None
-    requests: Callable[[int], Awaitable[list[Request]]]
-    once: bool = False
+    @property
+    def rate(self) -> float:
+        return median(load.rate for load in self.loads)
 
 
-class Bench:
-    """The cases, on one running service."""
+class Rounds:
+    """Runs cases on one running service, beside the echo and the bound at their URLs."""
 
-    def __init__(self, runtime: Runtime, one: Service) -> None:
-        self._runtime = runtime
-        self._crowd = Crowd(runtime)
-        self._service = one
+    def __init__(self, one: Service, echo: str, bound_url: str, seconds: int) -> None:
+        self._service, self._echo, self._bound, self._seconds = one, echo, bound_url, seconds
+        self._peaks: dict[str, float] = {}
+        self.found: dict[str, Measured] = {"echo": Measured(), "bound, a check-in": Measured()}
 
-    async def prepare(self) -> None:
-        """Make what the reading cases look at."""
-        self._readers = await self._crowd.residents(READERS)
-        self._places = await self._crowd.activities(20, self._readers[0], rule="activity_checkin")
-        for _ in range(30):
-            await self._crowd.give_points(self._readers, 3)
-        self._staff = await self._crowd.staff(merchants=20, each=20)
-        org = await self._crowd.org()
-        self._board = f"/leaderboards?org_id={org.id}&period=month&limit=20"
+    async def pair(self, case: Case, check_in: Case, *, backwards: bool) -> None:
+        """Measure a case, the echo, and for a check-in the bound."""
+        runs = {case.name: self.run(case), "echo": self._run_echo()}
+        if case.is_checkin:
+            runs["bound, a check-in"] = self._run_bound(check_in)
+        rates = {}
+        for name in reversed(runs) if backwards else list(runs):
+            rates[name] = await runs[name]
+        measured = self.found[case.name]
+        measured.to_echo.append(rates[case.name] / rates["echo"])
+        if case.is_checkin:
+            measured.to_bound.append(rates[case.name] / rates["bound, a check-in"])
 
-    def cases(self) -> list[Case]:
-        return [
-            Case("check-in, one hot activity", 0.35, lambda n: self._checkins(n, 1), once=True),
-            Case("check-in, 100 activities", 0.35, lambda n: self._checkins(n, 100), once=True),
-            Case(
-                "check-in with hours of service",
-                None,
-                lambda n: self._checkins(n, 1, "volunteer_hour"),
-                once=True,
-            ),
-            Case("sign-up, a rush for 500 places", 0.35, self._signups, once=True),
-            Case("a merchant's charge", 0.25, self._charges, once=True),
-            Case("GET passbook", 0.5, self._reads("/me/points/entries")),
-            Case("GET activity", 0.5, self._reads(self._activity_path())),
-            Case("GET leaderboard", 0.5, self._reads(self._board)),
-            Case("GET passbook, ETag matches", 0.8, self._reads("/me/points/entries", known=True)),
-            Case("GET activity, ETag matches", 0.8, self._reads(self._activity_path(), known=True)),
-            Case("GET leaderboard, ETag matches", 0.8, self._reads(self._board, known=True)),
-        ]
+    async def run(self, case: Case, *, name: str = "", rate: float = 0) -> float:
+        """Run a case as fast as it goes, or at a rate; return its rate."""
+        requests = await self._requests(case, case.name)
+        before = self._service.cpu_seconds()
+        load = await self._load(self._service.url, requests, case.once, case.name, rate)
+        after = self._service.cpu_seconds()
+        measured = self.found.setdefault(name or case.name, Measured(case.wanted))
+        measured.loads.append(load)
+        cost = {part: 1000 * (after[part] - before[part]) / load.requests for part in after}
+        measured.costs.append(cost)
+        return load.rate
 
-    async def _checkins(
-        self, number: int, places: int, rule: str = "activity_checkin"
-    ) -> list[Request]:
-        people = await self._crowd.residents(number)
-        activities = await self._crowd.activities(places, people[0], rule=rule)
-        await self._crowd.sign_up(people, activities)
-        codes = [self._code(activity) for activity in activities]
-        return [
-            Request("POST", f"{API}/checkins", one.token, body=f'{{"code":"{code}"}}')
-            for one, code in zip(people, cycle(codes), strict=False)
-        ]
+    async def _run_echo(self) -> float:
+        load = await self._load(self._echo, [ECHO], once=False, name="echo")
+        self.found["echo"].loads.append(load)
+        return load.rate
 
-    def _code(self, activity: Activity) -> str:
-        # The newest that is accepted, so that it lives until the run is over.
-        return self._runtime.codes.make(Action.check_in, activity.serial, now().timestamp()).text
+    async def _run_bound(self, check_in: Case) -> float:
+        requests = await self._requests(check_in, "bound")
+        load = await self._load(self._bound, requests, once=True, name="bound")
+        self.found["bound, a check-in"].loads.append(load)
+        return load.rate
 
-    async def _signups(self, number: int) -> list[Request]:
-        people = await self._crowd.residents(number)
-        (activity,) = await self._crowd.activities(
-            1, people[0], rule="activity_checkin", capacity=500
-        )
-        path = f"{API}/activities/{activity.id}/signups"
-        return [Request("POST", path, one.token, body="{}") for one in people]
+    async def _requests(self, case: Case, name: str) -> list[Request]:
+        rate = SPARE * self._peaks[name] if name in self._peaks else PREPARED_RATE
+        return await case.requests(int(rate * self._seconds))
 
-    async def _charges(self, number: int) -> list[Request]:
-        people = await self._crowd.residents(number)
-        await self._crowd.give_points(people, 10)
-        codes = await self._crowd.card_codes(people)
-        return [
-            Request(
-                "POST",
-                f"{API}/merchant/charges",
-                staff.token,
-                key=str(uuid4()),
-                body=f'{{"card_code":"{code}","points":3,"note":"咖啡"}}',
-            )
-            for code, staff in zip(codes, cycle(self._staff), strict=False)
-        ]
-
-    def _activity_path(self) -> str:
-        return f"/activities/{self._places[0].id}"
-
-    def _reads(
-        self, path: str, *, known: bool = False
-    ) -> Callable[[int], Awaitable[list[Request]]]:
-        async def requests(_: int) -> list[Request]:
-            with httpx.Client(base_url=self._service.url + API) as client:
-                return [
-                    Request(
-                        "GET",
-                        API + path,
-                        one.token,
-                        etag=_etag(client, path, one) if known else "",
-                    )
-                    for one in self._readers
-                ]
-
-        return requests
+    async def _load(
+        self, url: str, requests: list[Request], once: bool, name: str, rate: float = 0
+    ) -> Load:
+        seconds = self._seconds
+        load = await asyncio.to_thread(wrk, url, requests, seconds, once=once, rate=rate)
+        assert not once or load.requests < len(requests), f"{name}: ran out of requests"
+        if not rate:
+            self._peaks[name] = max(load.rate, self._peaks.get(name, 0))
+        return load
 
 
-def _etag(client: httpx.Client, path: str, reader: Resident) -> str:
-    reply = client.get(path, headers={"Authorization": f"Bearer {reader.token}"})
-    assert reply.status_code == 200, reply.text
-    return reply.headers["etag"]
-
-
-def echo_requests() -> dict[str, list[Request]]:
-    body = '{"code":"' + "A" * 32 + '"}'
-    return {
-        "echo POST": [Request("POST", "/echo", "x" * 400, body=body)],
-        "echo GET": [Request("GET", "/echo/" + "A" * 32, "x" * 400)],
-    }
-
-
-async def measure(options: Namespace) -> dict[str, list[Measured]]:
-    """Run every case so many rounds."""
-    found: dict[str, list[Measured]] = {}
-    with service(PORT) as one, _echo() as url:
-        async with AsyncExitStack() as stack:
-            runtime = await stack.enter_async_context(open_runtime(one.settings))
-            bench = Bench(runtime, one)
-            await bench.prepare()
-            for _ in range(options.rounds):
-                for name, requests in echo_requests().items():
-                    load = await asyncio.to_thread(wrk, url, requests, options.seconds)
-                    found.setdefault(name, []).append(Measured(load, {}))
-                for case in bench.cases():
-                    if options.only in case.name:
-                        measured = await _run(case, one, options.seconds)
-                        found.setdefault(case.name, []).append(measured)
-            for case in bench.cases():
-                if case.name in CALM and case.name in found:
-                    peak = median(each.load.rate for each in found[case.name])
-                    calm = await _run(case, one, options.seconds, of_peak=CALM_PART * peak)
-                    found[f"{case.name}, at {CALM_PART:.0%} of its peak"] = [
-                        Measured(calm.load, calm.cost)
-                    ]
-    return found
+async def measure(
+    one: Service, echo: str, bound_url: str, options: Namespace
+) -> dict[str, Measured]:
+    """Run every case so many rounds, then those of ``CALM`` at lower rates."""
+    async with open_runtime(one.settings) as runtime:
+        bench = Bench(runtime, one)
+        await bench.prepare()
+        rounds = Rounds(one, echo, bound_url, options.seconds)
+        [check_in] = [case for case in bench.cases() if case.name == CHECK_IN]
+        cases = [case for case in bench.cases() if options.only in case.name]
+        for number in range(options.rounds):
+            for case in cases:
+                await rounds.pair(case, check_in, backwards=number % 2 == 1)
+        for case in cases:
+            if case.name in CALM:
+                peak, part = rounds.found[case.name].rate, f"{CALM_PART:.0%} of its peak"
+                await rounds.run(case, name=f"{case.name}, at {part}", rate=CALM_PART * peak)
+                await rounds.run(case, name=f"{case.name}, idle", rate=IDLE_RATE)
+        return rounds.found
 
 
 @contextmanager
@@ -211,66 +152,51 @@ def _echo() -> Iterator[str]:
         yield url
 
 
-async def _run(case: Case, one: Service, seconds: int, *, of_peak: float | None = None) -> Measured:
-    """Run a case as fast as it goes, or at a rate at which nobody should have to wait."""
-    requests = await case.requests(PREPARED_RATE * seconds)
-    before = one.cpu_seconds()
-    load = await asyncio.to_thread(
-        wrk,
-        one.url,
-        requests,
-        seconds,
-        once=case.once,
-        rate=of_peak or 0,
-    )
-    after = one.cpu_seconds()
-    assert not case.once or load.requests < len(requests), f"{case.name}: ran out of requests"
-    cost = {part: 1000 * (after[part] - before[part]) / load.requests for part in after}
-    return Measured(load, cost, case.allowed)
-
-
-def show(cases: dict[str, list[Measured]]) -> None:
+def show(found: dict[str, Measured]) -> None:
     table = Table()
-    columns = (
-        "case",
-        "requests/s",
-        "p50 ms",
-        "p99 ms",
-        "ratio",
-        "allowed",
-        "refused",
-        "broken",
-        *PARTS,
-    )
-    # One echo is the measure of all: a POST with a body, validated and sent back.
-    for column in columns:
-        table.add_column(column, justify="left" if column == "case" else "right")
-    rates = {name: median(one.load.rate for one in all_) for name, all_ in cases.items()}
-    for name, rounds in cases.items():
-        loads = [one.load for one in rounds]
-        cost = [f"{median(one.cost.get(part, 0) for one in rounds):.2f}" for part in PARTS]
-        table.add_row(
-            name,
-            f"{rates[name]:,.0f}",
-            f"{median(load.p50 for load in loads):.1f}",
-            f"{median(load.p99 for load in loads):.1f}",
-            f"{rates[name] / rates['echo POST']:.2f}",
-            str(rounds[0].allowed or ""),
-            str(sum(load.refused for load in loads)),
-            str(sum(load.broken for load in loads)),
-            *cost,
-        )
-    Console(width=140).print(table)
+    columns = ("requests/s", "p50 ms", "p99 ms", "to the echo", "wanted", "to the bound")
+    table.add_column("case")
+    for column in (*columns, "refused", "broken", *PARTS):
+        table.add_column(column, justify="right")
+    for name, one in found.items():
+        if one.loads:
+            table.add_row(
+                name,
+                f"{one.rate:,.0f}",
+                f"{median(load.p50 for load in one.loads):.1f}",
+                f"{median(load.p99 for load in one.loads):.1f}",
+                _spread(one.to_echo),
+                str(one.wanted or ""),
+                _spread(one.to_bound),
+                str(sum(load.refused for load in one.loads)),
+                str(sum(load.broken for load in one.loads)),
+                *(_milliseconds(one.costs, part) for part in PARTS),
+            )
+    Console(width=160).print(table)
+
+
+def _spread(ratios: list[float]) -> str:
+    if not ratios:
+        return ""
+    return f"{median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
+
+
+def _milliseconds(costs: list[dict[str, float]], part: str) -> str:
+    return f"{median(cost[part] for cost in costs):.3f}" if costs else ""
 
 
 def main() -> None:
     parser = ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=8)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=2)
     parser.add_argument("--only", default="", help="part of a case's name")
     options = parser.parse_args()
     require_wrk()
-    show(asyncio.run(measure(options)))
+    with ExitStack() as stack:
+        one = stack.enter_context(service(PORT))
+        urls = stack.enter_context(_echo()), stack.enter_context(bound(one, BOUND_PORT))
+        found = asyncio.run(measure(one, *urls, options))
+    show(found)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,9 @@ from rich.table import Table
 from app.core.clock import now
 from app.core.db import Database
 from app.core.ids import NIL, new_id
-from app.embedded import Engines, create_database, databases, renamed
-from app.embedded.layout import postgres_program
+from app.embedded import databases
+from app.embedded.databases import create_database, renamed
+from app.embedded.layout import Engines, postgres_program
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
 from app.services.ledger import posting
@@ -172,7 +173,7 @@ async def _open_accounts(url: str) -> None:
     database = Database(url, pool_size=2, patient=True)
     for start in range(0, len(keys), 2_000):
         async with database.transaction() as tx:
-            await posting.lock(tx, keys[start : start + 2_000])
+            await posting.lock(tx, keys[start : start + 2_000], now())
     await database.close()
 
 

@@ -9,7 +9,8 @@ import time
 from argparse import ArgumentParser, Namespace
 
 from app.runtime import open_runtime
-from bench.http import PREPARED_RATE, Bench
+from bench.cases import Bench
+from bench.http import PREPARED_RATE
 from bench.service import Service, service
 from bench.wrk import require_wrk, wrk
 

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.embedded import Engines, engines, wait_until_stopped
+from app.embedded.layout import Engines
+from app.embedded.lease import engines, wait_until_stopped
 
 
 @contextmanager

@@ -75,6 +75,7 @@ def service(
     with scratch_engines(data_dir) as (directory, found):
         variables = {
             "QX_DATA_DIR": str(directory),
+            "QX_DEMO_DATA": "people",
             "QX_PORT": str(port),
             "QX_WORKERS": str(workers),
             "QX_LOG_FORMAT": "json",
@@ -85,7 +86,7 @@ def service(
                 data_dir=directory,
                 database_url=found.database_url,
                 migration_database_url=found.migration_database_url,
-                redis_url=found.redis_url,
+                redis_url=environment.get("QX_REDIS_URL", found.redis_url),
             )
             yield Service(_url(port), settings, one)
 

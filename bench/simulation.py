@@ -16,9 +16,10 @@ from rich.console import Console
 from rich.table import Table
 
 from app.core.db import Database
-from app.demo.seed import DATA, publish_default_policy
-from app.embedded import Engines, create_database, renamed
-from app.embedded.databases import connect
+from app.demo.cast import DATA
+from app.demo.seed import publish_default_policy
+from app.embedded.databases import connect, create_database, renamed
+from app.embedded.layout import Engines
 from app.migrations import migrate
 from app.services.awards import simulation
 from app.services.policies import publishing

@@ -26,8 +26,11 @@ def check(proof: dict, published: str) -> str | None:
     if node != sealed["root"]:
         return "the tree has another root"
     day, root = f"{sealed['day']}|{sealed['leaves']}|".encode(), bytes.fromhex(sealed["root"])
-    chained = bytes.fromhex(sealed["previous"]) + day + root
-    if sha256(b"\x02" + chained).hexdigest() != published.strip().lower():
+    chained = b"\x02" + bytes.fromhex(sealed["previous"]) + day + root
+    if sealed.get("version", 1) == 2:  # such a seal covers facts, too
+        facts = f"|{sealed['facts']}|".encode() + bytes.fromhex(sealed["facts_root"])
+        chained = b"\x03" + chained[1:] + facts
+    if sha256(chained).hexdigest() != published.strip().lower():
         return "the day was sealed with another root"
     return None
 

@@ -1,7 +1,7 @@
-"""Fixtures of every test. Each xdist worker has its own database and Redis database.
+"""Fixtures of all tests. Each xdist worker has its own database and Redis database.
 
-Tests do not clean up: each makes the people, organisations and activities that it needs
-(see factories/), so that order and company never matter.
+Tests do not clean up: each creates the people, organisations and activities that it needs
+(see factories/), so that tests are independent of each other and of their order.
 """
 
 import os
@@ -18,17 +18,19 @@ import pytest_asyncio
 from fastapi import FastAPI
 
 from app.core.settings import Settings
-from app.embedded import Engines, create_database, drop_database
+from app.embedded.databases import create_database, drop_database
+from app.embedded.layout import Engines
 from app.main import create_app
 from app.runtime import Runtime
 from tests import flaws
 from tests.engines import settings_for, test_engines
+from tests.factories.http import in_process
 
 _scratch_numbers = count(1)
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as usual, even as a background job, which ignores it and bequeaths that."""
+    """Restore the SIGINT handler: a background job inherits SIG_IGN, which child processes keep."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -46,13 +48,16 @@ def worker_number() -> int:
 
 @pytest_asyncio.fixture(scope="session")
 async def settings(
-    engines_and_template: tuple[Engines, str], worker_number: int
+    engines_and_template: tuple[Engines, str],
+    worker_number: int,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Settings]:
-    """Settings of a fresh copy of the template: 扬中's tree, the default policy, the cast."""
+    """Settings of a new copy of the template database: divisions, default policy, eight people."""
     found, template = engines_and_template
     name = f"test_{os.getpid()}"
     await create_database(found.admin_database_url, name, template=template)
-    yield settings_for(found, name, redis_db=worker_number + 1)
+    files = tmp_path_factory.mktemp("data")
+    yield settings_for(found, name, redis_db=worker_number + 1, data_dir=files)
     await drop_database(found.admin_database_url, name)
 
 
@@ -72,35 +77,45 @@ async def runtime(app: FastAPI) -> Runtime:
 
 @pytest_asyncio.fixture(scope="session")
 async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the application, in process: real HTTP messages, no socket."""
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with in_process(app) as client:
         yield client
 
 
 @pytest.fixture
 def scratch(engines_and_template: tuple[Engines, str], worker_number: int) -> "ScratchFactory":
-    """Return a factory of throw-away applications, for tests that break their database."""
+    """Return a factory of temporary applications, for tests that damage their database."""
     return ScratchFactory(engines_and_template, worker_number)
+
+
+@pytest_asyncio.fixture(scope="module")
+async def unstarted(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Settings]:
+    """Settings of a database on which nothing has started, so that it belongs to no secret."""
+    found, template = engines_and_template
+    name = f"scratch_{os.getpid()}_{next(_scratch_numbers)}"
+    await create_database(found.admin_database_url, name, template=template)
+    yield settings_for(found, name, redis_db=8 + worker_number)
+    await drop_database(found.admin_database_url, name)
 
 
 @pytest.fixture
 async def alone(scratch: "ScratchFactory") -> AsyncIterator[FastAPI]:
-    """An application whose ledger begins with the test, and may be damaged."""
+    """An application with an empty ledger, which the test may damage."""
     async with scratch() as application:
         yield application
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the application and its tests, to plant a flaw in."""
+    """A copy of the application and its tests, in which a flaw can be planted."""
     flaws.copy_to(tmp_path)
     yield tmp_path
     shutil.rmtree(tmp_path)
 
 
 class ScratchFactory:
-    """Makes applications on databases of their own (Redis database 8 and up is theirs)."""
+    """Creates applications with databases of their own (Redis databases from 8 on)."""
 
     def __init__(self, engines_and_template: tuple[Engines, str], worker_number: int) -> None:
         self._engines, self._template = engines_and_template

@@ -1,7 +1,7 @@
-"""Real engines for the tests: one private PostgreSQL and Valkey, a database a worker.
+"""Engines of the tests: a private PostgreSQL and Valkey, with a database for each worker.
 
-They live in their own data directory, so that `make run` may run meanwhile. A template
-database is migrated and seeded once for each state of the code; each worker copies it.
+They have their own data directory, so that `make run` may run meanwhile. A template database
+is migrated and seeded once for each version of its sources; each worker copies it.
 """
 
 import asyncio
@@ -18,8 +18,9 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from app.core.settings import Settings
-from app.embedded import Engines, create_database, drop_database, engines, renamed
-from app.embedded.databases import connect
+from app.embedded.databases import connect, create_database, drop_database, renamed
+from app.embedded.layout import Engines
+from app.embedded.lease import engines
 from app.migrations import migrate
 from app.serve import load_demonstration
 
@@ -53,8 +54,12 @@ def settings_for(found: Engines, database: str, redis_db: int, **overrides: obje
     return Settings.model_validate(values | overrides)
 
 
+# Tests set the process's clock, and PostgreSQL's stays: they close days that are to come.
+CLOSES_DAYS_TO_COME = "ALTER TABLE ledger_closed_days DISABLE TRIGGER refuse_days_to_come"
+
+
 async def as_owner(settings: Settings, *statements: str) -> None:
-    """Run statements as the owner of a database, who may damage what the service may not."""
+    """Run statements as the owner of a database, with rights that the service does not have."""
     assert settings.migration_database_url is not None
     connection = await connect(settings.migration_database_url)
     try:
@@ -65,7 +70,7 @@ async def as_owner(settings: Settings, *statements: str) -> None:
 
 
 async def as_superuser(found: Engines, settings: Settings, *statements: str) -> None:
-    """Damage a database past every CHECK and trigger, as not even its owner may."""
+    """Run statements as superuser, who can bypass CHECKs and triggers."""
     assert settings.database_url is not None
     database = make_url(settings.database_url).database
     admin = await connect(found.admin_database_url, database)
@@ -86,6 +91,7 @@ async def _template(found: Engines) -> str:
     settings = settings_for(found, making, redis_db=0)
     assert settings.migration_database_url is not None
     await asyncio.to_thread(migrate, settings.migration_database_url)
+    await as_owner(settings, CLOSES_DAYS_TO_COME)
     await load_demonstration(settings)
     connection = await connect(found.admin_database_url)
     await connection.execute(f'ALTER DATABASE "{making}" RENAME TO "{name}"')
@@ -94,16 +100,16 @@ async def _template(found: Engines) -> str:
 
 
 def _fingerprint() -> str:
-    """Name the state of everything that the template is made of."""
+    """Return a hash of all files from which the template is made."""
     digest = sha256()
     sources = [*(ROOT / "alembic").rglob("*.py"), *(ROOT / "app" / "data").iterdir()]
-    for file in [*sources, ROOT / "app" / "demo" / "seed.py"]:
+    for file in [*sources, *(ROOT / "app" / "demo" / name for name in ("cast.py", "seed.py"))]:
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 
 
 async def _drop_leftovers(admin_url: str) -> None:
-    """Drop databases of runs that died; their names hold the pid."""
+    """Drop databases of test runs that died; the names contain the pid."""
     for name in await _databases(admin_url):
         found = re.fullmatch(r"(?:test|making|scratch)_(\d+)(?:_\w+)?", name)
         if found and not psutil.pid_exists(int(found[1])):

@@ -14,7 +14,11 @@ from xml.etree import ElementTree as ET
 
 from tests.engines import DATA_DIR, ROOT
 
-COPIED = ("app", "alembic", "tests", "pyproject.toml")
+COPIED = (
+    *("app", "alembic", "bench", "deploy", "docs", "tests"),
+    *(".env.example", ".gitignore", "alembic.ini", "compose.yaml", "pyproject.toml"),
+    *("requirements.lock", "requirements-production.lock"),
+)
 CACHES = shutil.ignore_patterns("__pycache__", ".*")
 RUN_SECONDS = 300
 

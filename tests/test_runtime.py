@@ -1,4 +1,4 @@
-"""Lists of commands whose transaction meets a deadlock."""
+"""Lists of commands: two of one person are in two lists; a deadlock in the transaction."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,10 +10,12 @@ from sqlalchemy import text
 
 from app.core.db import Session
 from app.core.errors import Busy
+from app.queries import checkins as checkin_queries
 from app.queries import signups as queries
 from app.runtime import Runtime
+from app.services.checkins import Recorded, Scan
 from app.services.signups import Claim, Claimed
-from tests.factories.activities import make_activity
+from tests.factories.activities import make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused
 from tests.factories.people import make_people, make_person
 
@@ -94,3 +96,42 @@ async def test_who_waits_behind_a_conflict_is_not_told_of_it(
     assert isinstance(await alone, Busy)
     assert [type(one) for one in outcomes] == [Claimed] * 4
     assert lists == [1, 1, 1, 4]
+
+
+async def test_two_claims_of_one_person_are_in_two_lists(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = meet_deadlocks(monkeypatch, 0)
+    activity = await make_activity(runtime)
+    one, other = [Claim(activity.id, person.id) for person in await make_people(runtime, 2)]
+
+    outcomes = await asyncio.gather(*map(runtime.signups.submit, [one, one, other, one]))
+
+    assert lists == [2, 1, 1]
+    assert all(isinstance(outcome, Claimed) for outcome in outcomes)
+    new = [outcome.is_new for outcome in outcomes if isinstance(outcome, Claimed)]
+    assert new == [True, False, True, False]
+
+
+async def test_two_scans_of_one_person_are_in_two_lists(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = []
+    real = checkin_queries.contexts
+
+    async def counted(tx: Session, scans: Sequence[Any]) -> Any:
+        lists.append(len(scans))
+        return await real(tx, scans)
+
+    monkeypatch.setattr(checkin_queries, "contexts", counted)
+    first, second = await make_people(runtime, 2)
+    activity = await make_attended(runtime, first)
+    await sign_up(runtime, activity, second)
+    one, other = [Scan(activity.serial, person.id) for person in (first, second)]
+
+    outcomes = await asyncio.gather(*map(runtime.checkins.submit, [one, one, other, one]))
+
+    assert lists == [2, 1, 1]
+    assert all(isinstance(outcome, Recorded) for outcome in outcomes)
+    new = [outcome.is_new for outcome in outcomes if isinstance(outcome, Recorded)]
+    assert new == [True, False, True, False]

@@ -1,1 +1,1 @@
-"""What every route shares: access rules, dependencies, idempotency, problems, OpenAPI."""
+"""What all routes share: access rules, dependencies, idempotency, problem replies, OpenAPI."""

@@ -1,7 +1,6 @@
-"""Access rules: who may call a route, how often, once or not, and what the route may refuse."""
+"""Access rules: who may call a route, rate limits, idempotency, and the refusals of a route."""
 
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,27 +8,38 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.routing import RouteContext, iter_route_contexts
 
 from app.api.context import address_of, runtime_of
+from app.api.guesses import Guess, counted
 from app.api.idempotency import KEY_REFUSALS
 from app.api.idempotency import once as run_once
 from app.api.problems import MEDIA_TYPE, Problem
-from app.api.routes import Guard, Handler, Route
-from app.core.errors import Busy, Invalid, Malformed, RateLimited, Refusal, TooLarge
+from app.api.routes import Guard, Handler, Look, Route
+from app.core.errors import (
+    Busy,
+    ClockWrong,
+    Invalid,
+    Malformed,
+    PreconditionFailed,
+    PreconditionMissing,
+    RateLimited,
+    Refusal,
+    TooLarge,
+)
 from app.core.ratelimit import Limit
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
 from app.services.auth import LoginRequired, TokenRefused
+from app.services.merchants.access import MerchantNotYours
 from app.services.people import Forbidden
 
-# A venue's Wi-Fi is one address for everybody in the hall.
+# All phones on the Wi-Fi of a venue share one address.
 ANONYMOUS = Limit("anonymous", burst=600, per_second=50)
 PERSON = Limit("person", burst=300, per_second=20)
-# Only wrong guesses count against these, so that a hall may log in at once.
-LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
-CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
 MAX_AUTHORIZATION = 8192
-# Bare, or quoted as the IETF draft writes it; a quote that is opened is closed.
+# Bare or quoted, as in the IETF draft; a key that begins with a quote must end with one.
 KEY_PATTERN = r'^("[!-~]{1,255}"|[!#-~]([!-~]{0,253}[!#-~])?)$'
+# A version, bare or quoted; of an ETag what stands before the hyphen. Proxies make ETags weak.
+IF_MATCH_PATTERN = r'^(W/)?"?[0-9]{1,9}(-[0-9a-f]{1,64})?"?$'
 KEY_PARAMETER = {
     "name": "idempotency-key",
     "in": "header",
@@ -37,16 +47,33 @@ KEY_PARAMETER = {
     "description": "Up to 255 visible characters, new for each new intent.",
     "schema": {"type": "string", "maxLength": 257, "pattern": KEY_PATTERN},
 }
-BEARER = "bearer"  # the name of the security scheme in OpenAPI
+IF_MATCH_PARAMETER = {
+    "name": "if-match",
+    "in": "header",
+    "required": True,
+    "description": 'The `version` that was read, or the ETag of its GET: `"3"`.',
+    "schema": {"type": "string", "maxLength": 100, "pattern": IF_MATCH_PATTERN},
+}
+MERCHANT_PARAMETER = {
+    "name": "x-merchant",
+    "in": "header",
+    "required": False,
+    "description": "The id of the merchant that the caller acts for, if it works at several;"
+    " by default the one it has worked at longest.",
+    "schema": {"type": "string", "format": "uuid"},
+}
+BEARER = "bearer"  # name of the security scheme in OpenAPI
 
 
 @dataclass(frozen=True)
 class AccessRule(Guard):
     """Who may call a route.
 
-    ``roles``: the caller must hold one of them somewhere; the service then narrows it to
-    the place, in SQL. ``once``: the route takes an Idempotency-Key. ``refusals`` are those
-    that the route declares beyond what every route can answer.
+    ``roles``: the caller must hold one of them at any organisation; the service then checks the
+    organisation, in SQL. ``limit``: the rate limit per person, in place of ``PERSON``. ``once``:
+    the route requires an Idempotency-Key; ``once_in_batch``: so too, but its handler claims the
+    key. ``guess``: the secret that callers could guess. ``look``: refuses a large form before its
+    file is read. ``refusals``: those of this route, beyond the ones common to all routes.
     """
 
     name: str
@@ -54,9 +81,15 @@ class AccessRule(Guard):
     roles: tuple[Role, ...] = ()
     limited: bool = True
     once: bool = False
+    once_in_batch: bool = False
+    guess: Guess | None = None
+    limit: Limit | None = None
+    look: Look | None = None
     refusals: tuple[type[Refusal], ...] = ()
 
     def around(self, handler: Handler) -> Handler:
+        if self.guess is not None:
+            handler = counted(handler, self.guess, replays=self.once or self.once_in_batch)
         return run_once(handler) if self.once else handler
 
     async def __call__(self, request: Request) -> None:
@@ -71,7 +104,9 @@ class AccessRule(Guard):
             verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
         else:
             bar = runtime.revocations.bar(claims.family_id)
-            verdict = await runtime.limiter.take(PERSON, str(claims.person_id), bar=bar)
+            verdict = await runtime.limiter.take(
+                self.limit or PERSON, str(claims.person_id), bar=bar
+            )
         request.state.headers = verdict.headers()
         verdict.enforce()
         if claims is not None and (
@@ -92,6 +127,10 @@ READER = AccessRule("reader", roles=(Role.organizer, Role.administrator, Role.au
 AUDITOR = AccessRule("auditor", roles=(Role.auditor, Role.administrator))
 ADMINISTRATOR = AccessRule("administrator", roles=(Role.administrator,))
 MERCHANT_STAFF = AccessRule("merchant staff", roles=(Role.merchant_staff,))
+# Whoever looks after a merchant, its shops and its staff: the staff, or organizers above it.
+KEEPER = AccessRule(
+    "merchant keeper", roles=(Role.merchant_staff, Role.organizer, Role.administrator)
+)
 
 
 def allow(
@@ -100,24 +139,32 @@ def allow(
     body: bool = False,
     once: bool = False,
     once_in_batch: bool = False,
+    if_match: bool = False,
+    guess: Guess | None = None,
 ) -> dict[str, Any]:
-    """Declare a route's access rule and document what it may refuse, for its decorator.
+    """Return the route arguments that declare an access rule and document the refusals.
 
-    ``body``: the route reads a request body. ``once``: it needs an Idempotency-Key, and a
-    repeat gets the first reply; ``once_in_batch``: its handler sees to that, by ``Once.submit``.
-    What every route can answer is added.
+    ``body``: the route reads a request body. ``once``: it requires an Idempotency-Key, and a
+    repeated request gets the first reply; ``once_in_batch``: so too, but the handler does it with
+    ``Once.submit``. ``if_match``: it requires If-Match, which ``deps.IfMatch`` reads.
+    ``guess``: the secret that callers could guess; wrong values are counted. The
+    refusals common to all routes are added.
     """
+    assert guess is None or guess.wrong in refusals, "a wrong guess is a refusal of the route"
+    declared = replace(rule, once=once, once_in_batch=once_in_batch, guess=guess, refusals=refusals)
     every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if rule.limited else [])]
     if rule.limited:
-        every.append(TokenRefused)  # a wrong token is refused even where none is needed
+        every.append(TokenRefused)  # an invalid token is refused even on routes that need none
     if rule.authenticated:
         every.append(LoginRequired)
     if rule.roles:
         every.append(Forbidden)
     if body:
         every += [Malformed, TooLarge]
-    if once or once_in_batch:
-        every += KEY_REFUSALS
+    if rule.authenticated and (body or once):
+        every.append(ClockWrong)  # points may move
+    parameters, by_header = _headers(rule, keyed=once or once_in_batch, if_match=if_match)
+    every += by_header
     by_status: dict[int | str, dict[str, Any]] = {}
     for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
         entry = by_status.setdefault(refusal.status, {"codes": [], "facts": {}})
@@ -128,11 +175,11 @@ def allow(
     security = [bearer] if rule.authenticated else [{}, bearer]
     schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
-        "dependencies": [Depends(replace(rule, once=once, refusals=refusals))],
+        "dependencies": [Depends(declared)],
         "openapi_extra": {
             "x-access-rule": rule.name,
             "security": security,
-            **({"parameters": [KEY_PARAMETER]} if once or once_in_batch else {}),
+            **({"parameters": parameters} if parameters else {}),
         },
         "responses": {
             status: {
@@ -145,8 +192,26 @@ def allow(
     }
 
 
+def _headers(
+    rule: AccessRule, *, keyed: bool, if_match: bool
+) -> tuple[list[dict[str, Any]], list[type[Refusal]]]:
+    """Return the headers of a route besides its token, and the refusals that they may cause."""
+    parameters: list[dict[str, Any]] = []
+    refusals: list[type[Refusal]] = []
+    if keyed:
+        parameters.append(KEY_PARAMETER)
+        refusals += KEY_REFUSALS
+    if if_match:
+        parameters.append(IF_MATCH_PARAMETER)
+        refusals += [PreconditionMissing, PreconditionFailed]
+    if rule.roles == MERCHANT_STAFF.roles:
+        parameters.append(MERCHANT_PARAMETER)
+        refusals.append(MerchantNotYours)
+    return parameters, refusals
+
+
 def _claims(request: Request, runtime: Runtime) -> Claims | None:
-    """Read the bearer token; None without one. A wrong one is refused even where none is needed."""
+    """Verify the bearer token; None without one. Raises TokenRefused, also where none is needed."""
     header = request.headers.get("authorization")
     if header is None:
         return None
@@ -159,47 +224,30 @@ def _claims(request: Request, runtime: Runtime) -> Claims | None:
         raise TokenRefused from None
 
 
-@asynccontextmanager
-async def guessing(
-    runtime: Runtime, limit: Limit, client: str, *wrong: type[Refusal]
-) -> AsyncIterator[None]:
-    """Let a caller try a secret, unless too many of its tries were ``wrong``.
-
-    Tries that are under way do not count, or a hall on one address could not log in at
-    once. Many wrong ones at the same moment all count afterwards, as a debt.
-    """
-    (await runtime.limiter.check(limit, client)).enforce()
-    try:
-        yield
-    except wrong:
-        await runtime.limiter.charge(limit, client)
-        raise
-
-
-# It has no policy because production has no sandbox.
+# Without access rule: the sandbox does not exist in production.
 EXEMPT = "/sandbox/wechat"
 
 
 class AccessRuleUndeclared(Exception):
-    """A route without a policy: a mistake of ours, found at start."""
+    """A route without an access rule: a programming error, found when the application starts."""
 
 
 def access_rule_of(route: RouteContext) -> AccessRule | None:
-    """Return the policy that guards a route."""
+    """Return the access rule of a route."""
     original = route.original_route
     guard = original.guard if isinstance(original, Route) else None
     return guard if isinstance(guard, AccessRule) else None
 
 
 def routes_with_access_rules(app: FastAPI) -> Iterator[tuple[RouteContext, AccessRule | None]]:
-    """Yield every route with its policy, those of included routers too."""
+    """Yield every route with its access rule, including routes of included routers."""
     for route in iter_route_contexts(app.routes):
         if route.path != EXEMPT:
             yield route, access_rule_of(route)
 
 
 def require_access_rules(app: FastAPI) -> None:
-    """Raise AccessRuleUndeclared, naming every route that has none."""
+    """Raise AccessRuleUndeclared with the names of all routes that have no access rule."""
     declared = list(routes_with_access_rules(app))
     assert declared, "an application without routes: this check would see nothing"
     bare = [f"{sorted(route.methods or ())} {route.path}" for route, p in declared if p is None]

@@ -1,20 +1,45 @@
-"""What a route handler may ask for: Annotated aliases."""
+"""Dependencies of route handlers, as Annotated aliases."""
 
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
 
-from app.api.context import caller_of, person_of, runtime_of
+from app.api.access import IF_MATCH_PATTERN
+from app.api.context import caller_of, person_of, reads_primary, runtime_of, staff_of
 from app.api.idempotency import Once
-from app.core.db import Session
+from app.core.db import ReadPool, Session
+from app.core.db_errors import Retry
+from app.core.errors import PreconditionMissing
+from app.core.keys import FieldCipher
+from app.core.links import SignedLinks
 from app.core.paging import PageParams
+from app.core.validation_messages import invalid
 from app.runtime import Runtime
+from app.services.merchants.access import Staff
 
 
 async def _runtime(request: Request) -> Runtime:
-    return runtime_of(request)  # async: a plain function would cost a thread hop
+    return runtime_of(request)  # async: FastAPI runs a plain function in a thread
+
+
+async def _cipher(request: Request) -> FieldCipher:
+    return runtime_of(request).cipher
+
+
+async def _links(request: Request) -> SignedLinks:
+    return runtime_of(request).links
+
+
+async def _public_url(request: Request) -> str | None:
+    return runtime_of(request).settings.public_url
+
+
+async def _job_intervals(request: Request) -> Mapping[str, float]:
+    found: Mapping[str, float] = request.app.state.job_intervals
+    return found
 
 
 async def _transaction(request: Request) -> AsyncIterator[Session]:
@@ -29,20 +54,58 @@ async def _reader(request: Request) -> AsyncIterator[Session]:
         yield session
 
 
+async def _stale_reader(request: Request) -> AsyncIterator[Session]:
+    """Read from a replica. If it fails, the route runs again and reads from the primary."""
+    runtime = runtime_of(request)
+    if getattr(request.state, "replica_failed", False) or await reads_primary(request):
+        pool: ReadPool = runtime.database
+    else:
+        pool = runtime.replicas.source()
+    try:
+        async with pool.read() as session:
+            yield session
+    except Retry:
+        request.state.replica_failed = True
+        raise
+
+
+async def _ended_logins(request: Request) -> AsyncIterator[list[UUID]]:
+    ended: list[UUID] = []
+    yield ended
+    for family in ended:
+        await runtime_of(request).revocations.add(family)
+
+
 async def _person(request: Request) -> UUID:
     return person_of(request)
+
+
+async def _staff(request: Request) -> Staff:
+    return staff_of(request)
 
 
 async def _caller(request: Request) -> UUID | None:
     return caller_of(request)
 
 
-# With FastAPI's default scope the client would get its reply before the commit.
+# Function scope: with FastAPI's default scope the reply would be sent before the commit.
 Tx = Annotated[Session, Depends(_transaction, scope="function")]
 Reader = Annotated[Session, Depends(_reader, scope="function")]
+# The handler adds logins to the list; their access tokens are revoked after the commit. It is
+# declared before ``Tx``: what is opened first is closed last.
+EndedLogins = Annotated[list[UUID], Depends(_ended_logins, scope="function")]
+# For what everybody sees: from a fresh replica, if the caller has not just written.
+StaleReader = Annotated[Session, Depends(_stale_reader, scope="function")]
 AppRuntime = Annotated[Runtime, Depends(_runtime)]
+Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other personal values
+Links = Annotated[SignedLinks, Depends(_links)]
+PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
+# Seconds between two runs of each job, by its name.
+JobIntervals = Annotated[Mapping[str, float], Depends(_job_intervals)]
 CurrentPerson = Annotated[UUID, Depends(_person)]
 Caller = Annotated[UUID | None, Depends(_caller)]
+# The caller at a merchant: the one that the header X-Merchant names.
+CurrentStaff = Annotated[Staff, Depends(_staff)]
 
 
 LimitQuery = Annotated[int, Query(ge=1, le=100)]
@@ -54,7 +117,7 @@ async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParam
 
 
 PageQuery = Annotated[PageParams, Depends(_page)]
-# Which points: those of another county's programme have another name.
+# The code of a unit. Another county's programme counts its points in another unit.
 UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
 
 
@@ -62,5 +125,19 @@ async def _once(request: Request) -> Once:
     return Once(request)
 
 
-# For a command that joins a batch; other routes declare ``once=True``.
+# For a command that joins a batch. Other routes declare ``once=True``.
 IdempotencyKey = Annotated[Once, Depends(_once)]
+
+
+async def _version(request: Request) -> int:
+    """Return the version that If-Match names. Raises PreconditionMissing, Invalid."""
+    header = request.headers.get("if-match")
+    if header is None:
+        raise PreconditionMissing
+    if not re.fullmatch(IF_MATCH_PATTERN, header, re.ASCII):
+        raise invalid("header.if-match", "应为版本号", "expected one version, or one ETag")
+    return int(header.removeprefix("W/").strip('"').partition("-")[0])
+
+
+# Of a route with ``if_match=True``: the version that the caller has read.
+IfMatch = Annotated[int, Depends(_version)]

@@ -1,4 +1,4 @@
-"""A file that was made for one reply, on its way to one client."""
+"""Responses that send a generated file."""
 
 import asyncio
 import os
@@ -13,19 +13,19 @@ WORKBOOK = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class Download(Response):
-    """Sends an open file in pieces, with its length, and closes it however that ends.
+    """Sends an open file in chunks with a Content-Length; always closes it.
 
-    It is nobody else's, so no cache keeps it.
+    Replies are ``no-store``: each file is made for one caller.
     """
 
-    suffix: ClassVar[str]  # a phone opens a file by the end of its name
+    suffix: ClassVar[str]  # phones choose the application by the suffix
     disposition: ClassVar[str] = "attachment"
     content_policy: ClassVar[str | None] = None
 
     def __init__(self, file: IO[bytes], name: str, ascii_name: str, status_code: int = 200) -> None:
-        """Take names without a suffix; ``ascii_name`` is for who does not read RFC 5987.
+        """``name``, ``ascii_name``: without suffix; the second is for clients without RFC 5987.
 
-        FastAPI documents the default of ``status_code``.
+        ``status_code`` has a default because FastAPI reads it for the OpenAPI document.
         """
         encoded = quote(name + self.suffix, safe="")
         names = f"filename=\"{ascii_name}{self.suffix}\"; filename*=UTF-8''{encoded}"

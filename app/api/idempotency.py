@@ -1,8 +1,8 @@
-"""Writes under an Idempotency-Key: a route's own, or commands that join a batch.
+"""Writes under an Idempotency-Key: of a plain route, or commands that join a batch.
 
-A route declares ``allow(RULE, …, once=True)``; its handler is plain and asks for ``Tx``. The key
-is claimed in the transaction of the work, so it is kept exactly when the work is. A repeat gets
-the first reply byte for byte, refusals included, with ``Idempotency-Replayed: true``.
+A route declares ``allow(RULE, …, once=True)``; its handler is plain and depends on ``Tx``. The key
+is claimed in the transaction of the work: both are committed, or neither. A repeated request gets
+the first reply byte for byte, also a refusal, with ``Idempotency-Replayed: true``.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -14,13 +14,13 @@ from fastapi import Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 
-from app.api.context import person_of, runtime_of
-from app.api.problems import MEDIA_TYPE, problem
+from app.api import guesses
+from app.api.context import person_of
+from app.api.problems import MEDIA_TYPE, NO_STORE, problem
 from app.api.routes import Handler
 from app.core.batching import Batcher
 from app.core.db import Database, Session
 from app.core.errors import Refusal, unwrap
-from app.core.ratelimit import Limit
 from app.services import idempotency
 from app.services.idempotency import Attempt, Replied, Reply
 
@@ -43,13 +43,14 @@ class _Replay(Exception):
 
 
 class Once:
-    """A request's key: whose, and for which method, path and body."""
+    """The idempotency key of a request, bound to its person, method, path, body and X-Merchant."""
 
     def __init__(self, request: Request) -> None:
         """Raises KeyMissing, KeyMalformed."""
         text = idempotency.parse_key(request.headers.get("idempotency-key"))
         self._request = request
         self._key = (person_of(request), text)
+        self._digest: bytes | None = None
         self._tx: Session | None = None
         self._savepoint: Any = None
 
@@ -57,17 +58,36 @@ class Once:
     async def transaction(self, database: Database) -> AsyncIterator[Session]:
         """Begin the transaction of the work and claim the key in it.
 
-        Raises KeyReused, KeyInFlight, or _Replay after a commit: finding the first reply
-        waits for a synchronous standby, as the first commit did.
+        Raises KeyReused, KeyInFlight, or for a new key the refusal of too many wrong guesses.
+        Raises _Replay after a commit, because reading the first reply must wait for a synchronous
+        standby, as the first commit did.
         """
         fingerprint = await self._fingerprint()
         async with database.transaction() as tx:
             reply = await idempotency.claim(tx, self._key, fingerprint)
             if reply is None:
+                if refusal := guesses.too_many(self._request):
+                    raise refusal
                 self._tx, self._savepoint = tx, await tx.begin_nested()
                 yield tx
         if reply is not None:
             raise _Replay(reply)
+
+    async def replay(self, database: Database) -> None:
+        """Replay a reply that the key has already, before slow work that needs no transaction.
+
+        Raises KeyReused, _Replay. ``transaction`` remains the guard.
+        """
+        fingerprint = await self._fingerprint()
+        async with database.transaction() as tx:
+            reply = await idempotency.replay(tx, self._key, fingerprint)
+        if reply is not None:
+            raise _Replay(reply)
+
+    async def is_known(self, database: Database) -> bool:
+        """Tell whether the key has a reply already, whatever the request is."""
+        async with database.transaction() as tx:
+            return await idempotency.is_known(tx, self._key)
 
     async def keep(self, response: Response) -> Response:
         """Store the reply of the work beside the claimed key."""
@@ -77,7 +97,7 @@ class Once:
         return response
 
     async def refuse(self, refusal: Refusal) -> Response:
-        """Undo the work and keep its refusal as the reply; raise one that is not final."""
+        """Roll the work back and store its refusal as the reply; raise one that is not final."""
         if self._tx is None or not idempotency.is_final(refusal):
             raise refusal
         await self._savepoint.rollback()
@@ -88,22 +108,18 @@ class Once:
         commands: Batcher[Attempt[C, R], Replied | Refusal],
         command: C,
         status: int,
-        *,
-        guess: Limit,
-        wrong: type[Refusal],
     ) -> Response:
-        """Let a command join a batch under this key, or replay.
-
-        As with ``guessing``, what was ``wrong`` counts against the limit of guesses.
-        """
-        limiter, client = runtime_of(self._request).limiter, str(self._key[0])
-        too_many = (await limiter.check(guess, client)).refusal()
+        """Submit a command to a batch under this key, or replay. Raises the command's refusal."""
         attempt = Attempt(
-            self._key, await self._fingerprint(), command, self._renderer(status), instead=too_many
+            self._key,
+            await self._fingerprint(),
+            command,
+            self._renderer(status),
+            instead=guesses.too_many(self._request),
         )
         replied = unwrap([await commands.submit(attempt)])
-        if isinstance(replied.refusal, wrong):
-            await limiter.charge(guess, client)
+        if replied.refusal is not None:
+            raise replied.refusal  # rendered exactly as the stored reply
         return _replied(replied.reply, is_replay=replied.is_replay)
 
     def _renderer(self, status: int) -> Callable[[Any], Reply]:
@@ -116,11 +132,16 @@ class Once:
         return render
 
     async def _fingerprint(self) -> bytes:
-        """Return a digest of what was asked: another request must not reuse the key."""
-        request = self._request
-        is_form = request.headers.get("content-type", "").lower().startswith("multipart/form-data")
-        body = await content_of(await request.form()) if is_form else await request.body()
-        return sha256(f"{request.method} {request.url.path}\n".encode() + body).digest()
+        """Return a digest of method, path and body; another request must not reuse the key."""
+        if self._digest is None:
+            request = self._request
+            content_type = request.headers.get("content-type", "").lower()
+            is_form = content_type.startswith("multipart/form-data")
+            body = await content_of(await request.form()) if is_form else await request.body()
+            head = f"{request.method} {request.url.path}\n".encode()
+            merchant = request.headers.get("x-merchant", "").encode()  # who acts, like the body
+            self._digest = sha256(head + body + merchant).digest()
+        return self._digest
 
 
 def once(handler: Handler) -> Handler:
@@ -139,11 +160,11 @@ def once(handler: Handler) -> Handler:
 
 
 async def content_of(form: FormData) -> bytes:
-    """Return what a form says: between its parts stands a boundary that each attempt chooses."""
+    """Return a digest of the fields of a form, without the boundary, which differs by attempt."""
     digests = []
     for name, value in sorted(form.multi_items(), key=lambda item: item[0]):
         if isinstance(value, UploadFile):
-            await value.seek(0)  # somebody may have read it
+            await value.seek(0)  # it may have been read before
             content = await value.read()
         else:
             content = value.encode()
@@ -153,5 +174,7 @@ async def content_of(form: FormData) -> bytes:
 
 def _replied(reply: Reply, *, is_replay: bool) -> Response:
     headers = {"Idempotency-Replayed": "true"} if is_replay else {}
-    media_type = MEDIA_TYPE if reply.status >= 400 else "application/json"
+    media_type = "application/json"
+    if reply.status >= 400:
+        headers["Cache-Control"], media_type = NO_STORE, MEDIA_TYPE
     return Response(reply.body, reply.status, headers, media_type)

@@ -1,9 +1,9 @@
-"""Around every request: an id, the host check, the access log and the metrics."""
+"""The outermost middleware: request id, host check, CORS, HEAD, access log, metrics."""
 
 import re
 import time
-from functools import cached_property, lru_cache
-from typing import Any
+from collections.abc import Sequence
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 import structlog
@@ -11,27 +11,34 @@ from prometheus_client import Counter, Histogram
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from app.api.cors import CrossOrigin
 from app.api.problems import problem, too_large
 from app.core import language
 from app.core.errors import Busy, HostNotAllowed, Refusal, TooLarge
 from app.core.ids import new_id
+from app.core.logging import log_request
 from app.core.metrics import request_seconds, requests_total
 
 log = structlog.get_logger("app.api.access")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{8,64}", re.ASCII)
-# Asked every few seconds by machines, under the address of a pod: neither worth a line
-# each nor asked for a host name. (The ASGI path is not derived from the Host header.)
+# Probes run every few seconds and use the pod's address as the host: they are not logged and
+# their host is not checked. (The ASGI path is not derived from the Host header.)
 _QUIET = {"/healthz", "/readyz", "/metrics"}
-# More than a worker can answer before a phone gives up: who comes later is told at once,
-# and no work is done for those who have gone.
+# Requests in progress per process. A worker cannot answer more before clients time out:
+# further requests get 503 at once instead of work whose reply nobody would receive.
 MAX_IN_FLIGHT = 1_000
+# In the scope of a HEAD request, which is answered as GET.
+IS_HEAD = "qx.is_head"
 
 
 class RequestContext:
-    """Pure ASGI, around the whole application: what refuses early is refused in our shape too."""
+    """The outermost ASGI layer, so that early refusals are problem replies too."""
 
-    def __init__(self, app: ASGIApp, allowed_hosts: list[str]) -> None:
-        self._app = app
+    def __init__(
+        self, app: ASGIApp, allowed_hosts: list[str], web_origins: Sequence[str] = ()
+    ) -> None:
+        self._origins = web_origins
+        self._app = self._shared(app)
         self._in_flight = 0
         self._allowed = None if "*" in allowed_hosts else {host.lower() for host in allowed_hosts}
 
@@ -39,59 +46,63 @@ class RequestContext:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        started = time.perf_counter()
+        started, method = time.perf_counter(), scope["method"]
+        if method == "HEAD":
+            # Answered as GET. In a copy: uvicorn leaves the body out, by the method in its own.
+            scope = {**scope, "method": "GET", IS_HEAD: True}
         host, given_id, accept_language = _read_head(scope)
         request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(new_id())
         scope.setdefault("state", {})["request_id"] = request_id
-        # Never unbound: each request has a task, and with it a context, of its own.
+        # No unbind is needed: each request runs in a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)
-        language.listen(accept_language)
+        language.set_request_language(accept_language)
         reply = _Reply(scope, receive, send, request_id)
         self._in_flight += 1
         try:
             refusal = None if scope["path"] in _QUIET else self._refusal(host)
-            answer = problem(Request(scope), refusal) if refusal else self._app
+            answer = self._shared(problem(Request(scope), refusal)) if refusal else self._app
             await answer(scope, receive, reply.send)
         except Exception as error:
-            # The application has answered 500 by now; Starlette raises it once more.
+            # The application has already sent the 500 reply; Starlette raises the error again.
             log.exception("unhandled", error=type(error).__name__)
         finally:
             self._in_flight -= 1
-            self._account(scope, reply.status, time.perf_counter() - started)
+            self._account(method, scope, reply.status, time.perf_counter() - started)
+
+    def _shared(self, app: ASGIApp) -> ASGIApp:
+        """Return an application, or one reply, that web pages of listed origins may read."""
+        return CrossOrigin(app, self._origins) if self._origins else app
 
     def _refusal(self, host: str) -> Refusal | None:
         if self._in_flight > MAX_IN_FLIGHT:
             return Busy(retry_after=2)
-        # Foreign and malformed Host headers (CVE-2026-48710), before anything reads them.
+        # Checked before other code reads the Host header (CVE-2026-48710: malformed values).
         if self._allowed is not None and _name_of(host) not in self._allowed:
             return HostNotAllowed()
         return None
 
-    @cached_property
-    def _access_log(self) -> Any:
-        # Bound once: a module's logger is put together anew for each line.
-        return log.bind()
-
-    def _account(self, scope: Scope, status: int, seconds: float) -> None:
-        # The route's pattern, never the path: a path holds ids and whatever a stranger typed.
+    def _account(self, method: str, scope: Scope, status: int, seconds: float) -> None:
+        # Log the route's pattern, not the path: paths contain ids and arbitrary input.
         pattern = _route_pattern(scope)
-        method = (
-            scope["method"] if scope["method"].isalpha() and len(scope["method"]) < 8 else "other"
-        )
+        method = method if method.isalpha() and len(method) < 8 else "other"
         count, clock = _instruments(method, pattern, status)
         count.inc()
         clock.observe(seconds)
         if pattern not in _QUIET:
-            self._access_log.info(
-                "request", method=method, route=pattern, status=status, ms=round(seconds * 1000, 1)
+            log_request(
+                method=method,
+                route=pattern,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                request_id=scope["state"]["request_id"],
             )
 
 
 class _Reply:
-    """A reply on its way out: its status is noted, headers are added.
+    """Wraps ``send``: records the status, adds headers.
 
-    An object and not a closure: one that names itself is a circle, garbage that only the
-    collector finds, and for that it stops everything.
+    A class, not a closure: a closure that refers to itself is a reference cycle, which only the
+    cyclic garbage collector frees, and that pauses the process.
     """
 
     __slots__ = ("_receive", "_replaced", "_request_id", "_scope", "_send", "status")
@@ -108,7 +119,7 @@ class _Reply:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             if self.status == TooLarge.status and _is_plain(message):
-                # Starlette refuses a declared length by itself, in plain text.
+                # Starlette refuses a too large Content-Length itself, with a plain-text reply.
                 answer = problem(Request(self._scope), too_large(self._scope))
                 await answer(self._scope, self._receive, self.send)
                 self._replaced = True
@@ -122,7 +133,7 @@ class _Reply:
 
 
 def _read_head(scope: Scope) -> tuple[str, str, str]:
-    """Return Host, a front proxy's request id and Accept-Language; the first of each counts."""
+    """Return Host, X-Request-Id of a front proxy and Accept-Language; the first of each is used."""
     host = request_id = accept_language = ""
     for name, value in reversed(scope["headers"]):
         if name == b"host":
@@ -150,7 +161,7 @@ def _is_plain(message: Message) -> bool:
 
 
 def _route_pattern(scope: Scope) -> str:
-    """Return the whole pattern of the route, the prefix of its router included."""
+    """Return the route's full pattern, including the prefix of its router."""
     context = scope.get("fastapi", {}).get("effective_route_context")
     return str(getattr(context or scope.get("route"), "path", "unmatched"))
 

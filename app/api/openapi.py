@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI generates, and what it cannot know."""
+"""The OpenAPI document: FastAPI's output, completed with headers, links and problem replies."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -12,26 +12,34 @@ from app.api.access import BEARER
 from app.api.downloads import WORKBOOK
 from app.api.operations import Additions, additions_of
 from app.api.problems import Problem
-from app.core.etag import Rendered
+from app.api.routes import Router
+from app.core.etag import TaggedBody
 
 SCHEMA_PATH = "#/components/schemas/{model}"
 KEY = "idempotency-key"
+REPLAYED = "Idempotency-Replayed"
 HEADERS = {
     "X-Request-Id": "Names this request in our log.",
     "RateLimit": "What is left of the caller's limit (IETF draft ratelimit-headers).",
     "RateLimit-Policy": "The caller's limit: requests `q` in a window of `w` seconds.",
     "Retry-After": "Seconds after which to try again.",
     "WWW-Authenticate": "Always `Bearer`.",
+    "Cache-Control": "Always `no-store`: the reply holds a code or a token.",
+    REPLAYED: "`true` if this is the first reply to the key, repeated; else the header is missing.",
     "ETag": "Send it back as `If-None-Match`: 304 while nothing has changed.",
 }
 LIMITED = ("RateLimit", "RateLimit-Policy")
 
 
 def document(app: FastAPI) -> dict[str, Any]:
-    """Generate once: operations, the bearer scheme, and the problem that refusals are."""
+    """Generate the document once; add the bearer scheme, headers and the schema of problems."""
     if app.openapi_schema is None:
         schema = get_openapi(
-            title=app.title, version=app.version, description=app.description, routes=app.routes
+            title=app.title,
+            version=app.version,
+            description=app.description,
+            routes=app.routes,
+            tags=app.openapi_tags,
         )
         components = schema.setdefault("components", {})
         problem = Problem.model_json_schema(ref_template=SCHEMA_PATH)
@@ -42,7 +50,11 @@ def document(app: FastAPI) -> dict[str, Any]:
             BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         }
         components["headers"] = {
-            name: {"description": text, "required": True, "schema": {"type": "string"}}
+            name: {
+                "description": text,
+                "required": name != REPLAYED,
+                "schema": {"type": "string"},
+            }
             for name, text in HEADERS.items()
         }
         additions = additions_by_operation(app)
@@ -52,12 +64,19 @@ def document(app: FastAPI) -> dict[str, Any]:
     return app.openapi_schema
 
 
-def published(app: FastAPI) -> Rendered:
-    """Render once: to write the document down costs as much as thirty requests."""
+def described(router: Router) -> list[dict[str, str]]:
+    """Return the tags of a router with what it is about, in both languages."""
+    if router.about is None:
+        return []
+    return [{"name": str(tag), "description": "\n\n".join(router.about)} for tag in router.tags]
+
+
+def published(app: FastAPI) -> TaggedBody:
+    """Serialize the document once: it takes as long as about thirty requests."""
     if not hasattr(app.state, "published"):
         body = json.dumps(document(app), ensure_ascii=False, separators=(",", ":")).encode()
-        app.state.published = Rendered.of(body)
-    found: Rendered = app.state.published
+        app.state.published = TaggedBody.of(body)
+    found: TaggedBody = app.state.published
     return found
 
 
@@ -87,8 +106,11 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
         responses["304"] = {"description": "Not changed.", "headers": _headers("ETag")}
     if WORKBOOK in (files := responses.get("200", {}).get("content", {})):
         files[WORKBOOK]["schema"] = {"type": "string", "format": "binary"}
+    keyed = any(one["name"] == KEY for one in parameters)
     for status, response in responses.items():
-        _add_headers(status, response, limited=limited)
+        _add_headers(status, response, limited=limited, keyed=keyed)
+        if additions.no_store and status < "400":
+            response["headers"] |= _headers("Cache-Control")
     _add_links(operation, additions.links)
     operation["responses"] = dict(sorted(responses.items()))
 
@@ -111,10 +133,12 @@ def _headers(*names: str) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
 
-def _add_headers(status: str, response: dict[str, Any], *, limited: bool) -> None:
+def _add_headers(status: str, response: dict[str, Any], *, limited: bool, keyed: bool) -> None:
     names = ["X-Request-Id"]
     if limited and (status < "400" or status == "429"):
         names += LIMITED
+    if keyed and status < "500" and status not in {"401", "429"}:  # others are kept with the key
+        names.append(REPLAYED)
     if status in {"429", "503"}:
         names.append("Retry-After")
     if status == "401":

@@ -1,4 +1,4 @@
-"""What an operation adds to the OpenAPI document, declared above its handler.
+"""Decorators that add to an operation in the OpenAPI document.
 
 @router.post("/redemptions", operation_id="redeem", …)
 @leads_to("cancelRedemption", {"redemption_id": "id"})
@@ -14,11 +14,12 @@ Handler = TypeVar("Handler", bound=Callable[..., Any])
 
 @dataclass
 class Additions:
-    """``links``: for each operation that may follow, its inputs as JSON pointers into the reply."""
+    """``links``: following operations; for each, its inputs as JSON pointers into the reply."""
 
     links: dict[str, Mapping[str, str]] = field(default_factory=dict)
     naturally_idempotent: bool = False
     no_store: bool = False
+    direct: bool = False
 
 
 def additions_of(handler: Callable[..., Any]) -> Additions:
@@ -27,27 +28,39 @@ def additions_of(handler: Callable[..., Any]) -> Additions:
 
 
 def leads_to(operation_id: str, inputs: Mapping[str, str]) -> Callable[[Handler], Handler]:
-    """Link the reply to an operation that may follow.
+    """Add an OpenAPI link from the reply to an operation that may follow.
 
-    ``inputs``: a parameter of that operation, or ``body.`` and a field of its body; and
-    where its value stands in the reply, like ``items/0/id``.
+    ``inputs`` maps a parameter of that operation, or ``body.`` and a field of its body, to the
+    path of its value in the reply, such as ``items/0/id``.
     """
 
     def declare(handler: Handler) -> Handler:
         additions = additions_of(handler)
-        additions.links = {operation_id: inputs} | additions.links  # the lowest line runs first
+        additions.links = {operation_id: inputs} | additions.links  # decorators run bottom-up
         return handler
 
     return declare
 
 
 def naturally_idempotent(handler: Handler) -> Handler:
-    """Document that a second call gets 200 and the first result, without an Idempotency-Key."""
+    """Document that a repeated call returns 200 and the first result, without a key."""
     additions_of(handler).naturally_idempotent = True
     return handler
 
 
 def no_store(handler: Handler) -> Handler:
-    """Document that the reply is ``Cache-Control: no-store``: it has no ETag and never is 304."""
+    """Declare that a reply holds a code or a token: ``Cache-Control: no-store``, without ETag.
+
+    ``Route`` sets the header. A test names the routes that must have it.
+    """
     additions_of(handler).no_store = True
+    return handler
+
+
+def direct(handler: Handler) -> Handler:
+    """Declare a route with many requests: plain ones are answered by a plan (``app.api.direct``).
+
+    ``Route`` makes the plan; a test checks that there is one for each of these routes.
+    """
+    additions_of(handler).direct = True
     return handler

@@ -1,4 +1,4 @@
-"""Rendering refusals as RFC 9457 problems, in the caller's language. The only place that does."""
+"""Renders refusals as RFC 9457 problems in the caller's language. No other module does this."""
 
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -15,13 +15,15 @@ from app.core.errors import Refusal, TooLarge
 from app.core.language import Bilingual, Language, preferred
 
 MEDIA_TYPE = "application/problem+json"
+NO_STORE = "no-store"
+ACCEPT_LANGUAGE = "Accept-Language"
 TYPE_PREFIX = "urn:qingxiang:problem:"
 
 
 class FieldProblem(BaseModel):
-    """``field`` is a path such as ``body.capacity`` or ``query.limit``.
+    """``field``: a path such as ``body.capacity`` or ``query.limit``.
 
-    ``row``: of which row of a batch, when it is one.
+    ``row``: the number of the row, if the request is a batch.
     """
 
     row: int | None = None
@@ -30,7 +32,7 @@ class FieldProblem(BaseModel):
 
 
 class Facts(BaseModel):
-    """When, how many, which. Which facts a refusal may have its ``code`` tells; see `x-facts`."""
+    """Values of a refusal. `x-facts` lists the ones that a ``code`` may have."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -49,20 +51,37 @@ class Facts(BaseModel):
     status: str | None = Field(None, description="The state that the thing has.")
     opens_at: datetime | None = Field(None, description="From when on it is possible.")
     closes_at: datetime | None = Field(None, description="Until when it is, or was, possible.")
-    starts_at: datetime | None = Field(None, description="When the activity begins.")
-    ends_at: datetime | None = Field(None, description="When the activity is over.")
-    expires_at: datetime | None = Field(None, description="When the reservation ends, or ended.")
+    starts_at: datetime | None = Field(None, description="When the activity, or the role, begins.")
+    ends_at: datetime | None = Field(None, description="When the activity, or the role, is over.")
+    expires_at: datetime | None = Field(
+        None, description="When the reservation, or the code, ends, or ended."
+    )
     refunded_at: datetime | None = Field(None, description="When the charge was given back.")
-    used_at: datetime | None = Field(None, description="When the key was used first.")
+    used_at: datetime | None = Field(None, description="When the key, or the code, was used first.")
     day: date | None = Field(None, description="The day in question, in Asia/Shanghai.")
+    version: int | None = Field(None, description="The current version, for `If-Match`.")
+    checkins: int | None = Field(None, description="How many people have checked in.")
     proposed: int | None = Field(None, description="Rows without a mistake.")
     refused: int | None = Field(None, description="Rows with a mistake.")
+    inserted: int | None = Field(None, description="Rows that would be new.")
+    updated: int | None = Field(None, description="Rows that would change.")
+    role_id: str | None = Field(None, description="The role that is held already.")
+    role: str | None = Field(None, description="The role that is in the way.")
+    org_id: str | None = Field(None, description="The organisation that decides, or is in the way.")
+    org_name: str | None = Field(None, description="Its name.")
+    parent_name: str | None = Field(None, description="The organisation that is to be above it.")
+    orgs: int | None = Field(None, description="Open organisations below it.")
+    activities: int | None = Field(None, description="Published activities that are not over.")
+    closed_at: datetime | None = Field(None, description="When the organisation was closed.")
+    suspended_at: datetime | None = Field(None, description="When the account was suspended.")
+    document: str | None = Field(None, description="The text that somebody has to agree to.")
+    text_version: str | None = Field(None, description="The version of that text in force.")
 
 
 class Problem(BaseModel):
-    """Why the answer is no. ``code`` is stable; ``msg`` is for a person.
+    """A refusal. ``code`` is stable; ``msg`` is for people.
 
-    ``facts`` let a screen say when, how many, which.
+    ``facts`` holds its values in a form for clients: times, amounts, states.
     """
 
     type: str
@@ -96,11 +115,14 @@ def problem(request: Request, refusal: Refusal) -> JSONResponse:
     if refusal.fields is not None:
         body["errors"] = [_worded(one, language) for one in refusal.fields]
     facts = dict(refusal.facts)
-    if refusal.retry_after is not None:  # a mini-program cannot rely on the case of headers
+    if refusal.retry_after is not None:  # mini-programs do not normalize the case of header names
         facts["retry_after"] = refusal.retry_after
     if facts:
         body["facts"] = to_jsonable_python(facts)
-    headers = {**getattr(request.state, "headers", {}), **refusal.headers}
+    # A refusal is for one request: a 404 without this header may be kept by caches.
+    headers = {"Cache-Control": NO_STORE, "Content-Language": language, "Vary": ACCEPT_LANGUAGE}
+    headers |= getattr(request.state, "headers", {})
+    headers |= refusal.headers
     if refusal.retry_after is not None:
         headers["Retry-After"] = str(refusal.retry_after)
     if refusal.status == 401:
@@ -109,7 +131,7 @@ def problem(request: Request, refusal: Refusal) -> JSONResponse:
 
 
 def too_large(scope: Scope) -> TooLarge:
-    """Refuse a body, saying how long one may be where that is known."""
+    """Return the refusal of a too large body, with the size limit if it is known."""
     limit = scope.get(MAX_BODY_SIZE_SCOPE_KEY)
     return TooLarge() if limit is None else TooLarge(limit=limit, measure="bytes")
 

@@ -1,6 +1,6 @@
-"""The catalogue of refusals for those who build screens: every code, its words and its facts.
+"""The catalogue of refusals for client developers: each code with its messages and facts.
 
-``qingxiang refusals > docs/refusals.md`` writes it down; a test compares the two.
+``qingxiang refusals`` prints it.
 """
 
 from collections.abc import Iterator
@@ -9,8 +9,6 @@ from app.api.problems import Facts
 from app.core.errors import Refusal
 
 HEAD = """# Refusals
-
-Written by `qingxiang refusals`; do not edit.
 
 A refusal is `application/problem+json` (RFC 9457). Its `code` is stable; `msg` is for a person, in
 the language of `Accept-Language` (Chinese unless English is preferred), one at a time; `errors`
@@ -26,7 +24,7 @@ a counter.
 
 
 def catalogue() -> list[type[Refusal]]:
-    """Return every class of refusal that has been imported, by code."""
+    """Return each imported class of refusal, by code."""
     return sorted(
         {one for one in _below(Refusal) if one.__module__.startswith("app.")},
         key=lambda one: one.code,
@@ -34,9 +32,9 @@ def catalogue() -> list[type[Refusal]]:
 
 
 def _below(base: type[Refusal]) -> Iterator[type[Refusal]]:
-    """Yield the subclasses that have a code; one without is a base of others."""
+    """Yield all subclasses with a code of their own: others are bases, or cases of their base."""
     for one in base.__subclasses__():
-        if hasattr(one, "code"):
+        if "code" in vars(one):
             yield one
         yield from _below(one)
 

@@ -1,4 +1,4 @@
-"""The route class of every endpoint: its guard, retries, reply headers and ETags in one place."""
+"""The route class of every endpoint: access rule, retries, reply headers and ETags."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
@@ -9,48 +9,59 @@ from typing import Any
 import structlog
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api.bodies import Fields, StrictRequest
+from app.api.operations import additions_of
+from app.api.problems import ACCEPT_LANGUAGE, NO_STORE
 from app.core.db_errors import Retry
-from app.core.errors import Busy
-from app.core.etag import Rendered, tag_of
+from app.core.errors import Busy, Malformed
+from app.core.etag import TaggedBody, tag_of
+from app.core.language import Bilingual
 
 log = structlog.get_logger(__name__)
 API = "/api/v1"
 MAX_ATTEMPTS = 3
+ANY_TAG = "*"
 REVALIDATE = "private, no-cache"
-# FastAPI closes function-scoped dependencies (our transaction) with this stack.
+_UTF_8 = (b"utf-8", b"utf8")
+# The key of FastAPI's exit stack for function-scoped dependencies (the transaction).
 _STACK = "fastapi_function_astack"
 
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
+Look = Callable[[Request, Fields], Coroutine[Any, Any, None]]
 
 
 class Guard(ABC):
-    """A dependency that looks at the request alone, before anything else does."""
+    """A dependency that runs before the body is parsed and before all other dependencies."""
 
     @abstractmethod
     async def __call__(self, request: Request) -> None:
-        """Raise a refusal, or let the request pass."""
+        """Raise a refusal if the request is not allowed."""
 
     def around(self, handler: Handler) -> Handler:
-        """Return the handler, or one that runs it under a condition of the rule."""
+        """Return the handler, or a wrapper that adds a condition of the access rule."""
         return handler
+
+    # Called with the first fields of a large form, before the rest of it is read.
+    look: Look | None = None
 
 
 class Route(APIRoute):
-    """Asks its guard; then runs a handler, its transaction included, again after a deadlock.
+    """Calls the guard; then runs the handler and its transaction, again after a deadlock.
 
-    FastAPI would close the transaction outside the handler, where nothing can be tried
-    again. So each attempt gets a stack of its own, closed here: the commit happens before
-    a reply exists. ``tests/api/test_routes.py`` fails if FastAPI renames its stack.
+    FastAPI closes the transaction outside the handler, where a retry is not possible. So each
+    attempt has its own exit stack, closed here: the commit happens before a reply exists.
+    ``tests/api/test_routes.py`` fails if FastAPI renames the stack.
 
-    The guard is declared as a dependency, and called here: FastAPI takes as long to call
-    one as for a bare request, and would parse a stranger's body first.
+    The guard is declared as a dependency but called here: FastAPI takes as long to call one
+    dependency as for a bare request, and parses the body before it calls any.
     """
 
     guard: Guard | None = None
@@ -60,9 +71,9 @@ class Route(APIRoute):
         return self.path.partition("{")[0]
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Tell most other paths by how they begin; the pattern costs forty times as much.
+        """Compare the literal prefix first: matching the pattern takes forty times as long.
 
-        So a router's prefix is given when it is made, not when it is included.
+        So a router's prefix must be given to its constructor, not to include_router.
         """
         if not scope["path"].startswith(self._start) and not scope.get("root_path"):
             return Match.NONE, {}
@@ -73,26 +84,38 @@ class Route(APIRoute):
         if needed and isinstance(first := needed[0].call, Guard):
             self.guard = first
             needed.pop(0)
-        guard, reads_body = self.guard, self.body_field is not None
-        original = super().get_route_handler()
-        if guard is not None:
-            original = guard.around(original)
-        # Without dependencies it opens no transaction of its own: nothing to run again.
-        run = partial(_with_retries, original) if needed else original
-
-        # A body may be too long for anybody; a larger one is not taken from everybody.
-        guard_first = self.max_body_size is not None
+        ordinary = self.answering(super().get_route_handler())
+        if self.body_field is None:
+            return ordinary
 
         async def handler(request: Request) -> Response:
-            if reads_body and not guard_first:
-                await _read_body(request)
+            strict = StrictRequest(request.scope, request.receive)
+            if self.max_body_size is None:
+                await _read_body(strict)
+            return await ordinary(strict)
+
+        return handler
+
+    def answering(self, solve: Handler) -> Handler:
+        """Return what ``solve`` does after the guard, retried, with headers and ETag."""
+        guard = self.guard
+        run = solve if guard is None else guard.around(solve)
+        # A route without dependencies has no transaction to retry.
+        if self.dependant.dependencies:
+            run = partial(_with_retries, run)
+        # A route with its own, larger body limit reads the body only after the access check.
+        if self.body_field is not None and self.max_body_size is not None:
+            run = partial(_after_body, run, guard.look if guard is not None else None)
+        no_store = additions_of(self.endpoint).no_store
+
+        async def handler(request: Request) -> Response:
             if guard is not None:
                 await guard(request)
-            if reads_body and guard_first:
-                await _read_body(request)
             response = await run(request)
             headers = getattr(request.state, "headers", {})
             response.raw_headers += [(k.lower().encode(), v.encode()) for k, v in headers.items()]
+            if no_store:
+                response.headers["Cache-Control"] = NO_STORE
             if request.method == "GET" and response.status_code == 200:
                 return _with_etag(request, response)
             return response
@@ -101,18 +124,44 @@ class Route(APIRoute):
 
 
 class Router(APIRouter):
-    """A router whose endpoints are ``Route``, below ``/api/v1`` unless told otherwise."""
+    """A router of ``Route`` endpoints, below ``/api/v1`` by default.
 
-    def __init__(self, *, root: str = API, prefix: str = "", **options: Any) -> None:
+    ``about`` describes its tag in the OpenAPI document.
+    """
+
+    def __init__(
+        self,
+        *,
+        root: str = API,
+        prefix: str = "",
+        about: Bilingual | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(route_class=Route, prefix=root + prefix, **options)
+        self.about = about
 
 
-async def _read_body(request: Request) -> None:
-    """Read the body, which FastAPI parses later. One that is too long is refused to anybody."""
+async def _read_body(request: StrictRequest, look: Look | None = None) -> None:
+    """Read and cache the body before FastAPI parses it; raises the size limit's 413 here.
+
+    ``look`` may raise a refusal before the file of a large form is read.
+    Raises Malformed for a form that is not UTF-8: another codec could decode to half of a
+    surrogate pair, or fail otherwise than Starlette expects.
+    """
+    media_type, options = parse_options_header(request.headers.get("content-type"))
+    is_form = media_type == b"multipart/form-data"
+    if is_form and options.get(b"charset", b"utf-8").lower() not in _UTF_8:
+        raise Malformed
     try:
-        await request.body()
+        await request.read(partial(look, request) if look is not None else None)
     except ClientDisconnect:
         raise HTTPException(400) from None
+
+
+async def _after_body(original: Handler, look: Look | None, request: Request) -> Response:
+    assert isinstance(request, StrictRequest)
+    await _read_body(request, look)
+    return await original(request)
 
 
 async def _with_retries(original: Handler, request: Request) -> Response:
@@ -128,38 +177,42 @@ async def _with_retries(original: Handler, request: Request) -> Response:
     raise Busy(retry_after=1)
 
 
-def conditional(request: Request, reply: Rendered) -> Response:
-    """Answer with what was rendered, or 304 when the caller has it."""
+def conditional(request: Request, reply: TaggedBody) -> Response:
+    """Return the rendered reply, or 304 if the caller's ETag matches."""
     tag = f'"{reply.tag}"'
-    headers = {"ETag": tag, "Cache-Control": REVALIDATE}
-    if reply.body is None or _has(request, tag):
+    headers = {"ETag": tag, "Cache-Control": REVALIDATE, "Vary": ACCEPT_LANGUAGE}
+    if reply.body is None or has_tag(request, tag):
         return Response(status_code=304, headers=headers)
     return Response(reply.body, headers=headers, media_type="application/json")
 
 
 def known_tag(request: Request) -> str | None:
-    """Return the tag of what the caller has, if it is exactly one."""
+    """Return the tag of If-None-Match, if it holds exactly one, or ANY_TAG."""
+    if request.headers.get("if-none-match") == ANY_TAG:
+        return ANY_TAG
     known = request.headers.get("if-none-match", "").removeprefix("W/")
     quoted = len(known) > 2 and known[0] == known[-1] == '"' and known.count('"') == 2
     return known[1:-1] if quoted else None
 
 
-def _has(request: Request, tag: str) -> bool:
-    """Whether the caller has what the tag names; ``*`` is any (RFC 9110, 13.1.2)."""
+def has_tag(request: Request, tag: str) -> bool:
+    """Whether If-None-Match holds the tag; ``*`` matches any (RFC 9110, 13.1.2)."""
     known = request.headers.get("if-none-match", "")
-    return known == "*" or tag in known
+    return known == ANY_TAG or tag in known
 
 
 def _with_etag(request: Request, response: Response) -> Response:
-    """Tag the body; answer 304 when the caller has this very one already."""
-    if "etag" in response.headers or response.headers.get("cache-control") == "no-store":
+    """Add an ETag of the body; return 304 if the caller's matches. JSON may hold words."""
+    if "etag" in response.headers or response.headers.get("cache-control") == NO_STORE:
         return response
     body = getattr(response, "body", None)
     if body is None:
         return response
     response.headers["ETag"] = f'"{tag_of(bytes(body))}"'
     response.headers.setdefault("Cache-Control", REVALIDATE)
-    if _has(request, response.headers["etag"]):
+    if response.media_type == JSONResponse.media_type:
+        response.headers["Vary"] = ACCEPT_LANGUAGE
+    if has_tag(request, response.headers["etag"]):
         kept = {k: v for k, v in response.headers.items() if not k.startswith("content-")}
         return Response(status_code=304, headers=kept)
     return response

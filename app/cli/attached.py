@@ -1,4 +1,4 @@
-"""Running a command against the engines of the settings, whether the server runs or not."""
+"""Runs a command against the configured engines, whether or not the server runs."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app import serve as server
 from app.core.db import Database
+from app.core.replicas import Replicas
 from app.core.settings import Settings, get_settings
 from app.migrations import migrate
 from app.runtime import Runtime, open_runtime
@@ -20,7 +21,7 @@ ExistingFile = Annotated[Path, typer.Argument(exists=True, dir_okay=False, reada
 
 
 def with_database(work: Callable[[Database], Awaitable[T]], *, owner: bool = False) -> T:
-    """Run against the database alone, with the schema brought up to date if it is our own.
+    """Run against the database only. Embedded engines are migrated first.
 
     ``owner``: with the rights of migrations, for what the service's role may not do.
     """
@@ -28,11 +29,36 @@ def with_database(work: Callable[[Database], Awaitable[T]], *, owner: bool = Fal
     async def run(settings: Settings) -> T:
         url = server.owner_url(settings) if owner else settings.database_url
         assert url is not None
-        # Of four, two read: a verification uses both.
         database = Database(url, pool_size=4, patient=True)
         try:
             return await work(database)
         finally:
+            await database.close()
+
+    return _attached(run)
+
+
+def with_replicas(work: Callable[[Replicas], Awaitable[T]]) -> T:
+    """Run against the database, or a replica of it that is fresh. For reading only."""
+
+    async def run(settings: Settings) -> T:
+        assert settings.database_url is not None
+        # Two connections of each are for reads: a verification uses both.
+        database = Database(settings.database_url, pool_size=4, patient=True)
+        replicas = Replicas(
+            database,
+            settings.database_url,
+            settings.database_read_urls,
+            size=2,
+            lag_s=settings.replica_lag_s,
+            patient=True,
+        )
+        try:
+            async with replicas.watched():
+                await replicas.settle()
+                return await work(replicas)
+        finally:
+            await replicas.close()
             await database.close()
 
     return _attached(run)
@@ -61,6 +87,6 @@ def _attached(run: Callable[[Settings], Awaitable[T]]) -> T:
 
 
 def refuse(sentence: str) -> typer.Exit:
-    """Say in red why not; raise what is returned."""
+    """Print a refusal in red; return the exit to raise."""
     err.print(sentence, style="red", markup=False, highlight=False)
     return typer.Exit(1)

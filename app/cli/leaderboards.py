@@ -1,4 +1,4 @@
-"""`qingxiang leaderboards …`: boards that Redis lost."""
+"""`qingxiang leaderboards …`: rebuilding the boards in Redis."""
 
 import typer
 
@@ -12,7 +12,7 @@ cli = typer.Typer(no_args_is_help=True, help="The leaderboards.")
 
 @cli.callback()
 def group() -> None:
-    """Keep ``rebuild`` a word of its own, though it is the only one."""
+    """Keep ``rebuild`` a subcommand: Typer would merge a single one into the group."""
 
 
 @cli.command()

@@ -1,30 +1,30 @@
-"""`qingxiang orgs …`: loading the tree of divisions."""
+"""`qingxiang orgs …`: importing the tree of divisions."""
 
 import typer
 
 from app.cli.attached import ExistingFile, out, refuse, with_database
 from app.core.db import Database
-from app.services import orgs
+from app.services import divisions
 
 cli = typer.Typer(no_args_is_help=True, help="The organisation tree.")
 
 
 @cli.callback()
 def group() -> None:
-    """Keep ``import`` a word of its own, though it is the only one."""
+    """Keep ``import`` a subcommand: Typer would merge a single one into the group."""
 
 
 @cli.command("import")
 def import_file(file: ExistingFile) -> None:
-    """Load a division file (CSV). The same file again changes nothing."""
+    """Import a division file (CSV). Importing the same file again changes nothing."""
 
-    async def work(database: Database) -> orgs.Imported:
+    async def work(database: Database) -> divisions.Imported:
         async with database.transaction() as tx:
-            return await orgs.import_divisions(tx, file)
+            return await divisions.load(tx, file)
 
     try:
         done = with_database(work)
-    except orgs.DivisionsInvalid as error:
+    except divisions.DivisionsInvalid as error:
         raise refuse(f"{file.name}: {error}") from None
     unchanged = done.read - done.inserted - done.updated
     out.print(

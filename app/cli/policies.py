@@ -1,4 +1,4 @@
-"""`qingxiang policies …`: a committee checks, tries and publishes its points rules."""
+"""`qingxiang policies …`: check, compare, simulate and publish points rules."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -41,6 +41,8 @@ def check(file: ExistingFile, org: OfOrg = None) -> None:
         document = _explained(file, lambda: publishing.check(source))
     else:
         document = _at(file, org, lambda tx, place: publishing.check_at(tx, source, place, now()))
+    for one in publishing.warnings(document, source):
+        out.print(f"{file.name}: warning: {one}", soft_wrap=True)
     out.print(f"{file.name}: {len(document.rules)} rules, {len(document.tiers)} tiers, no error.")
 
 
@@ -57,7 +59,7 @@ def publish(file: ExistingFile, org: OfOrg = None, begins: From = None) -> None:
 
 @cli.command()
 def diff(file: ExistingFile, org: OfOrg = None) -> None:
-    """Show what a policy file would change in the rules of now."""
+    """Show what a policy file would change in the current rules."""
     source = _read(file)
     changes = _at(file, org, lambda tx, place: publishing.compare(tx, source, place, now()))
     if not changes:
@@ -79,7 +81,7 @@ def simulate(
         Path | None, typer.Option("--csv", help="Write what everybody would earn to this file.")
     ] = None,
 ) -> None:
-    """Replay past attendance under a policy file and show who would have earned what."""
+    """Replay past attendance under a policy file and show what each person would have earned."""
     source, first, last = _read(file), begins.date(), ends.date()
     if last < first:
         raise refuse("--to 早于 --from / --to is before --from")
@@ -111,7 +113,7 @@ def _read(file: Path) -> str:
 
 
 def _at(file: Path, org: str | None, work: Callable[[Session, Org | None], Awaitable[T]]) -> T:
-    """Do something in a transaction, at an organisation."""
+    """Run ``work`` in a transaction, for an organisation."""
 
     async def run(database: Database) -> T:
         async with database.transaction() as tx:

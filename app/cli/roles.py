@@ -9,7 +9,7 @@ from app.cli.attached import out, refuse, with_database
 from app.core.db import Database
 from app.core.errors import Refusal
 from app.models.people import Role
-from app.services import orgs, people
+from app.services import orgs, roles
 
 cli = typer.Typer(no_args_is_help=True, help="Who may do what.")
 
@@ -32,8 +32,11 @@ def grant(
 
     async def work(database: Database) -> None:
         async with database.transaction() as tx:
-            place = (await orgs.get_by_code(tx, org)).id if org else None
-            await people.appoint(tx, person_id, role, org=place, merchant=merchant)
+            if merchant is not None:
+                await roles.appoint_staff(tx, None, person_id, merchant)
+            if org is not None:
+                place = await orgs.get_by_code(tx, org)
+                await roles.appoint_at_org(tx, None, person_id, role, place.id)
 
     try:
         with_database(work)

@@ -1,4 +1,4 @@
-"""How a simulation is told: tables for a committee, and a sheet with everybody."""
+"""Output of a simulation: tables for a committee, and a CSV file with all people."""
 
 import csv
 from collections.abc import Callable, Iterator
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from app.cli.attached import refuse
 from app.models.awards import AwardReason, AwardState
-from app.schemas.awards import REASONS
+from app.schemas.awards.reading import REASONS
 from app.services.awards.replay import Ineligibility
 from app.services.awards.simulation import Compared, Earner, Simulation
 
@@ -22,7 +22,7 @@ STATES = {
     AwardState.pending: "等候 pending",
     AwardState.notice: "公示 notice",
 }
-UNMET = {
+INELIGIBLE = {
     Ineligibility.no_rule: "无此规则 no rule",
     Ineligibility.evidence: "缺少佐证或无此等次 evidence or grade missing",
     Ineligibility.number: "编号已使用 number used before",
@@ -31,9 +31,9 @@ UNMET = {
 
 @contextmanager
 def sheet(file: Path | None) -> Iterator[Callable[[Earner], None]]:
-    """Write everybody who is handed in to a CSV file, if any; it is there when all of it is.
+    """Yield a writer of people to a CSV file, or a no-op; the file appears when complete.
 
-    Excel needs a byte order mark to read Chinese.
+    With a byte order mark: Excel needs one to read Chinese as UTF-8.
     """
     if file is None:
         yield lambda _: None
@@ -47,7 +47,8 @@ def sheet(file: Path | None) -> Iterator[Callable[[Earner], None]]:
             def write(one: Earner) -> None:
                 try:
                     writer.writerow(_cells(one))
-                except OSError as error:  # the database would take it for its own trouble
+                # the database layer would treat an OSError as its own failure
+                except OSError as error:
                     raise _unwritable(file, error) from None
 
             yield write
@@ -69,13 +70,13 @@ def _unwritable(file: Path, error: OSError) -> Exception:
 
 
 def show(console: Console, found: Simulation) -> None:
-    """Print what a simulation found, sums first."""
+    """Print the results of a simulation, sums first."""
     for table in (
         _sums(found.total),
         _rules(found),
         _reasons(found),
         _begins(found),
-        _unmet(found),
+        _ineligible(found),
         _funds(found),
         _people(found),
     ):
@@ -150,31 +151,31 @@ def _begins(found: Simulation) -> Table:
     return table
 
 
-def _unmet(found: Simulation) -> Table:
+def _ineligible(found: Simulation) -> Table:
     table = _table(
         "草案下不再计分 No award under the draft",
         "原因 why",
         *("笔数 awards", "现行积分 points now"),
     )
-    for why, sums in sorted(found.unmet.items()):
-        table.add_row(UNMET[why], f"{sums.awards:,}", f"{sums.points:,}")
+    for why, sums in sorted(found.ineligible.items()):
+        table.add_row(INELIGIBLE[why], f"{sums.awards:,}", f"{sums.points:,}")
     return table
 
 
 def _funds(found: Simulation) -> Table:
-    """Those first that would lack most, then those that would issue most."""
-    burdens = sorted(
-        found.burdens.values(), key=lambda one: (-one.short, -one.draft.points, one.code)
+    """Sort by shortfall, then by points under the draft, both descending."""
+    impacts = sorted(
+        found.impacts.values(), key=lambda one: (-one.short, -one.draft.points, one.code)
     )
     title = "公益银行 Funds"
-    if len(burdens) > FUNDS_SHOWN:
-        title += f"（前 {FUNDS_SHOWN} 个 first {FUNDS_SHOWN} / {len(burdens)}）"
+    if len(impacts) > FUNDS_SHOWN:
+        title += f"（前 {FUNDS_SHOWN} 个 first {FUNDS_SHOWN} / {len(impacts)}）"
     table = _table(
         title,
         "组织 organisation",
         *("现行 now", "草案 draft", "现有 holds", "缺口 short"),
     )
-    for one in burdens[:FUNDS_SHOWN]:
+    for one in impacts[:FUNDS_SHOWN]:
         limited = (f"{one.holds:,}", f"{one.short:,}") if one.holds is not None else ("–", "–")
         figures = (f"{one.now.points:,}", f"{one.draft.points:,}")
         table.add_row(escape(f"{one.name} {one.code}"), *figures, *limited)
@@ -187,7 +188,7 @@ def _people(found: Simulation) -> Table:
     )
     table = _table(title, "姓名 name", "现行 now", "草案 draft", "变化 change")
     for one in found.most_changed:
-        # The end of an id is random, its beginning is the hour of signing up.
+        # The end of an id is random; its beginning is the time of registration.
         name = escape(f"{one.name} …{one.id.hex[-8:]}")
         table.add_row(name, f"{one.now.points:,}", f"{one.draft.points:,}", f"{one.change:+,}")
     return table

@@ -24,8 +24,13 @@ class Bulkhead:
         self._waiting: deque[asyncio.Future[None]] = deque()
         self._closed_until = 0.0
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether new callers are refused, because of trouble."""
+        return time.monotonic() < self._closed_until
+
     async def __aenter__(self) -> None:
-        if time.monotonic() < self._closed_until:
+        if self.is_closed:
             raise Busy(retry_after=1)
         if self._free > 0:
             self._free -= 1

@@ -12,40 +12,24 @@ from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import Executable, Result, event, exc
+from sqlalchemy import Executable, Result
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     AsyncSessionTransaction,
-    create_async_engine,
 )
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
+from app.core import db_engine
 from app.core.bulkhead import Bulkhead
-from app.core.db_errors import ENGINE_ERRORS, LOST, is_down, translated
+from app.core.db_errors import DRIVER_ERRORS, ENGINE_ERRORS, LOST, is_down, is_too_late, translated
 from app.core.errors import Busy
+from app.core.server_clock import ServerClock
 
-# Time-outs in the order in which they expire. PostgreSQL ends the wait for a row lock and a slow
-# statement. If the server is frozen, only the client can end the wait.
-LOCK_TIMEOUT_MS = 1_500
-STATEMENT_TIMEOUT_MS = 1_800
-COMMAND_TIMEOUT_S = 2.0
-CONNECT_TIMEOUT_S = 1.5
-GOODBYE_TIMEOUT_S = 0.1
 # How long a request waits for a connection. Check-ins of 500 phones at once are done within it.
 PATIENCE_S = 10.0
-# A connection keeps the plans of its prepared statements. Plans made while the tables were empty
-# are slow later, so a connection is replaced after so many seconds.
-RECYCLE_S = 600
 PART_ROWS = 2_000
 _PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
-
-
-class _Connection(asyncpg.Connection):  # type: ignore[misc]
-    """A connection that is closed within ``GOODBYE_TIMEOUT_S``, even if the server is frozen."""
-
-    async def close(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        await super().close(timeout=timeout and min(timeout, GOODBYE_TIMEOUT_S))
 
 
 class Row(asyncpg.Record):  # type: ignore[misc]
@@ -70,6 +54,7 @@ class Session(SQLModelSession):
 
     _driver: Any = None
     opened_at = 0.0  # monotonic clock; set for sessions of ``Database.read``
+    clock: ServerClock
 
     async def execute(  # type: ignore[override]
         self, statement: Executable, params: dict[str, Any] | None = None
@@ -83,8 +68,8 @@ class Session(SQLModelSession):
 
     @property
     def is_young(self) -> bool:
-        """Whether the connection is not due to be replaced."""
-        return time.monotonic() < self.opened_at + RECYCLE_S
+        """Whether the plans of the connection are not due to be made anew."""
+        return time.monotonic() < self.opened_at + db_engine.PLANS_S
 
     def begin_nested(self) -> AsyncSessionTransaction:
         """Begin a savepoint. SQLAlchemy sends it when it is next asked for the connection."""
@@ -124,36 +109,24 @@ class Session(SQLModelSession):
         return self._driver
 
 
-class Database:
-    """Opens transactions, and raises ``Busy`` or ``Retry`` for errors of the engine."""
+class ReadPool:
+    """Opens sessions for reading, and raises ``Busy`` or ``Retry`` for errors of the engine."""
 
-    def __init__(self, url: str, *, pool_size: int, patient: bool = False) -> None:
-        """Make a pool for writing and one for reading, together ``pool_size`` connections.
+    def __init__(self, url: str, *, size: int, patient: bool = False) -> None:
+        """Make a pool of ``size`` connections.
 
         ``patient``: without time-outs of statements, for the command line and migrations.
         """
-        readers = pool_size // 2
-        self.engine: Final[AsyncEngine] = _engine(url, pool_size - readers, patient)
-        # PostgreSQL refuses writes on these connections.
-        reader = _engine(url, readers, patient)
-        event.listen(reader.sync_engine, "connect", _only_reads)
-        for engine in (self.engine, reader):
-            event.listen(engine.sync_engine, "checkout", _not_hung_up)
+        reader = db_engine.make_engine(url, size, patient=patient, read_only=True)
         # Each statement has its own snapshot in READ COMMITTED too: BEGIN and COMMIT would only
         # be two more round trips.
         self._reader = reader.execution_options(isolation_level="AUTOCOMMIT")
         # Derived from ``reader``: an engine derived from the one above would stay in autocommit.
         self._snapshots = reader.execution_options(isolation_level="REPEATABLE READ")
         self._readers: list[Session] = []  # idle, with their connections
-        patience = 60 if patient else PATIENCE_S
-        self._to_write = Bulkhead(pool_size - readers, patience)
-        self._to_read = Bulkhead(readers, patience)
-
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Session]:
-        """Open a read-write transaction: commits at the end, rolls back on any exception."""
-        async with self._entered(self._to_write), self._session(self.engine) as session:
-            yield session
+        self.clock: Final = ServerClock()
+        self._patience_s = 60 if patient else PATIENCE_S
+        self._to_read = Bulkhead(size, self._patience_s)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
@@ -163,7 +136,7 @@ class Database:
                 session = self._readers.pop()
             else:
                 await self._close_one_reader()
-                session = Session(self._reader, expire_on_commit=False)
+                session = self._new_session(self._reader)
                 session.opened_at = time.monotonic()
             try:
                 yield session
@@ -185,6 +158,11 @@ class Database:
             async with self._session(self._snapshots) as session:
                 yield session
 
+    def _new_session(self, engine: AsyncEngine) -> Session:
+        session = Session(engine, expire_on_commit=False)
+        session.clock = self.clock
+        return session
+
     async def _close_one_reader(self) -> None:
         """Return the connection of an idle reader to the pool, which may have no other."""
         if self._readers:
@@ -193,7 +171,7 @@ class Database:
 
     @asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[Session]:
-        async with Session(engine, expire_on_commit=False) as session:
+        async with self._new_session(engine) as session:
             try:
                 await session.begin()
                 yield session
@@ -212,66 +190,47 @@ class Database:
             except (*ENGINE_ERRORS, OSError, TimeoutError) as error:
                 if is_down(error):
                     self._note_trouble()
+                if is_too_late(error):
+                    self.clock.forget()
                 raise translated(error) from error
-            except asyncpg.InterfaceError as error:
+            except DRIVER_ERRORS as error:
                 self._note_trouble()
                 raise Busy(retry_after=1) from error
 
     def _note_trouble(self) -> None:
-        self._to_write.trouble()
         self._to_read.trouble()
 
     async def close(self) -> None:
         while self._readers:
             await self._close_one_reader()
-        await asyncio.shield(self.engine.dispose())
         await asyncio.shield(self._reader.dispose())
 
 
-def _only_reads(connection: Any, _: object) -> None:
-    """Make a new connection read-only.
+class Database(ReadPool):
+    """A pool for reading, and one for transactions that write."""
 
-    Not by a connection parameter: a URL with ``target_session_attrs=read-write`` then rejects
-    every server, as none accepts writes.
-    """
-    connection.run_async(lambda driver: driver.execute("SET default_transaction_read_only = on"))
+    def __init__(self, url: str, *, pool_size: int, patient: bool = False) -> None:
+        """Make both pools, together ``pool_size`` connections."""
+        readers = pool_size // 2
+        super().__init__(url, size=readers, patient=patient)
+        self.engine: Final[AsyncEngine] = db_engine.make_engine(
+            url, pool_size - readers, patient=patient
+        )
+        self._to_write = Bulkhead(pool_size - readers, self._patience_s)
 
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Session]:
+        """Open a read-write transaction: commits at the end, rolls back on any exception."""
+        async with self._entered(self._to_write), self._session(self.engine) as session:
+            yield session
 
-def _not_hung_up(connection: Any, *_: object) -> None:
-    """Replace all connections of the pool when one of them is closed.
+    def _note_trouble(self) -> None:
+        self._to_write.trouble()
+        super()._note_trouble()
 
-    SQLAlchemy does so after an error of its own statements. ``fetch`` bypasses it: without this,
-    each connection that a killed server closed would fail one more request.
-    """
-    if connection.driver_connection.is_closed():
-        raise exc.InvalidatePoolError
-
-
-def _engine(url: str, size: int, patient: bool) -> AsyncEngine:
-    # Seals hash timestamps as text (docs/decisions/0017): their format must not depend on the
-    # settings of a database.
-    settings = {"application_name": "qingxiang", "timezone": "UTC", "datestyle": "ISO, MDY"}
-    if not patient:
-        settings |= {
-            "lock_timeout": str(LOCK_TIMEOUT_MS),
-            "statement_timeout": str(STATEMENT_TIMEOUT_MS),
-            "idle_in_transaction_session_timeout": "10000",
-            # Reads are small and many: starting parallel workers costs more than they save.
-            "max_parallel_workers_per_gather": "0",
-        }
-    return create_async_engine(
-        url,
-        pool_size=size,
-        max_overflow=0,
-        pool_recycle=RECYCLE_S,
-        hide_parameters=True,  # personal data must not reach a log in the text of an error
-        connect_args={
-            "connection_class": _Connection,
-            "server_settings": settings,
-            "timeout": 30 if patient else CONNECT_TIMEOUT_S,
-            "command_timeout": None if patient else COMMAND_TIMEOUT_S,
-        },
-    )
+    async def close(self) -> None:
+        await super().close()
+        await asyncio.shield(self.engine.dispose())
 
 
 @lru_cache(maxsize=500)

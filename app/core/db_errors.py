@@ -4,20 +4,28 @@ import asyncpg
 from sqlalchemy import exc
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 
-from app.core.errors import Busy
+from app.core.errors import Busy, LockTimeout
 
 # ``Session.fetch`` bypasses SQLAlchemy, so errors of the driver and of its adapter are raised
 # unwrapped.
 ENGINE_ERRORS = (exc.SQLAlchemyError, asyncpg.PostgresError, AsyncAdapt_Error)
-LOST = (TimeoutError, asyncpg.InterfaceError, AsyncAdapt_Error)
+# Of the driver itself. InternalClientError: a server was killed in the middle of an operation, and
+# the connection seems open.
+DRIVER_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
+LOST = (TimeoutError, *DRIVER_ERRORS, AsyncAdapt_Error)
 _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
-_TIMED_OUT = {"55P03", "57014"}  # lock_not_available, query_canceled
+_CLOSED_DAY = "QX001"  # raised by the trigger of ledger_transfers
+_LOCKED = "55P03"  # lock_not_available
+_TIMED_OUT = "57014"  # query_canceled
 _GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting up, too many connections
 _UNABLE = {"53100", "53200", "58030", "25006"}  # disk or memory full, I/O error, a standby
 
 
 class Retry(Exception):
-    """A deadlock or serialization failure: the transaction was rolled back and may run again."""
+    """The transaction was rolled back and may run again.
+
+    A deadlock, a serialization failure, or a transfer into a day that was closed meanwhile.
+    """
 
 
 def sqlstate(error: BaseException) -> str | None:
@@ -42,11 +50,18 @@ def is_down(error: Exception) -> bool:
     return lost or bool(getattr(error, "connection_invalidated", False))
 
 
+def is_too_late(error: Exception) -> bool:
+    """Tell whether a transfer was refused because its day is closed."""
+    return sqlstate(error) == _CLOSED_DAY
+
+
 def translated(error: Exception) -> Exception:
-    """Return ``Retry``, ``Busy`` (seconds to wait in ``retry_after``), or the error itself."""
+    """Return ``Retry``, ``LockTimeout``, ``Busy``, or the error itself."""
     code = sqlstate(error)
-    if code in _DEADLOCK_OR_SERIALIZATION:
+    if code in _DEADLOCK_OR_SERIALIZATION or code == _CLOSED_DAY:
         return Retry(code)
-    if code in _TIMED_OUT or code in _UNABLE or is_down(error):
+    if code == _LOCKED:
+        return LockTimeout(retry_after=1)
+    if code == _TIMED_OUT or code in _UNABLE or is_down(error):
         return Busy(retry_after=1)
     return error

@@ -64,6 +64,25 @@ class TooLarge(Refusal):
     fact_names = ("limit", "measure")
 
 
+class PreconditionMissing(Refusal):
+    code, status, title = "request.precondition_required", 428, "Precondition required"
+    zh, en = (
+        "缺少 If-Match：请先读取最新内容再修改",
+        "If-Match is missing: read the current version before changing it.",
+    )
+
+
+class PreconditionFailed(Refusal):
+    """Somebody else changed it since the caller read it. Fact: ``version``, the current one."""
+
+    code, status, title = "request.precondition_failed", 412, "Precondition failed"
+    zh, en = (
+        "内容已被他人修改，请刷新后重试",
+        "Somebody else has changed this meanwhile; read it again.",
+    )
+    fact_names = ("version",)
+
+
 class UnknownRoute(Refusal):
     code, status, title = "request.unknown_route", 404, "No such route"
     zh, en = "接口不存在", "There is no such route."
@@ -93,6 +112,21 @@ class Busy(Refusal):
 
     code, status, title = "service.busy", 503, "Service busy"
     zh, en = "服务繁忙，请稍后再试", "The service is busy; try again in a moment."
+    fact_names = ("retry_after",)
+
+
+class LockTimeout(Busy):
+    """Another transaction held a lock too long: the engine answers, and other work may go on."""
+
+
+class ClockWrong(Refusal):
+    """The process's clock and PostgreSQL's differ too much to date a transfer."""
+
+    code, status, title = "service.clock", 503, "Clock wrong"
+    zh, en = (
+        "服务器时钟有误，暂停办理，请稍后再试",
+        "The clock of the server is wrong; try again when it has been set.",
+    )
     fact_names = ("retry_after",)
 
 

@@ -1,18 +1,18 @@
-"""A rendered reply: JSON that may be shared by many requests, and its ETag."""
+"""The JSON body of a reply, which many requests may share, and its ETag."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
+class TaggedBody:
     """``tag`` is the ETag without quotes. ``body`` is None if the caller already has it."""
 
     tag: str
     body: bytes | None
 
     @classmethod
-    def of(cls, body: bytes) -> "Rendered":
+    def of(cls, body: bytes) -> "TaggedBody":
         return cls(tag_of(body), body)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
@@ -20,6 +21,11 @@ def new_id() -> UUID:
     value = value & ~(0xF << 76) | 0x7 << 76
     value = value & ~(0x3 << 62) | 0x2 << 62
     return UUID(int=value)
+
+
+def least_id(moment: datetime) -> UUID:
+    """Return a lower bound of the UUIDv7 made in the millisecond of ``moment`` and later."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
 
 
 def _known_shape_or_nil(value: object) -> object:

@@ -30,6 +30,11 @@ def key_id(key: bytes) -> bytes:
     return sha256(b"key id" + key).digest()[:KEY_ID_BYTES]
 
 
+def check_value(secret: bytes) -> bytes:
+    """Return a value by which a secret is recognised, but not found."""
+    return hmac.digest(derive(secret, "check-value"), b"qingxiang", "sha256")
+
+
 class FieldCipher:
     """Encrypts personal identifiers for storage (AES-256-GCM) and indexes them (HMAC-SHA256)."""
 

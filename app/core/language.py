@@ -1,7 +1,7 @@
 """The language of a reply: Chinese, or English if the caller prefers it.
 
 Services return facts, enums and ``Bilingual`` sentences. One language is chosen where a reply is
-rendered; ``spoken`` returns that of the running request.
+rendered; ``request_language`` returns that of the running request.
 """
 
 from contextvars import ContextVar
@@ -22,15 +22,15 @@ class Bilingual(NamedTuple):
 
     def said(self, language: Language | None = None) -> str:
         """Return the sentence in a language, by default that of the running request."""
-        return self.zh if (language or spoken()) == "zh-CN" else self.en
+        return self.zh if (language or request_language()) == "zh-CN" else self.en
 
 
-def listen(accept_language: str) -> None:
+def set_request_language(accept_language: str) -> None:
     """Store the Accept-Language header of a request in its context."""
     _accepted.set(accept_language)
 
 
-def spoken() -> Language:
+def request_language() -> Language:
     """Return the language of the running request; Chinese outside of one."""
     return preferred(_accepted.get())
 

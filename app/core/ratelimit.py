@@ -14,17 +14,22 @@ from typing import Literal
 from app.core.batching import Batcher
 from app.core.errors import Busy, RateLimited, Refusal
 from app.core.redis import Breaker, Redis, RedisDown
+from app.core.redis_scripts import Script
 
+# A hash tag: all keys of a call are in one slot of a Redis Cluster, those of revoked logins too.
+TAG = "{qx:admission}"
 # Answers a batch of questions. A "bar" is a key that bars the client if it exists (a revoked
 # login); it is looked up here to save a round trip.
 # KEYS: two for each question, the client and the bar.
-# ARGV: one for each, such as "take 50000 15000000 1": the operation, the emission interval and
-# the burst tolerance in microseconds, whether there is a bar. Operations: "take" counts the
-# request if it is allowed, "check" does not count, "charge" counts though it is not allowed,
-# "pass" allows without counting.
+# ARGV: one for each, such as "take 50000 15000000 1 1": the operation, the emission interval and
+# the burst tolerance in microseconds, whether there is a bar, how many requests. Operations:
+# "take" counts the request if it is allowed, "check" does not count, "charge" counts though it
+# is not allowed, "pass" allows without counting. Nobody owes more than two bursts, or a server
+# that took over with a clock that is behind would refuse until it has caught up.
 # Returns four values for each: allowed, remaining requests, microseconds until the next request
 # is allowed, whether the bar exists.
-_GCRA = """
+_GCRA = Script(
+    """
 local t = redis.call('TIME')
 local now = t[1] * 1000000 + t[2]
 local answers = {}
@@ -35,13 +40,15 @@ local function answer(allowed, remaining, wait)
 end
 for i = 1, #KEYS / 2 do
   local key = KEYS[2 * i - 1]
-  local what, interval, tolerance, has_bar = string.match(ARGV[i], '(%l+) (%d+) (%d+) (%d)')
+  local what, interval, tolerance, has_bar, times =
+    string.match(ARGV[i], '(%l+) (%d+) (%d+) (%d) (%d+)')
   interval, tolerance = tonumber(interval), tonumber(tolerance)
   if what == 'pass' then
     answer(1, math.floor(tolerance / interval), 0)
   else
     local tat = math.max(tonumber(redis.call('GET', key) or now), now)
-    local fresh = tat + interval
+    tat = math.min(tat, now + 2 * tolerance)
+    local fresh = tat + interval * times
     if what == 'charge' then
       fresh = math.min(fresh, now + 2 * tolerance)
     end
@@ -57,10 +64,10 @@ for i = 1, #KEYS / 2 do
   answers[#answers + 1] = has_bar == '1' and redis.call('EXISTS', KEYS[2 * i]) or 0
 end
 return answers
-"""
+""",
+    TAG,
+)
 _LOCAL_CLIENTS = 50_000
-# A hash tag: all keys of a call are in one slot of a Redis Cluster.
-TAG = "{qx:admission}"
 
 What = Literal["take", "check", "charge"]
 
@@ -136,13 +143,14 @@ class _Question:
     key: str
     what: What | Literal["pass"]
     bar: str  # empty: none
+    times: int
 
 
 class RateLimiter:
     """Counts requests in Redis; while it is down, in this process."""
 
     def __init__(self, redis: Redis, breaker: Breaker, *, enabled: bool) -> None:
-        self._script = redis.register_script(_GCRA)
+        self._redis = redis
         self._breaker = breaker
         self._enabled = enabled
         self._local: dict[str, float] = {}
@@ -156,25 +164,27 @@ class RateLimiter:
         """Tell whether a request would be allowed, without counting it."""
         return await self._ask(limit, client, "check")
 
-    async def charge(self, limit: Limit, client: str) -> Verdict:
-        """Count one request, allowed or not."""
-        return await self._ask(limit, client, "charge")
+    async def charge(self, limit: Limit, client: str, times: int = 1) -> Verdict:
+        """Count requests, allowed or not. The debt is at most a burst."""
+        return await self._ask(limit, client, "charge", times=times)
 
-    async def _ask(self, limit: Limit, client: str, what: What, bar: str = "") -> Verdict:
+    async def _ask(
+        self, limit: Limit, client: str, what: What, bar: str = "", times: int = 1
+    ) -> Verdict:
         if not self._enabled and not bar:
             return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
         key = f"{TAG}:{limit.name}:{client}"
         verdict = await self._questions.submit(
-            _Question(limit, key, what if self._enabled else "pass", bar)
+            _Question(limit, key, what if self._enabled else "pass", bar, times)
         )
         return verdict or self._without_redis(limit, key)
 
     async def _ask_list(self, questions: list[_Question]) -> list[Verdict | None]:
         """Ask Redis once for the whole batch; return None for each if it is down."""
         keys = [key for one in questions for key in (one.key, one.bar or one.key)]
-        args = [_argument(one.limit, one.what, bool(one.bar)) for one in questions]
+        args = [_argument(one.limit, one.what, bool(one.bar), one.times) for one in questions]
         try:
-            found = await self._breaker.call(self._script(keys=keys, args=args))
+            found = await self._breaker.call(_GCRA.run(self._redis, keys, args))
         except RedisDown:
             return [None] * len(questions)
         return [
@@ -205,6 +215,6 @@ class RateLimiter:
 
 
 @cache
-def _argument(limit: Limit, what: str, has_bar: bool) -> bytes:
+def _argument(limit: Limit, what: str, has_bar: bool, times: int) -> bytes:
     interval = limit.interval_us
-    return f"{what} {interval} {interval * limit.burst} {int(has_bar)}".encode()
+    return f"{what} {interval} {interval * limit.burst} {int(has_bar)} {times}".encode()

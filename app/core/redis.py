@@ -1,16 +1,28 @@
-"""Valkey/Redis: the client, and a circuit breaker for the time in which it does not answer."""
+"""Valkey/Redis: the client, and a circuit breaker for the time in which it does not answer.
+
+The URL tells whether there is one server, a service behind Sentinels or a Cluster; nothing else
+of the application knows (docs/decisions/0026).
+"""
 
 import asyncio
+import math
 import time
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import redis.asyncio as aioredis
 import structlog
+from redis.asyncio.cluster import ClusterNode
+from redis.asyncio.connection import SSLConnection, parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
+
+from app.core import redis_cluster, redis_urls
+from app.core.redis_cluster import ClusterClient
+from app.core.redis_sentinel import MasterConnection, Masters, MasterSSLConnection, SentinelClient
+from app.core.redis_urls import RedisUrl
 
 log = structlog.get_logger(__name__)
 
@@ -34,18 +46,59 @@ class RedisDown(Exception):
 
 
 def connect(url: str) -> Redis:
-    """Make a client with time-outs and without retries."""
-    pool = aioredis.BlockingConnectionPool.from_url(
-        url,
-        decode_responses=True,
-        socket_timeout=SOCKET_TIMEOUT_S,
-        socket_connect_timeout=SOCKET_TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        # Commands wait for one of these: a new connection takes longer than the wait.
-        max_connections=MAX_CONNECTIONS,
-        timeout=QUEUE_S,
-    )
+    """Make a client with time-outs and without retries. Raises ValueError for a wrong URL."""
+    given = redis_urls.parse(url)
+    if given.kind == "cluster":
+        return _of_cluster(given)
+    if given.kind == "sentinel":
+        return _of_service(given)
+    pool = aioredis.BlockingConnectionPool.from_url(url, **_connection_options(), **_pool_options())
     return aioredis.Redis.from_pool(pool)
+
+
+def _of_service(given: RedisUrl) -> Redis:
+    of_server = dict(parse_url(given.server))
+    with_tls = of_server.pop("connection_class", None) is SSLConnection
+    options = {**_connection_options(), **of_server}
+    # Sentinels have no databases, and accounts of their own; TLS is the same.
+    of_sentinel = {k: v for k, v in options.items() if k not in ("db", "username", "password")}
+    of_sentinel |= {"ssl": with_tls, **dict(given.sentinel_login)}
+    for name in ("host", "port"):
+        del options[name], of_sentinel[name]
+    masters = Masters(given.nodes, given.service, **of_sentinel)
+    pool = aioredis.BlockingConnectionPool(
+        connection_class=MasterSSLConnection if with_tls else MasterConnection,
+        masters=masters,
+        **options,
+        **_pool_options(),
+    )
+    return SentinelClient(masters, pool)
+
+
+def _of_cluster(given: RedisUrl) -> Redis:
+    options = _connection_options() | {
+        "socket_timeout": redis_cluster.SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": redis_cluster.SOCKET_TIMEOUT_S,
+        "max_connections": redis_cluster.MAX_CONNECTIONS,
+        "startup_nodes": [ClusterNode(host, port) for host, port in given.nodes],
+        # The nodes of the URL stay those that are asked, whatever the Cluster says of itself.
+        "dynamic_startup_nodes": False,
+    }
+    return cast("Redis", ClusterClient.from_url(given.server, **options))
+
+
+def _connection_options() -> dict[str, Any]:
+    return {
+        "decode_responses": True,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "socket_connect_timeout": SOCKET_TIMEOUT_S,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+def _pool_options() -> dict[str, Any]:
+    # Commands wait for a connection: a new one takes longer than the wait.
+    return {"max_connections": MAX_CONNECTIONS, "timeout": QUEUE_S}
 
 
 class Breaker:
@@ -58,6 +111,7 @@ class Breaker:
         self._redis = redis
         self._looking: asyncio.Task[None] | None = None
         self._answered_at = 0.0
+        self.recovered_at = -math.inf  # monotonic time of the last recovery
 
     @property
     def is_open(self) -> bool:
@@ -90,6 +144,7 @@ class Breaker:
             with suppress(RedisError, OSError, TimeoutError):
                 async with asyncio.timeout(SILENCE_S):
                     await self._redis.ping()
+                self.recovered_at = time.monotonic()
                 log.info("redis_answers")
                 return
 

@@ -30,7 +30,8 @@ ACCEPTED_STEPS = 3
 LIFETIME_SECONDS = STEP_SECONDS * ACCEPTED_STEPS
 MAC_BYTES = 14
 _HEADER = struct.Struct(">BBII")
-_SHAPE = re.compile(r"[A-Za-z0-9_-]{32}", re.ASCII)
+LENGTH = 32
+_SHAPE = re.compile(rf"[A-Za-z0-9_-]{{{LENGTH}}}", re.ASCII)
 
 
 class Action(IntEnum):
@@ -84,6 +85,7 @@ class RotatingCodes:
         Raises CodeInvalid or CodeExpired; CodeExpired only if the signature is valid, so that
         the answer tells nothing about guesses.
         """
+        text = _ungrouped(text)
         if not _SHAPE.fullmatch(text):
             raise CodeInvalid
         try:
@@ -102,6 +104,19 @@ class RotatingCodes:
         if age >= ACCEPTED_STEPS:
             raise CodeExpired
         return int(subject)
+
+
+def _ungrouped(text: str) -> str:
+    """Join a code that was written in equal groups with hyphens between them.
+
+    A hyphen is also a character of codes: no other one is taken out.
+    """
+    groups = len(text) - LENGTH + 1
+    if groups < 2 or LENGTH % groups:
+        return text
+    size = LENGTH // groups
+    parts = [text[place : place + size] for place in range(0, len(text), size + 1)]
+    return "".join(parts) if "-".join(parts) == text else text
 
 
 def _first_byte(key: bytes) -> int:

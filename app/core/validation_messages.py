@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic_core import PydanticCustomError
+
 from app.core.errors import Invalid
 from app.core.language import Bilingual
 
@@ -46,13 +48,20 @@ _ZH = {
 }
 
 
+def wrong(zh: str, en: str) -> PydanticCustomError:
+    """Return what a validator of ours raises: its message in both languages."""
+    return PydanticCustomError("bilingual", "{en}", {"zh": zh, "en": en})
+
+
 def in_chinese(kind: str) -> str:
     """Return the Chinese message for pydantic's ``type`` of an error."""
     return _ZH.get(kind, "不正确")
 
 
 def explained(error: Mapping[str, Any]) -> Bilingual:
-    """Return the message for one of pydantic's errors; the English part is pydantic's."""
+    """Return the message for an error: a validator's own (``wrong``), or in English pydantic's."""
+    if error["type"] == "bilingual":
+        return Bilingual(error["ctx"]["zh"], error["ctx"]["en"])
     return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
 
 

@@ -1,1 +1,1 @@
-"""The demonstration: data of 扬中市, and a community day played over HTTP."""
+"""The demonstration: seed data of 扬中市, and a community day played over HTTP."""

@@ -1,6 +1,6 @@
-"""The play's own bookkeeping: what everybody must have, worked out from what they did.
+"""Expected balances and statements, computed from the actions of the demonstration.
 
-It never looks at a balance that the service told.
+Independent of the service: it never reads a balance from the API.
 """
 
 from collections import Counter
@@ -12,17 +12,18 @@ from app.demo.cast import masked
 
 @dataclass
 class Account:
-    """Points of a resident by where they are, minutes of volunteering, and points earned."""
+    """A resident's points by state, minutes of volunteering, points earned and deducted."""
 
     available: int = 0
     pending: int = 0
     held: int = 0
     minutes: int = 0
     earned: int = 0
+    deducted: int = 0
 
 
 class StatementLine(NamedTuple):
-    """A line of a merchant's statement; a refund is negative."""
+    """A line of a merchant's statement; a refund and an undone collection are negative."""
 
     kind: str
     points: int
@@ -32,7 +33,7 @@ class StatementLine(NamedTuple):
 
 @dataclass
 class Book:
-    """Accounts by the resident's name; statements and takings by the merchant's."""
+    """Accounts by the resident's name; statement lines by the merchant's."""
 
     accounts: dict[str, Account] = field(default_factory=dict)
     statements: dict[str, Counter[StatementLine]] = field(default_factory=dict)
@@ -46,8 +47,14 @@ class Book:
         account.earned += points
         account.minutes += minutes
 
-    def propose(self, name: str, points: int) -> None:
+    def propose(self, name: str, points: int, minutes: int = 0) -> None:
+        """Note points that wait for reviewers, and minutes that count already."""
         self.accounts[name].pending += points
+        self.accounts[name].minutes += minutes
+
+    def approve(self, name: str, points: int) -> None:
+        self.accounts[name].pending -= points
+        self.award(name, points)
 
     def hold(self, name: str, points: int) -> None:
         self.accounts[name].available -= points
@@ -60,6 +67,15 @@ class Book:
         self.accounts[name].held -= points
         self._write(merchant, StatementLine("collect", points, masked(name), reward))
 
+    def undo(self, name: str, points: int, merchant: str, reason: str) -> None:
+        self.accounts[name].held += points
+        self._write(merchant, StatementLine("undo", -points, masked(name), reason))
+
+    def deduct(self, name: str, points: int) -> None:
+        """Note a deduction; negative: a granted appeal."""
+        self.accounts[name].available -= points
+        self.accounts[name].deducted += points
+
     def charge(self, name: str, points: int, merchant: str, note: str) -> None:
         self.accounts[name].available -= points
         self._write(merchant, StatementLine("charge", points, masked(name), note))
@@ -69,16 +85,17 @@ class Book:
         self._write(merchant, StatementLine("refund", -points, masked(name), reason))
 
     def sums(self, merchant: str) -> dict[str, int]:
-        """Return a statement's sums as the API names them."""
+        """Return a statement's sums under the API's names."""
         lines = list(self.statements.get(merchant, Counter[StatementLine]()).elements())
         by_kind = {
             kind: sum(line.points for line in lines if line.kind == kind)
-            for kind in ("charge", "refund", "collect")
+            for kind in ("charge", "refund", "collect", "undo")
         }
         return {
             "charged": by_kind["charge"],
             "refunded": -by_kind["refund"],
             "collected": by_kind["collect"],
+            "undone": -by_kind["undo"],
             "net": sum(by_kind.values()),
         }
 

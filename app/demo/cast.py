@@ -1,4 +1,28 @@
-"""The sixty residents, and how a list shows a name that it must not tell."""
+"""Who and what the demonstration data and the demonstration have: people, merchants, files."""
+
+from importlib.resources import files
+from pathlib import Path
+
+DATA = Path(str(files("app") / "data"))
+CITY, STREET = "321182", "321182001"  # 扬中市, 三茅街道
+# Sandbox user to display name.
+CAST = {
+    "admin": "王建国",
+    "auditor": "李审之",
+    "organizer": "陈组织",
+    "organizer2": "孙复核",
+    "merchant": "赵小店",
+    "merchant2": "钱柜台",
+    "alice": "张爱丽",
+    "bob": "刘博文",
+    "carol": "周可欣",
+}
+SHOPS = {
+    "merchant": ("三茅青年咖啡馆", "shop"),
+    "merchant2": ("三茅公益银行兑换点", "fund_counter"),
+}
+# Provider to the staff of the counter: vouchers at shops, goods at the 公益银行.
+STAFF_OF_PROVIDER = {"青年商户": "merchant", "公益银行": "merchant2", "青年之家": "merchant2"}
 
 RESIDENTS = (
     *(
@@ -44,5 +68,5 @@ RESIDENTS = (
 
 
 def masked(name: str) -> str:
-    """Mask as the README promises; written anew here, so as not to trust what is checked."""
+    """Mask a name as the README says; independent of the implementation that is checked."""
     return f"*{name[1]}" if len(name) == 2 else f"{name[0]}*{name[-1]}"

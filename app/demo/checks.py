@@ -1,4 +1,4 @@
-"""What the play expects, compared with what it finds."""
+"""Comparisons of expected and actual results."""
 
 from dataclasses import dataclass, field
 
@@ -15,14 +15,14 @@ class Miss:
 
 @dataclass
 class Checks:
-    """Every expectation of the play passes here, so that none can fail unnoticed."""
+    """Counts all comparisons of the demonstration, so that no failure is lost."""
 
     console: Console
     held: int = 0
     misses: list[Miss] = field(default_factory=list)
 
     def equal(self, what: str, expected: object, found: object) -> bool:
-        """Compare; a difference is told at once and remembered for the exit status."""
+        """Compare; print a difference and record it for the exit status."""
         if expected == found:
             self.held += 1
             return True
@@ -37,5 +37,5 @@ class Checks:
 
     @property
     def exit_status(self) -> int:
-        """0 only if something was checked and all of it held."""
+        """0 only if there was at least one comparison and none failed."""
         return 0 if self.held and not self.misses else 1

@@ -1,4 +1,4 @@
-"""What the acts of the play share: the people, the book, the checks, and the telling."""
+"""The state shared by all acts: people, book, checks and output."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +14,7 @@ from rich.text import Text
 from app.demo.book import Book
 from app.demo.checks import Checks
 from app.demo.phone import Network, Phone
+from app.demo.stage import Stage
 
 T = TypeVar("T")
 P = TypeVar("P")
@@ -21,7 +22,7 @@ P = TypeVar("P")
 
 @dataclass
 class Day:
-    """One day. ``residents`` are all sixty; ``present`` the fifty who hold a place."""
+    """One run. ``residents``: all sixty; ``present``: the fifty with a place."""
 
     console: Console
     checks: Checks
@@ -30,13 +31,32 @@ class Day:
     residents: list[Phone] = field(default_factory=list)
     present: list[Phone] = field(default_factory=list)
     waiting: list[Phone] = field(default_factory=list)
+    awards: list[str] = field(default_factory=list)  # by their check-ins
+    stage: Stage = field(init=False)
+    admin: Phone = field(init=False)
     organizer: Phone = field(init=False)
+    reviewer: Phone = field(init=False)
+    auditor: Phone = field(init=False)
+    assistant: Phone = field(init=False)  # co-organizer
     cafe: Phone = field(init=False)
     bank: Phone = field(init=False)
+    leaver: Phone = field(init=False)  # whose account is closed
+    erased: str = ""  # the leaver's name, once it is erased
+    certificate: dict[str, Any] = field(default_factory=dict)  # of the leaver
+    merchants: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name
     city: dict[str, Any] = field(default_factory=dict)
     street: dict[str, Any] = field(default_factory=dict)
+    community: dict[str, Any] = field(default_factory=dict)
     activity: dict[str, Any] = field(default_factory=dict)
     _told_misses: int = 0
+
+    async def operate(self, *words: str) -> str:
+        """Run a command of `qingxiang` as the operator; return the last line that it printed."""
+        done = await asyncio.to_thread(self.stage.command, *words)
+        if done.returncode != 0:
+            self.console.print(done.stdout + done.stderr, markup=False, style="red")
+        self.checks.equal(f"exit status of `qingxiang {' '.join(words[:2])}`", 0, done.returncode)
+        return (done.stdout.strip().splitlines() or [""])[-1]
 
     def act(self, title: str, gloss: str) -> None:
         self.console.print()
@@ -45,7 +65,7 @@ class Day:
         )
 
     def say(self, text: str, gloss: str = "") -> None:
-        """Tell a step; marked by whether every check since the last one held."""
+        """Print a step, marked as failed if a check since the last step failed."""
         fine = len(self.checks.misses) == self._told_misses
         self._told_misses = len(self.checks.misses)
         mark = "[green]✓[/]" if fine else "[bold red]✗[/]"
@@ -56,14 +76,14 @@ class Day:
         self.console.print(line if gloss else f"  {mark} {text}", highlight=False)
 
     def refused(self, what: str, expected: str, verdict: str) -> str:
-        """Check a refusal; return it as it is told."""
+        """Check a refusal; return it formatted for output."""
         self.checks.equal(what, expected, verdict)
         return f"[yellow]{escape(verdict)}[/]"
 
     async def crowd(
         self, label: str, people: Sequence[P], deed: Callable[[P], Awaitable[T]]
     ) -> list[T]:
-        """Let everybody do the same at once; return what came of it, in the order of people."""
+        """Run an action for all people concurrently; return the results in the order of people."""
         columns = (
             TextColumn("  {task.description}"),
             BarColumn(bar_width=40, complete_style="cyan", finished_style="cyan"),
@@ -83,5 +103,6 @@ class Day:
                 async with asyncio.TaskGroup() as group:
                     running = [group.create_task(one(person)) for person in people]
             except ExceptionGroup as failed:
-                raise failed.exceptions[0] from None  # the others say the same
+                # report one; the other errors are usually the same
+                raise failed.exceptions[0] from None
         return [done.result() for done in running]

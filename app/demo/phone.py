@@ -1,4 +1,4 @@
-"""A phone (or a counter's screen) that calls the API over HTTP, as a mini-program would."""
+"""A client of the API over HTTP, with the calls of the mini-program or of a counter."""
 
 import asyncio
 import uuid
@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 import httpx
 
 API = "/api/v1"
-AT_ONCE = 20  # requests of the whole crowd
+AT_ONCE = 20  # concurrent requests of all clients together
 TRIES = 6
 T = TypeVar("T")
 
 
 class Unexpected(Exception):
-    """A reply without which the play cannot go on."""
+    """A reply without which the demonstration cannot continue."""
 
     def __init__(self, what: str, expected: str, found: str) -> None:
         super().__init__(f"{what}: expected {expected}, found {found}")
@@ -23,7 +23,7 @@ class Unexpected(Exception):
 
 @dataclass(frozen=True)
 class Reply:
-    """``body`` is the JSON, or the text of anything else."""
+    """``body``: the parsed JSON, the text, or the bytes of a file."""
 
     what: str
     status: int
@@ -37,7 +37,7 @@ class Reply:
         return f"{self.status} {code}" if self.status >= 400 else str(self.status)
 
     def want(self, status: int) -> Any:
-        """Return the body of a reply that must have this status. Raises Unexpected."""
+        """Return the body if the reply has this status. Raises Unexpected."""
         if self.status != status:
             raise Unexpected(self.what, str(status), self.verdict)
         return self.body
@@ -45,13 +45,13 @@ class Reply:
 
 @dataclass(frozen=True)
 class Network:
-    """The connections of everybody, and the limit on how many talk at once."""
+    """The shared connections, and the limit of concurrent requests."""
 
     client: httpx.AsyncClient
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def send(self, request: httpx.Request) -> httpx.Response:
-        """Send; where the service asks for patience, wait as long as it says."""
+        """Send; after 429 and 503 wait for Retry-After and try again, ``TRIES`` times at most."""
         for _ in range(TRIES):
             async with self.gate:
                 response = await self.client.send(request)
@@ -63,7 +63,7 @@ class Network:
 
 @dataclass
 class Phone:
-    """Somebody's phone. ``user`` is the name in the sandbox WeChat."""
+    """One person's client. ``user`` is the name in the sandbox WeChat."""
 
     network: Network
     user: str
@@ -72,7 +72,7 @@ class Phone:
     person_id: str = ""
 
     async def log_in(self) -> dict[str, Any]:
-        """Log in as `wx.login` and the mini-program do together."""
+        """Log in with a code of the sandbox, as the mini-program does after `wx.login`."""
         made = await self.post("/sandbox/wechat/codes", {"user": self.user})
         login: dict[str, Any] = (
             await self.post("/auth/wechat", {"code": made.want(200)["code"]})
@@ -81,20 +81,37 @@ class Phone:
         self.name = self.name or login["person"]["display_name"]
         return login
 
+    async def arrive(self, community_id: str | None = None) -> dict[str, Any]:
+        """Log in for the first time and fill in the profile; return what the login returned."""
+        login = await self.log_in()
+        profile = {"display_name": self.name, "community_id": community_id}
+        (await self.put("/me", profile)).want(200)
+        return login
+
     async def get(self, path: str, **query: object) -> Reply:
         return await self._call("GET", path, query=query)
 
     async def post(
         self, path: str, body: dict[str, Any] | None = None, *, key: str | None = None
     ) -> Reply:
-        """``key``: the Idempotency-Key, where the route wants one."""
+        """``key``: the Idempotency-Key, for routes that require one."""
         return await self._call("POST", path, body, key=key)
 
-    async def put(self, path: str, body: dict[str, Any]) -> Reply:
-        return await self._call("PUT", path, body)
+    async def do(self, path: str, body: dict[str, Any] | None = None) -> Reply:
+        """POST with a new Idempotency-Key."""
+        return await self._call("POST", path, body, key=new_key())
 
-    async def delete(self, path: str) -> Reply:
-        return await self._call("DELETE", path)
+    async def upload(self, path: str, name: str, content: bytes, **fields: str) -> Reply:
+        """POST a file as a form, with a new Idempotency-Key."""
+        form = {"files": {"file": (name, content)}, "data": fields}
+        return await self._call("POST", path, key=new_key(), form=form)
+
+    async def put(self, path: str, body: dict[str, Any], *, version: int | None = None) -> Reply:
+        """``version``: what If-Match names, for routes that require it."""
+        return await self._call("PUT", path, body, version=version)
+
+    async def delete(self, path: str, *, key: str | None = None) -> Reply:
+        return await self._call("DELETE", path, key=key)
 
     async def _call(
         self,
@@ -103,32 +120,43 @@ class Phone:
         body: dict[str, Any] | None = None,
         *,
         key: str | None = None,
+        version: int | None = None,
         query: dict[str, Any] | None = None,
+        form: dict[str, Any] | None = None,
     ) -> Reply:
         headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         if key is not None:
             headers["Idempotency-Key"] = key
+        if version is not None:
+            headers["If-Match"] = f'"{version}"'
         url = path if path.startswith("/sandbox") else API + path
         request = self.network.client.build_request(
-            method, url, json=body, params=query or None, headers=headers
+            method, url, json=body, params=query or None, headers=headers, **(form or {})
         )
         response = await self.network.send(request)
-        is_json = "json" in response.headers.get("content-type", "")
         return Reply(
             what=f"{self.user}: {method} {path}",
             status=response.status_code,
-            body=response.json() if is_json else response.text,
+            body=_read(response),
             replayed="Idempotency-Replayed" in response.headers,
         )
 
 
+def _read(response: httpx.Response) -> Any:
+    """Return the body as its type demands."""
+    kind = response.headers.get("content-type", "")
+    if "json" in kind and response.content:
+        return response.json()
+    return response.content if kind.startswith("application/") else response.text
+
+
 def new_key() -> str:
-    """Make an Idempotency-Key: one for each intent."""
+    """Return a new Idempotency-Key."""
     return str(uuid.uuid4())
 
 
 async def until(read: Callable[[], Awaitable[T]], wanted: T, seconds: float = 15.0) -> T:
-    """Read until it is what is wanted or the time is over; return the last reading.
+    """Poll until the value is ``wanted`` or ``seconds`` are over; return the last value.
 
     Notices and leaderboards follow the commit within about a second.
     """

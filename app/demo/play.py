@@ -1,4 +1,4 @@
-"""The play: one community day in 扬中市, over HTTP, checked to the point."""
+"""Runs the demonstration: a month of 扬中市 over HTTP, from an empty database."""
 
 import asyncio
 import signal
@@ -12,33 +12,49 @@ import httpx
 from rich.console import Console
 from rich.panel import Panel
 
-from app.demo.acts import attendance, closing, gathering, honours, payments, rewards
+from app.demo.acts import (
+    appeals,
+    attendance,
+    catalogue,
+    closing,
+    counters,
+    farewell,
+    founding,
+    gathering,
+    honours,
+    offices,
+    papers,
+    payments,
+    rewards,
+)
 from app.demo.checks import Checks
 from app.demo.day import Day
 from app.demo.phone import AT_ONCE, Network, Unexpected
 from app.demo.stage import Stage, StageFailed, stage
 
-INTERRUPTED = 130  # what a shell says of a command that Ctrl-C ended
+INTERRUPTED = 130  # exit status of a command that Ctrl-C ended
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 REPLY_S = 30.0
 FILE_WIDTH = 100  # columns when the output is a file or a pipe
 ACTS = (
-    *(gathering.publish, gathering.sign_up, gathering.make_room),
-    *(attendance.check_in, honours.honour),
+    *(founding.found, offices.appoint, counters.admit, catalogue.offer),
+    *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
+    *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
+    *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, payments.statements),
-    closing.reconcile,
+    *(farewell.forget, closing.reconcile, closing.verify),
 )
 
 
 def play(console: Console) -> int:
-    """Play the day on a server of its own; return 0 only if every check held."""
+    """Run all acts on a server of its own; return 0 only if all checks held."""
     started, checks = time.monotonic(), Checks(console)
     if not console.is_terminal:
         console.width = FILE_WIDTH
     console.print(
         Panel.fit(
-            "[bold]青享的一天[/]  江苏省扬中市三茅街道\n"
-            "[dim]One community day, played over HTTP against a server of its own[/]",
+            "[bold]青享的一个月[/]  江苏省扬中市三茅街道\n"
+            "[dim]One month from an empty database, played over HTTP on a server of its own[/]",
             border_style="cyan",
             padding=(0, 3),
         )
@@ -73,7 +89,7 @@ def conclude(console: Console, checks: Checks, seconds: float) -> int:
 
 
 def _on_stage(console: Console, checks: Checks) -> bool:
-    """Play everything; return False if the day could not be played to its end."""
+    """Run all acts; return False if they could not be completed."""
     with ExitStack() as cleared:
         try:
             with console.status("启动独立的服务…  [dim]starting a server of its own[/]"):
@@ -81,11 +97,10 @@ def _on_stage(console: Console, checks: Checks) -> bool:
         except StageFailed as failure:
             console.print(str(failure), markup=False, style="red")
             return False
-        # Clearing away takes a second or two; the reader need not wonder why.
+        # The cleanup takes a second or two: print why.
         cleared.enter_context(_stopping(console))
         try:
-            day = asyncio.run(_through_the_day(console, checks, place))
-            closing.verify(day, place)
+            asyncio.run(_through_the_month(console, checks, place))
         except (Unexpected, httpx.TransportError, subprocess.TimeoutExpired) as error:
             console.print(f"  ✗ {type(error).__name__}: {error}", markup=False, style="bold red")
             _print_tail(console, place)
@@ -95,15 +110,15 @@ def _on_stage(console: Console, checks: Checks) -> bool:
     return True
 
 
-async def _through_the_day(console: Console, checks: Checks, place: Stage) -> Day:
+async def _through_the_month(console: Console, checks: Checks, place: Stage) -> None:
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
     async with httpx.AsyncClient(
         base_url=place.url, limits=limits, timeout=REPLY_S, trust_env=False
     ) as client:
         day = Day(console, checks, Network(client))
+        day.stage = place
         for act in ACTS:
             await act(day)
-    return day
 
 
 @contextmanager
@@ -119,7 +134,7 @@ def _print_tail(console: Console, place: Stage) -> None:
 
 @contextmanager
 def _ended_by_signals() -> Iterator[None]:
-    """Let a kill or a closed terminal end the play as Ctrl-C does: everything is stopped."""
+    """Handle SIGTERM and SIGHUP like Ctrl-C, so that the server is stopped."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

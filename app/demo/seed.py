@@ -1,70 +1,81 @@
-"""Demonstration data: 扬中市's divisions, the default policy, two counters, and the cast.
+"""Demonstration data: 扬中市's divisions, the default policy, two counters, and nine people.
 
 Loaded once, into an empty database, in development only.
 """
 
 import csv
-from importlib.resources import files
-from pathlib import Path
 from uuid import UUID
 
 from app.core.clock import BEGINNING
 from app.core.db import Session
 from app.core.keys import FieldCipher
-from app.integrations.wechat_sandbox import sandbox_openid
-from app.models.merchants import Merchant, MerchantKind
+from app.core.paging import PageParams
+from app.demo.cast import CAST, CITY, DATA, RESIDENTS, SHOPS, STAFF_OF_PROVIDER, STREET
+from app.integrations.wechat_sandbox.state import sandbox_openid
+from app.models.merchants import Merchant, MerchantState
 from app.models.orgs import Org
 from app.models.people import Role
-from app.models.rewards import Reward
+from app.models.rewards import Reward, RewardState
 from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.queries import policies as policy_queries
-from app.services import orgs
+from app.services import divisions, roles
 from app.services.policies import publishing
+from app.services.rewards import reading as rewards
 
-DATA = Path(str(files("app") / "data"))
-CITY, STREET = "321182", "321182001"  # 扬中市, 三茅街道
-# Sandbox user → the name that the person goes by.
-CAST = {
-    "admin": "王建国",
-    "auditor": "李审之",
-    "organizer": "陈组织",
-    "merchant": "赵小店",
-    "merchant2": "钱柜台",
-    "alice": "张爱丽",
-    "bob": "刘博文",
-    "carol": "周可欣",
-}
-SHOPS = {
-    "merchant": ("三茅青年咖啡馆", MerchantKind.shop),
-    "merchant2": ("三茅公益银行兑换点", MerchantKind.fund_counter),
-}
-# Whose counter hands out what: shops their vouchers, the 公益银行 the goods.
-STAFF_OF_PROVIDER = {"青年商户": "merchant", "公益银行": "merchant2", "青年之家": "merchant2"}
+NEIGHBOURS = 40
 
 
-async def load(tx: Session, cipher: FieldCipher) -> bool:
-    """Load everything, unless a policy is there already; return whether it did."""
+async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
+    """Load all data unless there is a policy already; return whether it did.
+
+    ``past``: with forty more residents and the three months behind them.
+    """
     if await policy_queries.newest(tx):
         return False
-    await orgs.import_divisions(tx, DATA / "divisions-yangzhong.csv")
+    await divisions.load(tx, DATA / "divisions-yangzhong.csv")
     await publish_default_policy(tx)
     city, street = await _org(tx, CITY), await _org(tx, STREET)
     people = {user: await _person(tx, cipher, user, name) for user, name in CAST.items()}
     await _grant(tx, people["admin"], Role.administrator, org=city.id)
     await _grant(tx, people["auditor"], Role.auditor, org=city.id)
-    await _grant(tx, people["organizer"], Role.organizer, org=street.id)
+    for user in ("organizer", "organizer2"):
+        await _grant(tx, people[user], Role.organizer, org=street.id)
     for user, (name, kind) in SHOPS.items():
-        merchant = Merchant(org_id=street.id, name=name, kind=kind)
+        state = MerchantState.active
+        merchant = Merchant(org_id=street.id, name=name, kind=kind, state=state)
         tx.add(merchant)
         await tx.flush()
         await _grant(tx, people[user], Role.merchant_staff, merchant=merchant.id)
         await _rewards(tx, street, merchant.id, user)
+    if past:
+        await live(tx, cipher)
     return True
 
 
+async def live(tx: Session, cipher: FieldCipher) -> None:
+    """Add forty residents to the data, and the three months behind everybody."""
+    from app.demo import past  # noqa: PLC0415 - production does not install what sets clocks
+
+    neighbours = [
+        await _person(tx, cipher, f"resident-{number:02}", name)
+        for number, name in enumerate(RESIDENTS[:NEIGHBOURS], start=1)
+    ]
+    people = {user: await _found(tx, cipher, user) for user in CAST}
+    street = await _org(tx, STREET)
+    offered = await rewards.browse(tx, street.id, None, PageParams(limit=100))
+    by_key = {one.key: one.id for one in offered.items}
+    await past.live(tx, past.Cast(street.id, people, neighbours, by_key))
+
+
+async def _found(tx: Session, cipher: FieldCipher, user: str) -> UUID:
+    person = await people_queries.find_by_openid(tx, cipher.indexes(sandbox_openid(user)))
+    assert person is not None, "one of the cast"
+    return person.id
+
+
 async def publish_default_policy(tx: Session) -> int:
-    """Publish the default 积分管理办法, shipped with the project; return its version."""
+    """Publish the default 积分管理办法 shipped with the project; return its version."""
     source = (DATA / "policy.toml").read_text(encoding="utf-8")
     return await publishing.publish(tx, source, effective_from=BEGINNING)
 
@@ -90,7 +101,10 @@ async def _person(tx: Session, cipher: FieldCipher, user: str, name: str) -> UUI
 async def _grant(
     tx: Session, person: UUID, role: Role, *, org: UUID | None = None, merchant: UUID | None = None
 ) -> None:
-    await people_queries.grant_role(tx, person, role, org=org, merchant=merchant)
+    if merchant is not None:
+        await roles.appoint_staff(tx, None, person, merchant)
+    elif org is not None:
+        await roles.appoint_at_org(tx, None, person, role, org)
 
 
 async def _rewards(tx: Session, street: Org, merchant: UUID, user: str) -> None:
@@ -110,6 +124,7 @@ async def _rewards(tx: Session, street: Org, merchant: UUID, user: str) -> None:
                         limit_per_member=int(row["limit_per_member"] or 0) or None,
                         limit_period=row["limit_period"] or None,
                         min_tier=row["min_tier"],
+                        state=RewardState.published,
                     )
                 )
     await tx.flush()

@@ -1,11 +1,13 @@
-"""The play's own server: a child process on a free port, with a data directory that is thrown away.
+"""The demonstration's server: a child process on a free port, on an empty database of its own.
 
-Nothing of the caller's settings reaches it, so that every run begins alike and `.data`
-and a running `make run` are left alone.
+It does not inherit settings, so that runs are reproducible and neither `.data` nor a running
+`make run` is affected.
 """
 
+import base64
 import fcntl
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -14,16 +16,15 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
 
-from app.embedded import EnginesFailed
-from app.embedded.layout import Places, locked
+from app.embedded.layout import EnginesFailed, Places, locked
 
 HOST = "127.0.0.1"
-READY_S = 90.0  # 3 to 5 when the machine is idle
+READY_S = 90.0  # takes 3 to 5 when the machine is idle
 STOP_S = 20.0
 ENGINES_STOP_S = 30.0
 COMMAND_S = 120.0
@@ -37,10 +38,17 @@ class StageFailed(Exception):
 
 @dataclass(frozen=True)
 class Stage:
-    """A server that answers at ``url``; ``home`` holds its data and its log."""
+    """A server that answers at ``url``; ``home`` holds its data and its log.
+
+    ``push_token``, ``push_key``: of WeChat's message push, made anew for each run.
+    """
 
     home: Path
     url: str
+    push_token: str = field(default_factory=lambda: secrets.token_hex(16))
+    push_key: str = field(
+        default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    )
 
     @property
     def log(self) -> Path:
@@ -70,22 +78,26 @@ class Stage:
         )
 
     def environment(self) -> dict[str, str]:
-        """Ours without a single setting, and then the stage's own."""
+        """Return the environment without the caller's settings, with those of this server."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("QX_")}
         return kept | {
             "QX_ENV": "dev",
             "QX_HOST": HOST,
             "QX_PORT": self.url.rpartition(":")[2],
             "QX_DATA_DIR": str(self.data_dir),
+            "QX_DEMO_DATA": "off",
+            "QX_PUBLIC_URL": self.url,
+            "QX_WECHAT_PUSH_TOKEN": self.push_token,
+            "QX_WECHAT_PUSH_AES_KEY": self.push_key,
             "PYTHONIOENCODING": "utf-8",
         }
 
 
 @contextmanager
 def stage() -> Iterator[Stage]:
-    """Set the stage, and clear it away whatever happens on it. Raises StageFailed."""
+    """Start the server; stop it and remove its data at the end. Raises StageFailed."""
     home = Path(tempfile.mkdtemp(prefix="qingxiang-demo-"))
-    home.chmod(0o711)  # started by root, the engines run as somebody else who must get in
+    home.chmod(0o711)  # under root the engines run as another user, which must enter the directory
     built = Stage(home, f"http://{HOST}:{_free_port()}")
     try:
         with _server(built) as process:
@@ -106,7 +118,7 @@ def _server(built: Stage) -> Iterator["subprocess.Popen[bytes]"]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            start_new_session=True,  # Ctrl-C reaches us, and we stop it in order
+            start_new_session=True,  # only this process gets Ctrl-C, and then stops the server
         )
     try:
         yield process

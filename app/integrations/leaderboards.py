@@ -1,9 +1,8 @@
-"""Boards in Redis: a sorted set a board, and beside them the position in the ledger.
+"""Leaderboards in Redis: a sorted set for each board, and the position in the ledger.
 
-Scores and position move in one atomic step, so a batch that is applied twice counts once.
-A rebuild fills a new generation and switches to it when it has caught up: readers see the
-old boards or the new ones, never half of either. All keys share a hash tag, so that they
-live in one slot of a Redis Cluster.
+Scores and position change in one atomic step, so a batch applied twice counts once. A rebuild
+fills a new generation and switches to it when it is complete: readers see the old boards or
+the new ones. All keys share a hash tag, so that they are in one slot of a Redis Cluster.
 """
 
 import secrets
@@ -12,31 +11,52 @@ from collections.abc import Mapping, Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from app.core.redis import Breaker, Redis
+from redis.exceptions import RedisError
+
+from app.core.redis import Breaker, Redis, RedisDown
+from app.core.redis_scripts import Script
 
 PREFIX = "{qx:boards}"
-GENERATION = f"{PREFIX}:generation"
+# With a number: a release that keeps other boards takes the next one, and builds its own. Those
+# of the release before expire an hour later.
+GENERATION = f"{PREFIX}:generation-2"
 START = (0, UUID(int=0))
 STILL_READ_S = 60
 ABANDONED_AFTER_S = 3600
 
-# KEYS[1] position key, then the boards. ARGV: expected position, new position, then
-# triples of (index of the board, member, points). Returns 1 if applied.
-_APPLY = """
+# KEYS[1] position key, then the boards. ARGV: expected position, new position, then groups: how
+# many boards and members, the indexes of the boards, pairs of (member, points). Each member of a
+# group gains on each of its boards. Returns 1 if applied.
+_APPLY = Script(
+    """
 if (redis.call('GET', KEYS[1]) or '') ~= ARGV[1] then return 0 end
-for i = 3, #ARGV, 3 do
-  local board = KEYS[tonumber(ARGV[i])]
-  if tonumber(redis.call('ZINCRBY', board, ARGV[i + 2], ARGV[i + 1])) == 0 then
-    redis.call('ZREM', board, ARGV[i + 1])
+local group = 3
+while group <= #ARGV do
+  local members = group + 2 + ARGV[group]
+  local next_group = members + 2 * ARGV[group + 1]
+  for b = group + 2, members - 1 do
+    local board = KEYS[tonumber(ARGV[b])]
+    for m = members, next_group - 1, 2 do
+      if tonumber(redis.call('ZINCRBY', board, ARGV[m + 1], ARGV[m])) == 0 then
+        redis.call('ZREM', board, ARGV[m])
+      end
+    end
   end
+  group = next_group
 end
 redis.call('SET', KEYS[1], ARGV[2])
 return 1
-"""
+""",
+    PREFIX,
+)
+
+
+# Points by person, by the boards on which all of these people gain them.
+Gains = Mapping[tuple[str, ...], Mapping[str, int]]
 
 
 def new_generation() -> str:
-    """Name a generation by when its building began (hexadecimal seconds), and by chance."""
+    """Return a new name: start of the build (hexadecimal seconds) and a random suffix."""
     return f"{int(time.time()):x}-{secrets.token_hex(4)}"
 
 
@@ -45,21 +65,20 @@ def _started(generation: str) -> int:
 
 
 class Boards:
-    """The boards of one Redis. Every method raises RedisDown when it does not answer."""
+    """The boards of one Redis. All methods raise RedisDown when it does not answer."""
 
     def __init__(self, redis: Redis, breaker: Breaker) -> None:
         self._redis = redis
         self._breaker = breaker
-        self._apply = redis.register_script(_APPLY)
-        # The generation that somebody builds here for want of one that is shown.
+        # The generation that this process is building while none is published.
         self.unfinished: str | None = None
 
     async def generation(self) -> str | None:
-        """Return the generation that is shown; None before the first build or after a flush."""
+        """Return the published generation; None before the first build or after a flush."""
         return cast("str | None", await self._breaker.call(self._redis.get(GENERATION)))
 
     async def position(self, generation: str) -> tuple[int, UUID]:
-        """Return how far into the ledger a generation has come."""
+        """Return the position in the ledger that a generation has reached."""
         found = await self._breaker.call(self._redis.get(f"{PREFIX}:{generation}:position"))
         return _parse(found) if found else START
 
@@ -68,35 +87,44 @@ class Boards:
         generation: str,
         before: tuple[int, UUID],
         after: tuple[int, UUID],
-        gains: Mapping[tuple[str, str], int],
+        gains: Gains,
     ) -> bool:
-        """Add gains by (board, person) and move the position; False if it was not ``before``."""
-        boards = sorted({board for board, _ in gains})
+        """Add gains and move the position; False if it was not ``before``."""
+        boards = sorted({board for group in gains for board in group})
         index = {board: number for number, board in enumerate(boards, start=2)}
         keys = [f"{PREFIX}:{generation}:position"]
         keys += [f"{PREFIX}:{generation}:{board}" for board in boards]
         args: list[Any] = ["" if before == START else _render(before), _render(after)]
-        for (board, person), points in gains.items():
-            args += [index[board], person, points]
-        return bool(await self._breaker.call(self._apply(keys=keys, args=args)))
+        for group, people in gains.items():
+            args += [len(group), len(people), *(index[board] for board in group)]
+            args += [part for pair in people.items() for part in pair]
+        return bool(await self._breaker.call(_APPLY.run(self._redis, keys, args)))
 
     async def show(self, generation: str) -> None:
-        """Switch readers to a generation; the one before goes when nobody reads it any more.
+        """Publish a generation; the previous one expires after ``STILL_READ_S``.
 
-        Another worker's half-built generation is left alone; one that was abandoned goes
-        after an hour.
+        A generation that another worker is building is kept unless it is older than
+        ``ABANDONED_AFTER_S``.
         """
         before = await self._breaker.call(self._redis.set(GENERATION, generation, get=True))
         abandoned = _started(generation) - ABANDONED_AFTER_S
-        async for key in self._redis.scan_iter(match=f"{PREFIX}:*:*", count=1000):
+        for key in await self._keys():
             owner = key.split(":")[2]
             if owner != generation and (owner == before or _started(owner) < abandoned):
                 await self._breaker.call(self._redis.expire(key, STILL_READ_S, nx=True))
 
-    async def look(
+    async def _keys(self) -> list[str]:
+        """Return the keys of all generations. Many round trips: the breaker bounds only one."""
+        try:
+            found = self._redis.scan_iter(match=f"{PREFIX}:*:*", count=1000)
+            return [key async for key in found]
+        except (RedisError, OSError, TimeoutError) as error:
+            raise RedisDown from error
+
+    async def read(
         self, generation: str, tops: Sequence[tuple[str, int]], ranks: Sequence[tuple[str, UUID]]
     ) -> tuple[list[list[tuple[UUID, int]]], list[tuple[int, int] | None]]:
-        """Return the best of boards (name, how many), and somebody's rank (from 1) and points."""
+        """Return the top of boards (name, limit), and ranks (from 1) and points of people."""
         asked = self._redis.pipeline(transaction=False)
         for board, limit in tops:
             key = f"{PREFIX}:{generation}:{board}"

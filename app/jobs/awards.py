@@ -1,6 +1,7 @@
-"""What time releases: awards whose hours or public notice are over."""
+"""Release of awards whose waiting hours or public notice are over."""
 
-from app.core.clock import now
+from functools import partial
+
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
@@ -10,8 +11,8 @@ BATCH = 200
 
 
 async def release(runtime: Runtime) -> int:
-    """Release what is due; return how many."""
-    return await in_batches(runtime, BATCH, lambda tx: awards_release.release_due(tx, now(), BATCH))
+    """Release the awards that are due; return how many."""
+    return await in_batches(runtime, BATCH, partial(awards_release.release_due, limit=BATCH))
 
 
-JOBS = (Job("release-awards", release, every=10),)
+JOBS = (Job("release-awards", release, every=10, by_clock=True),)

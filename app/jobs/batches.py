@@ -1,19 +1,34 @@
-"""Work that is done so many at a time."""
+"""Work in many transactions of limited size."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import Protocol
 
+from app.core.clock import now
 from app.core.db import Session
 from app.runtime import Runtime
+from app.services.ledger import moments
 
 
-async def in_batches(runtime: Runtime, size: int, work: Callable[[Session], Awaitable[int]]) -> int:
-    """Do work in transactions of ``size`` until one finds less to do; return how many in all.
+class Work(Protocol):
+    """Does a part of what is due at ``at``; returns how much it did."""
 
-    A kill between two transactions, or within one, leaves the rest for the next run.
+    def __call__(self, tx: Session, *, at: datetime) -> Awaitable[int]: ...
+
+
+async def in_batches(runtime: Runtime, size: int, work: Work) -> int:
+    """Run ``work`` in transactions until one does less than ``size``; return the total.
+
+    If the process is killed, the next run does the rest. Does nothing while the clock is behind the
+    end of the last closed day: dated then, it would be too early. Raises ClockWrong, also when the
+    clock jumps between two transactions.
     """
     total, done = 0, size
     while done == size:
         async with runtime.database.transaction() as tx:
-            done = await work(tx)
+            at = await moments.moment(tx)
+            if now() < at:
+                break
+            done = await work(tx, at=at)
         total += done
     return total

@@ -1,27 +1,25 @@
-"""What time ends: reservations, points, and rows that nobody needs any more."""
+"""Expiry of reservations and points, and deletion of rows that are no longer used."""
 
-from datetime import timedelta
+from functools import partial
 
 import structlog
 
-from app.core.clock import now
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
-from app.queries import auth, cards, idempotency, outbox
 from app.runtime import Runtime
-from app.services.ledger import expiry
+from app.services import auth, cards, idempotency, notices
+from app.services.ledger import expiry, moments
 from app.services.policies import history
 from app.services.redemptions import reservations
 
 log = structlog.get_logger(__name__)
 BATCH = 200
-CARD_CODES_KEPT = timedelta(days=1)
 
 
 async def expire_reservations(runtime: Runtime) -> int:
-    """Release overdue holds, one a transaction; return how many.
+    """Mark overdue reservations as expired, one per transaction; return how many.
 
-    One that fails is logged and left for the next run, and does not hold up the others.
+    If one fails, the error is logged and the next run tries again; the others are not affected.
     """
     total, released = 0, BATCH
     while released == BATCH:
@@ -32,12 +30,12 @@ async def expire_reservations(runtime: Runtime) -> int:
 
 async def _expire_some(runtime: Runtime) -> int:
     async with runtime.database.read() as tx:
-        overdue = await reservations.overdue(tx, BATCH)
+        overdue = await reservations.overdue(tx, await moments.moment(tx), BATCH)
     released = 0
     for redemption_id in overdue:
         try:
             async with runtime.database.transaction() as tx:
-                await reservations.expire(tx, redemption_id)
+                await reservations.expire(tx, redemption_id, await moments.moment(tx))
         except Exception:
             log.exception("expiry_failed", redemption=str(redemption_id))
         else:
@@ -46,15 +44,15 @@ async def _expire_some(runtime: Runtime) -> int:
 
 
 async def expire_lots(runtime: Runtime) -> int:
-    """Take away points past their end; return from how many lots."""
-    return await in_batches(runtime, BATCH, lambda tx: expiry.expire_lots(tx, now(), BATCH))
+    """Post the expiry of points past their end; return the number of lots."""
+    return await in_batches(runtime, BATCH, partial(expiry.expire_lots, limit=BATCH))
 
 
 async def announce(runtime: Runtime) -> int:
-    """Tell people what will expire, as each programme says; return how many were told."""
+    """Send notices of points that will expire, by each programme's settings; return how many."""
     told = 0
-    at = now()
     async with runtime.database.read() as tx:
+        at = await moments.moment(tx)
         programmes = (await history.load(tx)).programmes(at)
     for programme in programmes:
         days = programme.document.lots.notice_days
@@ -67,18 +65,24 @@ async def announce(runtime: Runtime) -> int:
 
 
 async def forget(runtime: Runtime) -> int:
-    """Delete keys, codes, tokens and messages past their use. No ledger row is among them."""
+    """Delete idempotency keys, notices, card codes and tokens past their use; no ledger rows.
+
+    In batches, as a statement has only 1.8 s. Return the number of keys and notices.
+    """
+    old_keys = partial(idempotency.forget_old, limit=BATCH)
+    kept = runtime.settings.notices_kept_months
+    old_notices = partial(notices.forget_old, months=kept, limit=BATCH)
+    total = await in_batches(runtime, BATCH, old_keys)
+    total += await in_batches(runtime, BATCH, old_notices)
     async with runtime.database.transaction() as tx:
-        await idempotency.forget_old(tx)
-        await cards.forget_expired(tx, now() - CARD_CODES_KEPT)
-        await auth.forget_expired(tx, now())
-        await outbox.forget_handled(tx)
-    return 0
+        await cards.forget_expired_codes(tx)
+        await auth.forget_expired_tokens(tx)
+    return total
 
 
 JOBS = (
-    Job("expire-reservations", expire_reservations, every=30),
-    Job("expire-lots", expire_lots, every=60),
-    Job("announce-expiry", announce, every=3600),
-    Job("forget", forget, every=3600),
+    Job("expire-reservations", expire_reservations, every=30, by_clock=True),
+    Job("expire-lots", expire_lots, every=60, by_clock=True),
+    Job("announce-expiry", announce, every=3600, by_clock=True),
+    Job("forget", forget, every=3600, by_clock=True),
 )

@@ -1,12 +1,13 @@
-"""What funds owe, and their months."""
+"""Payment of awards that wait for a fund, and the monthly figures of funds."""
 
 from functools import partial
 
-from app.core.clock import now
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
 from app.services import funds
+from app.services.awards import payment
+from app.services.ledger import moments
 
 BATCH = 200
 
@@ -14,31 +15,30 @@ BATCH = 200
 async def pay(runtime: Runtime) -> int:
     """Pay awards that wait for their fund; return how many."""
     async with runtime.database.read() as tx:
-        owing = await funds.waiting(tx)
+        owing = await payment.waiting(tx)
     paid = 0
     for fund in owing:
         paid += await in_batches(
-            runtime, BATCH, partial(funds.pay_waiting, fund=fund, at=now(), limit=BATCH)
+            runtime, BATCH, partial(payment.pay_waiting, fund=fund, limit=BATCH)
         )
     return paid
 
 
 async def write_months(runtime: Runtime) -> int:
-    """Close the months that are over, and bring the running one up to date; return how many.
+    """Close the months that are over and update the current one; return how many were written.
 
-    Each is a transaction: a kill leaves whole months, and the next run goes on with the
-    oldest that is not closed.
+    One transaction per month: after a kill, the next run continues with the oldest open month.
     """
-    at = now()
     async with runtime.database.read() as tx:
+        at = await moments.moment(tx)
         months = await funds.months_to_write(tx, at)
     for month in months:
         async with runtime.database.transaction() as tx:
-            await funds.write_month(tx, month, at)
+            await funds.write_month(tx, month, await moments.moment(tx))
     return len(months)
 
 
 JOBS = (
-    Job("pay-from-funds", pay, every=5),
-    Job("fund-months", write_months, every=300),
+    Job("pay-from-funds", pay, every=5, by_clock=True),
+    Job("fund-months", write_months, every=300, by_clock=True),
 )

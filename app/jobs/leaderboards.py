@@ -1,4 +1,4 @@
-"""The feeder of the leaderboards."""
+"""Leaderboards: the feed from the ledger, and the nightly rebuild."""
 
 from app.core.clock import local_date, now
 from app.core.redis import RedisDown
@@ -8,7 +8,7 @@ from app.services.leaderboards import feeding
 
 
 async def feed(runtime: Runtime) -> int:
-    """Bring the boards up to the ledger; with Redis down, try again at the next turn."""
+    """Apply new ledger entries to the boards. Returns 0 with Redis down; the next run retries."""
     try:
         return await feeding.feed(runtime.database, runtime.boards)
     except RedisDown:
@@ -16,9 +16,9 @@ async def feed(runtime: Runtime) -> int:
 
 
 class NightlyRebuild:
-    """Rebuilds once a Shanghai day: whoever turned 14 appears from then on.
+    """Rebuilds the boards once per Shanghai day, to add people who turned 14.
 
-    The day on which it is made counts as rebuilt.
+    The day on which the object is made counts as done.
     """
 
     def __init__(self) -> None:

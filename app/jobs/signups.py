@@ -1,6 +1,7 @@
-"""What comes tomorrow: people are reminded of the activities that they signed up to."""
+"""Reminders of the next day's activities to the people who signed up."""
 
-from app.core.clock import now
+from functools import partial
+
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
@@ -10,8 +11,8 @@ BATCH = 200
 
 
 async def remind(runtime: Runtime) -> int:
-    """Remind people of activities of tomorrow (Asia/Shanghai); return how many were told."""
-    return await in_batches(runtime, BATCH, lambda tx: signups.remind(tx, now(), BATCH))
+    """Remind people of activities of tomorrow (Asia/Shanghai); return the number of reminders."""
+    return await in_batches(runtime, BATCH, partial(signups.remind, limit=BATCH))
 
 
-JOBS = (Job("remind-of-activities", remind, every=300),)
+JOBS = (Job("remind-of-activities", remind, every=300, by_clock=True),)

@@ -1,10 +1,10 @@
-"""Activities: what residents sign up to and check in at."""
+"""Activities: residents sign up to them and check in."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, Column, Identity, Integer, Text
+from sqlalchemy import CheckConstraint, Column, Identity, Index, Integer, Text, text
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -29,25 +29,46 @@ class ActivityStatus(StrEnum):
     draft = "draft"
     published = "published"
     cancelled = "cancelled"
+    closed = "closed"
+
+
+MAX_LENGTH = timedelta(hours=24)
+MAX_DISTANCE = timedelta(days=731)  # two years, one of them a leap year
 
 
 class Activity(SQLModel, table=True):
-    """The counters are kept rows: they change in the transaction that changes what they count."""
+    """The counters are columns, updated in the transaction that changes what they count.
+
+    ``version`` counts edits and moves between states, not the counters: an editor names the one
+    that was read (If-Match), and a check-in is repeated if it changes meanwhile (decision 0027).
+
+    ``before_limits``: made before lengths and distances were limited; set by a migration alone.
+    A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
+    sign-up updates its counters.
+    """
 
     __tablename__ = "activities"
     __table_args__ = (
         CheckConstraint(one_of("category", Category), name="category"),
         CheckConstraint(one_of("status", ActivityStatus), name="status"),
         CheckConstraint("starts_at < ends_at", name="times"),
+        CheckConstraint("before_limits OR ends_at - starts_at <= '24 hours'", name="length"),
+        CheckConstraint(
+            "before_limits OR ends_at - created_at <= '731 days' "
+            "AND created_at - starts_at <= '731 days'",
+            name="distance",
+        ),
         CheckConstraint("signup_opens_at < signup_closes_at", name="signup_times"),
         CheckConstraint("capacity > 0", name="capacity"),
-        # The last line of defence against an oversold place.
+        # Guards against oversold places if the service has a bug.
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND checkins >= 0", name="counters"),
+        CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
+        Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
     )
 
     id: UUID = id_field()
-    # The short number that a check-in code carries (4 bytes).
+    # The number in check-in codes (4 bytes).
     serial: int = Field(
         default=None, sa_column=Column(Integer, Identity(always=True), unique=True, nullable=False)
     )
@@ -64,31 +85,76 @@ class Activity(SQLModel, table=True):
     capacity: int | None = None
     rule_key: str = Field(max_length=40)
     location_name: str | None = Field(default=None, max_length=100)
-    latitude: float | None = None  # GCJ-02, as WeChat's map picks it
+    latitude: float | None = None  # GCJ-02, as WeChat's map picker returns it
     longitude: float | None = None
     radius_m: int | None = None
     signups_confirmed: int = 0
     signups_waitlisted: int = 0
-    # Numbers the waiting list; never reused, so that the order is for ever.
+    # Last number given in the waiting list. Numbers are never reused, so the order is stable.
     last_queue_number: int = 0
     checkins: int = 0
+    before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    cancel_reason: str | None = Field(default=None, max_length=200)
+    cover_id: UUID | None = Field(default=None, foreign_key="attachments.id", ondelete="SET NULL")
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     created_by: UUID = Field(foreign_key="people.id")
     created_at: datetime = created_at_field()
 
 
-class Listed(SQLModel, table=True):
-    """An activity's place in one of its lists, each ordered by start.
+class ActivityOrganizer(SQLModel, table=True):
+    """Who published an activity, edited it, showed its code, or ever was a co-organizer.
 
-    ``list`` is an organisation's path, and the same followed by a category, of every node
-    from ``/`` (everywhere) down to the organisation's own; and ``~`` with each character
-    and each pair of neighbours of the title. A trigger on ``activities`` writes the rows:
-    the service's role may only read them. See decision 0013.
+    Who drafted it, ``created_by`` says. Rows are deleted with a draft alone.
+
+    Points by a check-in of theirs wait for another organizer.
+    """
+
+    __tablename__ = "activity_organizers"
+
+    activity_id: UUID = Field(primary_key=True, foreign_key="activities.id", ondelete="CASCADE")
+    person_id: UUID = Field(primary_key=True, foreign_key="people.id")
+    created_at: datetime = created_at_field()
+
+
+class Listed(SQLModel, table=True):
+    """An activity's entry in one of its lists, each ordered by start.
+
+    ``list`` is the path of the organisation or of one above it, up to ``/`` (all activities),
+    alone and followed by the category. A trigger on ``activities`` writes the rows: the service's
+    role may only read them. See decision 0013.
     """
 
     __tablename__ = "activity_lists"
 
     list: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
     status: str = Field(max_length=20, primary_key=True)
+    starts_at: datetime = Field(sa_type=Timestamp, primary_key=True)
+    activity_id: UUID = Field(
+        primary_key=True, foreign_key="activities.id", ondelete="CASCADE", index=True
+    )
+
+
+class ActivityText(SQLModel, table=True):
+    """What an activity is found by: its words, folded, each between spaces (decision 0033).
+
+    Of title, place, organisation and description. Triggers write these rows and ``ActivityWord``.
+    """
+
+    __tablename__ = "activity_texts"
+
+    activity_id: UUID = Field(primary_key=True, foreign_key="activities.id", ondelete="CASCADE")
+    text: str = Field(sa_type=Text)
+
+
+class ActivityWord(SQLModel, table=True):
+    """An activity's entry under one of its words, each ordered by start.
+
+    ``word`` is the beginning of a word; of Chinese each character and each bigram.
+    """
+
+    __tablename__ = "activity_words"
+
+    word: str = Field(sa_column=Column(Text(collation="C"), primary_key=True))
     starts_at: datetime = Field(sa_type=Timestamp, primary_key=True)
     activity_id: UUID = Field(
         primary_key=True, foreign_key="activities.id", ondelete="CASCADE", index=True

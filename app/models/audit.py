@@ -1,4 +1,4 @@
-"""The audit trail: who decided what. Append-only; personal values never stand in it."""
+"""The audit trail: who decided what. Append-only, without personal data."""
 
 from typing import Any
 from uuid import UUID
@@ -11,10 +11,13 @@ from app.models.base import created_at_field, datetime, id_field
 
 
 class AuditEntry(SQLModel, table=True):
-    """``fields`` names what was changed. ``actor_id`` is null for an operator's command line.
+    """Partitioned by month, which an id tells: it begins with the time.
 
-    ``from_state`` and ``to_state`` are states, ``org_id`` is whose the subject is. ``facts``
-    say which and how many, by name: ``rows``, ``list``.
+    ``fields``: names of changed fields. ``actor_id`` is null for commands of an operator.
+
+    ``at``: by ``moments.recorded``, so that none enters a sealed day.
+    ``from_state`` and ``to_state`` are states, ``org_id`` is the subject's organisation.
+    ``facts``: named values such as ``rows`` and ``list``.
     """
 
     __tablename__ = "audit_entries"
@@ -22,6 +25,7 @@ class AuditEntry(SQLModel, table=True):
         Index("ix_audit_entries_org", "org_id", "id"),
         Index("ix_audit_entries_subject", "subject_type", "subject_id", "id"),
         Index("ix_audit_entries_actor", "actor_id", "id"),
+        {"postgresql_partition_by": "RANGE (id)"},
     )
 
     id: UUID = id_field()

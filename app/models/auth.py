@@ -1,4 +1,4 @@
-"""Logins: a family of rotating refresh tokens, of which only hashes are kept."""
+"""Logins: families of rotating refresh tokens, stored as hashes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ from app.models.base import Timestamp, created_at_field, id_field
 
 
 class TokenFamily(SQLModel, table=True):
-    """One login and everything refreshed from it. Revoking it ends them all."""
+    """A login and all tokens refreshed from it. Revoking it invalidates all of them."""
 
     __tablename__ = "token_families"
 
@@ -20,7 +20,7 @@ class TokenFamily(SQLModel, table=True):
 
 
 class RefreshToken(SQLModel, table=True):
-    """SHA-256 of an opaque token; spent once, and a second use is theft."""
+    """SHA-256 of an opaque token, valid once: a second use is treated as theft."""
 
     __tablename__ = "refresh_tokens"
 

@@ -13,18 +13,18 @@ from app.models.base import Timestamp, created_at_field, id_field, one_of
 
 
 class AwardState(StrEnum):
-    """Where an award is on its way. ``spent`` and ``expired`` the ledger's lots tell."""
+    """The state of an award. ``spent`` and ``expired`` are not stored: they follow from lots."""
 
-    pending_budget = "pending_budget"  # recorded, and paid when the fund is filled
-    pending = "pending"  # waits for reviewers or for hours to pass
-    notice = "notice"  # approved, and shown to everybody (公示)
+    pending_budget = "pending_budget"  # recorded; paid once the fund has enough points
+    pending = "pending"  # waits for reviews or for its waiting hours
+    notice = "notice"  # approved and in public notice (公示)
     available = "available"
-    rejected = "rejected"  # by a reviewer, or for an objection
+    rejected = "rejected"  # by a reviewer, or after an objection
     reversed = "reversed"
 
 
 class AwardReason(StrEnum):
-    """Why the award has the points that it has."""
+    """Why the award has this number of points."""
 
     full = "full"
     cap_day = "cap_day"
@@ -33,23 +33,31 @@ class AwardReason(StrEnum):
     overall_day = "overall_day"
     overall_month = "overall_month"
     overall_year = "overall_year"
-    once = "once"  # had before, by a rule that gives once
+    once = "once"  # the rule gives once, and the person had it before
 
 
 class Award(SQLModel, table=True):
-    """Its transfer in the ledger has the same id; an award of 0 points has no transfer.
+    """An award. Its transfer in the ledger has the same id; an award of 0 points has no transfer.
 
-    Over a cap the award is still written, with what the cap left and the reason.
-    ``reviews_needed``, ``wait_hours`` and ``notice_days`` are what the rule asked when it was
-    proposed; ``release_at`` is when its points become available if nobody stops them, known as
-    soon as it waits for no reviewer.
+    An award over a cap is still written, with the points that the cap left and the reason.
+    ``reviews_needed``, ``wait_hours`` and ``notice_days`` are those of the rule at the time of the
+    proposal. ``release_at`` is when the points become available unless an objection is open; set as
+    soon as no review is missing.
+
+    ``points`` is what the award gives now. Of the points of its transfer, ``points_cut`` went back
+    at the approval, over the caps, and ``points_reversed`` by partial reversals.
+    ``hours_at_once``: the minutes were posted with the award, though its points may be pending.
     """
 
     __tablename__ = "awards"
     __table_args__ = (
         CheckConstraint(one_of("state", AwardState), name="state"),
         CheckConstraint(one_of("reason", AwardReason), name="reason"),
-        CheckConstraint("points >= 0 AND points <= points_before_caps", name="points"),
+        CheckConstraint(
+            "least(points, points_cut, points_reversed) >= 0"
+            " AND points + points_cut + points_reversed <= points_before_caps",
+            name="points",
+        ),
         CheckConstraint("minutes >= 0", name="minutes"),
         CheckConstraint("open_objections >= 0", name="open_objections"),
         UniqueConstraint("reference"),
@@ -79,30 +87,33 @@ class Award(SQLModel, table=True):
     reference: str = Field(max_length=160)
     person_id: UUID = Field(foreign_key="people.id")
     org_id: UUID = Field(foreign_key="orgs.id")
-    unit_id: int  # of the ledger: in which points
+    unit_id: int  # unit of the ledger
     rule_key: str = Field(max_length=40)
     policy_version: int
     points: int
     points_before_caps: int
+    points_cut: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    points_reversed: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     minutes: int = 0
+    hours_at_once: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     state: str = Field(max_length=20)
     reason: str = Field(max_length=20)
     title: str = Field(max_length=200)
     evidence: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     proposed_by: UUID | None = Field(default=None, foreign_key="people.id")
-    proposal_id: UUID | None = None  # what was proposed together has one
+    proposal_id: UUID | None = None  # shared by all awards of one proposal
     awarded_at: datetime = Field(sa_type=Timestamp)
     reviews_needed: int = 0
     wait_hours: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     notice_days: int = 0
     release_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    # Kept, though it could be counted: who releases an award then meets who objects to it
-    # at this row.
+    # Number of open cases of the kind objection. Kept rather than counted, so that release and
+    # objection conflict on the lock of this row.
     open_objections: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
 
 
 class AwardReview(SQLModel, table=True):
-    """What somebody who did not propose it, and does not get it, said of an award."""
+    """A review of an award, by a person who neither proposed nor receives it."""
 
     __tablename__ = "award_reviews"
 
@@ -113,32 +124,10 @@ class AwardReview(SQLModel, table=True):
     created_at: datetime = created_at_field()
 
 
-class AwardObjection(SQLModel, table=True):
-    """What anybody holds against an award that is shown; open until it is decided."""
-
-    __tablename__ = "award_objections"
-    __table_args__ = (
-        UniqueConstraint("award_id", "person_id"),
-        CheckConstraint(
-            "num_nonnulls(upheld, decision, decided_by, decided_at) IN (0, 4)", name="decision"
-        ),
-    )
-
-    id: UUID = id_field()
-    award_id: UUID = Field(foreign_key="awards.id")
-    person_id: UUID = Field(foreign_key="people.id")
-    reason: str = Field(max_length=500)
-    created_at: datetime = created_at_field()
-    upheld: bool | None = None
-    decision: str | None = Field(default=None, max_length=500)
-    decided_by: UUID | None = Field(default=None, foreign_key="people.id")
-    decided_at: datetime | None = Field(default=None, sa_type=Timestamp)
-
-
 class EvidenceNumber(SQLModel, table=True):
-    """A number that counts once under a rule: of a dispatch, a case, a certificate.
+    """A number that may be used once under a rule: of a dispatch, a case or a certificate.
 
-    ``proposal_id``: several awards of one proposal may share the number of a dispatch.
+    ``proposal_id``: awards of one proposal may share the number, for example of one dispatch.
     """
 
     __tablename__ = "award_evidence_numbers"

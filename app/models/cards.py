@@ -1,4 +1,4 @@
-"""The 青享卡 and the codes that it shows at a counter."""
+"""The 青享卡 and its payment codes."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -7,22 +7,34 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Integer
 from sqlmodel import Field, SQLModel
 
+from app.core.normalize import code_as_read
 from app.models.base import Timestamp, created_at_field, id_field, one_of
 
 NUMBER_PREFIX = "68"
 SERIAL_DIGITS = 10
 MAX_SERIAL = 2**31 - 1
+SHOWN_DIGITS = 4  # of a masked number
 
 
 def card_number(serial: int) -> str:
-    """Make the printed number: prefix, ten digits of the serial, a Luhn check digit."""
+    """Return the printed number: prefix, ten digits of the serial, a Luhn check digit."""
     body = f"{NUMBER_PREFIX}{serial:0{SERIAL_DIGITS}}"
     doubled = [int(digit) * (2 if place % 2 == 0 else 1) for place, digit in enumerate(body[::-1])]
     return f"{body}{-sum(n // 10 + n % 10 for n in doubled) % 10}"
 
 
+def masked_number(serial: int) -> str:
+    """Return the printed number with nothing but its last digits shown."""
+    number = card_number(serial)
+    return "*" * (len(number) - SHOWN_DIGITS) + number[-SHOWN_DIGITS:]
+
+
 def serial_of(number: str) -> int | None:
-    """Return the serial that a printed number was made from; None for a mistyped one."""
+    """Return the serial of a printed number; None if it is mistyped.
+
+    Spaces, dashes and digits of other scripts are read as people write them.
+    """
+    number = code_as_read(number).replace("-", "")
     digits = number[len(NUMBER_PREFIX) : -1]
     if not (digits.isascii() and digits.isdecimal() and len(digits) == SERIAL_DIGITS):
         return None
@@ -36,7 +48,7 @@ class CardStatus(StrEnum):
 
 
 class Card(SQLModel, table=True):
-    """One a person. The printed number is made from ``serial`` with a check digit."""
+    """One per person. The printed number is computed from ``serial`` with a check digit."""
 
     __tablename__ = "cards"
     __table_args__ = (CheckConstraint(one_of("status", CardStatus), name="status"),)
@@ -54,10 +66,10 @@ class Card(SQLModel, table=True):
 
 
 class CardCode(SQLModel, table=True):
-    """18 random digits that stand for a card for a minute, once.
+    """18 random digits that identify a card once, for a minute.
 
-    Random and stored, not computed: of 10^18 numbers a handful is valid at a time, more
-    than any signature that fits into 18 digits could promise.
+    Random and stored, not computed: a guess must hit one of the few valid codes among 10^18
+    numbers. A signature that fits into 18 digits would be weaker.
     """
 
     __tablename__ = "card_codes"

@@ -1,10 +1,12 @@
-"""Check-ins: who was there. Location is a signal beside it, never the proof."""
+"""Check-ins: who attended. The location is an additional signal, not a proof."""
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, UniqueConstraint, Uuid
+from sqlalchemy.dialects.postgresql import TSTZMULTIRANGE, ExcludeConstraint
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, id_field, one_of
@@ -24,13 +26,14 @@ class Checkin(SQLModel, table=True):
 
     id: UUID = id_field()
     activity_id: UUID = Field(foreign_key="activities.id")
-    # Which meeting of the activity; the first is 0.
+    # The session of the activity, from 0.
     session: int = 0
     person_id: UUID = Field(foreign_key="people.id")
     method: str = Field(max_length=20)
-    distance_m: int | None = None  # from the activity's location, where both are known
+    distance_m: int | None = None  # from the activity's location, if both are known
     checked_in_at: datetime = Field(sa_type=Timestamp)
-    # Deferred: the check-in is the guard and comes before the award that it earns.
+    # Deferred: the check-in is inserted before its award, because its unique constraint decides
+    # which of concurrent check-ins earns one.
     award_id: UUID = Field(
         sa_column=Column(
             Uuid(),
@@ -39,3 +42,35 @@ class Checkin(SQLModel, table=True):
             unique=True,
         )
     )
+
+
+class AttendedTime(SQLModel, table=True):
+    """The time for which an award pays by half hours. No moment of a person counts twice.
+
+    ``is_extra``: paid on top of the hours of service (专业服务附加), so it may overlap with them,
+    but not with other extras. The row of an award that is rejected or reversed is deleted.
+    """
+
+    __tablename__ = "attended_times"
+    __table_args__ = (
+        CheckConstraint("NOT isempty(during)", name="during"),
+        ExcludeConstraint(
+            ("person_id", "="),
+            ("is_extra", "="),
+            ("during", "&&"),
+            name="ex_attended_times_overlap",
+            using="gist",
+        ),
+    )
+
+    # Deferred: the time is measured before the award is written, which says what it is worth.
+    award_id: UUID = Field(
+        sa_column=Column(
+            Uuid(),
+            ForeignKey("awards.id", deferrable=True, initially="DEFERRED"),
+            primary_key=True,
+        )
+    )
+    person_id: UUID
+    is_extra: bool
+    during: Any = Field(sa_column=Column(TSTZMULTIRANGE(), nullable=False))

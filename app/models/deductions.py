@@ -1,4 +1,4 @@
-"""Deductions: what a breach of the rules cost somebody, and the appeal against it."""
+"""Deductions: points taken for a breach of the rules. An appeal against one is a case."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,17 +20,16 @@ class DeductionState(StrEnum):
 
 
 class Deduction(Record, table=True):
-    """``points`` were taken of the ``points_asked``: never more than there were.
+    """``points`` of the ``points_asked`` were taken: at most those that the person had.
 
-    Its transfer in the ledger has the same id; where there was nothing, there is none. The
-    same breach, told by its evidence, costs once.
+    The transfer in the ledger has the same id; there is none if nothing was taken. The same breach,
+    identified by its evidence, is deducted once.
     """
 
     __tablename__ = "deductions"
     __table_args__ = (
         CheckConstraint(one_of("state", DeductionState), name="state"),
         CheckConstraint("points BETWEEN 0 AND points_asked", name="points"),
-        CheckConstraint("decided_by IS DISTINCT FROM created_by", name="decided_by"),
         UniqueConstraint("person_id", "unit_id", "rule_key", "evidence"),
         Index("ix_deductions_person", "person_id", "id"),
         Index("ix_deductions_org_state", "org_id", "state", "id"),
@@ -46,8 +45,3 @@ class Deduction(Record, table=True):
     evidence: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     state: str = Field(max_length=20)
     appeal_until: datetime = Field(sa_type=Timestamp)
-    appeal: str | None = Field(default=None, max_length=500)
-    appealed_at: datetime | None = Field(default=None, sa_type=Timestamp)
-    decision: str | None = Field(default=None, max_length=500)
-    decided_by: UUID | None = Field(default=None, foreign_key="people.id")
-    decided_at: datetime | None = Field(default=None, sa_type=Timestamp)

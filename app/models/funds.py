@@ -1,4 +1,4 @@
-"""Funds (公益银行): what came in, and the public figures of every month."""
+"""Funds (公益银行): receipts, and the public figures of every month."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,13 +15,33 @@ class ReceiptKind(StrEnum):
     budget = "budget"
 
 
+class ReceiptState(StrEnum):
+    standing = "standing"
+    reversal_proposed = "reversal_proposed"
+    reversed = "reversed"
+
+
 class FundReceipt(Record, table=True):
-    """Points that somebody gave to a fund. Its transfer in the ledger has the same id."""
+    """A donation or a budget. Its transfer in the ledger has the same id.
+
+    One that was entered by mistake is reversed by two people, for ``reversal_reason``.
+    """
 
     __tablename__ = "fund_receipts"
     __table_args__ = (
         CheckConstraint(one_of("kind", ReceiptKind), name="kind"),
+        CheckConstraint(one_of("state", ReceiptState), name="state"),
         CheckConstraint("points > 0", name="points"),
+        CheckConstraint(
+            "num_nonnulls(reversal_proposed_by, reversal_reason)"
+            " = CASE state WHEN 'standing' THEN 0 ELSE 2 END",
+            name="reversal",
+        ),
+        CheckConstraint(
+            "(state = 'reversed') = (reversal_confirmed_by IS NOT NULL)"
+            " AND reversal_confirmed_by <> reversal_proposed_by",
+            name="reversal_confirmed_by",
+        ),
         Index("ix_fund_receipts_org", "org_id", "id"),
     )
 
@@ -30,13 +50,21 @@ class FundReceipt(Record, table=True):
     points: int = Field(sa_type=BigInteger)
     giver: str = Field(max_length=100)
     note: str = Field(max_length=300)
+    state: str = Field(
+        default=ReceiptState.standing,
+        max_length=20,
+        sa_column_kwargs={"server_default": ReceiptState.standing},
+    )
+    reversal_proposed_by: UUID | None = Field(default=None, foreign_key="people.id")
+    reversal_reason: str | None = Field(default=None, max_length=100)
+    reversal_confirmed_by: UUID | None = Field(default=None, foreign_key="people.id")
 
 
 class FundMonth(SQLModel, table=True):
-    """Where all points are that an organisation ever issued, at the end of a month.
+    """Where all points ever issued by an organisation are, at the end of a month.
 
-    While the month runs the row follows it; ``closed_at`` freezes it. Sums are since the
-    beginning: what happened in a month is the difference to the row before.
+    The row of the current month is updated; once ``closed_at`` is set it never changes. Sums are
+    totals since the beginning: the change of a month is the difference to the row before.
     """
 
     __tablename__ = "fund_months"

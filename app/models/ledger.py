@@ -1,15 +1,15 @@
 """The ledger: units, accounts, transfers, lots and their uses.
 
-Nothing here is ever deleted, and only the kept balances change: the role that the
-service connects with may insert, and may update ``balance`` and ``last_number`` of an
-account and ``remaining`` of a lot, nothing else (see the first migration).
+Rows are never deleted, and only the kept balances change: the database role of the service may
+insert, and may update ``balance``, ``last_number`` and ``holds_until`` of an account, ``remaining``
+of a lot and ``is_open`` of a hold, nothing else (see the migrations).
 
-There are no foreign keys on the hot rows: they cost a quarter to a half of the rate.
-The posting statement locks the accounts that it names, and ``ledger verify`` checks
-the references within the ledger and to awards.
+The hot rows have no foreign keys: these reduce the write rate by a quarter to a half. The posting
+statement locks the accounts that it names, and ``ledger verify`` checks the references within the
+ledger and to awards.
 """
 
-from datetime import date, datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -20,7 +20,6 @@ from sqlalchemy import (
     Column,
     Identity,
     Index,
-    LargeBinary,
     UniqueConstraint,
     text,
 )
@@ -31,7 +30,7 @@ from app.models.base import Timestamp, created_at_field, one_of
 
 
 class Xid8(UserDefinedType[str]):
-    """PostgreSQL's 64-bit transaction id, which never wraps."""
+    """PostgreSQL's 64-bit transaction id, which never wraps around."""
 
     cache_ok = True
 
@@ -40,21 +39,21 @@ class Xid8(UserDefinedType[str]):
 
 
 class Purpose(StrEnum):
-    """What an account is for. The first four are a person's, in each unit."""
+    """The purpose of an account. The first four are a person's, one of each per unit."""
 
     available = "available"
     pending = "pending"
     held = "held"
-    debt = "debt"  # never above zero: what a reversal took and the person had spent
-    fund = "fund"  # an organisation's 公益银行, issuing without a limit
-    budget = "budget"  # the same, issuing what came in: never below zero
-    income = "income"  # where donations and budgets come from: never above zero
-    expired = "expired"  # an organisation's points that nobody spent in time
+    debt = "debt"  # at most 0: reversed points that the person had spent already
+    fund = "fund"  # an organisation's 公益银行, which issues without a limit
+    budget = "budget"  # the same, limited to its receipts: at least 0
+    income = "income"  # source of donations and budgets: at most 0
+    expired = "expired"  # an organisation's points that expired unspent
     takings = "takings"  # a merchant's
 
 
 class Kind(StrEnum):
-    """Why points moved."""
+    """The kind of a transfer."""
 
     award = "award"  # fund → pending or available
     release = "release"  # pending → available
@@ -64,7 +63,7 @@ class Kind(StrEnum):
     charge = "charge"  # available → takings
     refund = "refund"  # takings → available
     reversal = "reversal"  # of an award: pending or available → fund
-    clawback = "clawback"  # of what a reversal did not find: debt → fund
+    clawback = "clawback"  # of the reversed points that were spent already: debt → fund
     repayment = "repayment"  # available → debt
     expiry = "expiry"  # available → expired
     deduction = "deduction"  # available → fund
@@ -73,11 +72,11 @@ class Kind(StrEnum):
     budget = "budget"  # income → fund or budget
 
 
-UNIT_OF_HOURS = "minutes"  # of service; no programme gives them for anything else
+UNIT_OF_HOURS = "minutes"  # of service; no programme awards them as its points
 
 
 class Unit(SQLModel, table=True):
-    """What is counted: ``points``, ``minutes`` of volunteering, another county's points."""
+    """A unit: ``points``, ``minutes`` of volunteering, or the points of another county."""
 
     __tablename__ = "ledger_units"
 
@@ -89,8 +88,9 @@ class Unit(SQLModel, table=True):
 class Account(SQLModel, table=True):
     """A kept balance of one owner for one purpose in one unit.
 
-    ``floor`` is the lowest balance allowed; NULL means none (an unlimited fund).
-    ``last_number`` is the number of the latest transfer: 1, 2, 3 … without a gap.
+    ``floor`` is the lowest balance allowed; NULL for none (an unlimited fund). ``last_number`` is
+    the number of the latest transfer: 1, 2, 3 … without a gap. ``holds_until`` is the end of the
+    first open hold of points of this account, NULL without one.
     """
 
     __tablename__ = "ledger_accounts"
@@ -111,13 +111,14 @@ class Account(SQLModel, table=True):
     balance: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
     floor: int | None = Field(default=None, sa_column=Column(BigInteger))
     last_number: int = Field(sa_column=Column(BigInteger, nullable=False, server_default=text("0")))
+    holds_until: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class Transfer(SQLModel, table=True):
-    """A positive amount from one account to another: unbalanced cannot be written.
+    """A positive amount from one account to another, so that entries always balance.
 
-    ``closes_id`` is the transfer that this one releases, collects, refunds or reverses;
-    a transfer can be closed once. ``xact`` orders transfers by commit: see leaderboards.
+    ``closes_id`` is the transfer that this one releases, collects, refunds or reverses; a transfer
+    can be closed once. ``xact`` orders transfers by commit, for the leaderboards.
     """
 
     __tablename__ = "ledger_transfers"
@@ -135,7 +136,7 @@ class Transfer(SQLModel, table=True):
             postgresql_where=text("closes_id IS NOT NULL"),
         ),
         Index("ix_ledger_transfers_commit_order", "xact", "id"),
-        # Rows come in the order of their time: some bytes for each 32 pages find a day.
+        # Rows are in order of time, so a small BRIN index (an entry per 32 pages) finds a day.
         Index(
             "ix_ledger_transfers_time",
             "created_at",
@@ -170,8 +171,8 @@ class Transfer(SQLModel, table=True):
 class Lot(SQLModel, table=True):
     """Points that came in together and expire together; ``remaining`` is kept.
 
-    ``org_id`` is whose 公益银行 issued them: it stays so in a lot that a refund makes of
-    what had expired. ``origin_id`` is then the transfer that had brought them first.
+    ``org_id`` is the organisation whose 公益银行 issued them, also in a lot that a refund makes of
+    expired points. ``origin_id`` is then the transfer that first brought these points.
     """
 
     __tablename__ = "ledger_lots"
@@ -204,39 +205,33 @@ class Lot(SQLModel, table=True):
     origin_id: UUID | None = None
 
 
-class Seal(SQLModel, table=True):
-    """A Shanghai day under one hash, chained to the day before. Written once."""
+class Hold(SQLModel, table=True):
+    """The terms of a transfer of kind ``hold``: its end, and what happens if it is not settled.
 
-    __tablename__ = "ledger_seals"
+    ``account_id`` is the account that the points came from. ``reason`` is that of the transfer that
+    gives the points back. ``revived_for``: the lifetime of points whose lot has ended by then.
+    """
+
+    __tablename__ = "ledger_holds"
     __table_args__ = (
-        CheckConstraint(
-            "length(root) = 32 AND length(previous) = 32 AND length(seal) = 32", name="hashes"
+        Index(
+            "ix_ledger_holds_open",
+            "account_id",
+            "held_until",
+            postgresql_where=text("is_open"),
         ),
     )
 
-    day: date = Field(primary_key=True)
-    leaves: int = Field(sa_column=Column(BigInteger, nullable=False))
-    root: bytes
-    previous: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
-    seal: bytes
-    sealed_at: datetime = created_at_field()
-
-
-class SealNode(SQLModel, table=True):
-    """A node of a day's tree above its leaves, and the first leaf under it."""
-
-    __tablename__ = "ledger_seal_nodes"
-
-    day: date = Field(primary_key=True)
-    level: int = Field(primary_key=True)
-    n: int = Field(sa_column=Column(BigInteger, primary_key=True))
-    node: bytes
-    side: int
-    first_id: UUID
+    transfer_id: UUID = Field(primary_key=True)
+    account_id: int = Field(sa_column=Column(BigInteger, nullable=False))
+    held_until: datetime = Field(sa_type=Timestamp)
+    reason: str = Field(max_length=200)
+    revived_for: timedelta
+    is_open: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
 
 
 class ExpiryNotice(SQLModel, table=True):
-    """That a person was told, so many days ahead, what expires at a moment."""
+    """A record that a person was notified ``days`` ahead of points that expire at a time."""
 
     __tablename__ = "expiry_notices"
 
@@ -248,7 +243,7 @@ class ExpiryNotice(SQLModel, table=True):
 
 
 class LotUse(SQLModel, table=True):
-    """What a transfer took from a lot (positive) or gave back to it (negative)."""
+    """The points that a transfer took from a lot (positive) or gave back to it (negative)."""
 
     __tablename__ = "ledger_lot_uses"
     __table_args__ = (CheckConstraint("amount <> 0", name="amount"),)

@@ -1,4 +1,4 @@
-"""Notices: what the service has to tell a person, in the mini-program's inbox."""
+"""Notices in the inbox of the mini-program."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -14,17 +14,19 @@ from app.models.base import Timestamp, created_at_field, id_field
 
 
 class NoticeKind(StrEnum):
-    """What a notice of more than one noun tells, with its words in ``schemas/notify.py``.
+    """Kinds used by several nouns, with their texts in ``schemas/notify.py``.
 
-    A noun may have kinds of its own beside these.
+    A noun may define kinds of its own.
     """
 
     award_paid = "award_paid"
     award_approved = "award_approved"
+    award_without_points = "award_without_points"
     award_rejected = "award_rejected"
     award_reversed = "award_reversed"
     public_notice_over = "public_notice_over"
     objection_decided = "objection_decided"
+    objection_ended = "objection_ended"
     points_charged = "points_charged"
     points_refunded = "points_refunded"
     points_deducted = "points_deducted"
@@ -37,18 +39,18 @@ class NoticeKind(StrEnum):
     activity_tomorrow = "activity_tomorrow"
     activity_changed = "activity_changed"
     activity_cancelled = "activity_cancelled"
-    # To those who decide:
+    # To reviewers:
     proposals_waiting = "proposals_waiting"
     objections_waiting = "objections_waiting"
     appeals_waiting = "appeals_waiting"
 
 
 class Notice(SQLModel, table=True):
-    """Unique by the outbox message that it came from, so that a second delivery is none.
+    """Unique by outbox message, so that a second delivery inserts nothing.
 
-    It holds ``facts``, which are put into the reader's language when they are read. A row of
-    before there were facts holds a ``text`` instead, in Chinese. One that ``merges`` takes up
-    what comes later of its kind and subject, as long as it is unread.
+    The text is built from ``facts`` in the reader's language when it is read. Old rows have a
+    Chinese ``text`` instead. Later notices of the same kind and subject are added to one that
+    ``merges`` while it is unread.
     """
 
     __tablename__ = "notices"

@@ -1,12 +1,13 @@
 """Organisations: the youth league's tree, from a city down to a community."""
 
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Text
 from sqlmodel import Field, SQLModel
 
-from app.models.base import id_field, one_of
+from app.models.base import Timestamp, id_field, one_of
 
 
 class Level(StrEnum):
@@ -17,10 +18,10 @@ class Level(StrEnum):
 
 
 class Org(SQLModel, table=True):
-    """A node of the tree, named by China's published division code.
+    """A node of the tree, identified by China's published division code.
 
-    ``path`` is ``/31/310101/310101002/``: the codes from the root down to the node. A
-    subtree is one range of it, so a role at a node reaches everything below by a prefix.
+    ``path`` is ``/31/310101/310101002/``: the codes from the root to the node. A subtree is a
+    range of paths, so a role at a node applies to all nodes below by prefix.
     """
 
     __tablename__ = "orgs"
@@ -34,5 +35,7 @@ class Org(SQLModel, table=True):
     name: str = Field(max_length=100)
     level: str = Field(max_length=20, index=True)
     parent_id: UUID | None = Field(default=None, foreign_key="orgs.id", index=True)
-    # "C" collation: prefix search then is an index range.
+    # "C" collation: a prefix search is a range of the index.
     path: str = Field(sa_column=Column(Text(collation="C"), nullable=False, unique=True))
+    # A closed organisation takes no new activities, roles or organisations below it.
+    closed_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -11,11 +11,15 @@ from app.models.base import Timestamp, created_at_field
 
 
 class OutboxMessage(SQLModel, table=True):
-    """Handled at least once: handlers are idempotent by ``id``."""
+    """Handled at least once: handlers are idempotent by ``id``, which is unique by itself.
+
+    Partitioned by the month of ``created_at``, which the primary key must contain therefore.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
         Index("ix_outbox_waiting", "due_at", "id", postgresql_where=text("handled_at IS NULL")),
+        {"postgresql_partition_by": "RANGE (created_at)"},
     )
 
     id: int = Field(
@@ -25,5 +29,10 @@ class OutboxMessage(SQLModel, table=True):
     payload: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     attempts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     due_at: datetime = created_at_field()
-    created_at: datetime = created_at_field()
+    created_at: datetime = Field(
+        default=None,
+        primary_key=True,
+        sa_type=Timestamp,
+        sa_column_kwargs={"server_default": text("now()")},
+    )
     handled_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -1,4 +1,4 @@
-"""Policies: the 积分管理办法 as versioned documents; an award names its rule and version."""
+"""Policies: the 积分管理办法 as versioned documents. Awards refer to rule and version."""
 
 from datetime import datetime
 from uuid import UUID
@@ -10,9 +10,9 @@ from app.models.base import Timestamp, created_at_field
 
 
 class PolicyVersion(SQLModel, table=True):
-    """A document as it was published, in TOML. The service may add one and change none.
+    """A published document, in TOML. The service can insert rows but not change them.
 
-    ``org_id`` NULL: it holds wherever no programme of its own does.
+    ``org_id`` NULL: applies to all organisations without a programme of their own.
     """
 
     __tablename__ = "policies"

@@ -1,4 +1,4 @@
-"""Redemptions: points spent, on a reward with a pick-up code or at a counter with a card."""
+"""Redemptions: points spent on a reward with a pick-up code, or charged with a card code."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -23,12 +23,27 @@ class ChargeStatus(StrEnum):
 
 
 class Redemption(SQLModel, table=True):
-    """A reward reserved with held points. The transfer that holds them has the same id."""
+    """A reward reserved with held points. The transfer that holds them has the same id.
+
+    A collection that was undone stays ``collected``, with ``undone_at``: another reservation, whose
+    ``replaces_id`` names it, holds the same goods at the same price.
+    """
 
     __tablename__ = "redemptions"
     __table_args__ = (
         CheckConstraint(one_of("status", RedemptionStatus), name="status"),
         CheckConstraint("quantity > 0 AND points > 0", name="numbers"),
+        CheckConstraint(
+            "num_nonnulls(undone_at, undone_by, undo_reason) IN (0, 3)"
+            " AND (undone_at IS NULL OR status = 'collected')",
+            name="undone",
+        ),
+        Index(
+            "ix_redemptions_undone",
+            "merchant_id",
+            "undone_at",
+            postgresql_where=text("undone_at IS NOT NULL"),
+        ),
         Index("ix_redemptions_person", "person_id", "id"),
         Index("ix_redemptions_person_reward", "person_id", "reward_id", "created_at"),
         Index("ix_redemptions_merchant_time", "merchant_id", "settled_at"),
@@ -44,16 +59,20 @@ class Redemption(SQLModel, table=True):
     unit_id: int
     status: str = Field(max_length=20)
     pickup_code: str = Field(max_length=12, unique=True)
-    # Which stock the goods came from and go back to.
+    # The stock period that the goods were taken from and are returned to.
     stock_period_start: datetime = Field(sa_type=Timestamp)
     expires_at: datetime = Field(sa_type=Timestamp)
     created_at: datetime = created_at_field()
     settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     settled_by: UUID | None = Field(default=None, foreign_key="people.id")
+    undone_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    undone_by: UUID | None = Field(default=None, foreign_key="people.id")
+    undo_reason: str | None = Field(default=None, max_length=100)
+    replaces_id: UUID | None = Field(default=None, foreign_key="redemptions.id", unique=True)
 
 
 class Charge(SQLModel, table=True):
-    """Points taken at a counter. The transfer that took them has the same id."""
+    """Points charged at a counter. The transfer has the same id."""
 
     __tablename__ = "charges"
     __table_args__ = (
@@ -80,3 +99,25 @@ class Charge(SQLModel, table=True):
     created_at: datetime = created_at_field()
     refunded_at: datetime | None = Field(default=None, sa_type=Timestamp)
     refund_reason: str | None = Field(default=None, max_length=100)
+
+
+class ChargeRefund(SQLModel, table=True):
+    """A part of a charge that was refunded. The transfer has the same id. Append-only.
+
+    The refund of all that is left of a charge is in the charge itself.
+    """
+
+    __tablename__ = "charge_refunds"
+    __table_args__ = (
+        CheckConstraint("points > 0", name="points"),
+        Index("ix_charge_refunds_merchant_time", "merchant_id", "created_at"),
+    )
+
+    id: UUID = id_field()
+    charge_id: UUID = Field(foreign_key="charges.id", index=True)
+    merchant_id: UUID = Field(foreign_key="merchants.id")
+    person_id: UUID = Field(foreign_key="people.id")
+    created_by: UUID = Field(foreign_key="people.id")
+    points: int
+    reason: str = Field(max_length=100)
+    created_at: datetime = created_at_field()

@@ -1,13 +1,13 @@
-"""Rewards: the 积分兑换清单, what points buy and how much of it is there."""
+"""Rewards (积分兑换清单) and their stock."""
 
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Timestamp, id_field, one_of
+from app.models.base import Record, Timestamp, id_field, one_of
 
 
 class RewardKind(StrEnum):
@@ -18,7 +18,7 @@ class RewardKind(StrEnum):
 
 
 class RewardPeriod(StrEnum):
-    """How long a stock or a limit lasts. ``session`` is one 集中兑换 (redemption day)."""
+    """The period of a stock or a limit. ``session`` is one 集中兑换 (redemption day)."""
 
     session = "session"
     month = "month"
@@ -26,8 +26,18 @@ class RewardPeriod(StrEnum):
     year = "year"
 
 
+class RewardState(StrEnum):
+    draft = "draft"
+    published = "published"
+    withdrawn = "withdrawn"
+
+
 class Reward(SQLModel, table=True):
-    """``stock`` and ``limit_per_member`` are per period; NULL means no bound."""
+    """``stock`` and ``limit_per_member`` are per period; NULL: unlimited.
+
+    ``stock`` is what a period begins with. ``version`` counts the edits (``If-Match``). It is
+    offered from ``offered_from`` until ``offered_until``; NULL: without such a bound.
+    """
 
     __tablename__ = "rewards"
     __table_args__ = (
@@ -35,6 +45,8 @@ class Reward(SQLModel, table=True):
         CheckConstraint(one_of("stock_period", RewardPeriod), name="stock_period"),
         CheckConstraint(one_of("limit_period", RewardPeriod), name="limit_period"),
         CheckConstraint("points > 0 AND stock >= 0 AND limit_per_member > 0", name="numbers"),
+        CheckConstraint(one_of("state", RewardState), name="state"),
+        CheckConstraint("offered_from < offered_until", name="offered"),
         UniqueConstraint("merchant_id", "key"),
     )
 
@@ -50,14 +62,42 @@ class Reward(SQLModel, table=True):
     limit_per_member: int | None = None
     limit_period: str | None = Field(default=None, max_length=20)
     min_tier: str = Field(max_length=20)
+    state: str = Field(
+        default=RewardState.draft, max_length=20, sa_column_kwargs={"server_default": "draft"}
+    )
+    version: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    offered_from: datetime | None = Field(default=None, sa_type=Timestamp)
+    offered_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    terms: str | None = Field(default=None, max_length=1000)
+    pickup_place: str | None = Field(default=None, max_length=100)
+    pickup_hours: str | None = Field(default=None, max_length=100)
 
 
 class RewardStock(SQLModel, table=True):
-    """What is left in one period; the row appears with the first redemption of the period."""
+    """Remaining stock of a period; inserted by its first redemption or movement.
+
+    ``remaining`` = ``opened_with`` + movements - what is reserved and collected.
+    """
 
     __tablename__ = "reward_stocks"
     __table_args__ = (CheckConstraint("remaining >= 0", name="remaining"),)
 
     reward_id: UUID = Field(primary_key=True, foreign_key="rewards.id")
     period_start: datetime = Field(primary_key=True, sa_type=Timestamp)
+    opened_with: int
     remaining: int
+
+
+class StockMovement(Record, table=True):
+    """Goods that came into a period's stock (positive) or left it (negative). Append-only."""
+
+    __tablename__ = "stock_movements"
+    __table_args__ = (
+        CheckConstraint("quantity <> 0", name="quantity"),
+        Index("ix_stock_movements_reward", "reward_id", "id"),
+    )
+
+    reward_id: UUID = Field(foreign_key="rewards.id")
+    period_start: datetime = Field(sa_type=Timestamp)
+    quantity: int
+    reason: str = Field(max_length=200)

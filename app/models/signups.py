@@ -18,7 +18,7 @@ class SignupStatus(StrEnum):
 
 
 class Signup(SQLModel, table=True):
-    """A cancelled row stays as history; a person has at most one that lives."""
+    """Cancelled rows are kept. A person has at most one other row for an activity."""
 
     __tablename__ = "signups"
     __table_args__ = (
@@ -37,6 +37,12 @@ class Signup(SQLModel, table=True):
             "queue_number",
             postgresql_where=text("status = 'waitlisted'"),
         ),
+        Index(
+            "ix_signups_cancelled",
+            "activity_id",
+            "id",
+            postgresql_where=text("status = 'cancelled'"),
+        ),
         Index("ix_signups_person", "person_id", "id"),
     )
 
@@ -50,7 +56,7 @@ class Signup(SQLModel, table=True):
 
 
 class SignupReminder(SQLModel, table=True):
-    """Who was reminded of an activity on the day before ``day``, on which it starts."""
+    """A reminder sent on the day before ``day``, the day on which the activity starts."""
 
     __tablename__ = "signup_reminders"
 

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
 """SQL of activities."""
 
 from collections.abc import Sequence
@@ -6,52 +7,83 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
-from sqlmodel import select
+from sqlalchemy import text, update
+from sqlalchemy.dialects.postgresql import insert as insert_row
+from sqlmodel import col, select
 
 from app.core.db import Row, Session
-from app.models.activities import Activity, ActivityStatus
+from app.models.activities import MAX_LENGTH, Activity, ActivityOrganizer, ActivityStatus
 
-_PUBLISH = text("""
-UPDATE activities SET status = 'published' WHERE id = :id AND status = 'draft'
-""")
-
-_FIND_MANY = "SELECT * FROM activities WHERE id = ANY(CAST(:ids AS uuid[]))"
+_FIND_MANY = """
+SELECT a.*, o.name AS org_name FROM activities a JOIN orgs o ON o.id = a.org_id
+WHERE a.id = ANY(CAST(:ids AS uuid[]))
+"""
 
 EVERYWHERE = "/"
-# Before every activity, and behind all of one moment.
+# Sorts before every activity; the second sorts after all activities of one start.
 FIRST, LAST_ID = (datetime(2000, 1, 1, tzinfo=UTC), UUID(int=0)), UUID(int=2**128 - 1)
-# How many places ahead the lists that would do are compared.
+# How many entries ahead the density of candidate lists is compared.
 REACH = 200
 
-# Of several lists that hold all that is sought, the one with the fewest places from here on.
+# What is asked for, and where to read: each word of it, and the list of the place, contain all
+# matches. Choose the one with the fewest entries from here on; NULL is the list.
 _SPARSEST = text("""
-SELECT k.list FROM unnest(CAST(:lists AS text[])) AS k(list)
-LEFT JOIN LATERAL (
-    SELECT l.starts_at FROM activity_lists l
-    WHERE l.list = k.list AND l.status = (CAST(:statuses AS text[]))[1]
-      AND (l.starts_at, l.activity_id) > (:start, :activity)
-    ORDER BY l.starts_at, l.activity_id LIMIT 1 OFFSET :reach
-) far ON true
-ORDER BY far.starts_at DESC NULLS FIRST, k.list LIMIT 1
+SELECT q.terms, (
+    SELECT k.word FROM (
+        SELECT w.word, far.starts_at FROM unnest(q.words) AS w(word)
+        LEFT JOIN LATERAL (
+            SELECT l.starts_at FROM activity_words l
+            WHERE l.word = w.word AND (l.starts_at, l.activity_id) > (:start, :activity)
+            ORDER BY l.starts_at, l.activity_id LIMIT 1 OFFSET :reach
+        ) far ON true
+        UNION ALL
+        SELECT NULL, (
+            SELECT l.starts_at FROM activity_lists l
+            WHERE l.list = :list AND l.status = (CAST(:statuses AS text[]))[1]
+              AND (l.starts_at, l.activity_id) > (:start, :activity)
+            ORDER BY l.starts_at, l.activity_id LIMIT 1 OFFSET :reach
+        )
+    ) k ORDER BY k.starts_at DESC NULLS FIRST, k.word LIMIT 1
+) AS word
+FROM search_asked(:q) q
 """)
 
-# A range of the list in each status, merged. What the list does not say, the activity does:
-# OFFSET 0 makes PostgreSQL look at one after the other until the page is full, where it
-# might else read and sort all that there are.
-_PAGE = select(Activity).from_statement(
-    text("""
+# Conditions that the entries do not cover are checked on the activity. OFFSET 0 makes PostgreSQL
+# look up activities one by one until the page is full; it might otherwise read and sort all.
+_LOOKED_UP = """
+    CROSS JOIN LATERAL (SELECT * FROM activities WHERE id = l.activity_id OFFSET 0) a
+"""
+_MATCHES = """
+      AND NOT EXISTS (
+          SELECT FROM unnest(CAST(:terms AS text[])) AS t(term)
+          WHERE strpos((SELECT x.text FROM activity_texts x WHERE x.activity_id = a.id), term) = 0
+      )
+"""
+
+# A range of the list for each status, merged.
+_PAGE = f"""
 SELECT a.* FROM unnest(CAST(:statuses AS text[])) AS s(status)
 CROSS JOIN LATERAL (
-    SELECT a.* FROM activity_lists l
-    CROSS JOIN LATERAL (SELECT * FROM activities WHERE id = l.activity_id OFFSET 0) a
+    SELECT a.* FROM activity_lists l {_LOOKED_UP}
     WHERE l.list = :list AND l.status = s.status
       AND (l.starts_at, l.activity_id) > (:start, :activity)
+      AND a.ends_at > :ends_after
       AND a.org_path ^@ :path AND a.category = coalesce(CAST(:category AS text), a.category)
-      AND strpos(a.title, :q) > 0
+      {{matches}}
     ORDER BY l.starts_at, l.activity_id LIMIT :limit
 ) a
 ORDER BY a.starts_at, a.id LIMIT :limit
+"""
+_OF_LIST = select(Activity).from_statement(text(_PAGE.format(matches="")))
+_OF_LIST_MATCHING = select(Activity).from_statement(text(_PAGE.format(matches=_MATCHES)))
+_OF_WORD = select(Activity).from_statement(
+    text(f"""
+SELECT a.* FROM activity_words l {_LOOKED_UP}
+WHERE l.word = :word AND (l.starts_at, l.activity_id) > (:start, :activity)
+  AND a.status = ANY(CAST(:statuses AS text[])) AND a.org_path ^@ :path
+  AND a.ends_at > :ends_after AND a.category = coalesce(CAST(:category AS text), a.category)
+  {_MATCHES}
+ORDER BY l.starts_at, l.activity_id LIMIT :limit
 """)
 )
 
@@ -67,24 +99,62 @@ async def find(session: Session, activity_id: UUID) -> Activity | None:
     return found.first()
 
 
+async def lock(session: Session, activity_id: UUID) -> Activity | None:
+    """Lock an activity. Check-ins under way have been counted then; sign-ups wait."""
+    query = select(Activity).where(Activity.id == activity_id).with_for_update()
+    return (await session.exec(query)).first()
+
+
+async def save(session: Session, activity: Activity) -> None:
+    """Write a locked activity's changed columns, as its next version."""
+    activity.version += 1
+    session.add(activity)
+    await session.flush()
+
+
+async def delete(session: Session, activity: Activity) -> None:
+    await session.delete(activity)
+    await session.flush()
+
+
 async def find_many(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row]:
+    """Read rows of activities, with ``org_name``."""
     rows = await session.fetch(_FIND_MANY, {"ids": list(ids)})
     return {row.id: row for row in rows}
 
 
-async def publish(session: Session, activity_id: UUID) -> bool:
-    """Publish a draft; False if it is none (any more)."""
-    done = await session.execute(_PUBLISH, {"id": activity_id})
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+async def publish(session: Session, activity_id: UUID) -> int | None:
+    """Publish a draft; return its version, None if it is not a draft."""
+    query = (
+        update(Activity)
+        .where(col(Activity.id) == activity_id, col(Activity.status) == ActivityStatus.draft)
+        .values(status=ActivityStatus.published, version=col(Activity.version) + 1)
+        .returning(col(Activity.version))
+        .execution_options(synchronize_session=False)
+    )
+    version: int | None = (await session.execute(query)).scalar_one_or_none()
+    return version
+
+
+async def note_organizer(session: Session, activity_id: UUID, person_id: UUID) -> bool:
+    """Note that a person organizes an activity; False if it is known already."""
+    row = insert_row(ActivityOrganizer).values(activity_id=activity_id, person_id=person_id)
+    statement = row.on_conflict_do_nothing().returning(col(ActivityOrganizer.person_id))
+    return (await session.execute(statement)).first() is not None
 
 
 @dataclass(frozen=True, slots=True)
 class ActivityFilter:
-    """Which activities: of a category, from a start on, with ``q`` in the title."""
+    """Activities of a category, from a start on, with all words of ``q``.
+
+    A ``q`` without a letter, digit or symbol has no words, and filters nothing. ``ends_after``:
+    only those that have not ended then, but for longer ones than MAX_LENGTH.
+    """
 
     category: str | None = None
     starts_after: datetime | None = None
     q: str | None = None
+    ends_after: datetime | None = None
 
 
 async def page(
@@ -95,23 +165,23 @@ async def page(
     after: tuple[Any, ...] | None,
     limit: int,
 ) -> list[Activity]:
-    """Read activities by start, an organisation's subtree included.
+    """Read activities of an organisation's subtree by start.
 
-    However many there are, the work is that of a page: see decision 0013.
+    The cost does not depend on the number of activities: see decisions 0013 and 0033.
     """
-    path, category, q = org_path or EVERYWHERE, wanted.category, wanted.q or ""
+    path, category = org_path or EVERYWHERE, wanted.category
     earliest = (wanted.starts_after, LAST_ID) if wanted.starts_after else FIRST
-    start, activity = max(after or FIRST, earliest)
+    ends_after = wanted.ends_after or FIRST[0]
+    running = (ends_after - MAX_LENGTH, UUID(int=0)) if wanted.ends_after else FIRST
+    start, activity = max(after or FIRST, earliest, running)
     values = {"start": start, "activity": activity, "statuses": list(statuses)}
-    lists = [*_words(q), path + (category or "")]
-    if len(lists) > 1:
-        found = await session.execute(_SPARSEST, values | {"lists": lists, "reach": REACH})
-        lists = [found.scalar_one()]
-    values |= {"list": lists[0], "path": path, "category": category, "q": q, "limit": limit}
-    return list((await session.execute(_PAGE, values)).scalars())
-
-
-def _words(q: str) -> list[str]:
-    """Return the lists of titles that hold ``q``: all pairs of neighbours, or the one character."""
-    pairs = {q[i : i + 2] for i in range(len(q) - 1)}
-    return [f"~{word}" for word in sorted(pairs) or ([q] if q else [])]
+    values |= {"list": path + (category or ""), "path": path, "category": category, "limit": limit}
+    values |= {"ends_after": ends_after}
+    query = _OF_LIST
+    if wanted.q:
+        found = await session.execute(_SPARSEST, values | {"q": wanted.q, "reach": REACH})
+        asked = found.one()
+        if asked.terms:
+            values |= {"terms": asked.terms, "word": asked.word}
+            query = _OF_LIST_MATCHING if asked.word is None else _OF_WORD
+    return list((await session.execute(query, values)).scalars())

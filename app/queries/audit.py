@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import col, or_, select
 
 from app.core.db import Session
 from app.models.audit import AuditEntry
@@ -16,11 +16,13 @@ from app.models.people import Person
 
 @dataclass(frozen=True, slots=True)
 class AuditFilter:
-    """Which entries: about a subject, by an actor, from a moment on and before another."""
+    """Entries about a subject, by an actor, from ``since`` on and before ``until``.
 
-    subject_type: str | None = None
-    subject_id: UUID | None = None
-    actor_id: UUID | None = None
+    ``subject`` is a noun (``award``), or one record of it (``award:`` and its id).
+    """
+
+    subject: str | None = None
+    actor: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -31,23 +33,29 @@ async def insert(session: Session, entry: AuditEntry) -> None:
 
 
 async def page(
-    session: Session, org_path: str, wanted: AuditFilter, before: UUID | None, limit: int
+    session: Session, org: Org, wanted: AuditFilter, before: UUID | None, limit: int
 ) -> Sequence[tuple[AuditEntry, str | None]]:
-    """Read entries of a subtree with the names of their actors, newest first."""
+    """Read entries of a subtree with the names of their actors, newest first.
+
+    Entries without an organisation belong to every root.
+    """
+    is_below = col(Org.path).startswith(org.path, autoescape=True)
+    is_nobodys = col(AuditEntry.org_id).is_(None)
     query: Any = (
         select(AuditEntry, Person.display_name)
-        .join(Org, col(Org.id) == col(AuditEntry.org_id))
+        .outerjoin(Org, col(Org.id) == col(AuditEntry.org_id))
         .outerjoin(Person, col(Person.id) == col(AuditEntry.actor_id))
-        .where(col(Org.path).startswith(org_path, autoescape=True))
+        .where(or_(is_below, is_nobodys) if org.parent_id is None else is_below)
         .order_by(col(AuditEntry.id).desc())
         .limit(limit)
     )
-    if wanted.subject_type is not None:
-        query = query.where(AuditEntry.subject_type == wanted.subject_type)
-    if wanted.subject_id is not None:
-        query = query.where(AuditEntry.subject_id == wanted.subject_id)
-    if wanted.actor_id is not None:
-        query = query.where(AuditEntry.actor_id == wanted.actor_id)
+    if wanted.subject is not None:
+        noun, _, subject_id = wanted.subject.partition(":")
+        query = query.where(AuditEntry.subject_type == noun)
+        if subject_id:
+            query = query.where(AuditEntry.subject_id == UUID(subject_id))
+    if wanted.actor is not None:
+        query = query.where(AuditEntry.actor_id == wanted.actor)
     if wanted.since is not None:
         query = query.where(col(AuditEntry.at) >= wanted.since)
     if wanted.until is not None:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import delete, text, update
+from sqlalchemy import ColumnElement, delete, update
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -14,8 +14,8 @@ from app.models.auth import RefreshToken, TokenFamily
 class Spent(NamedTuple):
     """A refresh token after it was presented. ``was_fresh``: this call spent it.
 
-    ``used_at``: when an earlier call had spent it. None for all who presented it at the
-    same moment, the winner and those who waited for its lock.
+    ``used_at``: when an earlier call spent it. None for all calls that presented it concurrently,
+    the one that spent it and those that waited for its lock.
     """
 
     family_id: UUID
@@ -24,20 +24,6 @@ class Spent(NamedTuple):
     revoked_at: datetime | None
     used_at: datetime | None
     was_fresh: bool
-
-
-# The conditional update is the guard: of many who present one token, one spends it.
-SPEND = """
-WITH presented AS (
-    SELECT t.hash, t.family_id, t.expires_at, t.used_at, f.person_id, f.revoked_at
-    FROM refresh_tokens t JOIN token_families f ON f.id = t.family_id WHERE t.hash = :hash
-), spent AS (
-    UPDATE refresh_tokens SET used_at = :at WHERE hash = :hash AND used_at IS NULL RETURNING hash
-)
-SELECT p.family_id, p.person_id, p.expires_at, p.revoked_at, p.used_at,
-       EXISTS (SELECT FROM spent) AS was_fresh
-FROM presented p
-"""
 
 
 async def start_family(session: Session, person_id: UUID) -> UUID:
@@ -56,16 +42,45 @@ async def insert_token(
 
 async def spend(session: Session, token_hash: bytes, at: datetime) -> Spent | None:
     """Spend a refresh token; None if it was never issued."""
-    rows = (await session.execute(text(SPEND), {"hash": token_hash, "at": at})).mappings()
-    row = rows.one_or_none()
+    presented = col(RefreshToken.hash) == token_hash
+    spent = (
+        update(RefreshToken)
+        .where(presented, is_unused())
+        .values(used_at=at)
+        .returning(col(RefreshToken.hash))
+        .cte("spent")
+    )
+    # One statement, one snapshot: the columns are those from before the update.
+    query = select(RefreshToken, TokenFamily, select(spent.c.hash).exists())
+    row = (await session.exec(query.join(TokenFamily).where(presented))).one_or_none()
     if row is None:
         return None
-    return Spent(**row)
+    token, family, was_fresh = row
+    return Spent(
+        family_id=family.id,
+        person_id=family.person_id,
+        expires_at=token.expires_at,
+        revoked_at=family.revoked_at,
+        used_at=token.used_at,
+        was_fresh=was_fresh,
+    )
+
+
+def is_unused() -> ColumnElement[bool]:
+    """Return the condition of the update: of concurrent requests, one spends the token."""
+    return col(RefreshToken.used_at).is_(None)
 
 
 async def revoke_family(session: Session, family: UUID, at: datetime) -> None:
     living = col(TokenFamily.id) == family, col(TokenFamily.revoked_at).is_(None)
     await session.execute(update(TokenFamily).where(*living).values(revoked_at=at))
+
+
+async def revoke_all(session: Session, person: UUID, at: datetime) -> list[UUID]:
+    """Revoke all logins of a person; return those that were alive."""
+    living = col(TokenFamily.person_id) == person, col(TokenFamily.revoked_at).is_(None)
+    query = update(TokenFamily).where(*living).values(revoked_at=at)
+    return list((await session.execute(query.returning(col(TokenFamily.id)))).scalars())
 
 
 async def family_of(session: Session, token_hash: bytes) -> tuple[UUID, UUID] | None:

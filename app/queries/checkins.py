@@ -1,17 +1,21 @@
 """SQL of check-ins."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Row, Session
+from app.core.db_errors import Retry
 
 
 @dataclass(frozen=True, slots=True)
 class CheckinContext:
-    """What a scan meets: the activity, and the points that the person waits for, by unit."""
+    """Data for one check-in: the activity, and the person's pending points by unit.
+
+    ``is_own_act``: the person has a part in organizing the activity. ``version``: of the activity.
+    """
 
     serial: int
     person_id: UUID
@@ -25,6 +29,9 @@ class CheckinContext:
     rule_key: str
     latitude: float | None
     longitude: float | None
+    created_by: UUID
+    version: int
+    is_own_act: bool
     pending: dict[int, int]
 
 
@@ -41,15 +48,18 @@ class NewCheckin:
 
 _ACTIVITIES = """
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
-       a.starts_at, a.ends_at, a.rule_key, a.latitude, a.longitude,
+       a.starts_at, a.ends_at, a.rule_key, a.latitude, a.longitude, a.created_by,
+       a.version, a.created_by = k.person_id OR EXISTS (
+           SELECT FROM activity_organizers h
+           WHERE h.activity_id = a.id AND h.person_id = k.person_id) AS is_own_act,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
 JOIN activities a ON a.serial = k.serial
 """
 
-# Places are locked, shared, so that none can be given back between the look and the
-# check-in. The unique constraint is the guard: of many scans at once, one row is inserted.
+# Sign-ups are locked FOR SHARE, so that none is cancelled before the check-in commits. The unique
+# constraint guarantees that of concurrent check-ins only one row is inserted.
 INSERT = """
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]),
@@ -71,9 +81,13 @@ WITH wanted AS (
 SELECT p.id, i.id IS NOT NULL AS is_new FROM places p LEFT JOIN inserted i ON i.id = p.id
 """
 
-_COUNT = """
+# Not if the activity was edited, cancelled or closed since the context was read.
+COUNT = """
 UPDATE activities a SET checkins = a.checkins + k.n
-FROM unnest(CAST(:activities AS uuid[]), CAST(:numbers AS int[])) AS k(id, n) WHERE a.id = k.id
+FROM unnest(CAST(:activities AS uuid[]), CAST(:versions AS int[]), CAST(:numbers AS int[]))
+    AS k(id, version, n)
+WHERE a.id = k.id AND a.version = k.version
+RETURNING a.id
 """
 
 _EXISTING = """
@@ -95,15 +109,15 @@ class ExistingCheckin:
 async def contexts(
     session: Session, scans: Sequence[tuple[int, UUID]]
 ) -> dict[tuple[int, UUID], CheckinContext]:
-    """Read the activities that scans (serial, person) are for."""
+    """Read the activities of scans (serial, person)."""
     rows = await session.fetch(
         _ACTIVITIES,
         {"serials": [s for s, _ in scans], "people": [p for _, p in scans]},
     )
-    return {(row.serial, row.person_id): _situation(row) for row in rows}
+    return {(one.serial, one.person_id): one for one in map(_context, rows)}
 
 
-def _situation(row: Row) -> CheckinContext:
+def _context(row: Row) -> CheckinContext:
     pending = json.loads(row.pending) if row.pending else {}
     return CheckinContext(**dict(row) | {"pending": {int(unit): n for unit, n in pending.items()}})
 
@@ -111,7 +125,7 @@ def _situation(row: Row) -> CheckinContext:
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:
     """Insert check-ins of people with a confirmed place.
 
-    Returns them by id: False if the person was checked in before.
+    Return them by id: False if the person had checked in before.
     """
     names = NewCheckin.__dataclass_fields__
     rows = await session.fetch(
@@ -120,19 +134,27 @@ async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID,
     return {row.id: row.is_new for row in rows}
 
 
-async def count(session: Session, numbers: dict[UUID, int]) -> None:
-    """Add so many check-ins to the counters of activities.
+async def count(session: Session, numbers: Mapping[tuple[UUID, int], int]) -> None:
+    """Add numbers of check-ins to the counters of activities, by id and version.
 
-    Called last: a crowd at one activity waits for its row, from here to the commit.
+    Called last in the transaction: concurrent check-ins at one activity wait for its row lock.
+    Raises Retry if an activity has another version: it was edited, cancelled or closed meanwhile.
     """
     ordered = sorted(numbers)
-    await session.fetch(
-        _COUNT, {"activities": ordered, "numbers": [numbers[one] for one in ordered]}
+    counted = await session.fetch(
+        COUNT,
+        {
+            "activities": [activity for activity, _ in ordered],
+            "versions": [version for _, version in ordered],
+            "numbers": [numbers[one] for one in ordered],
+        },
     )
+    if len(counted) < len(ordered):
+        raise Retry("another version")
 
 
 async def existing(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> list[ExistingCheckin]:
-    """Read the check-ins of (activity, person)."""
+    """Read the check-ins of pairs (activity, person)."""
     rows = await session.fetch(
         _EXISTING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     )

@@ -1,37 +1,28 @@
-"""SQL of funds: receipts, awards that wait for money, and the public figures."""
+"""SQL of funds: the public figures."""
 
-from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
 
 from sqlmodel import col, select
 
+from app.core.clock import local_date, month_start
 from app.core.db import Row, Session
-from app.models.awards import Award, AwardState
+from app.models.funds import FundMonth
+from app.models.ledger import Transfer
 
 FIGURES = (
     *("issued", "available", "pending", "held", "spent", "expired", "reversed"),
     *("received", "returned"),
 )
 
-_WAITING = """
-SELECT a.org_id, a.unit_id, o.path AS org_path, min(a.awarded_at) AS since
-FROM awards a JOIN orgs o ON o.id = a.org_id
-WHERE a.state = 'pending_budget'
-GROUP BY a.org_id, a.unit_id, o.path ORDER BY since
-"""
-
-_PAY = """
-UPDATE awards a SET state = k.state
-FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[])) AS k(id, state) WHERE a.id = k.id
-"""
-
-# Every transfer of a month, by what it did to points of which issuer. A lot knows who issued
-# it; what a lot lost, and what came back to it or into a lot of its own, is its issuer's.
+# What each transfer of a month changes, by issuer, unit and figure. Points that leave a lot, return
+# to it, or come into a lot of their own count for the organisation that issued the lot.
+# As SQL: a union of ten selects over one materialized set.
 _MONTH = """
 WITH moved AS MATERIALIZED (
     SELECT t.id, t.kind, t.unit_id, t.org_id, t.amount, t.closes_id,
-           p.purpose AS from_purpose, q.purpose AS to_purpose, q.owner_id AS to_owner
+           p.purpose AS from_purpose, q.purpose AS to_purpose, q.owner_id AS to_owner,
+           p.owner_id AS from_owner
     FROM ledger_transfers t
     JOIN ledger_accounts p ON p.id = t.from_account_id
     JOIN ledger_accounts q ON q.id = t.to_account_id
@@ -73,8 +64,14 @@ WITH moved AS MATERIALIZED (
     UNION ALL
     SELECT to_owner, unit_id, 'received', amount FROM moved WHERE kind IN ('donation', 'budget')
     UNION ALL
+    SELECT from_owner, unit_id, 'received', -amount FROM moved
+    WHERE kind = 'reversal' AND to_purpose = 'income'
+    UNION ALL
     SELECT to_owner, unit_id, 'returned', amount FROM moved
     WHERE kind = 'collect' AND to_purpose IN ('fund', 'budget')
+    UNION ALL
+    SELECT from_owner, unit_id, 'returned', -amount FROM moved
+    WHERE kind = 'refund' AND from_purpose IN ('fund', 'budget')
 )
 SELECT e.org_id, e.unit_id, e.figure, CAST(sum(e.points) AS bigint) AS points
 FROM effects e JOIN orgs o ON o.id = e.org_id
@@ -82,7 +79,7 @@ GROUP BY e.org_id, e.unit_id, e.figure
 """
 
 _SUMS = ", ".join(FIGURES)
-# On top of the newest row before; a row that is closed stays as it is.
+# Adds the month to the newest row before it; a closed row is not changed.
 _WRITE = f"""
 INSERT INTO fund_months AS m (org_id, unit_id, month, {_SUMS}, as_of, closed_at)
 SELECT k.org_id, k.unit_id, CAST(:month AS date),
@@ -103,20 +100,13 @@ ON CONFLICT (org_id, unit_id, month) DO UPDATE SET
 WHERE m.closed_at IS NULL
 """  # noqa: S608 - names of our own columns
 
-_FIRST_UNCLOSED = """
-SELECT coalesce(
-    (SELECT CAST(max(month) + INTERVAL '1 month' AS date) FROM fund_months
-     WHERE closed_at IS NOT NULL),
-    (SELECT CAST(date_trunc('month', created_at AT TIME ZONE 'Asia/Shanghai') AS date)
-     FROM ledger_transfers ORDER BY id LIMIT 1)
-) AS month
-"""
-
-# For each issuer of the subtree its newest row up to the month. Months are closed in turn, for
-# everybody at once: an issuer for whom nothing moved has no row of its own.
+# The newest row up to the month of each issuer of the subtree. A month is closed for all issuers
+# at once; an issuer without transfers in it has no row of its own, and its figures are those of
+# the last time that any issuer's were written.
+# As SQL: the lateral reads one row of each issuer; DISTINCT ON would read all their months.
 _PUBLIC = f"""
 SELECT {", ".join(f"CAST(coalesce(sum(m.{name}), 0) AS bigint) AS {name}" for name in FIGURES)},
-       max(m.as_of) AS as_of,
+       (SELECT max(as_of) FROM fund_months WHERE month <= CAST(:month AS date)) AS as_of,
        (SELECT coalesce(CAST(:month AS date) BETWEEN min(month) AND max(month), false)
         FROM fund_months WHERE closed_at IS NOT NULL) AS is_closed
 FROM orgs o
@@ -129,48 +119,21 @@ WHERE o.path ^@ :path AND (:subtree OR o.path = :path)
 """  # noqa: S608 - names of our own columns
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A fund that owes awards, the longest waiting first."""
-
-    org_id: UUID
-    unit_id: int
-    org_path: str
-    since: datetime
-
-
-async def waiting(session: Session) -> list[Waiting]:
-    return [Waiting(**row) for row in await session.fetch(_WAITING, {})]
-
-
-async def lock_waiting(session: Session, org: UUID, unit: int, limit: int) -> list[Award]:
-    """Lock the awards that a fund owes, oldest first. Who comes second waits for the first."""
-    query = (
-        select(Award)
-        .where(Award.org_id == org, Award.unit_id == unit)
-        .where(Award.state == AwardState.pending_budget)
-        .order_by(col(Award.awarded_at), col(Award.id))
-        .limit(limit)
-        .with_for_update()
-    )
-    return list(await session.exec(query))
-
-
-async def pay(session: Session, states: dict[UUID, AwardState]) -> None:
-    """Move locked awards on to the states in which they go on."""
-    await session.fetch(_PAY, {"ids": list(states), "states": list(states.values())})
-
-
 async def first_unclosed(session: Session) -> date | None:
-    """Return the first month that is not closed; None before the first transfer ever."""
-    month: date | None = (await session.fetch(_FIRST_UNCLOSED, {}))[0].month
-    return month
+    """Return the first month that is not closed; None if there is no transfer."""
+    closed = select(FundMonth).where(col(FundMonth.closed_at).is_not(None))
+    newest = (await session.exec(closed.order_by(col(FundMonth.month).desc()).limit(1))).first()
+    if newest is not None:
+        return local_date(month_start(newest.month.year, newest.month.month, plus=1))
+    begun = select(Transfer.created_at).order_by(col(Transfer.id)).limit(1)
+    first = (await session.exec(begun)).first()
+    return local_date(first).replace(day=1) if first is not None else None
 
 
 async def month_of_transfers(
     session: Session, since: datetime, until: datetime, *, hours: int
 ) -> dict[tuple[UUID, int], dict[str, int]]:
-    """Sum what the transfers of a time did to the figures, by issuer and unit."""
+    """Sum the changes that the transfers of a period make to the figures, by issuer and unit."""
     rows = await session.fetch(
         _MONTH,
         {
@@ -193,7 +156,7 @@ async def write_month(
     as_of: datetime,
     closed_at: datetime | None,
 ) -> None:
-    """Write the month's rows anew, on top of the months before."""
+    """Write the rows of a month: the totals of the months before plus the sums of this one."""
     columns: dict[str, list[int]] = {
         name: [figures.get(name, 0) for figures in moved.values()] for name in FIGURES
     }

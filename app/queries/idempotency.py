@@ -7,16 +7,18 @@ from typing import Any
 from uuid import UUID
 
 from asyncpg import LockNotAvailableError
-from sqlalchemy import text
+from sqlalchemy import delete, tuple_
+from sqlmodel import col, select
 
 from app.core.db import Session
+from app.models.idempotency import IdempotencyKey
 
 
 class InFlight(Exception):
-    """The transaction that claimed the key first has not ended within the lock time-out."""
+    """The transaction that claimed the key first did not end within the lock time-out."""
 
 
-Key = tuple[UUID, str]  # whose, and the key
+Key = tuple[UUID, str]  # person and key
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class StoredReply:
     created_at: datetime
 
 
-# Who comes second waits here for the first to commit (or to roll back, and then is first).
+# A concurrent claim of the same key waits for the first to commit. After its rollback it inserts.
 CLAIM = """
 INSERT INTO idempotency_keys (person_id, key, fingerprint)
 SELECT * FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[]),
@@ -36,8 +38,8 @@ ORDER BY k.person_id, k.key
 ON CONFLICT (person_id, key) DO NOTHING RETURNING person_id, key
 """
 
-# The shared lock is written to the log, so that this commit too waits for a synchronous
-# standby: a reply that only a dying primary has must not be repeated.
+# The share lock is written to the WAL, so that this commit waits for a synchronous standby too: a
+# reply that only a failing primary has must not be replayed.
 _FIND = """
 SELECT i.person_id, i.key, i.fingerprint, i.status, i.body, i.created_at
 FROM unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key)
@@ -58,13 +60,11 @@ USING unnest(CAST(:people AS uuid[]), CAST(:keys AS text[])) AS k(person_id, key
 WHERE i.person_id = k.person_id AND i.key = k.key
 """
 
-_FORGET = text("DELETE FROM idempotency_keys WHERE created_at < now() - interval '7 days'")
-
 
 async def claim(session: Session, fingerprints: dict[Key, bytes]) -> set[Key]:
     """Claim keys; return those that were free.
 
-    Raises InFlight, after which the transaction is dead.
+    Raises InFlight; the transaction is then aborted.
     """
     try:
         made = await session.fetch(
@@ -84,7 +84,7 @@ async def find(session: Session, keys: Collection[Key]) -> dict[Key, StoredReply
 
 
 async def store(session: Session, replies: dict[Key, tuple[int, bytes]]) -> None:
-    """Store status and body beside claimed keys."""
+    """Store status and body with claimed keys."""
     await session.fetch(
         _STORE,
         _keys(replies)
@@ -96,12 +96,17 @@ async def store(session: Session, replies: dict[Key, tuple[int, bytes]]) -> None
 
 
 async def release(session: Session, keys: Collection[Key]) -> None:
-    """Let go of claimed keys that got no reply to keep."""
+    """Delete claimed keys without a reply to keep."""
     await session.fetch(_RELEASE, _keys(keys))
 
 
-async def forget_old(session: Session) -> None:
-    await session.execute(_FORGET)
+async def forget(session: Session, before: datetime, limit: int) -> int:
+    """Delete up to ``limit`` keys from before a time, the oldest first; return how many."""
+    key = (col(IdempotencyKey.person_id), col(IdempotencyKey.key))
+    made = col(IdempotencyKey.created_at)
+    old = select(*key).where(made < before).order_by(made).limit(limit)
+    gone = delete(IdempotencyKey).where(tuple_(*key).in_(old)).returning(key[0])
+    return len((await session.execute(gone)).all())
 
 
 def _keys(keys: Collection[Key]) -> dict[str, list[Any]]:

@@ -1,4 +1,4 @@
-"""Reading the ledger in commit order for the boards; and the boards as SQL."""
+"""Reading the ledger in commit order for leaderboards; leaderboards computed in SQL."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.core.db import Session
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Points that a person gained (or lost by a reversal), where and when they were earned."""
+    """Points that a person gained (negative: lost by a reversal), with place and time."""
 
     xact: int
     id: UUID
@@ -23,8 +23,9 @@ class Gain:
     earned_at: datetime
 
 
-# What makes available points of an award, and what takes them back: from them, or as a debt.
-# A reversal counts in the period of what it reverses.
+# Transfers that make points of an award available, and those that take them back: from the
+# person's points or as a debt. A reversal counts in the period of the reversed transfer; one of a
+# part closes none, and counts in that of the award's release, else of the award.
 _GAIN_COLUMNS = """
     t.xact, t.id, a.owner_id AS person_id, o.path AS org_path, t.unit_id,
     CASE WHEN t.kind IN ('reversal', 'clawback') THEN -t.amount ELSE t.amount END AS points,
@@ -38,15 +39,19 @@ JOIN ledger_accounts a
 JOIN people p ON p.id = a.owner_id
 JOIN orgs o ON o.id = t.org_id
 LEFT JOIN ledger_transfers c
-  ON t.kind IN ('reversal', 'clawback') AND c.id = coalesce(t.closes_id, t.source_id)
+  ON c.id = CASE WHEN t.kind IN ('reversal', 'clawback') THEN coalesce(
+      t.closes_id,
+      (SELECT r.id FROM ledger_transfers r WHERE r.closes_id = t.source_id AND r.kind = 'release'),
+      t.source_id) END
 WHERE t.kind IN ('award', 'release', 'reversal', 'clawback')
-  AND (p.birth_date IS NULL OR p.birth_date <= :born_until)
+  AND p.erased_at IS NULL
+  AND coalesce(p.birth_date, make_date(p.birth_year, 12, 31), '-infinity') <= :born_until
 """
 
-# Only rows below the oldest running transaction: nothing can still appear before them,
-# so reading on from the last (xact, id) misses nothing and repeats nothing.
-# LATERAL: the joins start from these rows. A planner without statistics, as of a new
-# database, would else join the whole ledger for each step.
+# Only rows below the oldest running transaction: no transaction can insert before them later,
+# so reading on from the last (xact, id) misses and repeats nothing.
+# LATERAL: the joins start from these rows. Without statistics, as in a new database, the
+# planner would otherwise join the whole ledger in each step.
 _AFTER = text(f"""
 WITH next AS MATERIALIZED (
     SELECT * FROM ledger_transfers
@@ -72,8 +77,9 @@ ORDER BY points DESC, person_id DESC LIMIT :limit
 
 _VISIBLE = """
 SELECT id, display_name, shows_name FROM people
-WHERE id = ANY(CAST(:people AS uuid[]))
-  AND (birth_date IS NULL OR birth_date <= CAST(:born_until AS date))
+WHERE id = ANY(CAST(:people AS uuid[])) AND erased_at IS NULL
+  AND coalesce(birth_date, make_date(birth_year, 12, 31), '-infinity')
+      <= CAST(:born_until AS date)
 """
 
 
@@ -82,7 +88,7 @@ async def gains_after(
 ) -> tuple[list[Gain], tuple[int, UUID]]:
     """Read the next transfers in commit order; return the gains and the new position.
 
-    ``hours`` is the unit that is no points: what is gained in it counts on no board.
+    ``hours``: the unit of service hours, which count on no board.
     """
     rows = (
         await session.execute(
@@ -109,7 +115,7 @@ async def top(
     born_until: date,
     limit: int,
 ) -> list[tuple[UUID, int]]:
-    """Compute a board from the ledger: exact, and slow when the ledger is long."""
+    """Compute a board from the ledger. Exact; time grows with the length of the ledger."""
     rows = await session.execute(
         _TOP,
         {
@@ -126,6 +132,6 @@ async def top(
 async def visible(
     session: Session, people: Sequence[UUID], born_until: date
 ) -> dict[UUID, tuple[str, bool]]:
-    """Read name and opt-in of those who may appear."""
+    """Read name and opt-in of the people who are old enough to be shown."""
     rows = await session.fetch(_VISIBLE, {"people": list(people), "born_until": born_until})
     return {row.id: (row.display_name, row.shows_name) for row in rows}

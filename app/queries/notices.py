@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Integer, and_, cast, func, update
+from sqlalchemy import Integer, and_, cast, delete, func, update
 from sqlalchemy.dialects.postgresql import insert as insert_into
 from sqlmodel import col, select
 
@@ -16,7 +16,7 @@ from app.models.notices import Notice
 
 @dataclass(frozen=True, slots=True)
 class NewNotice:
-    """A notice as it is inserted: with ``facts`` about a subject, or with a ``text`` of before."""
+    """A notice to insert: with ``facts`` and a subject, or (old messages) with a ``text``."""
 
     person_id: UUID
     kind: str
@@ -37,7 +37,7 @@ ON CONFLICT (outbox_id) DO NOTHING
 
 
 async def insert(session: Session, notices: Sequence[NewNotice]) -> None:
-    """Insert notices in their order; a second delivery of a message is none."""
+    """Insert notices in order; messages that were delivered before are ignored."""
     names = NewNotice.__dataclass_fields__
     values = {name: [getattr(one, name) for one in notices] for name in names}
     facts = [
@@ -49,9 +49,9 @@ async def insert(session: Session, notices: Sequence[NewNotice]) -> None:
 async def merge(session: Session, notice: NewNotice) -> None:
     """Insert a notice, or add its ``count`` to the unread one of its person, kind and subject.
 
-    That one gets the new id: it comes first again, and who has read up to the old id has not
-    read it. A message is handled in the transaction of its notice, so that only the last one
-    could be delivered twice; it counts once.
+    The existing notice gets the new id: it moves to the top and is unread for a client that has
+    read up to the old id. Each message is handled in one transaction with its notice, so only
+    the last one can be delivered twice; it is counted once.
     """
     new = insert_into(Notice).values(**asdict(notice), merges=True)
     comes: Any = new.excluded.facts
@@ -97,3 +97,10 @@ async def mark_read(session: Session, person: UUID, up_to: UUID) -> None:
     theirs = and_(col(Notice.person_id) == person, col(Notice.read_at).is_(None))
     seen = update(Notice).where(theirs, col(Notice.id) <= up_to)
     await session.execute(seen.values(read_at=func.now()))
+
+
+async def forget(session: Session, before: UUID, limit: int) -> int:
+    """Delete up to ``limit`` notices with ids below ``before``, oldest first; return how many."""
+    old = select(Notice.id).where(col(Notice.id) < before).order_by(col(Notice.id)).limit(limit)
+    gone = delete(Notice).where(col(Notice.id).in_(old)).returning(col(Notice.id))
+    return len((await session.execute(gone)).all())

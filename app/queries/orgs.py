@@ -1,10 +1,9 @@
-"""SQL of the organisation tree."""
+"""SQL of organisations."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import text
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -12,58 +11,13 @@ from app.models.orgs import Org
 
 
 @dataclass(frozen=True, slots=True)
-class Division:
-    """A row of a division file, with its path."""
-
-    code: str
-    name: str
-    level: str
-    parent_code: str | None
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
 class OrgFilter:
-    """Which organisations: below a parent, of a level, with ``q`` in the name."""
+    """A filter of organisations: below a parent, of a level, with ``q`` in the name."""
 
     parent_id: UUID | None = None
     level: str | None = None
     q: str | None = None
 
-
-# Level by level is not needed: parents are found by code in the second statement, when
-# every row of the file is there.
-_UPSERT = text("""
-INSERT INTO orgs AS o (code, name, level, path)
-SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:names AS text[]),
-                     CAST(:levels AS text[]), CAST(:paths AS text[]))
-ON CONFLICT (code) DO UPDATE SET name = excluded.name, level = excluded.level,
-                                 path = excluded.path
-WHERE (o.name, o.level, o.path) IS DISTINCT FROM (excluded.name, excluded.level, excluded.path)
-RETURNING (old.id IS NULL) AS inserted
-""")
-
-_LINK_PARENTS = text("""
-UPDATE orgs o SET parent_id = p.id
-FROM unnest(CAST(:codes AS text[]), CAST(:parents AS text[])) AS k(code, parent)
-JOIN orgs p ON p.code = k.parent
-WHERE o.code = k.code AND o.parent_id IS DISTINCT FROM p.id
-""")
-
-# A division that moved takes what is below it along, whether the file names it or not.
-_MOVE = text("""
-WITH RECURSIVE tree AS (
-    SELECT id, '/' || code || '/' AS path FROM orgs WHERE parent_id IS NULL
-    UNION ALL
-    SELECT o.id, t.path || o.code || '/' FROM tree t JOIN orgs o ON o.parent_id = t.id
-)
-UPDATE orgs o SET path = t.path FROM tree t WHERE t.id = o.id AND o.path <> t.path
-""")
-
-_MOVE_ACTIVITIES = text("""
-UPDATE activities a SET org_path = o.path FROM orgs o
-WHERE o.id = a.org_id AND a.org_path <> o.path
-""")
 
 _PATHS_OF = "SELECT id, path FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
 
@@ -72,6 +26,29 @@ _NAMES_OF = "SELECT id, code, name FROM orgs WHERE id = ANY(CAST(:ids AS uuid[])
 
 async def find(session: Session, org_id: UUID) -> Org | None:
     return await session.get(Org, org_id)
+
+
+async def share(session: Session, org_id: UUID) -> Org | None:
+    """Read an organisation, locked FOR KEY SHARE: its path and its closure wait for the commit."""
+    query = select(Org).where(Org.id == org_id).with_for_update(read=True, key_share=True)
+    found = await session.exec(query.execution_options(populate_existing=True))
+    return found.first()
+
+
+async def lock(session: Session, ids: Sequence[UUID], *, alone: bool = False) -> list[Org]:
+    """Lock organisations in the order of their ids.
+
+    ``alone``: also against ``share``, which all creations of what is in them take.
+    """
+    query = select(Org).where(col(Org.id).in_(ids)).order_by(col(Org.id))
+    query = query.with_for_update(key_share=not alone)
+    return list(await session.exec(query.execution_options(populate_existing=True)))
+
+
+async def first_root(session: Session) -> Org | None:
+    """Read the root with the lowest code."""
+    roots = select(Org).where(col(Org.parent_id).is_(None)).order_by(col(Org.code)).limit(1)
+    return (await session.exec(roots)).first()
 
 
 async def paths_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, str]:
@@ -89,36 +66,19 @@ async def find_by_code(session: Session, code: str) -> Org | None:
     return (await session.exec(select(Org).where(Org.code == code))).first()
 
 
-async def paths(session: Session, codes: Sequence[str]) -> dict[str, str]:
-    """Read the paths of known codes."""
-    rows = await session.exec(select(Org.code, Org.path).where(col(Org.code).in_(codes)))
-    return dict(rows.all())
+async def by_codes(session: Session, codes: Sequence[str]) -> Sequence[Org]:
+    return (await session.exec(select(Org).where(col(Org.code).in_(codes)))).all()
 
 
-async def upsert(session: Session, divisions: Sequence[Division]) -> tuple[int, int]:
-    """Insert or update a whole tree, and move what hangs on it; return (inserted, updated)."""
-    codes = [division.code for division in divisions]
-    rows = await session.execute(
-        _UPSERT,
-        {
-            "codes": codes,
-            "names": [division.name for division in divisions],
-            "levels": [division.level for division in divisions],
-            "paths": [division.path for division in divisions],
-        },
-    )
-    inserted = [bool(row.inserted) for row in rows]
-    parents = [division.parent_code for division in divisions]
-    await session.execute(_LINK_PARENTS, {"codes": codes, "parents": parents})
-    await session.execute(_MOVE)
-    await session.execute(_MOVE_ACTIVITIES)
-    return sum(inserted), len(inserted) - sum(inserted)
+async def children_of(session: Session, parents: Sequence[UUID]) -> Sequence[Org]:
+    """Read the organisations directly below these, closed ones too."""
+    return (await session.exec(select(Org).where(col(Org.parent_id).in_(parents)))).all()
 
 
 async def page(
     session: Session, wanted: OrgFilter, after_code: str | None, limit: int
 ) -> list[Org]:
-    """Read organisations by code."""
+    """Read organisations in the order of their codes."""
     query = select(Org).order_by(col(Org.code)).limit(limit)
     if wanted.parent_id is not None:
         query = query.where(Org.parent_id == wanted.parent_id)

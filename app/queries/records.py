@@ -1,4 +1,4 @@
-"""SQL of records: what every record of an organisation has in common."""
+"""SQL shared by all records of organisations."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar
@@ -13,15 +13,17 @@ from app.models.base import Record
 from app.models.orgs import Org
 
 M = TypeVar("M", bound=Record)
+# Made here, passed on by services.
+Query = SelectOfScalar
 
 
-def below(model: type[M], org_path: str) -> SelectOfScalar[M]:
-    """Select the records of a subtree."""
-    query = select(model).join(Org, col(Org.id) == col(model.org_id))
+def below(model: type[M], org_path: str, **equal: Any) -> Query[M]:
+    """Select the records of a subtree whose columns have these values."""
+    query = where(model, **equal).join(Org, col(Org.id) == col(model.org_id))
     return query.where(col(Org.path).startswith(org_path, autoescape=True))
 
 
-def where(model: type[M], **equal: Any) -> SelectOfScalar[M]:
+def where(model: type[M], **equal: Any) -> Query[M]:
     """Select the records whose columns have these values."""
     return select(model).filter_by(**equal)
 
@@ -36,9 +38,9 @@ async def lock(session: Session, model: type[M], record_id: UUID) -> M | None:
 
 
 async def page(
-    session: Session, query: SelectOfScalar[M], model: type[M], before: UUID | None, limit: int
+    session: Session, query: Query[M], model: type[M], before: UUID | None, limit: int
 ) -> Sequence[M]:
-    """Read records of a query, newest first, ids below ``before``."""
+    """Read a page of a query, newest first, ids below ``before``."""
     query = query.order_by(col(model.id).desc()).limit(limit)
     if before is not None:
         query = query.where(col(model.id) < before)
@@ -46,11 +48,11 @@ async def page(
 
 
 async def save(session: Session, record: Record) -> None:
-    """Insert a new record, or write what has changed of a locked one."""
+    """Insert a new record, or update the changed columns of a locked one."""
     session.add(record)
     await session.flush()
 
 
 def changed(record: Record) -> list[str]:
-    """Name the columns whose values are not yet those of the database."""
+    """Return the names of columns whose values have not been written yet."""
     return sorted(name for name, one in inspect(record).attrs.items() if one.history.has_changes())

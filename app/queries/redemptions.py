@@ -6,17 +6,24 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.redemptions import Charge, Redemption, RedemptionStatus
+from app.models.merchants import Merchant
+from app.models.redemptions import (
+    Charge,
+    ChargeRefund,
+    ChargeStatus,
+    Redemption,
+    RedemptionStatus,
+)
 from app.models.rewards import Reward
 
 
 @dataclass(frozen=True, slots=True)
 class NewCharge:
-    """A charge as it is inserted; ``org_id`` and the unit are the merchant's."""
+    """A charge to insert; ``org_id`` and the unit are the merchant's."""
 
     id: UUID
     merchant_id: UUID
@@ -28,17 +35,6 @@ class NewCharge:
     note: str
 
 
-_REDEEMED = text("""
-SELECT coalesce(sum(quantity), 0) FROM redemptions
-WHERE person_id = :person AND reward_id = :reward AND created_at >= :since
-  AND status IN ('reserved', 'collected')
-""")
-
-_SETTLE = text("""
-UPDATE redemptions SET status = :status, settled_at = :at, settled_by = :by
-WHERE id = :id AND status = 'reserved'
-""")
-
 _INSERT_CHARGES = """
 INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
     created_at)
@@ -49,22 +45,30 @@ FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id A
     AS k(id, merchant_id, person_id, staff_id, points, unit_id, note)
 """
 
-# The conditional update is the guard: of many refunds at once, one finds it charged.
-REFUND = """
-UPDATE charges SET status = 'refunded', refunded_at = :at, refund_reason = :reason
-WHERE id = :id AND status = 'charged'
-"""
-
 
 async def insert(session: Session, redemption: Redemption) -> None:
     session.add(redemption)
     await session.flush()
 
 
-async def redeemed(session: Session, person: UUID, reward: UUID, since: datetime) -> int:
-    """Count what a person has of a reward; exact while the person's accounts are locked."""
-    row = await session.execute(_REDEEMED, {"person": person, "reward": reward, "since": since})
-    return int(row.scalar_one())
+async def redeemed(
+    session: Session, person: UUID, reward: UUID, since: datetime, at: datetime
+) -> int:
+    """Sum a person's quantity of a reward since a time, without what is overdue or was undone.
+
+    Exact while the person's accounts are locked.
+    """
+    in_time = (col(Redemption.status) == RedemptionStatus.reserved) & (
+        col(Redemption.expires_at) > at
+    )
+    found = await session.exec(
+        select(func.coalesce(func.sum(Redemption.quantity), 0))
+        .where(Redemption.person_id == person, Redemption.reward_id == reward)
+        .where(col(Redemption.created_at) >= since)
+        .where(in_time | (col(Redemption.status) == RedemptionStatus.collected))
+        .where(col(Redemption.undone_at).is_(None))
+    )
+    return int(found.one())
 
 
 async def lock(session: Session, redemption_id: UUID) -> Redemption | None:
@@ -83,6 +87,23 @@ async def lock_own(session: Session, redemption_id: UUID, person: UUID) -> Redem
     return found.first()
 
 
+async def lock_at(session: Session, redemption_id: UUID, merchant: UUID) -> Redemption | None:
+    """Lock a redemption, if it is the merchant's."""
+    found = await session.exec(
+        select(Redemption)
+        .where(Redemption.id == redemption_id, Redemption.merchant_id == merchant)
+        .with_for_update()
+    )
+    return found.first()
+
+
+async def undo(session: Session, redemption_id: UUID, at: datetime, by: UUID, reason: str) -> None:
+    """Mark a locked collection as undone."""
+    values = {"undone_at": at, "undone_by": by, "undo_reason": reason}
+    undone = update(Redemption).where(col(Redemption.id) == redemption_id).values(values)
+    await session.execute(undone)
+
+
 async def lock_by_pickup_code(session: Session, code: str, merchant: UUID) -> Redemption | None:
     """Lock a redemption by its code, if it is the merchant's."""
     found = await session.exec(
@@ -96,53 +117,47 @@ async def lock_by_pickup_code(session: Session, code: str, merchant: UUID) -> Re
 async def settle(
     session: Session, redemption_id: UUID, status: RedemptionStatus, at: datetime, by: UUID | None
 ) -> bool:
-    """End a reservation; False if somebody else did."""
-    done = await session.execute(
-        _SETTLE, {"id": redemption_id, "status": status, "at": at, "by": by}
-    )
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    """Settle a reservation; False if it was settled before."""
+    settled = update(Redemption).where(col(Redemption.id) == redemption_id, is_reserved())
+    values = {"status": status, "settled_at": at, "settled_by": by}
+    done: Any = await session.execute(settled.values(values))
+    return bool(done.rowcount)
+
+
+def is_reserved() -> ColumnElement[bool]:
+    """Return the condition of the update: of concurrent requests, one settles the reservation."""
+    return col(Redemption.status) == RedemptionStatus.reserved
 
 
 async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> Sequence[Any]:
-    """Read a person's redemptions (``Redemption``) with their rewards' names, newest first."""
+    """Read a person's redemptions (``Redemption``) with where each is collected, newest first."""
     query: Any = (
-        select(Redemption, col(Reward.name).label("reward_name"), col(Redemption.id).label("id"))
+        select(Redemption)
+        .add_columns(
+            col(Redemption.id).label("id"),
+            col(Reward.name).label("reward_name"),
+            col(Reward.pickup_place).label("pickup_place"),
+            col(Reward.pickup_hours).label("pickup_hours"),
+            col(Merchant.name).label("merchant_name"),
+        )
         .join(Reward, col(Reward.id) == col(Redemption.reward_id))
-        .where(Redemption.person_id == person)
+        .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
+        .where(col(Redemption.person_id) == person)
         .order_by(col(Redemption.id).desc())
         .limit(limit)
     )
     if before is not None:
         query = query.where(col(Redemption.id) < before)
-    return list(await session.exec(query))
+    return (await session.execute(query)).all()
 
 
-async def overdue(
-    session: Session, at: datetime, limit: int, *, person: UUID | None = None
-) -> list[UUID]:
-    """Find reservations whose time is over, of one person or of all."""
+async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
+    """Find reservations past their expiry."""
     query = (
         select(Redemption.id)
         .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) <= at)
         .order_by(col(Redemption.expires_at))
         .limit(limit)
-    )
-    if person is not None:
-        query = query.where(Redemption.person_id == person)
-    return list(await session.exec(query))
-
-
-async def lock_overdue(
-    session: Session, at: datetime, person: UUID, limit: int
-) -> list[Redemption]:
-    """Lock a person's reservations whose time is over, in the order of their rewards."""
-    query = (
-        select(Redemption)
-        .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) <= at)
-        .where(Redemption.person_id == person)
-        .order_by(col(Redemption.reward_id), col(Redemption.id))
-        .limit(limit)
-        .with_for_update()
     )
     return list(await session.exec(query))
 
@@ -165,7 +180,26 @@ async def lock_charge(session: Session, charge_id: UUID, merchant: UUID) -> Char
     return found.first()
 
 
+async def refunded_in_parts(session: Session, charge_id: UUID) -> int:
+    """Sum the parts of a locked charge that were refunded before the rest."""
+    total = func.coalesce(func.sum(ChargeRefund.points), 0)
+    found = await session.exec(select(total).where(ChargeRefund.charge_id == charge_id))
+    return int(found.one())
+
+
+async def insert_refund(session: Session, part: ChargeRefund) -> None:
+    session.add(part)
+    await session.flush()
+
+
 async def refund(session: Session, charge_id: UUID, at: datetime, reason: str) -> bool:
-    """Mark a charge as refunded; False if it was."""
-    done = await session.execute(text(REFUND), {"id": charge_id, "at": at, "reason": reason})
-    return bool(done.rowcount)  # type: ignore[attr-defined]
+    """Mark a charge as refunded; False if it was refunded before."""
+    refunded = update(Charge).where(col(Charge.id) == charge_id, is_charged())
+    values = {"status": ChargeStatus.refunded, "refunded_at": at, "refund_reason": reason}
+    done: Any = await session.execute(refunded.values(values))
+    return bool(done.rowcount)
+
+
+def is_charged() -> ColumnElement[bool]:
+    """Return the condition of the update: of concurrent requests, one refunds the charge."""
+    return col(Charge.status) == ChargeStatus.charged

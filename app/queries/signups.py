@@ -1,4 +1,4 @@
-"""SQL of sign-ups. The activity's row is locked first: its counters decide."""
+"""SQL of sign-ups. The activity's row, with the counters, is locked first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,20 +6,26 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row as NamedRow
 from sqlalchemy import text
+from sqlmodel import select
 
 from app.core.clock import midnight
 from app.core.db import Row, Session
+from app.models.activities import Activity
+from app.models.checkins import Checkin
+from app.models.signups import Signup, SignupStatus
 
 
 @dataclass(slots=True)
 class Seats:
-    """A locked activity; claiming moves the counters on."""
+    """A locked activity. Claims change the counters."""
 
     id: UUID
     status: str
     signup_opens_at: datetime
     signup_closes_at: datetime
+    starts_at: datetime
     ends_at: datetime
     capacity: int | None
     signups_confirmed: int
@@ -29,7 +35,7 @@ class Seats:
 
 @dataclass(frozen=True, slots=True)
 class SignupRow:
-    """A sign-up with its place in the waiting list (from 1), if it waits."""
+    """A sign-up with its position in the waiting list (from 1), if it waits."""
 
     id: UUID
     activity_id: UUID
@@ -50,8 +56,8 @@ class NewSignup:
 
 
 LOCK_SEATS = """
-SELECT id, status, signup_opens_at, signup_closes_at, ends_at, capacity, signups_confirmed,
-       signups_waitlisted, last_queue_number
+SELECT id, status, signup_opens_at, signup_closes_at, starts_at, ends_at, capacity,
+       signups_confirmed, signups_waitlisted, last_queue_number
 FROM activities WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """
 
@@ -86,35 +92,60 @@ FROM unnest(CAST(:ids AS uuid[]), CAST(:confirmed AS int[]), CAST(:waitlisted AS
 WHERE a.id = k.id
 """
 
-# The sign-up is locked before its activity, as a check-in does it.
+# The sign-up is locked before its activity, in the same order as by a check-in.
 _LOCK_OWN = text(f"{_WITH_POSITION} WHERE s.id = :id AND s.person_id = :person FOR UPDATE OF s")
 
-_CHECKED_IN = text("""
-SELECT 1 FROM checkins WHERE activity_id = :activity AND person_id = :person LIMIT 1
-""")
+_LOCK_OF = text(f"{_WITH_POSITION} WHERE s.id = :id AND s.activity_id = :activity FOR UPDATE OF s")
 
 _CANCEL = text("""
 UPDATE signups SET status = 'cancelled', cancelled_at = :at, queue_number = NULL
 WHERE id = :id AND status <> 'cancelled' RETURNING old.status
 """)
 
-# SKIP LOCKED: who is giving up the waiting at this moment is not promoted.
+# SKIP LOCKED: a sign-up that is being cancelled concurrently is not promoted.
 _PROMOTE = text("""
 UPDATE signups SET status = 'confirmed', queue_number = NULL
-WHERE id = (SELECT id FROM signups WHERE activity_id = :activity AND status = 'waitlisted'
-            ORDER BY queue_number LIMIT 1 FOR UPDATE SKIP LOCKED)
+WHERE id IN (SELECT id FROM signups WHERE activity_id = :activity AND status = 'waitlisted'
+            ORDER BY queue_number LIMIT :number FOR UPDATE SKIP LOCKED)
 RETURNING person_id
 """)
 
-_PAGE = text(f"""
-{_WITH_POSITION}
+# Numbered in the order of their ids, before everybody who waits.
+_PUT_BACK = text("""
+WITH latest AS (
+    SELECT s.id FROM signups s
+    WHERE s.activity_id = :activity AND s.status = 'confirmed' AND NOT EXISTS (
+        SELECT FROM checkins c WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id)
+    ORDER BY s.id DESC LIMIT :number FOR UPDATE OF s SKIP LOCKED
+), numbered AS (
+    SELECT id, coalesce((SELECT min(queue_number) FROM signups WHERE activity_id = :activity
+                         AND status = 'waitlisted'), CAST(:last AS int) + 1)
+               - row_number() OVER (ORDER BY id DESC) AS queue_number
+    FROM latest
+)
+UPDATE signups s SET status = 'waitlisted', queue_number = n.queue_number
+FROM numbered n WHERE s.id = n.id
+RETURNING s.person_id
+""")
+
+_PAGE = text("""
+SELECT s.id, s.activity_id, s.status, s.created_at,
+       CASE WHEN s.status = 'waitlisted' THEN
+           (SELECT count(*) FROM signups w WHERE w.activity_id = s.activity_id
+            AND w.status = 'waitlisted' AND w.queue_number <= s.queue_number)
+       END AS position,
+       a.title, a.status AS activity_status, a.starts_at, a.ends_at, a.location_name,
+       c.checked_in_at, w.state AS award_state, w.points, w.minutes
+FROM signups s JOIN activities a ON a.id = s.activity_id
+LEFT JOIN checkins c ON c.activity_id = s.activity_id AND c.session = 0
+                    AND c.person_id = s.person_id AND s.status <> 'cancelled'
+LEFT JOIN awards w ON w.id = c.award_id
 WHERE s.person_id = :person AND (CAST(:before AS uuid) IS NULL OR s.id < :before)
 ORDER BY s.id DESC LIMIT :limit
 """)
 
-_TITLE = "SELECT title, starts_at FROM activities WHERE id = :id"
-
-# Who inserts the row reminds: of two workers, one. The list "/" holds all activities by start.
+# ON CONFLICT: of concurrent workers only the one that inserts the row reminds. The list "/" has all
+# activities by start.
 _REMIND = """
 WITH due AS (
     SELECT s.id, s.person_id, a.id AS activity_id, a.title, a.starts_at
@@ -135,7 +166,7 @@ FROM due JOIN noted ON noted.signup_id = due.id
 
 
 async def lock_seats(session: Session, activities: Sequence[UUID]) -> dict[UUID, Seats]:
-    """Lock activities in the order of their ids, once."""
+    """Lock activities in the order of their ids."""
     rows = await session.fetch(LOCK_SEATS, {"ids": list(activities)})
     return {row["id"]: Seats(**row) for row in rows}
 
@@ -169,46 +200,74 @@ async def set_counters(session: Session, seats: Sequence[Seats]) -> None:
 
 
 async def lock_own(session: Session, signup_id: UUID, person: UUID) -> SignupRow | None:
-    """Lock a person's own sign-up."""
+    """Lock a person's own sign-up; None if there is none."""
     row = (await session.execute(_LOCK_OWN, {"id": signup_id, "person": person})).mappings()
     found = row.one_or_none()
     return SignupRow(**found) if found else None
 
 
+async def lock_of(session: Session, signup_id: UUID, activity: UUID) -> SignupRow | None:
+    """Lock a sign-up to an activity; None if there is none."""
+    row = await session.execute(_LOCK_OF, {"id": signup_id, "activity": activity})
+    found = row.mappings().one_or_none()
+    return SignupRow(**found) if found else None
+
+
 async def has_checked_in(session: Session, activity: UUID, person: UUID) -> bool:
-    row = await session.execute(_CHECKED_IN, {"activity": activity, "person": person})
-    return row.first() is not None
+    query = select(Checkin.id).filter_by(activity_id=activity, person_id=person).limit(1)
+    return (await session.exec(query)).first() is not None
 
 
 async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:
-    """Cancel; return the status before, None if it was cancelled already."""
+    """Cancel; return the previous status, None if it was cancelled already."""
     row = await session.execute(_CANCEL, {"id": signup_id, "at": at})
     before: str | None = row.scalar_one_or_none()
     return before
 
 
-async def promote_first(session: Session, activity: UUID) -> UUID | None:
-    """Confirm the first of the waiting list of a locked activity; return the person."""
-    row = await session.execute(_PROMOTE, {"activity": activity})
-    person: UUID | None = row.scalar_one_or_none()
-    return person
+async def promote_first(session: Session, activity: UUID, number: int) -> list[UUID]:
+    """Confirm the first of the waiting list of a locked activity; return the people."""
+    rows = await session.execute(_PROMOTE, {"activity": activity, "number": number})
+    return list(rows.scalars())
 
 
-async def page(session: Session, person: UUID, before: UUID | None, limit: int) -> list[SignupRow]:
-    """Read a person's sign-ups, newest first."""
+async def put_back_latest(session: Session, seats: Seats, number: int) -> list[UUID]:
+    """Move the latest sign-ups with a place to the head of the waiting list; return the people.
+
+    Not those who have checked in, or whose sign-up is locked: it is being cancelled.
+    """
+    wanted = {"activity": seats.id, "number": number, "last": seats.last_queue_number}
+    rows = await session.execute(_PUT_BACK, wanted)
+    return list(rows.scalars())
+
+
+async def people_of(session: Session, activity: UUID) -> list[UUID]:
+    """Read who has signed up to an activity, and not cancelled."""
+    query = select(Signup.person_id).where(
+        Signup.activity_id == activity, Signup.status != SignupStatus.cancelled
+    )
+    return list(await session.exec(query))
+
+
+async def page(
+    session: Session, person: UUID, before: UUID | None, limit: int
+) -> Sequence[NamedRow[Any]]:
+    """Read a person's sign-ups, newest first: with the activity, the check-in and its award."""
     rows = await session.execute(_PAGE, {"person": person, "before": before, "limit": limit})
-    return [SignupRow(**row) for row in rows.mappings()]
+    return rows.all()
 
 
 async def title_and_start(session: Session, activity: UUID) -> dict[str, Any]:
     """Read ``title`` and ``starts_at`` of an activity."""
-    return dict((await session.fetch(_TITLE, {"id": activity}))[0])
+    query = select(Activity.title, Activity.starts_at).where(Activity.id == activity)
+    title, starts_at = (await session.exec(query)).one()
+    return {"title": title, "starts_at": starts_at}
 
 
 async def remind(session: Session, day: date, limit: int) -> list[Row]:
-    """Note reminders for activities of a day, one for each confirmed sign-up.
+    """Record reminders for the activities of a day, one for each confirmed sign-up.
 
-    Return ``person_id``, ``activity_id``, ``title`` and ``starts_at`` of those just noted.
+    Return ``person_id``, ``activity_id``, ``title`` and ``starts_at`` of the new ones.
     """
     wanted = {"day": day, "since": midnight(day), "until": midnight(day + timedelta(days=1))}
     return await session.fetch(_REMIND, wanted | {"limit": limit})

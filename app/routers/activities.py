@@ -1,34 +1,60 @@
-"""Activities and the code on the organizer's screen."""
+"""Activities and the check-in code for the organizer's screen."""
 
 import io
 from typing import Annotated
 
 import segno
-from fastapi import Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 
-from app.api.access import ANYONE, ORGANIZER, allow
-from app.api.context import caller_of, runtime_of
-from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, Reader, Tx
-from app.api.operations import leads_to
+from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
+from app.api.context import caller_of, reads_primary, runtime_of
+from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, StaleReader, Tx
+from app.api.operations import direct, leads_to, no_store
 from app.api.routes import Router, conditional
+from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.ids import PathId
+from app.core.language import Bilingual, request_language
 from app.core.paging import Page
+from app.core.validation_messages import invalid
 from app.models.activities import ActivityStatus, Category
 from app.queries.activities import ActivityFilter
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
-from app.schemas.base import Bound, Nothing, Text
-from app.services import activities
-from app.services.activities import (
-    ActivityNotDraft,
-    ActivityNotFound,
-    ActivityNotOpen,
-    ActivityQuery,
-)
-from app.services.orgs import OrgNotFound
+from app.schemas.base import Bound, Nothing, Words
+from app.schemas.browsing import ActivitySort, BrowsedActivityOut
+from app.services import activities, browsing
+from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
+from app.services.browsing import ActivityQuery, Order
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import Forbidden
 
-router = Router(tags=["activities"])
+ABOUT = Bilingual(
+    "活动：草拟、发布、浏览，现场签到码",
+    "Activities: drafted, published, listed; the check-in code for the screen",
+)
+router = Router(tags=["activities"], about=ABOUT)
+
+
+UpcomingQuery = Annotated[
+    bool, Query(description="Only those that have not ended; running ones are among them.")
+]
+
+
+async def _order(
+    sort: ActivitySort = ActivitySort.start,
+    lat: Annotated[
+        float | None, Query(ge=-90, le=90, description="Latitude, degrees of GCJ-02; with `lng`.")
+    ] = None,
+    lng: Annotated[
+        float | None, Query(ge=-180, le=180, description="Longitude, degrees of GCJ-02.")
+    ] = None,
+) -> Order:
+    if (lat is None) != (lng is None):
+        raise invalid("query.lat", "经纬度应同时提供", "lat and lng are given together")
+    return Order(sort, None if lat is None or lng is None else (lat, lng))
+
+
+OrderQuery = Annotated[Order, Depends(_order)]
 
 
 class Picture(Response):
@@ -39,37 +65,45 @@ class Picture(Response):
 @leads_to("getActivity", {"activity_id": "items/0/id"})
 @leads_to("signUp", {"activity_id": "items/0/id"})
 async def list_activities(
-    tx: Reader,
+    tx: StaleReader,
     caller: Caller,
     page: PageQuery,
+    order: OrderQuery,
     org_id: PathId | None = None,
     category: Category | None = None,
     status: ActivityStatus | None = None,
     starts_after: Bound | None = None,
-    q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
-) -> Page[ActivityOut]:
-    """List activities by start, an organisation's subtree included."""
-    wanted = ActivityFilter(category, starts_after, q)
-    return await activities.browse(tx, caller, wanted, org_id, status, page)
+    upcoming: UpcomingQuery = False,
+    q: Annotated[Words, Query(max_length=50)] = "",
+) -> Page[BrowsedActivityOut]:
+    """List activities, an organisation's subtree included, with the caller's part in each.
+
+    `q`: words in any order, in title, place, organisation or description, in simplified or
+    traditional characters. Latin words and numbers are found from their beginning.
+
+    By distance and by creation only the next 200 that have not ended are sorted.
+    """
+    wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None)
+    return await browsing.browse(tx, caller, wanted, org_id, status, page, order)
 
 
 @router.post(
     "/activities",
     status_code=201,
     operation_id="createActivity",
-    **allow(ORGANIZER, OrgNotFound, body=True),
+    **allow(ORGANIZER, OrgNotFound, OrgClosed, body=True),
 )
 @leads_to("getActivity", {"activity_id": "id"})
 @leads_to("publishActivity", {"activity_id": "id"})
 async def create_activity(body: ActivityIn, tx: Tx, person_id: CurrentPerson) -> ActivityOut:
-    """Draft an activity."""
+    """Create a draft of an activity."""
     return await activities.create(tx, person_id, body)
 
 
 @router.post(
     "/activities/{activity_id}/publish",
     operation_id="publishActivity",
-    **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft, body=True),
+    **allow(ORGANIZER, ActivityNotFound, ActivityNotDraft, OrgClosed, body=True),
 )
 @leads_to("signUp", {"activity_id": "id"})
 @leads_to("getCheckinCode", {"activity_id": "id"})
@@ -86,25 +120,33 @@ async def publish_activity(
 @router.get(
     "/activities/{activity_id}",
     operation_id="getActivity",
-    response_model=ActivityOut,
+    response_model=BrowsedActivityOut,
     **allow(ANYONE, ActivityNotFound),
 )
+@direct
 async def get_activity(activity_id: PathId, request: Request) -> Response:
-    """Return an activity with its counters. May be polled with If-None-Match."""
-    look = ActivityQuery(activity_id, caller_of(request))
-    return conditional(request, unwrap([await runtime_of(request).activities.submit(look)]))
+    """Return an activity with its counters and the caller's part. If-None-Match is heeded."""
+    query = ActivityQuery(activity_id, caller_of(request), request_language())
+    found = await runtime_of(request).activities.submit(
+        query, from_primary=await reads_primary(request)
+    )
+    return conditional(request, unwrap([found]))
 
 
 @router.get(
     "/activities/{activity_id}/checkin-code",
     operation_id="getCheckinCode",
-    **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden),
 )
 @leads_to("checkIn", {"body.code": "code"})
+@no_store
 async def get_checkin_code(
-    activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
+    activity_id: PathId, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
 ) -> CheckinCodeOut:
-    """Return the code for the screen; ask again after `refresh_after_seconds`."""
+    """Return the check-in code; fetch the next one after `refresh_after_seconds`.
+
+    Whoever has fetched it gets points by it only when another organizer confirms them.
+    """
     return await activities.checkin_code(tx, runtime.codes, person_id, activity_id)
 
 
@@ -112,13 +154,14 @@ async def get_checkin_code(
     "/activities/{activity_id}/checkin-code.svg",
     operation_id="getCheckinCodeSvg",
     response_class=Picture,
-    **allow(ORGANIZER, ActivityNotFound, ActivityNotOpen),
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden),
 )
+@no_store
 async def get_checkin_code_svg(
-    activity_id: PathId, tx: Reader, runtime: AppRuntime, person_id: CurrentPerson
+    activity_id: PathId, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
 ) -> Picture:
-    """Return the code as a QR picture."""
+    """Return the check-in code as a QR picture."""
     text = await activities.checkin_code_text(tx, runtime.codes, person_id, activity_id)
     picture = io.BytesIO()
     segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=10, light="white")
-    return Picture(picture.getvalue(), headers={"Cache-Control": "no-store"})
+    return Picture(picture.getvalue())

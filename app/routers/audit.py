@@ -11,12 +11,15 @@ from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.queries.audit import AuditFilter
-from app.schemas.audit import AuditEntryOut
+from app.schemas.audit import AuditEntryOut, SubjectFilter
 from app.schemas.base import Bound, Id
 from app.services import audit
 from app.services.orgs import OrgNotFound
 
-router = Router(tags=["audit"])
+ABOUT = Bilingual(
+    "审计：组织内谁在何时做了什么", "Audit trail: who did what in an organisation, and when"
+)
+router = Router(tags=["audit"], about=ABOUT)
 
 
 @router.get("/audit", operation_id="listAuditEntries", **allow(AUDITOR, OrgNotFound))
@@ -25,14 +28,13 @@ async def list_audit_entries(
     person_id: CurrentPerson,
     page: PageQuery,
     org_id: Annotated[Id, Query()],
-    subject_type: Annotated[str | None, Query(pattern="^[a-z][a-z_]{0,39}$")] = None,
-    subject_id: Annotated[Id | None, Query()] = None,
-    actor_id: Annotated[Id | None, Query()] = None,
+    subject: Annotated[SubjectFilter | None, Query()] = None,
+    actor: Annotated[Id | None, Query(description="A person's id.")] = None,
     since: Bound | None = None,
     until: Bound | None = None,
 ) -> Page[AuditEntryOut]:
-    """Return who decided what in an organisation and everything below it, newest first."""
-    wanted = AuditFilter(subject_type, subject_id, actor_id, since, until)
+    """Return the decisions in an organisation and its subtree, newest first."""
+    wanted = AuditFilter(subject, actor, since, until)
     return await audit.browse(tx, person_id, org_id, wanted, page)
 
 

@@ -1,4 +1,4 @@
-"""Awards: read by their owners and reviewers; by hand, their review, their public notice (公示)."""
+"""Awards: reading, manual proposals, review, and public notice (公示)."""
 
 from asyncio import to_thread
 from io import BytesIO
@@ -9,14 +9,9 @@ from fastapi import Depends, Form, Query, Request, Response, UploadFile
 from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
 from app.api.context import runtime_of
-from app.api.deps import (
-    CurrentPerson,
-    PageQuery,
-    Reader,
-    Tx,
-    UnitQuery,
-)
+from app.api.deps import CurrentPerson, PageQuery, Reader, StaleReader, Tx, UnitQuery
 from app.api.downloads import Workbook
+from app.api.guesses import CardGuesses
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -26,65 +21,78 @@ from app.core.xlsx import reader, writer
 from app.core.xlsx.guard import SheetNotPlain, SheetTooLarge, SheetUnreadable
 from app.core.xlsx.reader import Sheet
 from app.models.awards import AwardState
-from app.schemas.awards import (
-    MAX_PEOPLE,
+from app.schemas.awards.batches import BatchIn, BatchOut
+from app.schemas.awards.proposals import MAX_PEOPLE, AwardsIn, AwardsOut, RuleKey
+from app.schemas.awards.reading import (
     AwardCaseOut,
+    AwardListOut,
     AwardNoticeOut,
     AwardOut,
-    AwardsIn,
-    AwardsOut,
-    BatchIn,
-    BatchOut,
-    DecisionIn,
     MyAwardOut,
-    ObjectionIn,
     ObjectionOut,
+)
+from app.schemas.awards.review import (
+    AwardEvidenceIn,
+    DecisionIn,
+    ObjectionIn,
     RejectionIn,
-    RuleKey,
 )
 from app.schemas.base import Id, Nothing
-from app.services.awards import batches, proposals, public_notice, reading, review, sheets
-from app.services.awards.batches import RowsWrong
-from app.services.awards.proposals import NumberUsed
-from app.services.awards.public_notice import (
-    NotInNotice,
-    ObjectedBefore,
-    ObjectionDecided,
-    ObjectionNotFound,
-    OwnObjection,
+from app.services.awards import (
+    attended,
+    batches,
+    proposals,
+    public_notice,
+    reading,
+    review,
+    sheets,
 )
-from app.services.awards.review import (
-    AwardNotFound,
-    AwardNotPending,
-    OwnAward,
-    OwnProposal,
-    ReviewedBefore,
-)
-from app.services.awards.sheets import WrongSheet
 from app.services.ledger import units
 from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
 
-router = Router(tags=["awards"])
-MAX_BATCH_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # and what surrounds a file in a form
-REVIEW = (AwardNotFound, OwnProposal, OwnAward, AwardNotPending, ReviewedBefore)
+ABOUT = Bilingual(
+    "积分记录：申报、审核、公示与异议", "Awards: proposals, reviews, public notice and objections"
+)
+router = Router(tags=["awards"], about=ABOUT)
+MAX_BATCH_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # the sheet and the other parts of the form
+# What each verb may refuse.
+PROPOSE = (OrgNotFound, proposals.TooManyProposals)
+SHEET = (batches.RowsWrong, sheets.WrongSheet, SheetUnreadable, SheetTooLarge, SheetNotPlain)
+REVIEWED = (review.OwnAward, review.AwardNotPending)
+REVIEW = (review.AwardNotFound, review.OwnProposal, *REVIEWED, review.ReviewedBefore)
+APPROVE = (*REVIEW, review.EvidenceMissing)
+EVIDENCE = (review.AwardNotFound, *REVIEWED, attended.EvidenceThere, proposals.NumberUsed)
+OBJECT = (
+    review.AwardNotFound,
+    public_notice.NotInNotice,
+    public_notice.ObjectedBefore,
+    public_notice.TooManyObjections,
+    public_notice.TooManyObjectionsToday,
+)
+DECIDE = (
+    public_notice.ObjectionNotFound,
+    review.OwnProposal,
+    review.OwnAward,
+    public_notice.OwnObjection,
+    public_notice.OwnReview,
+    public_notice.ObjectionDecided,
+)
 
 
 @router.post(
     "/awards",
     status_code=201,
     operation_id="proposeAwards",
-    **allow(ORGANIZER, OrgNotFound, PersonNotFound, NumberUsed, body=True, once=True),
+    **allow(ORGANIZER, *PROPOSE, PersonNotFound, proposals.NumberUsed, body=True, once=True),
 )
 @leads_to("approveAward", {"award_id": "items/0/award/id"})
 async def propose_awards(
-    body: AwardsIn,
-    tx: Tx,
-    person_id: CurrentPerson,
+    body: AwardsIn, tx: Tx, person_id: CurrentPerson, guesses: CardGuesses
 ) -> AwardsOut:
-    """Award up to 500 people by hand: pending until others approve."""
-    return await proposals.propose(tx, person_id, body)
+    """Propose awards for up to 500 people; pending until approved by others."""
+    return await proposals.propose(tx, person_id, body, guesses)
 
 
 @router.get("/me/awards", operation_id="listMyAwards", **allow(RESIDENT, UnitUnknown))
@@ -94,7 +102,7 @@ async def list_my_awards(
     page: PageQuery,
     unit: UnitQuery = "points",
 ) -> Page[MyAwardOut]:
-    """Return the caller's awards and what became of them, newest first."""
+    """Return the caller's awards and their present state, newest first."""
     unit_id = await units.unit_of(tx, unit)
     return await reading.mine(tx, person_id, unit_id, page)
 
@@ -110,7 +118,7 @@ async def list_awards(
     org_id: Annotated[Id, Query()],
     state: AwardState | None = None,
 ) -> Page[AwardCaseOut]:
-    """Return the awards of an organisation and everything below it, newest first."""
+    """Return the awards of an organisation and its subtree, newest first."""
     return await reading.browse(tx, person_id, org_id, state, page)
 
 
@@ -122,20 +130,24 @@ exports.beside(router, list_awards, Bilingual("积分记录", "Awards"))
     status_code=201,
     operation_id="proposeAwardBatch",
     max_body_size=MAX_BATCH_BYTES,
-    **allow(ORGANIZER, OrgNotFound, RowsWrong, body=True, once=True),
+    **allow(ORGANIZER, *PROPOSE, batches.RowsWrong, body=True, once=True),
 )
-async def propose_award_batch(body: BatchIn, tx: Tx, person_id: CurrentPerson) -> BatchOut:
-    """Award up to 500 people row by row: all, or with ``partial`` those without a mistake."""
-    return await batches.propose_batch(tx, person_id, body)
+async def propose_award_batch(
+    body: BatchIn, tx: Tx, person_id: CurrentPerson, guesses: CardGuesses
+) -> BatchOut:
+    """Propose up to 500 awards, one per row: all or none, or with ``partial`` the valid rows."""
+    return await batches.propose_batch(tx, person_id, body, guesses)
 
 
 async def _uploaded(request: Request, file: UploadFile) -> Sheet:
-    async with runtime_of(request).sheets:
-        await file.seek(0)  # an attempt that met a deadlock may have read it
+    runtime = runtime_of(request)
+    await request.state.once.replay(runtime.database)
+    async with runtime.sheets:
+        await file.seek(0)  # a retry after a deadlock has read it before
         return await to_thread(reader.read, await file.read(), MAX_PEOPLE)
 
 
-# Read before the transaction begins: a second of parsing holds no connection.
+# Read before the transaction begins: parsing takes a second and must not hold a connection.
 UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
 
 
@@ -144,17 +156,7 @@ UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
     status_code=201,
     operation_id="proposeAwardSheet",
     max_body_size=MAX_BATCH_BYTES,
-    **allow(
-        ORGANIZER,
-        OrgNotFound,
-        RowsWrong,
-        WrongSheet,
-        SheetUnreadable,
-        SheetTooLarge,
-        SheetNotPlain,
-        body=True,
-        once=True,
-    ),
+    **allow(ORGANIZER, *PROPOSE, *SHEET, body=True, once=True),
 )
 async def propose_award_sheet(
     sheet: UploadedSheet,
@@ -162,16 +164,12 @@ async def propose_award_sheet(
     rule_key: Annotated[RuleKey, Form()],
     tx: Tx,
     person_id: CurrentPerson,
+    guesses: CardGuesses,
     partial: Annotated[bool, Form()] = False,
 ) -> BatchOut:
-    """Award up to 500 people by an XLSX: the template's columns, told by the sheet's rows."""
+    """Propose up to 500 awards by an XLSX with the template's columns; results name sheet rows."""
     return await sheets.propose_sheet(
-        tx,
-        person_id,
-        sheet,
-        org_id=org_id,
-        rule_key=rule_key,
-        partial=partial,
+        tx, person_id, sheet, guesses, org_id=org_id, rule_key=rule_key, partial=partial
     )
 
 
@@ -184,7 +182,7 @@ async def propose_award_sheet(
 async def get_award_sheet_template(
     tx: Reader, person_id: CurrentPerson, org_id: Id, rule_key: RuleKey
 ) -> Response:
-    """Return an empty XLSX with the columns that a rule asks for."""
+    """Return an empty XLSX with the columns that a rule requires."""
     rule, headings = await sheets.template(tx, person_id, org_id, rule_key)
     return Workbook(BytesIO(writer.blank(rule.name, headings)), rule.name, rule.key)
 
@@ -192,7 +190,7 @@ async def get_award_sheet_template(
 @router.post(
     "/awards/{award_id}/approval",
     operation_id="approveAward",
-    **allow(ORGANIZER, *REVIEW, body=True, once=True),
+    **allow(ORGANIZER, *APPROVE, body=True, once=True),
 )
 async def approve_award(
     award_id: PathId,
@@ -200,8 +198,20 @@ async def approve_award(
     person_id: CurrentPerson,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> AwardOut:
-    """Approve a pending award; never one's own proposal, nor one for oneself."""
+    """Approve a pending award that the caller neither proposed nor receives."""
     return await review.approve(tx, person_id, award_id)
+
+
+@router.post(
+    "/awards/evidence",
+    operation_id="addAwardEvidence",
+    **allow(ORGANIZER, *EVIDENCE, body=True, once=True),
+)
+async def add_award_evidence(
+    body: AwardEvidenceIn, tx: Tx, person_id: CurrentPerson
+) -> AwardListOut:
+    """Add the evidence that a rule demands to awards by attendance that wait for reviewers."""
+    return await attended.add_evidence(tx, person_id, body)
 
 
 @router.post(
@@ -215,46 +225,40 @@ async def reject_award(
     tx: Tx,
     person_id: CurrentPerson,
 ) -> AwardOut:
-    """Reject an award that waits: its points go back to the fund."""
+    """Reject an award that is not paid yet: its points go back to the fund."""
     return await review.reject(tx, person_id, award_id, body)
 
 
 @router.get("/awards/notices", operation_id="listAwardNotices", **allow(ANYONE, OrgNotFound))
 async def list_award_notices(
-    tx: Reader,
+    tx: StaleReader,
     page: PageQuery,
     org_id: Annotated[Id | None, Query()] = None,
 ) -> Page[AwardNoticeOut]:
-    """Return the awards in public notice, soonest to end first."""
+    """Return the awards in public notice, in the order in which the notices end."""
     return await public_notice.in_notice(tx, org_id, page)
+
+
+exports.beside(router, list_award_notices, Bilingual("积分公示", "Awards in public notice"))
 
 
 @router.post(
     "/awards/{award_id}/objections",
     status_code=201,
     operation_id="objectToAward",
-    **allow(RESIDENT, AwardNotFound, NotInNotice, ObjectedBefore, body=True, once=True),
+    **allow(RESIDENT, *OBJECT, body=True, once=True),
 )
 async def object_to_award(
     award_id: PathId, body: ObjectionIn, tx: Tx, person_id: CurrentPerson
 ) -> ObjectionOut:
-    """Object to an award in public notice: it is not paid until somebody decides."""
+    """Object to an award in public notice, which is not paid until the objection is decided."""
     return await public_notice.object_to(tx, person_id, award_id, body)
 
 
 @router.post(
     "/awards/objections/{objection_id}/decision",
     operation_id="decideObjection",
-    **allow(
-        ORGANIZER,
-        ObjectionNotFound,
-        OwnProposal,
-        OwnAward,
-        OwnObjection,
-        ObjectionDecided,
-        body=True,
-        once=True,
-    ),
+    **allow(ORGANIZER, *DECIDE, body=True, once=True),
 )
 async def decide_objection(
     objection_id: PathId,
@@ -262,5 +266,5 @@ async def decide_objection(
     tx: Tx,
     person_id: CurrentPerson,
 ) -> AwardOut:
-    """Decide an objection. Upheld, the award is rejected; else its notice goes on."""
+    """Decide an objection. If it is upheld, the award is rejected; else its notice continues."""
     return await public_notice.decide(tx, person_id, objection_id, body)

@@ -1,16 +1,18 @@
-"""The caller's 青享卡."""
-
-from fastapi import Response
+"""The caller's benefit card (青享卡)."""
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, Reader, Tx
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
+from app.core.language import Bilingual
 from app.schemas.cards import CardCodeOut, CardOut
 from app.services import cards
-from app.services.cards import CardNotFound
+from app.services.cards import CardNotFound, CardSuspended
 
-router = Router(tags=["cards"])
+ABOUT = Bilingual(
+    "青享卡：本人的卡与付款码", "The benefit card of the caller, and its code for counters"
+)
+router = Router(tags=["cards"], about=ABOUT)
 
 
 @router.get("/me/card", operation_id="getMyCard", **allow(RESIDENT, CardNotFound))
@@ -19,10 +21,9 @@ async def get_my_card(tx: Reader, person_id: CurrentPerson) -> CardOut:
     return await cards.mine(tx, person_id)
 
 
-@router.get("/me/card/code", operation_id="getMyCardCode", **allow(RESIDENT))
+@router.get("/me/card/code", operation_id="getMyCardCode", **allow(RESIDENT, CardSuspended))
 @leads_to("charge", {"body.card_code": "code"})
 @no_store
-async def get_my_card_code(tx: Tx, person_id: CurrentPerson, response: Response) -> CardCodeOut:
-    """Return the code that a counter scans: valid once, a minute at most."""
-    response.headers["Cache-Control"] = "no-store"  # it pays
+async def get_my_card_code(tx: Tx, person_id: CurrentPerson) -> CardCodeOut:
+    """Return the code for a merchant's counter: valid once, for at most a minute."""
     return await cards.code(tx, person_id)

@@ -7,6 +7,7 @@ from fastapi import Query
 from app.api import exports
 from app.api.access import ORGANIZER, READER, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.guesses import CardGuesses
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
@@ -21,24 +22,38 @@ from app.services.deductions import (
     DeductionNotFound,
     NotAppealed,
     OwnDeduction,
+    OwnPoints,
+    TooManyDeductions,
+    TooManyOfPerson,
 )
 from app.services.orgs import OrgNotFound
 from app.services.people import PersonNotFound
-from app.services.redemptions import reservations
 
-router = Router(tags=["deductions"])
+ABOUT = Bilingual("扣分与申诉", "Deductions of points, and appeals against them")
+router = Router(tags=["deductions"], about=ABOUT)
 
 
 @router.post(
     "/deductions",
     status_code=201,
     operation_id="deductPoints",
-    **allow(ORGANIZER, OrgNotFound, PersonNotFound, DeductedBefore, body=True, once=True),
+    **allow(
+        ORGANIZER,
+        OrgNotFound,
+        PersonNotFound,
+        OwnPoints,
+        DeductedBefore,
+        TooManyDeductions,
+        TooManyOfPerson,
+        body=True,
+        once=True,
+    ),
 )
-async def deduct_points(body: DeductionIn, tx: Tx, person_id: CurrentPerson) -> DeductionOut:
-    """Take what a breach of the rules costs, never more than there is."""
-    unhold = reservations.release_overdue
-    return await deductions.deduct(tx, person_id, body, unhold=unhold)
+async def deduct_points(
+    body: DeductionIn, tx: Tx, person_id: CurrentPerson, guesses: CardGuesses
+) -> DeductionOut:
+    """Deduct points of somebody else for a breach of the rules, at most those available."""
+    return await deductions.deduct(tx, person_id, body, guesses)
 
 
 @router.get("/deductions", operation_id="listDeductions", **allow(READER, OrgNotFound))
@@ -49,7 +64,7 @@ async def list_deductions(
     org_id: Annotated[Id, Query()],
     state: DeductionState | None = None,
 ) -> Page[DeductionOut]:
-    """Return the deductions of an organisation and everything below it, newest first."""
+    """Return the deductions of an organisation and its subtree, newest first."""
     return await deductions.browse(tx, person_id, org_id, state, page)
 
 
@@ -64,6 +79,9 @@ async def list_my_deductions(
     return await deductions.mine(tx, person_id, page)
 
 
+exports.beside(router, list_my_deductions, Bilingual("我的扣分记录", "My deductions"))
+
+
 @router.post(
     "/deductions/{deduction_id}/appeal",
     operation_id="appealDeduction",
@@ -72,7 +90,7 @@ async def list_my_deductions(
 async def appeal_deduction(
     deduction_id: PathId, body: AppealIn, tx: Tx, person_id: CurrentPerson
 ) -> DeductionOut:
-    """Appeal against one's deduction, once and in time."""
+    """Appeal against a deduction from the caller, once and before the deadline."""
     return await deductions.appeal(tx, person_id, deduction_id, body)
 
 
@@ -87,5 +105,5 @@ async def decide_appeal(
     tx: Tx,
     person_id: CurrentPerson,
 ) -> DeductionOut:
-    """Decide an appeal; never who deducted, nor whose points they are."""
+    """Decide an appeal. Neither the person who deducted nor the one deducted from may decide."""
     return await deductions.decide(tx, person_id, deduction_id, body)

@@ -1,4 +1,4 @@
-"""The 公益银行 of an organisation: what came in, and where its points are."""
+"""The 公益银行 of an organisation: receipts and public figures."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from app.api.access import ADMINISTRATOR, ANYONE, allow
 from app.api.deps import (
     CurrentPerson,
     PageQuery,
-    Reader,
+    StaleReader,
     Tx,
     UnitQuery,
 )
@@ -17,12 +17,21 @@ from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
+from app.schemas.funds import (
+    FundOut,
+    ReceiptDecisionIn,
+    ReceiptIn,
+    ReceiptOut,
+    ReceiptReversalIn,
+)
 from app.services import funds
+from app.services.funds import OwnReversal, ReceiptNotFound, ReceiptWrongState
+from app.services.ledger.types import InsufficientPoints
 from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgNotFound
 
-router = Router(tags=["funds"])
+ABOUT = Bilingual("公益银行：收入记录与公开数据", "Funds: receipts and public figures")
+router = Router(tags=["funds"], about=ABOUT)
 
 
 @router.get(
@@ -30,12 +39,15 @@ router = Router(tags=["funds"])
 )
 async def get_fund(
     org_id: PathId,
-    tx: Reader,
+    tx: StaleReader,
     month: Annotated[str | None, Query(pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$")] = None,
     unit: UnitQuery | None = None,
     subtree: bool = False,
 ) -> FundOut:
-    """Return the public figures at the end of a month, of the running one until a moment ago."""
+    """Return the public figures at the end of a month; for the running month until `as_of`.
+
+    They are written every five minutes. A month that has not begun is refused.
+    """
     return await funds.figures(tx, org_id, month, unit, subtree=subtree)
 
 
@@ -44,7 +56,7 @@ async def get_fund(
     operation_id="listFundReceipts",
     **allow(ANYONE, OrgNotFound),
 )
-async def list_fund_receipts(org_id: PathId, tx: Reader, page: PageQuery) -> Page[ReceiptOut]:
+async def list_fund_receipts(org_id: PathId, tx: StaleReader, page: PageQuery) -> Page[ReceiptOut]:
     """Return donations and budgets, newest first."""
     return await funds.receipts(tx, org_id, page)
 
@@ -61,5 +73,37 @@ exports.beside(router, list_fund_receipts, Bilingual("公益银行收入", "Fund
 async def receive_into_fund(
     org_id: PathId, body: ReceiptIn, tx: Tx, person_id: CurrentPerson
 ) -> ReceiptOut:
-    """Enter a donation or a budget; awards that wait for it are paid, oldest first."""
+    """Record a donation or a budget; awards that wait for it are paid, oldest first."""
     return await funds.receive(tx, person_id, org_id, body)
+
+
+@router.post(
+    "/orgs/{org_id}/fund/receipts/{receipt_id}/reversal",
+    operation_id="proposeReceiptReversal",
+    **allow(ADMINISTRATOR, ReceiptNotFound, ReceiptWrongState, body=True, once=True),
+)
+async def propose_receipt_reversal(
+    org_id: PathId, receipt_id: PathId, body: ReceiptReversalIn, tx: Tx, person_id: CurrentPerson
+) -> ReceiptOut:
+    """Propose to reverse a receipt that was mistyped; another administrator must confirm it."""
+    return await funds.propose_reversal(tx, person_id, org_id, receipt_id, body)
+
+
+@router.post(
+    "/orgs/{org_id}/fund/receipts/{receipt_id}/reversal/decision",
+    operation_id="decideReceiptReversal",
+    **allow(
+        ADMINISTRATOR,
+        ReceiptNotFound,
+        OwnReversal,
+        ReceiptWrongState,
+        InsufficientPoints,
+        body=True,
+        once=True,
+    ),
+)
+async def decide_receipt_reversal(
+    org_id: PathId, receipt_id: PathId, body: ReceiptDecisionIn, tx: Tx, person_id: CurrentPerson
+) -> ReceiptOut:
+    """Confirm a reversal, while the fund has its points; or let the receipt stand."""
+    return await funds.decide_reversal(tx, person_id, org_id, receipt_id, body)

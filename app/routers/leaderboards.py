@@ -5,15 +5,18 @@ from typing import Annotated
 from fastapi import Query, Request, Response
 
 from app.api.access import ANYONE, allow
-from app.api.context import caller_of, runtime_of
+from app.api.context import caller_of, reads_primary, runtime_of
+from app.api.operations import direct
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
 from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.orgs import OrgNotFound
 
-router = Router(tags=["leaderboards"])
+ABOUT = Bilingual("排行榜", "Leaderboards")
+router = Router(tags=["leaderboards"], about=ABOUT)
 
 
 @router.get(
@@ -22,12 +25,19 @@ router = Router(tags=["leaderboards"])
     response_model=LeaderboardOut,
     **allow(ANYONE, OrgNotFound),
 )
+@direct
 async def get_leaderboard(
     request: Request,
-    org_id: PathId,
+    org_id: Annotated[PathId | None, Query(description="None: all organisations.")] = None,
     period: BoardPeriod = "month",
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> Response:
-    """Return who earned most in an organisation and everything below it."""
-    look = BoardQuery(Board(org_id, period, limit), caller_of(request))
-    return conditional(request, unwrap([await runtime_of(request).leaderboards.submit(look)]))
+    """Return the people with the most points earned in an organisation and its subtree.
+
+    Without `org_id`: in the whole tree, in the unit of the programme of all organisations.
+    """
+    query = BoardQuery(Board(org_id, period, limit), caller_of(request))
+    found = await runtime_of(request).leaderboards.submit(
+        query, from_primary=await reads_primary(request)
+    )
+    return conditional(request, unwrap([found]))

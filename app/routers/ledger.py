@@ -1,9 +1,11 @@
-"""Points: balances, the passbook, and the correction of a mistake."""
+"""Points: balances, passbook, statements, seals, and reversals."""
 
+from dataclasses import dataclass
 from datetime import date
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import Path, Query, Request, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from app.api.access import ADMINISTRATOR, ANYONE, RESIDENT, allow
 from app.api.context import person_of, runtime_of
@@ -13,38 +15,46 @@ from app.api.deps import (
     LimitQuery,
     PageQuery,
     Reader,
+    StaleReader,
     Tx,
     UnitQuery,
 )
 from app.api.downloads import Download, Workbook
+from app.api.operations import direct
 from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page, PageParams
 from app.models.ledger import Kind
 from app.schemas.base import Bound, Day
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
-    ProofOut,
     ReversalIn,
     ReversalOut,
-    SealOut,
 )
+from app.schemas.seals import ProofOut, SealOut
+from app.services import statement_links
 from app.services.awards import reversal
-from app.services.awards.reversal import NotReversible, TransferNotFound
+from app.services.awards.reversal import MoreThanLeft, NotReversible, TransferNotFound
+from app.services.awards.review import OwnAward
 from app.services.ledger import passbook, seals, statement, units
 from app.services.ledger.passbook import LAST_NUMBER, Filter
 from app.services.ledger.seals import EntryNotFound, NotSealedYet
-from app.services.ledger.statement import Form
+from app.services.ledger.statement import FIRST_DAY, Form, Period
 from app.services.ledger.statement_html import HtmlForm
 from app.services.ledger.statement_xlsx import XlsxForm
 from app.services.ledger.types import AlreadySettled, InsufficientPoints
 from app.services.ledger.units import UnitUnknown
-from app.services.redemptions import reservations
+from app.services.statement_links import StatementLinkInvalid
 
-router = Router(tags=["ledger"])
+ABOUT = Bilingual(
+    "积分账本：余额、存折、对账单、每日封存与冲正",
+    "The ledger: balances, passbook, statements, daily seals and reversals",
+)
+router = Router(tags=["ledger"], about=ABOUT)
 
 
 SinceQuery = Annotated[
@@ -61,19 +71,42 @@ class StatementPage(Download):
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """What a link names beside the person and the unit, and its signature."""
+
+    since: date
+    until: date
+    expires: int
+    signature: str
+
+    def require(self, request: Request, person_id: UUID, unit: str) -> None:
+        """Raise StatementLinkInvalid unless the signature is of this statement."""
+        period = Period(self.since, self.until)
+        links = runtime_of(request).links
+        statement_links.require(links, person_id, unit, period, self.expires, self.signature)
+
+
+async def _signed(
+    since: Day = FIRST_DAY,
+    until: Day = FIRST_DAY,
+    expires: Annotated[int, Query(ge=0, lt=2**40)] = 0,
+    signature: Annotated[str, Query(max_length=64)] = "",
+) -> Signed:
+    return Signed(since, until, expires, signature)
+
+
+SignedQuery = Annotated[Signed, Depends(_signed)]
+
+
 @router.get("/me/points", operation_id="getMyPoints", **allow(RESIDENT, UnitUnknown))
+@direct
 async def get_my_points(
     request: Request, person_id: CurrentPerson, unit: UnitQuery = "points"
 ) -> PointsOut:
-    """Return the caller's balances and what expires when; first overdue holds are released."""
-    database = runtime_of(request).database
-    async with database.read() as tx:
-        unit_id = await units.unit_of(tx, unit)
-        if not await reservations.overdue(tx, 1, person_id=person_id):
-            return await passbook.summary(tx, person_id, unit_id, now())
-    async with database.transaction() as tx:
-        await reservations.release_overdue(tx, person_id)
-        return await passbook.summary(tx, person_id, unit_id, now())
+    """Return the caller's balances and expiry dates; overdue holds count as available."""
+    async with runtime_of(request).database.snapshot() as tx:
+        return await passbook.summary(tx, person_id, await units.unit_of(tx, unit), now())
 
 
 @router.get(
@@ -82,6 +115,7 @@ async def get_my_points(
     response_model=Page[EntryOut],
     **allow(RESIDENT, UnitUnknown),
 )
+@direct
 async def list_my_point_entries(
     request: Request,
     unit: UnitQuery = "points",
@@ -91,7 +125,7 @@ async def list_my_point_entries(
     cursor: CursorQuery = None,
     limit: LimitQuery = 20,
 ) -> Response:
-    """Return the passbook of available points, newest first: all, or by kind and time."""
+    """Return the entries of available points, newest first, optionally by kind and time."""
     if wanted := Filter(kind, since, until):
         async with runtime_of(request).database.read() as tx:
             number = await units.unit_of(tx, unit)
@@ -99,10 +133,8 @@ async def list_my_point_entries(
                 tx, person_of(request), number, wanted, PageParams(limit, cursor)
             )
         return Response(page.model_dump_json(), media_type="application/json")
-    question = passbook.page_of(
-        person_of(request), unit, PageParams(limit, cursor), known_tag(request)
-    )
-    return conditional(request, unwrap([await runtime_of(request).passbooks.submit(question)]))
+    query = passbook.query(person_of(request), unit, PageParams(limit, cursor), known_tag(request))
+    return conditional(request, unwrap([await runtime_of(request).passbooks.submit(query)]))
 
 
 @router.get(
@@ -116,7 +148,7 @@ async def prove_my_point_entry(
     person_id: CurrentPerson,
     unit: UnitQuery = "points",
 ) -> ProofOut:
-    """Return the path from an entry to the published seal of its day."""
+    """Return the hash path from an entry to the published seal of its day."""
     return await seals.proof(tx, person_id, await units.unit_of(tx, unit), number)
 
 
@@ -132,7 +164,7 @@ async def get_my_statement_html(
     since: SinceQuery = None,
     until: UntilQuery = None,
 ) -> Response:
-    """Return a statement of the caller's passbook as a page that prints on A4."""
+    """Return a statement of the caller's passbook as an HTML page for printing on A4."""
     return await _statement(request, unit, since, until, HtmlForm, StatementPage)
 
 
@@ -152,6 +184,38 @@ async def get_my_statement_xlsx(
     return await _statement(request, unit, since, until, XlsxForm, Workbook)
 
 
+@router.get(
+    "/people/{person_id}/points/statement.html",
+    operation_id="openStatementHtml",
+    response_class=StatementPage,
+    **allow(ANYONE, StatementLinkInvalid),
+)
+async def open_statement_html(
+    person_id: PathId, request: Request, signed: SignedQuery, unit: UnitQuery = "points"
+) -> Response:
+    """Return the page to who has the link. No login, for a web-view."""
+    signed.require(request, person_id, unit)
+    return await _statement(
+        request, unit, signed.since, signed.until, HtmlForm, StatementPage, person_id
+    )
+
+
+@router.get(
+    "/people/{person_id}/points/statement.xlsx",
+    operation_id="openStatementXlsx",
+    response_class=Workbook,
+    **allow(ANYONE, StatementLinkInvalid),
+)
+async def open_statement_xlsx(
+    person_id: PathId, request: Request, signed: SignedQuery, unit: UnitQuery = "points"
+) -> Response:
+    """Return the spreadsheet to who has the link. No login, for a web-view."""
+    signed.require(request, person_id, unit)
+    return await _statement(
+        request, unit, signed.since, signed.until, XlsxForm, Workbook, person_id
+    )
+
+
 async def _statement(
     request: Request,
     unit: str,
@@ -159,19 +223,21 @@ async def _statement(
     until: date | None,
     form: type[Form],
     reply: type[Download],
+    owner: UUID | None = None,
 ) -> Response:
+    """Return a statement of the owner, by default the caller."""
     runtime, period = runtime_of(request), statement.period_of(since, until)
     async with runtime.statements:
         made = await statement.make_statement(
-            runtime.database, person_of(request), unit, period, form
+            runtime.database, owner or person_of(request), unit, period, form
         )
     days = f"{period.since}_{period.until}"
     return reply(made.file, f"{made.heading.title}_{days}", f"statement_{days}")
 
 
 @router.get("/ledger/seals", operation_id="listSeals", **allow(ANYONE))
-async def list_seals(tx: Reader, page: PageQuery) -> Page[SealOut]:
-    """Return the seals of the days, newest first. Keep them: they bind what was before."""
+async def list_seals(tx: StaleReader, page: PageQuery) -> Page[SealOut]:
+    """Return the daily seals, newest first. Keep them: they prove that entries are unchanged."""
     return await seals.browse(tx, page)
 
 
@@ -183,7 +249,9 @@ async def list_seals(tx: Reader, page: PageQuery) -> Page[SealOut]:
         ADMINISTRATOR,
         TransferNotFound,
         NotReversible,
+        OwnAward,
         AlreadySettled,
+        MoreThanLeft,
         InsufficientPoints,
         body=True,
         once=True,
@@ -192,6 +260,5 @@ async def list_seals(tx: Reader, page: PageQuery) -> Page[SealOut]:
 async def reverse_transfer(
     transfer_id: PathId, body: ReversalIn, tx: Tx, person_id: CurrentPerson
 ) -> ReversalOut:
-    """Take back what an award gave, by a transfer backwards."""
-    unhold = reservations.release_overdue
-    return await reversal.reverse(tx, person_id, transfer_id, body.reason, unhold=unhold)
+    """Reverse an award of somebody else, or a part of it, by a transfer in the other direction."""
+    return await reversal.reverse(tx, person_id, transfer_id, body.reason, body.points)

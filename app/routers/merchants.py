@@ -1,116 +1,188 @@
-"""A merchant's counter."""
-
-from typing import Annotated
-
-from fastapi import Query, Request, Response
+"""Merchants: applications, visits, states, profiles and staff."""
 
 from app.api import exports
-from app.api.access import CODE_GUESS, MERCHANT_STAFF, allow, guessing
-from app.api.context import person_of, runtime_of
-from app.api.deps import AppRuntime, CurrentPerson, IdempotencyKey, PageQuery, Reader, Tx
-from app.api.operations import leads_to
+from app.api.access import ADMINISTRATOR, ANYONE, KEEPER, ORGANIZER, READER, RESIDENT, allow
+from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, Tx
+from app.api.guesses import CODE_GUESS, Guess
+from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.redemptions import (
-    ChargeIn,
-    ChargeOut,
-    CollectedOut,
-    CollectIn,
-    RefundIn,
-    StatementItemOut,
-    StatementOut,
+from app.models.merchants import MerchantState
+from app.schemas.base import Id
+from app.schemas.merchants import (
+    MerchantChangedOut,
+    MerchantIn,
+    MerchantMoveIn,
+    MerchantOut,
+    ProfileIn,
+    RemovalIn,
+    StaffCodeIn,
+    StaffCodeOut,
+    StaffListOut,
+    VisitIn,
+    VisitOut,
 )
-from app.services import merchants
-from app.services.ledger.types import InsufficientPoints
-from app.services.redemptions import charges as redemptions_charges
-from app.services.redemptions import reservations
-from app.services.redemptions.charges import (
-    CardCodeInvalid,
-    CardCodeUsed,
-    CardSuspended,
-    ChargeAlreadyRefunded,
-    ChargeCommand,
-    ChargeNotFound,
-)
-from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
+from app.services.merchants import register, staff
+from app.services.merchants.access import MerchantNotFound, MerchantWrongState
+from app.services.merchants.register import NotVisited, OwnMerchant, TooManyApplications
+from app.services.merchants.staff import OwnStaffCode, StaffCodeInvalid, StaffNotFound
+from app.services.orgs import OrgNotFound
 
-router = Router(prefix="/merchant", tags=["merchants"])
-MonthQuery = Annotated[str, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]
+ABOUT = Bilingual(
+    "商户：入驻申请、走访、审核、暂停、资料与店员",
+    "Merchants: applications, visits, states, profiles and staff",
+)
+router = Router(tags=["merchants"], about=ABOUT)
 
 
 @router.post(
-    "/redemptions/collect",
-    operation_id="collectRedemption",
-    **allow(MERCHANT_STAFF, RedemptionNotFound, RedemptionNotReserved, body=True, once=True),
-)
-async def collect_redemption(
-    body: CollectIn, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
-) -> CollectedOut:
-    """Hand over what a pick-up code stands for."""
-    async with guessing(runtime, CODE_GUESS, str(person_id), RedemptionNotFound):
-        return await reservations.collect(tx, person_id, body.pickup_code)
-
-
-@router.post(
-    "/charges",
+    "/merchants",
     status_code=201,
-    operation_id="charge",
-    response_model=ChargeOut,
+    operation_id="applyAsMerchant",
+    **allow(RESIDENT, OrgNotFound, TooManyApplications, body=True, once=True),
+)
+@leads_to("getMerchant", {"merchant_id": "id"})
+async def apply_as_merchant(body: MerchantIn, tx: Tx, caller: CurrentPerson) -> MerchantOut:
+    """File the application of a merchant with an organisation."""
+    return await register.apply(tx, caller, body)
+
+
+@router.get("/merchants", operation_id="listMerchants", **allow(READER, OrgNotFound))
+async def list_merchants(
+    tx: Reader,
+    caller: CurrentPerson,
+    page: PageQuery,
+    org_id: Id,
+    state: MerchantState | None = None,
+) -> Page[MerchantOut]:
+    """Return the merchants of an organisation's subtree, applications too, newest first."""
+    return await register.browse(tx, caller, org_id, state, page)
+
+
+exports.beside(router, list_merchants, Bilingual("商户", "Merchants"))
+
+
+@router.get("/me/merchants", operation_id="listMyMerchants", **allow(RESIDENT))
+async def list_my_merchants(
+    tx: Reader, caller: CurrentPerson, page: PageQuery
+) -> Page[MerchantOut]:
+    """Return the merchants that the caller works at or applied for."""
+    return await register.mine(tx, caller, page)
+
+
+@router.post(
+    "/me/merchants",
+    status_code=201,
+    operation_id="acceptStaffCode",
     **allow(
-        MERCHANT_STAFF,
-        CardCodeInvalid,
-        CardCodeUsed,
-        CardSuspended,
-        InsufficientPoints,
+        RESIDENT,
+        StaffCodeInvalid,
+        OwnStaffCode,
         body=True,
-        once_in_batch=True,
+        once=True,
+        guess=Guess(CODE_GUESS, StaffCodeInvalid),
     ),
 )
-@leads_to("refundCharge", {"charge_id": "id"})
-async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
-    """Take points with the code that a card shows."""
-    command = ChargeCommand(person_of(request), body.card_code, body.points, body.note)
-    charges = runtime_of(request).charges
-    return await once.submit(charges, command, 201, guess=CODE_GUESS, wrong=CardCodeInvalid)
+async def accept_staff_code(body: StaffCodeIn, tx: Tx, caller: CurrentPerson) -> MerchantOut:
+    """Become staff of a merchant by a code that somebody there has made."""
+    return await staff.accept(tx, caller, body.code)
+
+
+@router.get(
+    "/merchants/{merchant_id}", operation_id="getMerchant", **allow(ANYONE, MerchantNotFound)
+)
+async def get_merchant(merchant_id: PathId, tx: Reader, caller: Caller) -> MerchantOut:
+    """Return a merchant; an application only to its applicant and its reviewers."""
+    return await register.show(tx, caller, merchant_id)
+
+
+@router.put(
+    "/merchants/{merchant_id}",
+    operation_id="editMerchant",
+    **allow(KEEPER, MerchantNotFound, body=True, if_match=True),
+)
+async def edit_merchant(
+    merchant_id: PathId, body: ProfileIn, version: IfMatch, tx: Tx, caller: CurrentPerson
+) -> MerchantChangedOut:
+    """Replace description, phone and hours of a merchant."""
+    return await register.edit(tx, caller, merchant_id, version, body)
 
 
 @router.post(
-    "/charges/{charge_id}/refund",
-    operation_id="refundCharge",
+    "/merchants/{merchant_id}/visits",
+    status_code=201,
+    operation_id="recordVisit",
+    **allow(ORGANIZER, MerchantNotFound, body=True, once=True),
+)
+async def record_visit(
+    merchant_id: PathId, body: VisitIn, tx: Tx, caller: CurrentPerson
+) -> VisitOut:
+    """Record a visit to a merchant; an application needs one before it is approved."""
+    return await register.visit(tx, caller, merchant_id, body)
+
+
+@router.get(
+    "/merchants/{merchant_id}/visits",
+    operation_id="listVisits",
+    **allow(READER, MerchantNotFound),
+)
+async def list_visits(
+    merchant_id: PathId, tx: Reader, caller: CurrentPerson, page: PageQuery
+) -> Page[VisitOut]:
+    """Return the visits to a merchant, newest first."""
+    return await register.visits(tx, caller, merchant_id, page)
+
+
+@router.post(
+    "/merchants/{merchant_id}/moves",
+    operation_id="moveMerchant",
     **allow(
-        MERCHANT_STAFF,
-        ChargeNotFound,
-        ChargeAlreadyRefunded,
-        InsufficientPoints,
+        ADMINISTRATOR,
+        MerchantNotFound,
+        MerchantWrongState,
+        OwnMerchant,
+        NotVisited,
         body=True,
         once=True,
     ),
 )
-async def refund_charge(
-    charge_id: PathId, body: RefundIn, tx: Tx, person_id: CurrentPerson
-) -> ChargeOut:
-    """Give a charge back in full."""
-    return await redemptions_charges.refund(tx, person_id, charge_id, body.reason)
+async def move_merchant(
+    merchant_id: PathId, body: MerchantMoveIn, tx: Tx, caller: CurrentPerson
+) -> MerchantOut:
+    """Approve, decline, suspend or resume a merchant; never one's own."""
+    return await register.move(tx, caller, merchant_id, body)
 
 
-@router.get("/statement", operation_id="getStatement", **allow(MERCHANT_STAFF))
-async def get_statement(tx: Reader, person_id: CurrentPerson, month: MonthQuery) -> StatementOut:
-    """Return what the merchant took in a month (Asia/Shanghai)."""
-    return await merchants.statement(tx, person_id, month)
-
-
-async def _statement_items(
-    tx: Reader, person_id: CurrentPerson, page: PageQuery, month: MonthQuery
-) -> Page[StatementItemOut]:
-    return await merchants.statement_items(tx, person_id, month, page)
-
-
-exports.beside(
-    router,
-    get_statement,
-    Bilingual("商户对账单", "Merchant statement"),
-    rows=_statement_items,
-    org=merchants.org_of_staff,
+@router.post(
+    "/merchants/{merchant_id}/staff-codes",
+    status_code=201,
+    operation_id="makeStaffCode",
+    **allow(KEEPER, MerchantNotFound, MerchantWrongState, once=True),
 )
+@leads_to("acceptStaffCode", {"body.code": "code"})
+@no_store
+async def make_staff_code(merchant_id: PathId, tx: Tx, caller: CurrentPerson) -> StaffCodeOut:
+    """Make a code that makes who enters it staff of the merchant, once, for ten minutes."""
+    return await staff.make_code(tx, caller, merchant_id)
+
+
+@router.get(
+    "/merchants/{merchant_id}/staff", operation_id="listStaff", **allow(KEEPER, MerchantNotFound)
+)
+async def list_staff(merchant_id: PathId, tx: Reader, caller: CurrentPerson) -> StaffListOut:
+    """Return the staff of a merchant, the oldest first."""
+    return await staff.browse(tx, caller, merchant_id)
+
+
+@router.post(
+    "/merchants/{merchant_id}/staff/removals",
+    operation_id="removeStaff",
+    **allow(KEEPER, MerchantNotFound, StaffNotFound, body=True, once=True),
+)
+async def remove_staff(
+    merchant_id: PathId, body: RemovalIn, tx: Tx, caller: CurrentPerson
+) -> StaffListOut:
+    """End somebody's work at a merchant, at once."""
+    return await staff.remove(tx, caller, merchant_id, body)

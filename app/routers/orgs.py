@@ -5,26 +5,28 @@ from typing import Annotated
 from fastapi import Query
 
 from app.api.access import ANYONE, allow
-from app.api.deps import PageQuery, Reader
+from app.api.deps import PageQuery, StaleReader
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.orgs import Level
 from app.queries.orgs import OrgFilter
-from app.schemas.base import Text
+from app.schemas.base import Words
 from app.schemas.orgs import OrgOut
 from app.services import orgs
 
-router = Router(tags=["orgs"])
+ABOUT = Bilingual("组织：各级团组织与社区", "Organisations, from the city to the community")
+router = Router(tags=["orgs"], about=ABOUT)
 
 
 @router.get("/orgs", operation_id="listOrgs", **allow(ANYONE))
 async def list_orgs(
-    tx: Reader,
+    tx: StaleReader,
     page: PageQuery,
     parent_id: PathId | None = None,
     level: Level | None = None,
-    q: Annotated[Text | None, Query(min_length=1, max_length=50)] = None,
+    q: Annotated[Words | None, Query(min_length=1, max_length=50)] = None,
 ) -> Page[OrgOut]:
     """List organisations by code: children of one, of one level, or by a part of the name."""
     return await orgs.browse(tx, OrgFilter(parent_id, level, q), page)

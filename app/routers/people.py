@@ -3,19 +3,27 @@
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, Reader, Tx
 from app.api.routes import Router
-from app.schemas.people import MeIn, MeOut
-from app.services import people
+from app.core.language import Bilingual
+from app.schemas.profiles import MeIn, MeOut
+from app.services import profiles
+from app.services.people import PersonNotFound
 
-router = Router(tags=["people"])
+ABOUT = Bilingual("本人：个人信息与设置", "The caller: profile and settings")
+router = Router(tags=["people"], about=ABOUT)
+UPDATE = allow(RESIDENT, PersonNotFound, profiles.GuardianNeeded, body=True)
 
 
-@router.get("/me", operation_id="getMe", **allow(RESIDENT, people.PersonNotFound))
+@router.get("/me", operation_id="getMe", **allow(RESIDENT, PersonNotFound))
 async def get_me(tx: Reader, person_id: CurrentPerson) -> MeOut:
-    """Return the caller and the roles it holds."""
-    return await people.me(tx, person_id)
+    """Return the caller and their roles."""
+    return await profiles.mine(tx, person_id)
 
 
-@router.put("/me", operation_id="updateMe", **allow(RESIDENT, people.PersonNotFound, body=True))
+@router.put("/me", operation_id="updateMe", **UPDATE)
 async def update_me(body: MeIn, tx: Tx, person_id: CurrentPerson) -> MeOut:
-    """Replace what the caller tells about itself."""
-    return await people.update_me(tx, person_id, body)
+    """Replace the caller's own data.
+
+    A birth date or year under 14 needs a guardian's consent before. Another name is not confirmed
+    any more.
+    """
+    return await profiles.replace(tx, person_id, body)

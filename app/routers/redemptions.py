@@ -1,19 +1,34 @@
-"""Redemptions of the caller."""
+"""The caller's redemptions."""
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
-from app.api.operations import leads_to
+from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Nothing
-from app.schemas.redemptions import RedemptionIn, RedemptionOut
+from app.schemas.redemptions import (
+    MyRedemptionOut,
+    MyRedemptionPlaceOut,
+    RedemptionIn,
+    RedemptionOut,
+)
+from app.services.cards import CardSuspended
 from app.services.ledger.types import InsufficientPoints
 from app.services.redemptions import reservations
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
-from app.services.rewards import LimitReached, OutOfStock, RewardNotFound, TierTooLow
+from app.services.rewards.reading import (
+    LimitReached,
+    OutOfStock,
+    RewardNotFound,
+    RewardNotOffered,
+    TierTooLow,
+)
 
-router = Router(tags=["redemptions"])
+ABOUT = Bilingual("兑换：预约、取消与本人记录", "Redemptions: reserved and cancelled by the caller")
+router = Router(tags=["redemptions"], about=ABOUT)
 
 
 @router.post(
@@ -23,6 +38,8 @@ router = Router(tags=["redemptions"])
     **allow(
         RESIDENT,
         RewardNotFound,
+        RewardNotOffered,
+        CardSuspended,
         TierTooLow,
         LimitReached,
         OutOfStock,
@@ -33,8 +50,9 @@ router = Router(tags=["redemptions"])
 )
 @leads_to("cancelRedemption", {"redemption_id": "id"})
 @leads_to("collectRedemption", {"body.pickup_code": "pickup_code"})
+@no_store
 async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> RedemptionOut:
-    """Reserve a reward: the points are held until it is collected or given up."""
+    """Reserve a reward: the points are held until it is collected or cancelled."""
     return await reservations.reserve(tx, person_id, body)
 
 
@@ -43,19 +61,33 @@ async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> Redemp
     operation_id="cancelRedemption",
     **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved, body=True),
 )
+@no_store
 async def cancel_redemption(
     redemption_id: PathId,
     tx: Tx,
     person_id: CurrentPerson,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> RedemptionOut:
-    """Give a reservation up; the points are available again."""
+    """Cancel a reservation; its points are available again."""
     return await reservations.cancel(tx, person_id, redemption_id)
 
 
 @router.get("/me/redemptions", operation_id="listMyRedemptions", **allow(RESIDENT))
+@no_store
 async def list_my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
-) -> Page[RedemptionOut]:
-    """List the caller's redemptions with their pick-up codes, newest first."""
+) -> Page[MyRedemptionPlaceOut]:
+    """List the caller's redemptions with pick-up codes and shops, newest first."""
+    return await reservations.mine_with_shops(tx, person_id, page)
+
+
+async def _my_redemptions(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery
+) -> Page[MyRedemptionOut]:
+    """Return the list without the shops."""
     return await reservations.mine(tx, person_id, page)
+
+
+exports.beside(
+    router, list_my_redemptions, Bilingual("我的兑换", "My redemptions"), rows=_my_redemptions
+)

@@ -2,21 +2,30 @@
 
 from fastapi import Request, Response
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.context import person_of, runtime_of
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
-from app.api.operations import leads_to, naturally_idempotent
+from app.api.operations import direct, leads_to, naturally_idempotent
 from app.api.routes import Router
 from app.core.errors import unwrap
 from app.core.ids import PathId
+from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Nothing
-from app.schemas.signups import SignupOut
+from app.schemas.signups import MySignupOut, SignupOut
 from app.services import signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
-from app.services.signups import AlreadyCheckedIn, Claim, SignupNotFound, SignupsClosed
+from app.services.signups import (
+    AlreadyCheckedIn,
+    Claim,
+    SignupNotFound,
+    SignupsClosed,
+    TooLateToCancel,
+)
 
-router = Router(tags=["signups"])
+ABOUT = Bilingual("报名：名额、候补与取消", "Sign-ups: places, the waiting list, cancellations")
+router = Router(tags=["signups"], about=ABOUT)
 
 
 @router.post(
@@ -27,13 +36,14 @@ router = Router(tags=["signups"])
 )
 @leads_to("cancelSignup", {"signup_id": "id"})
 @naturally_idempotent
+@direct
 async def sign_up(
     activity_id: PathId,
     request: Request,
     response: Response,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> SignupOut:
-    """Take a place, or one in the waiting list. Again: 200 and the same sign-up."""
+    """Take a place, or one in the waiting list. Repeated: 200 and the same sign-up."""
     claim = Claim(activity_id, person_of(request))
     claimed = unwrap([await runtime_of(request).signups.submit(claim)])
     if not claimed.is_new:
@@ -45,15 +55,20 @@ async def sign_up(
     "/signups/{signup_id}",
     status_code=204,
     operation_id="cancelSignup",
-    **allow(RESIDENT, SignupNotFound, AlreadyCheckedIn),
+    **allow(RESIDENT, SignupNotFound, AlreadyCheckedIn, TooLateToCancel),
 )
 async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> Response:
-    """Give the place back; the first in the waiting list gets it."""
+    """Give a place back before the activity begins; the first in the waiting list gets it."""
     await signups.cancel(tx, person_id, signup_id)
     return Response(status_code=204)
 
 
 @router.get("/me/signups", operation_id="listMySignups", **allow(RESIDENT))
-async def list_my_signups(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[SignupOut]:
-    """List the caller's sign-ups, newest first."""
+async def list_my_signups(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery
+) -> Page[MySignupOut]:
+    """List the caller's sign-ups, newest first, with what each has brought."""
     return await signups.mine(tx, person_id, page)
+
+
+exports.beside(router, list_my_signups, Bilingual("我的报名", "My sign-ups"))

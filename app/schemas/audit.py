@@ -1,31 +1,97 @@
-"""Wire shapes of the audit trail."""
+"""API schemas of the audit trail."""
 
+import re
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
+from app.core.validation_messages import wrong
 from app.schemas.base import Out
+
+# A noun, or one record of it.
+_SUBJECT = "^[a-z][a-z_]{0,39}(:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"
+
+
+def _subject(text: str) -> str:
+    if not re.fullmatch(_SUBJECT, text):
+        raise wrong(
+            "应为 award 或 award:编号 的形式", "expected a noun, or a noun, a colon and an id"
+        )
+    return text
+
+
+SubjectFilter = Annotated[
+    str,
+    AfterValidator(_subject),
+    Field(
+        json_schema_extra={"pattern": _SUBJECT},
+        description="A singular noun, such as `award`, or one record of it: `award:` and its id.",
+    ),
+]
+
+VALUES = {
+    "verb": {
+        "created": ("创建", "created"),
+        "changed": ("修改", "changed"),
+        "moved": ("变更状态", "moved"),
+        "deleted": ("删除", "deleted"),
+        "blocked": ("屏蔽", "blocked"),
+        "published": ("发布", "published"),
+        "proposed": ("申报", "proposed"),
+        "approved": ("审核通过", "approved"),
+        "rejected": ("审核不通过", "rejected"),
+        "reversed": ("冲正", "reversed"),
+        "reversed_in_part": ("部分冲正", "reversed in part"),
+        "evidence_added": ("补充材料", "evidence added"),
+        "refunded": ("退款", "refunded"),
+        "objection_upheld": ("异议成立", "objection upheld"),
+        "objection_dismissed": ("异议不成立", "objection dismissed"),
+        "exported": ("导出", "exported"),
+        "imported": ("导入", "imported"),
+        "appointed": ("任命", "appointed"),
+        "forgotten": ("清除旧记录", "old entries dropped"),
+        "dismissed": ("免职", "dismissed"),
+        "accepted": ("接受", "accepted"),
+        "suspended": ("停用", "suspended"),
+        "restored": ("恢复", "restored"),
+        "renamed": ("更名", "renamed"),
+        "relocated": ("调整隶属", "moved below another"),
+        "closed": ("撤销", "closed"),
+        "reopened": ("恢复设立", "reopened"),
+        "searched": ("查询", "searched"),
+        "viewed": ("查看", "viewed"),
+        "undone": ("撤销", "undone"),
+        "refunded_in_part": ("部分退款", "refunded in part"),
+        "cancelled": ("撤销", "cancelled"),
+        "erased": ("抹除", "erased"),
+        "given": ("同意", "given"),
+        "withdrawn": ("撤回", "withdrawn"),
+        "confirmed": ("确认", "confirmed"),
+        "removed": ("移除", "removed"),
+    }
+}
 
 
 class ActorOut(Out):
-    """Who decided."""
+    """The person who decided."""
 
     id: UUID
     display_name: str
 
 
 class SubjectOut(Out):
-    """What something is about: ``type`` is the singular noun, such as ``award``."""
+    """The subject of a notice or entry. ``type`` is the singular noun, such as ``award``."""
 
     type: str
     id: UUID
 
 
 class AuditEntryOut(Out):
-    """A decision. ``actor`` is null for an operator's command line; ``fields`` were changed.
+    """A decision. ``actor`` is null for commands of an operator; ``fields``: the changed fields.
 
-    ``facts`` say which and how many: of an export its ``list``, ``form`` and ``rows``.
+    ``facts``: further values; for an export its ``list``, ``form`` and ``rows``.
     """
 
     id: UUID

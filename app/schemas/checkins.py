@@ -1,4 +1,4 @@
-"""Wire shapes of check-ins."""
+"""API schemas of check-ins."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -6,12 +6,12 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.awards import AwardOut
-from app.schemas.base import In, Number, Out, Text
+from app.schemas.awards.reading import AwardOut
+from app.schemas.base import Code, In, Number, Out
 
 
 class PositionIn(In):
-    """Where the phone says it is. A signal for the organizer, never the proof."""
+    """The position reported by the phone. A signal for the organizer, not a proof."""
 
     latitude: Annotated[Number, Field(ge=-90, le=90)]
     longitude: Annotated[Number, Field(ge=-180, le=180)]
@@ -20,9 +20,9 @@ class PositionIn(In):
 
 
 class CheckinIn(In):
-    """``code`` is what the camera read: 32 characters of base64url."""
+    """``code``: the content of the QR code, 32 characters of base64url."""
 
-    code: Annotated[Text, Field(min_length=1, max_length=64)]
+    code: Annotated[str, Code(64, hyphens=True)]
     location: PositionIn | None = None
 
 
@@ -38,7 +38,7 @@ class BalancesOut(Out):
 
 
 class CheckinResultOut(Out):
-    """The check-in, what it earned, and the balances after it."""
+    """The check-in, its award, and the balances afterwards."""
 
     checkin: CheckinOut
     award: AwardOut

@@ -1,11 +1,30 @@
-"""The words of exported files: what heads a column, and what the values of enums are called.
+"""Columns of exported files: their headings, and names of values.
 
-A list is exported field by field. A field without a heading keeps the service from starting:
-add it here if several nouns have it, else to ``HEADINGS`` of the noun's own schema module.
-Nested fields go by their path (``actor.display_name``), else by their own name.
+A list is exported field by field. The service does not start if a field has no heading: add it
+here if several nouns have the field, else to ``HEADINGS`` of the noun's own schema module.
+Nested fields are found by path (``actor.display_name``) or by their own name.
+
+A noun's schema module names the values of its own fields in ``VALUES``: by the enum that a field
+is typed as, all its members, or else by the name of the field.
 """
 
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from importlib import import_module
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+
+from app import schemas
+from app.core.discovery import declared
 from app.core.language import Bilingual
+from app.models.cases import CaseState
+
+Words = Mapping[str, Bilingual]  # by value
 
 HEADINGS: dict[str, Bilingual] = {
     "id": Bilingual("编号", "Id"),
@@ -14,6 +33,7 @@ HEADINGS: dict[str, Bilingual] = {
     "award_id": Bilingual("积分记录编号", "Award id"),
     "proposal_id": Bilingual("申报编号", "Proposal id"),
     "request_id": Bilingual("请求编号", "Request id"),
+    "created_by": Bilingual("创建人编号", "Created by (id)"),
     "display_name": Bilingual("姓名", "Name"),
     "title": Bilingual("名称", "Title"),
     "rule_key": Bilingual("规则", "Rule"),
@@ -33,7 +53,7 @@ HEADINGS: dict[str, Bilingual] = {
     "release_at": Bilingual("到账时间", "Released at (Shanghai)"),
     "expires_at": Bilingual("到期时间", "Expires at (Shanghai)"),
     "appeal_until": Bilingual("申诉截止时间", "Appeal until (Shanghai)"),
-    # Awards, deductions and what others say to them.
+    # Awards, deductions, objections and appeals.
     "evidence": Bilingual("佐证", "Evidence"),
     "proposed_by": Bilingual("申报人编号", "Proposed by (id)"),
     "reviews_needed": Bilingual("所需审核人数", "Reviews needed"),
@@ -56,48 +76,113 @@ HEADINGS: dict[str, Bilingual] = {
     "to_state": Bilingual("新状态", "To"),
     "fields": Bilingual("字段", "Fields"),
     "facts": Bilingual("明细", "Facts"),
+    "ends_at": Bilingual("结束时间", "Ends at (Shanghai)"),
+    "starts_at": Bilingual("开始时间", "Starts at (Shanghai)"),
+    "name": Bilingual("名称", "Name"),
+    "status": Bilingual("状态", "Status"),
+    "quantity": Bilingual("数量", "Quantity"),
+    "activity_id": Bilingual("活动编号", "Activity id"),
+    "merchant_id": Bilingual("商户编号", "Merchant id"),
+    "merchant_name": Bilingual("商户", "Merchant"),
+    # Facts of entries.
+    "about": Bilingual("相关对象", "About"),
+    "proposal": Bilingual("申报", "Proposal"),
+    "unit": Bilingual("积分单位", "Unit"),
+    "rule": Bilingual("规则", "Rule"),
+    "awards": Bilingual("项数", "Awards"),
+    "version": Bilingual("版本", "Version"),
+    "effective_from": Bilingual("生效时间", "In force from"),
 }
+# Fields of audit entries with states: those of the noun of ``subject``.
+STATES = {"from_state", "to_state"}
 YES, NO = Bilingual("是", "yes"), Bilingual("否", "no")
+VALUES = {  # cases have no schemas of their own
+    CaseState: {
+        CaseState.received: ("待受理", "received"),
+        CaseState.returned: ("待补充", "returned"),
+        CaseState.accepted: ("办理中", "accepted"),
+        CaseState.answered: ("已答复", "answered"),
+        CaseState.refused: ("不予受理", "refused"),
+        CaseState.closed: ("已办结", "closed"),
+        CaseState.withdrawn: ("已终止", "withdrawn"),
+    }
+}
 
-_STATES = {
-    "pending_budget": Bilingual("待拨付", "waits for the fund"),
-    "pending": Bilingual("待审核或待到账", "pending"),
-    "notice": Bilingual("公示中", "in public notice"),
-    "available": Bilingual("已到账", "available"),
-    "rejected": Bilingual("未通过", "rejected"),
-    "reversed": Bilingual("已冲正", "reversed"),
-    "spent": Bilingual("已用完", "spent"),
-    "expired": Bilingual("已到期", "expired"),
-    "standing": Bilingual("生效", "standing"),
-    "appealed": Bilingual("申诉中", "appealed"),
-    "upheld": Bilingual("申诉不成立", "upheld"),
-    "revoked": Bilingual("已撤销", "revoked"),
-    "draft": Bilingual("草稿", "draft"),
-    "published": Bilingual("已发布", "published"),
-}
-# Values by the field's name. A value that has no words here stands as it is on the wire.
-VALUES: dict[str, dict[str, Bilingual]] = {
-    "state": _STATES,
-    "from_state": _STATES,
-    "to_state": _STATES,
-    "kind": {
-        "donation": Bilingual("捐赠", "donation"),
-        "budget": Bilingual("预算拨入", "budget"),
-        "charge": Bilingual("消费", "charge"),
-        "refund": Bilingual("退款", "refund"),
-        "collect": Bilingual("领取", "collected"),
-    },
-    "verb": {
-        **_STATES,
-        "created": Bilingual("创建", "created"),
-        "changed": Bilingual("修改", "changed"),
-        "moved": Bilingual("变更状态", "moved"),
-        "published": Bilingual("发布", "published"),
-        "proposed": Bilingual("申报", "proposed"),
-        "approved": Bilingual("审核通过", "approved"),
-        "refunded": Bilingual("退款", "refunded"),
-        "objection_upheld": Bilingual("异议成立", "objection upheld"),
-        "objection_dismissed": Bilingual("异议不成立", "objection dismissed"),
-        "exported": Bilingual("导出", "exported"),
-    },
-}
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``path``: the field names from the item down to the value; ``words``: names of values."""
+
+    path: tuple[str, ...]
+    heading: Bilingual
+    words: Words
+    is_state: bool = False  # of the subject of an audit entry: its noun names it
+
+
+def columns_of(item: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[Column]:
+    """Yield a column for each field of a list's items, including fields of nested models.
+
+    Raises LookupError for a field without a heading, and for an enum's member without words.
+    """
+    own = getattr(import_module(item.__module__), "HEADINGS", {})
+    for name, field in item.model_fields.items():
+        path = (*above, name)
+        nested = _model_in(field.annotation)
+        if nested is not None:
+            yield from columns_of(nested, path)
+            continue
+        heading = own.get(name) or HEADINGS.get(".".join(path)) or HEADINGS.get(name)
+        if heading is None:
+            raise LookupError(f"{item.__name__}.{name} has no heading: see schemas/exports.py")
+        words = _words_of(item, name, field.annotation)
+        yield Column(path, heading, words, is_state=name in STATES)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in a field's annotation, optional or not; None for values and lists."""
+    optional = get_origin(annotation) in (Union, UnionType)
+    for one in get_args(annotation) if optional else [annotation]:
+        if isinstance(one, type) and issubclass(one, BaseModel):
+            return one
+    return None
+
+
+def _words_of(item: type[BaseModel], name: str, annotation: Any) -> Words:
+    """Return the names of a field's values: of its enum's members, or those of its own name."""
+    own = getattr(import_module(item.__module__), "VALUES", {})
+    enums = [one for one in _parts(annotation) if isinstance(one, type) and issubclass(one, Enum)]
+    found: dict[str, Bilingual] = {}
+    for enum in enums:
+        found |= _bilingual(own.get(enum, {}))
+        if bare := [str(one) for one in enum if str(one) not in found]:
+            raise LookupError(f"{item.__name__}.{name}: no words in VALUES for {', '.join(bare)}")
+    return found or _bilingual(own.get(name, {}))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """Yield an annotation and what it is made of: of ``State | None`` the enum too."""
+    yield annotation
+    for one in get_args(annotation):
+        yield from _parts(one)
+
+
+def _bilingual(named: Mapping[str, tuple[str, str]]) -> dict[str, Bilingual]:
+    return {str(one): Bilingual(*words) for one, words in named.items()}
+
+
+@cache
+def _states() -> Mapping[str, Words]:
+    """Return the words of all nouns' states, by noun: of ``AwardState`` for ``award``."""
+    found: dict[str, Words] = {}
+    for values in declared(schemas, "VALUES"):
+        for key, named in values.items():
+            name = re.sub(r"(?<!^)(?=[A-Z])", "_", getattr(key, "__name__", "")).lower()
+            noun, _, last = name.rpartition("_")
+            if last in ("state", "status"):
+                found[noun] = _bilingual(named)
+    return found
+
+
+def words_of_states(noun: str) -> Words:
+    """Return the words of the states of a noun such as ``award``."""
+    return _states().get(noun, {})

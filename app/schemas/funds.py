@@ -1,4 +1,4 @@
-"""Wire shapes of funds (公益银行). Amounts are whole points."""
+"""API schemas of funds (公益银行). Amounts are whole points."""
 
 from datetime import datetime
 from typing import Annotated
@@ -6,12 +6,42 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.models.funds import ReceiptKind
-from app.schemas.base import In, OneLine, Out
+from app.core.language import Bilingual
+from app.models.funds import ReceiptKind, ReceiptState
+from app.schemas.base import Flag, In, OneLine, Out
+from app.schemas.notify import words
+
+HEADINGS = {"reversal_reason": Bilingual("冲正原因", "Reason of reversal")}
+NOTICES = {
+    "receipt_reversals_waiting": words(
+        ("收入冲正待确认", "Reversals to confirm"),
+        "{org}有 {count:n} 笔收入记录的冲正待确认。",
+        "{count:n reversal} of receipts to confirm at {org}.",
+        merges=True,
+    ),
+    "receipt_reversal_decided": words(
+        ("收入冲正结果", "Reversal decided"),
+        "您提出冲正「{giver}」的 {points:n} 积分，{confirmed:已冲正|未予冲正}：{reason}",
+        "Your reversal of {points:n point} from {giver} was {confirmed:confirmed|declined}:"
+        " {reason}",
+    ),
+}
+
+VALUES = {
+    ReceiptKind: {
+        ReceiptKind.donation: ("捐赠", "donation"),
+        ReceiptKind.budget: ("预算拨入", "budget"),
+    },
+    ReceiptState: {
+        ReceiptState.standing: ("有效", "standing"),
+        ReceiptState.reversal_proposed: ("冲正待确认", "reversal to be confirmed"),
+        ReceiptState.reversed: ("已冲正", "reversed"),
+    },
+}
 
 
 class ReceiptIn(In):
-    """Points that come in: a donation or a budget, and from whom."""
+    """A donation or a budget, and its giver."""
 
     kind: ReceiptKind
     points: Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
@@ -19,20 +49,39 @@ class ReceiptIn(In):
     note: Annotated[str, OneLine(300)] | None = None
 
 
+class ReceiptReversalIn(In):
+    """Why a receipt should be reversed; everybody may read it."""
+
+    reason: Annotated[str, OneLine(100)]
+
+
+class ReceiptDecisionIn(In):
+    """``confirmed``: the receipt is reversed; else it stands."""
+
+    confirmed: Flag
+    reason: Annotated[str, OneLine(200)]
+
+
 class ReceiptOut(Out):
+    """``state`` and ``reversal_reason``: two administrators reverse what was mistyped."""
+
     id: UUID
     kind: ReceiptKind
     points: int
     giver: str
     note: str
+    state: ReceiptState
+    reversal_reason: str | None
     created_at: datetime
 
 
 class FundOut(Out):
-    """Where all points are that were ever issued, at the end of a month or until ``as_of``.
+    """Where all points ever issued are, at the end of a month or until ``as_of``.
 
-    ``issued = available + pending + held + spent + expired + reversed``. ``received`` came
-    in as donations and budgets, ``returned`` by redemptions at the fund's own counters.
+    ``as_of`` is null before any figures were ever written.
+
+    ``issued = available + pending + held + spent + expired + reversed``. ``received``: points
+    from donations and budgets. ``returned``: points redeemed at the fund's own counters.
     """
 
     month: str

@@ -1,4 +1,4 @@
-"""Wire shapes of leaderboards."""
+"""API schemas of leaderboards."""
 
 from datetime import datetime
 from typing import Literal
@@ -9,7 +9,7 @@ BoardPeriod = Literal["week", "month", "year", "all"]
 
 
 class RankOut(Out):
-    """The name is masked unless the person opted in."""
+    """A place. The name is masked unless the person opted in."""
 
     rank: int
     display_name: str
@@ -22,7 +22,7 @@ class MyRankOut(Out):
 
 
 class LeaderboardOut(Out):
-    """Points earned from ``starts_at`` on, in the organisation and everything below it."""
+    """Points earned from ``starts_at`` on, in the organisation and its subtree."""
 
     period: BoardPeriod
     starts_at: datetime

@@ -1,8 +1,10 @@
-"""Wire shapes of the passbook and of balances. Amounts are whole points."""
+"""API schemas of passbook and balances. Amounts are whole points."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
+
+from pydantic import Field
 
 from app.schemas.base import In, OneLine, Out
 
@@ -13,9 +15,10 @@ class Expiring(Out):
 
 
 class PointsOut(Out):
-    """``minutes`` are minutes of volunteering; ``expiring`` lists what is left, by its end.
+    """``minutes``: minutes of volunteering. ``expiring``: unspent points by date of expiry.
 
-    ``owed`` is what a reversal took and had been spent: awards to come pay it first.
+    ``owed``: points that a reversal took after they had been spent. Future awards pay them
+    first.
     """
 
     available: int
@@ -34,7 +37,7 @@ class Source(Out):
 
 
 class EntryOut(Out):
-    """One line of a passbook. ``id`` names the transfer; ``number`` runs without a gap."""
+    """An entry of a passbook. ``id`` is the transfer's; ``number`` has no gaps."""
 
     id: UUID
     number: int
@@ -47,53 +50,25 @@ class EntryOut(Out):
     created_at: datetime
 
 
-class SealOut(Out):
-    """A day's seal: SHA-256 hashes in hexadecimal. ``seal`` is of the previous seal and this day.
-
-    docs/check_proof.py says how they are made.
-    """
-
-    day: date
-    leaves: int
-    root: str
-    previous: str
-    seal: str
-
-
-class ProofLevel(Out):
-    """Up to 64 hashes of a level, and which of them is the one that is proven."""
-
-    place: int
-    nodes: list[str]
-
-
-class ProofOut(Out):
-    """The sealed texts of an entry and the path from it to the root of its day.
-
-    ``transfer`` says what moved and why, ``entry`` what it did to the person's account. Their
-    fields are described in docs/check_proof.py.
-    """
-
-    transfer: str
-    entry: str
-    path: list[ProofLevel]
-    sealed: SealOut
-
-
 class ReversalIn(In):
+    """``points``: to take back only so many of what the award gave; all that is left if absent."""
+
     reason: Annotated[str, OneLine(100)]
+    points: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
 
 
 class ReversalOut(Out):
-    """What was taken back of an award: from points that waited, from what could be spent.
+    """What a reversal took: ``from_pending`` and ``from_available`` points.
 
-    The rest is ``owed``, and paid first by whatever comes in or back, or ``lost`` beyond the
-    policy's limit. What had ``expired`` was gone already. ``id`` is the first transfer's.
+    The rest is ``owed``: points that the person receives pay it first. Beyond the policy's
+    limit it is ``lost``. ``expired`` points had left the account before. ``id`` is that of the
+    first transfer. ``left``: points that the award still gives, after a part was reversed.
     """
 
     id: UUID
     reverses_id: UUID
     points: int
+    left: int
     from_pending: int
     from_available: int
     owed: int

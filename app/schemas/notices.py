@@ -1,4 +1,4 @@
-"""Wire shapes of notices."""
+"""API schemas of notices."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -22,12 +22,12 @@ Unread = Annotated[
 
 
 def _with_kinds(schema: dict[str, Any]) -> None:
-    """List the kinds in the document."""
+    """Add all kinds to the OpenAPI document."""
     schema["enum"] = [*sorted(notify.kinds()), notify.OTHER_KIND]
 
 
 class NoticeOut(Out):
-    """What the service tells the caller."""
+    """A notice to the caller."""
 
     id: UUID
     kind: str = Field(
@@ -48,7 +48,7 @@ class NoticeOut(Out):
 
 
 class NoticePage(Page[NoticeOut]):
-    """Notices, newest first, and how many of all are unread."""
+    """Notices, newest first, and the number of all unread ones."""
 
     unread: Unread
 

@@ -1,17 +1,15 @@
-"""The words of notices: what each kind is called and says, in both languages.
+"""Titles and texts of all kinds of notices, in both languages.
 
-The one table of kinds; a noun may keep its own rows as ``NOTICES`` of its schema module. A
-fact that is added to a sentence must be sent by its callers; older notices show a dash in its
-place.
+Kinds of a single noun may be in ``NOTICES`` of its schema module. When a fact is added to a
+text, its callers must send it; older notices show a dash in its place.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import import_module
-from pkgutil import iter_modules
 
 from app import schemas
+from app.core.discovery import declared
 from app.core.language import Bilingual
 from app.core.wording import Template
 from app.models.notices import NoticeKind
@@ -19,19 +17,19 @@ from app.models.notices import NoticeKind
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """``merges``: of several unread ones about one subject there is one; its ``count`` adds up."""
+    """``merges``: unread notices about one subject are merged, adding up their ``count``."""
 
     title: Bilingual
     text: Template
     merges: bool = False
 
 
-# How a kind is shown that is not in the table: another version wrote it.
+# Shown for a kind without texts here: written by another version of the service.
 OTHER_KIND, OTHER = "other", Bilingual("通知", "Notice")
 
 
 def words(title: tuple[str, str], zh: str, en: str, *, merges: bool = False) -> Words:
-    """Make a row of the table: the title and the templates of the text, Chinese and English."""
+    """Build a table row: title, and templates of the text, in Chinese and English."""
     made = Words(Bilingual(*title), Template(Bilingual(zh, en)), merges)
     assert made.text.facts.get("count") is int or not merges, "what merges is counted"
     return made
@@ -48,6 +46,13 @@ _SHARED: dict[str, Words] = {
         "「{title}」的 {points:n} 积分已通过审核，如无异议将于 {available_at:time} 到账。",
         "“{title}” was approved: {points:n point}, credited on {available_at:time}"
         " unless somebody objects.",
+    ),
+    NoticeKind.award_without_points: words(
+        ("审核通过", "Award approved"),
+        "「{title}」已通过审核，{capped:按积分上限不计积分|该项不计积分}"
+        "{has_hours:，服务时长照计|}。",
+        "“{title}” was approved: {capped:the caps left no points|it gives no points}"
+        "{has_hours:, its hours count|}.",
     ),
     NoticeKind.award_rejected: words(
         ("积分未通过", "Award rejected"),
@@ -68,6 +73,11 @@ _SHARED: dict[str, Words] = {
         ("异议处理结果", "Objection decided"),
         "您对「{title}」的异议{upheld:成立|不成立}：{reason}",
         "Your objection to “{title}” was {upheld:upheld|dismissed}: {reason}",
+    ),
+    NoticeKind.objection_ended: words(
+        ("异议终止", "Objection ended"),
+        "「{title}」已不予发放或已冲正，您的异议不再处理。",
+        "“{title}” was rejected or reversed, so your objection will not be decided.",
     ),
     NoticeKind.points_charged: words(
         ("积分消费", "Points spent"),
@@ -91,9 +101,9 @@ _SHARED: dict[str, Words] = {
     ),
     NoticeKind.appeal_decided: words(
         ("申诉处理结果", "Appeal decided"),
-        "您对「{title}」扣分的申诉{granted:成立，积分已退回|不成立}：{reason}",
+        "您对「{title}」扣分的申诉{granted:成立，扣分已撤销|不成立}：{reason}",
         "Your appeal against the deduction for “{title}” was"
-        " {granted:granted, and the points returned|denied}: {reason}",
+        " {granted:granted, and the deduction revoked|denied}: {reason}",
     ),
     NoticeKind.redemption_reserved: words(
         ("兑换已预留", "Reward reserved"),
@@ -122,8 +132,10 @@ _SHARED: dict[str, Words] = {
     ),
     NoticeKind.activity_changed: words(
         ("活动变更", "Activity changed"),
-        "您报名的「{title}」有变更，{starts_at:time} 开始，请查看详情。",
-        "“{title}”, which you signed up to, was changed. It starts {starts_at:time}.",
+        "您报名的「{title}」有变更，{retimed:新时间：|时间不变：}{starts_at:time} 开始，"
+        "{relocated:新地点：|地点不变：}{place}。",
+        "“{title}”, which you signed up to, was changed. {retimed:New time|Time as before}:"
+        " {starts_at:time}; {relocated:new place|place as before}: {place}.",
     ),
     NoticeKind.activity_cancelled: words(
         ("活动取消", "Activity cancelled"),
@@ -132,20 +144,20 @@ _SHARED: dict[str, Words] = {
     ),
     NoticeKind.proposals_waiting: words(
         ("积分待审核", "Awards to review"),
-        "{org}有 {count:n} 项积分申报待审核。",
-        "{count:n award} to review at {org}.",
+        "{org}新收到 {count:n} 项积分申报，请审核。",
+        "{count:n new award} to review at {org}.",
         merges=True,
     ),
     NoticeKind.objections_waiting: words(
         ("异议待处理", "Objections to decide"),
-        "{org}有 {count:n} 项公示异议待处理。",
-        "{count:n objection} to decide at {org}.",
+        "{org}新收到 {count:n} 项公示异议，请处理。",
+        "{count:n new objection} to decide at {org}.",
         merges=True,
     ),
     NoticeKind.appeals_waiting: words(
         ("申诉待处理", "Appeals to decide"),
-        "{org}有 {count:n} 项扣分申诉待处理。",
-        "{count:n appeal} to decide at {org}.",
+        "{org}新收到 {count:n} 项扣分申诉，请处理。",
+        "{count:n new appeal} to decide at {org}.",
         merges=True,
     ),
 }
@@ -153,10 +165,9 @@ _SHARED: dict[str, Words] = {
 
 @cache
 def kinds() -> Mapping[str, Words]:
-    """Return the whole table: the rows above and those of every schema module."""
+    """Return all kinds: those above and those of the schema modules."""
     found = dict(_SHARED)
-    for module in iter_modules(schemas.__path__):
-        own = getattr(import_module(f"{schemas.__name__}.{module.name}"), "NOTICES", {})
+    for own in declared(schemas, "NOTICES"):
         assert not own.keys() & found.keys(), f"kinds of two nouns: {own.keys() & found.keys()}"
         found |= own
     return found

@@ -1,22 +1,24 @@
-"""Shapes of the points rules (积分管理办法): what a policy document may say, in TOML as in JSON.
+"""Schemas of the points rules (积分管理办法): the content of a policy document, TOML or JSON.
 
-Amounts are whole points. What a document leaves out has the default that stands here. What
-its values must be to each other, ``services/policies/reading.py`` checks: it is asked of an
-author, not of what the documents of two organisations come to.
+Amounts are whole points. Values left out have the defaults given here. Consistency between
+values is checked by ``services/policies/reading.py``, not here: it is required of a document
+by itself, not of the merged documents of two organisations.
 """
 
+from datetime import datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.schemas.base import OneLine
+from app.schemas.base import OneLine, Out
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
 Per = Literal["once", "community_year", "session", "shift", "hour", "item", "quarter", "person"]
 Proof = Literal["rotating_code", "device", "steward_scan", "poster_code", "manual"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-# An evidence field, or a number in it that must reach something: ``checkin>=10``.
+# An evidence field, or a minimum for the number in it: ``checkin>=10``.
 Evidence = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(>=[1-9][0-9]{0,5})?$")]
 Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
@@ -25,20 +27,20 @@ Note = Annotated[str, OneLine(300)]
 
 
 class Shape(BaseModel):
-    """A table of the document: unknown keys are refused, 2.0 is not 2."""
+    """A table of the document: unknown keys are refused, 2.0 is not an integer."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Programme(Shape):
-    """Who gives points, and in which unit of the ledger: units are not exchanged."""
+    """The programme that gives points, and their unit in the ledger. Units are not exchanged."""
 
     name: Name
     unit: Key
 
 
 class RuleCap(Shape):
-    """The most that a person may earn by one rule in a Shanghai day, month, year."""
+    """Maximum points of a person by one rule per day (Asia/Shanghai), month and year."""
 
     day: Cap = None
     month: Cap = None
@@ -46,9 +48,9 @@ class RuleCap(Shape):
 
 
 class Caps(Shape):
-    """The most that a person may earn by all rules together.
+    """Maximum points of a person by all rules together.
 
-    ``emergency_day`` bounds a day with what rules with ``emergency`` gave, ``day`` without.
+    ``emergency_day`` limits a day including rules with ``emergency``, ``day`` without them.
     """
 
     day: Annotated[int, Field(ge=1, le=MAX_CAP)]
@@ -58,9 +60,9 @@ class Caps(Shape):
 
 
 class Lots(Shape):
-    """Points expire at the end of the month ``months`` after they came in.
+    """Points expire at the end of the month ``months`` after they were received.
 
-    A lot that had expired when a refund came lives ``refund_days`` more.
+    Points refunded to an expired lot are valid for ``refund_days``.
     """
 
     months: Annotated[int, Field(ge=1, le=120)]
@@ -71,7 +73,7 @@ class Lots(Shape):
 
 
 class Clawback(Shape):
-    """What a reversal may leave a person owing; what comes in pays it first."""
+    """The maximum debt after a reversal. Points received later pay it first."""
 
     max_debt: Annotated[int, Field(ge=0, le=MAX_CAP)] = 50
 
@@ -81,15 +83,15 @@ class Holds(Shape):
 
 
 class Fund(Shape):
-    """Whether a 公益银行 issues only what came in: donations, budgets, what people redeem."""
+    """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points."""
 
     limited: bool = False
 
 
 class Release(Shape):
-    """What an award waits for: hours, reviewers, a public notice (公示) of some days.
+    """Conditions for the release of an award: hours, reviewers, days of public notice (公示).
 
-    From ``second_reviewer_from`` points (before caps) on, two reviewers at least are needed.
+    From ``second_reviewer_from`` points (before caps) on, at least two reviewers are required.
     """
 
     wait_hours: Annotated[int, Field(ge=0, le=720)] = 0
@@ -103,7 +105,7 @@ class Release(Shape):
 
 
 def _with_key(tables: object) -> object:
-    """Let each table know the key that it stands under."""
+    """Copy the key of each table into the table."""
     if not isinstance(tables, dict):
         return tables
     return {
@@ -113,16 +115,17 @@ def _with_key(tables: object) -> object:
 
 
 class Rule(Shape):
-    """What an act is worth: ``points`` per ``per``.
+    """Points for an act: ``points`` per ``per``.
 
-    ``grades`` names other worths of the same act; ``up_to`` lets whoever proposes choose
-    between ``points`` and it. ``unique`` evidence is a number that counts once: in one
-    proposal (``batch``: a dispatch has many helpers) or for one person (a certificate).
-    ``hours``: an hour of it is an hour of service. ``off``: not in force here.
+    ``grades``: other amounts for the same act. ``up_to``: the proposer chooses between
+    ``points`` and ``up_to``. ``unique``: evidence numbers that count once, for one proposal
+    (``batch``: a dispatch has many helpers) or for one person (a certificate). ``hours``: each
+    hour counts as an hour of service. ``off``: not in force here.
     """
 
     key: Key
     name: Name
+    name_en: Name | None = None
     category: Key
     per: Per
     points: Points
@@ -139,20 +142,22 @@ class Rule(Shape):
 
 
 class Deduction(Shape):
-    """What a breach costs, never below zero; an appeal is open for some days."""
+    """Points deducted for a breach, never below zero; appeals are open for ``appeal_days``."""
 
     key: Key
     name: Name
+    name_en: Name | None = None
     points: Points
     evidence: Annotated[list[Key], Field(max_length=10)] = []
     appeal_days: Annotated[int, Field(ge=1, le=366)] = 30
 
 
 class Tier(Shape):
-    """A tier of the 青享卡: what the last twelve months must hold to reach it."""
+    """A tier of the 青享卡: points and hours required in the last twelve months."""
 
     key: Key
     name: Annotated[str, OneLine(20)]
+    name_en: Annotated[str, OneLine(40)] | None = None
     points_12m: Annotated[int, Field(ge=0, le=MAX_CAP)]
     hours_12m: Annotated[int, Field(ge=0, le=10_000)]
     benefits: Note
@@ -165,7 +170,7 @@ Deductions = Annotated[dict[Key, Deduction], BeforeValidator(_with_key), Field(m
 class PolicyDocument(Shape):
     """A whole policy. An organisation below may tighten it, see services/policies.
 
-    ``evidence`` says what the names of evidence are called, for people who fill in sheets.
+    ``evidence``: display names of evidence fields, for sheets; ``evidence_en``: in English.
     """
 
     programme: Programme
@@ -176,6 +181,7 @@ class PolicyDocument(Shape):
     fund: Fund = Fund()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
+    evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     rules: Rules
     deductions: Deductions = {}
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]
@@ -189,7 +195,7 @@ class CapsTightened(Shape):
 
 
 class RuleTightened(Shape):
-    """What an organisation below may say of a rule. ``evidence`` is asked for in addition."""
+    """Stricter values for a rule. ``evidence`` is required in addition."""
 
     points: Points | None = None
     up_to: Points | None = None
@@ -201,9 +207,81 @@ class RuleTightened(Shape):
 
 
 class PolicyTightening(Shape):
-    """The document of an organisation below: the few lines that are stricter than above."""
+    """The document of an organisation below: only the values that are stricter than above."""
 
     caps: CapsTightened = CapsTightened()
     fund: Fund = Fund()
     release: dict[Proof, Release] = {}
     rules: Annotated[dict[Key, RuleTightened], Field(max_length=200)] = {}
+
+
+class EvidenceOut(Out):
+    """What a proposal must bring: ``name`` of the field; ``at_least``: its smallest number."""
+
+    name: str
+    label: str
+    label_en: str | None
+    at_least: int | None
+
+
+class RuleOut(Out):
+    """A rule in force, see ``Rule``. ``release``: what an award waits for, by its proof."""
+
+    key: str
+    name: str
+    name_en: str | None
+    category: str
+    per: Per
+    points: int
+    up_to: int | None
+    grades: dict[str, int]
+    cap: RuleCap
+    evidence: list[EvidenceOut]
+    unique: dict[str, Literal["batch", "person"]]
+    release: dict[Proof, Release]
+    hours: bool
+    emergency: bool
+    note: str | None
+
+
+class BreachOut(Out):
+    """What a breach costs; an appeal is open for ``appeal_days``."""
+
+    key: str
+    name: str
+    name_en: str | None
+    points: int
+    evidence: list[EvidenceOut]
+    appeal_days: int
+
+
+class PolicyOut(Out):
+    """The rules in force. ``versions``: the programme, then what tightens it, top down."""
+
+    org_id: UUID | None
+    versions: list[int]
+    programme: Programme
+    caps: Caps
+    lots: Lots
+    clawback: Clawback
+    holds: Holds
+    fund: Fund
+    rules: list[RuleOut]
+    deductions: list[BreachOut]
+    tiers: list[Tier]
+
+
+class PolicyVersionOut(Out):
+    """A published document. ``org_id``: null: of all organisations without an own programme.
+
+    ``published_by``: null: an operator.
+    """
+
+    version: int
+    org_id: UUID | None
+    org_name: str | None
+    effective_from: datetime
+    published_at: datetime
+    published_by: UUID | None
+    publisher: str | None
+    in_force: bool

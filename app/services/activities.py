@@ -1,23 +1,26 @@
-"""Activities: drafting, publishing, browsing, and the code on the organizer's screen."""
+"""Activities: drafting, publishing, and the check-in code for the organizer's screen."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.etag import Rendered
-from app.core.paging import Page, PageParams, keyset
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.core.validation_messages import invalid
-from app.models.activities import Activity, ActivityStatus
+from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus
 from app.queries import activities as queries
+from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
-from app.queries.activities import ActivityFilter
-from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
+from app.schemas.activities import (
+    ActivityContent,
+    ActivityIn,
+    ActivityOut,
+    CheckinCodeOut,
+    location_columns,
+)
 from app.services import audit, orgs, people, records
+from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules
 
 
@@ -38,114 +41,101 @@ class ActivityNotDraft(Refusal):
     fact_names = ("status",)
 
 
-async def create(tx: Session, caller: UUID, body: ActivityIn) -> ActivityOut:
-    """Draft an activity. Raises OrgNotFound, Forbidden, Invalid (rule, times)."""
-    org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
-    rule = (await history.in_force(tx, org.path)).rule(body.rule_key)
-    if rule is None:
-        raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
-    if not rules.by_attendance(rule):
-        raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
-    location = body.location
+class ActivityWrongState(records.WrongState):
+    code = "activities.wrong_state"
+
+
+async def create(
+    tx: Session, caller: UUID, body: ActivityIn, origin: tuple[str, UUID] | None = None
+) -> ActivityOut:
+    """Create a draft. Raises OrgNotFound, Forbidden, OrgClosed, Invalid (rule, times).
+
+    ``origin``: the noun and id of what it was copied from.
+    """
+    org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
+    await require_rule(tx, org.path, body.rule_key)
+    at = now()
+    require_limits(body, at)
     activity = Activity(
         org_id=org.id,
         org_path=org.path,
         created_by=caller,
-        location_name=location.name if location else None,
-        latitude=location.latitude if location else None,
-        longitude=location.longitude if location else None,
-        radius_m=location.radius_m if location else None,
+        **location_columns(body.location),
         **body.model_dump(exclude={"org_id", "location", "signup_opens_at", "signup_closes_at"}),
-        signup_opens_at=body.signup_opens_at or min(now(), body.starts_at),
+        signup_opens_at=body.signup_opens_at or min(at, body.starts_at),
         signup_closes_at=body.signup_closes_at or body.ends_at,
+        created_at=at,
     )
     if activity.signup_opens_at >= activity.signup_closes_at:
         raise invalid("body.signup_closes_at", "早于报名开始或当前时间", "lies in the past")
     await queries.insert(tx, activity)
-    await audit.write(tx, caller, "created", activity)
+    facts = audit.about(*origin) if origin else None
+    await audit.write(tx, caller, "created", activity, facts=facts)
     return ActivityOut.of(activity)
+
+
+async def require_rule(tx: Session, org_path: str, rule_key: str) -> None:
+    """Raise Invalid unless the rule is in force and attendance can meet it."""
+    rule = (await history.in_force(tx, org_path)).rule(rule_key)
+    if rule is None:
+        raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
+    if not rules.by_attendance(rule):
+        raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
+
+
+def require_limits(body: ActivityContent, at: datetime) -> None:
+    """Raise Invalid if the activity is too long or too far away; the database checks the same.
+
+    ``at``: when it was created.
+    """
+    if body.starts_at < at - MAX_DISTANCE:
+        raise invalid("body.starts_at", "早于两年之前", "lies more than two years back")
+    if body.ends_at > at + MAX_DISTANCE:
+        raise invalid("body.ends_at", "晚于两年之后", "lies more than two years ahead")
+    if body.ends_at - body.starts_at > MAX_LENGTH:
+        raise invalid("body.ends_at", "活动最长 24 小时", "at most 24 hours after the start")
 
 
 async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
-    """Publish a draft. Publishing twice is the same as once.
+    """Publish a draft. Idempotent.
 
-    Raises ActivityNotFound, ActivityNotDraft (cancelled).
+    Raises ActivityNotFound, OrgClosed, ActivityNotDraft (cancelled).
     """
-    activity = await _organized(tx, caller, activity_id)
-    done = await queries.publish(tx, activity_id)
-    if done:
-        await audit.write(tx, caller, "published", activity, before="draft", after="published")
-    elif activity.status != ActivityStatus.published:
-        raise ActivityNotDraft(status=activity.status)
-    activity.status = ActivityStatus.published
+    activity = await organized(tx, caller, activity_id)
+    await orgs.get_open(tx, activity.org_id)
+    version = await queries.publish(tx, activity_id)
+    if version is None:
+        if activity.status != ActivityStatus.published:
+            raise ActivityNotDraft(status=activity.status)
+        return ActivityOut.of(activity)
+    await queries.note_organizer(tx, activity_id, caller)
+    await audit.write(tx, caller, "published", activity, before="draft", after="published")
+    activity.status, activity.version = ActivityStatus.published, version
     return ActivityOut.of(activity)
 
 
-@dataclass(frozen=True, slots=True)
-class ActivityQuery:
-    """A question: what is the activity? ``caller`` may be nobody."""
+async def note_part(tx: Session, caller: UUID, activity: Activity, person_id: UUID) -> None:
+    """Note that somebody has a part in an activity, a draft too: points of their own there wait.
 
-    activity_id: UUID
-    caller: UUID | None
-
-
-async def read(tx: Session, looks: Sequence[ActivityQuery]) -> list[Rendered | Refusal]:
-    """Return an ``ActivityOut`` for each look; a draft only to who organizes or audits it.
-
-    Outcomes: Rendered, once for all who look at the same, or ActivityNotFound.
+    Verification compares the organizers with these entries of the audit trail.
     """
-    found = await queries.find_many(tx, sorted({look.activity_id for look in looks}))
-    rendered = {
-        one.id: Rendered.of(ActivityOut.of_columns(one).model_dump_json().encode())
-        for one in found.values()
-    }
-    return [
-        rendered[look.activity_id]
-        if await _may_see(tx, look.caller, found.get(look.activity_id))
-        else ActivityNotFound()
-        for look in looks
-    ]
+    if await queries.note_organizer(tx, activity.id, person_id):
+        await audit.write(tx, caller, "organizes", activity, facts={"person": str(person_id)})
 
 
-async def _may_see(tx: Session, caller: UUID | None, activity: Row | None) -> bool:
+async def may_see(tx: Session, caller: UUID | None, activity: Row | Activity | None) -> bool:
+    """Whether the caller may see an activity: of a draft, its organizers and auditors."""
     if activity is None or activity.status != ActivityStatus.draft:
         return activity is not None
-    return caller is not None and await people_queries.has_role_at(
-        tx, caller, people.READERS, activity.org_path
-    )
-
-
-async def browse(
-    tx: Session,
-    caller: UUID | None,
-    wanted: ActivityFilter,
-    org_id: UUID | None,
-    status: ActivityStatus | None,
-    asked: PageParams,
-) -> Page[ActivityOut]:
-    """Return activities by start. Drafts only of an organisation that the caller organizes.
-
-    Raises OrgNotFound, Forbidden.
-    """
-    org_path = (await orgs.get(tx, org_id)).path if org_id is not None else None
-    statuses = [status] if status else [ActivityStatus.published, ActivityStatus.cancelled]
-    if status is ActivityStatus.draft:
-        if caller is None or org_path is None:
-            raise people.Forbidden
-        await people.require_role(tx, caller, people.READERS, org_path)
-    return await keyset(
-        asked,
-        (datetime, UUID),
-        lambda after, limit: queries.page(tx, wanted, org_path, statuses, after, limit),
-        ActivityOut.of,
-        lambda activity: (activity.starts_at, activity.id),
-    )
+    if await people.holds(tx, caller, people.READERS, activity.org_path):
+        return True
+    return caller is not None and await co_organizer_queries.is_one(tx, activity.id, caller)
 
 
 async def checkin_code(
     tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID
 ) -> CheckinCodeOut:
-    """Return the code for the organizer's screen, new every 15 s."""
+    """Return the code for the organizer's screen; it changes every 15 s."""
     moment = now()
     code = await _code(tx, codes, caller, activity_id, moment)
     return CheckinCodeOut(
@@ -159,26 +149,78 @@ async def checkin_code(
 async def checkin_code_text(
     tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID
 ) -> str:
-    """Return the bare code, for the picture of it."""
+    """Return the code as text, for its QR picture."""
     return (await _code(tx, codes, caller, activity_id, now())).text
 
 
 async def _code(
     tx: Session, codes: RotatingCodes, caller: UUID, activity_id: UUID, moment: datetime
 ) -> RotatingCode:
-    activity = await _organized(tx, caller, activity_id)
+    activity = await co_organized(tx, caller, activity_id)
     if activity.status != ActivityStatus.published:
         raise ActivityNotOpen(
             status=activity.status, starts_at=activity.starts_at, ends_at=activity.ends_at
         )
+    # Points by a check-in of who shows the code wait for somebody else (decision 0009).
+    if await queries.note_organizer(tx, activity_id, caller):
+        await audit.write(tx, caller, "code_shown", activity)
     return codes.make(Action.check_in, activity.serial, moment.timestamp())
 
 
-async def _organized(tx: Session, caller: UUID, activity_id: UUID) -> Activity:
-    """Return the activity if the caller organizes it; else it does not exist for them."""
-    activity = await queries.find(tx, activity_id)
+async def organized(
+    tx: Session, caller: UUID, activity_id: UUID, *, lock: bool = False
+) -> Activity:
+    """Return the activity. Raises ActivityNotFound, also if the caller has no role for it."""
+    activity = await (queries.lock if lock else queries.find)(tx, activity_id)
     if activity is None or not await people_queries.has_role_at(
         tx, caller, people.ORGANIZERS, activity.org_path
     ):
         raise ActivityNotFound
     return activity
+
+
+async def co_organized(
+    tx: Session, caller: UUID, activity_id: UUID, *, lock: bool = False
+) -> Activity:
+    """Return the activity, to its co-organizers too.
+
+    Raises ActivityNotFound; Forbidden for who has the role of an organizer nowhere.
+    """
+    if await co_organizer_queries.is_one(tx, activity_id, caller):
+        activity = await (queries.lock if lock else queries.find)(tx, activity_id)
+        if activity is not None:
+            return activity
+    try:
+        return await organized(tx, caller, activity_id, lock=lock)
+    except ActivityNotFound:
+        held = await people_queries.roles_held(tx, [caller])
+        if not held.get(caller, set()).intersection(people.ORGANIZERS):
+            raise people.Forbidden from None
+        raise
+
+
+async def org_of(tx: Session, activity_id: UUID) -> UUID:
+    """Return the organisation of an activity. Raises ActivityNotFound."""
+    activity = await queries.find(tx, activity_id)
+    if activity is None:
+        raise ActivityNotFound
+    return activity.org_id
+
+
+async def _access(tx: Session, caller: UUID | None, activity_id: UUID) -> Access | None:
+    activity = await queries.find(tx, activity_id)
+    if activity is None:
+        return None
+    organizes = await people.holds(tx, caller, people.ORGANIZERS, activity.org_path) or (
+        caller is not None and await co_organizer_queries.is_one(tx, activity_id, caller)
+    )
+    return Access(
+        activity.org_id,
+        reads=await may_see(tx, caller, activity),
+        attaches=organizes,
+        manages=organizes,
+        is_public=activity.status != ActivityStatus.draft,
+    )
+
+
+ATTACHABLE = Subject("activity", _access, most=9)

@@ -1,7 +1,7 @@
-"""The audit trail: every decision leaves an entry in the transaction that carries it out.
+"""The audit trail: each decision writes an entry in its transaction; the entries are sealed.
 
-Who, what, about what, from which state to which, why, under which request. Fields are named,
-their values are not: the trail holds nothing personal.
+An entry has actor, verb, subject, states before and after, reason and request id. It names
+the changed fields without their values, so the trail holds no personal data.
 """
 
 import re
@@ -18,12 +18,14 @@ from app.queries import audit as queries
 from app.queries.audit import AuditFilter
 from app.schemas.audit import ActorOut, AuditEntryOut, SubjectOut
 from app.services import orgs, people
+from app.services.ledger import moments
 
 READERS = (Role.auditor, Role.administrator)
+Facts = Mapping[str, str | int]
 
 
 class Subject(Protocol):
-    """What a decision is about: any row with an id and an organisation."""
+    """The row that a decision is about: any with an id and an organisation."""
 
     id: UUID
     org_id: UUID
@@ -32,6 +34,11 @@ class Subject(Protocol):
 def type_of(subject: object) -> str:
     """Return the noun of a row: ``fund_receipt`` for a FundReceipt."""
     return re.sub(r"(?<!^)(?=[A-Z])", "_", type(subject).__name__).lower()
+
+
+def about(noun: str, subject_id: UUID) -> dict[str, str | int]:
+    """Return the fact of an entry that names another record that it concerns."""
+    return {"about": f"{noun}:{subject_id}"}
 
 
 async def write(
@@ -44,6 +51,7 @@ async def write(
     after: str | None = None,
     reason: str | None = None,
     fields: Sequence[str] = (),
+    facts: Facts | None = None,
 ) -> None:
     """Write an entry about a row. ``before`` and ``after`` are states."""
     await write_about(
@@ -56,6 +64,7 @@ async def write(
         after=after,
         reason=reason,
         fields=fields,
+        facts=facts,
     )
 
 
@@ -70,13 +79,14 @@ async def write_about(
     after: str | None = None,
     reason: str | None = None,
     fields: Sequence[str] = (),
-    facts: Mapping[str, str | int] | None = None,
+    facts: Facts | None = None,
 ) -> None:
-    """Write an entry about what has no row of its own, by its noun and id.
+    """Write an entry about a subject without a row of its own, by noun and id.
 
-    ``facts`` say which and how many; nothing personal.
+    ``facts``: counts, names and references (``award:`` and an id), without personal data.
     """
     entry = AuditEntry(
+        at=await moments.recorded(tx),
         actor_id=actor,
         verb=verb,
         subject_type=subject[0],
@@ -95,13 +105,16 @@ async def write_about(
 async def browse(
     tx: Session, caller: UUID, org_id: UUID, wanted: AuditFilter, asked: PageParams
 ) -> Page[AuditEntryOut]:
-    """Return the entries of a subtree, newest first. Raises OrgNotFound, Forbidden."""
+    """Return the entries of a subtree, newest first; of a root also those without organisation.
+
+    Raises OrgNotFound, Forbidden.
+    """
     org = await orgs.get(tx, org_id)
     await people.require_role(tx, caller, READERS, org.path)
     return await keyset(
         asked,
         (UUID,),
-        lambda after, limit: queries.page(tx, org.path, wanted, after[0] if after else None, limit),
+        lambda after, limit: queries.page(tx, org, wanted, after[0] if after else None, limit),
         lambda row: _to_out(*row),
         lambda row: (row[0].id,),
     )

@@ -1,4 +1,4 @@
-"""Logging in with WeChat, refreshing, logging out."""
+"""Login with WeChat, refresh of tokens, logout."""
 
 import secrets
 from dataclasses import dataclass
@@ -11,14 +11,15 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.keys import FieldCipher
 from app.core.tokens import LIFETIME, Tokens
-from app.integrations.wechat import WechatSession
+from app.integrations.wechat.client import WechatSession
 from app.queries import auth as queries
 from app.queries import people
 from app.schemas.people import LoginOut, PersonOut
 
 REFRESH_LIFETIME = timedelta(days=30)
 REFRESH_BYTES = 32
-# A phone may refresh from two pages at once: the loser is refused, and nobody is a thief.
+# Two pages of one phone may send the same refresh token at once. Within this time the second
+# request is refused without revoking the login.
 REUSE_GRACE = timedelta(seconds=5)
 
 
@@ -33,15 +34,21 @@ class LoginRequired(Refusal):
 
 
 class RefreshReused(Refusal):
-    """The token was spent. Unless that was a moment ago, its login is ended: there is a copy."""
+    """The token was spent before. If longer than REUSE_GRACE ago, its login is ended as stolen."""
 
     code, status, title = "auth.refresh_reused", 401, "Refresh token reused"
     zh, en = "登录凭证被重复使用，请重新登录", "This refresh token was used before; log in again."
 
 
+class PersonSuspended(Refusal):
+    code, status, title = "auth.suspended", 403, "Account suspended"
+    zh, en = "账号已停用，请联系所在组织", "The account is suspended; ask your organisation."
+    fact_names = ("suspended_at",)
+
+
 @dataclass(frozen=True)
 class Revoked:
-    """A login that must end at once. The caller commits this, tells Redis, and then refuses."""
+    """A login to end at once. The caller commits, revokes the family in Redis, and then refuses."""
 
     family_id: UUID
 
@@ -49,9 +56,9 @@ class Revoked:
 async def log_in(
     tx: Session, cipher: FieldCipher, tokens: Tokens, session: WechatSession
 ) -> LoginOut:
-    """Find or make the person behind an openid and start a login.
+    """Find or create the person of an openid and start a login.
 
-    The session_key is not kept: nothing here needs it.
+    The session_key is not stored, as nothing needs it. Raises PersonSuspended.
     """
     indexes = cipher.indexes(session.openid)
     person = await people.find_by_openid(tx, indexes)
@@ -61,25 +68,28 @@ async def log_in(
             tx,
             openid_index=indexes[0],
             openid_sealed=cipher.seal(session.openid),
-            # WeChat tells no nickname at login; people write their own.
+            # WeChat returns no nickname at login; people set their own.
             display_name=f"青年{secrets.randbelow(10**6):06}",
         )
         is_new = made is not None
         person = await people.find_by_openid(tx, indexes)
         assert person is not None
     elif person.openid_index != indexes[0]:
-        # Found under the secret before the last rotation: keep it under the current one.
+        # Found by the index of a secret before its rotation: store the index of the current one.
         await people.reseal(tx, person.id, indexes[0], cipher.seal(session.openid))
     family = await queries.start_family(tx, person.id)
+    # Not before: the new login waits for a suspension that is being committed.
+    if (suspended_at := await people.suspended_at(tx, person.id)) is not None:
+        raise PersonSuspended(suspended_at=suspended_at)
     return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
 
 
 async def refresh(tx: Session, tokens: Tokens, token: str) -> LoginOut | Revoked:
-    """Trade a refresh token for its successor.
+    """Exchange a refresh token for its successor.
 
-    Returns Revoked when a spent token comes back: that must be committed, so it is no
-    exception. Raises TokenRefused for an unknown, expired or revoked one, RefreshReused
-    for one that was spent less than REUSE_GRACE ago.
+    Raises TokenRefused for an unknown, expired or revoked token, and RefreshReused for one that was
+    spent less than REUSE_GRACE ago. A token that was spent earlier revokes its login. Revoked is
+    then returned, not raised, because an exception would roll the revocation back.
     """
     at = now()
     spent = await queries.spend(tx, _hash(token), at)
@@ -96,12 +106,17 @@ async def refresh(tx: Session, tokens: Tokens, token: str) -> LoginOut | Revoked
 
 
 async def log_out(tx: Session, person_id: UUID, token: str) -> UUID | None:
-    """End the login of a refresh token; return its family. Somebody else's is left alone."""
+    """End the login of a refresh token; return its family. None if it is another person's."""
     found = await queries.family_of(tx, _hash(token))
     if found is None or found[1] != person_id:
         return None
     await queries.revoke_family(tx, found[0], now())
     return found[0]
+
+
+async def forget_expired_tokens(tx: Session) -> None:
+    """Delete refresh tokens that have expired."""
+    await queries.forget_expired(tx, now())
 
 
 async def _issue(

@@ -1,12 +1,13 @@
 """Check-ins: a scanned code becomes attendance, an award, points and hours, in one transaction."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.core import rotating_codes
+from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.geo import distance_m, wgs84_to_gcj02
@@ -28,15 +29,13 @@ from app.services.awards.granting import Grant
 from app.services.policies import history, rules
 from app.services.policies.rules import PointsPolicy
 
-# People come early and leave late.
+# Check-ins are accepted this long before the start and after the end.
 OPENS_BEFORE_START = timedelta(minutes=30)
 CLOSES_AFTER_END = timedelta(minutes=30)
 
-Pair = tuple[UUID, UUID]  # activity, person
-
 
 class CheckinCodeInvalid(Refusal):
-    """Not ours, of another purpose or key, from the future, of no activity: all look alike."""
+    """A code that is forged, of another purpose or key, of no activity, or from the future."""
 
     code, status, title = "checkins.code_invalid", 422, "Code invalid"
     zh, en = "签到码无效，请扫描现场屏幕上的二维码", "This is not a valid check-in code."
@@ -60,7 +59,7 @@ class OutsideWindow(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A command: the person showed a verified code of the activity with this serial."""
+    """A command: the person scanned a verified code of the activity with this serial."""
 
     serial: int
     person_id: UUID
@@ -69,14 +68,14 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """``is_new`` is False when the person had checked in before: this is the first result."""
+    """``is_new`` is False if the person had checked in before; this is then the first result."""
 
     result: CheckinResultOut
     is_new: bool
 
 
 def read_code(codes: RotatingCodes, code: str, at: datetime) -> int:
-    """Verify a code without any look-up; return the serial of its activity.
+    """Verify a code without a one-up; return the serial of its activity.
 
     Raises CheckinCodeInvalid or CheckinCodeExpired.
     """
@@ -88,36 +87,39 @@ def read_code(codes: RotatingCodes, code: str, at: datetime) -> int:
         raise CheckinCodeInvalid from None
 
 
-async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recorded | Refusal]:
-    """Record a list of scans in a fixed number of statements, one outcome each.
+def conflict_keys(scan: Scan) -> Iterable[Hashable]:
+    """Return the conflict keys of a scan: the person."""
+    return (scan.person_id,)
 
-    Outcomes: Recorded, or CheckinCodeInvalid, ActivityNotOpen, OutsideWindow, NotSignedUp.
+
+async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recorded | Refusal]:
+    """Record a batch of scans in a fixed number of statements, one outcome each.
+
+    ``at`` dates check-ins and awards. Windows and the attended time go by the clock, which is
+    behind it after a day was closed too early (``moments``).
+    Precondition: no two scans share a conflict key. Outcomes: Recorded, or CheckinCodeInvalid,
+    ActivityNotOpen, OutsideWindow, NotSignedUp. Raises Retry if an activity changes meanwhile.
     """
     found = await queries.contexts(tx, [(one.serial, one.person_id) for one in scans])
-    looks = [_look(found.get((scan.serial, scan.person_id)), at) for scan in scans]
-    # Of several scans of one person in the list, the first is the check-in.
-    first: dict[Pair, tuple[CheckinContext, Scan]] = {}
-    for look, scan in zip(looks, scans, strict=True):
-        if isinstance(look, CheckinContext):
-            first.setdefault((look.activity_id, look.person_id), (look, scan))
-    results = await _record(tx, first, at)
-    outcomes: list[Recorded | Refusal] = []
-    for look, scan in zip(looks, scans, strict=True):
-        if isinstance(look, Refusal):
-            outcomes.append(look)
-            continue
-        pair = (look.activity_id, look.person_id)
-        result = results.get(pair)
-        if result is None:
-            outcomes.append(NotSignedUp())
-        else:
-            is_new = result.is_new and first[pair][1] is scan
-            outcomes.append(Recorded(_to_out(result), is_new))
-    return outcomes
+    clock = now()
+    checked = [_check(found.get((scan.serial, scan.person_id)), clock) for scan in scans]
+    met = {
+        one.person_id: (one, scan)
+        for one, scan in zip(checked, scans, strict=True)
+        if isinstance(one, CheckinContext)
+    }
+    results = await _record(tx, met, at, clock)
+    return [
+        one if isinstance(one, Refusal) else _outcome(results.get(one.person_id)) for one in checked
+    ]
 
 
-def _look(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:
-    """Return the context if a check-in may happen now, else the refusal."""
+def _outcome(result: "_Result | None") -> Recorded | Refusal:
+    return Recorded(_to_out(result), result.is_new) if result else NotSignedUp()
+
+
+def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:
+    """Return the context if a check-in is possible at this time, else the refusal."""
     if context is None:
         return CheckinCodeInvalid()
     if context.status != ActivityStatus.published:
@@ -140,57 +142,61 @@ class _Result:
 
 
 async def _record(
-    tx: Session, first: dict[Pair, tuple[CheckinContext, Scan]], at: datetime
-) -> dict[Pair, _Result]:
-    """Check in who has a place; return what it came to, also for who was checked in before."""
-    if not first:
+    tx: Session, met: dict[UUID, tuple[CheckinContext, Scan]], at: datetime, clock: datetime
+) -> dict[UUID, _Result]:
+    """Check in the people with a place; return their results, also of earlier check-ins."""
+    if not met:
         return {}
-    wanted = [_checkin(context, scan, at) for context, scan in first.values()]
+    wanted = [_checkin(context, scan, at) for context, scan in met.values()]
     is_new = await queries.insert(tx, wanted)
-    new = [one for one in wanted if is_new.get(one.id)]
+    new = [(met[one.person_id][0], one) for one in wanted if is_new.get(one.id)]
     known = [one for one in wanted if is_new.get(one.id) is False]
-    return await _award(tx, first, new, at) | await _recall(tx, [_pair(one) for one in known])
+    return await _award(tx, new, at, clock) | await _recall(tx, known)
 
 
 async def _award(
     tx: Session,
-    first: dict[Pair, tuple[CheckinContext, Scan]],
-    new: Sequence[NewCheckin],
+    new: Sequence[tuple[CheckinContext, NewCheckin]],
     at: datetime,
-) -> dict[Pair, _Result]:
-    """Give what the new check-ins are worth, and count them."""
+    clock: datetime,
+) -> dict[UUID, _Result]:
+    """Grant the awards of new check-ins, and add them to the counters."""
     if not new:
         return {}
     published = await history.load(tx)
-    met = [first[_pair(one)][0] for one in new]
+    places = {(context.org_path, context.rule_key) for context, _ in new}
+    policies = {place: published.announced(at, *place) for place in places}
     grants = [
-        _grant(context, one, published.announced(at, context.org_path, context.rule_key))
-        for context, one in zip(met, new, strict=True)
+        _grant(context, one, policies[context.org_path, context.rule_key], clock)
+        for context, one in new
     ]
     given = await granting.grant(tx, grants, at)
-    await queries.count(tx, Counter(one.activity_id for one in new))
+    await wording.tell_reviewers(tx, [one.award for one in given])
+    await queries.count(tx, Counter((one.activity_id, one.version) for one, _ in new))
     return {
-        _pair(one): _Result(
+        one.person_id: _Result(
             checkin=one,
             award=granted.award,
-            available=granted.balance,
-            pending=context.pending.get(granted.award.unit_id, 0),
+            available=granted.available,
+            pending=context.pending.get(granted.award.unit_id, 0)
+            if granted.pending is None
+            else granted.pending,
             is_new=True,
         )
-        for one, context, granted in zip(new, met, given, strict=True)
+        for (context, one), granted in zip(new, given, strict=True)
     }
 
 
-async def _recall(tx: Session, pairs: Sequence[Pair]) -> dict[Pair, _Result]:
-    """Return what the check-ins of before came to, with the balances of now."""
-    if not pairs:
+async def _recall(tx: Session, known: Sequence[NewCheckin]) -> dict[UUID, _Result]:
+    """Return the results of earlier check-ins, with the present balances."""
+    if not known:
         return {}
-    checkins = await queries.existing(tx, pairs)
+    checkins = await queries.existing(tx, [(one.activity_id, one.person_id) for one in known])
     found = await granting_queries.find_many(tx, [one.award_id for one in checkins])
     by_id = {award.id: award for award in found}
     balances = await reading_queries.balances(tx, sorted({one.person_id for one in checkins}))
     return {
-        _pair(one): _Result(
+        one.person_id: _Result(
             checkin=one,
             award=by_id[one.award_id],
             available=balances.get(
@@ -215,18 +221,19 @@ def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
     )
 
 
-def _pair(checkin: NewCheckin | ExistingCheckin) -> Pair:
-    return (checkin.activity_id, checkin.person_id)
+def _grant(
+    context: CheckinContext, checkin: NewCheckin, policy: PointsPolicy, clock: datetime
+) -> Grant:
+    """Return the grant for an attendance of which no time was counted before.
 
-
-def _grant(context: CheckinContext, checkin: NewCheckin, policy: PointsPolicy) -> Grant:
-    """Say what presence is worth.
-
-    Hours count by the activity's length, in half hours, until a check-out measures them.
+    By a rule that demands more than attendance, the author of the activity proposes the awards of
+    all who attend it.
     """
-    # A rule that has been switched off since still pays what was announced under it.
+    # Announced rules apply, also if a rule has been switched off since.
     rule = policy.document.rules[context.rule_key]
-    halves = rules.half_hours(context.starts_at, context.ends_at)
+    attended = rules.attended(clock, context.starts_at, context.ends_at)
+    halves = rules.half_hours(attended.length)
+    asks_more = rules.asks_more_than_attendance(rule)
     return Grant(
         id=checkin.award_id,
         reference=f"checkin:{context.activity_id}:0:{context.person_id}",
@@ -238,6 +245,10 @@ def _grant(context: CheckinContext, checkin: NewCheckin, policy: PointsPolicy) -
         minutes=rules.attendance_minutes(rule, halves),
         proof="rotating_code",
         title=f"{rule.name}：{context.title}",
+        proposed_by=context.created_by if asks_more else None,
+        proposal_id=context.activity_id if asks_more else None,
+        attended=attended,
+        is_own_act=context.is_own_act,
     )
 
 

@@ -1,11 +1,13 @@
-"""Deductions: a breach costs points, never more than there are, and may be appealed against."""
+"""Deductions: points taken for a breach of the rules, at most those available, with an appeal."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from app.core.clock import now
+from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Invalid, Refusal, unwrap
 from app.core.ids import new_id
@@ -13,19 +15,26 @@ from app.core.language import Bilingual
 from app.core.normalize import normalized
 from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
-from app.models.deductions import Deduction, DeductionState
+from app.models.cases import Case, CaseKind, CaseOutcome
+from app.models.deductions import Deduction
+from app.models.deductions import DeductionState as State
 from app.models.ledger import Kind, Purpose
 from app.models.notices import NoticeKind
+from app.models.quotas import QuotaKind
+from app.queries import cases as case_queries
 from app.queries import deductions as queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies import Deduction as DeductionRule
-from app.services import audit, notify, orgs, people, records
-from app.services.ledger import posting
-from app.services.ledger.posting import Unhold
+from app.services import cases, notify, orgs, people, quotas, records
+from app.services.ledger import moments, posting
 from app.services.ledger.types import AccountKey, Posting
+from app.services.people import CardGuesses
 from app.services.policies import history
+from app.services.quotas import QuotaUsed
+
+MOVES = {State.standing: {State.appealed}, State.appealed: {State.upheld, State.revoked}}
 
 
 class DeductionNotFound(Refusal):
@@ -36,18 +45,18 @@ class DeductionNotFound(Refusal):
 class DeductedBefore(Refusal):
     code, status, title = "deductions.made_before", 409, "Deducted before"
     zh, en = "同一事由已扣过分", "The same breach has cost points before."
+    fact_names = ("day",)
 
 
-class AppealClosed(Refusal):
-    code, status, title = "deductions.appeal_closed", 409, "Appeal closed"
+class AppealClosed(records.WrongState):
+    code, title = "deductions.appeal_closed", "Appeal closed"
     zh, en = "已申诉过或已超过申诉期限", "It has been appealed against, or the time is over."
     fact_names = ("status", "closes_at")
 
 
-class NotAppealed(Refusal):
-    code, status, title = "deductions.not_appealed", 409, "Not appealed against"
+class NotAppealed(records.WrongState):
+    code, title = "deductions.not_appealed", "Not appealed against"
     zh, en = "没有待处理的申诉", "There is no appeal to decide."
-    fact_names = ("status",)
 
 
 class OwnDeduction(Refusal):
@@ -55,13 +64,39 @@ class OwnDeduction(Refusal):
     zh, en = "须由扣分人和本人以外的人决定", "Somebody with no part in it must decide."
 
 
-async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold) -> DeductionOut:
-    """Take what a breach costs, or what there is.
+class OwnPoints(Refusal):
+    code, status, title = "deductions.own_points", 403, "Own points"
+    zh, en = "本人的扣分须由他人办理", "Somebody else must deduct points from you."
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, DeductedBefore.
+
+class TooManyDeductions(QuotaUsed):
+    code = "deductions.too_many"
+    zh, en = "您今天的扣分次数已达上限", "You have deducted as often as one day allows."
+
+
+class TooManyOfPerson(QuotaUsed):
+    code = "deductions.too_many_of_person"
+    zh, en = "该居民今天被扣分的次数已达上限", "This person was deducted as often as a day allows."
+
+
+# On one day. By an organizer: a whole activity's no-shows. Of a person: nobody misses more
+# activities in a day, and an appeal takes longer than one.
+MAX_A_DAY, MAX_OF_PERSON_A_DAY = 100, 10
+
+
+async def deduct(
+    tx: Session, caller: UUID, body: DeductionIn, guesses: CardGuesses
+) -> DeductionOut:
+    """Take the points of a breach, or all available points if they are fewer.
+
+    Raises OrgNotFound, Forbidden, OwnPoints, PersonNotFound, Invalid, DeductedBefore,
+    TooManyDeductions, TooManyOfPerson, and what ``guesses`` raises.
     """
     org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
-    at = now()
+    person_id = await _person(tx, body, guesses)
+    if person_id == caller:
+        raise OwnPoints
+    at = await moments.moment(tx)
     policy = await history.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)
     if rule is None:
@@ -69,16 +104,14 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
     if missing := [name for name in rule.evidence if not normalized(body.evidence.get(name, ""))]:
         msg = Bilingual("必填", "required")
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
-    if not await people_queries.existing(tx, [body.person_id]):
-        raise people.PersonNotFound
-    await unhold(tx, body.person_id)
-    available = AccountKey(body.person_id, Purpose.available, policy.unit_id)
-    # Never a limited budget's account: an appeal must find the points again.
+    await _count(tx, caller, person_id, now())
+    available = AccountKey(person_id, Purpose.available, policy.unit_id)
+    # Never a limited budget: a granted appeal must be able to return the points.
     fund = AccountKey(org.id, Purpose.fund, policy.unit_id)
-    locked = await posting.lock(tx, [available, fund])
+    locked = await posting.lock(tx, [available, fund], at)
     deduction = Deduction(
         id=new_id(),
-        person_id=body.person_id,
+        person_id=person_id,
         org_id=org.id,
         unit_id=policy.unit_id,
         rule_key=rule.key,
@@ -87,61 +120,87 @@ async def deduct(tx: Session, caller: UUID, body: DeductionIn, *, unhold: Unhold
         points_asked=rule.points,
         points=min(rule.points, await posting.spendable(tx, locked[available].id, at)),
         evidence=body.evidence,
-        state=DeductionState.standing,
+        state=State.standing,
         created_by=caller,
         created_at=at,
         appeal_until=at + timedelta(days=rule.appeal_days),
     )
     breach = _breach(rule, deduction.evidence)
-    if any(_breach(rule, one) == breach for one in await queries.evidence_before(tx, deduction)):
-        raise DeductedBefore
+    for evidence, made_at in await queries.evidence_before(tx, deduction):
+        if _breach(rule, evidence) == breach:
+            raise DeductedBefore(day=local_date(made_at))
     await records.create(tx, caller, deduction)
     if deduction.points:
         entry = _posting(deduction, available, fund, Kind.deduction, f"扣分：{rule.name}")
         unwrap(await posting.post(tx, [entry], at, locked))
     facts = {"title": rule.name, "points": deduction.points, "appeal_until": deduction.appeal_until}
     await _tell(tx, deduction, NoticeKind.points_deducted, **facts)
-    return DeductionOut.model_validate(deduction)
+    return _to_out(deduction, None)
+
+
+async def _person(tx: Session, body: DeductionIn, guesses: CardGuesses) -> UUID:
+    """Return who is named. Raises PersonNotFound, and what ``guesses`` raises."""
+    found = body.person_id
+    if body.card_no is not None:
+        found = (await people.by_card(tx, [body.card_no], guesses)).get(body.card_no)
+    if found is None or not await people_queries.existing(tx, [found]):
+        raise people.PersonNotFound
+    return found
+
+
+async def _count(tx: Session, caller: UUID, person: UUID, at: datetime) -> None:
+    """Count a deduction of the day. Raises TooManyDeductions, TooManyOfPerson."""
+    made, of = QuotaKind.deductions_made, QuotaKind.deductions_of
+    await quotas.take(tx, caller, made, MAX_A_DAY, at, TooManyDeductions)
+    await quotas.take(tx, person, of, MAX_OF_PERSON_A_DAY, at, TooManyOfPerson)
 
 
 def _breach(rule: DeductionRule, evidence: dict[str, str]) -> list[str]:
-    """Return what tells a breach from another: what the rule asks for, however it is spelled."""
+    """Return the key of a breach: the evidence required by the rule, in normalized spelling."""
     return [normalized(evidence.get(name, "")) for name in rule.evidence]
 
 
 async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) -> DeductionOut:
-    """Appeal against one's deduction, once and in time. Raises DeductionNotFound, AppealClosed."""
+    """Appeal against a deduction from oneself, once and in time.
+
+    Raises DeductionNotFound, AppealClosed.
+    """
     deduction = await record_queries.lock(tx, Deduction, deduction_id)
     if deduction is None or deduction.person_id != caller:
         raise DeductionNotFound
-    at = now()
-    if deduction.state != DeductionState.standing or at >= deduction.appeal_until:
-        raise AppealClosed(status=deduction.state, closes_at=deduction.appeal_until)
-    deduction.appeal, deduction.appealed_at = body.reason, at
-    await _move(tx, caller, deduction, DeductionState.appealed)
+    closes_at = deduction.appeal_until
+    if now() >= closes_at:
+        raise AppealClosed(status=deduction.state, closes_at=closes_at)
+    await records.move(
+        tx, caller, deduction, State.appealed, MOVES, AppealClosed, closes_at=closes_at
+    )
+    subject = ("deduction", deduction.id)
+    case = await cases.open(tx, caller, CaseKind.appeal, subject, deduction.org_id, body.reason)
     parties = {deduction.created_by, deduction.person_id}
     await notify.send_to_deciders(tx, NoticeKind.appeals_waiting, deduction.org_id, but=parties)
-    return DeductionOut.model_validate(deduction)
+    return _to_out(deduction, case)
 
 
 async def decide(
     tx: Session, caller: UUID, deduction_id: UUID, body: AppealDecisionIn
 ) -> DeductionOut:
-    """Decide an appeal. Granted, the points go back to the lots that they came from.
+    """Decide an appeal. If it is granted, the points return to the lots that they came from.
 
     Raises DeductionNotFound, OwnDeduction, NotAppealed.
     """
     deduction = await records.locked(
         tx, Deduction, deduction_id, caller, people.ORGANIZERS, DeductionNotFound
     )
-    if caller in (deduction.created_by, deduction.person_id):
-        raise OwnDeduction
-    if deduction.state != DeductionState.appealed:
-        raise NotAppealed(status=deduction.state)
-    at = now()
-    deduction.decision, deduction.decided_by, deduction.decided_at = body.reason, caller, at
-    state = DeductionState.revoked if body.granted else DeductionState.upheld
-    await _move(tx, caller, deduction, state, reason=body.reason)
+    parties = dict.fromkeys((deduction.created_by, deduction.person_id), OwnDeduction)
+    if caller in parties:
+        raise parties[caller]
+    state = State.revoked if body.granted else State.upheld
+    at = await moments.moment(tx)
+    await records.move(tx, caller, deduction, state, MOVES, NotAppealed, reason=body.reason)
+    case = await case_queries.lock_of(tx, CaseKind.appeal, deduction.id, deduction.person_id)
+    assert case is not None, "the appeal that is decided"
+    outcome = CaseOutcome.adopted if body.granted else CaseOutcome.dismissed
+    await cases.decide(tx, caller, case, outcome, body.reason, parties)
     if body.granted and deduction.points:
         fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
         available = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
@@ -153,42 +212,40 @@ async def decide(
         unwrap(await posting.post(tx, [entry], at))
     facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
     await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)
-    return DeductionOut.model_validate(deduction)
+    return _to_out(deduction, case)
 
 
 async def _tell(tx: Session, deduction: Deduction, kind: NoticeKind, **facts: Any) -> None:
     await notify.send(tx, deduction.person_id, kind, ("deduction", deduction.id), **facts)
 
 
-async def _move(
-    tx: Session,
-    caller: UUID,
-    deduction: Deduction,
-    state: DeductionState,
-    *,
-    reason: str | None = None,
-) -> None:
-    """Write a locked deduction in another state, and who decided it."""
-    before, deduction.state = deduction.state, state
-    await record_queries.save(tx, deduction)
-    await audit.write(tx, caller, state, deduction, before=before, after=state, reason=reason)
-
-
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[DeductionOut]:
     """Return the person's deductions, newest first."""
     query = record_queries.where(Deduction, person_id=person_id)
-    return await records.page(tx, query, Deduction, DeductionOut, asked)
+    return await records.page(tx, query, Deduction, partial(_with_appeals, tx), asked)
 
 
 async def browse(
-    tx: Session, caller: UUID, org_id: UUID, state: DeductionState | None, asked: PageParams
+    tx: Session, caller: UUID, org_id: UUID, state: State | None, asked: PageParams
 ) -> Page[DeductionOut]:
     """Return the deductions of a subtree, newest first. Raises OrgNotFound, Forbidden."""
-    org = await records.authorized(tx, caller, people.READERS, org_id)
-    query = record_queries.below(Deduction, org.path)
-    if state is not None:
-        query = query.filter_by(state=state)
-    return await records.page(tx, query, Deduction, DeductionOut, asked)
+    shown = partial(_with_appeals, tx)
+    return await records.browse(
+        tx, caller, people.READERS, org_id, Deduction, shown, asked, state=state
+    )
+
+
+async def _with_appeals(tx: Session, found: Sequence[Deduction]) -> list[DeductionOut]:
+    """Return deductions with the appeals against them."""
+    appeals = await case_queries.about(tx, CaseKind.appeal, [one.id for one in found])
+    by_deduction = {case.subject_id: case for case in appeals}
+    return [_to_out(one, by_deduction.get(one.id)) for one in found]
+
+
+def _to_out(deduction: Deduction, case: Case | None) -> DeductionOut:
+    appeal = case.reason if case else None
+    decision = case.answer if case else None
+    return DeductionOut(**deduction.model_dump(), appeal=appeal, decision=decision)
 
 
 def _posting(

@@ -1,45 +1,43 @@
-"""Exports: any list as a file, a row for each item and every cell a text.
+"""Exports: any list as a file, one row per item, all cells as text.
 
-The list is read page by page, as a client would read it; no connection is held while a page is
-written, and memory holds one page. So what changes meanwhile may stand in the file as it was
-before or after. A file is handed out when it is whole and stands in the audit trail.
+The list is read page by page. No connection is held while a page is written, and memory holds
+one page. So rows that change during the export may appear in either state. The file is
+returned when it is complete and recorded in the audit trail.
 """
 
 import asyncio
 import csv
 import io
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime
-from importlib import import_module
-from types import UnionType
-from typing import IO, Any, ClassVar, Union, get_args, get_origin
+from typing import IO, Any, ClassVar
 from uuid import UUID
 
 from openpyxl.utils import get_column_letter
 from pydantic import BaseModel
 
 from app.core.clock import local_time
-from app.core.db import Database, Session
+from app.core.db import Database, ReadPool, Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.language import Bilingual, spoken
+from app.core.language import Bilingual, request_language
 from app.core.normalize import legible
 from app.core.paging import Page, PageParams
 from app.core.spool import spooled
 from app.core.xlsx.writer import FORMULA, HEADER, Book
-from app.schemas.exports import HEADINGS, NO, VALUES, YES
+from app.schemas.exports import HEADINGS, NO, YES, Column, Words, words_of_states
 from app.services import audit
 
-# As many as a statement reads at once: a long list is searched once for each page.
+# Equal to the page size of statements. Each page searches the list again, so pages are large.
 PAGE = 1_000
 MAX_ROWS = 50_000
-# A file of up to so many bytes stays in memory; a longer one goes to the temporary directory.
+# Files up to this size stay in memory; larger ones go to the temporary directory.
 IN_MEMORY = 2**20
-MAX_CHARACTERS = 32_767  # of a cell, in Excel
-# A whole number is told from text only because a CSV need not mark it.
+MAX_CHARACTERS = 32_767  # per cell, in Excel
+# Whole numbers differ from text only for CSV, where they need no protection from formulas.
 Cell = str | int
 Read = Callable[[Session, PageParams], Awaitable[Page[Any]]]
 
@@ -51,45 +49,16 @@ class TooManyRows(Refusal):
     fact_names = ("limit", "measure")
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """``path``: the fields that lead to the value, from the item down."""
-
-    path: tuple[str, ...]
-    heading: Bilingual
-
-
-def columns_of(item: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[Column]:
-    """Yield a column for each field of a list's items, and of the models in them.
-
-    Raises LookupError for a field without a heading.
-    """
-    own = getattr(import_module(item.__module__), "HEADINGS", {})
-    for name, field in item.model_fields.items():
-        path = (*above, name)
-        nested = _model_in(field.annotation)
-        if nested is not None:
-            yield from columns_of(nested, path)
-            continue
-        heading = own.get(name) or HEADINGS.get(".".join(path)) or HEADINGS.get(name)
-        if heading is None:
-            raise LookupError(f"{item.__name__}.{name} has no heading: see schemas/exports.py")
-        yield Column(path, heading)
-
-
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the model that a field holds, or may hold; None for values and lists."""
-    optional = get_origin(annotation) in (Union, UnionType)
-    for one in get_args(annotation) if optional else [annotation]:
-        if isinstance(one, type) and issubclass(one, BaseModel):
-            return one
-    return None
-
-
 def cells_of(item: BaseModel, columns: Sequence[Column]) -> list[Cell]:
     """Return the row of an item, in the language of the request."""
     fields = item.model_dump()
-    return [_cell(_at(fields, one.path), one.path[-1]) for one in columns]
+    return [
+        _cell(
+            _at(fields, one.path),
+            words_of_states(fields["subject"]["type"]) if one.is_state else one.words,
+        )
+        for one in columns
+    ]
 
 
 def _at(fields: Any, path: Sequence[str]) -> Any:
@@ -98,14 +67,14 @@ def _at(fields: Any, path: Sequence[str]) -> Any:
     return fields
 
 
-def _cell(value: Any, name: str) -> Cell:
+def _cell(value: Any, words: Words) -> Cell:
     if isinstance(value, int) and not isinstance(value, bool):
         return value
-    text = _text(value, name)
+    text = _text(value, words)
     return text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…"
 
 
-def _text(value: Any, name: str) -> str:
+def _text(value: Any, words: Words) -> str:
     match value:
         case None:
             text = ""
@@ -118,17 +87,17 @@ def _text(value: Any, name: str) -> str:
         case Mapping():
             text = _pairs(value)
         case list() | tuple():
-            text = " / ".join(_text(one, name) for one in value)
+            text = " / ".join(_text(one, words) for one in value)
         case _:
-            words = VALUES.get(name, {}).get(str(value))
-            text = words.said() if words else legible(str(value))
+            named = words.get(str(value))
+            text = named.said() if named else legible(str(value))
     return text
 
 
 def _pairs(named: Mapping[str, Any]) -> str:
-    """Return what has names in one cell, without what is empty: ``文号：3号；公示：五日``."""
-    colon, semicolon = ("：", "；") if spoken() == "zh-CN" else (": ", "; ")
-    texts = {name: _text(value, name) for name, value in named.items()}
+    """Return the named values as one cell, without empty ones: ``文号：3号；公示：五日``."""
+    colon, semicolon = ("：", "；") if request_language() == "zh-CN" else (": ", "; ")
+    texts = {name: _text(value, {}) for name, value in named.items()}
     return semicolon.join(
         f"{HEADINGS[name].said() if name in HEADINGS else legible(name)}{colon}{text}"
         for name, text in texts.items()
@@ -137,7 +106,7 @@ def _pairs(named: Mapping[str, Any]) -> str:
 
 
 class Table(ABC):
-    """What an export is written as. The steps are slow: each is taken in a thread."""
+    """The format of an export. Its methods block: each is called in a thread."""
 
     name: ClassVar[str]
 
@@ -154,7 +123,7 @@ class Table(ABC):
         """Write what follows the last row."""
 
     def close(self) -> None:  # noqa: B027 - most forms leave nothing
-        """Tidy up, whether the file was ended or not."""
+        """Release resources; called whether or not ``end`` was."""
 
 
 class XlsxTable(Table):
@@ -183,9 +152,9 @@ class XlsxTable(Table):
 
 
 class CsvTable(Table):
-    """UTF-8 with a BOM, for Excel; lines end as RFC 4180 has it.
+    """UTF-8 with a BOM, for Excel; CRLF line ends (RFC 4180).
 
-    CSV has no types: what could begin a formula has a ``'`` before it.
+    CSV has no types: text that could begin a formula is prefixed with ``'``.
     """
 
     name = "csv"
@@ -206,7 +175,7 @@ def _harmless(cell: Cell) -> Cell:
 
 @dataclass(frozen=True, slots=True)
 class AuditNote:
-    """Who exports which list for what, for the audit trail. ``filters`` are names only."""
+    """Who exports which list and why, for the audit trail. ``filters``: names, without values."""
 
     actor: UUID
     org_id: UUID | None
@@ -222,15 +191,17 @@ async def export(
     read: Read,
     form: type[Table],
     note: AuditNote | None,
+    pool: ReadPool,
 ) -> IO[bytes]:
-    """Write a list to a file and who takes it to the audit trail; the caller closes the file.
+    """Write a list to a file and record the export; the caller closes the file.
 
-    Without a ``note`` it is the caller's own list, of which nothing is noted. Raises
-    TooManyRows, and what ``read`` raises.
+    ``note`` is None for the caller's own list and for HEAD, which are not recorded. ``pool``: the
+    server that is read, one for all pages: another could be further back. Raises TooManyRows, and
+    what ``read`` raises.
     """
     with spooled(IN_MEMORY) as file:
         with closing(form(file)) as table:
-            rows = await _write(database, table, title, columns, read)
+            rows = await _write(pool, table, title, columns, read)
         if note is not None:
             async with database.transaction() as tx:
                 await _write_note(tx, note, form.name, rows)
@@ -238,15 +209,15 @@ async def export(
 
 
 async def _write(
-    database: Database, table: Table, title: Bilingual, columns: Sequence[Column], read: Read
+    pool: ReadPool, table: Table, title: Bilingual, columns: Sequence[Column], read: Read
 ) -> int:
-    """Write all pages of a list; return how many rows they had."""
+    """Write all pages of a list; return the number of rows. Raises TooManyRows."""
 
     def add(items: Sequence[BaseModel]) -> None:
         table.add([cells_of(item, columns) for item in items])
 
     asked, rows = PageParams(PAGE), 0
-    async with database.read() as tx:
+    async with pool.read() as tx:
         page = await read(tx, asked)
     await asyncio.to_thread(table.begin, title.said(), [one.heading.said() for one in columns])
     while True:
@@ -256,7 +227,7 @@ async def _write(
         await asyncio.to_thread(add, page.items)
         if page.next_cursor is None:
             break
-        async with database.read() as tx:
+        async with pool.read() as tx:
             page = await read(tx, PageParams(PAGE, page.next_cursor))
     await asyncio.to_thread(table.end)
     return rows

@@ -1,41 +1,61 @@
-"""Funds (公益银行): what comes in, who waits for it, and the figures that everybody may see."""
+"""Funds (公益银行): receipts, and the public figures."""
 
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
-from app.core.errors import unwrap
+from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
-from app.models.awards import Award, AwardState
-from app.models.funds import FundReceipt, ReceiptKind
+from app.models.funds import FundReceipt, ReceiptKind, ReceiptState
 from app.models.ledger import Kind, Purpose
-from app.models.notices import NoticeKind
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import funds as queries
 from app.queries import records as record_queries
-from app.queries.awards import reviewing as reviewing_queries
-from app.queries.funds import Waiting
-from app.schemas.funds import FundOut, ReceiptIn, ReceiptOut
-from app.services import notify, orgs, records
-from app.services.awards.postings import award_posting
-from app.services.awards.wording import message
-from app.services.ledger import posting, units
-from app.services.ledger.types import MINUTES, AccountKey, Posting
+from app.queries.ledger import posting as posting_queries
+from app.schemas.funds import (
+    FundOut,
+    ReceiptDecisionIn,
+    ReceiptIn,
+    ReceiptOut,
+    ReceiptReversalIn,
+)
+from app.services import notify, orgs, people, records
+from app.services.attachments.subjects import Access, Subject
+from app.services.ledger import moments, posting, units
+from app.services.ledger.types import MINUTES, AccountKey, InsufficientPoints, Posting
 from app.services.policies import history
 
+MOVES = {
+    ReceiptState.standing: {ReceiptState.reversal_proposed},
+    ReceiptState.reversal_proposed: {ReceiptState.standing, ReceiptState.reversed},
+}
 WORDS = {ReceiptKind.donation: "捐赠", ReceiptKind.budget: "预算拨入"}
-# A transaction that began before the end of a month is over by then.
+# Transactions that began before the end of a month are over by then.
 CLOSING_GRACE = timedelta(minutes=5)
 
 
+class ReceiptNotFound(Refusal):
+    code, status, title = "funds.receipt_not_found", 404, "No such receipt"
+    zh, en = "收入记录不存在", "There is no such receipt."
+
+
+class ReceiptWrongState(records.WrongState):
+    code = "funds.wrong_state"
+
+
+class OwnReversal(Refusal):
+    code, status, title = "funds.own_reversal", 403, "Own reversal"
+    zh, en = "须由另一名管理员确认冲正", "Another administrator must confirm your reversal."
+
+
 async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> ReceiptOut:
-    """Enter a donation or a budget. Raises OrgNotFound, Forbidden."""
+    """Record a donation or a budget. Raises OrgNotFound, Forbidden."""
     org = await records.authorized(tx, caller, [Role.administrator], org_id)
-    at = now()
+    at = await moments.moment(tx)
     policy = await history.in_force(tx, org.path, at)
     receipt = FundReceipt(
         id=new_id(),
@@ -65,8 +85,96 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
     return ReceiptOut.model_validate(receipt)
 
 
+async def propose_reversal(
+    tx: Session, caller: UUID, org_id: UUID, receipt_id: UUID, body: ReceiptReversalIn
+) -> ReceiptOut:
+    """Propose to reverse a receipt that was entered by mistake: another one must confirm it.
+
+    Raises ReceiptNotFound, ReceiptWrongState.
+    """
+    receipt = await _locked(tx, caller, org_id, receipt_id)
+    receipt.reversal_proposed_by, receipt.reversal_reason = caller, body.reason
+    state = ReceiptState.reversal_proposed
+    await records.move(tx, caller, receipt, state, MOVES, ReceiptWrongState, reason=body.reason)
+    await notify.send_to_deciders(
+        tx, "receipt_reversals_waiting", org_id, but=[caller], roles=[Role.administrator]
+    )
+    return ReceiptOut.model_validate(receipt)
+
+
+async def decide_reversal(
+    tx: Session, caller: UUID, org_id: UUID, receipt_id: UUID, body: ReceiptDecisionIn
+) -> ReceiptOut:
+    """Confirm a proposed reversal, or let the receipt stand. Who proposed it may only do that.
+
+    A limited fund must still have the points. Raises ReceiptNotFound, OwnReversal,
+    ReceiptWrongState, InsufficientPoints.
+    """
+    receipt = await _locked(tx, caller, org_id, receipt_id)
+    proposer = receipt.reversal_proposed_by
+    if proposer is None:
+        raise ReceiptWrongState(status=receipt.state)
+    if body.confirmed and proposer == caller:
+        raise OwnReversal
+    state = ReceiptState.reversed if body.confirmed else ReceiptState.standing
+    if body.confirmed:
+        receipt.reversal_confirmed_by = caller
+    else:
+        receipt.reversal_proposed_by = receipt.reversal_reason = None
+    await records.move(tx, caller, receipt, state, MOVES, ReceiptWrongState, reason=body.reason)
+    if body.confirmed:
+        await _take_out(tx, receipt)
+    await notify.send(
+        tx,
+        proposer,
+        "receipt_reversal_decided",
+        ("fund_receipt", receipt.id),
+        giver=receipt.giver,
+        points=receipt.points,
+        confirmed=body.confirmed,
+        reason=body.reason,
+    )
+    return ReceiptOut.model_validate(receipt)
+
+
+async def _locked(tx: Session, caller: UUID, org_id: UUID, receipt_id: UUID) -> FundReceipt:
+    """Lock a receipt of an organisation. Raises ReceiptNotFound, also outside one's subtree."""
+    receipt = await records.locked(
+        tx, FundReceipt, receipt_id, caller, [Role.administrator], ReceiptNotFound
+    )
+    if receipt.org_id != org_id:
+        raise ReceiptNotFound
+    return receipt
+
+
+async def _take_out(tx: Session, receipt: FundReceipt) -> None:
+    """Move the points of a receipt back to where they came from. Raises InsufficientPoints."""
+    at = await moments.moment(tx)
+    given = await posting_queries.find_transfer(tx, receipt.id)
+    assert given is not None, "a receipt has a transfer"
+    fund = await posting.key_of(tx, given.to_account_id)
+    income = await posting.key_of(tx, given.from_account_id)
+    locked = await posting.lock(tx, [fund, income], at)
+    if fund.floor is not None and locked[fund].balance < receipt.points:
+        raise InsufficientPoints(needed=receipt.points, available=locked[fund].balance)
+    entry = Posting(
+        id=new_id(),
+        payer=fund,
+        payee=income,
+        amount=receipt.points,
+        kind=Kind.reversal,
+        reason=f"冲正：{receipt.reversal_reason}",
+        reference=f"reversal:{receipt.id}",
+        source_type="receipt",
+        source_id=receipt.id,
+        org_id=receipt.org_id,
+        closes_id=receipt.id,
+    )
+    unwrap(await posting.post(tx, [entry], at, locked))
+
+
 async def receipts(tx: Session, org_id: UUID, asked: PageParams) -> Page[ReceiptOut]:
-    """Return what a fund got, newest first. Raises OrgNotFound."""
+    """Return the receipts of a fund, newest first. Raises OrgNotFound."""
     await orgs.get(tx, org_id)
     query = record_queries.where(FundReceipt, org_id=org_id)
     return await records.page(tx, query, FundReceipt, ReceiptOut, asked)
@@ -77,23 +185,26 @@ async def figures(
 ) -> FundOut:
     """Return an organisation's figures, or its subtree's, at the end of a month (YYYY-MM).
 
-    They are of a unit, else of that in which the organisation gave points then. Raises
-    OrgNotFound, Invalid, UnitUnknown.
+    By default in the unit in which the organisation awarded points then. Raises OrgNotFound,
+    Invalid, UnitUnknown.
     """
     org = await orgs.get(tx, org_id)
-    first = _month(month) if month is not None else local_date(now()).replace(day=1)
+    running = local_date(now()).replace(day=1)
+    first = _month(month) if month is not None else running
+    if first > running:
+        raise invalid("query.month", "该月份尚未开始", "the month has not begun")
     unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
     row = await queries.public(tx, org.path, unit_id, first, subtree=subtree)
     return FundOut(
         **{name: row[name] for name in queries.FIGURES},
         month=f"{first:%Y-%m}",
-        as_of=row.as_of,
+        as_of=_end(first) if row.is_closed else row.as_of,
         is_closed=row.is_closed,
     )
 
 
 async def _unit_then(tx: Session, org: Org, month: date) -> int:
-    """Return the unit of an organisation's programme at the end of a month, now if it runs."""
+    """Return the unit of an organisation's programme at the end of a month, or now if sooner."""
     found = await history.load(tx)
     at = min(_end(month) - timedelta(seconds=1), now())
     return found.policy(at if found.versions(at, org.path) else now(), org.path).unit_id
@@ -106,65 +217,10 @@ def _month(month: str) -> date:
         raise invalid("query.month", "应为年-月", "expected YYYY-MM") from None
 
 
-async def waiting(tx: Session) -> list[Waiting]:
-    """Return the funds that owe awards."""
-    return await queries.waiting(tx)
-
-
-async def pay_waiting(tx: Session, fund: Waiting, at: datetime, limit: int) -> int:
-    """Pay awards that wait for a fund, oldest first, as far as it lasts; return how many.
-
-    Nobody is paid before somebody who waits longer. An award goes on from where it stopped:
-    to its reviewers, its hours of waiting, or to the person.
-    """
-    awards = await queries.lock_waiting(tx, fund.org_id, fund.unit_id, limit)
-    if not awards:
-        return 0
-    policy = await history.in_force(tx, fund.org_path, at)
-    payer = AccountKey(fund.org_id, policy.fund, fund.unit_id)
-    locked = await posting.lock(tx, [payer, *(_payee(award) for award in awards)])
-    left = locked[payer].balance
-    postings, states = list[Posting](), dict[UUID, AwardState]()
-    for award in awards:
-        if policy.fund is Purpose.budget and award.points > left:
-            break
-        left -= award.points
-        states[award.id] = _next_state(award)
-        if states[award.id] is AwardState.notice:  # nobody saw it while it waited for money
-            await reviewing_queries.give_notice(tx, award.id, _notice_until(award, at))
-        if award.points:
-            postings.append(award_posting(award, payer, _payee(award), policy, at))
-    for outcome in await posting.post(tx, postings, at, locked):
-        unwrap([outcome])
-    await queries.pay(tx, states)
-    paid = [message(one) for one in awards if states.get(one.id) is AwardState.available]
-    await notify.send_each(tx, NoticeKind.award_paid, paid)
-    return len(states)
-
-
-def _next_state(award: Award) -> AwardState:
-    if award.reviews_needed:
-        return AwardState.pending
-    if award.release_at is None:
-        return AwardState.available
-    return AwardState.notice if award.notice_days else AwardState.pending
-
-
-def _notice_until(award: Award, at: datetime) -> datetime:
-    assert award.release_at is not None, "it waits for no reviewer"
-    return max(award.release_at, at + timedelta(days=award.notice_days))
-
-
-def _payee(award: Award) -> AccountKey:
-    available = _next_state(award) is AwardState.available
-    purpose = Purpose.available if available else Purpose.pending
-    return AccountKey(award.person_id, purpose, award.unit_id)
-
-
 async def months_to_write(tx: Session, at: datetime) -> list[date]:
-    """Return the first days of the months that are not closed, the running one last.
+    """Return the first days of the months that are not closed, the current one last.
 
-    A month without a transfer has no row, and is looked at again: that costs next to nothing.
+    A month without a transfer has no row and is returned again each time; that is cheap.
     """
     month = await queries.first_unclosed(tx)
     months = []
@@ -175,7 +231,7 @@ async def months_to_write(tx: Session, at: datetime) -> list[date]:
 
 
 async def write_month(tx: Session, month: date, at: datetime) -> None:
-    """Write the figures of a month; one that is over is closed by it, for ever."""
+    """Write the figures of a month; a month that is over is closed for ever."""
     end = _end(month)
     is_over = _is_over(month, at)
     moved = await queries.month_of_transfers(tx, midnight(month), min(end, at), hours=MINUTES)
@@ -190,3 +246,17 @@ def _is_over(month: date, at: datetime) -> bool:
 
 def _end(month: date) -> datetime:
     return month_start(month.year, month.month, plus=1)
+
+
+async def _access(tx: Session, caller: UUID | None, receipt_id: UUID) -> Access | None:
+    """Receipts are public; their attachments are not, as they may show an account or address."""
+    receipt = await record_queries.find(tx, FundReceipt, receipt_id)
+    if receipt is None:
+        return None
+    org = await orgs.get(tx, receipt.org_id)
+    manages = await people.holds(tx, caller, [Role.administrator], org.path)
+    reads = await people.holds(tx, caller, people.READERS, org.path)
+    return Access(org.id, reads=reads, attaches=manages, manages=manages)
+
+
+ATTACHABLE = Subject("fund_receipt", _access, most=9)

@@ -1,10 +1,11 @@
-"""Idempotency keys: a phone that lost the reply repeats the request and gets the first reply.
+"""Idempotency keys: a repeated request gets the reply to the first one.
 
-The key is claimed in the transaction of the work, so it is kept exactly when the work is.
+The key is claimed in the transaction of the work: both are committed, or neither.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Generic, TypeVar
 
 from app.core.db import Session
@@ -13,6 +14,7 @@ from app.queries import idempotency as queries
 from app.queries.idempotency import Key, StoredReply
 
 MAX_KEY = 255
+KEPT_FOR = timedelta(days=7)
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -45,8 +47,8 @@ class Reply:
 class Attempt(Generic[C, R]):
     """A command under a key. ``render`` makes the reply of an outcome.
 
-    ``instead`` is what a new key gets in place of the work: a caller that has to wait
-    still gets the reply to a request that was done.
+    ``instead`` is the refusal of a new key without running the command: a rate-limited caller still
+    gets the reply to an earlier request.
     """
 
     key: Key
@@ -58,7 +60,7 @@ class Attempt(Generic[C, R]):
 
 @dataclass(frozen=True, slots=True)
 class Replied:
-    """``refusal`` is what the work refused just now; None for a replay."""
+    """``refusal`` is the refusal of this run's command; None for a replay."""
 
     reply: Reply
     refusal: Refusal | None = None
@@ -70,18 +72,15 @@ async def run(
     attempts: Sequence[Attempt[C, R]],
     work: Callable[[list[C]], Awaitable[Sequence[R | Refusal]]],
 ) -> list[Replied | Refusal]:
-    """Do each command once for its key, the work as one list; one outcome each.
+    """Run each command once for its key, all in one call of ``work``; one outcome each.
 
-    The keys are claimed in the transaction of the work, so a key is kept exactly when the
-    work is. A refusal is a reply too and is kept; a failure, or a "try again later", is
-    not. Outcomes: Replied; KeyReused for another body, KeyInFlight, or a refusal that is
-    not kept.
+    Precondition: no two attempts have one key. The keys are claimed in the transaction of the work:
+    both are committed, or neither. A refusal is stored as a reply; a server error, or a refusal
+    with Retry-After, is not. Outcomes: Replied; KeyReused for another body, KeyInFlight, or a
+    refusal that is not stored.
     """
-    first: dict[Key, Attempt[C, R]] = {}
-    for one in attempts:
-        first.setdefault(one.key, one)
-    known = await _known(tx, {key: one.fingerprint for key, one in first.items()})
-    new = [one for key, one in first.items() if key not in known]
+    known = await _known(tx, {one.key: one.fingerprint for one in attempts})
+    new = [one for one in attempts if one.key not in known]
     done: dict[Key, Replied | Refusal] = {one.key: one.instead for one in new if one.instead}
     working = [one for one in new if not one.instead]
     outcomes = await work([one.command for one in working])
@@ -93,15 +92,13 @@ async def run(
             done[one.key] = Replied(one.render(outcome), refusal)
     await _keep(tx, new, done)
     return [
-        _replay(one.fingerprint, known[one.key])
-        if one.key in known
-        else _outcome(one, first[one.key], done[one.key])
+        _replay(one.fingerprint, known[one.key]) if one.key in known else done[one.key]
         for one in attempts
     ]
 
 
 async def _known(tx: Session, fingerprints: dict[Key, bytes]) -> dict[Key, StoredReply | None]:
-    """Claim the keys; return what is kept beside those that were taken.
+    """Claim the keys; return what is stored with those that were taken.
 
     Raises KeyInFlight for all if the first request with one of them takes too long.
     """
@@ -139,24 +136,13 @@ async def _keep(
         await queries.release(tx, replies.keys() - kept.keys())
 
 
-def _outcome(
-    one: Attempt[C, R], first: Attempt[C, R], done: Replied | Refusal
-) -> Replied | Refusal:
-    """Say to the second of a list with the same key what a later repeat would be told."""
-    if one is first or isinstance(done, Refusal):
-        return done
-    if one.fingerprint != first.fingerprint:
-        return KeyReused()
-    return Replied(done.reply, is_replay=True)
-
-
 def is_final(refusal: Refusal) -> bool:
-    """Tell whether a refusal is a reply to keep, and not a failure or a "try again later"."""
+    """Return whether a refusal is stored as a reply: no server error, and no Retry-After."""
     return refusal.status < 500 and refusal.retry_after is None
 
 
 async def claim(tx: Session, key: Key, fingerprint: bytes) -> Reply | None:
-    """Claim a key for the work of this transaction; return the reply that it has already.
+    """Claim a key for this transaction; return the reply that it has already.
 
     Raises KeyReused (the key was used for another request), KeyInFlight.
     """
@@ -164,16 +150,35 @@ async def claim(tx: Session, key: Key, fingerprint: bytes) -> Reply | None:
     return unwrap([_replay(fingerprint, known[key])]).reply if key in known else None
 
 
+async def replay(tx: Session, key: Key, fingerprint: bytes) -> Reply | None:
+    """Return the reply that is stored with a key, without claiming the key.
+
+    Raises KeyReused. None guards nothing: the first request may be in flight.
+    """
+    stored = await queries.find(tx, [key])
+    return unwrap([_replay(fingerprint, stored[key])]).reply if key in stored else None
+
+
+async def is_known(tx: Session, key: Key) -> bool:
+    """Tell whether a reply is stored with a key."""
+    return key in await queries.find(tx, [key])
+
+
 async def keep(tx: Session, key: Key, reply: Reply) -> None:
-    """Store the reply to the work of this transaction beside its claimed key."""
+    """Store the reply of this transaction with its claimed key."""
     await queries.store(tx, {key: (reply.status, reply.body)})
 
 
-def parse_key(header: str | None) -> str:
-    """Read the header, bare or quoted as the IETF draft writes it.
+async def forget_old(tx: Session, *, at: datetime, limit: int) -> int:
+    """Delete up to ``limit`` keys older than a week: the same key is then a new request."""
+    return await queries.forget(tx, at - KEPT_FOR, limit)
 
-    Raises KeyMissing, or KeyMalformed for a quote that is opened and not closed, for
-    anything that is not visible, and for too long a key.
+
+def parse_key(header: str | None) -> str:
+    """Parse the header, bare or quoted as in the IETF draft.
+
+    Raises KeyMissing; KeyMalformed for an unclosed quote, a character that is not visible, or a key
+    that is too long.
     """
     key = (header or "").strip()
     quotes = key.startswith('"') + key.endswith('"')

@@ -1,9 +1,12 @@
 """Notices: the inbox of the mini-program, filled from the outbox. ``notify`` sends them."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
+from app.core.clock import local_date, month_start
 from app.core.db import Session
+from app.core.ids import least_id
 from app.core.language import Bilingual
 from app.core.paging import PageParams, by_id
 from app.models.notices import Notice
@@ -25,28 +28,37 @@ async def mine(tx: Session, person_id: UUID, asked: PageParams) -> NoticePage:
 
 
 async def read(tx: Session, person_id: UUID, up_to: UUID) -> UnreadOut:
-    """Mark the person's notice of this id and all older ones as read; return what is left.
+    """Mark the person's notice of this id and all older ones as read; return the unread count.
 
-    An id that is none of theirs, or of one that has merged into a newer, is a point in time.
+    The id is used as a point in time: it need not be a notice of the person, and may have been
+    replaced when its notice merged into a newer one.
     """
     await queries.mark_read(tx, person_id, up_to)
     return UnreadOut(unread=await queries.unread(tx, person_id, MAX_UNREAD))
 
 
-async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
-    """Put outbox messages ``notices.<kind>`` into the inboxes of the people they name.
+async def forget_old(tx: Session, *, at: datetime, months: int, limit: int) -> int:
+    """Delete up to ``limit`` notices from before the month ``months`` ago; return how many."""
+    day = local_date(at)
+    before = month_start(day.year, day.month, plus=-months)
+    return await queries.forget(tx, least_id(before), limit)
 
-    Raises an error if anything is wrong with one of them: KeyError, ValueError, IntegrityError.
+
+async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
+    """Insert outbox messages ``notices.<kind>`` into the inboxes of their recipients.
+
+    Raises KeyError, ValueError or IntegrityError if any message is invalid.
     """
     new = [_new(message) for message in messages]
     await queries.insert(tx, [one for one in new if not kinds()[one.kind].merges])
     merging = [one for one in new if kinds()[one.kind].merges]
-    for one in sorted(merging, key=lambda one: one.person_id):  # in the order of any other relay
+    # the order of relays that handle messages one by one
+    for one in sorted(merging, key=lambda one: one.person_id):
         await queries.merge(tx, one)
 
 
 def _new(message: OutboxMessage) -> NewNotice:
-    """Read a message. One of before there were facts has a ``text`` instead."""
+    """Parse a message. Messages from before there were facts have a ``text`` instead."""
     payload = message.payload
     subject = payload.get("subject")
     return NewNotice(

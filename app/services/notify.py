@@ -1,7 +1,7 @@
-"""Telling people: every notice leaves through the outbox, in the transaction that causes it.
+"""Sending notices, through the outbox in the transaction of the cause.
 
-What is sent are a kind, a subject and facts; ``schemas/notify.py`` has the words, which are
-chosen when somebody reads them. Facts that do not fit the kind are refused here.
+A notice has a kind, a subject and facts. Its text is built from ``schemas/notify.py`` when it
+is read. Raises FactsWrong for facts that do not match the kind.
 """
 
 from collections.abc import Collection, Sequence
@@ -21,7 +21,7 @@ DECIDERS = (Role.organizer, Role.administrator)
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What one person is told. ``facts``: whole numbers, moments, days, titles, yes or no."""
+    """One notice to one person. ``facts``: integers, times, dates, titles, booleans."""
 
     person_id: UUID
     subject: Subject
@@ -31,13 +31,13 @@ class Message:
 async def send(
     tx: Session, people: UUID | Collection[UUID], kind: str, subject: Subject, **facts: Any
 ) -> None:
-    """Tell one person, or each of several, the same. Raises FactsWrong, KeyError."""
+    """Send the same notice to one or several people. Raises FactsWrong, KeyError."""
     recipients = [people] if isinstance(people, UUID) else people
     await send_each(tx, kind, [Message(person, subject, facts) for person in recipients])
 
 
 async def send_each(tx: Session, kind: str, messages: Sequence[Message]) -> None:
-    """Tell each person their own, in one statement. Raises FactsWrong, KeyError."""
+    """Send each person their own notice, in one statement. Raises FactsWrong, KeyError."""
     template = kinds()[kind].text
     payloads = [
         {
@@ -57,16 +57,17 @@ async def send_to_deciders(
     org_id: UUID,
     *,
     but: Collection[UUID | None],
+    roles: Collection[Role] = DECIDERS,
     count: int = 1,
     at_least: int = 1,
 ) -> None:
-    """Tell those who may decide that ``count`` more wait at an organisation.
+    """Notify the people who may decide that ``count`` more cases wait at an organisation.
 
-    They are its organizers and administrators without ``but``, who have a part in it. Where
-    these are fewer than ``at_least``, those of the nearest organisations above are told too.
+    These are its holders of ``roles``, except ``but``: people involved in the case. If
+    they are fewer than ``at_least``, those of the nearest organisations above are added.
     """
     deciders = await people_queries.nearest_holders(
-        tx, org_id, DECIDERS, [one for one in but if one is not None], at_least
+        tx, org_id, roles, [one for one in but if one is not None], at_least
     )
     facts = {"count": count}
     messages = [

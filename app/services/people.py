@@ -1,16 +1,18 @@
-"""People: who calls, what they may do, how they are shown."""
+"""People: their roles, their age, and masked names."""
 
 from collections.abc import Collection, Sequence
 from datetime import date
+from typing import Protocol
 from uuid import UUID
 
 from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.validation_messages import invalid
+from app.models.cards import serial_of
 from app.models.people import Person, Role
-from app.queries import outbox
+from app.queries import cards as card_queries
 from app.queries import people as queries
-from app.schemas.people import MeIn, MeOut, RoleOut
 
 LEADERBOARD_MIN_AGE = 14
 
@@ -25,40 +27,19 @@ class PersonNotFound(Refusal):
     zh, en = "人员不存在", "There is no such person."
 
 
-async def me(tx: Session, person_id: UUID) -> MeOut:
-    """Return the caller's own data and roles."""
-    person = await _get(tx, person_id)
-    roles = await queries.roles_of(tx, person_id)
-    return MeOut(
-        id=person.id,
-        display_name=person.display_name,
-        birth_date=person.birth_date,
-        shows_name=person.shows_name,
-        roles=[RoleOut.model_validate(role) for role in roles],
-        created_at=person.created_at,
-    )
+class CardGuesses(Protocol):
+    """Counts unknown card numbers, so that nobody can find out which ones exist."""
+
+    async def admit(self) -> None:
+        """Raise a refusal for a caller who guessed wrong too often."""
+
+    async def count(self, wrong: int) -> None:
+        """Count wrong guesses."""
 
 
-async def update_me(tx: Session, person_id: UUID, body: MeIn) -> MeOut:
-    """Change what a person tells about itself.
-
-    Whether somebody may appear on a leaderboard can change with it, so the boards hear of it.
-    """
-    person = await _get(tx, person_id)
-    was_minor = is_under_14(person.birth_date)
-    person.display_name = body.display_name
-    person.birth_date = body.birth_date
-    person.shows_name = body.shows_name
-    tx.add(person)
-    await tx.flush()
-    if was_minor != is_under_14(body.birth_date):
-        await outbox.put(tx, "leaderboards.rebuild", {"person_id": str(person_id)})
-    return await me(tx, person_id)
-
-
-# Who may act for an organisation: draft, propose, review, deduct.
+# Roles that may act for an organisation: draft, propose, review, deduct.
 ORGANIZERS = [Role.organizer, Role.administrator]
-# Who may look at what an organisation keeps.
+# Roles that may read the records of an organisation.
 READERS = [*ORGANIZERS, Role.auditor]
 
 
@@ -70,43 +51,33 @@ async def require_role(
         raise Forbidden
 
 
+async def holds(
+    tx: Session, person_id: UUID | None, roles: Collection[Role], org_path: str
+) -> bool:
+    """Return whether a person holds one of the roles at the organisation or above."""
+    return person_id is not None and await queries.has_role_at(tx, person_id, roles, org_path)
+
+
 async def roles(tx: Session, people: Sequence[UUID]) -> list[set[Role]]:
-    """Return the roles that each of the people holds anywhere."""
+    """Return the roles that each of the people holds at any organisation."""
     held = await queries.roles_held(tx, sorted(set(people)))
     return [held.get(one, set()) for one in people]
 
 
-async def merchant_of(tx: Session, person_id: UUID) -> UUID:
-    """Return the merchant that the person works at; raise Forbidden if none.
-
-    Somebody with several counters works at the one of the oldest grant.
-    """
-    found = await queries.merchants_of(tx, [person_id])
-    if person_id not in found:
-        raise Forbidden
-    return found[person_id].merchant_id
-
-
-async def appoint(
-    tx: Session,
-    person_id: UUID,
-    role: Role,
-    *,
-    org: UUID | None = None,
-    merchant: UUID | None = None,
-) -> None:
-    """Give a role at an organisation or at a merchant; twice is as once. Raises PersonNotFound."""
-    await _get(tx, person_id)
-    await queries.grant_role(tx, person_id, role, org=org, merchant=merchant)
-
-
 def is_under_14(birth_date: date | None) -> bool:
-    """Personal data of children under 14 is sensitive (PIPL 28): unknown counts as adult."""
+    """Return whether a person is under 14 (PIPL 28: sensitive data); without birth date False."""
     if birth_date is None:
         return False
     today = local_date(now())
     had_birthday = (today.month, today.day) >= (birth_date.month, birth_date.day)
     return today.year - birth_date.year - (not had_birthday) < LEADERBOARD_MIN_AGE
+
+
+def born_by(person: Person) -> date | None:
+    """Return the latest day on which a person was born, as far as it is known."""
+    if person.birth_date is not None or person.birth_year is None:
+        return person.birth_date
+    return date(person.birth_year, 12, 31)
 
 
 def masked(name: str) -> str:
@@ -118,8 +89,32 @@ def masked(name: str) -> str:
     return name[0] + "*" + name[-1]
 
 
-async def _get(tx: Session, person_id: UUID) -> Person:
-    person = await queries.find(tx, person_id)
-    if person is None:
+def serial_named(card_no: str, field: str) -> int:
+    """Return the serial of a card's number. Raises Invalid, for this field of the request."""
+    serial = serial_of(card_no)
+    if serial is None:
+        raise invalid(field, "卡号有误", "not the number of a card")
+    return serial
+
+
+async def holder(tx: Session, serial: int | None) -> UUID:
+    """Return whose card it is. Raises PersonNotFound, also for no serial."""
+    found = (await card_queries.holders(tx, [serial])).get(serial) if serial is not None else None
+    if found is None:
         raise PersonNotFound
-    return person
+    return found
+
+
+async def by_card(tx: Session, numbers: Collection[str], guesses: CardGuesses) -> dict[str, UUID]:
+    """Return whose cards have these numbers; a number of nobody is left out, and is a guess.
+
+    A mistyped number is left out by its check digit, without a look at the cards. Raises what
+    ``guesses`` raises.
+    """
+    serials = {one: serial for one in numbers if (serial := serial_of(one)) is not None}
+    if not serials:
+        return {}
+    await guesses.admit()
+    holders = await card_queries.holders(tx, sorted(set(serials.values())))
+    await guesses.count(len(set(serials.values())) - len(holders))
+    return {one: holders[serial] for one, serial in serials.items() if serial in holders}

@@ -1,8 +1,9 @@
-"""Sign-ups: claiming a place, waiting for one, giving it back."""
+"""Sign-ups: claiming a place, the waiting list, cancelling."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import local_date, now
@@ -15,7 +16,7 @@ from app.models.notices import NoticeKind
 from app.models.signups import SignupStatus
 from app.queries import signups as queries
 from app.queries.signups import NewSignup, Seats, SignupRow
-from app.schemas.signups import SignupOut
+from app.schemas.signups import MySignupOut, SignupOut
 from app.services import notify
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 from app.services.notify import Message
@@ -37,9 +38,15 @@ class AlreadyCheckedIn(Refusal):
     zh, en = "已签到，不能取消报名", "You have checked in; the sign-up cannot be cancelled."
 
 
+class TooLateToCancel(Refusal):
+    code, status, title = "signups.too_late_to_cancel", 409, "Too late to cancel"
+    zh, en = "活动已开始，不能取消报名", "The activity has begun; a place cannot be given back."
+    fact_names = ("closes_at",)
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command: a place at the activity for the person, or one in the waiting list."""
+    """A command: a place for the person at the activity, or one in the waiting list."""
 
     activity_id: UUID
     person_id: UUID
@@ -51,32 +58,38 @@ class Claimed:
     is_new: bool
 
 
-async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Claimed | Refusal]:
-    """Claim places in the order of the list, in a fixed number of statements.
+def conflict_keys(one: Claim) -> Iterable[Hashable]:
+    """Return what two claims of one batch may not share: the person."""
+    return (one.person_id,)
 
-    The activity's row is locked, so the counters that decide are nobody else's meanwhile;
-    a CHECK on them stands behind that. Outcomes: Claimed (the same sign-up again for a
-    second claim), or ActivityNotFound, ActivityNotOpen, SignupsClosed.
+
+async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Claimed | Refusal]:
+    """Claim places in the order of the batch, in a fixed number of statements.
+
+    ``at``: the checked clock (``moments.checked_now``), as nothing is posted.
+    Precondition: no two claims share a conflict key. The rows of the activities are locked, so
+    their counters cannot change concurrently; a CHECK on the counters also prevents oversold
+    places. Outcomes: Claimed (with the existing sign-up for a repeated claim), or
+    ActivityNotFound, ActivityNotOpen, SignupsClosed.
     """
     seats = await queries.lock_seats(tx, sorted({one.activity_id for one in claims}))
     known = await queries.living(tx, [(one.activity_id, one.person_id) for one in claims])
     outcomes: list[Claimed | Refusal] = []
     made: list[NewSignup] = []
     for one in claims:
-        key = (one.activity_id, one.person_id)
-        if key in known:
-            outcomes.append(Claimed(SignupOut.model_validate(known[key]), is_new=False))
+        if row := known.get((one.activity_id, one.person_id)):
+            outcomes.append(Claimed(SignupOut.model_validate(row), is_new=False))
             continue
-        refusal = _refusal(seats.get(one.activity_id), at)
-        if refusal is not None:
-            outcomes.append(refusal)
+        refused = refusal(seats.get(one.activity_id), at)
+        if refused is not None:
+            outcomes.append(refused)
             continue
         signup, position = _take(seats[one.activity_id], one.person_id, at)
         made.append(signup)
-        known[key] = SignupRow(
+        row = SignupRow(
             signup.id, signup.activity_id, signup.person_id, signup.status, at, position
         )
-        outcomes.append(Claimed(SignupOut.model_validate(known[key]), is_new=True))
+        outcomes.append(Claimed(SignupOut.model_validate(row), is_new=True))
     if made:
         await queries.insert(tx, made)
         await queries.set_counters(tx, [seats[i] for i in sorted({m.activity_id for m in made})])
@@ -84,38 +97,74 @@ async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Clai
 
 
 async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
-    """Give a place back; the first of the waiting list gets it and is told.
+    """Cancel; the first of the waiting list gets the place and a notice. Idempotent.
 
-    Cancelling twice is the same as once. Raises SignupNotFound, AlreadyCheckedIn.
+    A place can be given back until the activity begins: afterwards it would hide an absence, and
+    promote somebody who cannot come any more. Nobody is promoted into a cancelled activity.
+    Who only waits may leave at any time.
+
+    Raises SignupNotFound, AlreadyCheckedIn, TooLateToCancel.
     """
     found = await queries.lock_own(tx, signup_id, person_id)
     if found is None:
         raise SignupNotFound
+    await end(tx, found, AlreadyCheckedIn)
+
+
+async def end(tx: Session, found: SignupRow, attended: type[Refusal]) -> SignupStatus | None:
+    """Cancel a locked sign-up; return its status before, None if it was cancelled already.
+
+    Raises ``attended`` for who has checked in, TooLateToCancel.
+    """
     seats = (await queries.lock_seats(tx, [found.activity_id]))[found.activity_id]
-    if await queries.has_checked_in(tx, found.activity_id, person_id):
-        raise AlreadyCheckedIn
-    before = await queries.cancel(tx, signup_id, now())
+    if await queries.has_checked_in(tx, found.activity_id, found.person_id):
+        raise attended
+    at = now()  # not earlier: the locks may have been waited for
+    takes_place = seats.status != ActivityStatus.cancelled
+    if found.status == SignupStatus.confirmed and takes_place and at >= seats.starts_at:
+        raise TooLateToCancel(closes_at=seats.starts_at)
+    before = await queries.cancel(tx, found.id, at)
     if before is None:
-        return
+        return None
     if before == SignupStatus.confirmed:
-        promoted = await queries.promote_first(tx, found.activity_id)
-        if promoted is None:
-            seats.signups_confirmed -= 1
-        else:
-            seats.signups_waitlisted -= 1
-            facts = await queries.title_and_start(tx, found.activity_id)
-            subject = ("activity", found.activity_id)
-            await notify.send(tx, promoted, NoticeKind.promoted, subject, **facts)
+        seats.signups_confirmed -= 1
+        if takes_place:
+            await fill(tx, seats, 1)
     elif before == SignupStatus.waitlisted:
         seats.signups_waitlisted -= 1
     await queries.set_counters(tx, [seats])
+    return SignupStatus(before)
+
+
+async def fill(tx: Session, seats: Seats, number: int) -> None:
+    """Give so many places that are free to the first who wait; they get a notice."""
+    promoted = await queries.promote_first(tx, seats.id, number)
+    seats.signups_waitlisted -= len(promoted)
+    seats.signups_confirmed += len(promoted)
+    if promoted:
+        facts = await queries.title_and_start(tx, seats.id)
+        await notify.send(tx, promoted, NoticeKind.promoted, ("activity", seats.id), **facts)
+
+
+async def put_back(tx: Session, seats: Seats, number: int) -> bool:
+    """Move so many of the latest places to the head of the waiting list, with a notice.
+
+    False if fewer can be moved: the others have checked in.
+    """
+    moved = await queries.put_back_latest(tx, seats, number)
+    seats.signups_confirmed -= len(moved)
+    seats.signups_waitlisted += len(moved)
+    if moved:
+        facts = await queries.title_and_start(tx, seats.id)
+        await notify.send(tx, moved, "activity_waitlisted", ("activity", seats.id), **facts)
+    return len(moved) == number
 
 
 async def remind(tx: Session, at: datetime, limit: int) -> int:
-    """Remind people of activities of tomorrow at which they have a place; return how many.
+    """Remind people of tomorrow's activities at which they have a place; return how many.
 
-    Each is told once for a sign-up and a day: the row that notes it and the message are of
-    one transaction, so a kill leaves both or none, and of two workers one inserts the row.
+    One reminder for a sign-up and a day: the row that records it and the message are written in
+    one transaction, and of concurrent workers only one inserts the row.
     """
     tomorrow = local_date(at) + timedelta(days=1)
     reminded = await queries.remind(tx, tomorrow, limit)
@@ -131,16 +180,22 @@ async def remind(tx: Session, at: datetime, limit: int) -> int:
     return len(messages)
 
 
-async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[SignupOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MySignupOut]:
     """Return the person's sign-ups, newest first."""
     return await by_id(
         asked,
         lambda before, limit: queries.page(tx, person_id, before, limit),
-        SignupOut.model_validate,
+        MySignupOut.model_validate,
     )
 
 
-def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:
+def seats_of(row: Mapping[str, Any]) -> Seats:
+    """Return the places of an activity by its row, which is not locked."""
+    return Seats(**{one.name: row[one.name] for one in fields(Seats)})
+
+
+def refusal(seats: Seats | None, at: datetime) -> Refusal | None:
+    """Return what a new sign-up is refused with, None if it is accepted."""
     if seats is None or seats.status == ActivityStatus.draft:
         return ActivityNotFound()
     if seats.status != ActivityStatus.published or at >= seats.ends_at:
@@ -150,13 +205,15 @@ def _refusal(seats: Seats | None, at: datetime) -> Refusal | None:
     return None
 
 
-def _take(seats: Seats, person_id: UUID, at: datetime) -> tuple[NewSignup, int | None]:
-    """Take a seat or a number in the queue; return the sign-up and its waiting position.
-
-    Nobody overtakes: while somebody waits, a free seat is theirs.
-    """
+def has_place(seats: Seats) -> bool:
+    """Whether the next sign-up gets a place: while people wait, a free place is theirs."""
     free = seats.capacity is None or seats.signups_confirmed < seats.capacity
-    if free and seats.signups_waitlisted == 0:
+    return free and seats.signups_waitlisted == 0
+
+
+def _take(seats: Seats, person_id: UUID, at: datetime) -> tuple[NewSignup, int | None]:
+    """Take a place or a queue number; return the sign-up and its waiting position."""
+    if has_place(seats):
         seats.signups_confirmed += 1
         status, number, position = SignupStatus.confirmed, None, None
     else:

@@ -74,3 +74,9 @@ def test_its_headers_say_when_to_come_back() -> None:
     assert response.headers["retry-after"] == "7"
     assert response.headers["content-type"] == "application/problem+json"
     assert "retry-after" not in problem(request(), Busy()).headers
+
+
+@pytest.mark.parametrize(("accepted", "language"), [("", "zh-CN"), ("en-GB", "en")])
+def test_its_headers_name_its_language(accepted: str, language: str) -> None:
+    headers = problem(request(accept_language=accepted), Busy()).headers
+    assert (headers["content-language"], headers["vary"]) == (language, "Accept-Language")

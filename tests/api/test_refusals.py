@@ -1,6 +1,7 @@
-"""The catalogue of refusals: complete, written down, its facts known to the OpenAPI document."""
+"""The catalogue of refusals: complete, printed, its facts known to the OpenAPI document."""
 
-from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,8 +11,7 @@ from app.api.refusals import catalogue, document
 from app.core.errors import RateLimited
 from tests.api.test_problems import body_of, request
 from tests.architecture.test_openapi import operations, refusals
-
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "refusals.md"
+from tests.engines import ROOT
 
 
 def test_the_catalogue_has_every_refusal() -> None:
@@ -19,11 +19,14 @@ def test_the_catalogue_has_every_refusal() -> None:
     assert [one.code for one in catalogue()] == sorted(found)
 
 
-def test_the_catalogue_is_written_down() -> None:
+def test_the_command_prints_the_whole_catalogue() -> None:
+    """In a process of its own: it must import the refusals itself."""
     refusals()
-    assert DOCUMENT.read_text(encoding="utf-8") == document(), (
-        "qingxiang refusals > docs/refusals.md"
-    )
+    command = [sys.executable, "-m", "app.cli", "refusals"]
+    printed = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)  # noqa: S603
+    assert printed.stdout == document()
+    for one in catalogue():
+        assert f"| `{one.code}` | {one.status} | {one.zh} | {one.en} |" in printed.stdout
 
 
 def test_one_name_is_one_fact_for_all() -> None:

@@ -220,6 +220,17 @@ async def test_who_has_the_body_already_is_told_so(client: httpx.AsyncClient) ->
     assert (other.status_code, other.json()) == (200, "bob")
 
 
+@pytest.mark.parametrize("path", ["/test/greetings", "/api/v1/orgs", "/api/v1/activities"])
+async def test_what_may_hold_words_varies_with_the_language(
+    client: httpx.AsyncClient, path: str
+) -> None:
+    url = f"http://test{path}"
+    first = await client.get(url)
+    again = await client.get(url, headers={"If-None-Match": first.headers["etag"]})
+    assert (first.status_code, again.status_code) == (200, 304)
+    assert [one.headers.get_list("vary") for one in (first, again)] == [["Accept-Language"]] * 2
+
+
 async def test_a_write_carries_no_etag(client: httpx.AsyncClient, runtime: Runtime) -> None:
     topic = str(uuid4())
     response = await client.post("/notes", json={"topic": topic})

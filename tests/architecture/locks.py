@@ -1,4 +1,4 @@
-"""What is locked and what is declared, for the tests of both."""
+"""Parsing requirements and lock files."""
 
 import tomllib
 from pathlib import Path
@@ -11,7 +11,7 @@ LOCKS = sorted(ROOT.glob("requirements*.lock"))
 
 
 def requirements(text: str) -> dict[str, str]:
-    """Each requirement with its options, by name; comments are left out."""
+    """Return each requirement with its options, by name; comments are left out."""
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     logical = "\n".join(lines).replace("\\\n", " ").splitlines()
     return {line.split("==")[0].strip(): line for line in logical if line.strip()}
@@ -23,7 +23,7 @@ def declared() -> dict[str, Requirement]:
 
 
 def pins(text: str) -> dict[str, Version]:
-    """Return the version of each locked package; extras are no part of its name."""
+    """Return the version of each locked package; extras are not part of its name."""
     return {
         name.partition("[")[0]: Version(line.split("==")[1].split()[0])
         for name, line in requirements(text).items()

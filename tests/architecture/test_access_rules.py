@@ -1,6 +1,6 @@
-"""Who may call what: each route has its rule, and stands in the MATRIX of its noun's test module.
+"""Access rules: each route has one, and it is in the MATRIX of its noun's test module.
 
-So a new route is a decision.
+So the access rule of a new route must be decided explicitly.
 """
 
 import pytest
@@ -16,13 +16,39 @@ from app.api.access import (
     require_access_rules,
     routes_with_access_rules,
 )
+from app.api.guesses import CODE_GUESS, Guess
 from app.api.routes import Route, Router
+from app.core.ratelimit import Limit
 from app.core.settings import Settings
+from app.integrations.wechat.refusals import CodeInvalid
 from app.main import create_app
+from app.services.appointments import AppointmentCodeInvalid
+from app.services.auth import TokenRefused
+from app.services.checkins import CheckinCodeInvalid
+from app.services.merchants.staff import StaffCodeInvalid
+from app.services.people import PersonNotFound
+from app.services.redemptions.charges import CardCodeInvalid
+from app.services.redemptions.reservations import RedemptionNotFound
 from tests.security import nouns
 
 RULES = {row.operation: row.rule for row in nouns.rows().values()}
-# The documentation: served, but not part of what it describes.
+# What callers could guess: by whom wrong guesses are counted, and under which limit.
+GUESSES = {
+    "logIn": (CodeInvalid, "login", "address_of"),
+    "refreshLogin": (TokenRefused, "login", "address_of"),
+    "checkIn": (CheckinCodeInvalid, "code", "person_of"),
+    "collectRedemption": (RedemptionNotFound, "code", "person_of"),
+    "charge": (CardCodeInvalid, "code", "person_of"),
+    "addCoOrganizer": (PersonNotFound, "card", "person_of"),
+    "giveRole": (PersonNotFound, "card", "person_of"),
+    "listMembers": (PersonNotFound, "card", "person_of"),
+    "previewAppointment": (AppointmentCodeInvalid, "code", "person_of"),
+    "acceptAppointment": (AppointmentCodeInvalid, "code", "person_of"),
+    "previewCollection": (RedemptionNotFound, "code", "person_of"),
+    "previewCharge": (CardCodeInvalid, "code", "person_of"),
+    "acceptStaffCode": (StaffCodeInvalid, "code", "person_of"),
+}
+# The documentation: served, but not part of the OpenAPI document.
 PAGES = {
     "GET /": "anyone",
     "GET /docs": "anyone",
@@ -38,7 +64,7 @@ def name_of(policy: AccessRule | None) -> str | None:
 
 
 def served(app: FastAPI) -> dict[str, str | None]:
-    """Every route that FastAPI serves, included routers too, with its rule; pages by their path."""
+    """Return the rule of every route that FastAPI serves, included routers too; pages by path."""
     return {
         context.original_route.operation_id or f"{method} {context.path}": name_of(
             access_rule_of(context)
@@ -51,6 +77,55 @@ def served(app: FastAPI) -> dict[str, str | None]:
 
 def test_the_table_is_what_is_served(app: FastAPI) -> None:
     assert served(app) == RULES | PAGES
+
+
+# Creating POSTs without an Idempotency-Key, and why a repeated one creates nothing more.
+WITHOUT_A_KEY = {
+    "signUp": "a person has one sign-up for an activity",
+    "checkIn": "a person has one check-in at an activity",
+    "offerAppointment": "a stored reply would keep the code; another code changes nothing",
+    "createActivity": "a second draft is seen before it is published; the contract names no key",
+}
+
+
+def creating_without_a_key(app: FastAPI) -> set[str]:
+    return {
+        route.original_route.operation_id or str(route.path)
+        for route, rule in routes_with_access_rules(app)
+        if isinstance(route.original_route, APIRoute)
+        and route.original_route.status_code == 201
+        and not (rule and (rule.once or rule.once_in_batch))
+    }
+
+
+def test_what_creates_takes_a_key(app: FastAPI) -> None:
+    assert creating_without_a_key(app) == WITHOUT_A_KEY.keys()
+
+
+def test_a_creating_route_without_a_key_would_be_found() -> None:
+    router, grown = Router(), FastAPI()
+
+    @router.post("/new", status_code=201, operation_id="makeNew", **allow(ANYONE))
+    async def make_new() -> None: ...
+
+    grown.include_router(router)
+    assert creating_without_a_key(grown) == {"makeNew"}
+
+
+def test_the_secrets_that_could_be_guessed(app: FastAPI) -> None:
+    found = {
+        route.original_route.operation_id: (guess.wrong, guess.limit.name, guess.client.__name__)
+        for route, rule in routes_with_access_rules(app)
+        if isinstance(route.original_route, APIRoute) and rule and (guess := rule.guess)
+    }
+    assert found == GUESSES
+
+
+def test_a_guess_is_a_refusal_of_its_route_and_its_limit_fails_closed() -> None:
+    with pytest.raises(AssertionError, match="refusal of the route"):
+        allow(ANYONE, guess=Guess(CODE_GUESS, CardCodeInvalid))
+    with pytest.raises(AssertionError, match="without Redis"):
+        Guess(Limit("open", burst=1, per_second=1), CardCodeInvalid)
 
 
 def test_another_rule_would_be_found() -> None:
@@ -116,7 +191,7 @@ def test_a_route_with_a_policy_is_no_reason_to_refuse() -> None:
 
 
 def test_the_policy_guards_the_route_before_every_dependency(app: FastAPI) -> None:
-    """A transaction that is opened for a stranger would cost us what it costs nobody else."""
+    """A transaction must not be opened for a caller without access."""
     for context in iter_route_contexts(app.routes):
         route = context.original_route
         if isinstance(route, APIRoute):

@@ -1,8 +1,8 @@
-"""Routers, models and jobs are found by their place: a new file needs no line elsewhere."""
+"""Routers, models and jobs are discovered by location: a new file needs no registration."""
 
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from pkgutil import iter_modules
 from types import ModuleType
@@ -39,7 +39,7 @@ JOBS = (Job("{name}", do_something, every=1),)
 
 @pytest.fixture
 def add_module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddModule]:
-    """Give a package one module more, until the test ends."""
+    """Add a module to a package until the test ends."""
     added = set()
 
     def add(package: ModuleType, name: str, source: str) -> None:
@@ -57,8 +57,8 @@ def names(package: ModuleType) -> set[str]:
     return {module.name for module in iter_modules(package.__path__)}
 
 
-def collisions(found: list[APIRouter]) -> list[str]:
-    """Return the paths that a route of one router has and a route of another matches too."""
+def collisions(found: Sequence[APIRouter]) -> list[str]:
+    """Return the paths that routes of two routers match."""
     routes = [
         (number, method, route)
         for number, router in enumerate(found)
@@ -131,7 +131,7 @@ def test_every_table_is_known() -> None:
 
 
 def test_a_table_that_nobody_imports_would_be_found(tmp_path: Path) -> None:
-    """It would have no migration."""
+    """Otherwise it would have no migration."""
     (tmp_path / "somethings.py").write_text('__tablename__ = "somethings"')
     assert tables_in(tmp_path) - known_tables() == {"somethings"}
 
@@ -158,7 +158,7 @@ def test_a_module_without_jobs_would_be_found(add_module: AddModule) -> None:
 
 
 def test_two_jobs_of_one_name_would_be_found(add_module: AddModule) -> None:
-    """Their runs are counted by name."""
+    """Runs are counted by the job's name."""
     add_module(jobs, "somethings", A_JOB.format(name="forget"))
     with pytest.raises(AssertionError, match="same name"):
         worker.jobs()

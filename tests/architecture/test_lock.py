@@ -1,4 +1,4 @@
-"""What we install: pinned, hashed, from wherever the installer's own settings say."""
+"""Locked dependencies: pinned, hashed, without the address of a registry."""
 
 import re
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""One noun, one spelling, on every layer; and names from which clients are generated.
+"""Naming: a noun has one spelling on all layers, and names suit generated clients.
 
-A noun is known by its modules: a new one needs no line here.
+Nouns are found by their modules: a new one needs no change here.
 """
 
 import re
@@ -16,11 +16,11 @@ from app.api.routes import Route
 
 APP = Path(__file__).resolve().parents[2] / "app"
 LAYERS = ("routers", "services", "queries", "schemas", "models")
-# Not modules of a noun: what the shapes and the tables of all nouns are made of.
+# Not nouns: the bases of all schemas and models.
 BASE = {"base"}
-# What all domains share (DESIGN.md 2): verbs for other services, perhaps without tables.
+# Services for all domains (DESIGN.md 2); they may have no tables.
 FLOOR = {"records", "cases", "audit", "notify", "exports", "attachments"}
-# The word that we have for it (DESIGN.md 7).
+# Synonyms of our nouns (DESIGN.md 7).
 OTHER_WORDS = {
     "events": "activities",
     "organizations": "orgs",
@@ -33,7 +33,7 @@ CAMEL_CASE = re.compile(r"[a-z]+([A-Z][a-z]+)*")
 
 
 def modules(layer: str) -> set[str]:
-    """Names of the modules and packages of a layer."""
+    """Return the names of the modules and packages of a layer."""
     return {path.stem for path in (APP / layer).iterdir() if path.name[0] not in "_."} - BASE
 
 
@@ -42,13 +42,13 @@ def tree() -> dict[str, set[str]]:
 
 
 def alone(layers: Mapping[str, set[str]]) -> set[str]:
-    """Return the names that one layer has and no other."""
+    """Return the names that only one layer has."""
     times = Counter(name for names in layers.values() for name in names)
     return {name for name, n in times.items() if n == 1}
 
 
 def spelt_twice(names: Iterable[str]) -> list[set[str]]:
-    """Return names that differ by underscores or their plural only."""
+    """Return names that differ by underscores or plural only."""
     alike: dict[str, set[str]] = {}
     for name in names:
         alike.setdefault(plural(name.replace("_", "")), set()).add(name)
@@ -73,7 +73,7 @@ def misnamed_collections(path: str) -> list[str]:
 
 
 def api_routes(app: FastAPI) -> list[tuple[RouteContext, APIRoute]]:
-    """Every API route as it is served, included routers too."""
+    """Return every API route as it is served, included routers too."""
     return [
         (context, context.original_route)
         for context in iter_route_contexts(app.routes)
@@ -162,7 +162,7 @@ def test_every_model_has_a_title_of_its_own(app: FastAPI) -> None:
 
 
 def test_no_model_is_named_after_its_module(app: FastAPI) -> None:
-    """Two models of one name become ``app__schemas__…``: ugly in every generated client."""
+    """FastAPI would name two models of one name ``app__schemas__…`` in generated clients."""
     assert [name for name in schemas(app) if "__" in name] == []
 
 

@@ -1,7 +1,7 @@
-"""What PostgreSQL does for each hot read: ranges of indexes, never a table from end to end.
+"""Query plans of the most frequent reads: index range scans, no sequential scans.
 
-The statements are those that the services send, caught on their way; they are explained with
-the values of the call, and as the generic plan that a connection turns to after five calls.
+The statements are captured from the services and explained with the values of the call, and as
+the generic plan that a connection uses after five calls.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Engine, event
 
-from app.embedded import Engines, create_database, drop_database, renamed
-from app.embedded.databases import connect
+from app.embedded.databases import connect, create_database, drop_database, renamed
+from app.embedded.layout import Engines
 from app.migrations import migrate
 from app.runtime import open_runtime
 from app.services import orgs
@@ -27,23 +27,25 @@ from bench.growth import READS, Read, World
 from tests.engines import settings_for
 
 SIZE = Size(people=20_000, entries=4_000, activities=8_000, others=8_000)
-# What grows as the service is used. The tree of organisations does not.
+# Tables that grow with use. The tree of organisations does not.
 GROWING = {
     *("people", "activities", "activity_lists", "signups", "notices", "charges", "redemptions"),
     *("ledger_accounts", "ledger_transfers", "awards", "checkins"),
+    *("activity_texts", "activity_words"),
 }
-# Rows that one read may look at: a page of 20 is found among far fewer than there are.
+# Rows that one read may visit. A page of 20 needs far fewer.
 MOST_ROWS = 3_000
 BY_NAME = {read.name: read for read in READS}
-# Without the index on the right, the reads on the left must be caught.
+# Negative control: without the index on the right, the reads on the left must fail.
 INDEXES = {
     "passbook: newest page": ("ledger_transfers", "uq_ledger_transfers_to"),
     "statement: which entries a period has": ("ledger_transfers", "uq_ledger_transfers_from"),
     "statement: entries in the middle": ("ledger_transfers", "uq_ledger_transfers_to"),
     "activities: city": ("activity_lists", "pk_activity_lists"),
     "activities: community, category": ("activity_lists", "pk_activity_lists"),
-    "activities: city, q in 1 of 50": ("activity_lists", "pk_activity_lists"),
-    "activities: city, q in none": ("activity_lists", "pk_activity_lists"),
+    "activities: city, q in 1 of 50": ("activity_words", "pk_activity_words"),
+    "activities: city, q in none": ("activity_words", "pk_activity_words"),
+    "activities: city, q in every description": ("activity_texts", "pk_activity_texts"),
     "leaderboard: page and own rank": ("people", "pk_people"),
     "own sign-ups": ("signups", "ix_signups_person"),
     "own notices": ("notices", "ix_notices_person"),
@@ -88,7 +90,7 @@ async def crowd(
 
 
 async def statements_of(read: Read, world: World) -> list[Statement]:
-    """Return what a read sends to PostgreSQL, through SQLAlchemy and past it."""
+    """Return the statements of a read, sent through SQLAlchemy and directly to asyncpg."""
     caught: list[Statement] = []
 
     def catch(_c: Any, _k: Any, sql: str, values: tuple[Any, ...], *_: Any) -> None:
@@ -104,7 +106,7 @@ async def statements_of(read: Read, world: World) -> list[Statement]:
         try:
             with driver.query_logger(catch_fetch):
                 assert read.items(await read.ask(world, tx)) >= 0
-                await asyncio.sleep(0)  # the logger is called in the loop's next turn
+                await asyncio.sleep(0)  # the logger is called in the next iteration of the loop
         finally:
             event.remove(Engine, "before_cursor_execute", catch)
     assert caught, f"{read.name} sent nothing"
@@ -118,7 +120,7 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def scans(plan: dict[str, Any]) -> list[str]:
-    """Return the growing tables that a plan reads from end to end."""
+    """Return the growing tables that a plan scans sequentially."""
     return [
         node["Relation Name"]
         for node in nodes(plan)
@@ -131,7 +133,7 @@ def is_parallel(plan: dict[str, Any]) -> bool:
 
 
 def rows_read(plan: dict[str, Any]) -> int:
-    """Count the rows that the leaves of an executed plan looked at, but for the organisations."""
+    """Return the number of rows visited by the leaves of an executed plan, without ``orgs``."""
     return sum(
         round((node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"])
         for node in nodes(plan)
@@ -150,7 +152,7 @@ async def explained(owner: Any, statement: Statement) -> dict[str, Any]:
 
 
 async def generic(owner: Any, statement: Statement) -> dict[str, Any]:
-    """Return the plan that serves any values."""
+    """Return the generic plan."""
     await owner.execute("SET plan_cache_mode = force_generic_plan")
     await owner.execute(f"PREPARE hot AS {statement.sql}")
     try:
@@ -175,7 +177,7 @@ async def _rolled_back(owner: Any) -> AsyncIterator[None]:
 
 @contextmanager
 def _told(name: str, statement: Statement) -> Iterator[None]:
-    """Name the read and its statement in a failure."""
+    """Describe read and statement for the failure message."""
     try:
         yield
     except AssertionError as error:
@@ -205,7 +207,7 @@ async def test_a_hot_read_is_ranges_of_indexes(crowd: Crowd, name: str) -> None:
 
 @pytest.mark.parametrize("name", BY_NAME)
 async def test_a_hot_read_does_not_hang_on_statistics(crowd: Crowd, name: str) -> None:
-    """A new database has none, and its first rush comes before autovacuum does."""
+    """A new database has no statistics until autovacuum runs."""
     statements = await statements_of(BY_NAME[name], crowd.world)
     async with _rolled_back(crowd.admin):
         await crowd.admin.execute(

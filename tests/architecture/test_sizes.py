@@ -1,4 +1,4 @@
-"""Small files, small functions, thin handlers: DESIGN.md 7, measured."""
+"""Small files, small functions, thin handlers, packages without facades: DESIGN.md 7, measured."""
 
 import ast
 from collections.abc import Iterator
@@ -6,6 +6,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 MAX_APP_FILE, MAX_TEST_FILE, MAX_FUNCTION, MAX_HANDLER = 300, 500, 70, 15
+# The topmost package sets the collector. The models' imports all of its modules: this fills the
+# metadata.
+MAY_HAVE_CODE = {".", "models"}
 CATCH_ALL = {"utils", "common", "crud", "constants", "helpers"}
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -119,3 +122,26 @@ def test_nothing_is_named_after_a_drawer() -> None:
     found = [file for file in python_files("app", "tests") if file.stem in CATCH_ALL]
     assert found == []
     assert Path("app/utils.py").stem in CATCH_ALL
+
+
+def holds_only_a_docstring(source: str) -> bool:
+    body = ast.parse(source).body
+    return not body or (len(body) == 1 and ast.get_docstring(ast.parse(source)) is not None)
+
+
+def test_packages_have_no_facades() -> None:
+    found = {
+        str(file.parent.relative_to(ROOT / "app"))
+        for file in python_files("app")
+        if file.name == "__init__.py"
+        and not holds_only_a_docstring(file.read_text(encoding="utf-8"))
+    }
+    assert found == MAY_HAVE_CODE
+
+
+def test_a_facade_would_be_found() -> None:
+    docstring = '"""The ledger."""\n'
+    assert holds_only_a_docstring(docstring)
+    assert holds_only_a_docstring("")
+    assert not holds_only_a_docstring(f"{docstring}from app.services.ledger.posting import post\n")
+    assert not holds_only_a_docstring('__all__ = ["post"]\n')

@@ -162,3 +162,18 @@ async def test_a_period_may_be_wider_than_all_records(
     org, _ = await somebody(runtime)
     result = await run("simulate", draft, *options, "--org", org.code)
     assert result.exit_code == 0, result.output
+
+
+async def test_a_check_warns_of_what_has_no_effect(run: Run, tmp_path: Path) -> None:
+    stated = "rotating_code = { reviewers = 2 }"
+    assert stated in SOURCE
+    file = write(
+        tmp_path / "loose.toml", SOURCE.replace(stated, "rotating_code = { reviewers = 1 }")
+    )
+
+    result = await run("check", file)
+
+    assert result.exit_code == 0
+    assert "warning: line " in result.stdout
+    assert "rules.taskforce_emergency.release.rotating_code" in result.stdout
+    assert "warning" not in (await run("check", write(tmp_path / "fine.toml", SOURCE))).stdout

@@ -6,8 +6,9 @@ same rush with one guard taken out and asserts that they are not.
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from itertools import cycle
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,14 +17,17 @@ import httpx
 from fastapi import FastAPI
 from sqlalchemy import text
 
+from app.core.clock import now
 from app.main import create_app
+from app.models.activities import Activity
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity, make_attended
+from tests.factories.awards import give_award
 from tests.factories.http import keyed
 from tests.factories.ledger import balance, give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import make_people, make_person, make_with_role
+from tests.factories.people import TestPerson, make_people, make_person, make_with_role
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 Facts = dict[str, Any]
@@ -193,14 +197,7 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
         activities = [
             await make_attended(runtime, person, rule_key="activity_checkin") for _ in range(number)
         ]
-        replies = await at_once(
-            api.post(
-                "/api/v1/checkins",
-                headers=person.headers,
-                json={"code": current_code(runtime, one)},
-            )
-            for one in activities
-        )
+        replies = await _check_in_everywhere(api, runtime, person, activities)
         return {
             "statuses": statuses(replies),
             "awarded": await _awarded(runtime, person.id),
@@ -208,7 +205,39 @@ async def activities_against_a_daily_cap(app: FastAPI, number: int = 12) -> Fact
         }
 
 
-async def refunds_of_one_charge(app: FastAPI, number: int = 12) -> Facts:
+async def _check_in_everywhere(
+    api: Workers, runtime: Runtime, person: TestPerson, activities: Sequence[Activity]
+) -> list[httpx.Response]:
+    return await at_once(
+        api.post(
+            "/api/v1/checkins",
+            headers=person.headers,
+            json={"code": current_code(runtime, one)},
+        )
+        for one in activities
+    )
+
+
+async def activities_at_the_same_hours(app: FastAPI, number: int = 8) -> Facts:
+    """``volunteer_hour`` gives 2 points an hour, and every activity is the same two hours."""
+    async with client_of(app) as (api, runtime):
+        person, org = await make_person(runtime), await make_org(runtime)
+        # Opens the accounts: opening them in the rush would be a lock too.
+        await give_award(runtime, person, org, points=1, minutes=60, days_ago=1)
+        starts = now() + timedelta(minutes=1)
+        activities = [
+            await make_attended(runtime, person, org=org, starts_at=starts) for _ in range(number)
+        ]
+        replies = await _check_in_everywhere(api, runtime, person, activities)
+        awards = [reply.json()["award"] for reply in replies if reply.status_code == 201]
+        return {
+            "statuses": statuses(replies),
+            "minutes": sum(award["minutes"] for award in awards),
+            "points": sum(award["points"] for award in awards),
+        }
+
+
+async def refunds_of_one_charge(app: FastAPI, number: int = 12, **part: int) -> Facts:
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)
         counter = await make_counter(runtime)
@@ -226,7 +255,7 @@ async def refunds_of_one_charge(app: FastAPI, number: int = 12) -> Facts:
             api.post(
                 f"/api/v1/merchant/charges/{charges[0]}/refund",
                 headers=keyed(counter.staff),
-                json={"reason": "做错了"},
+                json={"reason": "做错了", **part},
             )
             for _ in range(number)
         )

@@ -11,8 +11,8 @@ from sqlalchemy import text
 from app.jobs import funds
 from app.models.ledger import Purpose
 from app.models.orgs import Org
-from app.queries import funds as queries
 from app.queries.awards import granting as granting_queries
+from app.queries.awards import payment as queries
 from app.runtime import Runtime
 from tests.concurrency import rushes
 from tests.concurrency.guards import (

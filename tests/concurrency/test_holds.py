@@ -2,23 +2,29 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
-from sqlalchemy import text
+from sqlalchemy import text, true
 
+from app.core.clock import now
 from app.core.errors import Refusal
 from app.jobs import expiry
 from app.models.ledger import Purpose
 from app.queries import redemptions as queries
-from app.queries import rewards
+from app.queries.ledger import holds as hold_queries
+from app.queries.ledger import posting as posting_queries
 from app.runtime import Runtime
+from app.services.ledger import posting
+from app.services.ledger.types import AccountKey
+from app.services.merchants.access import Staff
 from app.services.redemptions import reservations
 from tests.concurrency import rushes
-from tests.concurrency.guards import take_out_references, take_out_row_locks
+from tests.concurrency.guards import take_out_account_locks, take_out_references, take_out_row_locks
 from tests.concurrency.meeting import meet_after, until_somebody_waits_for
 from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
@@ -41,7 +47,10 @@ WHERE s.reward_id = :reward GROUP BY s.remaining
 
 
 async def everybody_ends_one(app: FastAPI) -> dict[str, Any]:
-    """Two holds; the first is collected, cancelled and released, several times each, at once."""
+    """Two holds; the first is collected, cancelled and expires, several times each, at once.
+
+    The first two are decided just before the deadline, the third just after it.
+    """
     async with rushes.one_client_of(app) as (api, runtime):
         person, counter = await make_person(runtime), await make_counter(runtime)
         reward = await make_reward(runtime, counter, points=PRICE, stock=STOCK)
@@ -50,7 +59,7 @@ async def everybody_ends_one(app: FastAPI) -> dict[str, Any]:
         ways: list[Callable[[], Awaitable[str]]] = [
             lambda: collected(api, counter, hold.pickup_code),
             lambda: cancelled(api, person, str(hold.id)),
-            lambda: released(runtime, hold.id),
+            lambda: released(runtime, hold.id, hold.expires_at),
         ]
         ended = await rushes.at_once(way() for way in ways * EACH)
         async with runtime.database.read() as tx:
@@ -81,11 +90,11 @@ async def cancelled(api: httpx.AsyncClient, person: TestPerson, hold: str) -> st
     return str(reply.json().get("code", "cancelled"))
 
 
-async def released(runtime: Runtime, hold: UUID) -> str:
+async def released(runtime: Runtime, hold: UUID, at: datetime) -> str:
     """As the job does with one that is overdue."""
     try:
         async with runtime.database.transaction() as tx:
-            await reservations.expire(tx, hold)
+            await reservations.expire(tx, hold, at)
             query = text("SELECT status = 'expired' FROM redemptions WHERE id = :id")
             ours = (await tx.execute(query, {"id": hold})).scalar_one()
     except Refusal as refusal:
@@ -153,35 +162,94 @@ async def test_control_workers_without_any_guard(
 
 async def without_any_guard(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
-    condition = "AND status = 'reserved'"
-    assert condition in queries._SETTLE.text
-    monkeypatch.setattr(queries, "_SETTLE", text(queries._SETTLE.text.replace(condition, "")))
+    monkeypatch.setattr(queries, "is_reserved", true)
     await take_out_references(broken, monkeypatch)
     meet_after(monkeypatch, queries, "lock", parties=EACH)
 
 
-async def test_who_looks_while_the_job_releases_meets_no_deadlock(
+async def collected_while_it_ends(app: FastAPI) -> dict[str, Any]:
+    """The counter decides just before the deadline, others lock the points just after it."""
+    async with rushes.one_client_of(app) as (api, runtime):
+        person, counter = await make_person(runtime), await make_counter(runtime)
+        reward = await make_reward(runtime, counter, points=PRICE)
+        await give_points(runtime, person.id, HAD)
+        hold = await reserve(runtime, person.id, reward)
+        outcomes = await rushes.at_once(
+            [
+                collected(api, counter, hold.pickup_code),
+                *(locked(runtime, person.id, hold.expires_at) for _ in range(EACH)),
+            ]
+        )
+        return {
+            "collected": "collected" in outcomes,
+            "points": await balance(runtime, person.id),
+            "held": await balance(runtime, person.id, Purpose.held),
+            "takings": await balance(runtime, counter.merchant.id, Purpose.takings),
+        }
+
+
+async def locked(runtime: Runtime, person: UUID, at: datetime) -> str:
+    """Lock a person's points at a moment, as whoever posts does."""
+    async with runtime.database.transaction() as tx:
+        await posting.lock(tx, [AccountKey(person, Purpose.available)], at)
+    return "locked"
+
+
+async def test_the_counter_and_the_ledger_do_not_both_end_a_hold(app: FastAPI) -> None:
+    found = await collected_while_it_ends(app)
+    takings = PRICE if found.pop("collected") else 0
+    assert found == {"points": HAD - takings, "held": 0, "takings": takings}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_two_who_end_a_hold_without_locks_and_memory(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both see that it is open, and both give it back."""
+    await take_out_account_locks(broken, monkeypatch)
+    await take_out_references(broken, monkeypatch)
+    meet_after(monkeypatch, posting_queries, "uses_of", parties=EACH)
+    runtime: Runtime = broken.state.runtime
+    person = await make_person(runtime)
+    reward = await make_reward(runtime, await make_counter(runtime), points=PRICE)
+    await give_points(runtime, person.id, HAD)
+    hold = await reserve(runtime, person.id, reward)
+    await rushes.at_once(locked(runtime, person.id, hold.expires_at) for _ in range(EACH))
+    async with runtime.database.read() as tx:
+        assert (await tx.execute(_SETTLED, {"person": person.id})).scalar_one() == EACH
+
+
+async def test_who_ends_a_hold_waits_for_nobody_who_has_the_held_points(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The job comes for the second hold when the person's look has given the first one back."""
-    person, reward = (
-        await make_person(runtime),
-        await make_reward(runtime, await make_counter(runtime)),
-    )
+    """Held points are locked after the spendable ones, by everybody: there is no deadlock.
+
+    The counter comes for the second hold while the first, overdue, is being ended.
+    """
+    person, counter = await make_person(runtime), await make_counter(runtime)
+    reward = await make_reward(runtime, counter)
     await give_points(runtime, person.id, HAD)
-    holds = [(await reserve(runtime, person.id, reward)).id for _ in range(2)]
-    await make_overdue(runtime, *holds)
-    real = rewards.return_stock
+    overdue, other = [await reserve(runtime, person.id, reward) for _ in range(2)]
+    await make_overdue(runtime, overdue.id)
+    real = hold_queries.overdue
 
     async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
 
-        async def begin_the_job(*arguments: Any) -> None:
-            await real(*arguments)
-            monkeypatch.setattr(rewards, "return_stock", real)
-            group.create_task(released(runtime, holds[1]))
+        async def begin_to_collect(*arguments: Any) -> Any:
+            monkeypatch.setattr(hold_queries, "overdue", real)
+            group.create_task(collect(runtime, counter, other.pickup_code))
             await until_somebody_waits_for(runtime, tx)
+            return await real(*arguments)
 
-        monkeypatch.setattr(rewards, "return_stock", begin_the_job)
-        await reservations.release_overdue(tx, person.id)
+        monkeypatch.setattr(hold_queries, "overdue", begin_to_collect)
+        await posting.lock(tx, [AccountKey(person.id, Purpose.available)], now())
 
-    assert await balance(runtime, person.id) == HAD
+    assert await balance(runtime, person.id) == HAD - PRICE
+    assert await balance(runtime, person.id, Purpose.held) == 0
+    assert await balance(runtime, counter.merchant.id, Purpose.takings) == PRICE
+    await assert_ledger_verifies(runtime)
+
+
+async def collect(runtime: Runtime, counter: Counter, code: str) -> None:
+    async with runtime.database.transaction() as tx:
+        await reservations.collect(tx, Staff(counter.staff.id), code)

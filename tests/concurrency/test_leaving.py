@@ -1,17 +1,29 @@
-"""A check-in while its place is being given back: one of the two, never a place paid and free."""
+"""A place that is given back while its holder checks in, or while the activity begins.
+
+A check-in and a cancellation: one of the two, never a place paid and free.
+"""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
 import pytest
+import time_machine
+from fastapi import FastAPI
 
+from app.core.clock import now
+from app.core.db import Session
+from app.models.activities import Activity
 from app.queries import checkins
+from app.queries import signups as signup_queries
 from app.runtime import Runtime
 from app.services import signups
+from tests.concurrency.guards import without_lock
 from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.activities import current_code, make_attended
-from tests.factories.http import assert_refused, walk
+from tests.factories.http import assert_refused, in_process, walk
 from tests.factories.ledger import balance
 from tests.factories.people import TestPerson, make_person
 
@@ -30,16 +42,68 @@ async def test_who_is_giving_the_place_back_cannot_check_in(
 
 
 async def test_control_without_the_lock_on_the_place(
-    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+    alone: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """On a database of its own: what it leaves behind does not verify."""
     assert LOCK in checkins.INSERT
     monkeypatch.setattr(checkins, "INSERT", checkins.INSERT.replace(LOCK, ""))
+    runtime: Runtime = alone.state.runtime
     person = await make_person(runtime)
 
-    scanned = await _scan_while_leaving(api, runtime, person)
+    async with in_process(alone) as api:
+        scanned = await _scan_while_leaving(api, runtime, person)
 
     assert scanned.status_code == 201
     assert await balance(runtime, person.id) > 0
+
+
+async def _moved_forward(tx: Session, activity: Activity) -> None:
+    start = now() - timedelta(minutes=1)
+    await tx.fetch(
+        "UPDATE activities SET starts_at = :start WHERE id = :id",
+        {"start": start, "id": activity.id},
+    )
+
+
+async def _locked(tx: Session, activity: Activity) -> None:
+    await tx.fetch("SELECT FROM activities WHERE id = :id FOR UPDATE", {"id": activity.id})
+
+
+@pytest.mark.parametrize("begins", [_moved_forward, _locked], ids=["is moved", "time passes"])
+async def test_who_waited_until_the_start_keeps_the_place(
+    api: httpx.AsyncClient, runtime: Runtime, begins: Callable[[Session, Activity], Awaitable[None]]
+) -> None:
+    left = await _leave_while_it_begins(api, runtime, begins)
+
+    assert_refused(left, 409, "signups.too_late_to_cancel")
+
+
+async def test_control_without_the_lock_on_the_activity(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unlocked = without_lock(signup_queries.LOCK_SEATS)
+    monkeypatch.setattr(signup_queries, "LOCK_SEATS", unlocked)
+
+    left = await _leave_while_it_begins(api, runtime, _moved_forward)
+
+    assert left.status_code == 204
+
+
+async def _leave_while_it_begins(
+    api: httpx.AsyncClient, runtime: Runtime, begins: Callable[[Session, Activity], Awaitable[None]]
+) -> httpx.Response:
+    """Give the place back when the activity's row is locked, until after it has begun."""
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    (signup,) = await walk(api, "/api/v1/me/signups", person.headers)
+    path = f"/api/v1/signups/{signup['id']}"
+    with time_machine.travel(now()) as clock:
+        async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
+            await begins(tx, activity)
+            left = group.create_task(api.delete(path, headers=person.headers))
+            await until_somebody_waits_for(runtime, tx)
+            clock.shift(timedelta(minutes=2))
+    return left.result()
 
 
 async def _scan_while_leaving(

@@ -17,7 +17,6 @@ from app.queries.awards import granting as granting_queries
 from app.queries.ledger import posting as posting_queries
 from app.runtime import Runtime
 from app.services.awards import reversal
-from app.services.redemptions import reservations
 from tests.concurrency import rushes
 from tests.concurrency.guards import (
     take_out_account_locks,
@@ -198,9 +197,7 @@ async def test_what_comes_back_in_the_moment_of_a_first_debt_pays_it(
             path = f"merchant/charges/{made.json()['id']}/refund"
             body, who = {"reason": "退货"}, shop.staff
         async with runtime.database.transaction() as tx:
-            told = await reversal.reverse(
-                tx, administrator.id, award, "有误", unhold=reservations.release_overdue
-            )
+            told = await reversal.reverse(tx, administrator.id, award, "有误")
             assert told.owed == POINTS
             back = asyncio.create_task(api.post(f"{API}/{path}", headers=keyed(who), json=body))
             await until_somebody_waits_for(runtime, tx)

@@ -11,23 +11,17 @@ from sqlalchemy import text
 
 from app.models.ledger import Purpose
 from app.queries.awards import granting as granting_queries
-from app.queries.awards import reviewing
 from app.queries.awards import reviewing as reviewing_queries
 from app.runtime import Runtime
 from tests.concurrency import rushes
-from tests.concurrency.guards import take_out_row_locks, without_lock
+from tests.concurrency.guards import take_out_row_locks
 from tests.concurrency.meeting import Meeting, meet_after
-from tests.factories.awards import approve, award_body, end_notices, propose, reject
+from tests.factories.awards import TWO_REVIEWERS, approve, award_body, end_notices, propose, reject
 from tests.factories.funds import make_limited
 from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
-
-TWO_REVIEWERS = {
-    "rule_key": "student_placement",
-    "evidence": {"log": "三十日日志", "mentor_grade": "优"},
-}
 
 _AWARD = text("SELECT state, open_objections FROM awards WHERE person_id = :person")
 _REVIEWS = text("""
@@ -162,7 +156,8 @@ async def test_the_last_of_two_rejections_frees_their_number(app: FastAPI) -> No
 async def test_control_rejections_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    locked = reviewing._LOCK_NUMBERS
-    monkeypatch.setattr(reviewing, "_LOCK_NUMBERS", without_lock(locked))
+    async def not_locked(*_: Any) -> None: ...
+
+    monkeypatch.setattr(reviewing_queries, "lock_numbers", not_locked)
     meet_after(monkeypatch, reviewing_queries, "standing_evidence", parties=2)
     assert await helpers_rejected(broken) == 409, "each kept it for the other"

@@ -180,13 +180,25 @@ async def test_a_charge_is_refunded_once(app: FastAPI) -> None:
 
 
 async def test_control_of_the_refund(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        redemptions, "REFUND", redemptions.REFUND.replace("AND status = 'charged'", "")
-    )
+    monkeypatch.setattr(redemptions, "is_charged", true)
     facts = await rushes.refunds_of_one_charge(broken)
     # The ledger, the second line, still pays once; but the answers are not the right ones.
     assert "charges.already_refunded" not in facts["outcomes"]
     assert facts["left"] == 40
+
+
+async def test_parts_of_a_charge_are_never_more_than_it(app: FastAPI) -> None:
+    """Four parts of 7 are in 30."""
+    facts = await rushes.refunds_of_one_charge(app, points=7)
+    assert facts == {"outcomes": {"200": 4, "charges.refund_too_large": 8}, "left": 38}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_parts(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    take_out_row_locks(monkeypatch)
+    meet_after(monkeypatch, redemptions, "refunded_in_parts", parties=rushes.WORKERS)
+    facts = await rushes.refunds_of_one_charge(broken, points=7)
+    assert facts["outcomes"]["200"] > 4
 
 
 async def test_an_award_is_reversed_once(app: FastAPI) -> None:

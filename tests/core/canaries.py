@@ -13,7 +13,7 @@ from unittest.mock import patch
 import httpx
 
 from app.core.settings import Settings
-from app.integrations.wechat import WechatSession
+from app.integrations.wechat.client import WechatSession
 from app.main import create_app
 
 CANARY = WechatSession(openid="canary-openid", unionid=None, session_key="canary-session-key")

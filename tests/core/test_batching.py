@@ -1,12 +1,14 @@
 """Natural batching: who comes together shares a list, and only a poisoned command fails."""
 
 import asyncio
+import random
+from collections import defaultdict
 
 import pytest
 
 from app.core import batching
 from app.core.batching import Batcher
-from app.core.errors import Busy
+from app.core.errors import Busy, LockTimeout
 
 
 class Engine:
@@ -102,6 +104,71 @@ async def test_an_engine_that_does_not_answer_is_not_asked_again_for_those_who_w
     assert answers[0] is not answers[1], "each request renders its own"
 
 
+def locking(engine: Engine) -> Batcher[int, int]:
+    """Return a batcher whose lists time out where one of them holds 7, which is locked."""
+
+    async def run(numbers: list[int]) -> list[int]:
+        outcomes = await engine(numbers)
+        if 7 in numbers:
+            raise LockTimeout(retry_after=1)
+        return outcomes
+
+    return Batcher(run)
+
+
+async def test_a_lock_that_times_out_is_the_matter_of_its_own_command() -> None:
+    engine = Engine()
+    batcher = locking(engine)
+    tasks = await under_way(engine, batcher, 7, 2, 7, 3)
+    engine.may_go.set()
+
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [LockTimeout, int, LockTimeout, int]
+    assert engine.lists == [[7], [2, 7, 3], [2], [7], [3]]
+
+
+async def test_commands_whose_turn_does_not_come_in_time_are_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batching, "ONE_BY_ONE_S", -1)
+    engine = Engine()
+    batcher = locking(engine)
+    first, *others = await under_way(engine, batcher, 1, 2, 7, 3)
+    engine.may_go.set()
+
+    answers = await asyncio.gather(*others, return_exceptions=True)
+
+    assert [type(answer) for answer in answers] == [Busy, Busy, Busy]
+    assert await first == 2
+    assert engine.lists == [[1], [2, 7, 3]]
+    assert await batcher.submit(4) == 8
+
+
+async def test_who_has_waited_too_long_for_a_list_that_failed_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batching, "MAX_BATCH", 2)
+    engine = Engine()
+    for patience, expected in ((60, int), (-1, Busy)):
+        monkeypatch.setattr(batching, "PATIENCE_S", patience)
+        *_, last = await together(locking(engine), 2, 7, 3)
+        assert type(last) is expected
+
+
+async def test_an_engine_that_goes_away_meanwhile_is_not_asked_for_each() -> None:
+    lists: list[list[int]] = []
+
+    async def going(numbers: list[int]) -> list[int]:
+        lists.append(numbers)
+        raise Busy(retry_after=1) if len(numbers) == 1 else LockTimeout(retry_after=1)
+
+    answers = await together(Batcher(going), 1, 2, 3)
+
+    assert [type(answer) for answer in answers] == [Busy, Busy, Busy]
+    assert lists == [[1, 2, 3], [1]]
+
+
 async def test_a_request_that_has_gone_does_not_disturb_its_list() -> None:
     engine = Engine()
     batcher = Batcher(engine)
@@ -132,3 +199,76 @@ async def test_a_runner_that_is_cancelled_leaves_nobody_behind() -> None:
     batcher._runner.cancel()
     answers = await asyncio.gather(first, second, return_exceptions=True)
     assert [type(answer) for answer in answers] == [Busy, Busy]
+
+
+# --- commands that share a conflict key ---
+
+
+def digits(number: int) -> set[str]:
+    """Return the conflict keys of a number: 12 conflicts with 1, 2, 21 and 13."""
+    return set(str(number))
+
+
+async def test_two_commands_with_one_key_are_never_in_one_batch() -> None:
+    engine = Engine()
+    assert await together(Batcher(engine, digits), 1, 11, 2, 111, 3) == [2, 22, 4, 222, 6]
+    assert engine.lists == [[1, 2, 3], [11], [111]]
+
+
+async def test_control_without_keys_they_are_in_one_batch() -> None:
+    engine = Engine()
+    await together(Batcher(engine), 1, 11, 2, 111, 3)
+    assert engine.lists == [[1, 11, 2, 111, 3]]
+
+
+async def test_a_command_does_not_overtake_one_that_waits_and_shares_a_key() -> None:
+    engine = Engine()
+    await together(Batcher(engine, digits), 1, 12, 2, 3)
+    assert engine.lists == [[1, 3], [12], [2]]
+
+
+async def test_a_command_that_waited_is_first_in_the_next_batch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batching, "MAX_BATCH", 2)
+    engine = Engine()
+    await together(Batcher(engine, digits), 1, 11, 2, 3, 4, 5)
+    assert engine.lists == [[1, 2], [11, 3], [4, 5]]
+
+
+async def test_a_command_waits_for_those_before_it_and_for_none_that_come_later() -> None:
+    engine = Engine()
+    batcher = Batcher(engine, digits)
+    tasks = await under_way(engine, batcher, 1, 11)
+    for number in (111, 1111, 11111):  # each arrives while the batch before runs
+        engine.asked.clear()
+        engine.may_go.set()
+        await engine.asked.wait()
+        engine.may_go.clear()
+        tasks.append(asyncio.create_task(batcher.submit(number)))
+        await asyncio.sleep(0)
+    engine.may_go.set()
+    await asyncio.gather(*tasks)
+    assert engine.lists == [[1], [11], [111], [1111], [11111]]
+
+
+@pytest.mark.parametrize("seed", range(20))
+async def test_commands_of_one_key_run_in_order_of_arrival(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batching, "MAX_BATCH", 4)
+    chance = random.Random(seed)
+    numbers = chance.sample([n for n in range(1000) if n != 13], 60)
+    engine = Engine()
+
+    assert await together(Batcher(engine, digits), *numbers) == [2 * number for number in numbers]
+
+    found = defaultdict(list)
+    for batch in engine.lists:
+        assert len(batch) <= 4
+        assert sum(len(digits(one)) for one in batch) == len(set[str]().union(*map(digits, batch)))
+        for one in batch:
+            for key in digits(one):
+                found[key].append(one)
+    for key, in_order in found.items():
+        assert in_order == [number for number in numbers if key in digits(number)]

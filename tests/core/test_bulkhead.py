@@ -14,11 +14,11 @@ class Visit:
 
     def __init__(self, bulkhead: Bulkhead) -> None:
         self.is_in, self.may_leave = False, asyncio.Event()
-        self._turnstile = bulkhead
+        self._bulkhead = bulkhead
         self.task = asyncio.create_task(self._visit())
 
     async def _visit(self) -> None:
-        async with self._turnstile:
+        async with self._bulkhead:
             self.is_in = True
             await self.may_leave.wait()
 

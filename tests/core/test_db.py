@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from app.core import bulkhead, db
+from app.core import bulkhead, db, db_engine
 from app.core.db import Database, Session
 from app.core.db_errors import sqlstate
 from app.core.errors import Busy
@@ -88,10 +88,9 @@ async def test_a_reader_whose_server_hung_up_is_not_used_again(database: Databas
 async def test_a_reader_is_replaced_in_time(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A plan that was made while the tables were empty stays bad."""
     async with database.read() as tx:
         first = await pid(tx)
-    monkeypatch.setattr(db, "RECYCLE_S", 0)
+    monkeypatch.setattr(db_engine, "PLANS_S", 0)  # or it would be kept out of the pool
     database._reader.sync_engine.pool._recycle = 0
     async with database.read() as tx:
         assert await pid(tx) != first
@@ -162,6 +161,20 @@ async def _suspend_card(
         await tx.fetch(
             "UPDATE cards SET status = 'suspended' WHERE person_id = :id", {"id": person}
         )
+
+
+async def test_a_connection_that_the_driver_cannot_use_is_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One whose server was killed in the middle of an operation may seem open."""
+    monkeypatch.setattr(bulkhead, "CLOSED_S", 0)
+    async with database.read() as tx:
+        first = await pid(tx)
+    with pytest.raises(Busy):
+        async with database.read():
+            raise asyncpg.InternalClientError
+    async with database.read() as tx:
+        assert await pid(tx) != first
 
 
 async def test_dead_connections_are_replaced_before_anybody_meets_them(

@@ -2,8 +2,9 @@
 
 import asyncio
 import gc
+import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from weakref import ref
 
@@ -13,9 +14,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.server import ServerState
 
+from app.api.middleware import RequestContext
 from app.core.http import GatheringTransport, Protocol
 from app.core.http_limits import MAX_HEAD_BYTES, MAX_HEADERS, MAX_PIPELINED
 
@@ -89,8 +91,10 @@ async def test_nothing_is_written_to_who_has_hung_up() -> None:
 
 
 @asynccontextmanager
-async def serving(port: int) -> AsyncIterator[str]:
-    """A small application behind uvicorn and our protocol."""
+async def serving(
+    port: int, layer: Callable[[ASGIApp], ASGIApp] = lambda app: app
+) -> AsyncIterator[str]:
+    """A small application, in a layer of middleware, behind uvicorn and our protocol."""
     application = FastAPI()
 
     @application.get("/numbers")
@@ -110,7 +114,12 @@ async def serving(port: int) -> AsyncIterator[str]:
         return request.headers.get("x-name", "nobody")
 
     config = uvicorn.Config(
-        application, port=port, http=Protocol, ws="none", log_config=None, timeout_keep_alive=60
+        layer(application),
+        port=port,
+        http=Protocol,
+        ws="none",
+        log_config=None,
+        timeout_keep_alive=60,
     )
     server = uvicorn.Server(config)
     running = asyncio.create_task(server.serve())
@@ -130,6 +139,17 @@ async def test_a_server_speaks_through_it(unused_tcp_port: int) -> None:
             assert (await client.post("/length", content=b"x" * 200_000)).json() == 200_000
         head = await client.head("/numbers")
         assert (head.status_code, head.content) == (405, b"")
+
+
+async def test_head_is_get_without_its_body(unused_tcp_port: int) -> None:
+    """On one connection: a body that nobody expects would be read as the next reply."""
+    head = GET.replace(b"GET", b"HEAD", 1) + b"\r\n"
+    async with serving(unused_tcp_port, lambda app: RequestContext(app, ["*"])):
+        answer = await said(unused_tcp_port, head + head + LAST)
+    *heads, body = answer.split(b"\r\n\r\n")
+    assert [one[:12] for one in heads] == [b"HTTP/1.1 200"] * 3, "nothing stands before a head"
+    assert json.loads(body) == list(range(20_000))
+    assert all(f"content-length: {len(body)}".encode() in one for one in heads)
 
 
 async def said(port: int, *pieces: bytes) -> bytes:

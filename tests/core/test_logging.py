@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,12 +31,12 @@ def environment(settings: Settings, style: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module", params=["json", "console"])
-def told(request: pytest.FixtureRequest, settings: Settings) -> dict[str, Any]:
+def told(request: pytest.FixtureRequest, unstarted: Settings) -> dict[str, Any]:
     """What the program with the canaries said and logged."""
     done = subprocess.run(
         [sys.executable, "-m", "tests.core.canaries"],
         cwd=PROJECT,
-        env=environment(settings, request.param),
+        env=environment(unstarted, request.param),
         capture_output=True,
         text=True,
         timeout=60,
@@ -80,6 +81,22 @@ def test_every_line_of_a_request_has_its_id(told: dict[str, Any]) -> None:
     failed = next(line for line in lines if line["event"] == "unhandled")
     assert failed["request_id"] in {line["request_id"] for line in requests}
     assert all("route" in line and "ms" in line for line in requests)
+
+
+def test_the_line_of_a_request_is_as_the_processors_write_it(told: dict[str, Any]) -> None:
+    """It is written without them; another line of the same request shows how they write."""
+    if told["style"] != "json":
+        assert told["log"].count("route=/api/v1/") >= 10
+        return
+    raw = told["log"].splitlines()
+    lines = [line for line in raw if json.loads(line)["event"] == "request"]
+    assert lines == [json.dumps(json.loads(line), ensure_ascii=False) for line in lines]
+    failed = next(one for one in map(json.loads, raw) if one["event"] == "unhandled")
+    shared = [name for name in failed if name in ("event", "request_id", "level", "timestamp")]
+    for line in map(json.loads, lines):
+        assert list(line) == ["method", "route", "status", "ms", *shared]
+        assert {line["timestamp"][-1], failed["timestamp"][-1]} == {"Z"}
+        assert datetime.fromisoformat(line["timestamp"]).utcoffset() == timedelta()
 
 
 def test_every_line_is_json(told: dict[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """When two spellings are one number."""
 
+import sys
+
 import pytest
 
 from app.core.normalize import normalized
@@ -43,6 +45,21 @@ def test_a_circle_among_chinese_figures_is_the_figure() -> None:
 @pytest.mark.parametrize("letters", ["АВЕКМНОРСТХУІЈЅ", "ΑΒΕΖΗΙΚΜΝΟΡΤΥΧ"])
 def test_letters_that_look_like_latin_ones_are_those(letters: str) -> None:
     assert normalized(letters).isascii()
+
+
+@pytest.mark.parametrize(
+    "figures",
+    ["１２３", "\u0661\u0662\u0663", "\u06f1\u06f2\u06f3", "\u0967\u0968\u0969", "𝟏𝟐𝟑"],
+    ids=lambda text: " ".join(f"{ord(char):04x}" for char in text),
+)
+def test_a_figure_of_any_script_is_the_figure(figures: str) -> None:
+    assert normalized(f"C-{figures}") == "c-123"
+
+
+def test_every_decimal_digit_of_unicode_is_folded() -> None:
+    digits = [char for char in map(chr, range(sys.maxunicode + 1)) if char.isdecimal()]
+    assert len(digits) > 600
+    assert {normalized(char) for char in digits} == set("0123456789")
 
 
 def test_what_looks_different_is_different() -> None:

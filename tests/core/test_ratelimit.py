@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from app.core.errors import Busy, RateLimited
-from app.core.ratelimit import Limit, RateLimiter
+from app.core.ratelimit import TAG, Limit, RateLimiter
 from app.core.redis import Breaker, Redis, connect
 from app.runtime import Runtime
 from tests.faults.valkey import NOWHERE, private_valkey
@@ -104,6 +104,17 @@ async def test_a_client_costs_one_key_that_expires(
     keys = [key async for key in runtime.redis.scan_iter(match=f"*{client}*")]
     assert keys == [f"{{qx:admission}}:slow:{client}"]
     assert 0 < await runtime.redis.pttl(keys[0]) <= 3_000_000
+
+
+async def test_a_clock_that_went_back_refuses_for_two_bursts_at_most(
+    runtime: Runtime, limiter: RateLimiter, client: str
+) -> None:
+    """Another server has taken over, and its clock is a year behind."""
+    ahead = (int(time.time()) + 365 * 86_400) * 1_000_000
+    await runtime.redis.set(f"{TAG}:slow:{client}", ahead, ex=60)
+    verdict = await limiter.take(SLOW, client)
+    assert not verdict.allowed
+    assert verdict.retry_after <= SLOW.window_s + 1 / SLOW.per_second
 
 
 async def test_a_bar_is_seen_on_the_same_way(

@@ -33,6 +33,14 @@ def test_a_code_leads_back_to_its_subject(serial: int, at: int, action: Action) 
     assert codes.check(code.text, action, at) == serial
 
 
+@given(serials, times, st.sampled_from([1, 2, 4, 8, 16]))
+def test_a_code_in_groups_is_the_code(serial: int, at: int, size: int) -> None:
+    code = codes.make(Action.check_in, serial, at).text
+    groups = [code[place : place + size] for place in range(0, len(code), size)]
+    assert codes.check("-".join(groups), Action.check_in, at) == serial
+    assert not accepted("-".join([*groups[:-1], groups[-1] + "-"]), at)
+
+
 @given(times)
 def test_it_changes_every_fifteen_seconds(at: int) -> None:
     code = codes.make(Action.check_in, 7, at)

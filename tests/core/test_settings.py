@@ -1,6 +1,7 @@
 """Settings: nothing starts in production by accident, and no secret is a well-known one."""
 
 import os
+import re
 import stat
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,19 @@ PRODUCTION: dict[str, Any] = {
     "wechat_appid": "wx1234567890abcdef",
     "wechat_secret": "an-app-secret",
     "allowed_hosts": ["api.example.cn"],
+}
+
+
+S3 = {
+    "s3_endpoint": "https://s3.example.cn:9000",
+    "s3_bucket": "attachments",
+    "s3_access_key": "an-access-key",
+    "s3_secret_key": "a-secret-key",
+}
+PUSHES = {
+    "wechat_push_token": "a-push-token",
+    "wechat_push_aes_key": "k" * 43,
+    "public_url": "https://api.example.cn",
 }
 
 
@@ -147,7 +161,13 @@ def test_settings_do_not_change() -> None:
         settings.port = 1  # type: ignore[misc]
 
 
-@pytest.mark.parametrize("change", [{"port": 0}, {"port": 65536}, {"workers": 0}, {"env": "test"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"port": 0}, {"port": 65536}, {"workers": 0}, {"env": "test"}),
+        *({"audit_kept_months": 35}, {"notices_kept_months": 5}),
+    ],
+)
 def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Settings.model_validate(change)
@@ -156,3 +176,116 @@ def test_what_makes_no_sense_is_refused(change: dict[str, Any]) -> None:
 def test_without_both_urls_the_engines_are_our_own() -> None:
     assert Settings().embedded
     assert Settings.model_validate({"database_url": "postgresql+asyncpg://x"}).embedded
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"s3_endpoint": "https://s3.example.cn"},
+        {"s3_secret_key": "x"},
+        S3 | {"s3_bucket": ""},
+        S3 | {"s3_endpoint": "s3.example.cn"},
+        S3 | {"s3_endpoint": "https://s3.example.cn/bucket"},
+        S3 | {"s3_endpoint": "https://user@s3.example.cn"},
+    ],
+)
+def test_half_a_store_is_refused_everywhere(change: dict[str, str]) -> None:
+    assert "QX_S3_ENDPOINT" in refusal(**change)
+    with pytest.raises(ValidationError, match="QX_S3_ENDPOINT"):
+        Settings.model_validate(change)
+
+
+def test_a_whole_store_is_taken() -> None:
+    settings = Settings.model_validate(PRODUCTION | S3 | PUSHES)
+    assert settings.s3_region == "us-east-1"
+    assert settings.checks_pictures
+
+
+@pytest.mark.parametrize("name", PUSHES)
+def test_production_shows_no_picture_that_wechat_has_not_checked(name: str) -> None:
+    assert "QX_WECHAT_PUSH_TOKEN" in refusal(**(S3 | PUSHES | {name: None}))
+    assert not Settings.model_validate({"secret_key": LONG} | S3).checks_pictures
+
+
+@pytest.mark.parametrize("key", ["x" * 42, "x" * 44, "x" * 42 + "-"])
+def test_the_key_of_pushes_is_that_of_the_console(key: str) -> None:
+    assert "43 characters" in refusal(**(S3 | PUSHES | {"wechat_push_aes_key": key}))
+
+
+def test_no_secret_of_the_store_or_of_pushes_is_printed() -> None:
+    settings = Settings.model_validate(PRODUCTION | S3 | PUSHES)
+    secrets = [S3["s3_access_key"], S3["s3_secret_key"], *list(PUSHES.values())[:2]]
+    assert [secret for secret in secrets if secret in repr(settings)] == []
+
+
+def test_web_origins_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().web_origins == ()
+    for given, origins in {
+        "": (),
+        "https://h5.example.org": ("https://h5.example.org",),
+        " https://a.test, http://localhost:5173,": ("https://a.test", "http://localhost:5173"),
+    }.items():
+        monkeypatch.setenv("QX_WEB_ORIGINS", given)
+        assert Settings().web_origins == origins
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("*", "null", "h5.example.org", "https://h5.example.org/", "https://h5.example.org/x"),
+        *("https://*.example.org", "https://H5.example.org", "ftp://a.test", "https://u@a.test"),
+        *("https://a.test:443", "http://a.test:80", "https://a.test https://b.test"),
+    ],
+)
+def test_what_no_browser_sends_as_origin_is_refused(origin: str) -> None:
+    assert "QX_WEB_ORIGINS" in refusal(web_origins=f"https://h5.example.org,{origin}")
+
+
+def test_replicas_are_a_list_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().database_read_urls == ()
+    first, second = (f"postgresql+asyncpg://qx_app@{host}/qx" for host in ("db2", "db3"))
+    for given, urls in {"": (), first: (first,), f" {first}, {second},": (first, second)}.items():
+        monkeypatch.setenv("QX_DATABASE_READ_URLS", given)
+        assert Settings().database_read_urls == urls
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql://db2/qx", "db2", "postgresql+asyncpg:///qx?host=db2,db3"]
+)
+def test_a_replica_is_one_server_by_our_driver(url: str) -> None:
+    assert "QX_DATABASE_READ_URLS" in refusal(database_read_urls=url)
+
+
+@pytest.mark.parametrize("content", [b"", b"short", b"x" * 31, "青".encode() * 20, b"\xff" * 40])
+def test_a_secret_file_without_a_secret_is_named(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "secret-key"
+    file.write_bytes(content)
+    with pytest.raises(ValidationError, match=re.escape(str(file))) as refused:
+        Settings(data_dir=tmp_path)
+    assert f"({len(content)} bytes)" in str(refused.value)
+    assert file.read_bytes() == content, "it may be all that is left of the secret"
+
+
+def test_whoever_comes_second_reads_the_whole_secret_of_the_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file comes into being with its content: between two starts there is no empty one."""
+    real, seen = os.link, []
+
+    def link(source: str, target: Path) -> None:
+        seen.append(Settings(data_dir=tmp_path).secret)  # another process, just before us
+        real(source, target)
+
+    def once(source: str, target: Path) -> None:
+        monkeypatch.setattr(os, "link", real)
+        link(source, target)
+
+    monkeypatch.setattr(os, "link", once)
+    assert Settings(data_dir=tmp_path).secret == seen[0]
+    assert [file.name for file in tmp_path.iterdir()] == ["secret-key"]
+
+
+def test_a_directory_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValidationError, match="QX_DATA_DIR cannot be used: Not a directory"):
+        Settings(data_dir=tmp_path / "file" / "data")

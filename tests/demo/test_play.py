@@ -21,7 +21,7 @@ from app.demo.play import conclude
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEMO = (sys.executable, "-m", "app.cli", "demo")
-LIMIT_S = 180
+LIMIT_S = 300  # 75 s on an idle machine
 
 
 @pytest.fixture
@@ -38,7 +38,8 @@ def _environment(stagehouse: Path) -> dict[str, str]:
     return {**os.environ, **wrong, "TMPDIR": str(stagehouse), "PYTHONIOENCODING": "utf-8"}
 
 
-def test_the_day_holds_and_leaves_nothing_behind(stagehouse: Path) -> None:
+@pytest.mark.long
+def test_the_month_holds_and_leaves_nothing_behind(stagehouse: Path) -> None:
     done = subprocess.run(  # noqa: S603 - our own interpreter and module
         DEMO,
         cwd=PROJECT,
@@ -55,7 +56,8 @@ def test_the_day_holds_and_leaves_nothing_behind(stagehouse: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_day_leaves_nothing_behind(stagehouse: Path, number: int) -> None:
+@pytest.mark.long
+def test_an_interrupted_month_leaves_nothing_behind(stagehouse: Path, number: int) -> None:
     with subprocess.Popen(  # noqa: S603 - our own interpreter and module
         DEMO,
         cwd=PROJECT,
@@ -74,7 +76,7 @@ def test_an_interrupted_day_leaves_nothing_behind(stagehouse: Path, number: int)
 
 
 @pytest.mark.parametrize(("told", "status"), [(24, 0), (23, 1), (25, 1)])
-def test_one_point_off_fails_the_day(told: int, status: int) -> None:
+def test_one_point_off_fails_the_month(told: int, status: int) -> None:
     """The negative control: the service tells a balance that the book does not have."""
     console = Console(record=True, width=100, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
 
@@ -96,7 +98,7 @@ def test_one_point_off_fails_the_day(told: int, status: int) -> None:
     assert (f"'available': {told}" in output) == bool(status)
 
 
-def test_a_day_without_a_check_does_not_count_as_held() -> None:
+def test_a_month_without_a_check_does_not_count_as_held() -> None:
     assert Checks(Console(quiet=True)).exit_status == 1
 
 

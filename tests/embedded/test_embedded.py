@@ -19,23 +19,17 @@ import redis
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from app.embedded import (
-    Engines,
-    EnginesFailed,
-    account,
-    create_database,
-    drop_database,
-    engines,
-)
-from app.embedded.databases import connect
-from app.embedded.layout import Places, lives
+from app.embedded import account
+from app.embedded.databases import connect, create_database, drop_database
+from app.embedded.layout import Engines, EnginesFailed, Places, lives
+from app.embedded.lease import engines
 
 PROJECT = Path(__file__).resolve().parents[2]
 ROOT = os.geteuid() == 0
 SCRIPT = """
 import dataclasses, json, sys
 from pathlib import Path
-from app.embedded import engines
+from app.embedded.lease import engines
 for _ in range(int(sys.argv[2])):
     with engines(Path(sys.argv[1])) as found:
         print(json.dumps(dataclasses.asdict(found)), flush=True)

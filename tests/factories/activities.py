@@ -1,7 +1,9 @@
-"""Activities for tests: published and under way unless told otherwise."""
+"""Activities for tests, by default published and open for check-in, a minute before the start."""
 
 from datetime import datetime, timedelta
 from typing import Any
+
+import httpx
 
 from app.core.clock import now
 from app.core.rotating_codes import Action
@@ -17,7 +19,7 @@ from tests.factories.people import TestPerson, make_person
 
 
 def activity_body(org: Org, **changes: Any) -> dict[str, Any]:
-    """Return a valid body of POST /activities: two hours that began a minute ago."""
+    """Return a valid body of POST /activities: two hours, begun a minute ago."""
     starts_at = now() - timedelta(minutes=1)
     return {
         "org_id": str(org.id),
@@ -41,10 +43,13 @@ async def make_activity(
     status: ActivityStatus = ActivityStatus.published,
     **changes: Any,
 ) -> Activity:
-    """Make an activity; with ``volunteer_hour`` a check-in gives 2 points an hour."""
+    """Create an activity. With ``volunteer_hour`` a check-in gives 2 points per hour.
+
+    A check-in counts from the start, so it gives the whole length until then.
+    """
     org = org or await make_org(runtime)
     creator = await make_person(runtime)
-    starts_at = starts_at or now() - timedelta(minutes=1)
+    starts_at = starts_at or now() + timedelta(minutes=1)
     ends_at = starts_at + timedelta(hours=hours)
     values: dict[str, Any] = {
         "org_id": org.id,
@@ -60,6 +65,7 @@ async def make_activity(
         "capacity": capacity,
         "rule_key": rule_key,
         "created_by": creator.id,
+        "created_at": now(),
     }
     activity = Activity(**(values | changes))
     async with runtime.database.transaction() as tx:
@@ -71,19 +77,45 @@ async def sign_up(runtime: Runtime, activity: Activity, *people: TestPerson) -> 
     """Sign people up in order; return their statuses."""
     async with runtime.database.transaction() as tx:
         outcomes = await signups.claim(tx, [Claim(activity.id, p.id) for p in people], now())
-    statuses = [one.signup.status for one in outcomes if isinstance(one, signups.Claimed)]
+    statuses: list[str] = [
+        one.signup.status for one in outcomes if isinstance(one, signups.Claimed)
+    ]
     assert len(statuses) == len(people)
     return statuses
 
 
+def edit_body(activity: Activity, **changes: Any) -> dict[str, Any]:
+    """Return the body of PUT /activities/{id} that changes nothing but this."""
+    same = ("title", "description", "category", "starts_at", "ends_at", "capacity", "rule_key")
+    times = ("signup_opens_at", "signup_closes_at")
+    body = {name: getattr(activity, name) for name in (*same, *times)} | changes
+    if "ends_at" in changes and "signup_closes_at" not in changes:
+        del body["signup_closes_at"]
+    return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in body.items()}
+
+
+async def edit(
+    api: httpx.AsyncClient,
+    editor: TestPerson,
+    activity: Activity,
+    body: dict[str, Any],
+    version: object = 1,
+) -> httpx.Response:
+    return await api.put(
+        f"/api/v1/activities/{activity.id}",
+        headers=editor.headers | {"If-Match": f'"{version}"'},
+        json=body,
+    )
+
+
 async def make_attended(runtime: Runtime, person: TestPerson, **activity: Any) -> Activity:
-    """Make an activity at which the person has a confirmed place."""
+    """Create an activity at which the person has a confirmed place."""
     made = await make_activity(runtime, **activity)
     assert await sign_up(runtime, made, person) == [SignupStatus.confirmed]
     return made
 
 
 def current_code(runtime: Runtime, activity: Activity, *, age_seconds: float = 0) -> str:
-    """Return the code that the activity's screen shows (or showed some time ago)."""
+    """Return the activity's check-in code, of now or of some time ago."""
     at = now().timestamp() - age_seconds
     return runtime.codes.make(Action.check_in, activity.serial, at).text

@@ -1,4 +1,4 @@
-"""Batches of awards for tests: blood donations, each with a certificate that counts once."""
+"""Batches of awards for tests: blood donations, whose certificate numbers count once."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +17,7 @@ Case = tuple[Org, TestPerson, list[TestPerson]]
 
 
 async def make_case(runtime: Runtime) -> Case:
-    """Make an organisation, its organizer, and three residents."""
+    """Create an organisation, its organizer, and three residents."""
     org = await make_org(runtime)
     return org, await make_organizer(runtime, org.id), await make_people(runtime, 3)
 
@@ -27,7 +27,7 @@ def number() -> str:
 
 
 def donation(person: TestPerson, certificate: str | None = None) -> dict[str, Any]:
-    """Return a row: 10 points, and a certificate's number counts once."""
+    """Return a row: 10 points, with a certificate number that counts once."""
     return {"person_id": str(person.id), "evidence": {"certificate": certificate or number()}}
 
 
@@ -42,6 +42,6 @@ async def send(
 
 
 def wrong(response: httpx.Response) -> list[tuple[int, str]]:
-    """Return row and field of everything that is wrong with a batch that is refused."""
+    """Return row and field of every error of a refused batch."""
     assert_refused(response, 422, "awards.rows_wrong")
     return [(one["row"], one["field"]) for one in response.json()["errors"]]

@@ -11,7 +11,7 @@ from tests.factories.people import TestPerson
 
 
 def deduction_body(org: Org, person: TestPerson, **changes: Any) -> dict[str, Any]:
-    """Return a valid body of POST /deductions: two points for a place that stayed empty."""
+    """Return a valid body of POST /deductions: two points for a missed activity."""
     return {
         "rule_key": "no_show",
         "org_id": str(org.id),

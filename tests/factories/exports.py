@@ -1,4 +1,4 @@
-"""Exported files for tests: asking for one and reading it, whichever form it has."""
+"""Exported files for tests: requesting and parsing them."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ Rows = list[dict[str, str]]
 async def get_export(
     api: httpx.AsyncClient, path: str, reader: TestPerson, **query: str
 ) -> httpx.Response:
-    """Ask for a file, such as ``/awards.csv``, with a purpose."""
+    """Request an export, such as ``/awards.csv``, with a purpose."""
     return await api.get(f"/api/v1{path}", headers=reader.headers, params=PURPOSE | query)
 
 
@@ -50,7 +50,7 @@ async def exported(
 
 
 async def write_entries(runtime: Runtime, actor: TestPerson, org: Org, number: int) -> None:
-    """Write so many entries of the audit trail, each with a reason of its own."""
+    """Write ``number`` entries of the audit trail with distinct reasons."""
     async with runtime.database.transaction() as tx:
         for n in range(number):
             subject = ("test", actor.id)

@@ -1,16 +1,27 @@
-"""Small helpers for calling the API."""
+"""Calling the API in tests."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import httpx
+from fastapi import FastAPI
 
 from app.api.refusals import catalogue
 from tests.factories.people import TestPerson
 
 
+@asynccontextmanager
+async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    """Open a client of an application without a socket. Its failures are replies, with 500."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
 def keyed(person: TestPerson, key: str | None = None) -> dict[str, str]:
-    """Return the person's headers with an Idempotency-Key, a new one unless given."""
+    """Return the person's headers with an Idempotency-Key, a new one by default."""
     return person.headers | {"Idempotency-Key": key or str(uuid4())}
 
 
@@ -31,14 +42,14 @@ def assert_refused(response: httpx.Response, status: int, code: str) -> None:
 
 
 async def wechat_code(api: httpx.AsyncClient, user: str) -> str:
-    """Return a login code, as ``wx.login`` would on the user's phone."""
+    """Return a login code of the sandbox, as ``wx.login`` does on the phone."""
     made = await api.post("/sandbox/wechat/codes", json={"user": user})
     assert made.status_code == 200, made.text
     return str(made.json()["code"])
 
 
 async def log_in(api: httpx.AsyncClient, user: str | None = None) -> dict[str, Any]:
-    """Log a sandbox user in, a new one unless named; return the reply's body."""
+    """Log a sandbox user in, a new one by default; return the body of the reply."""
     code = await wechat_code(api, user or f"user-{uuid4()}")
     reply = await api.post("/api/v1/auth/wechat", json={"code": code})
     assert reply.status_code == 200, reply.text
@@ -53,7 +64,7 @@ def bearer(token: str) -> dict[str, str]:
 async def walk(
     api: httpx.AsyncClient, path: str, headers: dict[str, str] | None = None, **params: Any
 ) -> list[dict[str, Any]]:
-    """Read a list from its first page to its last; a cursor that runs in a circle fails."""
+    """Read all pages of a list. Fails after a hundred pages, as with a cursor that repeats."""
     items: list[dict[str, Any]] = []
     cursor: dict[str, str] = {}
     for _ in range(100):

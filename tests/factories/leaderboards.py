@@ -1,4 +1,4 @@
-"""Leaderboards for tests: brought up to everything that has been committed."""
+"""Leaderboards for tests, brought up to date with the ledger."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ from sqlalchemy import text
 from app.jobs.leaderboards import feed
 from app.runtime import Runtime
 
-# A running transaction in any database of the server hides what came after it.
+# A running transaction in any database of the server delays rows committed after it began.
 DEADLINE_S = 20.0
 _LATEST = text("""
 SELECT CAST(CAST(xact AS text) AS bigint) AS xact, id FROM ledger_transfers
@@ -18,7 +18,7 @@ ORDER BY ledger_transfers.xact DESC, id DESC LIMIT 1
 
 
 async def fed(runtime: Runtime) -> None:
-    """Feed until the shown boards hold every transfer that is committed now."""
+    """Feed until the published boards contain all committed transfers."""
     latest = await _latest(runtime)
     deadline = time.monotonic() + DEADLINE_S
     while await _position(runtime) < latest:

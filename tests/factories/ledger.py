@@ -1,4 +1,4 @@
-"""Points for tests, and the proof that none went astray."""
+"""Points for tests, and the verification of the ledger."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ def make_posting(
     org: UUID = SOME_ORG,
     **more: Any,
 ) -> Posting:
-    """Return a posting of nothing in particular; ``more`` is what it says besides."""
+    """Return a posting with default values; ``more`` overrides fields."""
     transfer = new_id()
     what: dict[str, Any] = {
         "reason": "测试",
@@ -59,12 +59,12 @@ def award_posting(
 
 
 def charge_posting(person: UUID, amount: int) -> Posting:
-    """Return a posting that spends points at a till."""
+    """Return a posting that spends points at a merchant."""
     return make_posting(AccountKey(person, Purpose.available), TAKINGS, amount, Kind.charge)
 
 
 def refund_posting(spent: Posting) -> Posting:
-    """Return a posting that gives back what a posting has spent."""
+    """Return a posting that refunds a posting."""
     return make_posting(
         TAKINGS,
         spent.payer,
@@ -85,7 +85,7 @@ async def give_points(
     org: UUID = SOME_ORG,
     at: datetime | None = None,
 ) -> UUID:
-    """Give points, now or at a moment of the past; return the transfer."""
+    """Give points, now or at a past time; return the transfer."""
     posting = award_posting(person, points, expires_at=expires_at, org=org)
     async with runtime.database.transaction() as tx:
         unwrap(await ledger_posting.post(tx, [posting], at or now()))
@@ -93,20 +93,20 @@ async def give_points(
 
 
 async def end_lot(runtime: Runtime, transfer: UUID) -> None:
-    """Let a lot have ended an hour ago; as the schema's owner, since the service may not."""
+    """Set the expiry of a lot to an hour ago, as the schema's owner."""
     ended = "UPDATE ledger_lots SET expires_at = now() - interval '1 hour' WHERE transfer_id = "
     await as_owner(runtime.settings, f"{ended}'{transfer}'")
 
 
 async def end_lots(runtime: Runtime, person: UUID) -> None:
-    """Let all points of a person have ended an hour ago."""
+    """Set the expiry of all points of a person to an hour ago."""
     theirs = f"SELECT id FROM ledger_accounts WHERE owner_id = '{person}'"  # noqa: S608
     ended = "UPDATE ledger_lots SET expires_at = now() - interval '1 hour' WHERE account_id IN "
     await as_owner(runtime.settings, f"{ended}({theirs})")
 
 
 async def make_debt(runtime: Runtime, person: UUID, points: int, *, org: UUID = SOME_ORG) -> None:
-    """Let a person owe points, as the reversal of an award that is spent does."""
+    """Make a person owe points, as the reversal of a spent award does."""
     posting = award_posting(person, points, org=org)
     owed = replace(
         posting,
@@ -128,7 +128,7 @@ async def balance(
 async def assert_ledger_verifies(runtime: Runtime) -> None:
     async with runtime.database.snapshot() as tx:
         report = await verification.verify(tx)
-    assert report.differences == []
+    assert report.differences == [], report.differences[:5]
 
 
 async def verified(runtime: Runtime) -> Report:

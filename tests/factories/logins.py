@@ -1,4 +1,4 @@
-"""Refresh tokens for tests: presented, or spent some time ago."""
+"""Refresh tokens for tests."""
 
 from datetime import timedelta
 from hashlib import sha256
@@ -19,7 +19,7 @@ async def refresh(api: httpx.AsyncClient, token: str) -> httpx.Response:
 
 
 async def age(runtime: Runtime, token: str, by: timedelta = REUSE_GRACE) -> None:
-    """Make a token look as if it had been spent longer ago: beyond the grace, unless told."""
+    """Set the time at which a token was spent to the past, by default beyond the grace period."""
     digest = sha256(token.encode()).digest()
     async with runtime.database.transaction() as tx:
         await tx.execute(_AGE, {"age": by, "hash": digest})

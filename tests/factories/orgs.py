@@ -13,7 +13,7 @@ _codes = count(900_000_000)
 async def make_org(
     runtime: Runtime, *, parent: Org | None = None, level: Level = Level.street
 ) -> Org:
-    """Make a node; a root unless a parent is given."""
+    """Create an organisation, by default without a parent."""
     code = str(next(_codes))
     async with runtime.database.transaction() as tx:
         org = Org(
@@ -28,7 +28,7 @@ async def make_org(
 
 
 async def sanmao_street(runtime: Runtime) -> Org:
-    """三茅街道, of the demonstration data."""
+    """Return 三茅街道 of the demonstration data."""
     async with runtime.database.read() as tx:
         org = await queries.find_by_code(tx, "321182001")
     assert org is not None

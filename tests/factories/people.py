@@ -1,21 +1,23 @@
-"""People for tests: each with a login, without going through WeChat."""
+"""People for tests, with an access token, without WeChat."""
 
 from dataclasses import dataclass, field
 from itertools import count
 from uuid import UUID
 
 from app.core.clock import now
+from app.core.db import Session
 from app.models.people import Role
 from app.queries import auth as auth_queries
 from app.queries import people as queries
 from app.runtime import Runtime
+from app.services import roles
 
 _numbers = count(1)
 
 
 @dataclass(frozen=True)
 class TestPerson:
-    """``headers`` make a request the person's own."""
+    """A person. ``headers`` authenticate requests."""
 
     __test__ = False
 
@@ -48,8 +50,24 @@ async def make_with_role(
 ) -> TestPerson:
     person = await make_person(runtime)
     async with runtime.database.transaction() as tx:
-        await queries.grant_role(tx, person.id, role, org=org, merchant=merchant)
+        await appoint(tx, person.id, role, org=org, merchant=merchant)
     return person
+
+
+async def appoint(
+    tx: Session,
+    person: UUID,
+    role: Role,
+    *,
+    org: UUID | None = None,
+    merchant: UUID | None = None,
+) -> None:
+    """Grant a role. The audit trail says that the person did, which no operation allows."""
+    if merchant is not None:
+        await roles.appoint_staff(tx, person, person, merchant)
+    else:
+        assert org is not None
+        await roles.appoint_at_org(tx, person, person, role, org)
 
 
 async def make_organizer(runtime: Runtime, org: UUID) -> TestPerson:

@@ -1,4 +1,4 @@
-"""What a person has and spends, as the mini-program does it."""
+"""Reading and spending a person's points through the API."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ async def spend(
     amount: int,
     counter: Counter | None = None,
 ) -> str:
-    """Let a person pay so much at a counter; return the charge's id."""
+    """Charge a person points at a counter; return the charge's id."""
     counter = counter or await make_counter(runtime)
     code = (await make_card_codes(runtime, person, 1))[0]
     response = await api.post(

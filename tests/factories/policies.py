@@ -1,4 +1,4 @@
-"""Programmes for tests: whole documents of an organisation's own, in a unit of their own."""
+"""Programmes for tests: whole documents of an organisation, in a unit of their own."""
 
 from importlib.resources import files
 from uuid import uuid4
@@ -25,7 +25,7 @@ async def open_unit(runtime: Runtime) -> str:
 
 
 def share_units(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let an organisation have a programme of its own in the points that factories give."""
+    """Remove the guards against programmes in a unit that is used by another one."""
     for guard in ("_require_own_unit", "_require_free_unit"):
         monkeypatch.setattr(publishing, guard, lambda *_: None)
 

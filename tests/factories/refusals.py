@@ -1,4 +1,4 @@
-"""Requests that are refused, for tests of what a refusal says and that it changes nothing."""
+"""Requests that are refused, for tests of the refusal's facts and that nothing changes."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ from sqlalchemy import text
 from app.runtime import Runtime
 from tests.factories.people import TestPerson
 
-# Not of the work: a refusal that is final is kept as the reply to its key.
+# Not compared: a final refusal is stored as the reply to its key.
 KEPT = {"idempotency_keys", "alembic_version"}
 _TABLES = text(
     "SELECT table_name FROM information_schema.tables"
@@ -20,7 +20,7 @@ _TABLES = text(
 
 @dataclass(frozen=True)
 class Ask:
-    """A request that is refused, and the facts that the refusal has."""
+    """A request that is refused, with the facts of the refusal."""
 
     person: TestPerson
     method: str
@@ -36,9 +36,9 @@ Maker = Callable[[httpx.AsyncClient, Runtime], Awaitable[Ask]]
 
 
 async def everything(runtime: Runtime) -> dict[str, Any]:
-    """Return how many rows each table has, and a sum over what they hold.
+    """Return the number of rows of each table, and a hash of their contents.
 
-    A ledger account is opened when it is locked first; one without an entry says nothing.
+    Ledger accounts without an entry are ignored: locking an account creates it.
     """
     found = {}
     async with runtime.database.read() as tx:

@@ -1,4 +1,4 @@
-"""A valid request of every core path with a body, to be made invalid in one way at a time."""
+"""A valid request of each operation with a body, for tests that invalidate one value."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -10,14 +10,13 @@ import httpx
 from app.core.clock import now
 from app.models.orgs import Org
 from app.models.people import Role
-from app.queries import people
 from app.runtime import Runtime
 from tests.factories.activities import activity_body, current_code, make_activity, make_attended
 from tests.factories.awards import award_body, give_award
 from tests.factories.http import bearer, log_in, wechat_code
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson
+from tests.factories.people import TestPerson, appoint, make_person
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
@@ -26,7 +25,7 @@ PLACE = {"latitude": 32.23, "longitude": 119.8}
 
 @dataclass(frozen=True)
 class Call:
-    """``status`` is the answer while nothing is wrong with it."""
+    """``status``: the status of the reply to the valid request."""
 
     method: str
     path: str
@@ -35,7 +34,7 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
 
     async def send(self, api: httpx.AsyncClient, content: Any, **headers: str) -> httpx.Response:
-        """Send another body in place of its own, each time with a new Idempotency-Key."""
+        """Send another body, with a new Idempotency-Key each time."""
         every = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
         return await api.request(
             self.method, API + self.path, headers=every | self.headers | headers, content=content
@@ -70,7 +69,7 @@ async def _login_calls(api: httpx.AsyncClient, refresh_token: str) -> dict[str, 
 
 
 async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call]:
-    """Make the calls, by operation id, all of one person who may do everything."""
+    """Return the calls by operation id, all of one person with all roles."""
     login = await log_in(api)
     counter, org = await make_counter(runtime), await make_org(runtime)
     headers = bearer(login["access_token"])
@@ -90,7 +89,7 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
         json={"reward_id": str(reward.id), "quantity": 1},
     )
     attended, open_activity = await make_attended(runtime, me), await make_activity(runtime)
-    award = await give_award(runtime, me, org)
+    award = await give_award(runtime, await make_person(runtime), org)
     scan = {
         "code": current_code(runtime, attended),
         "location": PLACE | {"accuracy_m": 12.5, "coordinate_system": "gcj02"},
@@ -140,5 +139,5 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
 async def _may_do_everything(runtime: Runtime, me: TestPerson, org: Any, merchant: Any) -> None:
     async with runtime.database.transaction() as tx:
         for role in (Role.organizer, Role.administrator):
-            await people.grant_role(tx, me.id, role, org=org, merchant=None)
-        await people.grant_role(tx, me.id, Role.merchant_staff, org=None, merchant=merchant)
+            await appoint(tx, me.id, role, org=org)
+        await appoint(tx, me.id, Role.merchant_staff, merchant=merchant)

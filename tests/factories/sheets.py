@@ -1,7 +1,7 @@
-"""XLSX files for tests: as people fill them in, and as nobody should."""
+"""XLSX files for tests, valid and malicious."""
 
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import Any
 
@@ -14,8 +14,16 @@ Cell = Any
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 
-def make_sheet(*lines: Sequence[Cell], merged: str | None = None, second: Cell = None) -> bytes:
-    """Make a file of lines, the first one the headings. ``second``: a value on another sheet."""
+def make_sheet(
+    *lines: Sequence[Cell],
+    merged: str | None = None,
+    second: Cell = None,
+    number_formats: Mapping[str, str] | None = None,
+) -> bytes:
+    """Create a file of lines; the first has the headings. ``second``: a value on another sheet.
+
+    ``number_formats``: those of cells, such as ``{"B2": "0%"}``.
+    """
     workbook = Workbook()
     worksheet = workbook.active
     assert worksheet is not None
@@ -23,6 +31,8 @@ def make_sheet(*lines: Sequence[Cell], merged: str | None = None, second: Cell =
         worksheet.append(list(line))
     if merged is not None:
         worksheet.merge_cells(merged)
+    for cell, code in (number_formats or {}).items():
+        worksheet[cell].number_format = code
     if second is not None:
         workbook.create_sheet("另一张").append([second])
     made = BytesIO()
@@ -31,7 +41,7 @@ def make_sheet(*lines: Sequence[Cell], merged: str | None = None, second: Cell =
 
 
 def make_shared(text: str, rows: int) -> bytes:
-    """Make a file as Excel does: the text is in it once, and each row's only cell refers to it."""
+    """Create a file with a shared string, as Excel does; each row's only cell refers to it."""
     file, sheet, types = make_sheet(), "xl/worksheets/sheet1.xml", "[Content_Types].xml"
     cells = rows * '<row><c t="s"><v>0</v></c></row>'
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sharedStrings+xml"
@@ -52,7 +62,7 @@ def make_shared(text: str, rows: int) -> bytes:
 
 
 def with_part(file: bytes, name: str, content: bytes) -> bytes:
-    """Put another content into one part of a file."""
+    """Replace the content of one part of a file."""
     made = BytesIO()
     with (
         zipfile.ZipFile(BytesIO(file)) as old,

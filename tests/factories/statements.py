@@ -1,4 +1,4 @@
-"""Statements for tests: posted entries, and reading what was made, whichever way it is written."""
+"""Statements for tests: posting entries, and parsing statements of all formats."""
 
 import io
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from tests.factories.people import TestPerson
 
 FORMS = ("html", "xlsx")
 TEXT = {"dt", "dd", "td", "th", "li"}
-# Elements that have no end.
+# elements without an end tag
 VOID = {"meta", "br"}
 
 
@@ -36,7 +36,7 @@ class Line(NamedTuple):
 
 @dataclass
 class Read:
-    """What a statement says in Chinese: facts by name, lines, and (in, out, balance) at the end."""
+    """A parsed statement: facts by Chinese name, lines, and (in, out, balance) of the sum."""
 
     facts: dict[str, str] = field(default_factory=dict)
     lines: list[Line] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Read:
 
 
 class Page(HTMLParser):
-    """The elements of a page; each of TEXT with its text, but for what is small."""
+    """The elements of an HTML page; those in TEXT with their text, without ``small``."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -155,5 +155,5 @@ async def give_titled(
 
 
 def clock(day: date, hour: int, minute: int = 0, second: float = 0) -> datetime:
-    """Return the moment of a Shanghai clock's time."""
+    """Return a local time of a day in Asia/Shanghai."""
     return midnight(day) + timedelta(hours=hour, minutes=minute, seconds=second)

@@ -14,6 +14,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from app.core.db import Database, Session
+from app.core.redis_urls import Node
 from app.main import create_app
 from bench.service import Service, running
 from tests.faults.server import free_port
@@ -137,6 +138,41 @@ def open_without_redis() -> FastAPI:
         return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
 
     _replace(RateLimiter, "_without_redis", let_through)
+    return create_app()
+
+
+def first_master_for_ever() -> FastAPI:
+    """Ask the Sentinels once."""
+    from app.core.redis_sentinel import Masters
+
+    find = Masters.find
+    found: list[Node] = []
+
+    async def once(self: Masters) -> Node:
+        if not found:
+            found.append(await find(self))
+        self.address = found[0]
+        return found[0]
+
+    _replace(Masters, "find", once)
+    return create_app()
+
+
+def replicas_believed() -> FastAPI:
+    """Take whomever a Sentinel names for a master."""
+    from redis.asyncio.connection import Connection
+
+    from app.core import redis_sentinel
+
+    _replace(redis_sentinel, "_greet", Connection.on_connect)
+    return create_app()
+
+
+def patient_with_nodes() -> FastAPI:
+    """Wait for a silent node of a Cluster longer than the breaker looks."""
+    from app.core import redis_cluster
+
+    _replace(redis_cluster, "SOCKET_TIMEOUT_S", 2.0)
     return create_app()
 
 

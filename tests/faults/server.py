@@ -29,7 +29,8 @@ def free_port() -> int:
 def environment(data_dir: Path, **settings: str) -> dict[str, str]:
     """Ours without any setting of the tests, with these instead (names without QX_)."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("QX_", "PYTEST"))}
-    kept |= {"QX_DATA_DIR": str(data_dir), "NO_COLOR": "1", "COLUMNS": "200"}
+    kept |= {"QX_DATA_DIR": str(data_dir), "QX_DEMO_DATA": "people"}
+    kept |= {"NO_COLOR": "1", "COLUMNS": "200"}
     return kept | {f"QX_{name.upper()}": value for name, value in settings.items()}
 
 

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import psutil
+from redis.exceptions import RedisError
 from sqlalchemy import TextClause, text
 
 from app.core.clock import now
@@ -206,6 +207,14 @@ class Stage:
             return False
         return True
 
+    async def redis_answers(self) -> bool:
+        """Whether Redis is of use, as a client of the service's own kind sees it."""
+        try:
+            async with asyncio.timeout(1):
+                return bool(await self.runtime.redis.ping())
+        except (RedisError, OSError, TimeoutError):
+            return False
+
     async def serves(self) -> bool:
         """Whether PostgreSQL answers, as the service sees it."""
         try:
@@ -216,9 +225,10 @@ class Stage:
 
 
 @asynccontextmanager
-async def stage(data_dir: Path | None = None) -> AsyncIterator[Stage]:
-    """Serve on fresh engines; both are gone at the end."""
-    with service(free_port(), data_dir=data_dir) as one:
+async def stage(data_dir: Path | None = None, redis_url: str | None = None) -> AsyncIterator[Stage]:
+    """Serve on fresh engines; both are gone at the end. ``redis_url``: instead of their Redis."""
+    environment: dict[str, Any] = {"QX_REDIS_URL": redis_url} if redis_url else {}
+    with service(free_port(), data_dir=data_dir, **environment) as one:
         async with open_runtime(one.settings) as opened:
             database = patient(one)
             runtime = replace(opened, database=database)

@@ -8,17 +8,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from statistics import median
-from uuid import UUID
 
 import psutil
 import pytest
 import redis
 
-from app.api.access import CODE_GUESS, LOGIN_GUESS
-from app.core.clock import now, period_start
-from app.integrations.leaderboards import GENERATION, PREFIX
-from app.queries import leaderboards as board_queries
-from app.services.ledger.types import POINTS
+from app.api.guesses import CODE_GUESS, LOGIN_GUESS
+from tests.faults.boards import boards_exact
 from tests.faults.flaws import flawed
 from tests.faults.load import Ask, Load, p99
 from tests.faults.measured import Measured
@@ -198,22 +194,3 @@ def _answers(one: Stage) -> bool:
 def flush(one: Stage) -> None:
     with redis.Redis.from_url(str(one.service.settings.redis_url)) as client:
         client.flushall()
-
-
-async def boards_exact(one: Stage) -> bool:
-    """Whether the board of all time in Redis is what the ledger says, person by person."""
-    org = await one.crowd.org()
-    async with one.look() as tx:
-        found = await board_queries.top(
-            tx,
-            org.path,
-            period_start(now(), "all"),
-            unit=POINTS,
-            born_until=now().date(),
-            limit=1_000_000,
-        )
-    with redis.Redis.from_url(str(one.service.settings.redis_url), decode_responses=True) as client:
-        generation = client.get(GENERATION)
-        keys = list(client.scan_iter(f"{PREFIX}:{generation}:{org.path}:all:*", count=1000))
-        scores = client.zrange(keys[0], 0, -1, withscores=True) if keys else []
-    return {UUID(person): int(points) for person, points in scores} == dict(found)

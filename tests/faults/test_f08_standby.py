@@ -199,15 +199,19 @@ async def hall(service: Service) -> Hall:
 
 
 async def assert_sound(cluster: Cluster) -> None:
-    """Assert that the ledger verifies, and that each check-in was paid for once."""
+    """Assert that the ledger verifies, and that each check-in was paid for once.
+
+    The time of overlapping activities counts once, so some awards have no points.
+    """
     database = Database(cluster.urls.database_url, pool_size=2, patient=True)
     async with database.snapshot() as tx:
         report = await verification.verify(tx)
     await database.close()
     assert report.differences == []
     unpaid_or_doubled = await cluster.fetch(
-        "SELECT c.id FROM checkins c LEFT JOIN ledger_transfers t"
-        " ON t.source_id = c.award_id AND t.unit_id = 1 GROUP BY c.id HAVING count(t.id) <> 1"
+        "SELECT c.id FROM checkins c JOIN awards a ON a.id = c.award_id"
+        " LEFT JOIN ledger_transfers t ON t.source_id = c.award_id AND t.unit_id = 1"
+        " GROUP BY c.id, a.points HAVING count(t.id) <> least(a.points, 1)"
     )
     assert unpaid_or_doubled == []
 

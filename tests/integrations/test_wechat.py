@@ -23,16 +23,18 @@ from pydantic import SecretStr
 
 from app.core import redis as core_redis
 from app.core.errors import Refusal
-from app.integrations.wechat import (
+from app.integrations.wechat import client as wechat_client
+from app.integrations.wechat import refusals
+from app.integrations.wechat.client import WechatClient
+from app.integrations.wechat.refusals import (
     CodeInvalid,
     UserAtRisk,
-    WechatClient,
     WechatLimited,
     WechatUnavailable,
-    refusals,
 )
-from app.integrations.wechat import client as wechat_client
-from app.integrations.wechat_sandbox import create_sandbox, sandbox_openid, state
+from app.integrations.wechat_sandbox import state
+from app.integrations.wechat_sandbox.routes import create_sandbox
+from app.integrations.wechat_sandbox.state import sandbox_openid
 from tests.faults.valkey import private_valkey
 
 APPID = "wx-test-appid"
@@ -224,10 +226,14 @@ async def test_fifty_concurrent_uses_of_one_code_give_one_session(lab: Lab) -> N
 
 async def test_the_race_above_is_a_real_one(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     """Negative control: reading and marking in two commands lets several through."""
+    second_has_read = asyncio.Event()
+    readers = itertools.count(1)
 
     async def spend(self: state.State, code: str) -> None:
         await self.owner(code)
-        await asyncio.sleep(0.05)
+        if next(readers) == 2:
+            second_has_read.set()
+        await second_has_read.wait()
         await lab.redis.set(f"qx:sandbox:code:{code}", "", keepttl=True)
 
     monkeypatch.setattr(state.State, "spend", spend)

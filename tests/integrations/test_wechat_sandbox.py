@@ -1,5 +1,6 @@
 """The sandbox in the test's own process, as the service mounts and calls it in development."""
 
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from app.core.redis import connect
-from app.integrations.wechat import CodeInvalid, UserAtRisk, WechatClient, WechatUnavailable
-from app.integrations.wechat_sandbox import create_sandbox, sandbox_openid, state
+from app.integrations.wechat.client import WechatClient
+from app.integrations.wechat.refusals import CodeInvalid, UserAtRisk, WechatUnavailable
+from app.integrations.wechat_sandbox import state
+from app.integrations.wechat_sandbox.routes import create_sandbox
+from app.integrations.wechat_sandbox.state import sandbox_openid
 from tests.faults.valkey import private_valkey
+from tests.faults.valkeys import cluster
 
 APPID = "wx-test-appid"
 SECRET = "very-secret-appsecret"
@@ -31,10 +36,24 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield valkey.url
 
 
-@pytest.fixture(params=[True, False], ids=["text", "bytes"])
-async def redis(redis_url: str, request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
-    """Connect with and without ``decode_responses``: the sandbox must not care."""
-    connection = connect(redis_url) if request.param else Redis.from_url(redis_url)
+@pytest.fixture(scope="module")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with cluster(tmp_path_factory.mktemp("cluster"), masters=1, replicas=0) as one:
+        yield one.url
+
+
+@pytest.fixture(params=["text", "bytes", "cluster"])
+async def redis(
+    redis_url: str, cluster_url: str, request: pytest.FixtureRequest
+) -> AsyncIterator[Redis]:
+    """Connect with and without ``decode_responses``, and to a Cluster: the sandbox must not care.
+
+    A Cluster of one node refuses commands and transactions with keys of two slots.
+    """
+    if request.param == "bytes":
+        connection = Redis.from_url(redis_url)
+    else:
+        connection = connect(redis_url if request.param == "text" else cluster_url)
     for pattern in ("qx:sandbox:*", "qx:wechat:*"):
         async for key in connection.scan_iter(match=pattern):
             await connection.delete(key)
@@ -92,6 +111,22 @@ async def test_a_session_has_the_shape_of_wechats(http: httpx.AsyncClient) -> No
     answer = (await http.get(SESSION, params=query)).json()
     assert answer["errcode"] == 40163
     assert answer["errmsg"].startswith("code been used, rid: ")
+
+
+async def test_a_key_that_is_there_twice_is_refused_and_no_reply_is_stored(
+    http: httpx.AsyncClient,
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    twice = '{"user": "alice", "user": "bob"}'
+    refused = await http.post("/codes", content=twice, headers=headers)
+    assert refused.status_code == 422
+    token = '{"appid": "x", ' + json.dumps(token_request())[1:]
+    assert (await http.post(TOKEN, content=token)).json()["errcode"] == 47001
+    made = await http.post("/codes", json={"user": "alice"})
+    session = await http.get(SESSION, params={"js_code": made.json()["code"]})
+    granted = await http.post(TOKEN, json=token_request())
+    replies = [refused, made, session, granted]
+    assert [one.headers["cache-control"] for one in replies] == ["no-store"] * 4
 
 
 async def test_an_expired_token_is_told_apart_from_a_wrong_one(

@@ -59,6 +59,8 @@ _OF_EVERYBODY = {
                returned, closed_at IS NOT NULL
         FROM fund_months ORDER BY org_id, month""",
     "seals": "SELECT day, leaves, root, previous, seal FROM ledger_seals ORDER BY day",
+    "facts": """
+        SELECT day, fact, seal_day, number, digest FROM ledger_sealed_facts ORDER BY day, fact""",
     "nodes": "SELECT day, level, n, node FROM ledger_seal_nodes ORDER BY day, level, n",
 }
 
@@ -158,7 +160,12 @@ async def _open_months(runtime: Runtime) -> Owners:
 
 
 async def _open_days(runtime: Runtime) -> Owners:
-    await as_owner(runtime.settings, "DELETE FROM ledger_seals", "DELETE FROM ledger_seal_nodes")
+    await as_owner(
+        runtime.settings,
+        "DELETE FROM ledger_seals",
+        "DELETE FROM ledger_seal_nodes",
+        "DELETE FROM ledger_sealed_facts",
+    )
     return await _history(runtime, 4, 2, 0)
 
 

@@ -57,24 +57,18 @@ class Knife:
 
         return step
 
-    async def count(self, run: Callable[[Runtime], Awaitable[int]], runtime: Runtime) -> int:
-        """Run a job to its end; return how many steps it took."""
-        self.steps = 0
-        await run(runtime)
-        return self.steps
-
     async def cut(
         self,
         run: Callable[[Runtime], Awaitable[int]],
         runtime: Runtime,
         before: int,
         strike: Strike,
-    ) -> None:
-        """Run a job until it is struck before a step."""
+    ) -> bool:
+        """Run a job until it is struck before a step; False if it ended before that step."""
         self.steps, self._before, self._strike = 0, before, strike
         try:
             with suppress(Killed, Busy):  # Busy: PostgreSQL went away
                 await run(runtime)
         finally:
             self._before = None
-        assert self.steps >= before, "it came to its end unharmed"
+        return self.steps >= before

@@ -1,6 +1,7 @@
 """A job may be killed before any step of its way, and run again: the same comes of it."""
 
 from collections.abc import AsyncIterator
+from itertools import count
 
 import pytest
 
@@ -14,6 +15,7 @@ from tests.faults.flawed_worker import STATEMENTS, committed
 from tests.jobs.due import DUE, Due
 from tests.jobs.knife import Knife, Strike, kill_the_connection, kill_the_process
 
+pytestmark = pytest.mark.long
 STRIKES = {"process": kill_the_process, "connection": kill_the_connection}
 
 
@@ -45,13 +47,14 @@ async def harm(knife: Knife, runtime: Runtime, due: Due, strike: Strike) -> tupl
     await due.job(runtime)  # so that the process has read what it reads once
     undisturbed = await due.prepare(runtime)
     before = await undisturbed.facts(runtime)
-    steps = await knife.count(due.job, runtime)
+    await due.job(runtime)
     after = await undisturbed.facts(runtime)
     assert after != before, "there was nothing to do"
     harmed, halves = [], 0
-    for step in range(1, steps + 1):
+    for step in count(1):
         owners = await due.prepare(runtime)
-        await knife.cut(due.job, runtime, step, strike)
+        if not await knife.cut(due.job, runtime, step, strike):
+            break  # a job that waits for other transactions takes more or fewer steps each time
         halves += await owners.facts(runtime) not in (before, after)
         try:
             await due.job(runtime)
@@ -94,6 +97,10 @@ async def test_control_a_job_without_transactions_is_harmed(
 def test_every_job_that_moves_points_is_killed() -> None:
     """The other jobs move none: they deliver, count and forget."""
     others = {"outbox", "leaderboards", "nightly-rebuild", "forget"}
+    others |= {"make-partitions", "drop-partitions"}
+    others |= {"sweep-attachments", "check-pictures-again"}
+    others |= {"erase-accounts", "forget-data-copies", "keep-retention-periods"}
+    others |= {"publish-seals", "post-seals", "notify-of-seals"}
     assert {job.name for job in worker.jobs()} == DUE.keys() | others
     assert {name: due.job for name, due in DUE.items()} == {
         job.name: job.run for job in worker.jobs() if job.name in DUE

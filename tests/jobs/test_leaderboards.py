@@ -2,9 +2,11 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,13 +15,16 @@ import pytest
 from app.core.clock import now, period_start
 from app.core.ids import new_id
 from app.core.redis import Breaker, RedisDown
+from app.core.redis_scripts import Script
 from app.integrations import leaderboards as module
 from app.integrations.leaderboards import START, Boards
 from app.jobs.leaderboards import NightlyRebuild, feed
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Level, Org
 from app.queries import leaderboards as queries
+from app.queries.leaderboards import Gain
 from app.runtime import Runtime
+from app.schemas.leaderboards import BoardPeriod
 from app.services.leaderboards import feeding, rules
 from app.services.ledger import posting as ledger_posting
 from app.services.ledger.types import MINUTES, POINTS, AccountKey, Posted, Posting
@@ -86,7 +91,7 @@ class Town:
             for period in rules.PERIODS:
                 since = period_start(now(), period)
                 name = rules.board_name(org.path, period, since)
-                (shown,), _ = await self.runtime.boards.look(generation, [(name, 100)], [])
+                (shown,), _ = await self.runtime.boards.read(generation, [(name, 100)], [])
                 async with self.runtime.database.read() as tx:
                     true = await queries.top(
                         tx,
@@ -252,8 +257,8 @@ async def applied_twice(boards: Boards) -> list[tuple[UUID, int]]:
     generation, person = uuid4().hex, uuid4()
     for _ in range(2):
         after = (5, UUID(int=5))
-        await boards.apply(generation, START, after, {("/1/:all:2020", str(person)): 10})
-    (top,), _ = await boards.look(generation, [("/1/:all:2020", 10)], [])
+        await boards.apply(generation, START, after, {("/1/:all:2020",): {str(person): 10}})
+    (top,), _ = await boards.read(generation, [("/1/:all:2020", 10)], [])
     return top
 
 
@@ -263,8 +268,9 @@ async def test_the_position_is_what_makes_a_replay_harmless(
     """The negative control: without the check in the script a batch counts twice."""
     guarded = Boards(runtime.redis, Breaker(runtime.redis))
     assert [points for _, points in await applied_twice(guarded)] == [10]
-    assert CHECK in module._APPLY
-    monkeypatch.setattr(module, "_APPLY", module._APPLY.replace(CHECK, ""))
+    assert CHECK in module._APPLY.text
+    careless = Script(module._APPLY.text.replace(CHECK, ""), module._APPLY.tag)
+    monkeypatch.setattr(module, "_APPLY", careless)
     unguarded = Boards(runtime.redis, Breaker(runtime.redis))
     assert [points for _, points in await applied_twice(unguarded)] == [20]
 
@@ -300,3 +306,43 @@ async def test_a_night_without_redis_is_made_up_for(
 
 async def _without_redis(*_: object) -> int:
     raise RedisDown
+
+
+class _Counted(rules.CountedUnits):
+    """Points count at every organisation, minutes at none."""
+
+    def __init__(self) -> None:
+        """Need no policies."""
+
+    def of(self, org_path: str) -> int | None:
+        del org_path
+        return POINTS
+
+
+def test_gains_count_where_and_when_they_were_earned() -> None:
+    street, other = "/32/321182/", "/32/321183/"
+    sunday, monday = datetime(2026, 11, 1, 12, tzinfo=UTC), datetime(2026, 11, 2, 12, tzinfo=UTC)
+    (a, b) = people = [uuid4(), uuid4()]
+    gains = [
+        Gain(1, uuid4(), person, path, unit, points, at)
+        for person, path, unit, points, at in [
+            (a, street, POINTS, 3, sunday),
+            (a, street, POINTS, 5, monday),
+            (a, street, MINUTES, 60, monday),
+            (b, street, POINTS, 2, monday),
+            (b, other, POINTS, 7, monday),
+        ]
+    ]
+
+    counted: Counter[tuple[str, str]] = Counter()
+    for boards, group in feeding.scores(gains, _Counted()).items():
+        for board in boards:
+            counted.update({(board, person): points for person, points in group.items()})
+
+    def on(path: str, period: BoardPeriod, at: datetime) -> list[int]:
+        name = rules.board_name(path, period, period_start(at, period))
+        return [counted[name, str(person)] for person in people]
+
+    assert [on(street, "week", sunday), on(street, "week", monday)] == [[3, 0], [5, 2]]
+    assert [on(street, "month", monday), on(other, "month", monday)] == [[8, 2], [0, 7]]
+    assert on("/32/", "month", monday) == on(rules.WHOLE_TREE, "all", monday) == [8, 9]

@@ -7,24 +7,27 @@ from uuid import UUID
 
 import httpx
 import pytest
-import time_machine
 
 from app.core.clock import local_date, now
+from app.core.db import Session
 from app.core.errors import unwrap
 from app.jobs import expiry
 from app.jobs.outbox import relay
 from app.models.ledger import Kind, Purpose
 from app.runtime import Runtime
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
-from app.schemas.redemptions import RedemptionIn
+from app.schemas.redemptions import RedemptionIn, RefundIn
 from app.services import deductions
 from app.services.ledger import expiry as ledger_expiry
 from app.services.ledger import passbook, posting
 from app.services.ledger.types import POINTS, AccountKey, InsufficientPoints, Posted, Posting
+from app.services.merchants.access import Staff
 from app.services.policies import publishing
-from app.services.redemptions import charges, reservations
+from app.services.redemptions import charges, refunds, reservations
 from app.services.redemptions.charges import ChargeCommand
+from tests.factories.clock import travel
 from tests.factories.deductions import deduction_body
+from tests.factories.guesses import Uncounted
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_posting
 from tests.factories.orgs import make_org
@@ -124,8 +127,8 @@ async def test_a_run_that_was_stopped_is_finished_by_the_next(
     monkeypatch.setattr(expiry, "BATCH", 1)
     original, calls = ledger_expiry.expire_lots, []
 
-    async def stopped(*arguments: object) -> int:
-        calls.append(await original(*arguments))  # type: ignore[arg-type]
+    async def stopped(tx: Session, *, at: datetime, limit: int) -> int:
+        calls.append(await original(tx, at, limit))
         if len(calls) == 2:
             raise RuntimeError("killed after the work and before the commit")
         return calls[-1]
@@ -183,13 +186,14 @@ async def test_what_comes_back_lives_as_long_as_the_policy_says(
         await publishing.publish(tx, twelve_days, org=org)
         charged = unwrap(await charges.charge(tx, [charge], now()))
         reserved = await reservations.reserve(tx, person.id, reward)
-        deducted = await deductions.deduct(tx, first, breach, unhold=reservations.release_overdue)
+        deducted = await deductions.deduct(tx, first, breach, Uncounted())
         await deductions.appeal(tx, person.id, deducted.id, AppealIn(reason="当日请假"))
 
     granted = AppealDecisionIn(granted=True, reason="属实")
-    with time_machine.travel(now() + 2 * AN_HOUR, tick=False):
+    with travel(now() + 2 * AN_HOUR):
         async with runtime.database.transaction() as tx:
-            await charges.refund(tx, counter.staff.id, charged.id, "退货")
+            staff, body = Staff(counter.staff.id), RefundIn(reason="退货")
+            await refunds.refund(tx, staff, charged.id, body)
             await reservations.cancel(tx, person.id, reserved.id)
             await deductions.decide(tx, second, deducted.id, granted)
             found = (await passbook.summary(tx, person.id, POINTS, now())).expiring

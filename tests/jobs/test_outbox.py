@@ -3,12 +3,14 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
 
+from app.core.clock import now
 from app.core.db import Session
 from app.jobs import outbox as relay_module
 from app.jobs.outbox import relay
@@ -40,10 +42,7 @@ async def runtime(engines_and_template: Any, worker_number: int) -> AsyncIterato
 
 @pytest.fixture
 def _handler(monkeypatch: pytest.MonkeyPatch) -> None:
-    real = relay_module._handler
-    monkeypatch.setattr(
-        relay_module, "_handler", lambda topic: handle if topic == "test" else real(topic)
-    )
+    monkeypatch.setitem(relay_module.HANDLERS, "test", handle)
 
 
 async def put(runtime: Runtime, *names: str, topic: str = "test") -> None:
@@ -99,6 +98,23 @@ async def make_due(runtime: Runtime, name: str) -> None:
     statement = text("UPDATE outbox SET due_at = now() WHERE payload ->> 'name' = :name")
     async with runtime.database.transaction() as tx:
         await tx.execute(statement, {"name": name})
+
+
+@pytest.mark.usefixtures("_handler")
+async def test_a_message_for_later_waits_for_its_time(runtime: Runtime) -> None:
+    later, soon = str(uuid4()), str(uuid4())
+    async with runtime.database.transaction() as tx:
+        await outbox.put(tx, "test", {"name": later}, due_at=now() + timedelta(hours=1))
+    await put(runtime, soon)
+
+    await relay(runtime)
+    assert (handled[later], handled[soon]) == (0, 1)
+    assert float((await row(runtime, later)).wait) == pytest.approx(3600, abs=60)
+
+    await make_due(runtime, later)
+    await relay(runtime)
+    assert handled[later] == 1
+    await traces(runtime)
 
 
 @pytest.mark.usefixtures("_handler")

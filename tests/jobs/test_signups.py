@@ -36,7 +36,7 @@ async def make_for(
     starts_at = midnight(local_date(now()) + days * A_DAY) + hour * AN_HOUR
     opens_at = now() - A_DAY
     made = await make_activity(
-        runtime, starts_at=starts_at, signup_opens_at=opens_at, hours=48, **activity
+        runtime, starts_at=starts_at, signup_opens_at=opens_at, hours=24, **activity
     )
     await sign_up(runtime, made, *people)
     return made
@@ -56,7 +56,11 @@ async def set_start(runtime: Runtime, activity: UUID, days: int) -> None:
     at = midnight(local_date(now()) + days * A_DAY) + AN_HOUR
     async with runtime.database.transaction() as tx:
         await tx.execute(
-            text("UPDATE activities SET starts_at = :at WHERE id = :id"), {"at": at, "id": activity}
+            text(
+                "UPDATE activities SET starts_at = CAST(:at AS timestamptz),"
+                " ends_at = CAST(:at AS timestamptz) + INTERVAL '1 day' WHERE id = :id"
+            ),
+            {"at": at, "id": activity},
         )
 
 

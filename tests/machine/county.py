@@ -14,13 +14,17 @@ from zoneinfo import ZoneInfo
 import time_machine
 
 from app.core import ids
-from app.embedded import Engines, create_database, drop_database
+from app.embedded.databases import create_database, drop_database
+from app.embedded.layout import Engines
 from app.models.orgs import Org
 from app.runtime import Runtime, open_runtime
+from app.services.awards import proposals
 from app.services.policies import publishing
 from tests.engines import settings_for
+from tests.factories.clock import travel
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer
+from tests.machine.model import PROPOSALS
 
 T = TypeVar("T")
 # Runs begin on the last day of a month: what is awarded soon ends a month apart.
@@ -77,7 +81,7 @@ class County:
         self.root: Org
         self.frugal: Org  # below it funds issue only what came in
         self.administrator: TestPerson
-        self.organizer: TestPerson
+        self.treasurer: TestPerson  # another administrator
         self.reviewer: TestPerson
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -87,14 +91,15 @@ class County:
         """Stop time at START; ids are numbered, so that a run that is repeated is the same."""
         counted = SimpleNamespace(urandom=lambda size: next(self._ids).to_bytes(size))
         self._frozen.enter_context(patch.object(ids, "os", counted))
-        return self._frozen.enter_context(time_machine.travel(START, tick=False))
+        self._frozen.enter_context(patch.object(proposals, "MAX_PROPOSALS_A_DAY", PROPOSALS))
+        return self._frozen.enter_context(travel(START))
 
     def stop_clock(self) -> None:
         self._frozen.close()
 
     def open(self) -> None:
         """Begin with a fresh database, and a policy in force from START."""
-        with time_machine.travel(START, tick=False):
+        with travel(START):
             self.run(self._open_anew())
 
     def close(self) -> None:
@@ -119,7 +124,7 @@ class County:
             async with self.runtime.database.transaction() as tx:
                 await publishing.publish(tx, source, org=org)
         self.administrator = await make_administrator(self.runtime, self.root.id)
-        self.organizer = await make_organizer(self.runtime, self.root.id)
+        self.treasurer = await make_administrator(self.runtime, self.root.id)
         self.reviewer = await make_organizer(self.runtime, self.root.id)
 
     @asynccontextmanager

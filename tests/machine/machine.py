@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, ClassVar, TypeVar
@@ -36,6 +37,7 @@ from tests.machine.model import (
     Award,
     Model,
     Person,
+    Receipt,
     Refused,
     Spending,
 )
@@ -44,6 +46,7 @@ from tests.machine.town import Balances, Given, Lots, make_town
 T = TypeVar("T")
 S = TypeVar("S")
 Awarded = tuple[Award, UUID]
+Received = tuple[Receipt, UUID]
 Charged = tuple[Spending, UUID]
 Reserved = tuple[Spending, UUID, str]  # the last is the pick-up code
 
@@ -82,6 +85,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     # The model's thing and the service's name for it.
     awarded: Bundle[Awarded] = Bundle("awarded")
+    received: Bundle[Received] = Bundle("received")
     charged: Bundle[Charged] = Bundle("charged")
     reserved: Bundle[Reserved] = Bundle("reserved")
 
@@ -150,12 +154,10 @@ class LedgerMachine(RuleBasedStateMachine):
         to = sorted(who)
         done = self.both(
             "propose",
-            lambda: [
-                self.model.award(self.people[one], fund, "honour", amount, None) for one in to
-            ],
+            lambda: self.model.propose([self.people[one] for one in to], fund, amount),
             self.town.propose(to, fund, amount),
         )
-        return self.given(*done[0])
+        return self.given(*done[0]) if done else multiple()
 
     @rule(awarded=awarded)
     def approve(self, awarded: Awarded) -> None:
@@ -167,25 +169,53 @@ class LedgerMachine(RuleBasedStateMachine):
         for award, award_id in [one, *others]:
             self.reverse_one(award, award_id)
 
-    def reverse_one(self, award: Award, award_id: UUID) -> None:
-        done = self.both("reverse", lambda: self.model.reverse(award), self.town.reverse(award_id))
+    @rule(one=awarded, parts=st.lists(st.integers(1, 30), min_size=1, max_size=3))
+    def reverse_parts(self, one: Awarded, parts: list[int]) -> None:
+        award, award_id = one
+        for part in parts:
+            self.told["reverse: a part"] += part < award.points
+            self.reverse_one(award, award_id, part)
+
+    def reverse_one(self, award: Award, award_id: UUID, part: int | None = None) -> None:
+        done = self.both(
+            "reverse",
+            lambda: self.model.reverse(award, part),
+            self.town.reverse(award_id, part),
+        )
         for parts, told in done:
             found = (told.from_pending, told.from_available, told.owed, told.lost, told.expired)
             names = ("pending", "available", "owed", "lost", "expired")
             self.agree(", ".join(names), found, parts)
-            for name, part in zip(names, parts, strict=True):
-                self.told[f"reverse: {name}"] += part > 0
+            for name, points in zip(names, parts, strict=True):
+                self.told[f"reverse: {name}"] += points > 0
 
-    @rule(amount=st.integers(1, 60) | st.integers(60, 300), pays=st.booleans())
-    def receive(self, amount: int, pays: bool) -> None:
-        self.fill_fund(amount)
+    @rule(
+        target=received,
+        amount=st.integers(1, 60) | st.integers(60, 300),
+        pays=st.booleans(),
+    )
+    def receive(self, amount: int, pays: bool) -> Received:
+        made = self.fill_fund(amount)
         if pays:
             self.pay_from_funds()
+        return made
 
-    def fill_fund(self, amount: int) -> None:
-        more = {LIMITED: amount}
-        self.both("fill", lambda: self.model.tills.update(more), self.town.fill(amount))
+    def fill_fund(self, amount: int) -> Received:
+        ((receipt, receipt_id),) = self.both(
+            "fill", lambda: self.model.receive(amount), self.town.fill(amount)
+        )
         self.filled += amount
+        return receipt, receipt_id
+
+    @rule(one=received)
+    def reverse_receipt(self, one: Received) -> None:
+        receipt, receipt_id = one
+        done = self.both(
+            "receipt",
+            lambda: self.model.reverse_receipt(receipt),
+            self.town.reverse_receipt(receipt_id),
+        )
+        self.filled -= receipt.points if done else 0
 
     @rule(target=charged, wanted=st.lists(st.tuples(people, amounts), min_size=1, max_size=2))
     def charge(self, wanted: list[tuple[int, int]]) -> MultipleResults[Charged]:
@@ -269,15 +299,16 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(who=people)
     def look(self, who: int) -> None:
-        person = self.people[who]
-        ((_, shown),) = self.both("look", lambda: self.model.end_holds(person), self.town.look(who))
+        """What is held too long is shown as it will be, and stays as it is."""
+        model, person = deepcopy((self.model, self.people[who]))
+        ((_, shown),) = self.both("look", lambda: model.end_holds(person), self.town.look(who))
         self.agree(
             "what is shown",
             (shown.available, shown.pending, shown.held, shown.owed),
-            (self.model.spendable(person), person.pending, person.held, person.debt),
+            (model.spendable(person), person.pending, person.held, person.debt),
         )
         left = Counter[datetime]()
-        for lot in self.model.living(person):
+        for lot in model.living(person):
             left[lot.ends] += lot.points
         ends = {one.expires_at: one.points for one in shown.expiring}
         self.agree("what is shown to end", ends, +left)

@@ -14,12 +14,13 @@ import pytest
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from app.embedded import Engines
+from app.embedded.layout import Engines
 from tests.machine.county import County
 from tests.machine.machine import LedgerMachine
 
 STEPS = 50
-# What must happen in some run, or the machine does not go where points may go wrong.
+# What must happen in some run, or the machine does not go where points may go wrong. Points that
+# are lost beyond the highest debt are too rare for it (one run in fifty): test_reversals has them.
 PATHS = {
     *("approve: done", "approve: awards.not_pending"),
     *("award: available", "award: pending", "award: pending_budget"),
@@ -29,8 +30,11 @@ PATHS = {
     *("hold: done", "hold: points.insufficient"),
     *("refund: done", "refund: charges.already_refunded"),
     *("release: some", "pay: some", "end holds: some", "end lots: some"),
-    *("reverse: done", "reverse: ledger.already_settled"),
-    *("reverse: pending", "reverse: available", "reverse: owed", "reverse: lost"),
+    *("reverse: done", "reverse: ledger.already_settled", "reverse: ledger.more_than_left"),
+    "reverse: a part",
+    *("propose: done", "propose: awards.too_many_proposals"),
+    *("receipt: done", "receipt: points.insufficient", "receipt: funds.wrong_state"),
+    *("reverse: pending", "reverse: available", "reverse: owed"),
     *("debt: repaid", "lot: revived"),
 }
 

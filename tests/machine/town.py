@@ -16,21 +16,23 @@ from app.models.rewards import Reward
 from app.queries import cards as card_queries
 from app.queries.ledger import reading as reading_queries
 from app.runtime import Runtime
-from app.schemas.awards import AwardsIn
-from app.schemas.funds import ReceiptIn
+from app.schemas.awards.proposals import AwardsIn
+from app.schemas.funds import ReceiptDecisionIn, ReceiptIn, ReceiptReversalIn
 from app.schemas.ledger import PointsOut, ReversalOut
 from app.schemas.policies import Proof
-from app.schemas.redemptions import ChargeOut, RedemptionIn, RedemptionOut
+from app.schemas.redemptions import ChargeOut, RedemptionIn, RedemptionOut, RefundIn
 from app.services import funds
 from app.services.awards import granting, proposals, reversal, review
 from app.services.awards.granting import Grant
 from app.services.ledger import passbook
 from app.services.ledger.types import POINTS
+from app.services.merchants.access import Staff
 from app.services.policies import history
-from app.services.redemptions import charges, reservations
+from app.services.redemptions import charges, refunds, reservations
 from app.services.redemptions.charges import ChargeCommand
+from tests.factories.guesses import Uncounted
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_people
+from tests.factories.people import TestPerson, make_organizer, make_people
 from tests.factories.rewards import Counter, make_counter, make_reward
 from tests.machine.county import County
 from tests.machine.model import LIMITED, SHOP, UNLIMITED
@@ -60,6 +62,7 @@ class Town:
 
     county: County
     people: list[TestPerson]
+    organizer: TestPerson
     orgs: dict[str, Org]  # by their funds
     counters: dict[str, Counter]  # by the till that is paid there
     rewards: dict[str, Reward]  # a point each
@@ -99,22 +102,33 @@ class Town:
             evidence={},
         )
         async with self.runtime.database.transaction() as tx:
-            made = await proposals.propose(tx, self.county.organizer.id, body)
+            made = await proposals.propose(tx, self.organizer.id, body, Uncounted())
         return [Given(one.award.id, one.award.points, one.award.state) for one in made.items]
 
     async def approve(self, award: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
             await review.approve(tx, self.county.reviewer.id, award)
 
-    async def reverse(self, award: UUID) -> ReversalOut:
+    async def reverse(self, award: UUID, part: int | None) -> ReversalOut:
+        administrator = self.county.administrator.id
         async with self.runtime.database.transaction() as tx:
-            administrator, unhold = self.county.administrator.id, reservations.release_overdue
-            return await reversal.reverse(tx, administrator, award, "有误", unhold=unhold)
+            return await reversal.reverse(tx, administrator, award, "有误", part)
 
-    async def fill(self, points: int) -> None:
+    async def fill(self, points: int) -> UUID:
         body = ReceiptIn(kind=ReceiptKind.donation, points=points, giver="爱心企业")
+        administrator, org = self.county.administrator.id, self.orgs[LIMITED].id
         async with self.runtime.database.transaction() as tx:
-            await funds.receive(tx, self.county.administrator.id, self.orgs[LIMITED].id, body)
+            return (await funds.receive(tx, administrator, org, body)).id
+
+    async def reverse_receipt(self, receipt: UUID) -> None:
+        """Propose and confirm in one transaction: if it is refused, the receipt stands."""
+        org = self.orgs[LIMITED].id
+        proposed = ReceiptReversalIn(reason="多记一位")
+        confirmed = ReceiptDecisionIn(confirmed=True, reason="已核对")
+        async with self.runtime.database.transaction() as tx:
+            administrator, treasurer = self.county.administrator.id, self.county.treasurer.id
+            await funds.propose_reversal(tx, administrator, org, receipt, proposed)
+            await funds.decide_reversal(tx, treasurer, org, receipt, confirmed)
 
     async def charge(self, wanted: Sequence[tuple[int, int]]) -> list[ChargeOut | Refusal]:
         """Charge a list at the shop, each with a code of its own."""
@@ -129,7 +143,8 @@ class Town:
 
     async def refund(self, charge: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
-            await charges.refund(tx, self.counters[SHOP].staff.id, charge, "退货")
+            staff = Staff(self.counters[SHOP].staff.id)
+            await refunds.refund(tx, staff, charge, RefundIn(reason="退货"))
 
     async def reserve(self, who: int, points: int, till: str) -> RedemptionOut:
         body = RedemptionIn(reward_id=self.rewards[till].id, quantity=points)
@@ -138,7 +153,7 @@ class Town:
 
     async def collect(self, pickup_code: str, till: str) -> None:
         async with self.runtime.database.transaction() as tx:
-            await reservations.collect(tx, self.counters[till].staff.id, pickup_code)
+            await reservations.collect(tx, Staff(self.counters[till].staff.id), pickup_code)
 
     async def cancel(self, who: int, redemption: UUID) -> None:
         async with self.runtime.database.transaction() as tx:
@@ -146,10 +161,8 @@ class Town:
 
     async def look(self, who: int) -> PointsOut:
         """Show somebody her points, as ``GET /me/points`` does."""
-        person = self.people[who].id
-        async with self.runtime.database.transaction() as tx:
-            await reservations.release_overdue(tx, person)
-            return await passbook.summary(tx, person, POINTS, now())
+        async with self.runtime.database.snapshot() as tx:
+            return await passbook.summary(tx, self.people[who].id, POINTS, now())
 
     async def found(self) -> tuple[Balances, Lots]:
         """Read every balance that is not 0, and what is left in lots, ended or not."""
@@ -177,4 +190,6 @@ async def make_town(county: County) -> Town:
         LIMITED: await make_counter(runtime, org=orgs[LIMITED], kind=MerchantKind.fund_counter),
     }
     rewards = {till: await make_reward(runtime, one, points=1) for till, one in counters.items()}
-    return Town(county, await make_people(runtime, 3), orgs, counters, rewards)
+    people = await make_people(runtime, 3)
+    organizer = await make_organizer(runtime, county.root.id)
+    return Town(county, people, organizer, orgs, counters, rewards)

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from app.embedded import Engines, create_database, drop_database, renamed
+from app.embedded.databases import create_database, drop_database, renamed
+from app.embedded.layout import Engines
 
 
 @pytest.fixture

@@ -1,16 +1,10 @@
 """The lists in which an activity stands: complete, kept by the database, and left alone."""
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-from fastapi import FastAPI
-
 from app.core.clock import now
-from app.core.settings import Settings
-from app.embedded.databases import connect
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.orgs import Level, Org
 from app.queries import activities as queries
@@ -20,7 +14,6 @@ from tests.factories.activities import make_activity, sign_up
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person
 
-TITLE = "青年夜校·100%_\\ a'b 第3期"
 SHOWN = [ActivityStatus.published, ActivityStatus.cancelled]
 
 
@@ -35,18 +28,6 @@ async def listed(runtime: Runtime, **asked: Any) -> list[UUID]:
     return [activity.id for activity in page]
 
 
-@pytest.fixture
-async def as_owner(settings: Settings, app: FastAPI) -> AsyncIterator[Any]:
-    """A connection as the owner of the schema, in a transaction that is rolled back."""
-    assert settings.migration_database_url is not None
-    connection = await connect(settings.migration_database_url)
-    transaction = connection.transaction()
-    await transaction.start()
-    yield connection
-    await transaction.rollback()
-    await connection.close()
-
-
 async def places(connection: Any, activity: Activity) -> set[tuple[str, str]]:
     """Return where an activity stands: the list, and the row's address."""
     rows = await connection.fetch(
@@ -55,31 +36,10 @@ async def places(connection: Any, activity: Activity) -> set[tuple[str, str]]:
     return {(row[0], row[1]) for row in rows}
 
 
-async def test_every_part_of_a_title_finds_it(runtime: Runtime) -> None:
-    org = await make_org(runtime)
-    activity = await make_activity(runtime, org=org, title=TITLE)
-    parts = {TITLE[i:j] for i in range(len(TITLE)) for j in range(i + 1, len(TITLE) + 1)}
-    for part in sorted(parts):
-        assert await listed(runtime, org_path=org.path, q=part) == [activity.id], part
-
-
-@pytest.mark.parametrize("q", ["夜青", "校夜", "100_", "A'B", "滑", "青年夜校x"])
-async def test_what_is_no_part_of_a_title_does_not_find_it(runtime: Runtime, q: str) -> None:
-    org = await make_org(runtime)
-    await make_activity(runtime, org=org, title=TITLE)
-    assert await listed(runtime, org_path=org.path, q=q) == []
-
-
-async def test_pairs_of_a_title_in_another_order_are_not_enough(runtime: Runtime) -> None:
-    org = await make_org(runtime)
-    await make_activity(runtime, org=org, title="夜校青年夜读")
-    assert await listed(runtime, org_path=org.path, q="青年夜校") == []
-
-
 async def test_an_activity_stands_on_every_level_and_everywhere(runtime: Runtime) -> None:
     street = await make_org(runtime)
     community = await make_org(runtime, parent=street, level=Level.community)
-    far = now() + timedelta(days=20_000)
+    far = now() + timedelta(days=700)
     activity = await make_activity(runtime, org=community, starts_at=far)
     for path in (None, street.path, community.path):
         for category in (None, Category.volunteer_service):
@@ -114,23 +74,19 @@ async def change(as_owner: Any, activity: Activity, column: str, value: object) 
 
 async def test_lists_follow_the_activity(runtime: Runtime, as_owner: Any) -> None:
     org, other = await make_org(runtime), await make_org(runtime)
-    activity = await make_activity(runtime, org=org, title="灯")
-    assert {name for name, _ in await places(as_owner, activity)} == lists(org, "~灯")
-    assert await change(as_owner, activity, "title", "灯谜") == lists(org, "~灯", "~谜", "~灯谜")
-    assert await change(as_owner, activity, "title", "谜") == lists(org, "~谜")
-    assert await change(as_owner, activity, "org_path", other.path) == lists(other, "~谜")
-    assert await change(as_owner, activity, "category", "health") == lists(
-        other, "~谜", category="health"
-    )
+    activity = await make_activity(runtime, org=org)
+    assert {name for name, _ in await places(as_owner, activity)} == lists(org)
+    assert await change(as_owner, activity, "org_path", other.path) == lists(other)
+    assert await change(as_owner, activity, "category", "health") == lists(other, "health")
 
 
-def lists(org: Org, *words: str, category: str = "volunteer_service") -> set[str]:
-    return {"/", org.path, f"/{category}", org.path + category, *words}
+def lists(org: Org, category: str = "volunteer_service") -> set[str]:
+    return {"/", org.path, f"/{category}", org.path + category}
 
 
 async def test_places_follow_status_and_start(runtime: Runtime, as_owner: Any) -> None:
     activity = await make_activity(runtime)
-    start = activity.starts_at - timedelta(days=3)
+    start = activity.starts_at - timedelta(hours=3)
     await change(as_owner, activity, "status", "draft")
     await change(as_owner, activity, "starts_at", start)
     rows = await as_owner.fetch(
@@ -143,9 +99,9 @@ async def test_without_the_trigger_an_activity_would_be_missing(
     runtime: Runtime, as_owner: Any
 ) -> None:
     """The negative control of everything above."""
-    activity = await make_activity(runtime, title="灯")
+    activity = await make_activity(runtime)
     await as_owner.execute("ALTER TABLE activities DISABLE TRIGGER enlist_activity")
-    assert "~谜" not in await change(as_owner, activity, "title", "灯谜")
+    assert "/health" not in await change(as_owner, activity, "category", "health")
 
 
 async def test_a_sign_up_leaves_the_lists_alone(runtime: Runtime, as_owner: Any) -> None:

@@ -12,6 +12,8 @@ from openpyxl import load_workbook
 from app.core.bulkhead import Bulkhead
 from app.core.db_errors import Retry
 from app.core.errors import Busy
+from app.core.xlsx import reader
+from app.core.xlsx.guard import SheetUnreadable
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.awards import batches, sheets
@@ -106,9 +108,21 @@ async def test_the_same_act_in_other_words_is_the_same_row(
     assert wrong(refused) == [(2, TWICE), (3, TWICE)]
 
 
-@pytest.mark.parametrize("evidence", [{}, {"certificate": "\u200b"}, {"certificate": "\u3164"}])
+REQUIRED, INVISIBLE = ("必填", "required"), ("没有可见的字符", "must hold something visible")
+
+
+@pytest.mark.parametrize(
+    ("evidence", "told"),
+    [
+        ({}, REQUIRED),
+        ({"certificate": "\u0301"}, INVISIBLE),
+        ({"certificate": "\u200b"}, INVISIBLE),
+        ({"certificate": "\u3164"}, INVISIBLE),
+    ],
+    ids=ascii,
+)
 async def test_one_wrong_row_and_nothing_is_written(
-    api: httpx.AsyncClient, case: Case, evidence: dict[str, str]
+    api: httpx.AsyncClient, case: Case, evidence: dict[str, str], told: tuple[str, str]
 ) -> None:
     org, organizer, (first, second, third) = case
     without = donation(second) | {"evidence": evidence}
@@ -116,10 +130,10 @@ async def test_one_wrong_row_and_nothing_is_written(
     refused = await send(api, organizer, org, donation(first), without, donation(third))
 
     assert wrong(refused) == [(2, "evidence.certificate")]
-    assert refused.json()["errors"][0]["msg"] == "必填"
+    assert refused.json()["errors"][0]["msg"] == told[0]
     in_english = replace(organizer, headers=organizer.headers | {"Accept-Language": "en"})
     refused = await send(api, in_english, org, without)
-    assert refused.json()["errors"][0]["msg"] == "required"
+    assert refused.json()["errors"][0]["msg"] == told[1]
     assert [await pending(api, one) for one in (first, second, third)] == [0, 0, 0]
 
 
@@ -153,7 +167,7 @@ async def test_a_part_of_nothing_is_refused(api: httpx.AsyncClient, case: Case) 
 
 @pytest.mark.parametrize(
     "number",
-    ["6899999999990", "6800000000018", "1", "x" * 20, "68000000000\u0661\u0667", "99" * 6 + "9"],
+    ["6899999999990", "6800000000018", "1", "x" * 20, "- -", "99" * 6 + "9"],
 )
 async def test_a_card_that_is_mistyped_is_nobodys(
     api: httpx.AsyncClient, case: Case, number: str
@@ -161,6 +175,29 @@ async def test_a_card_that_is_mistyped_is_nobodys(
     org, organizer, (first, *_) = case
     row = donation(first) | {"person_id": None, "card_no": number}
     assert wrong(await send(api, organizer, org, row)) == [(1, "card_no")]
+
+
+async def test_a_card_number_is_read_as_people_write_it(api: httpx.AsyncClient, case: Case) -> None:
+    """With spaces, dashes and digits of a Chinese keyboard, in a list and in a sheet."""
+    org, organizer, people = case
+    numbers = [await card_no(api, one) for one in people]
+    wide = str.maketrans("0123456789", "０１２３４５６７８９")
+    spaced, dashed = " ".join(numbers[0]), f" {numbers[1][:4]}-{numbers[1][4:]}–"
+    written = [spaced, dashed, numbers[2].translate(wide)]
+    rows = [
+        donation(one) | {"person_id": None, "card_no": card}
+        for one, card in zip(people, written, strict=True)
+    ]
+
+    listed = await send(api, organizer, org, *rows)
+    sheet = make_sheet(("card_no", "certificate"), *((card, number()) for card in written))
+    uploaded = await upload(api, organizer, org, sheet)
+
+    for response in (listed, uploaded):
+        assert response.status_code == 201, response.text
+        assert [row["person_id"] for row in response.json()["rows"]] == [
+            str(one.id) for one in people
+        ]
 
 
 async def test_the_same_row_twice_is_a_slip(api: httpx.AsyncClient, case: Case) -> None:
@@ -172,8 +209,8 @@ async def test_the_same_row_twice_is_a_slip(api: httpx.AsyncClient, case: Case) 
     two = await send(api, organizer, org, row, other, rule_key="council_submit")
 
     assert wrong(same) == [(2, TWICE)]
-    assert [one["award"]["points"] for one in two.json()["rows"]] == [3, 0]  # 3 a day
-    assert await pending(api, first) == 3
+    assert [one["award"]["points"] for one in two.json()["rows"]] == [3, 3]  # one is cut later
+    assert await pending(api, first) == 6
 
 
 async def test_what_is_given_once_is_not_given_twice_in_a_batch(
@@ -342,10 +379,34 @@ async def test_bad_sheets_are_refused(
     assert_refused(await upload(api, organizer, org, content), status, code)
 
 
-async def test_a_retry_gets_the_first_reply_whatever_its_boundary(
-    api: httpx.AsyncClient, case: Case
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [("zh-CN", "数字格式使显示与内容不同"), ("en", "a number format that shows")],
+)
+async def test_a_format_that_disguises_is_told_with_its_cell(
+    api: httpx.AsyncClient, case: Case, language: str, words: str
 ) -> None:
-    """The client draws a boundary for each request, as phones do."""
+    org, organizer, (first, *_) = case
+    organizer.headers["Accept-Language"] = language
+    line = (await card_no(api, first), 1, number())
+    sheet = make_sheet(
+        ("card_no", "quantity", "certificate"), line, number_formats={"B2": '0"0"', "C2": ";;;"}
+    )
+    refused = await upload(api, organizer, org, sheet)
+    assert_refused(refused, 422, "sheets.not_plain")
+    assert [one["field"] for one in refused.json()["errors"]] == ["B2", "C2"]
+    assert all(one["msg"].startswith(words) for one in refused.json()["errors"])
+    assert await pending(api, first) == 0
+
+
+async def test_a_retry_gets_the_first_reply_whatever_its_boundary(
+    api: httpx.AsyncClient, case: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The client draws a boundary for each request, as phones do. The sheet is not read again."""
+
+    def unreadable(*_: Any) -> Any:
+        raise SheetUnreadable
+
     org, organizer, (first, second, _) = case
     heading = ("card_no", "certificate")
     sheet = make_sheet(heading, (await card_no(api, first), number()))
@@ -353,6 +414,7 @@ async def test_a_retry_gets_the_first_reply_whatever_its_boundary(
     key = str(uuid4())
 
     once = await upload(api, organizer, org, sheet, key=key)
+    monkeypatch.setattr(reader, "read", unreadable)
     again = await upload(api, organizer, org, sheet, key=key, form="Multipart/Form-Data")
     changed = await upload(api, organizer, org, other, key=key)
     partial = await upload(api, organizer, org, sheet, key=key, partial="true")

@@ -125,7 +125,7 @@ async def test_reviewers_see_the_evidence_the_reviews_and_the_objections(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     org, (person, neighbour) = await make_org(runtime), await make_people(runtime, 2)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    organizer, reviewer, judge = [await make_organizer(runtime, org.id) for _ in range(3)]
     [award] = await propose(api, organizer, org, person)
     await approve(api, reviewer, award)
     reason = {"reason": "当天并未到场"}
@@ -143,7 +143,7 @@ async def test_reviewers_see_the_evidence_the_reviews_and_the_objections(
     assert (objection["reason"], objection["upheld"]) == (reason["reason"], None)
     decided = await api.post(
         f"{AWARDS}/objections/{objection['id']}/decision",
-        headers=keyed(reviewer),
+        headers=keyed(judge),
         json={"upheld": True, "reason": "属实"},
     )
     assert decided.json()["state"] == "rejected"

@@ -1,6 +1,8 @@
 """The way of an award by hand: reviewed by others, shown to everybody, then paid."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -12,7 +14,7 @@ from app.models.orgs import Level, Org
 from app.runtime import Runtime
 from app.services.people import masked
 from app.services.policies import publishing
-from tests.factories.awards import approve, end_notices, give_award, propose, reject
+from tests.factories.awards import approve, end_notices, give_award, propose, reject, reverse
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
@@ -156,19 +158,6 @@ async def test_twenty_points_need_two_reviewers(api: httpx.AsyncClient, runtime:
     assert (twice.status_code, twice.json()["state"]) == (200, "notice")
 
 
-async def test_the_cap_does_not_spare_the_second_reviewer(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    """What it would have been counts, or a large award could hide behind a full day."""
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer, first = [await make_organizer(runtime, org.id) for _ in range(2)]
-    await propose(api, organizer, org, person)
-    award = (await propose(api, organizer, org, person, **PLACEMENT))[0]
-    assert award["points"] == 9
-
-    assert (await approve(api, first, award)).json()["state"] == "pending"
-
-
 async def test_nobody_approves_their_own(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org = await make_org(runtime)
     organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
@@ -227,23 +216,6 @@ async def test_hours_by_hand_count_from_the_end_of_the_notice_on(
     assert await points(api, person) == (4, 0, 120)
 
 
-async def test_an_award_of_nothing_goes_the_same_way(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    org, person = await make_org(runtime), await make_person(runtime)
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
-    submit = {"rule_key": "council_submit"}
-    await propose(api, organizer, org, person, **submit, evidence={"case_no": uuid4().hex})
-    other = {"case_no": uuid4().hex}
-    nothing = (await propose(api, organizer, org, person, **submit, evidence=other))[0]
-
-    response = await approve(api, reviewer, nothing)
-
-    assert (response.json()["points"], response.json()["state"]) == (0, "notice")
-    await end_notices(runtime)
-    assert await points(api, person) == (0, 3, 0)
-
-
 async def test_a_sibling_organizer_meets_no_such_award(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -268,7 +240,7 @@ async def test_an_objection_stops_the_release_until_it_is_decided(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     org, person, neighbour = await make_org(runtime), *[await make_person(runtime) for _ in "ab"]
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    organizer, reviewer, judge = [await make_organizer(runtime, org.id) for _ in range(3)]
     award = (await propose(api, organizer, org, person))[0]
     await approve(api, reviewer, award)
 
@@ -278,11 +250,11 @@ async def test_an_objection_stops_the_release_until_it_is_decided(
     assert (await shown(api, org_id=str(org.id)))[0]["has_objection"] is True
     await end_notices(runtime)
     assert await points(api, person) == (0, 15, 0)
-    dismissed = await decide(api, reviewer, objection, upheld=False)
+    dismissed = await decide(api, judge, objection, upheld=False)
     assert (dismissed.status_code, dismissed.json()["state"]) == (200, "notice")
     await end_notices(runtime)
     assert await points(api, person) == (15, 0, 0)
-    late = await decide(api, reviewer, objection, upheld=True)
+    late = await decide(api, judge, objection, upheld=True)
     assert_refused(late, 409, "awards.objection_decided")
 
 
@@ -290,12 +262,12 @@ async def test_an_objection_that_is_upheld_takes_the_award_back(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     org, person, neighbour = await make_org(runtime), *[await make_person(runtime) for _ in "ab"]
-    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    organizer, reviewer, judge = [await make_organizer(runtime, org.id) for _ in range(3)]
     award = (await propose(api, organizer, org, person))[0]
     await approve(api, reviewer, award)
     objection = await object_to(api, neighbour, award)
 
-    response = await decide(api, reviewer, objection, upheld=True)
+    response = await decide(api, judge, objection, upheld=True)
 
     assert (response.status_code, response.json()["state"]) == (200, "rejected")
     await end_notices(runtime)
@@ -307,17 +279,80 @@ async def test_who_has_a_part_in_it_decides_no_objection(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     org = await make_org(runtime)
-    organizer, reviewer, helper = [await make_organizer(runtime, org.id) for _ in range(3)]
+    organizer, reviewer, helper, other = [await make_organizer(runtime, org.id) for _ in range(4)]
     award = (await propose(api, organizer, org, helper))[0]
     await approve(api, reviewer, award)
-    objection = await object_to(api, reviewer, award)
+    objection = await object_to(api, other, award)
 
     for caller, code in (
         (organizer, "awards.own_proposal"),
         (helper, "awards.own_award"),
-        (reviewer, "awards.own_objection"),
+        (reviewer, "awards.own_review"),
+        (other, "awards.own_objection"),
     ):
         assert_refused(await decide(api, caller, objection, upheld=False), 403, code)
+
+
+async def in_notice(
+    api: httpx.AsyncClient, runtime: Runtime, org: Org, number: int
+) -> list[dict[str, object]]:
+    organizer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    people = [await make_person(runtime) for _ in range(number)]
+    awards = await propose(api, organizer, org, *people)
+    for award in awards:
+        assert (await approve(api, reviewer, award)).json()["state"] == "notice"
+    return awards
+
+
+async def test_five_objections_of_one_person_are_open_at_most(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, neighbour = await make_org(runtime), await make_person(runtime)
+    judge = await make_organizer(runtime, org.id)
+    *awards, another = await in_notice(api, runtime, org, 6)
+    objections = [await object_to(api, neighbour, award) for award in awards]
+    assert {one.status_code for one in objections} == {201}
+
+    refused = await object_to(api, neighbour, another)
+    again = await object_to(api, neighbour, awards[0])
+    of_another = await object_to(api, await make_person(runtime), another)
+
+    assert_refused(refused, 409, "awards.too_many_objections")
+    assert refused.json()["facts"] == {"limit": 5, "used": 5}
+    assert_refused(again, 409, "awards.objected_before")
+    assert of_another.status_code == 201
+    await decide(api, judge, objections[0], upheld=False)
+    assert (await object_to(api, neighbour, another)).status_code == 201
+
+
+async def upheld_for_another(
+    api: httpx.AsyncClient, runtime: Runtime, org: Org, award: Any
+) -> None:
+    objection = await object_to(api, await make_person(runtime), award)
+    judge = await make_organizer(runtime, org.id)
+    assert (await decide(api, judge, objection, upheld=True)).status_code == 200
+
+
+async def taken_back(api: httpx.AsyncClient, runtime: Runtime, org: Org, award: Any) -> None:
+    administrator = await make_administrator(runtime, org.id)
+    assert (await reverse(api, administrator, award["id"])).status_code == 201
+
+
+@pytest.mark.parametrize("end", [upheld_for_another, taken_back])
+async def test_an_objection_ends_with_its_award(
+    api: httpx.AsyncClient, runtime: Runtime, end: Callable[..., Awaitable[None]]
+) -> None:
+    org, neighbour = await make_org(runtime), await make_person(runtime)
+    *awards, another = await in_notice(api, runtime, org, 6)
+    objection, *_ = [await object_to(api, neighbour, award) for award in awards]
+
+    await end(api, runtime, org, awards[0])
+
+    judge = await make_organizer(runtime, org.id)
+    late = await decide(api, judge, objection, upheld=True)
+    assert_refused(late, 409, "awards.objection_decided")
+    assert (await object_to(api, neighbour, another)).status_code == 201, "it is open no more"
+    await assert_ledger_verifies(runtime)
 
 
 async def test_an_objection_has_its_time(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -331,6 +366,7 @@ async def test_an_objection_has_its_time(api: httpx.AsyncClient, runtime: Runtim
     unknown = await object_to(api, neighbour, {"id": str(uuid4())})
 
     assert_refused(early, 409, "awards.not_in_notice")
+    assert "facts" not in early.json(), "a stranger does not learn the award's state"
     assert first.status_code == 201
     assert_refused(again, 409, "awards.objected_before")
     assert_refused(unknown, 404, "awards.not_found")

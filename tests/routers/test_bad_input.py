@@ -55,7 +55,8 @@ FIELDS: dict[str, dict[str, str]] = {
     "logIn": {"code": "text"},
     "refreshLogin": {"refresh_token": "text"},
     "logOut": {"refresh_token": "text"},
-    "updateMe": {"display_name": "text", "birth_date": "date", "shows_name": "flag"},
+    "updateMe": {"display_name": "text", "birth_date": "date", "shows_name": "flag"}
+    | {"birth_year": "count", "community_id": "id", "language": "choice"},
     "createActivity": {
         "org_id": "id",
         "title": "text",
@@ -95,7 +96,17 @@ FIELDS: dict[str, dict[str, str]] = {
     },
     "reverseTransfer": {"reason": "text"},
 }
-NULLABLE = {"birth_date", "signup_opens_at", "signup_closes_at", "capacity", "location"}
+NULLABLE = {
+    "birth_date",
+    "birth_year",
+    "community_id",
+    "language",
+    "person_ids",  # or card_nos
+    "signup_opens_at",
+    "signup_closes_at",
+    "capacity",
+    "location",
+}
 OPTIONAL = NULLABLE | {"shows_name", "description", "location.radius_m", "note", "quantity"}
 CASES = [
     pytest.param(name, path, value, id=f"{name}-{path}-{str(value)[:24]!a}")

@@ -17,6 +17,7 @@ from app.queries.awards import granting as granting_queries
 from app.runtime import Runtime
 from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
+from tests.factories.attendance import attend, shanghai
 from tests.factories.awards import give_award, propose
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies, balance
@@ -30,7 +31,7 @@ MATRIX = """
 operation  rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 checkIn    person  401    201+  403  403     403   403     403    403     403   403       403=checkins.not_signed_up
 """  # noqa: E501 - a table
-HERS = {"checkins": "person_id = :alice"}
+HERS = {"checkins": "person_id = :alice", "attended_times": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {"checkins.code_invalid", "checkins.code_expired"}
 
 
@@ -184,20 +185,17 @@ async def test_over_a_rules_cap_a_check_in_counts_and_says_why_it_gives_nothing(
     await assert_ledger_verifies(runtime)
 
 
-async def test_hours_of_service_count_in_full_beyond_the_cap_on_points(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
+async def test_hours_of_service_count_in_full_beyond_the_cap_on_points(runtime: Runtime) -> None:
     """volunteer_hour gives 2 points an hour, at most 8 a day; hours have no cap."""
-    person = await make_person(runtime)
+    person, org = await make_person(runtime), await make_org(runtime)
 
-    bodies = []
-    for hours in (3, 3, 1.5):
-        activity = await make_attended(runtime, person, hours=hours)
-        bodies.append((await scan(api, runtime, person, activity)).json())
+    awards = [
+        await attend(runtime, person, org, shanghai(3, 1, hour), hours=hours)
+        for hour, hours in ((8, 3), (11, 3), (15, 1.5))
+    ]
 
-    assert [body["award"]["points"] for body in bodies] == [6, 2, 0]
-    assert [body["award"]["minutes"] for body in bodies] == [180, 180, 90]
-    assert [body["points"]["available"] for body in bodies] == [6, 8, 8]
+    assert [award.points for award in awards] == [6, 2, 0]
+    assert [award.minutes for award in awards] == [180, 180, 90]
     assert await balance(runtime, person.id, unit=MINUTES) == 450
 
 

@@ -9,15 +9,19 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.core.clock import now
+from app.core.clock import local_date, midnight, now
 from app.jobs.outbox import relay
 from app.models.ledger import Purpose
+from app.models.quotas import QuotaKind
 from app.runtime import Runtime
 from tests.factories.deductions import deduct, deduction_body
 from tests.factories.http import assert_refused, keyed
+from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.quotas import use_up
+from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 from tests.security.schema_world import FEW, Completion, Known, Setup
 from tests.security.world import Ask, World
@@ -37,6 +41,8 @@ BEYOND_THE_SCHEMA = {
     "body.evidence",  # what the rule demands
     "body.grade",  # of the rule
     "body.points",
+    "body",  # either of two names
+    "people.not_found",  # by a card
 }
 REASON = {"reason": "x"}
 
@@ -77,6 +83,39 @@ REQUESTS = {
 }
 
 
+async def _deduct_too_often(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    await use_up(runtime, organizer, QuotaKind.deductions_made, 100)
+    facts = {"limit": 100, "used": 100, "opens_at": midnight(local_date(now()) + timedelta(days=1))}
+    return Refused(organizer, "POST", "/deductions", facts, deduction_body(org, person))
+
+
+async def _deduct_too_often_of_one(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await use_up(runtime, person, QuotaKind.deductions_of, 10)
+    facts = {"limit": 10, "used": 10, "opens_at": midnight(local_date(now()) + timedelta(days=1))}
+    organizer = await make_organizer(runtime, org.id)
+    return Refused(organizer, "POST", "/deductions", facts, deduction_body(org, person))
+
+
+async def _deduct_again(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org, person = await make_org(runtime), await make_person(runtime)
+    body = deduction_body(org, person)
+    first, second = [await make_organizer(runtime, org.id) for _ in range(2)]
+    made = await api.post(DEDUCTIONS, headers=keyed(first), json=body)
+    assert made.status_code == 201, made.text
+    day = local_date(datetime.fromisoformat(made.json()["created_at"]))
+    return Refused(second, "POST", "/deductions", {"day": day}, body)
+
+
+REFUSED = {
+    "deductions.made_before": _deduct_again,
+    "deductions.too_many": _deduct_too_often,
+    "deductions.too_many_of_person": _deduct_too_often_of_one,
+}
+
+
 async def known(setup: Setup) -> Known:
     """What the caller may appeal against, and appeals of others that it may decide."""
     api, people = setup.api, [setup.caller] * FEW + setup.others
@@ -91,6 +130,8 @@ async def completion(_: Setup) -> Completion:
     activities = count(1)
 
     def complete(body: dict[str, Any], known: Known) -> None:
+        if body.get("person_id") is not None and body.get("rule_key"):
+            body.pop("card_no", None)
         if body.get("evidence") == {}:
             body["evidence"] = {"activity": f"植树 {next(activities)}"}
             for choice in ("grade", "points"):  # which only some rules leave
@@ -216,6 +257,21 @@ async def test_what_an_appeal_gives_back_pays_a_debt_first(
     await assert_ledger_verifies(runtime)
 
 
+async def test_an_appeal_against_nothing_taken_promises_no_points(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
+    made = await deduct(api, organizer, org, person)
+    await appeal(api, person, made)
+
+    granted = await decide(api, other, made, granted=True)
+
+    assert (granted.json()["state"], granted.json()["points"]) == ("revoked", 0)
+    [decided, _] = await inbox(api, runtime, person)
+    assert decided["text"] == "您对「无故缺席」扣分的申诉成立，扣分已撤销：已核实"
+
+
 async def test_an_appeal_that_is_not_granted_changes_nothing(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -246,6 +302,21 @@ async def test_nobody_decides_who_has_a_part_in_it(
         refused = await decide(api, caller, made, granted=True)
         assert_refused(refused, 403, "deductions.own")
     assert await balance(runtime, breaker.id) == 3
+
+
+async def test_nobody_deducts_from_oneself(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await give_points(runtime, organizer.id, 5, org=org.id)
+    body = deduction_body(org, organizer)
+
+    own, done = [
+        await api.post(DEDUCTIONS, headers=keyed(one), json=body) for one in (organizer, other)
+    ]
+
+    assert_refused(own, 403, "deductions.own_points")
+    assert done.status_code == 201
+    assert await balance(runtime, organizer.id) == 3
 
 
 async def test_an_appeal_has_thirty_days(api: httpx.AsyncClient, runtime: Runtime) -> None:

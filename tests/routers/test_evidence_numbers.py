@@ -7,7 +7,7 @@ import pytest
 
 from app.models.orgs import Org
 from app.runtime import Runtime
-from tests.factories.awards import propose, reject, reverse
+from tests.factories.awards import approve, propose, reject, reverse
 from tests.factories.batches import Case, donation, make_case, number, send, wrong
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies
@@ -102,11 +102,15 @@ async def test_an_award_of_nothing_can_be_taken_back_and_frees_its_number(
     org, organizer, (first, second, _) = case
     administrator = await make_administrator(runtime, org.id)
     commended = {"document": number(), "public_notice": "已公示"}
-    await propose(api, organizer, org, first, evidence=commended, grade="city")
+    reviewers = [await make_organizer(runtime, org.id) for _ in "ab"]
+    [whole_day] = await propose(api, organizer, org, first, evidence=commended, grade="city")
+    for reviewer in reviewers:
+        assert (await approve(api, reviewer, whole_day)).status_code == 200
     certificate = number()
     made = await send(api, organizer, org, donation(first, certificate))
     award = made.json()["rows"][0]["award"]
-    assert (award["points"], award["state"]) == (0, "pending")
+    nothing = (await approve(api, reviewers[0], award)).json()
+    assert (nothing["points"], nothing["state"]) == (0, "notice")
 
     taken = await reverse(api, administrator, award["id"])
 

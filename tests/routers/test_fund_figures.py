@@ -4,20 +4,20 @@ Closing a month is for everybody: each test has a database of its own.
 """
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.clock import midnight, now
+from app.core.clock import local_date, midnight, now
 from app.jobs import funds
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
 from app.services import funds as fund_service
 from tests.factories.awards import give_award, propose, reverse
-from tests.factories.http import assert_refused, keyed
+from tests.factories.http import assert_refused, in_process, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
@@ -35,9 +35,7 @@ def runtime(alone: FastAPI) -> Runtime:
 
 @pytest.fixture
 async def api(alone: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(alone), base_url="http://test"
-    ) as client:
+    async with in_process(alone) as client:
         yield client
 
 
@@ -160,11 +158,10 @@ async def test_a_month_in_which_nothing_moved_yet_is_not_closed(
 
     running = await figures(api, runtime, org)
     closed = await figures(api, runtime, org, month=f"{before:%Y-%m}")
-    ahead = await figures(api, runtime, org, month="2099-01")
 
     assert (running["issued"], running["is_closed"]) == (8, False)
     assert (closed["issued"], closed["is_closed"]) == (8, True)
-    assert (ahead["issued"], ahead["is_closed"]) == (8, False)
+    assert datetime.fromisoformat(closed["as_of"]) == first
 
 
 async def test_a_month_of_which_nobody_has_made_the_sum_is_not_closed(
@@ -218,6 +215,69 @@ async def test_a_subtree_is_the_sum(api: httpx.AsyncClient, runtime: Runtime) ->
     together = await figures(api, runtime, street, subtree="true")
 
     assert (alone["issued"], together["issued"]) == (1, 7)
+
+
+async def test_the_running_month_says_until_when_it_was_summed(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Where nothing moved too: nobody takes figures of before for those of now."""
+    org, quiet, person = (
+        await make_org(runtime),
+        await make_org(runtime),
+        await make_person(runtime),
+    )
+    path = f"{API}/orgs/{{}}/fund"
+    unwritten = (await api.get(path.format(org.id))).json()
+    await give_points(runtime, person.id, 8, org=org.id)
+    began = now()
+    first = await figures(api, runtime, org)
+    ended = now()
+    still = (await api.get(path.format(quiet.id))).json()
+    await give_points(runtime, person.id, 5, org=org.id)
+    stale = (await api.get(path.format(org.id))).json()
+    fresh = await figures(api, runtime, org)
+
+    assert (unwritten["issued"], unwritten["as_of"]) == (0, None)
+    assert began <= datetime.fromisoformat(first["as_of"]) <= ended
+    assert (still["issued"], still["as_of"]) == (0, first["as_of"])
+    assert stale == first
+    assert fresh["issued"] == 13
+    assert datetime.fromisoformat(fresh["as_of"]) >= ended
+
+
+async def test_a_closed_month_in_which_nothing_moved_was_summed_to_its_end(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    first = midnight(now().date().replace(day=1))
+    before, still, after = [first - timedelta(days=days) for days in (70, 45, 3)]
+    for at in (before, after):
+        await give_points(runtime, person.id, 8, org=org.id, at=at)
+
+    found = await figures(api, runtime, org, month=f"{still:%Y-%m}")
+
+    assert (found["issued"], found["is_closed"]) == (8, True)
+    assert datetime.fromisoformat(found["as_of"]) == midnight(after.date().replace(day=1))
+
+
+async def test_a_month_that_has_not_begun_is_refused(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    today = local_date(now())
+    following = (today.replace(day=1) + timedelta(days=31)).replace(day=1)
+    words = {"zh-CN": "该月份尚未开始", "en": "the month has not begun"}
+    for month in (f"{following:%Y-%m}", f"{today.year + 1}-01", "2099-12"):
+        for language, msg in words.items():
+            refused = await api.get(
+                f"{API}/orgs/{org.id}/fund",
+                params={"month": month},
+                headers={"Accept-Language": language},
+            )
+            assert_refused(refused, 422, "request.invalid")
+            assert refused.json()["errors"] == [{"field": "query.month", "msg": msg}]
+    running = await api.get(f"{API}/orgs/{org.id}/fund", params={"month": f"{today:%Y-%m}"})
+    assert running.status_code == 200
 
 
 @pytest.mark.parametrize("month", ["2026", "2026-13", "2026-00", "1999-01", "2026-1", "x"])

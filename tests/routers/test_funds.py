@@ -14,10 +14,10 @@ from app.models.ledger import Purpose
 from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.services import funds as fund_service
+from app.services.awards import payment
 from tests.factories.activities import current_code, make_attended
 from tests.factories.awards import approve, end_notices, propose, reject, reverse
-from tests.factories.funds import make_limited
+from tests.factories.funds import make_limited, propose_reversal
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
@@ -29,15 +29,17 @@ from tests.factories.people import (
     make_person,
 )
 from tests.factories.rewards import make_card_codes, make_counter, make_reward
-from tests.security.schema_world import Known, Setup
+from tests.security.schema_world import FEW, Known, Setup
 from tests.security.world import Ask, World
 
 API = "/api/v1"
 MATRIX = """
-operation         rule           nobody alice bob  counter rival sibling parent auditor admin outsider
-getFund           anyone         200    200   200  200     200   200     200    200     200   200
-listFundReceipts  anyone         200    200   200  200     200   200     200    200     200   200
-receiveIntoFund   administrator  401    403   403  403     403   403     403    403     201   403
+operation               rule           nobody  alice  bob  counter  rival  sibling  parent  auditor  admin  outsider
+getFund                 anyone         200     200    200  200      200    200      200     200      200    200
+listFundReceipts        anyone         200     200    200  200      200    200      200     200      200    200
+receiveIntoFund         administrator  401     403    403  403      403    403      403     403      201    403
+proposeReceiptReversal  administrator  401     403    403  403      403    403      403     403      200    404       404=funds.receipt_not_found
+decideReceiptReversal   administrator  401     403    403  403      403    403      403     403      200    404       404=funds.receipt_not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {"body.points"}  # 3.0 is no whole number to us
 
@@ -50,12 +52,35 @@ async def _receipt(world: World) -> Ask:
     return Ask((await _fund(world)).ids, {"kind": "donation", "points": 5, "giver": "甲"})
 
 
+async def _entered(world: World) -> Ask:
+    receipt = await give_to(world.api, world.runtime, world.home, 5)
+    ids = {"org_id": str(world.home.id), "receipt_id": receipt.json()["id"]}
+    return Ask(ids, {"reason": "多记一位"})
+
+
+async def _reversal(world: World) -> Ask:
+    ask = await _entered(world)
+    administrator = await make_administrator(world.runtime, world.home.id)
+    await propose_reversal(world.api, administrator, world.home, ask.ids["receipt_id"])
+    return Ask(ask.ids, {"confirmed": True, "reason": "已核对"})
+
+
 HERS = {"fund_receipts": "created_by = :alice"}
-REQUESTS = {"getFund": _fund, "listFundReceipts": _fund, "receiveIntoFund": _receipt}
+REQUESTS = {
+    "getFund": _fund,
+    "listFundReceipts": _fund,
+    "receiveIntoFund": _receipt,
+    "proposeReceiptReversal": _entered,
+    "decideReceiptReversal": _reversal,
+}
 
 
-async def known(_: Setup) -> Known:
-    return {"month": [f"{now():%Y-%m}"]}
+async def known(setup: Setup) -> Known:
+    made = [await give_to(setup.api, setup.runtime, setup.org, 5) for _ in range(FEW)]
+    for one in made[FEW // 2 :]:
+        administrator = await make_administrator(setup.runtime, setup.org.id)
+        await propose_reversal(setup.api, administrator, setup.org, one.json()["id"])
+    return {"month": [f"{now():%Y-%m}"], "receipt_id": [one.json()["id"] for one in made]}
 
 
 async def give_to(
@@ -246,8 +271,8 @@ async def test_a_notice_begins_when_the_money_has_come(
     await give_to(api, runtime, org, 4)
     later = now() + timedelta(days=4)
     async with runtime.database.transaction() as tx:
-        (fund,) = [one for one in await fund_service.waiting(tx) if one.org_id == org.id]
-        assert await fund_service.pay_waiting(tx, fund, later, 10) == 1
+        (fund,) = [one for one in await payment.waiting(tx) if one.org_id == org.id]
+        assert await payment.pay_waiting(tx, fund, later, 10) == 1
 
     shown = await api.get(f"{API}/awards/notices", params={"org_id": str(org.id)})
 

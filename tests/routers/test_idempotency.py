@@ -6,16 +6,16 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from app.api.access import CODE_GUESS
+from app.api.guesses import CODE_GUESS
 from app.core.ratelimit import TAG
 from app.models.people import Role
-from app.queries import idempotency, people
+from app.queries import idempotency
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, appoint, make_administrator, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
 
 API = "/api/v1"
@@ -44,6 +44,21 @@ async def test_a_repeat_gets_the_first_reply_and_nothing_happens_twice(
     assert second.headers["content-type"] == first.headers["content-type"]
     assert await balance(runtime, person.id) == 90
     await assert_ledger_verifies(runtime)
+
+
+async def test_no_cache_keeps_a_refusal_that_is_repeated(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    headers = keyed(await make_administrator(runtime, org.id))
+    path = f"{API}/ledger/transfers/{uuid4()}/reversal"
+
+    replies = [await api.post(path, headers=headers, json={"reason": "x"}) for _ in "ab"]
+
+    for reply in replies:
+        assert (reply.status_code, reply.json()["code"]) == (404, "ledger.transfer_not_found")
+        assert reply.headers.get_list("cache-control") == ["no-store"]
+    assert replies[1].headers["idempotency-replayed"] == "true"
 
 
 async def test_a_refusal_is_repeated_too(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -206,7 +221,7 @@ async def _with_every_role(runtime: Runtime, staff: TestPerson) -> TestPerson:
     org = await make_org(runtime)
     async with runtime.database.transaction() as tx:
         for role in (Role.organizer, Role.administrator):
-            await people.grant_role(tx, staff.id, role, org=org.id, merchant=None)
+            await appoint(tx, staff.id, role, org=org.id)
     return staff
 
 

@@ -8,11 +8,14 @@ import httpx
 import pytest
 
 from app.core.clock import local_date, now, period_start
+from app.integrations.leaderboards import GENERATION
 from app.jobs.outbox import relay
+from app.models.consents import ConsentDocument
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_attended
 from tests.factories.awards import approve, end_notices, give_award, propose, reverse
+from tests.factories.consents import agree
 from tests.factories.http import assert_refused, keyed
 from tests.factories.leaderboards import fed
 from tests.factories.ledger import assert_ledger_verifies, give_points
@@ -86,6 +89,46 @@ async def test_a_board_sums_an_organisations_subtree(
     await assert_ledger_verifies(runtime)
 
 
+async def whole_tree(
+    api: httpx.AsyncClient, person: TestPerson | None = None, **query: Any
+) -> dict[str, Any]:
+    response = await api.get(
+        f"{API}/leaderboards",
+        headers=person.headers if person else None,
+        params={"period": "all"} | query,
+    )
+    assert response.status_code == 200, response.text
+    body: dict[str, Any] = response.json()
+    return body
+
+
+async def test_without_an_organisation_it_is_the_whole_tree(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Two trees: points of both count together, and without Redis too."""
+    first, second = [await make_org(runtime, level=Level.city) for _ in range(2)]
+    street = await make_org(runtime, parent=second)
+    best, next_best = await make_person(runtime, "李一一"), await make_person(runtime)
+    await give_points(runtime, best.id, 500_000, org=first.id)
+    await give_points(runtime, best.id, 400_000, org=street.id)
+    await give_points(runtime, next_best.id, 800_000, org=street.id)
+    await fed(runtime)
+
+    from_redis = await whole_tree(api, best)
+    assert from_redis["items"][0] == {"rank": 1, "display_name": "李*一", "points": 900_000}
+    assert from_redis["items"][1]["points"] == 800_000
+    assert from_redis["me"] == {"rank": 1, "points": 900_000}
+    assert (await whole_tree(api))["me"] is None
+    assert [one["points"] for one in (await whole_tree(api, limit=1))["items"]] == [900_000]
+    assert (await board(api, first, best))["me"] == {"rank": 1, "points": 500_000}
+    assert (await board(api, second, best))["me"] == {"rank": 2, "points": 400_000}
+
+    await runtime.redis.delete(GENERATION)
+    from_ledger = await whole_tree(api, best)
+    await fed(runtime)
+    assert from_ledger == from_redis == await whole_tree(api, best)
+
+
 async def test_me_is_there_for_a_person_and_only_then(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -142,6 +185,7 @@ async def test_a_child_under_14_never_appears(api: httpx.AsyncClient, runtime: R
     await give_points(runtime, adult.id, 10, org=org.id)
     await fed(runtime)
 
+    await agree(api, child, ConsentDocument.guardian)
     await tell(api, child, birth_date=birthday(14, days_from_now=1), shows_name=True)
     at_once = await board(api, org)
     await relay(runtime)
@@ -157,6 +201,7 @@ async def test_a_child_under_14_never_appears(api: httpx.AsyncClient, runtime: R
 
 async def test_who_turns_14_today_appears(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org, person = await make_org(runtime), await make_person(runtime)
+    await agree(api, person, ConsentDocument.guardian)
     await tell(api, person, birth_date=birthday(14, days_from_now=1))
     await give_points(runtime, person.id, 10, org=org.id)
     await relay(runtime)
@@ -275,7 +320,7 @@ async def test_the_month_is_shown_unless_told(api: httpx.AsyncClient, runtime: R
 
 
 async def test_an_unknown_organisation_is_told(api: httpx.AsyncClient) -> None:
-    for unknown in (str(uuid4()), "nope"):
+    for unknown in (str(uuid4()), "nope", ""):
         response = await api.get(f"{API}/leaderboards", params={"org_id": unknown})
         assert_refused(response, 404, "orgs.not_found")
 
@@ -288,7 +333,7 @@ async def test_a_board_that_redis_lost_is_the_same_from_the_ledger(
     await fed(runtime)
     from_redis = await board(api, org, person)
 
-    await runtime.redis.delete("{qx:boards}:generation")
+    await runtime.redis.delete(GENERATION)
     from_ledger = await board(api, org, person)
     await fed(runtime)
 

@@ -14,12 +14,14 @@ from tests.factories.ledger import assert_ledger_verifies, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
+    make_administrator,
     make_organizer,
     make_person,
 )
 from tests.factories.points import entries, points, spend
+from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_reward
-from tests.security.schema_world import FEW, Known, Setup
+from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
 API = "/api/v1"
@@ -42,9 +44,14 @@ getMyStatementHtml  person         401    200+  200  200     200   200     200  
 getMyStatementXlsx  person         401    200   200  200     200   200     200    200     200   200
 listSeals           anyone         200    200   200  200     200   200     200    200     200   200
 reverseTransfer     administrator  401    403   403  403     403   403     403    403     201+  404       404=ledger.transfer_not_found
+openStatementHtml    anyone  404    404   404  404     404   404     404    404     404   404       404=statement_links.invalid
+openStatementXlsx    anyone  404    404   404  404     404   404     404    404     404   404       404=statement_links.invalid
 """  # noqa: E501 - a table
 HERS = {"ledger_accounts": "owner_id = :alice", "expiry_notices": "person_id = :alice"}
-BEYOND_THE_SCHEMA = {"query.until"}  # before since
+BEYOND_THE_SCHEMA = {
+    "query.until",  # before since
+    "statement_links.invalid",  # no signature can be guessed
+}
 
 
 async def _entries(world: World) -> Ask:
@@ -62,7 +69,13 @@ async def _transfer(world: World) -> Ask:
     return Ask({"transfer_id": str(given)}, {"reason": "x"})
 
 
+async def _unsigned(world: World) -> Ask:
+    return Ask({"person_id": str(world.alice.id)})
+
+
 REQUESTS = {
+    "openStatementHtml": _unsigned,
+    "openStatementXlsx": _unsigned,
     "listMyPointEntries": _entries,
     "proveMyPointEntry": _entry,
     "getMyStatementHtml": _entries,
@@ -71,9 +84,20 @@ REQUESTS = {
 }
 
 
+async def _more_than_left(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    award = await give_award(runtime, person, org, points=8)
+    path, body = f"/ledger/transfers/{award}/reversal", {"reason": "x", "points": 9}
+    return Refused(administrator, "POST", path, {"limit": 8}, body)
+
+
+REFUSED = {"ledger.more_than_left": _more_than_left}
+
+
 async def known(setup: Setup) -> Known:
     await seals.seal(setup.runtime)
-    given = [await give_award(setup.runtime, setup.caller, setup.org) for _ in range(FEW)]
+    given = [await give_award(setup.runtime, one, setup.org) for one in setup.others]
     return {"transfer_id": [str(transfer) for transfer in given]}
 
 

@@ -9,13 +9,15 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.api.access import CODE_GUESS, PERSON
+from app.api.access import PERSON
+from app.api.guesses import CODE_GUESS
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity
-from tests.factories.http import assert_refused, keyed
+from tests.factories.http import assert_refused, in_process, keyed
+from tests.factories.ledger import give_points
 from tests.factories.people import make_person
-from tests.factories.rewards import make_counter
+from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward, reserve
 
 API = "/api/v1"
 
@@ -23,10 +25,8 @@ API = "/api/v1"
 @asynccontextmanager
 async def limited(scratch: ScratchFactory) -> AsyncIterator[tuple[httpx.AsyncClient, Runtime]]:
     """Give a client of an application whose rate limits are on."""
-    async with scratch(rate_limits="on") as app:
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
-            yield api, app.state.runtime
+    async with scratch(rate_limits="on") as app, in_process(app) as api:
+        yield api, app.state.runtime
 
 
 async def test_a_person_who_asks_too_often_is_told_when_to_come_again(
@@ -107,6 +107,41 @@ async def test_wrong_codes_at_a_counter_run_out(
     assert_refused(response, 429, "request.rate_limited")
     assert response.headers["ratelimit-policy"].startswith('"code"'), "and no wider limit"
     assert other.status_code in {404, 422}
+
+
+@pytest.mark.parametrize("path", ["charges", "redemptions/collect"])
+async def test_a_counter_with_too_many_wrong_codes_still_gets_a_reply_again(
+    scratch: ScratchFactory, path: str
+) -> None:
+    async with limited(scratch) as (api, runtime):
+        counter = await make_counter(runtime)
+        first, second = [await _good_code(runtime, counter, path) for _ in range(2)]
+        wrong = {name: "0" * len(str(value)) for name, value in first.items() if "code" in name}
+        headers, url = keyed(counter.staff), f"{API}/merchant/{path}"
+        done = await api.post(url, headers=headers, json=first)
+        for _ in range(4 * CODE_GUESS.burst):
+            response = await api.post(url, headers=keyed(counter.staff), json=first | wrong)
+            if response.status_code == 429:
+                break
+        again = await api.post(url, headers=headers, json=first)
+        other = await api.post(url, headers=keyed(counter.staff), json=second)
+
+    assert done.status_code in {200, 201}
+    assert_refused(response, 429, "request.rate_limited")
+    assert (again.status_code, again.content) == (done.status_code, done.content)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert_refused(other, 429, "request.rate_limited")
+
+
+async def _good_code(runtime: Runtime, counter: Counter, path: str) -> dict[str, Any]:
+    """Return the body of a request that succeeds at a counter."""
+    person = await make_person(runtime)
+    await give_points(runtime, person.id, 10)
+    if path == "charges":
+        [code] = await make_card_codes(runtime, person, 1)
+        return {"card_code": code, "points": 1, "note": ""}
+    reserved = await reserve(runtime, person.id, await make_reward(runtime, counter))
+    return {"pickup_code": reserved.pickup_code}
 
 
 async def test_a_row_that_stays_locked_makes_the_service_busy(

@@ -1,312 +1,280 @@
-"""A merchant's counter: charges, refunds and the monthly statement."""
+"""Merchants: applied for, visited, approved, suspended; their staff."""
 
-from datetime import timedelta
+from datetime import date
 from typing import Any
-from uuid import UUID, uuid4
 
 import httpx
+import pytest
 
-from app.core.clock import local_date, month_start, now
-from app.models.ledger import Purpose
-from app.models.redemptions import Charge
+from app.core.clock import local_date, now
+from app.models.merchants import MerchantState
 from app.runtime import Runtime
+from app.services.merchants import staff as staff_service
+from app.services.merchants.register import MAX_APPLICATIONS
+from tests.engines import as_owner
 from tests.factories.http import assert_refused, keyed, walk
-from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
+from tests.factories.inbox import inbox
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_person
-from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward
-from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_person,
+)
+from tests.factories.refusals import Ask as Refused
+from tests.factories.rewards import make_counter
+from tests.routers.test_audit import entries
+from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
-API = "/api/v1"
+MERCHANTS = "/api/v1/merchants"
 MATRIX = """
-operation          rule            nobody alice bob  counter rival sibling parent auditor admin outsider
-collectRedemption  merchant staff  401    403   403  200+    404   403     403    403     403   404       404=redemptions.not_found
-charge             merchant staff  401    403   403  201+    201+  403     403    403     403   201+
-refundCharge       merchant staff  401    403   403  200+    404   403     403    403     403   404       404=charges.not_found
-getStatement       merchant staff  401    403   403  200+    200   403     403    403     403   200
+operation        rule             nobody alice bob  counter rival sibling parent auditor admin outsider
+applyAsMerchant  person           401    201   201  201     201   201     201    201     201   201
+listMerchants    reader           401    403   403  403     403   403     200    200     200   403
+listMyMerchants  person           401    200   200  200     200   200     200    200     200   200
+acceptStaffCode  person           401    201   201  201     201   201     201    201     201   201
+getMerchant      anyone           200    200   200  200     200   200     200    200     200   200
+editMerchant     merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
+recordVisit      organizer        401    403   403  403     403   404     201    403     201   404       404=merchants.not_found
+listVisits       reader           401    403   403  403     403   404     200    200     200   404       404=merchants.not_found
+moveMerchant     administrator    401    403   403  403     403   403     403    403     200   404       404=merchants.not_found
+makeStaffCode    merchant keeper  401    403   403  201     404   404     201    403     201   404       404=merchants.not_found
+listStaff        merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
+removeStaff      merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
 """  # noqa: E501 - a table
-HERS = {"charges": "person_id = :alice"}
-BEYOND_THE_SCHEMA = {
-    "query.month",  # 2026-13
-    "body.points",  # 3.0 is no whole number to us
-    "cards.code_invalid",
+HERS = {
+    "merchant_visits": "created_by = :alice",
+    "staff_codes": "created_by = :alice",
 }
+BESIDE_POINTS = {"merchant_visits", "staff_codes"}
+BEYOND_THE_SCHEMA = {
+    "body.visited_on",  # not to come
+    "merchants.staff_code_invalid",
+    "request.precondition_failed",
+    "request.precondition_required",
+}
+PROFILE = {"description": "青年咖啡", "phone": "0511-88321234", "hours": "9:00-21:00"}
+REASON = {"reason": "已走访"}
 
 
-async def _collect(world: World) -> Ask:
-    reward = await make_reward(world.runtime, world.shop)
-    wanted = {"reward_id": str(reward.id), "quantity": 1}
-    made = await world.post("alice", "redemptions", wanted)
-    return Ask(body={"pickup_code": made["pickup_code"]})
+def visit_body(day: date | None = None) -> dict[str, Any]:
+    return {"visited_on": f"{day or local_date(now())}", "note": "证照齐全，愿意九五折"}
 
 
-async def _charge(world: World) -> Ask:
-    codes = await make_card_codes(world.runtime, world.alice, 1)
-    return Ask(body={"card_code": codes[0], "points": 1, "note": ""})
+async def _apply(world: World) -> Ask:
+    return Ask(body={"org_id": str(world.home.id), "name": "街角面馆"} | PROFILE)
 
 
-async def _charged(world: World) -> Ask:
-    made = await world.post("counter", "merchant/charges", (await _charge(world)).body)
-    return Ask({"charge_id": made["id"]}, {"reason": "x"})
+async def _of_home(world: World) -> Ask:
+    return Ask(query={"org_id": str(world.home.id)})
 
 
-async def _statement(world: World) -> Ask:
-    await _charged(world)
-    return Ask(query={"month": local_date(now()).isoformat()[:7]})
+async def _new(world: World) -> dict[str, str]:
+    """Make a merchant of home with the counter's person behind it, and a second one."""
+    counter = await make_counter(world.runtime, org=world.home)
+    helper = await make_person(world.runtime)
+    ids = {"merchant_id": str(counter.merchant.id), "person_id": str(helper.id)}
+    for person in (world.everybody["counter"], helper):
+        assert person is not None
+        await enlist(world.api, counter.staff, person, ids["merchant_id"])
+    return ids
+
+
+async def _shown(world: World) -> Ask:
+    return Ask(await _new(world))
+
+
+async def _edit(world: World) -> Ask:
+    return Ask(await _new(world), PROFILE, headers={"If-Match": '"1"'})
+
+
+async def _visit(world: World) -> Ask:
+    return Ask(await _new(world), visit_body())
+
+
+async def _move(world: World) -> Ask:
+    return Ask(await _new(world), REASON | {"state": "suspended"})
+
+
+async def _remove(world: World) -> Ask:
+    ids = await _new(world)
+    return Ask(ids, REASON | {"person_id": ids["person_id"]})
+
+
+async def _code(world: World) -> Ask:
+    counter = await make_counter(world.runtime, org=world.home)
+    return Ask(body={"code": await code_of(world.api, counter.staff, str(counter.merchant.id))})
 
 
 REQUESTS = {
-    "collectRedemption": _collect,
-    "charge": _charge,
-    "refundCharge": _charged,
-    "getStatement": _statement,
+    "applyAsMerchant": _apply,
+    "listMerchants": _of_home,
+    "acceptStaffCode": _code,
+    "getMerchant": _shown,
+    "editMerchant": _edit,
+    "recordVisit": _visit,
+    "listVisits": _shown,
+    "moveMerchant": _move,
+    "makeStaffCode": _shown,
+    "listStaff": _shown,
+    "removeStaff": _remove,
 }
 
 
+async def _one_application_too_many(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org, person = await make_org(runtime), await make_person(runtime)
+    body = {"org_id": str(org.id), "name": "面馆"}
+    for _ in range(MAX_APPLICATIONS):
+        await apply(api, person, body)
+    facts = {"limit": MAX_APPLICATIONS, "used": MAX_APPLICATIONS}
+    return Refused(person, "POST", "/merchants", facts, body)
+
+
+REFUSED = {"merchants.too_many_applications": _one_application_too_many}
+
+
 async def known(setup: Setup) -> Known:
-    staff, payer = setup.counter.staff, setup.others[0]
-    codes = await make_card_codes(setup.runtime, payer, FEW, OUTLIVES_THE_RUN)
-    made = [
-        await setup.post(staff, "/merchant/charges", card_code=code, points=5) for code in codes
-    ]
-    return {"charge_id": [one["id"] for one in made], "month": [f"{now():%Y-%m}"]}
+    counter = await make_counter(setup.runtime, org=setup.org)
+    codes = [await code_of(setup.api, counter.staff, str(counter.merchant.id)) for _ in range(4)]
+    return {"code": codes}
 
 
-async def make_customer(runtime: Runtime, points: int = 100) -> TestPerson:
-    person = await make_person(runtime)
-    await give_points(runtime, person.id, points)
-    return person
+async def apply(api: httpx.AsyncClient, who: TestPerson, body: dict[str, Any]) -> dict[str, Any]:
+    made = await api.post(MERCHANTS, headers=keyed(who), json=body)
+    assert made.status_code == 201, made.text
+    found: dict[str, Any] = made.json()
+    return found
 
 
-async def charge(
-    api: httpx.AsyncClient, runtime: Runtime, counter: Counter, person: TestPerson, points: int
+async def code_of(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> str:
+    made = await api.post(f"{MERCHANTS}/{merchant}/staff-codes", headers=keyed(keeper))
+    assert made.status_code == 201, made.text
+    return str(made.json()["code"])
+
+
+async def accept(api: httpx.AsyncClient, who: TestPerson, code: str) -> httpx.Response:
+    return await api.post("/api/v1/me/merchants", headers=keyed(who), json={"code": code})
+
+
+async def enlist(
+    api: httpx.AsyncClient, keeper: TestPerson, who: TestPerson, merchant: str
+) -> None:
+    done = await accept(api, who, await code_of(api, keeper, merchant))
+    assert done.status_code == 201, done.text
+
+
+async def move(
+    api: httpx.AsyncClient, who: TestPerson, merchant: str, state: MerchantState
 ) -> httpx.Response:
-    code = (await make_card_codes(runtime, person, 1))[0]
-    return await api.post(
-        f"{API}/merchant/charges",
-        headers=keyed(counter.staff),
-        json={"card_code": code, "points": points, "note": "拿铁一杯"},
-    )
+    body = REASON | {"state": state}
+    return await api.post(f"{MERCHANTS}/{merchant}/moves", headers=keyed(who), json=body)
 
 
-async def refund(api: httpx.AsyncClient, counter: Counter, charge_id: str) -> httpx.Response:
-    return await api.post(
-        f"{API}/merchant/charges/{charge_id}/refund",
-        headers=keyed(counter.staff),
-        json={"reason": "做错了"},
-    )
-
-
-async def statement(
-    api: httpx.AsyncClient, counter: Counter, month: str | None = None
-) -> dict[str, Any]:
-    response = await api.get(
-        f"{API}/merchant/statement",
-        headers=counter.staff.headers,
-        params={"month": month or this_month()},
-    )
-    assert response.status_code == 200, response.text
-    body: dict[str, Any] = response.json()
-    return body
-
-
-def this_month() -> str:
-    return local_date(now()).isoformat()[:7]
-
-
-async def test_a_charge_moves_points_to_the_merchant(
+async def test_a_merchant_from_application_to_its_first_charge(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    person, counter = await make_customer(runtime), await make_counter(runtime)
-
-    response = await charge(api, runtime, counter, person, 15)
-
-    assert response.status_code == 201
-    body = response.json()
-    assert (body["points"], body["status"], body["balance_after"]) == (15, "charged", 85)
-    assert body["person"] == {"display_name": "王*四"}
-    assert await balance(runtime, person.id) == 85
-    assert await balance(runtime, counter.merchant.id, Purpose.takings) == 15
-    newest = (await walk(api, f"{API}/me/points/entries", person.headers))[0]
-    assert newest["source"] == {"type": "charge", "id": body["id"]}
-    await assert_ledger_verifies(runtime)
-
-
-async def test_after_too_large_a_charge_the_same_code_pays_a_smaller_one(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    person, counter = await make_customer(runtime, 10), await make_counter(runtime)
-    code = (await make_card_codes(runtime, person, 1))[0]
-
-    async def take(points: int) -> httpx.Response:
-        return await api.post(
-            f"{API}/merchant/charges",
-            headers=keyed(counter.staff),
-            json={"card_code": code, "points": points, "note": ""},
-        )
-
-    assert_refused(await take(11), 409, "points.insufficient")
-    assert (await take(10)).status_code == 201
-    assert_refused(await take(1), 409, "cards.code_used")
-    assert await balance(runtime, person.id) == 0
-
-
-async def test_a_refund_gives_the_points_back_to_their_lots(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    person, counter = await make_person(runtime), await make_counter(runtime)
-    for points, days in ((5, 20), (5, 10)):
-        await give_points(runtime, person.id, points, expires_at=now() + timedelta(days=days))
-    before = (await api.get(f"{API}/me/points", headers=person.headers)).json()
-    made = (await charge(api, runtime, counter, person, 7)).json()
-
-    response = await refund(api, counter, made["id"])
-
-    assert response.status_code == 200
-    body = response.json()
-    assert body == made | {"status": "refunded", "balance_after": 10}
-    after = (await api.get(f"{API}/me/points", headers=person.headers)).json()
-    assert after == before
-    assert await balance(runtime, counter.merchant.id, Purpose.takings) == 0
-    await assert_ledger_verifies(runtime)
-
-
-async def test_a_refund_pays_what_the_person_owes_first(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    person, counter = await make_customer(runtime, 10), await make_counter(runtime)
-    made = (await charge(api, runtime, counter, person, 10)).json()
-    await make_debt(runtime, person.id, 4)
-
-    body = (await refund(api, counter, made["id"])).json()
-
-    assert (body["points"], body["balance_after"]) == (10, 6)
-    assert await balance(runtime, person.id) == 6
-    assert await balance(runtime, person.id, Purpose.debt) == 0
-    await assert_ledger_verifies(runtime)
-
-
-async def test_a_charge_is_refunded_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    person, counter = await make_customer(runtime), await make_counter(runtime)
-    first, _ = [(await charge(api, runtime, counter, person, 10)).json() for _ in range(2)]
-
-    assert (await refund(api, counter, first["id"])).status_code == 200
-    assert_refused(await refund(api, counter, first["id"]), 409, "charges.already_refunded")
-
-    assert await balance(runtime, person.id) == 90
-    assert await balance(runtime, counter.merchant.id, Purpose.takings) == 10
-
-
-async def test_another_merchants_charge_does_not_exist_here(
-    api: httpx.AsyncClient, runtime: Runtime
-) -> None:
-    person, mine, other = (
-        await make_customer(runtime),
-        await make_counter(runtime),
-        await make_counter(runtime),
-    )
-    made = (await charge(api, runtime, mine, person, 10)).json()
-
-    assert_refused(await refund(api, other, made["id"]), 404, "charges.not_found")
-    assert_refused(await refund(api, mine, str(uuid4())), 404, "charges.not_found")
-    assert await balance(runtime, person.id) == 90
-
-
-async def test_a_counter_is_for_staff_only(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    org = await make_org(runtime)
-    person, counter = await make_customer(runtime), await make_counter(runtime, org=org)
-    made = (await charge(api, runtime, counter, person, 10)).json()
-    code = (await make_card_codes(runtime, person, 1))[0]
-
-    for caller in (person, await make_organizer(runtime, org.id)):
-        stranger = Counter(counter.merchant, caller)
-        refusals = [
-            await charge(api, runtime, stranger, person, 1),
-            await refund(api, stranger, made["id"]),
-            await api.post(
-                f"{API}/merchant/redemptions/collect",
-                headers=keyed(caller),
-                json={"pickup_code": code},
-            ),
-            await api.get(
-                f"{API}/merchant/statement",
-                headers=caller.headers,
-                params={"month": this_month()},
-            ),
-        ]
-        for response in refusals:
-            assert_refused(response, 403, "auth.forbidden")
-    assert await balance(runtime, person.id) == 90
-
-
-async def test_the_statement_sums_what_it_lists(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    person, counter = await make_customer(runtime), await make_counter(runtime)
-    kept = (await charge(api, runtime, counter, person, 20)).json()
-    returned = (await charge(api, runtime, counter, person, 5)).json()
-    await refund(api, counter, returned["id"])
-    reward = await make_reward(runtime, counter, name="咖啡券", points=12)
-    reserved = await api.post(
-        f"{API}/redemptions",
-        headers=keyed(person),
-        json={"reward_id": str(reward.id), "quantity": 1},
-    )
-    redemption = reserved.json()
-    await api.post(
-        f"{API}/merchant/redemptions/collect",
-        headers=keyed(counter.staff),
-        json={"pickup_code": redemption["pickup_code"]},
-    )
-
-    found = await statement(api, counter)
-
-    assert (found["merchant_id"], found["month"]) == (str(counter.merchant.id), this_month())
-    sums = {name: found[name] for name in ("charged", "refunded", "collected", "net")}
-    assert sums == {"charged": 25, "refunded": 5, "collected": 12, "net": 32}
-    assert [(one["kind"], one["id"], one["points"]) for one in found["items"]] == [
-        ("collect", redemption["id"], 12),
-        ("refund", returned["id"], -5),
-        ("charge", returned["id"], 5),
-        ("charge", kept["id"], 20),
+    org, owner = await make_org(runtime), await make_person(runtime)
+    admin, organizer = [
+        await make(runtime, org.id) for make in (make_administrator, make_organizer)
     ]
-    assert [one["note"] for one in found["items"]] == ["咖啡券", "做错了", "拿铁一杯", "拿铁一杯"]
-    assert {one["person"]["display_name"] for one in found["items"]} == {"王*四"}
-    assert found["net"] == await balance(runtime, counter.merchant.id, Purpose.takings)
+    made = await apply(api, owner, {"org_id": str(org.id), "name": "街角面馆"} | PROFILE)
+    path = f"{MERCHANTS}/{made['id']}"
+    assert made["state"] == "applied"
+    assert (await inbox(api, runtime, admin))[0]["kind"] == "merchants_waiting"
+    hidden = await api.get(path, headers=(await make_person(runtime)).headers)
+    assert_refused(hidden, 404, "merchants.not_found")
+    assert (await api.get(path, headers=owner.headers)).json() == made
+
+    soon = await move(api, admin, made["id"], MerchantState.active)
+    assert_refused(soon, 409, "merchants.not_visited")
+    visited = await api.post(f"{path}/visits", headers=keyed(organizer), json=visit_body())
+    assert visited.status_code == 201, visited.text
+    approved = await move(api, admin, made["id"], MerchantState.active)
+    assert approved.json()["state"] == "active"
+    again = await move(api, admin, made["id"], MerchantState.active)
+    assert_refused(again, 409, "merchants.wrong_state")
+
+    assert (await inbox(api, runtime, owner))[0]["kind"] == "merchant_moved"
+    today = await api.get("/api/v1/merchant/today", headers=owner.headers)
+    assert (today.status_code, today.json()["merchant_id"]) == (200, made["id"])
+    mine = await walk(api, "/api/v1/me/merchants", owner.headers)
+    assert [one["id"] for one in mine] == [made["id"]]
+    verbs = [one["verb"] for one in await entries(api, admin, org)]
+    assert verbs == ["appointed", "moved", "created", "created"]
+    [shown] = await walk(api, f"{path}/visits", admin.headers)
+    assert shown["note"] == visit_body()["note"]
 
 
-async def test_a_statement_holds_its_month_in_shanghai_and_no_other(
+async def test_nobody_decides_about_his_own_merchant(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    person, counter = await make_customer(runtime), await make_counter(runtime)
-    for points, moment in (
-        (1, month_start(2026, 3) - timedelta(microseconds=1)),
-        (2, month_start(2026, 3)),
-        (4, month_start(2026, 4) - timedelta(microseconds=1)),
-        (8, month_start(2026, 4)),
-    ):
-        made = (await charge(api, runtime, counter, person, points)).json()
-        async with runtime.database.transaction() as tx:
-            row = await tx.get(Charge, UUID(made["id"]))
-            assert row is not None
-            row.created_at = moment
-            tx.add(row)
-
-    months = [await statement(api, counter, month) for month in ("2026-02", "2026-03", "2026-04")]
-
-    assert [month["charged"] for month in months] == [1, 6, 8]
+    org = await make_org(runtime)
+    admin, other = [await make_administrator(runtime, org.id) for _ in range(2)]
+    made = await apply(api, admin, {"org_id": str(org.id), "name": "面馆"})
+    path = f"{MERCHANTS}/{made['id']}/visits"
+    assert (await api.post(path, headers=keyed(admin), json=visit_body())).status_code == 201
+    assert_refused(await move(api, admin, made["id"], MerchantState.active), 403, "merchants.own")
+    assert (await move(api, other, made["id"], MerchantState.active)).status_code == 200
+    listed = await api.get(f"{MERCHANTS}/{made['id']}/staff", headers=admin.headers)
+    assert listed.json()["items"] == []  # an organizer who applies for a shop does not work there
+    await enlist(api, other, admin, made["id"])
+    refused = await move(api, admin, made["id"], MerchantState.suspended)
+    assert_refused(refused, 403, "merchants.own")
 
 
-async def test_an_empty_month_is_all_zero_and_merchants_are_apart(
+async def test_a_staff_code_is_good_once_for_somebody_else_and_not_for_ever(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    person, mine, other = (
-        await make_customer(runtime),
-        await make_counter(runtime),
-        await make_counter(runtime),
+    counter, helper = await make_counter(runtime), await make_person(runtime)
+    merchant = str(counter.merchant.id)
+    code = await code_of(api, counter.staff, merchant)
+    assert_refused(await accept(api, counter.staff, code), 403, "merchants.own_staff_code")
+    assert (await accept(api, helper, code.lower())).json()["id"] == merchant
+    third = await make_person(runtime)
+    assert_refused(await accept(api, third, code), 422, "merchants.staff_code_invalid")
+    late = await code_of(api, counter.staff, merchant)
+    end = f"UPDATE staff_codes SET expires_at = now() WHERE code = '{late}'"  # noqa: S608
+    await as_owner(runtime.settings, end)
+    assert_refused(await accept(api, third, late), 422, "merchants.staff_code_invalid")
+    assert len(late) == staff_service.LENGTH
+
+    path = f"{MERCHANTS}/{merchant}/staff"
+    listed = await api.get(path, headers=helper.headers)
+    assert [one["person_id"] for one in listed.json()["items"]] == [
+        str(counter.staff.id),
+        str(helper.id),
+    ]
+    body = REASON | {"person_id": str(helper.id)}
+    gone = await api.post(f"{path}/removals", headers=keyed(counter.staff), json=body)
+    assert [one["person_id"] for one in gone.json()["items"]] == [str(counter.staff.id)]
+    assert_refused(await api.get(path, headers=helper.headers), 403, "auth.forbidden")
+    again = await api.post(f"{path}/removals", headers=keyed(counter.staff), json=body)
+    assert_refused(again, 404, "merchants.staff_not_found")
+    await enlist(api, counter.staff, helper, merchant)
+
+
+async def test_two_who_edit_a_profile_do_not_overwrite_each_other(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    counter = await make_counter(runtime)
+    organizer = await make_organizer(runtime, counter.merchant.org_id)
+    path, headers = f"{MERCHANTS}/{counter.merchant.id}", {"If-Match": '"1"'}
+    done = await api.put(path, headers=organizer.headers | headers, json=PROFILE)
+    late = await api.put(path, headers=counter.staff.headers | headers, json={})
+    assert done.json()["merchant"].items() >= (PROFILE | {"version": 2}).items()
+    assert [one["field"] for one in done.json()["changes"]] == ["description", "hours", "phone"]
+    assert_refused(late, 412, "request.precondition_failed")
+    without = await api.put(path, headers=counter.staff.headers, json=PROFILE)
+    assert_refused(without, 428, "request.precondition_required")
+
+
+@pytest.mark.parametrize("day", ["2019-12-31", "2099-01-01"])
+async def test_a_visit_lies_in_the_past(api: httpx.AsyncClient, runtime: Runtime, day: str) -> None:
+    counter = await make_counter(runtime)
+    organizer = await make_organizer(runtime, counter.merchant.org_id)
+    path = f"{MERCHANTS}/{counter.merchant.id}/visits"
+    refused = await api.post(
+        path, headers=keyed(organizer), json=visit_body(date.fromisoformat(day))
     )
-    await charge(api, runtime, mine, person, 10)
-
-    found = await statement(api, other)
-
-    assert found["items"] == []
-    assert {found[name] for name in ("charged", "refunded", "collected", "net")} == {0}
+    assert_refused(refused, 422, "request.invalid")

@@ -201,7 +201,7 @@ async def test_what_merges_is_one_until_it_is_read(
     await merge(runtime, person, here, 4)
 
     merged, award = await inbox(api, runtime, person)
-    assert merged["text"] == "三茅街道有 7 项积分申报待审核。"
+    assert merged["text"] == "三茅街道新收到 7 项积分申报，请审核。"
     assert merged["subject"] == {"type": "org", "id": str(here)}
     assert award["kind"] == "award_paid", "what merged has come first again"
     assert await mark_read(api, person, first["id"]) == 2, "the reader saw 3 of the 7"
@@ -212,7 +212,7 @@ async def test_what_merges_is_one_until_it_is_read(
     assert await mark_read(api, person, newest["id"]) == 0
     await merge(runtime, person, here, 2)
     texts = [one["text"] for one in await inbox(api, runtime, person, "en")]
-    assert texts[0] == "2 awards to review at 三茅街道."
+    assert texts[0] == "2 new awards to review at 三茅街道."
     assert len(texts) == 4
 
 
@@ -226,7 +226,7 @@ async def test_what_merges_counts_a_message_once(api: httpx.AsyncClient, runtime
             await notice_queries.merge(tx, once)
 
     assert [one["text"] for one in await walk(api, NOTICES, person.headers)] == [
-        "三茅街道有 3 项积分申报待审核。"
+        "三茅街道新收到 3 项积分申报，请审核。"
     ]
 
 

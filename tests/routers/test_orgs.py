@@ -37,6 +37,7 @@ async def test_children_of_an_organisation_are_listed_by_code(
                 "name": org.name,
                 "level": "community",
                 "parent_id": str(street.id),
+                "closed_at": None,
             }
             for org in made
         ],

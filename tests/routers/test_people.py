@@ -2,11 +2,17 @@
 
 import httpx
 
+from app.core.clock import local_date, now
+from app.models.consents import ConsentDocument
+from app.models.orgs import Level
 from app.models.people import Role
 from app.runtime import Runtime
+from tests.factories.attachments import attach
+from tests.factories.consents import agree
 from tests.factories.http import assert_refused
 from tests.factories.orgs import make_org
 from tests.factories.people import make_organizer, make_person, make_with_role
+from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
@@ -18,7 +24,11 @@ getMe      person  401    200+  200  200     200   200     200    200     200   
 updateMe   person  401    200+  200  200     200   200     200    200     200   200
 """
 HERS = {"people": "id = :alice", "role_grants": "person_id = :alice"}
-BEYOND_THE_SCHEMA = {"body.birth_date"}  # in the past
+# In the past; no community; both dates, or an interest twice.
+BEYOND_THE_SCHEMA = {
+    *("body.birth_date", "body.birth_year", "body.community_id", "body"),
+    "profiles.guardian_needed",
+}
 
 
 async def _update_me(_: World) -> Ask:
@@ -30,6 +40,15 @@ REQUESTS = {"updateMe": _update_me}
 
 async def known(setup: Setup) -> Known:
     return {"person_id": [str(person.id) for person in setup.others]}
+
+
+async def _minor(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    child = {"display_name": "小四", "birth_year": local_date(now()).year - 10}
+    facts = {"document": "guardian"}
+    return Refused(await make_person(runtime), "PUT", "/me", facts, child)
+
+
+REFUSED = {"profiles.guardian_needed": _minor}
 
 
 async def test_a_resident_sees_itself_without_roles(
@@ -55,7 +74,8 @@ async def test_roles_name_the_place_where_they_hold(
     auditor = await make_with_role(runtime, Role.auditor, org=org.id)
 
     async def roles(headers: dict[str, str]) -> object:
-        return (await api.get(ME, headers=headers)).json()["roles"]
+        held = (await api.get(ME, headers=headers)).json()["roles"]
+        return [{k: one[k] for k in ("role", "org_id", "merchant_id")} for one in held]
 
     at_org = {"org_id": str(org.id), "merchant_id": None}
     at_merchant = {"org_id": None, "merchant_id": str(counter.merchant.id)}
@@ -121,3 +141,56 @@ async def test_lengths_count_what_was_sent(api: httpx.AsyncClient, runtime: Runt
         body = {"display_name": name, "shows_name": False}
         reply = await api.put("/api/v1/me", headers=person.headers, json=body)
         assert reply.status_code == status, name
+
+
+async def test_a_profile_tells_community_interests_language_and_age(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person = await make_person(runtime)
+    home, street = [await make_org(runtime, level=one) for one in (Level.community, Level.street)]
+    told = {
+        "display_name": "四",
+        "community_id": str(home.id),
+        "interests": ["culture", "health"],
+        "language": "en",
+        "birth_year": 2001,
+        "birth_date": None,
+    }
+    changed = await api.put(ME, headers=person.headers, json=told)
+    assert changed.status_code == 200, changed.text
+    assert {name: changed.json()[name] for name in told} == told
+    for wrong in (
+        {"community_id": str(street.id)},
+        {"interests": ["culture", "culture"]},
+        {"birth_date": "2000-01-01"},
+        {"birth_year": 2999},
+        {"language": "fr"},
+    ):
+        reply = await api.put(ME, headers=person.headers, json=told | wrong)
+        assert_refused(reply, 422, "request.invalid")
+
+
+async def test_a_guardian_agrees_before_a_child_tells_its_age(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """A year alone counts as its last day: who may be under 14 counts as under 14."""
+    person, year = await make_person(runtime), local_date(now()).year
+    body = {"display_name": "四", "birth_year": year - 14}
+    turned = local_date(now()).strftime("%m-%d") == "12-31"
+
+    async def tell() -> httpx.Response:
+        return await api.put(ME, headers=person.headers, json=body)
+
+    if not turned:
+        assert_refused(await tell(), 409, "profiles.guardian_needed")
+    assert (await agree(api, person, ConsentDocument.guardian)).status_code == 201
+    assert (await tell()).json()["birth_year"] == year - 14
+
+
+async def test_a_picture_is_its_persons(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    person, other = await make_person(runtime), await make_person(runtime)
+    made = await attach(api, person, ("person", person.id))
+    me = (await api.get(ME, headers=person.headers)).json()
+    assert me["avatar_url"] == made["url"]
+    found = [await api.get(made["url"], headers=one.headers) for one in (person, other)]
+    assert [one.status_code for one in found] == [200, 404]

@@ -24,7 +24,7 @@ from tests.factories.awards import approve, give_award, propose, reject, reverse
 from tests.factories.batches import donation, number
 from tests.factories.batches import make_case as make_batch
 from tests.factories.deductions import deduct
-from tests.factories.http import assert_refused, keyed
+from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import (
@@ -44,6 +44,7 @@ from tests.factories.rewards import (
     reserve,
 )
 from tests.factories.sheets import XLSX, make_sheet
+from tests.security import nouns
 
 API = "/api/v1"
 REASON = {"reason": "x"}
@@ -62,6 +63,13 @@ async def _sign_up_when_over(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
     activity = await make_activity(runtime, starts_at=now() - LATER)
     facts = {"status": "published", "ends_at": activity.ends_at}
     return Ask(await make_person(runtime), "POST", f"/activities/{activity.id}/signups", facts)
+
+
+async def _cancel_when_begun(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
+    person, starts = await make_person(runtime), now() - timedelta(minutes=1)
+    activity = await make_attended(runtime, person, starts_at=starts)
+    [signup] = await walk(api, f"{API}/me/signups", person.headers)
+    return Ask(person, "DELETE", f"/signups/{signup['id']}", {"closes_at": activity.starts_at})
 
 
 async def _check_in_when_cancelled(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
@@ -234,14 +242,6 @@ async def _approve_rejected(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
     return Ask(second, "POST", f"/awards/{award['id']}/approval", {"status": "rejected"})
 
 
-async def _object_too_early(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    org = await make_org(runtime)
-    proposer = await make_organizer(runtime, org.id)
-    [award] = await propose(api, proposer, org, await make_person(runtime))
-    path = f"/awards/{award['id']}/objections"
-    return Ask(await make_person(runtime), "POST", path, {"status": "pending"}, REASON)
-
-
 async def _decide_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
     org = await make_org(runtime)
     proposer, reviewer, judge = [await make_organizer(runtime, org.id) for _ in range(3)]
@@ -253,6 +253,18 @@ async def _decide_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
     path, body = f"/awards/objections/{objection['id']}/decision", REASON | {"upheld": True}
     await api.post(API + path, headers=keyed(judge), json=body)
     return Ask(judge, "POST", path, {"status": "rejected"}, body)
+
+
+async def _object_six_times(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
+    org, person = await make_org(runtime), await make_person(runtime)
+    proposer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    awards = await propose(api, proposer, org, *await make_people(runtime, 6))
+    paths = [f"/awards/{award['id']}/objections" for award in awards]
+    for award, path in zip(awards, paths, strict=True):
+        await approve(api, reviewer, award)
+        if path != paths[-1]:
+            await api.post(API + path, headers=keyed(person), json=REASON)
+    return Ask(person, "POST", paths[-1], {"limit": 5, "used": 5}, REASON)
 
 
 async def _reverse_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
@@ -303,6 +315,7 @@ async def _body_too_long(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
 CASES: tuple[tuple[str, Maker], ...] = (
     ("signups.closed", _too_early_to_sign_up),
     ("activities.not_open", _sign_up_when_over),
+    ("signups.too_late_to_cancel", _cancel_when_begun),
     ("activities.not_open", _check_in_when_cancelled),
     ("activities.not_open", _code_when_cancelled),
     ("activities.not_draft", _publish_cancelled),
@@ -321,20 +334,25 @@ CASES: tuple[tuple[str, Maker], ...] = (
     ("idempotency.key_malformed", _with_long_key),
     ("awards.rows_wrong", _rows_wrong),
     ("awards.not_pending", _approve_rejected),
-    ("awards.not_in_notice", _object_too_early),
     ("awards.objection_decided", _decide_twice),
+    ("awards.too_many_objections", _object_six_times),
     ("sheets.too_large", _sheet_too_long),
     ("ledger.already_settled", _reverse_twice),
     ("ledger.not_sealed_yet", _prove_today),
     ("deductions.appeal_closed", _appeal_twice),
     ("deductions.not_appealed", _decide_unappealed),
     ("request.too_large", _body_too_long),
+    *nouns.refused().items(),
 )
 # Where the others are tested.
 ELSEWHERE = {
     "idempotency.key_reused": "below",
     "request.rate_limited": "tests/routers/test_limits.py",
     "exports.too_many_rows": "tests/api/test_exports.py",
+    "auth.suspended": "tests/routers/test_members.py",
+    "attachments.too_large": "tests/routers/test_attachments.py",
+    "attachments.too_many": "tests/routers/test_attachments.py",
+    "cases.too_late": "tests/services/test_cases.py",
 }
 # Every refusal with a Retry-After has it: tests/api/test_refusals.py.
 ALWAYS = ("retry_after",)
@@ -371,7 +389,12 @@ async def test_a_refusal_tells_its_facts_and_changes_nothing(
 
 
 def test_every_refusal_with_facts_has_a_case() -> None:
-    told = {one.code for one in refusals() if one.fact_names not in ((), ALWAYS)}
+    """A wrong state is refused by ``records.move`` alone: its nouns test that they call it."""
+    told = {
+        one.code
+        for one in refusals()
+        if one.fact_names not in ((), ALWAYS) and not one.code.endswith(".wrong_state")
+    }
     assert told == {code for code, _ in CASES} | ELSEWHERE.keys()
 
 

@@ -46,6 +46,22 @@ async def test_an_administrator_takes_back_an_award(
     await assert_ledger_verifies(runtime)
 
 
+async def test_a_reversal_leaves_an_audit_entry_with_its_reason(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, org = await make_person(runtime), await make_org(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    award = await give_award(runtime, person, org, points=8)
+
+    await reverse(api, administrator, award)
+
+    asked = {"org_id": str(org.id), "subject": f"award:{award}"}
+    reply = await api.get(f"{API}/audit", headers=administrator.headers, params=asked)
+    (entry,) = reply.json()["items"]
+    assert (entry["verb"], entry["from"], entry["to"]) == ("reversed", "available", "reversed")
+    assert entry["reason"] == "录入错误"
+
+
 async def test_an_administrator_above_may_reverse_too(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -6,6 +6,8 @@ exports MATRIX, and of the others what the noun needs:
 ``MATRIX``             a line for each operation: its access rule, and what each caller gets
 ``REQUESTS``           by operation, what makes a request that reaches for something of Alice's
 ``HERS``               by table, the SQL condition for the rows that are Alice's
+``BESIDE_POINTS``      its tables on whose rows nobody's points depend (``test_tampering``)
+``REFUSED``            by code, what makes a request that is refused with facts
 ``known``              what a generated request of Schemathesis may name, by field or parameter
 ``completion``         what makes a generated body one that can succeed
 ``BEYOND_THE_SCHEMA``  with which fields and codes a body is refused that its schema allows
@@ -114,8 +116,8 @@ def requests() -> dict[str, Any]:
     """Return what makes the requests: of a list's files those of the list, with a purpose."""
     told = merged(exports.get("REQUESTS", {}) for exports in modules().values())
     files = {
-        name_of(name, form): _with_purpose(told[name])
-        for name in EXPORTED & told.keys()
+        name_of(name, form): _with_purpose(told.get(name))
+        for name in sorted(EXPORTED)
         for form in ("csv", "xlsx")
     }
     return told | files
@@ -123,7 +125,9 @@ def requests() -> dict[str, Any]:
 
 def _with_purpose(make: Any) -> Any:
     async def ask(world: Any) -> Any:
-        listed = await make(world)
+        from tests.security.world import Ask
+
+        listed = await make(world) if make else Ask()
         return replace(listed, query=listed.query | {"purpose": "核对"})
 
     return ask
@@ -131,6 +135,14 @@ def _with_purpose(make: Any) -> Any:
 
 def hers() -> dict[str, str]:
     return merged(exports.get("HERS", {}) for exports in modules().values())
+
+
+def beside_points() -> set[str]:
+    return {table for exports in modules().values() for table in exports.get("BESIDE_POINTS", ())}
+
+
+def refused() -> dict[str, Any]:
+    return merged(exports.get("REFUSED", {}) for exports in modules().values())
 
 
 @dataclass(frozen=True)

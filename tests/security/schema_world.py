@@ -16,12 +16,11 @@ import httpx
 from app.core.clock import now
 from app.models.orgs import Org
 from app.models.people import Role
-from app.queries import people
 from app.runtime import Runtime
 from tests.factories.http import keyed
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_people, make_person
+from tests.factories.people import TestPerson, appoint, make_organizer, make_people, make_person
 from tests.factories.rewards import Counter, make_counter
 from tests.security import nouns
 
@@ -101,7 +100,7 @@ async def _caller(runtime: Runtime, role: str, org: UUID, merchant: UUID) -> Tes
     caller = await make_person(runtime)
     async with runtime.database.transaction() as tx:
         if role == STAFF:
-            await people.grant_role(tx, caller.id, Role(role), org=None, merchant=merchant)
+            await appoint(tx, caller.id, Role(role), merchant=merchant)
         elif role in set(Role):
-            await people.grant_role(tx, caller.id, Role(role), org=org, merchant=None)
+            await appoint(tx, caller.id, Role(role), org=org)
     return caller

@@ -3,6 +3,8 @@
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
+from typing import Any
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -10,7 +12,12 @@ import pytest
 
 from app.main import MAX_BODY_BYTES
 from app.routers.awards import MAX_BATCH_BYTES
-from tests.factories.http import assert_refused
+from app.runtime import Runtime
+from app.services.attachments.content import MAX_BYTES
+from tests.factories.activities import make_activity
+from tests.factories.attachments import make_pdf
+from tests.factories.http import assert_refused, keyed
+from tests.factories.people import make_organizer, make_person
 from tests.faults.server import Server, server
 from tests.faults.waiting import until
 
@@ -53,6 +60,64 @@ async def test_a_batch_is_not_taken_from_strangers(api: httpx.AsyncClient) -> No
 
     assert_refused(response, 401, "auth.login_required")
     assert sent == 0
+
+
+def form_of(subject: tuple[str, str], size: int, sent: list[int]) -> Any:
+    """Return a multipart form that comes in pieces, and notes the bytes that were asked for."""
+    fields = {"subject_type": subject[0], "subject_id": subject[1]}
+    request = httpx.Request("POST", "http://test", data=fields, files={"file": make_pdf(size)})
+    whole = request.read()
+
+    async def body() -> AsyncIterator[bytes]:
+        for start in range(0, len(whole), len(CHUNK)):
+            sent.append(len(CHUNK))
+            yield whole[start : start + len(CHUNK)]
+
+    return {"content": body(), "headers": {"content-type": request.headers["content-type"]}}
+
+
+async def test_a_file_is_not_taken_from_who_may_not_attach(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    activity, stranger = await make_activity(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, activity.org_id)
+    known, unknown = ("activity", str(activity.id)), ("activity", str(uuid4()))
+    read: dict[str, tuple[int, list[int]]] = {}
+    for name, person, subject in (
+        ("may not", stranger, known),
+        ("not there", organizer, unknown),
+        ("may", organizer, known),
+    ):
+        sent: list[int] = []
+        form = form_of(subject, MAX_BYTES, sent)
+        form["headers"] |= keyed(person)
+        response = await api.post("/api/v1/attachments", **form)
+        read[name] = (response.status_code, sent)
+
+    assert {name: status for name, (status, _) in read.items()} == {
+        "may not": 403,
+        "not there": 404,
+        "may": 201,
+    }
+    assert sum(read["may"][1]) >= MAX_BYTES
+    assert max(sum(read["may not"][1]), sum(read["not there"][1])) <= 3 * len(CHUNK)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "code"),
+    [
+        ("multipart/form-data; boundary=x", "request.malformed"),
+        ("multipart/form-data", "request.malformed"),
+        ("multipart/mixed; boundary=x", "request.invalid"),
+        ("application/json", "request.invalid"),
+    ],
+)
+async def test_what_is_no_form_is_refused_when_it_is_read(
+    api: httpx.AsyncClient, runtime: Runtime, content_type: str, code: str
+) -> None:
+    headers = keyed(await make_person(runtime)) | {"content-type": content_type}
+    response = await api.post("/api/v1/attachments", content=CHUNK * 2, headers=headers)
+    assert response.json()["code"] == code
 
 
 async def test_a_body_within_the_limit_is_read(api: httpx.AsyncClient) -> None:

@@ -10,8 +10,8 @@ import sys
 from base64 import b64encode
 from typing import Any
 
+from app.core.settings import Settings
 from app.embedded.layout import postgres_program
-from tests.conftest import ScratchFactory
 from tests.core.test_logging import PROJECT, environment
 
 # What has to be found again by what a person shows or sends, and why that is bearable:
@@ -34,13 +34,13 @@ def found(secrets: dict[str, str], text: str) -> set[str]:
     }
 
 
-async def test_no_secret_is_in_a_dump(scratch: ScratchFactory) -> None:
-    async with scratch() as app:
-        settings = app.state.runtime.settings
-        told = _run([sys.executable, "-m", "tests.core.canaries"], environment(settings, "json"))
-        secrets: dict[str, Any] = json.loads(told)["secrets"]
-        url = settings.migration_database_url.replace("+asyncpg", "")
-        dump = _run([str(postgres_program("pg_dump")), "--no-owner", url], {})
+def test_no_secret_is_in_a_dump(unstarted: Settings) -> None:
+    program = [sys.executable, "-m", "tests.core.canaries"]
+    told = _run(program, environment(unstarted, "json"))
+    secrets: dict[str, Any] = json.loads(told)["secrets"]
+    assert unstarted.migration_database_url is not None
+    url = unstarted.migration_database_url.replace("+asyncpg", "")
+    dump = _run([str(postgres_program("pg_dump")), "--no-owner", url], {})
 
     assert "COPY public.refresh_tokens" in dump, "the dump has data"
     assert len(secrets) >= 10

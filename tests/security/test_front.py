@@ -13,6 +13,7 @@ import pytest
 from app.core.errors import Busy, RateLimited, Refusal, TooLarge
 from app.core.http_limits import MAX_HEAD_BYTES
 from app.main import MAX_BODY_BYTES
+from app.routers.attachments import MAX_UPLOAD_BYTES
 from app.routers.awards import MAX_BATCH_BYTES
 from app.serve import KEEP_ALIVE_S
 from tests.faults.server import Server, server
@@ -41,9 +42,10 @@ def directive(name: str) -> list[str]:
 
 
 def test_front_and_service_have_the_same_limits() -> None:
-    sizes = [f"{size // 1024}k" for size in (MAX_BODY_BYTES, MAX_BATCH_BYTES)]
+    limits = (MAX_BODY_BYTES, MAX_BATCH_BYTES, MAX_UPLOAD_BYTES)
+    sizes = [f"{size // 1024}k" for size in limits]
     assert directive("client_max_body_size") == sizes
-    assert directive("client_body_buffer_size") == sizes
+    assert directive("client_body_buffer_size") == sizes[:2]
     assert directive("keepalive_timeout") == ["30s", "60s"]
     assert KEEP_ALIVE_S > 60
     assert directive("large_client_header_buffers") == [f"4 {MAX_HEAD_BYTES // 1024 // 4}k"]

@@ -8,9 +8,11 @@ import pytest
 import pytest_asyncio
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
+from sqlmodel import select
 
 from app.api.access import ANYONE, allow
 from app.api.routes import Router
+from app.models.audit import AuditEntry
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed
 from tests.security import nouns
@@ -28,6 +30,15 @@ WITHOUT_A_LINE = {
     "GET /swagger/swagger-ui.css",
     "ANY /sandbox/wechat",
 }
+
+# Rules of those who decide about others: what they change leaves an entry in the audit trail.
+DECIDERS = {"organizer", "administrator", "merchant staff", "merchant keeper"}
+# A resident shows the code to be charged, or to take what is reserved. The charge and the
+# redemption name the staff. Previews change nothing.
+WITHOUT_AN_ENTRY = {
+    *("charge", "collectRedemption", "previewCharge", "previewCollection", "previewOrgImport"),
+}
+NEW = {"If-Match": '"1"'}  # what a request reaches for has just been made
 
 
 def served(app: FastAPI) -> dict[str, tuple[str, str]]:
@@ -76,16 +87,36 @@ def test_what_an_operation_asks_for_is_in_its_path(app: FastAPI) -> None:
         assert ("{" not in path) or name in REQUESTS, name
 
 
+def test_every_decision_succeeds_for_somebody(app: FastAPI) -> None:
+    """Else ``test_row`` would not look for its entry in the audit trail."""
+    decisions = {
+        row.operation
+        for row in ROWS.values()
+        if row.rule in DECIDERS and served(app)[row.operation][0] != "GET"
+    }
+    succeed = {
+        row.operation
+        for row in ROWS.values()
+        if any(cell.startswith("2") for cell in row.cells.values())
+    }
+    assert decisions >= {"approveAward", "publishActivity", "reverseTransfer"} | WITHOUT_AN_ENTRY
+    assert decisions - succeed == set()
+
+
 @pytest.mark.parametrize("name", ROWS)
 async def test_row(app: FastAPI, world: World, name: str) -> None:
     row = ROWS[name]
     method, path = served(app)[row.operation]
+    assert "{" not in path or name in REQUESTS, f"{name} takes an id: it needs a line in REQUESTS"
     ask: Ask | None = None
     found = {}
     for who in EVERYBODY:
         ask = ask or await _made(world, name)
         response, shown = await _attempt(world, who, method, path, ask)
         found[who] = f"{response.status_code}{shown}"
+        if response.status_code < 300 and method != "GET" and row.rule in DECIDERS:
+            audited = await _is_audited(world, who, response)
+            assert audited is (row.operation not in WITHOUT_AN_ENTRY), "an entry in the audit trail"
         if response.status_code < 400:
             ask = None  # it may have been used up
         elif found[who] == row.cells[who]:
@@ -98,6 +129,18 @@ async def _made(world: World, name: str) -> Ask:
     return await REQUESTS[name](world) if name in REQUESTS else Ask()
 
 
+async def _is_audited(world: World, who: str, response: httpx.Response) -> bool:
+    """Tell whether a request left an entry in the audit trail that names its caller."""
+    caller = world.everybody[who]
+    assert caller is not None
+    query = select(AuditEntry.id).where(
+        AuditEntry.actor_id == caller.id,
+        AuditEntry.request_id == response.headers["x-request-id"],
+    )
+    async with world.runtime.database.read() as tx:
+        return (await tx.exec(query)).first() is not None
+
+
 async def _attempt(
     world: World, who: str, method: str, path: str, ask: Ask
 ) -> tuple[httpx.Response, str]:
@@ -107,7 +150,9 @@ async def _attempt(
     response = await world.api.request(
         method,
         path.format(**ask.ids),
-        headers=keyed(caller) if caller else {"Idempotency-Key": "nobodys-key"},
+        headers=NEW
+        | (keyed(caller) if caller else {"Idempotency-Key": "nobodys-key"})
+        | ask.headers,
         json=ask.body,
         files=ask.files,
         params=ask.query,

@@ -7,8 +7,9 @@ from datetime import timedelta
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import true
 
-from app.api.access import LOGIN_GUESS
+from app.api.guesses import LOGIN_GUESS
 from app.queries import auth as queries
 from app.runtime import Runtime
 from app.services import auth
@@ -74,7 +75,7 @@ async def test_control_without_the_grace_the_losers_end_the_login(
 async def test_control_without_the_condition_many_get_a_successor(
     app: FastAPI, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(queries, "SPEND", queries.SPEND.replace("AND used_at IS NULL", ""))
+    monkeypatch.setattr(queries, "is_unused", true)
 
     answers, _, _ = await rush(app, api)
 

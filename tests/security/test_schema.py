@@ -56,6 +56,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         "auditor": {Role.auditor, Role.administrator},
         "administrator": {Role.administrator},
         "merchant staff": {STAFF},
+        "merchant keeper": {STAFF, Role.organizer, Role.administrator},
     }
     return {
         f"{method.upper()} {path}"
@@ -65,6 +66,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("role", ROLES)
 async def test_the_document_is_true(scratch: ScratchFactory, role: str) -> None:
     report = await attack(scratch, role, short(role))

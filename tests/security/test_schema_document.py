@@ -204,3 +204,22 @@ async def test_a_wrong_token_where_none_is_needed_is_refused_as_documented(
     assert answer.status_code == 401
     assert "`auth.token_invalid`" in documented["401"]["description"]
     assert {name.lower() for name in documented["401"]["headers"]} <= set(answer.headers)
+
+
+def test_every_route_with_a_key_describes_its_repeated_replies(operations: dict[str, Any]) -> None:
+    keyed = {
+        name
+        for name, one in operations.items()
+        if any(parameter["name"] == KEY for parameter in one.get("parameters", []))
+    }
+    described = {
+        name: {
+            status
+            for status, reply in one["responses"].items()
+            if "Idempotency-Replayed" in reply["headers"]
+        }
+        for name, one in operations.items()
+    }
+    assert keyed == {name for name, statuses in described.items() if statuses}
+    assert len(keyed) > 20
+    assert described["deductPoints"] == {"201", "400", "403", "404", "409", "413", "422"}

@@ -53,7 +53,8 @@ class Forgery:
 
 def _part(members: dict[str, Any]) -> str:
     kept = {name: value for name, value in members.items() if value is not OMIT}
-    return packed(json.dumps(kept).encode())
+    # As python-jose writes it: another spelling of a header would be refused for that alone.
+    return packed(json.dumps(kept, separators=(",", ":"), sort_keys=True).encode())
 
 
 def unpacked(part: str) -> bytes:

@@ -12,12 +12,11 @@ from sqlalchemy import text
 from app.models.cards import card_number
 from app.models.orgs import Level, Org
 from app.models.people import Role
-from app.queries import people
 from app.runtime import Runtime
 from tests.factories.http import bearer, keyed, log_in
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person, make_with_role
+from tests.factories.people import TestPerson, appoint, make_person, make_with_role
 from tests.factories.rewards import Counter, make_counter
 from tests.security import nouns
 
@@ -34,6 +33,7 @@ class Ask:
     body: Any = None
     query: dict[str, str] = field(default_factory=dict)
     files: dict[str, Any] | None = None  # fields of a form too, as (None, text)
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -121,5 +121,5 @@ async def _outsider(runtime: Runtime, org: UUID, merchant: UUID) -> TestPerson:
     )
     async with runtime.database.transaction() as tx:
         for role, at_org, at_merchant in places:
-            await people.grant_role(tx, person.id, role, org=at_org, merchant=at_merchant)
+            await appoint(tx, person.id, role, org=at_org, merchant=at_merchant)
     return person

@@ -4,6 +4,7 @@ import tempfile
 import tracemalloc
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -11,22 +12,26 @@ from uuid import UUID
 import pytest
 from pydantic import BaseModel
 
+from app import schemas
 from app.core import language
 from app.core.db import Session
+from app.core.discovery import declared
 from app.core.language import Bilingual
 from app.core.paging import Page, PageParams
 from app.core.xlsx.writer import FORMULA
+from app.models.attachments import AttachmentState
 from app.models.awards import AwardState
+from app.models.cases import CaseState
 from app.models.deductions import DeductionState
-from app.models.funds import ReceiptKind
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries.audit import AuditFilter
 from app.runtime import Runtime
 from app.schemas.audit import AuditEntryOut
-from app.schemas.exports import HEADINGS, VALUES
+from app.schemas.base import Out
+from app.schemas.exports import HEADINGS, columns_of, words_of_states
 from app.services import audit, exports
-from app.services.exports import CsvTable, Read, Table, TooManyRows, XlsxTable, columns_of
+from app.services.exports import CsvTable, Read, Table, TooManyRows, XlsxTable, cells_of
 from tests.factories.exports import write_entries
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_with_role
@@ -52,14 +57,16 @@ def reading(reader: TestPerson, org: Org) -> Read:
 
 async def make_trail(runtime: Runtime, number: int) -> Read:
     """Make an organisation with so many entries in its audit trail; return how to read them."""
-    org = await make_org(runtime)
+    org = await make_org(runtime, parent=await make_org(runtime))
     auditor = await make_with_role(runtime, Role.auditor, org=org.id)
-    await write_entries(runtime, auditor, org, number)
+    await write_entries(runtime, auditor, org, number - 1)  # beside that of the appointment
     return reading(auditor, org)
 
 
 async def export(runtime: Runtime, read: Read, form: type[Table]) -> None:
-    made = await exports.export(runtime.database, TITLE, COLUMNS, read, form, None)
+    made = await exports.export(
+        runtime.database, TITLE, COLUMNS, read, form, None, runtime.database
+    )
     made.close()
 
 
@@ -123,6 +130,9 @@ async def test_no_connection_is_held_while_a_page_is_written(
     await export(runtime, await make_trail(runtime, 5), Watching)
 
     assert open_readers == [0] * 4  # the headings and three pages
+
+
+VALUES: dict[Any, Any] = {"state": {"notice": ("公示中", "in public notice")}}
 
 
 class Inner(BaseModel):
@@ -211,8 +221,45 @@ def test_what_could_begin_a_formula_is_marked_in_a_csv(first: str, tmp_path: Pat
         assert file.read().decode().endswith(",-5\r\n")
 
 
-def test_every_heading_and_state_has_words_in_both_languages() -> None:
-    words = [*HEADINGS.values(), *(one for named in VALUES.values() for one in named.values())]
-    assert all(one.zh and one.en and one.en.isascii() for one in words)
-    assert {*AwardState, *DeductionState} <= VALUES["state"].keys()
-    assert {*ReceiptKind} <= VALUES["kind"].keys()
+def test_every_heading_and_value_has_words_in_both_languages() -> None:
+    words = [Bilingual(*one) for one in values_of_all_nouns()]
+    assert all(one.zh and one.en and one.en.isascii() for one in [*HEADINGS.values(), *words])
+
+
+def values_of_all_nouns() -> Iterator[tuple[str, str]]:
+    for values in declared(schemas, "VALUES"):
+        for named in values.values():
+            yield from named.values()
+
+
+class Light(StrEnum):
+    red = "red"
+    available = "available"
+
+
+class LightOut(Out):
+    state: Light | None
+    title: str
+
+
+def test_a_noun_names_the_values_of_its_own_enums(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = {Light: {Light.red: ("红灯", "stop"), Light.available: ("绿灯", "go")}}
+    monkeypatch.setitem(globals(), "VALUES", words)
+    columns = tuple(columns_of(LightOut))
+
+    assert cells_of(LightOut(state=Light.available, title="red"), columns) == ["绿灯", "red"]
+    assert cells_of(LightOut(state=None, title="red"), columns) == ["", "red"]
+
+
+def test_a_member_without_words_is_found_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "VALUES", {Light: {Light.red: ("红灯", "stop")}})
+    with pytest.raises(LookupError, match=r"LightOut\.state: .*available"):
+        list(columns_of(LightOut))
+
+
+@pytest.mark.parametrize("states", [AwardState, DeductionState, CaseState, AttachmentState])
+def test_states_in_the_audit_trail_are_those_of_the_noun(states: type[StrEnum]) -> None:
+    noun = states.__name__.removesuffix("State").lower()
+    assert words_of_states(noun).keys() >= {str(one) for one in states}
+    assert words_of_states("deduction")["upheld"].zh == "申诉不成立"
+    assert words_of_states("a noun without states") == {}

@@ -2,9 +2,10 @@
 
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import text
 
 from app.core.clock import now
-from app.embedded import Engines
+from app.embedded.layout import Engines
 from app.runtime import Runtime
 from app.schemas.deductions import DeductionIn
 from app.schemas.redemptions import RedemptionIn
@@ -17,6 +18,7 @@ from tests.engines import as_superuser
 from tests.factories.awards import give_award
 from tests.factories.deductions import deduction_body
 from tests.factories.funds import receive
+from tests.factories.guesses import Uncounted
 from tests.factories.ledger import (
     charge_posting,
     give_points,
@@ -25,7 +27,7 @@ from tests.factories.ledger import (
 )
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_person
-from tests.factories.rewards import make_card_codes, make_counter, make_reward
+from tests.factories.rewards import make_card_codes, make_counter, make_overdue, make_reward
 
 AWARDS = "awards: each gave its points"
 HOURS = "transfers: hours and debts"
@@ -98,9 +100,7 @@ async def test_transfers_are_of_the_facts_that_they_name(
     await give_points(runtime, other.id, 4)
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
-        await reversal.reverse(
-            tx, administrator.id, taken, "有误", unhold=reservations.release_overdue
-        )
+        await reversal.reverse(tx, administrator.id, taken, "有误")
     spent = charge_posting(person.id, 2)
     async with runtime.database.transaction() as tx:
         await posting.post(tx, [spent, refund_posting(spent)], now())
@@ -142,14 +142,12 @@ async def busy(alone: FastAPI) -> Runtime:
     administrator = await make_administrator(runtime, org.id)
     async with runtime.database.transaction() as tx:
         await charges.charge(tx, [ChargeCommand(shop.staff.id, code, 5, "")], now())
-        await reversal.reverse(
-            tx, administrator.id, taken, "有误", unhold=reservations.release_overdue
-        )
+        await reversal.reverse(tx, administrator.id, taken, "有误")
     await give_award(runtime, person, org, points=6)
     async with runtime.database.transaction() as tx:
         await reservations.reserve(tx, person.id, RedemptionIn(reward_id=reward.id, quantity=1))
         missed = DeductionIn.model_validate(deduction_body(org, person))
-        await deductions.deduct(tx, administrator.id, missed, unhold=reservations.release_overdue)
+        await deductions.deduct(tx, administrator.id, missed, Uncounted())
     await receive(runtime, org, 30)
     return runtime
 
@@ -185,6 +183,14 @@ FACTS = {
     "a deduction that nobody gave back": (STATE, "UPDATE deductions SET state = 'revoked'"),
     "a donation of more points": (MOVED, "UPDATE fund_receipts SET points = points - 1"),
     "a donation that is told to be a budget": (MOVED, "UPDATE fund_receipts SET kind = 'budget'"),
+    "a donation that nobody reversed": (
+        STATE,
+        """
+        UPDATE fund_receipts SET state = 'reversed', reversal_proposed_by = created_by,
+               reversal_reason = 'x', reversal_confirmed_by = (
+                   SELECT id FROM people WHERE id <> created_by LIMIT 1)
+        """,
+    ),
     "a donation that nobody wrote down": (MOVED, "DELETE FROM fund_receipts"),
 }
 
@@ -195,8 +201,58 @@ async def test_points_are_of_the_acts_that_moved_them(
 ) -> None:
     assert (await verified(busy)).holds
     await as_superuser(engines_and_template[0], busy.settings, damage)
+    found = (await verified(busy)).differences
+    assert any(check in one.check for one in found), found
+
+
+OPEN, SUMS = "the open ones are those", "the open ones sum to the balance"
+FIRST, UNTIL = "an account names the first end", "each reservation is held until its end"
+HOLDS = {
+    "a hold that nobody noted": (OPEN, "DELETE FROM ledger_holds"),
+    "a hold that is told to have ended": (SUMS, "UPDATE ledger_holds SET is_open = false"),
+    "a hold of other points": (OPEN, "UPDATE ledger_holds SET account_id = account_id + 1"),
+    "an end that the account does not name": (
+        FIRST,
+        "UPDATE ledger_accounts SET holds_until = NULL",
+    ),
+    "an end of no hold": (FIRST, "UPDATE ledger_accounts SET holds_until = now()"),
+    "a hold that outlives its reservation": (
+        UNTIL,
+        "UPDATE redemptions SET expires_at = expires_at - INTERVAL '1 hour'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("check", "damage"), HOLDS.values(), ids=HOLDS.keys())
+async def test_what_is_held_is_held_until_its_end(
+    engines_and_template: tuple[Engines, str], busy: Runtime, check: str, damage: str
+) -> None:
+    assert (await verified(busy)).holds
+    await as_superuser(engines_and_template[0], busy.settings, damage)
+    found = {one.check for one in (await verified(busy)).differences}
+    assert any(check in name for name in found), found
+
+
+async def test_a_hold_is_not_ended_before_its_reservation(
+    engines_and_template: tuple[Engines, str], busy: Runtime
+) -> None:
+    """After it, the job may not have come yet."""
+    async with busy.database.read() as tx:
+        query = text("SELECT id, person_id FROM redemptions")
+        reserved = (await tx.execute(query)).one()
+    await make_overdue(busy, reserved.id)
+    await give_points(busy, reserved.person_id, 1)
+    assert (await verified(busy)).holds
+
+    await as_superuser(
+        engines_and_template[0],
+        busy.settings,
+        "UPDATE redemptions SET expires_at = expires_at + INTERVAL '1 day'",
+        "UPDATE ledger_holds SET held_until = held_until + INTERVAL '1 day'",
+    )
+
     (found,) = (await verified(busy)).differences
-    assert check in found.check
+    assert STATE in found.check
 
 
 @pytest.mark.parametrize(

@@ -3,16 +3,19 @@
 from datetime import timedelta
 from uuid import uuid4
 
+import asyncpg
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.core.clock import now
-from app.embedded import Engines
+from app.core.errors import Busy
+from app.embedded.layout import Engines
 from app.models.ledger import Purpose
 from app.runtime import Runtime
 from app.services.ledger import posting, verification
 from app.services.ledger.types import AccountKey
+from app.services.ledger.verification import Difference
 from tests.engines import as_superuser
 from tests.factories.ledger import (
     charge_posting,
@@ -123,7 +126,7 @@ async def test_damage_is_found_and_placed(
     transfer = await give_points(runtime, person, 10)
     await give_points(runtime, person, 10, expires_at=now() + timedelta(days=900))
     async with runtime.database.transaction() as tx:
-        locked = await posting.lock(tx, [AccountKey(person, Purpose.available)])
+        locked = await posting.lock(tx, [AccountKey(person, Purpose.available)], now())
         await posting.post(tx, [charge_posting(person, 4), charge_posting(person, 8)], now())
     account = locked[AccountKey(person, Purpose.available)].id
     assert (await verified(runtime)).holds
@@ -182,4 +185,18 @@ async def test_a_report_counts_what_it_read(runtime: Runtime) -> None:
     report = await verified(runtime)
     assert report.rows.keys() == {"accounts", "transfers", "lots", "lot_uses"}
     assert report.rows["transfers"] >= 1
-    assert report.checks == 24
+    assert report.checks == 91
+
+
+async def test_a_step_that_fails_raises_what_the_pool_translates(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two connections share the steps; a group of errors would not be read again elsewhere."""
+
+    async def fail(_: object) -> list[Difference]:
+        raise asyncpg.QueryCanceledError
+
+    monkeypatch.setattr(verification, "_steps", lambda *_: {"first": fail, "second": fail})
+    with pytest.raises(Busy):
+        async with runtime.database.snapshot() as tx, runtime.database.snapshot() as beside:
+            await verification.verify(tx, beside=beside)

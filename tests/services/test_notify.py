@@ -19,7 +19,6 @@ from app.core.wording import FactsWrong
 from app.models.notices import NoticeKind
 from app.models.orgs import Level, Org
 from app.models.people import Role
-from app.queries import people as people_queries
 from app.runtime import Runtime
 from app.schemas.notify import OTHER_KIND, kinds
 from app.services import notify
@@ -28,7 +27,7 @@ from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
-from tests.factories.people import make_people, make_person, make_with_role
+from tests.factories.people import appoint, make_people, make_person, make_with_role
 from tests.factories.rewards import make_card_codes, make_counter
 
 CHINESE = re.compile(r"[一-鿿]")
@@ -215,7 +214,7 @@ async def test_who_decides_is_told_the_nearest_first_and_more_where_they_are_too
     for role, org in ((Role.auditor, home), (Role.organizer, beside)):
         await make_with_role(runtime, role, org=org.id)
     async with runtime.database.transaction() as tx:  # at two levels: counts once, at the nearer
-        await people_queries.grant_role(tx, one, Role.organizer, org=street.id, merchant=None)
+        await appoint(tx, one, Role.organizer, org=street.id)
 
     assert await deciders(runtime, home) == {one, two}
     assert await deciders(runtime, home, one) == {two}

@@ -453,3 +453,47 @@ async def test_a_comparison_names_what_changes(runtime: Runtime) -> None:
         ("caps.day", 24, 10),
         ("rules.referral.off", None, True),
     ]
+
+
+def by_code(source: str, rule: str) -> Release:
+    document = publishing.check(source)
+    return PointsPolicy(1, 1, document).release(document.rules[rule], "rotating_code")
+
+
+STATED = "release = { manual = { reviewers = 2 }, rotating_code = { reviewers = 2 } }"
+
+
+@pytest.mark.parametrize(
+    ("rule", "reviewers"),
+    [("volunteer_hour", 0), ("duty_shift", 1), ("taskforce_emergency", 2), ("lecture_give", 1)],
+)
+@pytest.mark.parametrize("release", [STATED, "release = { manual = { reviewers = 2 } }"])
+def test_attendance_keeps_the_reviewers_of_a_rule_that_asks_for_more(
+    release: str, rule: str, reviewers: int
+) -> None:
+    """Whether the document says so or not: it may have been published before."""
+    assert by_code(SOURCE.replace(STATED, release), rule).reviewers == reviewers
+    assert by_code(SOURCE.replace(STATED, release), rule).notice_days == 0
+
+
+def test_reviewers_of_its_own_are_kept_without_evidence() -> None:
+    own = "hours = true\nrelease = { manual = { reviewers = 3, second_reviewer_from = 9 } }\nnote"
+    source = SOURCE.replace("hours = true\nnote", own, 1)
+    release = by_code(source, "volunteer_hour")
+    assert (release.reviewers, release.second_reviewer_from) == (3, 9)
+
+
+def test_a_rule_that_would_loosen_attendance_is_warned_of() -> None:
+    loose = SOURCE.replace(
+        STATED, STATED.replace("code = { reviewers = 2", "code = { reviewers = 1")
+    )
+    assert publishing.warnings(publishing.check(SOURCE), SOURCE) == []
+
+    found = publishing.warnings(publishing.check(loose), loose)
+
+    assert len(found) == 1
+    [warning] = found
+    line = loose.splitlines()[warning.line - 1]
+    assert line.startswith("release = { manual")
+    assert warning.path == "rules.taskforce_emergency.release.rotating_code.reviewers"
+    assert "2" in warning.en

@@ -6,7 +6,9 @@ import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import date, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,15 +18,15 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.clock import local_date, midnight, now
-from app.embedded import Engines
+from app.embedded.layout import Engines
 from app.jobs import seals as job
 from app.queries.ledger import sealing as queries
-from app.queries.ledger.sealing import ARITY
+from app.queries.ledger.sealing import ARITY, Sealed
 from app.runtime import Runtime
 from app.services.ledger import posting, verification
 from app.services.ledger import seals as ledger_seals
 from tests.engines import as_superuser
-from tests.factories.http import assert_refused
+from tests.factories.http import assert_refused, in_process
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import TestPerson, make_person
 
@@ -40,9 +42,7 @@ def runtime(alone: FastAPI) -> Runtime:
 
 @pytest.fixture
 async def api(alone: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(alone), base_url="http://test"
-    ) as client:
+    async with in_process(alone) as client:
         yield client
 
 
@@ -172,6 +172,53 @@ async def test_a_proof_that_was_touched_proves_nothing(
     assert checked(tmp_path, proof, "22" * 32)[0] == 1
 
 
+async def test_a_proof_of_a_seal_without_facts_is_good_for_ever(
+    api: httpx.AsyncClient, runtime: Runtime, tmp_path: Path
+) -> None:
+    """As it was given before there were versions, and as it is given now."""
+    person = await make_person(runtime)
+    await give(runtime, person, 3, days_ago=1)
+    await job.seal(runtime)
+    proof = (await prove(api, person, 2)).json()
+    sealed = {name: proof["sealed"][name] for name in ("day", "leaves", "root", "previous")}
+    text = f"{sealed['day']}|{sealed['leaves']}|".encode() + bytes.fromhex(sealed["root"])
+    seal = sha256(b"\x02" + bytes.fromhex(sealed["previous"]) + text).hexdigest()
+    for given in (sealed, sealed | {"version": 1, "facts": 0, "facts_root": None}):
+        assert checked(tmp_path, proof | {"sealed": given}, seal)[0] == 0
+    assert checked(tmp_path, proof, seal)[0] == 1
+
+
+async def test_the_first_seal_with_facts_follows_the_seals_without(
+    api: httpx.AsyncClient, runtime: Runtime, tmp_path: Path
+) -> None:
+    """It covers the facts of all days before, too."""
+    person = await make_person(runtime)
+    await give(runtime, person, 2, days_ago=3)
+    await give(runtime, person, 2, days_ago=1)
+    await _seal_as_before(runtime, days_ago=3)
+    await job.seal(runtime)
+
+    found = await published(api)
+    assert [one["version"] for one in found] == [2, 2, 1]
+    assert [one["facts"] for one in found] == [2, 2, 0]
+    assert await differences(runtime) == []
+    for entry, seal in ((1, found[2]), (3, found[0])):
+        proof = (await prove(api, person, entry)).json()
+        assert checked(tmp_path, proof, seal["seal"])[0] == 0
+
+
+async def _seal_as_before(runtime: Runtime, days_ago: int) -> None:
+    """Seal a day in the form of the release before."""
+    day = TODAY - timedelta(days=days_ago)
+    async with runtime.database.transaction() as tx:
+        await ledger_seals.close_days(tx, [day])
+        bounds = midnight(day), midnight(day + timedelta(days=1))
+        made = await queries.seal_nodes(tx, day, *bounds)
+        assert made is not None
+        one = Sealed(day, made[1], made[0], bytes(32), b"", 1, 0, None)
+        await queries.insert_seal(tx, replace(one, seal=ledger_seals.seal_hash(one)))
+
+
 async def test_a_proof_tells_nobody_elses_entry(api: httpx.AsyncClient, runtime: Runtime) -> None:
     """No neighbour in the group is the other side of the same transfer, whose id one knows."""
     person = await make_person(runtime)
@@ -231,6 +278,7 @@ DAMAGE = {
     "a unit": "UPDATE ledger_transfers SET unit_id = 2",
     "a transfer that vanished": "DELETE FROM ledger_transfers WHERE from_number = 1",
     "a transfer that came later": """
+        SET session_replication_role = replica;  -- without the trigger
         INSERT INTO ledger_transfers SELECT gen_random_uuid(), unit_id, from_account_id,
             to_account_id, amount, from_number + 90, to_number + 90, from_balance, to_balance, kind,
             reason, 'late', source_type, source_id, org_id, NULL, created_at
@@ -239,6 +287,9 @@ DAMAGE = {
     "a root": "UPDATE ledger_seals SET root = sha256('x') WHERE leaves > 0",
     "a seal": "UPDATE ledger_seals SET seal = sha256('x') WHERE leaves > 0",
     "a day that is gone": "DELETE FROM ledger_seals WHERE leaves > 0",
+    "a version": "UPDATE ledger_seals SET version = 1, facts = 0, facts_root = NULL",
+    "a number of facts": "UPDATE ledger_seals SET facts = facts + 1 WHERE leaves > 0",
+    "a root of facts": "UPDATE ledger_seals SET facts_root = sha256('x') WHERE leaves > 0",
     "a number of leaves": "UPDATE ledger_seals SET leaves = leaves + 1 WHERE leaves > 0",
 }
 
@@ -256,11 +307,18 @@ async def test_a_change_of_what_is_sealed_is_seen(
     assert await differences(runtime), damage
 
 
-async def test_nothing_is_put_before_the_first_day(runtime: Runtime) -> None:
+async def test_nothing_is_put_before_the_first_day(
+    runtime: Runtime, engines_and_template: tuple[Engines, str]
+) -> None:
     """In itself such a transfer is right: numbers, balances and lots follow."""
     person = await make_person(runtime)
     await give(runtime, person, 1, days_ago=3)
     await job.seal(runtime)
+    await as_superuser(
+        engines_and_template[0],
+        runtime.settings,
+        "ALTER TABLE ledger_transfers DISABLE TRIGGER refuse_closed_days",
+    )
     await give(runtime, person, 1, days_ago=1_000)
 
     (found,) = await differences(runtime)

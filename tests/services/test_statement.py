@@ -81,6 +81,7 @@ async def peak(runtime: Runtime, person: TestPerson, form: type[Form]) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.long
 async def test_a_long_passbook_has_a_statement(runtime: Runtime) -> None:
     person = await make_person(runtime)
     await give_many(runtime, person, MANY)

@@ -1,8 +1,9 @@
 """Checks of an uploaded XLSX file, a ZIP archive of XML parts, before openpyxl parses it.
 
 Refused are files that grow too large when they are unpacked or parsed, and sheets whose content
-is not what a person sees: merged cells (only the first has the value) and hidden rows, columns
-and worksheets, whose points would be awarded unseen.
+is not what a person sees: merged cells (only the first has the value), hidden rows, columns and
+worksheets, whose points would be awarded unseen, and conditional number formats (those of cells:
+``reader``).
 """
 
 import zipfile
@@ -12,6 +13,7 @@ from xml.parsers import expat
 
 from app.core.errors import Refusal
 from app.core.language import Bilingual
+from app.core.xlsx import formats
 
 # 500 rows of long texts are half of it.
 MAX_UNPACKED_BYTES = 4 * 1024 * 1024
@@ -23,6 +25,10 @@ MAX_ELEMENTS, MAX_OTHERS, MAX_DEPTH = 200_000, 20_000, 100
 CONTENT = frozenset({"row", "c", "v", "is", "si", "t", "r"})
 MAX_TOLD = 20
 MERGED, HIDDEN = Bilingual("合并单元格", "merged cells"), Bilingual("隐藏的内容", "hidden")
+DISGUISED = Bilingual(
+    "数字格式使显示与内容不同，请改为常规或文本",
+    "a number format that shows something else: use General or Text",
+)
 # Of a row in points, of a column in characters: less is a line that nobody can read.
 LEAST_EXTENT = 1
 
@@ -42,9 +48,10 @@ class SheetNotPlain(Refusal):
     """``fields`` lists the cells."""
 
     code, status, title = "sheets.not_plain", 422, "Sheet not plain"
-    zh, en = (
-        "表格只能有一张工作表，不能含公式、错误值、合并或隐藏的单元格",
-        "A sheet holds plain values: one worksheet, no formulas, errors, merged or hidden cells.",
+    zh = "表格只能有一张工作表，不能含公式、错误值、合并或隐藏的单元格，也不能用格式改变显示"
+    en = (
+        "A sheet holds one worksheet of plain values that are shown as they are: no formulas,"
+        " errors, merged or hidden cells."
     )
 
 
@@ -88,6 +95,7 @@ class _Looker:
     def __init__(self) -> None:
         self.found: list[tuple[str, Bilingual]] = []
         self._content = self._others = self._depth = 0
+        self._is_conditional = False  # within a format that applies under a condition
 
     def look(self, part: bytes) -> None:
         """Check a part.
@@ -95,7 +103,7 @@ class _Looker:
         Raises SheetTooLarge for too many or too deeply nested elements, and SheetUnreadable for a
         document type declaration: its entities can expand without limit ("billion laughs").
         """
-        self._depth = 0
+        self._depth, self._is_conditional = 0, False
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.StartElementHandler, parser.EndElementHandler = self._begin, self._end
         parser.StartDoctypeDeclHandler = _refuse_doctype
@@ -110,12 +118,14 @@ class _Looker:
         require_at_most(MAX_ELEMENTS, self._content, "elements")
         require_at_most(MAX_OTHERS, self._others, "elements")
         require_at_most(MAX_DEPTH, self._depth, "levels")
-        told = _told(tag, of)
+        self._is_conditional |= tag == "dxf"
+        told = _told(tag, of) or (_conditional(tag, of) if self._is_conditional else None)
         if told is not None and len(self.found) < MAX_TOLD:
             self.found.append(told)
 
-    def _end(self, _: str) -> None:
+    def _end(self, name: str) -> None:
         self._depth -= 1
+        self._is_conditional &= name.rpartition(" ")[2] != "dxf"
 
 
 def _refuse_doctype(*_: object) -> None:
@@ -140,6 +150,11 @@ def _told(tag: str, of: dict[str, str]) -> tuple[str, Bilingual] | None:
         ):
             return "sheet", HIDDEN
     return None
+
+
+def _conditional(tag: str, of: dict[str, str]) -> tuple[str, Bilingual] | None:
+    is_disguise = tag == "numFmt" and formats.harmless(of.get("formatCode")) is None
+    return ("conditional formatting", DISGUISED) if is_disguise else None
 
 
 def _is_set(of: dict[str, str], name: str) -> bool:

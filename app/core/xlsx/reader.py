@@ -1,7 +1,8 @@
 """Reads the rows of an uploaded XLSX file: plain values of one worksheet below its headings.
 
-Formulas and error values are refused with their cells, merged and hidden cells too (``guard``):
-the stored result of a formula may depend on what nobody sees.
+Formulas and error values are refused with their cells, merged and hidden cells too (``guard``),
+and values that a number format shows as something else (``formats``): the stored result of a
+formula may depend on what nobody sees.
 """
 
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,9 @@ from openpyxl.worksheet._reader import WorkSheetParser
 
 from app.core.errors import Refusal
 from app.core.language import Bilingual
+from app.core.xlsx import formats
 from app.core.xlsx.guard import (
+    DISGUISED,
     MAX_TOLD,
     SheetNotPlain,
     SheetUnreadable,
@@ -55,27 +58,27 @@ def read(content: bytes, most_rows: int) -> Sheet:
     try:
         plain = unpacked(content)
         workbook = load_workbook(plain, read_only=True, keep_links=False)
-        lines = _only_lines(workbook.worksheets, most_rows)
+        rows = _only_rows(workbook.worksheets, most_rows)
     except Refusal:
         raise
     except Exception as error:  # a broken file can raise nearly anything
         raise SheetUnreadable from error
-    return _sheet(lines)
+    return _sheet(rows)
 
 
-Line = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
+Row = tuple[int, dict[int, Any]]  # the number of a row, and its cells by column, from 1
 
 
-def _only_lines(worksheets: Sequence[Any], most_rows: int) -> list[Line]:
-    """Return the lines of the one worksheet that has any; nobody keeps those of a second."""
+def _only_rows(worksheets: Sequence[Any], most_rows: int) -> list[Row]:
+    """Return the rows of the one worksheet that has any; a second with content is refused."""
     # All may be the same part, to be read again for each.
     require_at_most(MAX_SHEETS, len(worksheets), "worksheets")
-    found: list[Line] = []
+    found: list[Row] = []
     for one in worksheets:
-        lines = _lines(one, most_rows)
-        if found and lines:
+        rows = _filled(one, most_rows)
+        if found and rows:
             raise _not_one("不止一张工作表有内容", "more than one worksheet with content")
-        found = found or lines
+        found = found or rows
     if not found:
         raise _not_one("没有内容", "no content")
     return found
@@ -85,11 +88,11 @@ def _not_one(zh: str, en: str) -> SheetNotPlain:
     return SheetNotPlain(fields=[{"field": "workbook", "msg": Bilingual(zh, en)}])
 
 
-def _lines(worksheet: Any, most_rows: int) -> list[Line]:
-    """Return the lines with content: that of the headings, and at most ``most_rows`` more."""
-    lines: list[Line] = []
+def _filled(worksheet: Any, most_rows: int) -> list[Row]:
+    """Return the rows with content: that of the headings, and at most ``most_rows`` more."""
+    rows: list[Row] = []
     last = characters = 0
-    for number, cells in _rows(worksheet):
+    for number, cells in _parsed(worksheet):
         columns = [cell["column"] for cell in cells]
         if number <= last or len(set(columns)) < len(columns):
             raise SheetUnreadable  # a cell is there twice: which of them a program shows is unknown
@@ -101,14 +104,16 @@ def _lines(worksheet: Any, most_rows: int) -> list[Line]:
         filled = {cell["column"]: cell for cell in cells if _value(cell) != ""}
         if not filled:
             continue
-        require_at_most(most_rows, len(lines), "rows")
+        for cell in filled.values():
+            cell["format"] = formats.code_of(worksheet.parent, cell["style_id"])
+        require_at_most(most_rows, len(rows), "rows")
         require_at_most(MAX_COLUMNS, max(filled), "columns")
         require_at_most(LAST_ROW, number, "rows")
-        lines.append((number, filled))
-    return lines
+        rows.append((number, filled))
+    return rows
 
 
-def _rows(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _parsed(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
     """Read the rows that are in the file.
 
     openpyxl's ``iter_rows`` also yields all missing rows in between: a thousand million, if
@@ -125,15 +130,15 @@ def _rows(worksheet: Any) -> Iterator[tuple[int, list[dict[str, Any]]]]:
         ).parse()
 
 
-def _sheet(lines: list[Line]) -> Sheet:
-    wrong = [told for number, cells in lines for told in _not_plain(number, cells)]
+def _sheet(rows: list[Row]) -> Sheet:
+    wrong = [told for number, cells in rows for told in _not_plain(number, cells)]
     if wrong:
         raise SheetNotPlain(fields=wrong[:MAX_TOLD])
-    (_, top), *rows = lines
+    (_, top), *below = rows
     headings = {column: str(_value(cell)) for column, cell in sorted(top.items())}
     return Sheet(
         list(headings.values()),
-        [SheetRow(number, dict(_named(headings, cells))) for number, cells in rows],
+        [SheetRow(number, dict(_named(headings, cells))) for number, cells in below],
     )
 
 
@@ -146,9 +151,17 @@ def _named(headings: dict[int, str], cells: dict[int, Any]) -> Iterator[tuple[st
 
 def _not_plain(number: int, cells: dict[int, Any]) -> Iterator[dict[str, str | Bilingual]]:
     for column, cell in sorted(cells.items()):
-        if cell["data_type"] in ("f", "e"):
-            what = FORMULA if cell["data_type"] == "f" else ERROR
+        if what := _mistake_of(cell):
             yield {"field": f"{get_column_letter(column)}{number}", "msg": what}
+
+
+def _mistake_of(cell: Any) -> Bilingual | None:
+    match cell["data_type"]:
+        case "f":
+            return FORMULA
+        case "e":
+            return ERROR
+    return None if formats.shows(cell["format"], cell["value"]) else DISGUISED
 
 
 def _value(cell: Any) -> Value:

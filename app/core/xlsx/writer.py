@@ -14,8 +14,9 @@ from openpyxl.utils import get_column_letter
 BOLD, WRAPPED = Font(bold=True), Alignment(wrap_text=True, vertical="top")
 HEADER = {"font": BOLD, "fill": PatternFill("solid", fgColor="EEEEEE"), "alignment": WRAPPED}
 MAX_TITLE = 31  # characters of a sheet's title, as in Excel
-# What a spreadsheet program may take for the beginning of a formula.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+# What a spreadsheet program may take for the beginning of a formula: also behind a separator of
+# cells, or a character without width (U+200B, U+2060, U+FEFF).
+FORMULA = (*"=+-@\t\r＝＋－＠", ";", "\u200b", "\u2060", "\ufeff")
 
 
 class Book:

@@ -1,4 +1,4 @@
-"""Noon: the code on the organizer's screen, fifty scans, and those that are refused."""
+"""The code on the co-organizer's screen, fifty check-ins, refused ones, and their review."""
 
 import asyncio
 from typing import Any
@@ -10,16 +10,17 @@ from rich.text import Text
 
 from app.demo.acts.gathering import HOURS
 from app.demo.day import Day
-from app.demo.phone import Phone, Reply
+from app.demo.phone import Phone, Reply, new_key
 
 POINTS = 4 * HOURS  # taskforce_emergency in policy.toml: 4 an hour, 24 a day
 MINUTES = 60 * HOURS
 QUIET_ZONE = 2
 CODE_LENGTH = 32
+DISPATCH_NO = "扬防汛〔2026〕7号"
 
 
 class Screen:
-    """The organizer's screen: asks for a new code when the one that it shows is due."""
+    """The organizer's screen: fetches a new code when the displayed one is due."""
 
     def __init__(self, day: Day) -> None:
         self._day = day
@@ -35,7 +36,7 @@ class Screen:
         async with self._one_at_a_time:
             if loop.time() >= self._due:
                 path = f"/activities/{self._day.activity['id']}/checkin-code"
-                self._shown = (await self._day.organizer.get(path)).want(200)
+                self._shown = (await self._day.assistant.get(path)).want(200)
                 self._due = loop.time() + float(self._shown["refresh_after_seconds"])
                 length = len(self._shown["code"])
                 self._day.checks.equal("length of the code", CODE_LENGTH, length)
@@ -43,21 +44,23 @@ class Screen:
 
 
 async def check_in(day: Day) -> None:
-    day.act("四 · 扫码签到", "Fifty residents scan the rotating code")
+    day.act("八 · 扫码签到", "Fifty residents scan the rotating code")
     screen = Screen(day)
     await _show_screen(day, screen)
     replies = await day.crowd("签到 Check in", day.present, lambda who: _scan(screen, who))
     for who, reply in zip(day.present, replies, strict=True):
         got = reply.want(201)
         award = (got["award"]["points"], got["award"]["minutes"], got["award"]["state"])
-        day.checks.equal(f"award of {who.name}", (POINTS, MINUTES, "available"), award)
-        day.book.award(who.name, POINTS, MINUTES)
-        balances = {"available": POINTS, "pending": 0}
+        day.checks.equal(f"award of {who.name}", (POINTS, MINUTES, "pending"), award)
+        day.book.propose(who.name, POINTS, MINUTES)
+        balances = {"available": 0, "pending": POINTS}
         day.checks.equal(f"balances of {who.name}", balances, got["points"])
+        day.awards.append(got["award"]["id"])
     shown = (await day.organizer.get(f"/activities/{day.activity['id']}")).want(200)
     day.checks.equal("check-ins of the activity", 50, shown["checkins"])
     day.say(
-        f"50 人签到，每人 {POINTS} 分、{HOURS} 小时", "50 check-ins, 24 points and 6 hours each"
+        f"50 人签到，每人 {HOURS} 小时到账，{POINTS} 分待两人审核",
+        "50 check-ins: 6 hours each count, 24 points wait for two reviewers",
     )
     again = await _scan(screen, day.present[0])
     day.checks.equal("a second scan gives the first result", replies[0].body, again.want(200))
@@ -65,12 +68,37 @@ async def check_in(day: Day) -> None:
         f"{day.present[0].name} 重复扫码：结果不变，不重复计分", "a second scan changes nothing"
     )
     await _refusals(day, screen)
+
+
+async def confirm(day: Day) -> None:
+    """Two others confirm what the rule does not pay for attendance alone."""
+    day.say("急难险重任务须派遣单号和两名审核人", "the rule asks for a number and two reviewers")
+    reviewers = [day.admin, day.reviewer]
+    wanted = {"award_ids": day.awards}
+    early = await reviewers[0].post("/awards/approvals", wanted, key=new_key())
+    told = day.refused("approval without evidence", "409 awards.evidence_missing", early.verdict)
+    day.say(f"{reviewers[0].name} 审核，材料未补：{told}", "not without its evidence")
+    body = {**wanted, "evidence": {"dispatch_no": DISPATCH_NO}}
+    (await day.organizer.post("/awards/evidence", body, key=new_key())).want(200)
+    own = await day.organizer.post("/awards/approvals", wanted, key=new_key())
+    told = day.refused("one's own activity", "403 awards.own_proposal", own.verdict)
+    day.say(f"{day.organizer.name} 补报 {DISPATCH_NO}，自己不能审核：{told}", "not one's own")
+    for reviewer, state in zip(reviewers, ("pending", "available"), strict=True):
+        approved = await reviewer.post("/awards/approvals", wanted, key=new_key())
+        states = {award["state"] for award in approved.want(200)["items"]}
+        day.checks.equal(f"awards that {reviewer.name} approved", {state}, states)
+    for who in day.present:
+        day.book.approve(who.name, POINTS)
+    day.say(
+        f"{reviewers[0].name}、{reviewers[1].name} 各审核 50 笔，每人 {POINTS} 分到账",
+        "both approve all fifty at once",
+    )
     await _balances(day)
 
 
 async def _show_screen(day: Day, screen: Screen) -> None:
     shown = await screen.shown()
-    picture = await day.organizer.get(shown["svg_url"].removeprefix("/api/v1"))
+    picture = await day.assistant.get(shown["svg_url"].removeprefix("/api/v1"))
     day.checks.equal("the code as a picture", True, "<svg" in picture.want(200))
     words = Text.assemble(
         ("现场大屏\n", "bold"),
@@ -85,7 +113,7 @@ async def _show_screen(day: Day, screen: Screen) -> None:
 
 
 def _qr(content: str) -> Text:
-    """Draw the code, two rows of modules to a line."""
+    """Draw the QR code, two rows of modules per line."""
     code = segno.make(content, error="l", boost_error=False, micro=False)
     rows = [list(row) for row in code.matrix_iter(border=QUIET_ZONE)]
     rows.append([0] * len(rows[0]))

@@ -1,7 +1,7 @@
-"""Morning: an activity is published, sixty residents want fifty places, two give theirs back."""
+"""An activity is published from a template and edited; sixty sign up for fifty places."""
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.core.clock import now
@@ -9,52 +9,92 @@ from app.demo.cast import RESIDENTS
 from app.demo.day import Day
 from app.demo.phone import Phone, until
 
-CITY_CODE, STREET_CODE = "321182", "321182001"
 CAPACITY = 50
 HOURS = 6
 TITLE = "江堤防汛巡查"
+PROMOTED = ["promoted", "activity_changed"]
+ASSISTANT = "郁协力"
+BEGINS, EARLIER = timedelta(minutes=25), timedelta(minutes=20)
 
 
 async def publish(day: Day) -> None:
-    day.act("一 · 发布活动", "The organizer publishes an activity")
-    day.organizer = Phone(day.network, "organizer")
-    await day.organizer.log_in()
-    found = (await day.organizer.get("/orgs", q="三茅街道")).want(200)["items"]
-    day.street = next(org for org in found if org["code"] == STREET_CODE)
-    districts = (await day.organizer.get("/orgs", level="district")).want(200)["items"]
-    day.city = next(org for org in districts if org["code"] == CITY_CODE)
-    day.checks.equal("三茅街道 belongs to 扬中市", day.city["id"], day.street["parent_id"])
-    day.say(f"{day.organizer.name} 登录，负责 {day.city['name']}{day.street['name']}", "logs in")
-    starts_at = now().replace(microsecond=0) - timedelta(hours=1)
-    draft = {
+    day.act("五 · 发布活动", "A template, an activity, a co-organizer")
+    template = {
         "org_id": day.street["id"],
+        "name": "防汛巡查（每次六小时）",
         "title": TITLE,
         "description": "汛期分组巡查沿江堤防，发现险情立即上报。",
         "category": "volunteer_service",
-        "starts_at": starts_at.isoformat(),
-        "ends_at": (starts_at + timedelta(hours=HOURS)).isoformat(),
+        "minutes": 60 * HOURS,
         "capacity": CAPACITY,
         "rule_key": "taskforce_emergency",
     }
-    made = (await day.organizer.post("/activities", draft)).want(201)
+    kept = (await day.organizer.do("/activity-templates", template)).want(201)
+    # Soon: places can still be given back, and whoever checks in now gets every hour.
+    starts_at = now().replace(microsecond=0) + BEGINS
+    body = {"org_id": day.street["id"], "starts_at": starts_at.isoformat()}
+    path = f"/activity-templates/{kept['id']}/activities"
+    made = (await day.organizer.do(path, body)).want(201)
     day.checks.equal("a new activity is a draft", "draft", made["status"])
     day.activity = (await day.organizer.post(f"/activities/{made['id']}/publish")).want(200)
     day.checks.equal("it is published", "published", day.activity["status"])
     day.say(
-        f"《{TITLE}》已发布：{CAPACITY} 个名额，{HOURS} 小时，急难险重任务每小时 4 分",
-        "50 places, 4 points an hour",
+        f"《{TITLE}》由模板发起并发布：{CAPACITY} 个名额，{HOURS} 小时，急难险重任务每小时 4 分",
+        "from a template: 50 places, 4 points an hour",
     )
+    await _assist(day)
+
+
+async def _assist(day: Day) -> None:
+    who = day.assistant = Phone(day.network, "assistant", ASSISTANT)
+    await who.arrive()
+    card = (await who.get("/me/card")).want(200)["card_no"]
+    path = f"/activities/{day.activity['id']}/co-organizers"
+    added = (await day.organizer.do(path, {"card_no": card})).want(201)
+    day.checks.equal("the co-organizer", who.name, added["display_name"])
+    mine = (await who.get("/me/activities")).want(200)["items"]
+    found = [(one["id"], one["part"]) for one in mine]
+    day.checks.equal("what the co-organizer sees", [(day.activity["id"], "co_organizer")], found)
+    day.say(f"凭卡号加 {who.name} 为协办人", "a co-organizer, by the number of the card")
+
+
+async def amend(day: Day) -> None:
+    """Move the start; everybody who signed up is told."""
+    fields = ("title", "description", "category", "capacity", "rule_key")
+    shown = (await day.assistant.get(f"/activities/{day.activity['id']}")).want(200)
+    starts_at = datetime.fromisoformat(shown["starts_at"]) - (BEGINS - EARLIER)
+    body = {name: shown[name] for name in fields} | {
+        "starts_at": starts_at.isoformat(),
+        "ends_at": (starts_at + timedelta(hours=HOURS)).isoformat(),
+    }
+    path = f"/activities/{shown['id']}"
+    day.activity = (await day.assistant.put(path, body, version=shown["version"])).want(200)
+    stale = await day.organizer.put(path, body, version=shown["version"])
+    told = day.refused("two editors", "412 request.precondition_failed", stale.verdict)
+    day.say(f"{ASSISTANT} 把开始时间提前五分钟；{day.organizer.name} 同时改：{told}", "an edit")
+
+    async def kinds(who: Phone) -> list[str]:
+        return [one["kind"] for one in (await who.get("/me/notices")).want(200)["items"]]
+
+    wanted = ["activity_changed"]
+    everybody = await day.crowd(
+        "通知 Notices", day.residents, lambda who: until(lambda: kinds(who), wanted)
+    )
+    day.checks.equal("notices of who signed up", [wanted] * len(day.residents), everybody)
+    notice = (await day.present[0].get("/me/notices")).want(200)["items"][0]["text"]
+    day.say(f"{len(everybody)} 位报名者收到通知", "everybody who signed up is told")
+    day.console.print(f"      [italic]“{notice}”[/]", highlight=False)
 
 
 async def sign_up(day: Day) -> None:
-    day.act("二 · 报名", "Sixty residents, fifty places")
+    day.act("六 · 报名", "Sixty residents, fifty places")
     day.residents = [
         Phone(day.network, f"resident-{number:02}", name)
         for number, name in enumerate(RESIDENTS, start=1)
     ]
     for name in RESIDENTS:
         day.book.open(name)
-    logins = await day.crowd("登录 Log in", day.residents, _arrive)
+    logins = await day.crowd("登录 Log in", day.residents, lambda who: _arrive(day, who))
     day.checks.equal("every resident is new", [True] * 60, logins)
     day.say("60 位居民用微信登录，填写姓名", "sixty residents log in")
     signups = await day.crowd("报名 Sign up", day.residents, lambda who: _claim(day, who))
@@ -77,7 +117,7 @@ async def sign_up(day: Day) -> None:
 
 
 async def make_room(day: Day) -> None:
-    day.act("三 · 取消与候补", "Two cancel, the first two in the queue move up")
+    day.act("七 · 取消与候补", "Two cancel, the first two in the queue move up")
     leaving, lucky = day.present[:2], day.waiting[:2]
     for who in leaving:
         signup = await _signup(who)
@@ -91,7 +131,7 @@ async def make_room(day: Day) -> None:
         async def kinds(who: Phone = who) -> list[str]:
             return [one["kind"] for one in (await who.get("/me/notices")).want(200)["items"]]
 
-        day.checks.equal(f"{who.name} was told", ["promoted"], await until(kinds, ["promoted"]))
+        day.checks.equal(f"{who.name} was told", PROMOTED, await until(kinds, PROMOTED))
     day.present, day.waiting = day.present[2:] + lucky, day.waiting[2:]
     queue = [(await _signup(who))["position"] for who in day.waiting]
     day.checks.equal("the queue has moved up in order", list(range(1, 9)), queue)
@@ -102,10 +142,9 @@ async def make_room(day: Day) -> None:
     day.console.print(f"      [italic]“{notice}”[/]", highlight=False)
 
 
-async def _arrive(who: Phone) -> bool:
-    login = await who.log_in()
-    me = (await who.put("/me", {"display_name": who.name})).want(200)
-    return bool(login["is_new"]) and me["display_name"] == who.name
+async def _arrive(day: Day, who: Phone) -> bool:
+    login = await who.arrive(day.community["id"])
+    return bool(login["is_new"])
 
 
 async def _claim(day: Day, who: Phone) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Evening at the café: points pay, with the code of the card; then the merchant's statement."""
+"""At the café: payments with the card's code; then the merchant's statement."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from rich.table import Table
 from app.core.clock import local_date, now
 from app.demo.acts.rewards import BANK, CAFE
 from app.demo.book import StatementLine
+from app.demo.cast import masked
 from app.demo.day import Day
 from app.demo.phone import Phone, Reply, new_key
 
@@ -19,12 +20,17 @@ MENU = (
 )
 FIRST = 20
 CARD_CODE_DIGITS = 18
-KINDS = {"charge": "消费 charge", "refund": "退款 refund", "collect": "领取 collect"}
+KINDS = {
+    "charge": "消费 charge",
+    "refund": "退款 refund",
+    "collect": "领取 collect",
+    "undo": "撤销 undo",
+}
 
 
 @dataclass(frozen=True)
 class Paid:
-    """A payment as the counter knows it; the key and the body, to send them again."""
+    """A payment, with its key and body to send it again."""
 
     who: Phone
     key: str
@@ -33,7 +39,7 @@ class Paid:
 
 
 async def pay(day: Day) -> None:
-    day.act("七 · 青享卡付款", "Pay with the card at the café")
+    day.act("十四 · 青享卡付款", "Pay with the card at the café")
     guests = day.present[FIRST : FIRST + len(MENU)]
 
     async def order(pair: tuple[Phone, tuple[str, int]]) -> Paid:
@@ -52,7 +58,8 @@ async def pay(day: Day) -> None:
     day.checks.equal("the same Idempotency-Key replays the reply", (first.charge, True), found)
     day.say("网络重试（同一 Idempotency-Key）：回复相同，只扣一次", "a retry replays the reply")
     await _too_much(day)
-    await _refund(day, payments[2])
+    await _refund(day, payments[2], MENU[2][1], "售罄")
+    await _refund(day, payments[4], 4, "少一份配菜")
 
 
 async def statements(day: Day) -> None:
@@ -60,7 +67,7 @@ async def statements(day: Day) -> None:
     month = f"{local_date(now()):%Y-%m}"
     for counter, merchant in ((day.bank, BANK), (day.cafe, CAFE)):
         shown = (await counter.get("/merchant/statement", month=month)).want(200)
-        sums = {name: shown[name] for name in ("charged", "refunded", "collected", "net")}
+        sums = {name: shown[name] for name in ("charged", "refunded", "collected", "undone", "net")}
         day.checks.equal(f"sums of {merchant}", day.book.sums(merchant), sums)
         lines = Counter(_line(item) for item in shown["items"])
         day.checks.equal(f"lines of {merchant}", day.book.statements[merchant], lines)
@@ -80,6 +87,11 @@ async def statements(day: Day) -> None:
 
 async def _pay(day: Day, who: Phone, note: str, points: int) -> Paid:
     body = {"card_code": await _card_code(day, who), "points": points, "note": note}
+    preview = {"card_code": body["card_code"], "points": points}
+    shown = (await day.cafe.post("/merchant/charges/preview", preview)).want(200)
+    day.checks.equal(
+        f"whose card it is: {who.name}", masked(who.name), shown["person"]["display_name"]
+    )
     key = new_key()
     charge = (await _charge(day, body, key)).want(201)
     day.book.charge(who.name, points, CAFE, note)
@@ -101,7 +113,7 @@ async def _charge(day: Day, body: dict[str, Any], key: str) -> Reply:
 
 
 async def _too_much(day: Day) -> None:
-    """A refused amount does not use the code up: the counter may ask for less."""
+    """Check that a refused amount does not use up the code: a smaller one succeeds."""
     who = day.present[0]
     body = {"card_code": await _card_code(day, who), "points": 25, "note": "蛋糕"}
     told = day.refused(
@@ -114,14 +126,20 @@ async def _too_much(day: Day) -> None:
     day.say(f"{who.name} 付 25 分：{told}，改付 20 分成功", "too much, then less")
 
 
-async def _refund(day: Day, paid: Paid) -> None:
-    path, reason = f"/merchant/charges/{paid.charge['id']}/refund", "售罄"
-    back = (await day.cafe.post(path, {"reason": reason}, key=new_key())).want(200)
-    day.book.refund(paid.who.name, paid.charge["points"], CAFE, reason)
-    found = (back["status"], back["balance_after"])
-    expected = ("refunded", day.book.accounts[paid.who.name].available)
+async def _refund(day: Day, paid: Paid, points: int, reason: str) -> None:
+    """Refund a payment, all of it or a part."""
+    path = f"/merchant/charges/{paid.charge['id']}/refund"
+    back = (await day.cafe.do(path, {"reason": reason, "points": points})).want(200)
+    day.book.refund(paid.who.name, points, CAFE, reason)
+    is_whole = points == paid.charge["points"]
+    found = (back["status"], back["points_refunded"], back["balance_after"])
+    available = day.book.accounts[paid.who.name].available
+    expected = ("refunded" if is_whole else "charged", points, available)
     day.checks.equal(f"refund to {paid.who.name}", expected, found)
-    day.say(f"{paid.body['note']}售罄，{paid.charge['points']} 分退给 {paid.who.name}", "refunded")
+    told = (
+        f"{paid.body['note']}{reason}，{paid.charge['points']} 分中退 {points} 分给 {paid.who.name}"
+    )
+    day.say(told, "refunded" if is_whole else "refunded in part")
 
 
 def _line(item: dict[str, Any]) -> StatementLine:

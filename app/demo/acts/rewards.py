@@ -1,28 +1,25 @@
-"""Evening at the 公益银行: points are reserved, goods collected, some reservations given up."""
+"""At the 公益银行: rewards are reserved, collected, and some reservations cancelled."""
 
 from collections import Counter
 from typing import Any
 
+from app.demo.cast import SHOPS, masked
 from app.demo.day import Day
 from app.demo.phone import Phone, new_key
-from app.demo.seed import SHOPS
 
 CAFE, BANK = SHOPS["merchant"][0], SHOPS["merchant2"][0]
-# What the residents want: reward and quantity, as their 24 points allow.
+# Reward and quantity for each resident, within their 24 points.
 WISHES = (
     *(("soap", 2), ("toothpaste", 1), ("tissue", 1), ("dish_soap", 1), ("donate", 3)),
     *(("toothpaste", 2), ("soap", 1), ("donate", 1), ("tissue", 1), ("dish_soap", 1)),
 )
 COFFEES = 2
-FIRST = 2  # the first two present have other plans
+FIRST = 2  # the first two present do not redeem
 Reserved = tuple[Phone, dict[str, Any], dict[str, Any]]  # who, the redemption, the reward
 
 
 async def redeem(day: Day) -> None:
-    day.act("六 · 公益银行兑换", "Reserve a reward, collect it at the counter")
-    day.cafe, day.bank = Phone(day.network, "merchant"), Phone(day.network, "merchant2")
-    for staff in (day.cafe, day.bank):
-        await staff.log_in()
+    day.act("十三 · 公益银行兑换", "Reserve a reward, collect it at the counter")
     catalogue = await _catalogue(day)
     wishes = [*WISHES, *[("coffee", 1)] * COFFEES]
     visitors = day.present[FIRST : FIRST + len(wishes)]
@@ -41,6 +38,7 @@ async def redeem(day: Day) -> None:
     await _foreign_counter(day, goods[0])
     for order in goods:
         await _collect(day, day.bank, BANK, order)
+    await _undo(day, goods[1])
     for order in reserved[len(WISHES) :]:
         await _collect(day, day.cafe, CAFE, order)
     day.say(
@@ -59,7 +57,7 @@ async def _catalogue(day: Day) -> dict[str, dict[str, Any]]:
 
 
 async def _reserve(day: Day, who: Phone, reward: dict[str, Any], quantity: int) -> Reserved:
-    """Reserve, and send the same request again as a phone does that lost the reply."""
+    """Reserve, then repeat the request, as a client does after a lost reply."""
     key, body = new_key(), {"reward_id": reward["id"], "quantity": quantity}
     first = await who.post("/redemptions", body, key=key)
     redemption = first.want(201)
@@ -76,9 +74,26 @@ async def _reserve(day: Day, who: Phone, reward: dict[str, Any], quantity: int) 
 async def _collect(day: Day, counter: Phone, merchant: str, order: Reserved) -> None:
     who, redemption, reward = order
     body = {"pickup_code": redemption["pickup_code"]}
-    reply = await counter.post("/merchant/redemptions/collect", body, key=new_key())
+    shown = (await counter.post("/merchant/redemptions/preview", body)).want(200)
+    found = (shown["reward_name"], shown["points"], shown["person"]["display_name"])
+    expected = (reward["name"], redemption["points"], masked(who.name))
+    day.checks.equal(f"preview of {who.name}'s code", expected, found)
+    reply = await counter.do("/merchant/redemptions/collect", body)
     day.checks.equal(f"collection of {who.name}", "collected", reply.want(200)["status"])
     day.book.collect(who.name, redemption["points"], merchant, reward["name"])
+
+
+async def _undo(day: Day, order: Reserved) -> None:
+    """Undo a collection of the wrong goods, and collect it again with the new code."""
+    who, redemption, reward = order
+    path, reason = f"/merchant/redemptions/{redemption['id']}/undo", "拿错商品"
+    undone = (await day.bank.do(path, {"reason": reason})).want(200)
+    day.book.undo(who.name, redemption["points"], BANK, reason)
+    mine = (await who.get("/me/redemptions")).want(200)["items"]
+    anew = next(one for one in mine if one["id"] == undone["replaced_by"])
+    day.checks.equal("it is reserved again", "reserved", anew["status"])
+    await _collect(day, day.bank, BANK, (who, anew, reward))
+    day.say(f"{who.name} {reason}，撤销领取，凭新码再领", "undone, and collected again")
 
 
 async def _foreign_counter(day: Day, order: Reserved) -> None:

@@ -1,7 +1,7 @@
-"""The client: sessions, the access token, and any server call that needs it.
+"""The client: login sessions, the access token, and server calls that need it.
 
-WeChat wants secrets in query strings, so neither an address nor an exception of httpx
-may reach a log: failures are raised outside of ``except`` blocks, without a context.
+WeChat takes secrets in query strings, so neither URLs nor httpx exceptions may reach a log:
+failures are raised outside of ``except`` blocks, without a context.
 """
 
 import asyncio
@@ -30,18 +30,22 @@ log = structlog.get_logger(__name__)
 
 SESSION_PATH = "/sns/jscode2session"
 TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
+MEDIA_CHECK_PATH = "/wxa/media_check_async"
+# Of media_check_async: a picture, the second version, shown as somebody's own data.
+PICTURE = {"media_type": 2, "version": 2, "scene": 1}
 
 CONNECT_S = 1.0
-# One request with all its repetitions; a phone gives up soon after.
+# For one request with all retries: clients time out soon after.
 TOTAL_S = 3.0
 BACKOFF_S = (0.05, 0.15)
 MAX_REPLY_BYTES = 64 * 1024
-# From five minutes before the end WeChat hands out the next token; both work meanwhile.
+# WeChat issues the next token five minutes before the end; both are valid meanwhile.
 TOKEN_MARGIN_S = 300
 TOKEN_MIN_CACHE_S = 10
 # WeChat allows 20 forced refreshes a day, at least 30 s apart.
 FORCE_GAP_S = 30
 BUSY = -1
+MAX_TRACE_ID = 100
 REDIS_FAILURES = (RedisError, OSError, TimeoutError)
 
 JS_CODE = re.compile(r"[\x21-\x7e]{1,256}")
@@ -51,7 +55,7 @@ RID = re.compile(r"rid: ?([0-9A-Za-z-]{1,64})")
 
 @dataclass(frozen=True)
 class WechatSession:
-    """Who logged in. ``session_key`` stays on the server, whatever the reason."""
+    """The identity of a login. ``session_key`` must never leave the server."""
 
     openid: str = field(repr=False)
     unionid: str | None = field(repr=False)
@@ -59,11 +63,11 @@ class WechatSession:
 
 
 class _Unreadable(Exception):
-    """Not a reply of WeChat's API; the text is a fixed reason, fit for the log."""
+    """Not a reply of WeChat's API. The message is a fixed reason, safe to log."""
 
 
 class WechatClient:
-    """One mini-program's calls. ``http`` has the API's address as its ``base_url``."""
+    """API client of one mini-program. ``http`` has the API's address as its ``base_url``."""
 
     def __init__(
         self, *, http: httpx.AsyncClient, appid: str, secret: SecretStr, redis: Redis
@@ -75,14 +79,14 @@ class WechatClient:
         self._token_key = f"qx:wechat:token:{appid}"
         self._force_key = f"qx:wechat:forced:{appid}"
         self._fetching = asyncio.Lock()
-        # The last token of this process and its end (monotonic): used while Redis is down.
+        # The last token and its expiry (monotonic), used while Redis is down.
         self._held: tuple[str, float] | None = None
 
     async def code_to_session(self, code: str) -> WechatSession:
-        """Trade a code of ``wx.login`` (5 minutes, one use) for the person's identity.
+        """Exchange a code of ``wx.login`` (valid for 5 minutes, once) for the person's identity.
 
         Raises CodeInvalid, UserAtRisk, WechatLimited or WechatUnavailable.
-        A lost reply is not asked for again: the code may have been used by then.
+        No retry after a lost reply: the code may be used up by then.
         """
         if not JS_CODE.fullmatch(code):
             log.info("wechat.code_refused", errcode=None, reason="malformed")
@@ -103,14 +107,14 @@ class WechatClient:
         return WechatSession(openid=openid, unionid=unionid, session_key=session_key)
 
     async def access_token(self) -> str:
-        """Return the token of server calls: shared by all processes, never shown to a client."""
+        """Return the token for server calls. All processes share it; clients never see it."""
         return await self._token(refused=None)
 
     async def call(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST ``body`` to ``path`` with the access token; return WeChat's whole reply.
+        """POST ``body`` to ``path`` with the access token; return WeChat's reply.
 
-        Raises the refusals of this module; ``WechatUnavailable.errcode`` tells a code
-        that only this path knows.
+        Raises the refusals of this module. ``WechatUnavailable.errcode`` has codes that are
+        specific to the path.
         """
         token = await self.access_token()
         answer = await self._ask("POST", path, params={"access_token": token}, body=body)
@@ -122,10 +126,22 @@ class WechatClient:
             raise refusal(path, answer)
         return answer.fields
 
+    async def check_picture(self, url: str, openid: str) -> str:
+        """Let WeChat fetch a picture and check it; return the name under which it will answer.
+
+        The answer is pushed within 30 minutes. Raises as ``call`` does; WeChat also refuses
+        somebody (``openid``) who has not opened the mini-program within two hours.
+        """
+        fields = await self.call(MEDIA_CHECK_PATH, PICTURE | {"media_url": url, "openid": openid})
+        trace_id = _opaque(fields.get("trace_id"))
+        if trace_id is None or len(trace_id) > MAX_TRACE_ID:
+            raise unavailable(MEDIA_CHECK_PATH, "incomplete reply")
+        return trace_id
+
     async def _token(self, refused: str | None) -> str:
-        """Return a token other than the refused one, if WeChat has one to give."""
+        """Return a token other than ``refused``, if WeChat issues one. Raises WechatUnavailable."""
         try:
-            # Includes the wait for others' fetches, or a hanging WeChat would queue us up.
+            # The timeout includes the wait for another task's fetch: callers must not pile up.
             async with asyncio.timeout(TOTAL_S):
                 if (cached := await self._cached_token()) not in (None, refused):
                     return str(cached)
@@ -133,7 +149,7 @@ class WechatClient:
                     if (cached := await self._cached_token()) not in (None, refused):
                         return str(cached)
                     token = await self._fetch_token(force=False)
-                    # Somebody else may have renewed it: a plain fetch costs no forced one.
+                    # A plain fetch first: another server may have refreshed the token already.
                     if token == refused and await self._may_force():
                         token = await self._fetch_token(force=True)
                     return token
@@ -152,7 +168,7 @@ class WechatClient:
         return cached.decode() if isinstance(cached, bytes) else cached
 
     async def _may_force(self) -> bool:
-        """Claim the forced refresh of these 30 s. Without Redis nobody may: it is scarce."""
+        """Claim the forced refresh of these 30 s. False without Redis: the quota is small."""
         try:
             claimed = await self._redis.set(self._force_key, "1", nx=True, ex=FORCE_GAP_S)
         except REDIS_FAILURES:
@@ -190,7 +206,7 @@ class WechatClient:
         params: Mapping[str, str],
         body: dict[str, Any] | None = None,
     ) -> Answer:
-        """Send one request, again while WeChat is busy; only a busy answer is repeated."""
+        """Send a request; retry only while WeChat answers "busy". Raises WechatUnavailable."""
         try:
             async with asyncio.timeout(TOTAL_S):
                 for pause in BACKOFF_S:
@@ -210,11 +226,11 @@ class WechatClient:
     async def _send(
         self, method: str, path: str, params: Mapping[str, str], body: dict[str, Any] | None
     ) -> Answer:
-        # Compression is declined so that the bound below holds for what we unpack, too.
+        # No compression: the limit below then holds for the decoded size too.
         headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         content = None
         if body is not None:
-            # WeChat shows \u escapes as they are in some messages, hence plain UTF-8.
+            # Some WeChat messages show \u escapes literally, hence plain UTF-8.
             content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
             headers["Content-Type"] = "application/json"
         async with self._http.stream(
@@ -250,5 +266,5 @@ def _parse(raw: bytes) -> Answer:
 
 
 def _opaque(value: object) -> str | None:
-    """Accept only what every identifier and token of WeChat is: short visible ASCII."""
+    """Return an identifier or token of WeChat if it is short visible ASCII; else None."""
     return value if isinstance(value, str) and OPAQUE.fullmatch(value) else None

@@ -1,7 +1,7 @@
-"""WeChat's error codes as named refusals; each refusal leaves one line in the log.
+"""WeChat's error codes as named refusals. Each refusal writes one log line.
 
-The reply's ``errmsg`` is not logged (it may quote the request), only its ``rid``, by
-which WeChat's support finds the call.
+The reply's ``errmsg`` is not logged (it may quote the request), only its ``rid``, which
+identifies the call to WeChat's support.
 """
 
 import math
@@ -29,7 +29,7 @@ OUR_BUG = {44002, 47001}
 
 
 class CodeInvalid(Refusal):
-    """Unknown, expired, used or missing: the phone asks ``wx.login`` for another code."""
+    """Unknown, expired, used or missing code: the client calls ``wx.login`` again."""
 
     code, status, title = "auth.code_invalid", 401, "Login code invalid"
     zh, en = (
@@ -50,10 +50,10 @@ class WechatLimited(Refusal):
 
 
 class WechatUnavailable(Refusal):
-    """WeChat gave no usable answer, or one that a client can do nothing about.
+    """WeChat gave no usable reply, or an error that the client cannot resolve.
 
-    ``errcode`` is WeChat's, if it gave one: a caller of ``WechatClient.call`` branches
-    on the codes that belong to its path (43101: no subscription left, 47003: bad field).
+    ``errcode`` is WeChat's, if there is one: callers of ``WechatClient.call`` branch on the
+    codes of their path (43101: no subscription left, 47003: bad field).
     """
 
     code, status, title = "auth.wechat_unavailable", 503, "WeChat unavailable"
@@ -74,7 +74,7 @@ class WechatUnavailable(Refusal):
 
 @dataclass(frozen=True)
 class Answer:
-    """A readable reply; ``errcode`` 0 is success, also when WeChat left it out."""
+    """A parsed reply. ``errcode`` is 0 on success, also if WeChat left it out."""
 
     errcode: int
     rid: str | None
@@ -82,19 +82,19 @@ class Answer:
 
 
 def until_midnight(moment: datetime) -> int:
-    """Seconds until the daily quotas start anew, at midnight in Asia/Shanghai."""
+    """Return the seconds until the daily quotas reset, at midnight in Asia/Shanghai."""
     tomorrow = clock.midnight(clock.local_date(moment) + timedelta(days=1))
     return max(1, math.ceil((tomorrow - moment).total_seconds()))
 
 
 def unavailable(path: str, reason: str) -> WechatUnavailable:
-    """Log that no usable answer came; ``reason`` holds nothing of the request."""
+    """Log an unusable reply. ``reason`` must hold nothing of the request."""
     log.warning("wechat.unavailable", path=path, reason=reason)
     return WechatUnavailable()
 
 
 def refusal(path: str, answer: Answer) -> Refusal:
-    """Name the refusal that an error code means, and log it."""
+    """Return the refusal of an error code, and log it."""
     errcode = answer.errcode
     told = {"path": path, "errcode": errcode, "rid": answer.rid}
     if errcode in CODE_REFUSED:

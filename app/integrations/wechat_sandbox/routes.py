@@ -1,11 +1,14 @@
-"""The sandbox's HTTP: WeChat's own paths, and the two by which tests steer it.
+"""The sandbox's HTTP: WeChat's own paths, and those by which tests steer it.
 
-Like WeChat it answers 200 to everything on WeChat's paths; the error is in ``errcode``.
+Like WeChat it answers 200 to everything on WeChat's paths; the error is in ``errcode``. On every
+path a JSON body with a duplicate key is refused, and no reply is for caches: some hold codes,
+session keys or tokens.
 """
 
 import base64
 import json
 import secrets
+import time
 import unicodedata
 from typing import Annotated, Any, Literal, cast
 
@@ -15,13 +18,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from redis.exceptions import RedisError
 
 from app.core.redis import Redis
+from app.integrations.wechat_sandbox.pushing import Pusher
 from app.integrations.wechat_sandbox.state import State, WechatError, sandbox_openid
+from app.integrations.wechat_sandbox.strict import NO_STORE, Route, parsed
 
 MAX_BODY_BYTES = 16 * 1024
 
 SESSION_PATH = "/sns/jscode2session"
 TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
 SEND_PATH = "/cgi-bin/message/subscribe/send"
+MEDIA_CHECK_PATH = "/wxa/media_check_async"
+# Of a push: the picture could not be downloaded.
+NOT_FETCHED = -1008
 
 ERRMSG = {
     -1: "system error",
@@ -33,6 +41,7 @@ ERRMSG = {
     40029: "invalid code",
     40037: "invalid template_id",
     40125: "invalid appsecret",
+    40097: "invalid args",
     40163: "code been used",
     40226: "code blocked",
     41001: "access_token missing",
@@ -68,17 +77,30 @@ class ScriptIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", title="SandboxScriptIn")
 
-    path: Literal["/sns/jscode2session", "/cgi-bin/stable_token", "/cgi-bin/message/subscribe/send"]
+    path: Literal[
+        "/sns/jscode2session",
+        "/cgi-bin/stable_token",
+        "/cgi-bin/message/subscribe/send",
+        "/wxa/media_check_async",
+    ]
     errcode: int = Field(ge=-1, le=9_999_999)
     times: int = Field(default=1, ge=1, le=1000)
     user: User | None = None
 
 
+class AnswersIn(BaseModel):
+    """What WeChat finds in every picture that waits to be checked."""
+
+    model_config = ConfigDict(extra="forbid", title="SandboxAnswersIn")
+
+    suggest: Literal["pass", "review", "risky"]
+
+
 class Sandbox:
     """The handlers; one instance a process, one state for all."""
 
-    def __init__(self, state: State, appid: str, secret: SecretStr) -> None:
-        self._state = state
+    def __init__(self, state: State, appid: str, secret: SecretStr, pusher: Pusher | None) -> None:
+        self._state, self._pusher = state, pusher
         self._appid = appid
         self._secret = secret
 
@@ -141,6 +163,54 @@ class Sandbox:
             raise WechatError(47003)
         return {"errcode": 0, "errmsg": "ok"}
 
+    async def check_media(self, request: Request, access_token: str = "") -> dict[str, Any]:
+        """media_check_async: takes note of the picture. ``answer_checks`` pushes the answer."""
+        await self._state.follow_script(MEDIA_CHECK_PATH)
+        await self._state.check_token(access_token)
+        body = await _json_object(request)
+        openid, url = body.get("openid"), body.get("media_url")
+        if not isinstance(openid, str) or not openid:
+            raise WechatError(40003)
+        is_url = isinstance(url, str) and url.startswith(("http://", "https://"))
+        numbers = (body.get("media_type"), body.get("version"), body.get("scene"))
+        if not is_url or numbers not in [(2, 2, scene) for scene in (1, 2, 3, 4)]:
+            raise WechatError(40097)
+        trace_id = secrets.token_hex(16)
+        await self._state.add_check(trace_id, str(url))
+        return {"errcode": 0, "errmsg": "ok", "trace_id": trace_id}
+
+    async def answer_checks(self, body: AnswersIn) -> dict[str, Any]:
+        """Fetch every picture that waits, and push what WeChat would say of it."""
+        if self._pusher is None:
+            return {"pushed": []}
+        pushed = []
+        for trace_id, url in (await self._state.take_checks()).items():
+            fetched = await self._pusher.fetch(url)
+            is_picture = fetched.headers.get("content-type", "").startswith("image/")
+            errcode = 0 if fetched.is_success and is_picture else NOT_FETCHED
+            reply = await self._pusher.push(self._event(trace_id, errcode, body.suggest))
+            told = {"trace_id": trace_id, "status": reply.status_code, "text": reply.text[:200]}
+            pushed.append(told | {"errcode": errcode})
+        return {"pushed": pushed}
+
+    def _event(self, trace_id: str, errcode: int, suggest: str) -> dict[str, Any]:
+        event = {
+            "ToUserName": "gh_sandbox",
+            "FromUserName": "o_sandbox",
+            "CreateTime": int(time.time()),
+            "MsgType": "event",
+            "Event": "wxa_media_check",
+            "appid": self._appid,
+            "trace_id": trace_id,
+            "version": 2,
+            "errcode": errcode,
+            "errmsg": "ok" if not errcode else "download fail",
+        }
+        label = 100 if suggest == "pass" else 20002
+        result = {"suggest": suggest, "label": label}
+        detail = [{"strategy": "content_model", "errcode": 0, "prob": 90, **result}]
+        return event if errcode else event | {"result": result, "detail": detail}
+
     def _check_credentials(self, appid: object, secret: object) -> None:
         if appid != self._appid:
             raise WechatError(40013)
@@ -148,7 +218,9 @@ class Sandbox:
             raise WechatError(40125)
 
 
-def create_sandbox(redis: Redis, appid: str, secret: SecretStr) -> FastAPI:
+def create_sandbox(
+    redis: Redis, appid: str, secret: SecretStr, pusher: Pusher | None = None
+) -> FastAPI:
     """Build the sub-application; ``appid`` and ``secret`` are the only ones it accepts."""
     app = FastAPI(
         title="Sandbox WeChat",
@@ -162,13 +234,17 @@ def create_sandbox(redis: Redis, appid: str, secret: SecretStr) -> FastAPI:
             RedisError: _redis_down,
         },
     )
-    sandbox = Sandbox(State(redis), appid, secret)
+    app.router.route_class = Route
+    app.state.pusher = pusher
+    sandbox = Sandbox(State(redis), appid, secret, pusher)
     app.add_api_route("/codes", sandbox.make_code, methods=["POST"])
     app.add_api_route("/script", sandbox.script, methods=["POST"])
     app.add_api_route("/script", sandbox.clear_script, methods=["DELETE"], status_code=204)
     app.add_api_route(SESSION_PATH, sandbox.session, methods=["GET"])
     app.add_api_route(TOKEN_PATH, sandbox.stable_token, methods=["POST"])
     app.add_api_route(SEND_PATH, sandbox.send_message, methods=["POST"])
+    app.add_api_route(MEDIA_CHECK_PATH, sandbox.check_media, methods=["POST"])
+    app.add_api_route("/media-checks", sandbox.answer_checks, methods=["POST"])
     return app
 
 
@@ -190,7 +266,7 @@ async def _redis_down(_: Request, error: Exception) -> Response:
 
 
 def _json(status: int, content: dict[str, Any]) -> Response:
-    return Response(json.dumps(content), status, media_type="application/json")
+    return Response(json.dumps(content), status, NO_STORE, media_type="application/json")
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
@@ -199,7 +275,7 @@ async def _json_object(request: Request) -> dict[str, Any]:
     if not raw:
         raise WechatError(44002)
     try:
-        body = json.loads(raw)
+        body = parsed(raw)
     except (ValueError, RecursionError):
         body = None
     if not isinstance(body, dict):

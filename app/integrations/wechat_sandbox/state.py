@@ -15,6 +15,7 @@ from app.core import clock
 from app.core.redis import Redis
 
 KEY = "qx:sandbox:"
+CHECKS_KEY = f"{KEY}media-checks"
 CODE_TTL_S = 300
 MAX_CODE_CHARS = 256
 LOGINS_A_MINUTE = 100
@@ -96,6 +97,21 @@ class State:
         errcode = await cast("Awaitable[bytes | str | None]", popped)
         if errcode is not None:
             raise WechatError(int(errcode))
+
+    async def add_check(self, trace_id: str, url: str) -> None:
+        """Take note of a picture that waits to be checked."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hset(CHECKS_KEY, trace_id, url)
+            pipe.expire(CHECKS_KEY, SCRIPT_TTL_S)
+            await pipe.execute()
+
+    async def take_checks(self) -> dict[str, str]:
+        """Return the addresses of the pictures that wait, by trace id, and forget them."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.hgetall(CHECKS_KEY)
+            pipe.delete(CHECKS_KEY)
+            found, _ = await pipe.execute()
+        return {str(_text(key)): str(_text(value)) for key, value in found.items()}
 
     async def current_token(self) -> tuple[str, int]:
         """Return the token and the whole seconds it has left."""

@@ -1,4 +1,4 @@
-"""SQL of what happened: past awards, each with the attendance that earned it."""
+"""SQL of past awards, with the attendance that earned them."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from app.core.db import Session
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Whose awards of which time: of a subtree, and all others of its people in the same unit."""
+    """Awards of a subtree in a period, and all others of its people in the same unit."""
 
     since: datetime
     until: datetime
@@ -20,10 +20,12 @@ class Window:
 
 
 class Act(NamedTuple):
-    """An award of the past. ``method`` and the activity's times are None for one by hand.
+    """A past award. ``method`` and the times of attendance are None for an award by hand.
 
-    ``ended_at``: when it was rejected or reversed; it counted until then. ``had_before``:
-    its rule gives once in a life, and gave before the window begins. ``evidence`` is JSON.
+    ``counted_at``: since when it fills caps, None if reviewers have not approved it.
+    ``is_own_act``: its person organized the activity. ``ended_at``: when it was rejected or
+    reversed; it counted for caps until then. ``had_before``: its rule gives once in a life, and
+    gave before the window. ``evidence`` is JSON.
     """
 
     id: UUID
@@ -35,27 +37,31 @@ class Act(NamedTuple):
     rule_key: str
     points: int
     points_before_caps: int
+    points_reversed: int
     minutes: int
     reason: str
     evidence: str
     proposal_id: UUID | None
     awarded_at: datetime
     method: str | None
+    checked_in_at: datetime | None
     starts_at: datetime | None
     ends_at: datetime | None
+    is_own_act: bool
+    counted_at: datetime | None
     ended_at: datetime | None
     had_before: bool
 
 
 def _ended_at(award: str) -> str:
-    """Say when an award was taken back. One of which nothing could be found has no transfer."""
+    """SQL of the time of rejection or reversal; the award's own time if there is no transfer."""
     return f"""
     CASE {award}.state
     WHEN 'rejected' THEN coalesce(
         (SELECT max(r.created_at) FROM award_reviews r
          WHERE r.award_id = {award}.id AND NOT r.approved),
-        (SELECT max(b.decided_at) FROM award_objections b
-         WHERE b.award_id = {award}.id AND b.upheld),
+        (SELECT max(c.answered_at) FROM cases c
+         WHERE c.kind = 'objection' AND c.subject_id = {award}.id AND c.outcome = 'adopted'),
         {award}.awarded_at)
     WHEN 'reversed' THEN coalesce(
         (SELECT min(t.created_at) FROM ledger_transfers t
@@ -66,15 +72,36 @@ def _ended_at(award: str) -> str:
     """  # noqa: S608 - the name of an alias
 
 
+def _counted_at(award: str) -> str:
+    """SQL of the time since which an award fills caps: that of the last approval it needed."""
+    return f"""
+    CASE WHEN {award}.reviews_needed = 0 THEN {award}.awarded_at ELSE (
+        SELECT max(r.created_at) FROM award_reviews r
+        WHERE r.award_id = {award}.id AND r.approved HAVING count(*) >= {award}.reviews_needed)
+    END
+    """  # noqa: S608 - the name of an alias
+
+
+# The time of the check-in c of an award a. One after a day was closed too early is dated at the end
+# of that day (``moments``), and its attended time begins before.
+_CAME = """
+least(c.checked_in_at, (SELECT lower(t.during) FROM attended_times t WHERE t.award_id = a.id))
+"""
+# The place of an award a among its person's: what nobody has approved stands where it was given.
+_PLACE = f"coalesce({_counted_at('a')}, a.awarded_at)"
 _SELECT = f"""
 SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_key, a.points,
-       a.points_before_caps, a.minutes, a.reason, CAST(a.evidence AS text), a.proposal_id,
-       a.awarded_at, c.method, v.starts_at, v.ends_at, {_ended_at("a")},
+       a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
+       a.proposal_id, a.awarded_at, c.method, {_CAME}, v.starts_at, v.ends_at,
+       coalesce(v.created_by = a.person_id OR EXISTS (
+           SELECT FROM activity_organizers h
+           WHERE h.activity_id = v.id AND h.person_id = a.person_id), false),
+       {_counted_at("a")}, {_ended_at("a")},
        a.rule_key = ANY(CAST(:once AS text[])) AND EXISTS (
            SELECT FROM awards e
            WHERE e.person_id = a.person_id AND e.awarded_at < :since AND e.points > 0
              AND e.unit_id = :unit AND e.rule_key = a.rule_key
-             AND coalesce({_ended_at("e")} > a.awarded_at, true)
+             AND {_counted_at("e")} <= {_PLACE} AND coalesce({_ended_at("e")} > {_PLACE}, true)
        )
 FROM awards a
 JOIN people p ON p.id = a.person_id
@@ -84,14 +111,15 @@ LEFT JOIN activities v ON v.id = c.activity_id
 WHERE a.awarded_at >= :since AND a.awarded_at < :until
 """  # noqa: S608 - constants of this file
 
-# One person after the other, as nobody's caps are another's: a year needs no more memory
-# than a day. Of awards of one moment either may come first.
+# Ordered by person: caps are per person, so memory holds the awards of one person at a time,
+# whatever the length of the window. Theirs come in the order in which they filled caps; those
+# with the same time by id.
 _ACTS = f"""{_SELECT}
   AND (o.path ^@ :path OR a.unit_id = :unit AND a.person_id IN (
       SELECT b.person_id FROM awards b JOIN orgs n ON n.id = b.org_id
       WHERE b.awarded_at >= :since AND b.awarded_at < :until AND n.path ^@ :path
   ))
-ORDER BY a.person_id, a.awarded_at, a.id
+ORDER BY a.person_id, {_PLACE}, a.id
 """  # noqa: S608 - constants of this file
 
 _BY_HAND = f"""{_SELECT}
@@ -104,9 +132,9 @@ ORDER BY a.awarded_at, a.id
 async def acts_of_people(
     session: Session, window: Window, once: Sequence[str]
 ) -> AsyncIterator[list[Act]]:
-    """Read past awards, all of one person at a time, in the order of time.
+    """Yield past awards, all of one person at a time, as they filled caps.
 
-    ``once`` names the rules that give once in a life.
+    ``once``: the rules that give once in a life.
     """
     theirs: list[Act] = []
     async for rows in session.fetch_parts(_ACTS, _wanted(window) | {"once": list(once)}):
@@ -122,7 +150,7 @@ async def acts_of_people(
 async def acts_by_hand(
     session: Session, window: Window, rules: Sequence[str]
 ) -> AsyncIterator[Act]:
-    """Read the awards by hand of some rules in the order of time, without those taken back."""
+    """Yield the awards by hand of some rules by time, without those rejected or reversed."""
     wanted = _wanted(window) | {"rules": list(rules), "once": []}
     async for rows in session.fetch_parts(_BY_HAND, wanted):
         for row in rows:

@@ -1,12 +1,20 @@
-"""SQL of awards as those read them who have them or review them."""
+"""SQL of lists of awards: of a person, and of a subtree."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from app.core.db import Row, Session
+from sqlalchemy import func
+from sqlmodel import col, select
 
-# The lot of an award that was available at once has its id; else it came with its release. What
-# came back after that lot's end has a lot more.
+from app.core.db import Row, Session
+from app.models.awards import Award, AwardReview
+from app.models.orgs import Org
+from app.models.people import Person
+
+# The transfer that brought an award's lot is the award's own if it was available at once, else its
+# release. Points that came back after the end of that lot have lots of their own (origin_id).
+# As SQL: a lateral of four filtered aggregates over these lots.
 _OF_PERSON = """
 SELECT a.id, a.org_id, a.rule_key, a.title, a.points, a.minutes, a.state, a.reason, a.awarded_at,
        a.release_at, a.open_objections > 0 AS has_objection,
@@ -28,32 +36,34 @@ WHERE a.person_id = :person AND a.unit_id = :unit
 ORDER BY a.id DESC LIMIT :limit
 """
 
-_OF_SUBTREE = """
-SELECT a.id, a.person_id, a.org_id, a.rule_key, a.title, a.points, a.minutes, a.state, a.reason,
-       a.awarded_at, a.release_at, a.evidence, a.proposed_by, a.proposal_id, a.reviews_needed,
-       p.display_name,
-       (SELECT count(*) FROM award_reviews r WHERE r.award_id = a.id AND r.approved) AS approvals,
-       (SELECT coalesce(jsonb_agg(to_jsonb(b) ORDER BY b.id), '[]')
-        FROM award_objections b WHERE b.award_id = a.id) AS objections
-FROM awards a JOIN orgs o ON o.id = a.org_id JOIN people p ON p.id = a.person_id
-WHERE o.path ^@ :path
-  AND (CAST(:state AS text) IS NULL OR a.state = :state)
-  AND (CAST(:before AS uuid) IS NULL OR a.id < :before)
-ORDER BY a.id DESC LIMIT :limit
-"""
-
 
 async def of_person(
     session: Session, person: UUID, unit: int, at: datetime, before: UUID | None, limit: int
 ) -> list[Row]:
-    """Read a person's awards, newest first, with what is left of their lots at a moment."""
+    """Read a person's awards, newest first, with the points left in their lots at a moment."""
     wanted = {"person": person, "unit": unit, "at": at, "before": before, "limit": limit}
     return await session.fetch(_OF_PERSON, wanted)
 
 
 async def of_subtree(
     session: Session, org_path: str, state: str | None, before: UUID | None, limit: int
-) -> list[Row]:
-    """Read the awards of a subtree, newest first, with their reviews and objections."""
-    wanted = {"path": org_path, "state": state, "before": before, "limit": limit}
-    return await session.fetch(_OF_SUBTREE, wanted)
+) -> Sequence[tuple[Award, str, int]]:
+    """Read the awards of a subtree, newest first, with names and numbers of approvals."""
+    approvals = (
+        select(func.count())
+        .where(AwardReview.award_id == Award.id, AwardReview.approved)
+        .scalar_subquery()
+    )
+    query = (
+        select(Award, Person.display_name, approvals)
+        .join(Org, col(Org.id) == col(Award.org_id))
+        .join(Person, col(Person.id) == col(Award.person_id))
+        .where(col(Org.path).startswith(org_path, autoescape=True))
+        .order_by(col(Award.id).desc())
+        .limit(limit)
+    )
+    if state is not None:
+        query = query.where(Award.state == state)
+    if before is not None:
+        query = query.where(col(Award.id) < before)
+    return (await session.exec(query)).all()

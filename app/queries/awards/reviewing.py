@@ -1,17 +1,21 @@
-"""SQL of what stands between an award and its points: reviews, notices, objections."""
+"""SQL of reviews, public notices, objections and evidence numbers of awards."""
 
-import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import func, inspect, tuple_
+from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
-from app.core.db import Row, Session
-from app.models.awards import Award, AwardObjection, AwardState
+from app.core.db import Session
+from app.models.awards import Award, AwardReview, AwardState, EvidenceNumber
+from app.models.orgs import Org
+from app.models.people import Person
 
-# The first to name a number keeps it; naming it again in the same proposal is no new use.
+# The first proposal to claim a number keeps it; claiming it again in the same proposal is no
+# conflict.
 _CLAIM_NUMBERS = """
 WITH wanted AS (
     SELECT * FROM unnest(CAST(:fields AS text[]), CAST(:numbers AS text[])) AS k(field, number)
@@ -31,71 +35,11 @@ WHERE proposal_id = :proposal AND (field, number) NOT IN (
 )
 """
 
-# Whoever ends another award of the proposal waits here, and then sees that this one has ended.
-_LOCK_NUMBERS = """
-SELECT FROM award_evidence_numbers WHERE proposal_id = :proposal
-ORDER BY unit_id, rule_key, field, number FOR UPDATE
-"""
-
-_STANDING = """
-SELECT CAST(evidence AS text) FROM awards
-WHERE proposal_id = :proposal AND state NOT IN ('rejected', 'reversed')
-"""
-
-_REVIEW = """
-INSERT INTO award_reviews (award_id, reviewer_id, approved, reason)
-VALUES (:award, :reviewer, :approved, :reason)
-ON CONFLICT DO NOTHING
-RETURNING award_id
-"""
-
-_APPROVALS = "SELECT count(*) AS n FROM award_reviews WHERE award_id = :award AND approved"
-
-_GIVE_NOTICE = """
-UPDATE awards SET state = 'notice', release_at = CAST(:until AS timestamptz) WHERE id = :id
-"""
-
-_WAIT_UNTIL = "UPDATE awards SET release_at = CAST(:until AS timestamptz) WHERE id = :id"
-
-_OBJECT = """
-WITH inserted AS (
-    INSERT INTO award_objections (id, award_id, person_id, reason)
-    VALUES (:id, :award, :person, :reason)
-    ON CONFLICT (award_id, person_id) DO NOTHING
-    RETURNING award_id
-)
-UPDATE awards a SET open_objections = open_objections + 1 FROM inserted i WHERE a.id = i.award_id
-RETURNING a.id
-"""
-
-_DECIDE = """
-WITH decided AS (
-    UPDATE award_objections
-    SET upheld = :upheld, decision = :decision, decided_by = :by, decided_at = :at
-    WHERE id = :id AND decided_at IS NULL
-    RETURNING award_id
-)
-UPDATE awards a SET open_objections = open_objections - 1 FROM decided d WHERE a.id = d.award_id
-RETURNING a.id
-"""
-
-_SHOWN = """
-    a.id, a.person_id, a.org_id, a.rule_key, a.title, a.points, a.minutes, a.state, a.reason,
-    a.awarded_at, a.release_at, a.open_objections > 0 AS is_stopped, p.display_name
-"""
-
-_NOTICES = f"""
-SELECT {_SHOWN} FROM awards a JOIN people p ON p.id = a.person_id JOIN orgs o ON o.id = a.org_id
-WHERE a.state = 'notice' AND o.path ^@ :path
-  AND (a.release_at, a.id) > (CAST(:after AS timestamptz), CAST(:after_id AS uuid))
-ORDER BY a.release_at, a.id LIMIT :limit
-"""  # noqa: S608 - a constant list of columns
-
 
 async def claim_numbers(
     session: Session, *, unit: int, rule: str, proposal: UUID, numbers: Sequence[tuple[str, str]]
 ) -> set[tuple[str, str]]:
-    """Use evidence numbers (field, number) up; return those that were used before."""
+    """Claim evidence numbers (field, number); return those that another proposal has claimed."""
     rows = await session.fetch(
         _CLAIM_NUMBERS,
         {
@@ -109,48 +53,87 @@ async def claim_numbers(
     return {(row.field, row.number) for row in rows}
 
 
+async def numbers_of_proposal(session: Session, proposal: UUID) -> set[tuple[str, str]]:
+    """Read the numbers (field, number) that a proposal has used up."""
+    query = select(EvidenceNumber.field, EvidenceNumber.number)
+    rows = await session.exec(query.where(EvidenceNumber.proposal_id == proposal))
+    return {(field, number) for field, number in rows}
+
+
 async def give_back_numbers(
     session: Session, proposal: UUID, kept: Sequence[tuple[str, str]]
 ) -> None:
-    """Let go of the numbers that a proposal has claimed, but for some."""
+    """Release the numbers that a proposal has claimed, except ``kept``."""
     wanted = {"fields": [field for field, _ in kept], "numbers": [number for _, number in kept]}
     await session.fetch(_GIVE_BACK_NUMBERS, wanted | {"proposal": proposal})
 
 
-async def standing_evidence(session: Session, proposal: UUID) -> list[dict[str, str]]:
-    """Lock the numbers of a proposal; return the evidence of its awards that still stand."""
-    await session.fetch(_LOCK_NUMBERS, {"proposal": proposal})
-    rows = await session.fetch(_STANDING, {"proposal": proposal})
-    return [json.loads(row.evidence) for row in rows]
+async def lock_numbers(session: Session, proposal: UUID) -> None:
+    """Lock the evidence numbers of a proposal, in the order of their keys.
+
+    A transaction that ends another award of the proposal waits for the locks, and then reads
+    that this one has ended.
+    """
+    key = inspect(EvidenceNumber).primary_key
+    query = select(EvidenceNumber.number).where(EvidenceNumber.proposal_id == proposal)
+    await session.exec(query.order_by(*key).with_for_update())
+
+
+async def standing_evidence(session: Session, proposal: UUID) -> Sequence[Mapping[str, str]]:
+    """Return the evidence of the awards of a proposal that are neither rejected nor reversed.
+
+    Exact while the numbers of the proposal are locked.
+    """
+    query = (
+        select(Award.evidence)
+        .where(Award.proposal_id == proposal)
+        .where(col(Award.state).not_in([AwardState.rejected, AwardState.reversed]))
+    )
+    return (await session.exec(query)).all()
 
 
 async def review(
-    session: Session, award: UUID, reviewer: UUID, *, approved: bool, reason: str | None
+    session: Session,
+    award: UUID,
+    reviewer: UUID,
+    at: datetime,
+    *,
+    approved: bool,
+    reason: str | None,
 ) -> bool:
-    """Note a review; False if this person has reviewed it before."""
-    rows = await session.fetch(
-        _REVIEW,
-        {"award": award, "reviewer": reviewer, "approved": approved, "reason": reason},
-    )
-    return bool(rows)
+    """Insert a review; False if this person has reviewed the award before."""
+    values = {
+        "award_id": award,
+        "reviewer_id": reviewer,
+        "approved": approved,
+        "reason": reason,
+        "created_at": at,
+    }
+    query = insert(AwardReview).values(values).on_conflict_do_nothing()
+    made = await session.execute(query.returning(col(AwardReview.award_id)))
+    return made.first() is not None
 
 
 async def approvals(session: Session, award: UUID) -> int:
-    return int((await session.fetch(_APPROVALS, {"award": award}))[0].n)
+    query = select(func.count()).where(AwardReview.award_id == award, AwardReview.approved)
+    return (await session.exec(query)).one()
 
 
-async def give_notice(session: Session, award: UUID, until: datetime) -> None:
-    """Show a locked award to everybody until then."""
-    await session.fetch(_GIVE_NOTICE, {"id": award, "until": until})
+async def give_notice(session: Session, award: Award, until: datetime) -> None:
+    """Put a locked award into public notice until a moment."""
+    award.state = AwardState.notice
+    await wait_until(session, award, until)
 
 
-async def wait_until(session: Session, award: UUID, until: datetime) -> None:
-    """Let a locked award that is approved wait until then."""
-    await session.fetch(_WAIT_UNTIL, {"id": award, "until": until})
+async def wait_until(session: Session, award: Award, until: datetime) -> None:
+    """Set the moment from which a locked award that is approved may be released."""
+    award.release_at = until
+    session.add(award)
+    await session.flush()
 
 
 async def lock_due(session: Session, at: datetime, limit: int) -> list[Award]:
-    """Lock awards whose time has come and that nobody objects to, oldest first."""
+    """Lock awards that are due for release and have no open objection, oldest first."""
     query = (
         select(Award)
         .where(col(Award.state).in_([AwardState.pending, AwardState.notice]))
@@ -162,27 +145,36 @@ async def lock_due(session: Session, at: datetime, limit: int) -> list[Award]:
     return list(await session.exec(query))
 
 
-async def object_to(
-    session: Session, objection: UUID, award: UUID, person: UUID, reason: str
-) -> bool:
-    """Note an objection to a locked award; False if the person has objected before."""
-    wanted = {"id": objection, "award": award, "person": person, "reason": reason}
-    return bool(await session.fetch(_OBJECT, wanted))
+async def reviewers(session: Session, award: UUID) -> Sequence[UUID]:
+    """Return the people who have reviewed an award."""
+    query = select(AwardReview.reviewer_id).where(AwardReview.award_id == award)
+    return (await session.exec(query)).all()
 
 
-async def objection(session: Session, objection_id: UUID) -> AwardObjection | None:
-    return await session.get(AwardObjection, objection_id)
+async def count_objections(session: Session, award: Award, change: int) -> None:
+    """Add ``change`` to the number of open objections to a locked award."""
+    award.open_objections += change
+    session.add(award)
+    await session.flush()
 
 
-async def decide(
-    session: Session, objection_id: UUID, *, upheld: bool, decision: str, by: UUID, at: datetime
-) -> bool:
-    """Decide an objection; False if it has been decided."""
-    wanted = {"id": objection_id, "upheld": upheld, "decision": decision, "by": by, "at": at}
-    return bool(await session.fetch(_DECIDE, wanted))
+async def notices(
+    session: Session, org_path: str, after: tuple[Any, ...] | None, limit: int
+) -> Sequence[tuple[Award, str]]:
+    """Read awards in public notice in a subtree with their people's names, soonest to end first.
 
-
-async def notices(session: Session, org_path: str, after: tuple[Any, ...], limit: int) -> list[Row]:
-    """Read awards in public notice in a subtree, soonest to end first."""
-    wanted = {"path": org_path, "after": after[0], "after_id": after[1], "limit": limit}
-    return await session.fetch(_NOTICES, wanted)
+    ``after``: end of the notice and id of the last award of the page before.
+    """
+    key = tuple_(col(Award.release_at), col(Award.id))
+    query = (
+        select(Award, Person.display_name)
+        .join(Person, col(Person.id) == col(Award.person_id))
+        .join(Org, col(Org.id) == col(Award.org_id))
+        .where(Award.state == AwardState.notice)
+        .where(col(Org.path).startswith(org_path, autoescape=True))
+        .order_by(col(Award.release_at), col(Award.id))
+        .limit(limit)
+    )
+    if after is not None:
+        query = query.where(key > after)
+    return (await session.exec(query)).all()

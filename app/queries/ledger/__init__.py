@@ -1,1 +1,1 @@
-"""SQL of the ledger. It never decides and never commits."""
+"""SQL of the ledger. Decisions and commits are made by its callers."""

@@ -1,5 +1,5 @@
 # ruff: noqa: S608 - every piece of SQL here is a constant of this file
-"""SQL that proves: each check recomputes something from the transfers and lists differences.
+"""Checks of the ledger: each recomputes something from the transfers and lists differences.
 
 Every check is one set-based scan that returns rows of (subject, expected, found).
 """
@@ -13,7 +13,7 @@ from app.core.db import Session
 
 MAX_DIFFERENCES = 100
 
-# Both sides of each transfer, as the account sees it.
+# Both sides of each transfer, from the view of the account.
 ENTRIES = """
 SELECT from_account_id AS account_id, from_number AS number, -amount AS signed,
        from_balance AS balance FROM ledger_transfers
@@ -172,7 +172,7 @@ async def differences(session: Session, check: Check) -> list[tuple[str, Any, An
 
 
 async def count_rows(session: Session) -> dict[str, int]:
-    """Count what a verification reads."""
+    """Count the rows that a verification reads."""
     tables = ("accounts", "transfers", "lots", "lot_uses")
     counts = ", ".join(f"(SELECT count(*) FROM ledger_{name}) AS {name}" for name in tables)
     row = (await session.execute(text(f"SELECT {counts}"))).mappings().one()

@@ -1,24 +1,29 @@
 # ruff: noqa: S608 - every piece of SQL here is a constant of this file or of its neighbours
 """SQL of the two probes: checksums that are equal in a consistent ledger.
 
-Both read each table once and neither sorts it. They return a row if something is wrong
-somewhere, and cannot tell what; that is for the checks behind them (``probing``).
+Both read each table once, without a sort. They return a row if there is any difference, but not
+where: the checks that ``probing`` lists for a probe find that.
 """
 
-from app.queries.ledger.awarded import MINUTES_COUNT, NOT_TAKEN_BACK, POINTS_PENDING
+from app.queries.ledger.awarded import (
+    MINUTES_COUNT,
+    NOT_TAKEN_BACK,
+    POINTS_PENDING,
+    POINTS_POSTED,
+)
 from app.queries.ledger.checking import ENTRIES
 from app.queries.ledger.facts import SEALED_FROM, WRONG_ACCOUNTS
 
 # --- Are the entries of each account an unbroken chain? ---------------------------------------
 #
 # The state of an account is (number, balance): (0, 0) before its first entry, (last_number,
-# balance) after its last one. An entry is a step from the state (number - 1, balance - signed)
-# to the state (number, balance). In an unbroken chain each state between the first and the last
-# stands twice: as the end of one entry and as the beginning of the next. So the XOR of the hashes
-# of all beginnings and ends leaves the hashes of (0, 0) and of the last state.
+# balance) after its last. An entry leads from the state (number - 1, balance - signed) to the state
+# (number, balance). In an unbroken chain each state between the first and the last occurs twice: as
+# the end of an entry and as the beginning of the next. So the XOR of the hashes of all beginnings
+# and ends equals that of the hashes of (0, 0) and of the last state.
 #
-# An XOR does not see an entry that is there twice, for it cancels itself out. Therefore count,
-# sum, first and last number are compared too.
+# An entry that occurs twice cancels itself out in an XOR. Therefore count, sum, first and last
+# number are compared too.
 BROKEN_CHAINS = f"""
 SELECT coalesce(a.id, e.account_id) AS account_id
 FROM ledger_accounts a
@@ -45,12 +50,12 @@ LIMIT 1
 
 
 def _checksum(amount: str, key: str, where: str = "true") -> str:
-    """Return SQL: the sum of amount × hash over the rows that meet a condition."""
+    """Return SQL of the sum of amount × hash over the rows that meet a condition."""
     return f"coalesce(sum({amount} * ({key} & 2147483647)) FILTER (WHERE {where}), 0)"
 
 
 def _key(of: str, and_of: str = "0") -> str:
-    """Return SQL: the hash of a UUID, and of an integer or another hash beside it."""
+    """Return SQL of the hash of a UUID, optionally combined with an integer or another hash."""
     return f"uuid_hash_extended({of}, {and_of})"
 
 
@@ -59,16 +64,16 @@ def _account(number: str) -> str:
 
 
 def _award(award: str, person: str, org: str, unit: str) -> str:
-    """Return SQL: the hash of which award it is, of whom, given by whom, in which unit."""
+    """Return SQL of the hash of an award's id, person, organisation and unit."""
     return _key(award, _key(person, _key(org, unit)))
 
 
 def _has_lots(account: str) -> str:
-    """Return SQL: the points of an account are in lots. Minutes (unit 2) are not."""
+    """Return SQL of the condition that an account has lots. Minutes (unit 2) have none."""
     return f"{account}.purpose = 'available' AND {account}.unit_id <> 2"
 
 
-# Of all transfers t, from account p to account q.
+# Over all transfers t, from account p to account q.
 _TRANSFERS = f"""
 SELECT -- by transfer and account: points out of lots, less points into lots
        {_checksum("t.amount", _key("t.id", "p.id"), _has_lots("p"))}
@@ -86,7 +91,9 @@ SELECT -- by transfer and account: points out of lots, less points into lots
 } AS given,
        -- by award: points that arrived as pending, less those that left
        {_checksum("t.amount", _key("t.id"), "q.purpose = 'pending'")}
-           - {_checksum("t.amount", _key("t.closes_id"), "p.purpose = 'pending'")} AS pending,
+           - {
+    _checksum("t.amount", _key("coalesce(t.closes_id, t.source_id)"), "p.purpose = 'pending'")
+} AS pending,
        -- by award: minutes given, less minutes taken back
        {
     _checksum(
@@ -138,14 +145,14 @@ SELECT -- by account: its balance
 FROM ledger_accounts a
 """
 
-# One that waits for a budget has no transfer yet, nor has one that was rejected meanwhile.
+# Awards that wait for a budget have no transfer, nor have those rejected while they waited.
 _GIVEN = """
 state IN ('available', 'notice', 'pending')
 OR (state <> 'pending_budget' AND (SELECT true FROM ledger_transfers t WHERE t.id = a.id))
 """
 _AWARDS = f"""
 SELECT -- by award: points given, points that are pending, minutes that count
-       {_checksum("points", _award("id", "person_id", "org_id", "unit_id"), _GIVEN)} AS given,
+       {_checksum(POINTS_POSTED, _award("id", "person_id", "org_id", "unit_id"), _GIVEN)} AS given,
        {_checksum("points", _key("id"), POINTS_PENDING)} AS pending,
        {_checksum("minutes", _key("id"), MINUTES_COUNT)} AS minutes,
        count(*) FILTER (WHERE {NOT_TAKEN_BACK}) AS violations
@@ -153,17 +160,17 @@ FROM awards a
 """
 
 _EQUAL = (
-    # Each transfer took from the lots of each account what it moved out of that account.
+    # Points that a transfer moved out of an account equal those it took from the account's lots.
     ("of_transfers.spent", "of_uses.spent - of_lots.made"),
-    # The same without signs. Otherwise a use could take from one lot what it gives to another
-    # of the same account, and a use of a lot that does not exist would count nowhere.
+    # The same without signs. Otherwise a use could take from one lot what it gives to another of
+    # the same account, and a use of a lot that does not exist would not be counted.
     ("of_transfers.moved", "of_uses.moved + of_lots.moved"),
-    # What is gone from each lot is what its uses took.
+    # Points gone from a lot equal those its uses took.
     ("of_lots.used", "of_uses.used"),
-    # What is left in the lots of each account is its balance.
+    # Points left in the lots of an account equal its balance.
     ("of_lots.balance", "of_accounts.balance"),
-    # Each award gave its points, by its organisation, to its person; its points are pending and its
-    # minutes count as its state says.
+    # Each award gave its points, by its organisation, to its person; pending points and counted
+    # minutes are those of its state.
     ("of_transfers.given", "of_awards.given"),
     ("of_transfers.pending", "of_awards.pending"),
     ("of_transfers.minutes", "of_awards.minutes"),

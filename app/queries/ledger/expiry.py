@@ -1,17 +1,25 @@
-# ruff: noqa: S608 - every piece of SQL here is a constant of this file
-"""SQL of what expires."""
+"""SQL of expiring points: expired lots, their sums, and notices ahead of expiry."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+import sqlalchemy
+from sqlalchemy import ColumnElement, case, exists
+from sqlalchemy.orm import aliased
+from sqlmodel import col, func, or_, select
+
 from app.core.db import Session
+from app.models.awards import Award, AwardState
+from app.models.ledger import Account, ExpiryNotice, Kind, Lot, LotUse, Purpose, Transfer
+from app.models.people import Person
+from app.queries.ledger.reading import HAS_POINTS
 
 
 @dataclass(frozen=True, slots=True)
 class ExpiredLot:
-    """A lot that holds something past its end, whose it is, and whose it becomes."""
+    """A lot with points past its end, its owner, and the organisation that gets them."""
 
     id: UUID
     account_id: int
@@ -29,56 +37,7 @@ class Expiring:
     points: int
 
 
-_EXPIRED = """
-SELECT l.id, l.account_id, a.owner_id, a.unit_id, l.org_id
-FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
-WHERE l.remaining > 0 AND l.expires_at <= :at
-ORDER BY l.expires_at, l.id LIMIT :limit
-"""
-
-# What has expired of a lot, taken by the job already or not.
-_GONE = """
-CASE WHEN l.expires_at <= :at THEN l.remaining ELSE 0 END + coalesce((
-    SELECT sum(u.amount) FROM ledger_lot_uses u
-    JOIN ledger_transfers t ON t.id = u.transfer_id AND t.kind = 'expiry'
-    WHERE u.lot_id = l.id), 0)
-"""
-
-_EXPIRED_OF = f"""
-SELECT CAST(coalesce(sum({_GONE}), 0) AS bigint) AS points
-FROM ledger_lots l WHERE l.transfer_id = :transfer OR l.origin_id = :transfer
-"""
-
-# A lot is of the award whose points it holds, also after they came back into a new one.
-_STANDING = f"""
-WITH others AS (
-    SELECT id, points FROM awards
-    WHERE person_id = :person AND unit_id = :unit AND state = 'available' AND id <> :but
-)
-SELECT CAST(coalesce((SELECT sum(points) FROM others), 0)
-          - coalesce((SELECT sum({_GONE})
-                      FROM ledger_accounts a
-                      JOIN ledger_lots l ON l.account_id = a.id
-                      JOIN ledger_transfers o ON o.id = coalesce(l.origin_id, l.transfer_id)
-                      JOIN others w ON w.id = o.source_id
-                      WHERE a.owner_id = :person AND a.unit_id = :unit
-                        AND a.purpose = 'available'), 0) AS bigint) AS points
-"""
-
-_UNANNOUNCED = """
-SELECT a.owner_id AS person_id, l.expires_at, CAST(sum(l.remaining) AS bigint) AS points
-FROM ledger_lots l
-JOIN ledger_accounts a ON a.id = l.account_id AND a.unit_id = :unit
-JOIN people p ON p.id = a.owner_id
-WHERE l.remaining > 0 AND l.expires_at > :after AND l.expires_at <= :until
-  AND NOT EXISTS (SELECT FROM expiry_notices n
-                  WHERE n.person_id = a.owner_id AND n.unit_id = :unit
-                    AND n.expires_at = l.expires_at AND n.days <= :days)
-GROUP BY a.owner_id, l.expires_at
-ORDER BY l.expires_at, a.owner_id LIMIT :limit
-"""
-
-# Who inserts the row announces it: of two workers, one.
+# Of concurrent workers, the one that inserts the row sends the notice.
 _ANNOUNCE = """
 INSERT INTO expiry_notices (person_id, unit_id, expires_at, days)
 SELECT person_id, :unit, expires_at, :days
@@ -90,35 +49,101 @@ RETURNING person_id, expires_at
 
 
 async def expired_lots(session: Session, at: datetime, limit: int) -> list[ExpiredLot]:
-    """Find lots past their end that still hold something, longest first."""
-    rows = await session.fetch(_EXPIRED, {"at": at, "limit": limit})
-    return [ExpiredLot(**row) for row in rows]
+    """Find lots past their end with points left, longest expired first."""
+    query = (
+        sqlalchemy.select(
+            col(Lot.id),
+            col(Lot.account_id),
+            col(Account.owner_id),
+            col(Account.unit_id),
+            col(Lot.org_id),
+        )
+        .join(Account, col(Account.id) == col(Lot.account_id))
+        .where(HAS_POINTS, col(Lot.expires_at) <= at)
+        .order_by(col(Lot.expires_at), col(Lot.id))
+        .limit(limit)
+    )
+    return [ExpiredLot(**row) for row in (await session.execute(query)).mappings()]
+
+
+def _expired_points(at: datetime) -> ColumnElement[int]:
+    """Return SQL of the expired points of a lot, whether or not the job has taken them."""
+    taken = (
+        select(func.sum(LotUse.amount))
+        .join(Transfer, col(Transfer.id) == col(LotUse.transfer_id))
+        .where(LotUse.lot_id == Lot.id, Transfer.kind == Kind.expiry)
+        .correlate(Lot)
+        .scalar_subquery()
+    )
+    left = case((col(Lot.expires_at) <= at, col(Lot.remaining)), else_=0)
+    return left + func.coalesce(taken, 0)
 
 
 async def expired_of(session: Session, transfer: UUID, at: datetime) -> int:
-    """Sum what has expired of the points that a transfer brought, also after they came back."""
-    rows = await session.fetch(_EXPIRED_OF, {"transfer": transfer, "at": at})
-    return int(rows[0].points)
+    """Sum the expired points that a transfer brought, including those that came back later."""
+    query = (
+        select(func.coalesce(func.sum(_expired_points(at)), 0))
+        .select_from(Lot)
+        .where(or_(col(Lot.transfer_id) == transfer, col(Lot.origin_id) == transfer))
+    )
+    return int((await session.exec(query)).one())
 
 
 async def standing(session: Session, person: UUID, unit: int, but: UUID, at: datetime) -> int:
-    """Sum what a person's awards but one gave, without reversed ones and what has expired."""
-    wanted = {"person": person, "unit": unit, "but": but, "at": at}
-    return int((await session.fetch(_STANDING, wanted))[0].points)
+    """Sum the points of a person's available awards except one, without expired points."""
+    origin = aliased(Transfer)
+    first_brought_by = func.coalesce(col(Lot.origin_id), col(Lot.transfer_id))
+    # A lot belongs to the award whose points it holds, also if these came back into a new lot.
+    expired = (
+        select(origin.source_id, func.sum(_expired_points(at)).label("points"))
+        .select_from(Lot)
+        .join(Account, col(Account.id) == col(Lot.account_id))
+        .join(origin, col(origin.id) == first_brought_by)
+        .where(Account.owner_id == person, Account.unit_id == unit)
+        .where(Account.purpose == Purpose.available)
+        .group_by(col(origin.source_id))
+        .subquery()
+    )
+    # More may have expired than is left of an award that was reversed in part.
+    left = func.greatest(col(Award.points) - func.coalesce(expired.c.points, 0), 0)
+    query = (
+        select(func.coalesce(func.sum(left), 0))
+        .select_from(Award)
+        .outerjoin(expired, expired.c.source_id == col(Award.id))
+        .where(Award.person_id == person, Award.unit_id == unit, Award.id != but)
+        .where(Award.state == AwardState.available)
+    )
+    return int((await session.exec(query)).one())
 
 
 async def unannounced(
     session: Session, *, unit: int, days: int, after: datetime, until: datetime, limit: int
 ) -> list[Expiring]:
-    """Find what expires in a window and was not announced ``days`` ahead, nor later."""
-    wanted = {"unit": unit, "days": days, "after": after, "until": until, "limit": limit}
-    return [Expiring(**row) for row in await session.fetch(_UNANNOUNCED, wanted)]
+    """Find points that expire in a window and have no notice ``days`` ahead or later."""
+    announced = exists().where(
+        col(ExpiryNotice.person_id) == col(Account.owner_id),
+        col(ExpiryNotice.unit_id) == unit,
+        col(ExpiryNotice.expires_at) == col(Lot.expires_at),
+        col(ExpiryNotice.days) <= days,
+    )
+    query = (
+        select(Account.owner_id, Lot.expires_at, func.sum(Lot.remaining))
+        .select_from(Lot)
+        .join(Account, col(Account.id) == col(Lot.account_id))
+        .join(Person, col(Person.id) == col(Account.owner_id))
+        .where(Account.unit_id == unit, HAS_POINTS, ~announced)
+        .where(Lot.expires_at > after, Lot.expires_at <= until)
+        .group_by(col(Account.owner_id), col(Lot.expires_at))
+        .order_by(col(Lot.expires_at), col(Account.owner_id))
+        .limit(limit)
+    )
+    return [Expiring(*row[:2], int(row[2])) for row in await session.exec(query)]
 
 
 async def announce(
     session: Session, *, unit: int, days: int, expiring: Sequence[Expiring]
 ) -> set[tuple[UUID, datetime]]:
-    """Note that it is announced; return what nobody else has announced meanwhile."""
+    """Insert records of notices; return those that no other worker has inserted."""
     rows = await session.fetch(
         _ANNOUNCE,
         {

@@ -1,8 +1,8 @@
 # ruff: noqa: S608 - every piece of SQL here is a constant of this file
-"""SQL that compares the ledger with the facts behind it: who was given points, who spent them.
+"""Checks of the ledger against the facts behind it: the people and organisations of transfers.
 
-Seals bind a transfer to the numbers of its accounts, what is here binds these accounts to
-people, merchants and organisations.
+Seals bind a transfer to the numbers of its accounts; these checks bind the accounts to people,
+merchants and organisations.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from app.models.ledger import Kind, Purpose
 from app.queries.ledger.checking import Check
 
 _BANK = (Purpose.fund, Purpose.budget)
-# From where to where each kind moves.
+# Purposes of payer and payee, by kind.
 _SIDES: dict[Kind, tuple[tuple[Purpose, ...], tuple[Purpose, ...]]] = {
     Kind.award: (_BANK, (Purpose.available, Purpose.pending)),
     Kind.release: ((Purpose.pending,), (Purpose.available,)),
@@ -19,7 +19,7 @@ _SIDES: dict[Kind, tuple[tuple[Purpose, ...], tuple[Purpose, ...]]] = {
     Kind.unhold: ((Purpose.held,), (Purpose.available,)),
     Kind.collect: ((Purpose.held,), (Purpose.takings, *_BANK)),
     Kind.charge: ((Purpose.available,), (Purpose.takings,)),
-    Kind.refund: ((Purpose.takings,), (Purpose.available,)),
+    Kind.refund: ((Purpose.takings, *_BANK), (Purpose.available,)),
     Kind.reversal: ((Purpose.available, Purpose.pending), _BANK),
     Kind.clawback: ((Purpose.debt,), _BANK),
     Kind.repayment: ((Purpose.available,), (Purpose.debt,)),
@@ -44,14 +44,21 @@ _KINDS = " ".join(
     f"WHEN '{kind}' THEN {_are('p', payers)} AND {_are('q', payees)}"
     for kind, (payers, payees) in _SIDES.items()
 )
-# What each kind settles. A reversal may be in parts, of which the first settles the award.
+# The reversal of a receipt goes the way back, and settles it.
+_OF_RECEIPT = "t.kind = 'reversal' AND t.source_type = 'receipt'"
+_MOVES = f"""
+CASE WHEN {_OF_RECEIPT} THEN {_are("p", _BANK)} AND q.purpose = 'income' AND t.closes_id IS NOT NULL
+ELSE CASE t.kind {_KINDS} END END
+"""
+# The kinds that each kind settles. A reversal may have several parts; the first settles the award.
+# Of the refunds of a charge the last one, of what is left, settles it: see the check of refunds.
 _SETTLES: dict[Kind, tuple[Kind, ...]] = {
     Kind.release: (Kind.award,),
     Kind.unhold: (Kind.hold,),
     Kind.collect: (Kind.hold,),
-    Kind.refund: (Kind.charge,),
+    Kind.refund: (Kind.charge, Kind.collect),
     Kind.restitution: (Kind.deduction,),
-    Kind.reversal: (Kind.award, Kind.release),
+    Kind.reversal: (Kind.award, Kind.release, Kind.donation, Kind.budget),
     Kind.clawback: (Kind.award, Kind.release),
 }
 _IN_PARTS = (Kind.reversal, Kind.clawback)
@@ -60,25 +67,26 @@ _SETTLED = " ".join(
 )
 _SETTLING = _listed(tuple(kind for kind in _SETTLES if kind not in _IN_PARTS))
 _OF_AN_ORGANISATION = (*_BANK, Purpose.income, Purpose.expired)
-# A transfer t between accounts p and q that no service has made: they are of another unit, not
-# of the purposes between which its kind moves, of two people though it stays with one, or not
-# of the organisation that the transfer names (what is redeemed flows back to the counter's); or
-# it settles nothing though its kind does.
+# A transfer t between accounts p and q that no service writes: an account has another unit; the
+# purposes are not those of the kind; it has two owners though the kind has one; an organisation's
+# account is not of the transfer's organisation (except payees of collections, which are the
+# counter's organisation); or it settles nothing though its kind must.
 WRONG_ACCOUNTS = f"""
 (p.unit_id IS DISTINCT FROM t.unit_id OR q.unit_id IS DISTINCT FROM t.unit_id
- OR (CASE t.kind {_KINDS} END) IS NOT TRUE
+ OR ({_MOVES}) IS NOT TRUE
  OR (t.kind IN ('release', 'hold', 'unhold', 'repayment') AND p.owner_id <> q.owner_id)
- OR (t.kind IN ({_SETTLING}) AND t.closes_id IS NULL)
+ OR (t.kind IN ({_SETTLING}) AND t.closes_id IS NULL
+     AND NOT (t.kind = 'refund' AND t.source_type = 'charge'))
  OR ({_are("p", _OF_AN_ORGANISATION)} AND p.owner_id <> t.org_id)
  OR ({_are("q", _OF_AN_ORGANISATION)} AND q.owner_id <> t.org_id AND t.kind <> 'collect'))
 """
 
-# When the first sealed day began.
+# Start of the first sealed day.
 SEALED_FROM = """
 (SELECT CAST(min(day) AS timestamp) AT TIME ZONE 'Asia/Shanghai' FROM ledger_seals)
 """
 
-# Behind the probe of transfers.
+# Run if the probe of transfers finds a difference.
 TRANSFER_CHECKS = (
     Check(
         "transfers: each is between accounts of its unit, kind and organisation, and settles one",
@@ -120,7 +128,8 @@ FACT_CHECKS = (
             OR (CASE t.kind {_SETTLED} END) IS NOT TRUE
             OR (o.to_account_id <> t.from_account_id AND t.kind <> 'clawback')
             OR (o.from_account_id <> t.to_account_id
-                AND t.kind IN ('unhold', 'refund', 'restitution')))
+                AND (t.kind IN ('unhold', 'refund', 'restitution') OR {_OF_RECEIPT})
+                AND o.kind <> 'collect'))
         """,
     ),
     Check(
@@ -155,27 +164,34 @@ FACT_CHECKS = (
            OR t.payee <> f.merchant_id
         """,
     ),
+    # The ledger may end the hold of an overdue reservation before the job marks it as expired.
     Check(
-        "charges, reservations and deductions: each was settled as its state says",
+        "charges, reservations, deductions, receipts: each was settled as its state says",
         """
         SELECT f.what || ' ' || f.id AS subject,
                f.state || ', settled by ' || coalesce(f.settled, 'nothing') AS expected,
                coalesce(t.kind, 'nothing') AS found
         FROM (
             SELECT 'charge' AS what, id, status AS state,
-                   CASE status WHEN 'refunded' THEN 'refund' END AS settled
+                   CASE status WHEN 'refunded' THEN 'refund' END AS settled,
+                   CAST(NULL AS timestamptz) AS ends
             FROM charges
             UNION ALL
             SELECT 'redemption', id, status,
                    CASE status WHEN 'collected' THEN 'collect'
-                               WHEN 'cancelled' THEN 'unhold' WHEN 'expired' THEN 'unhold' END
+                               WHEN 'cancelled' THEN 'unhold' WHEN 'expired' THEN 'unhold' END,
+                   expires_at
             FROM redemptions
             UNION ALL
-            SELECT 'deduction', id, state, CASE state WHEN 'revoked' THEN 'restitution' END
+            SELECT 'deduction', id, state, CASE state WHEN 'revoked' THEN 'restitution' END, NULL
             FROM deductions WHERE points > 0
+            UNION ALL
+            SELECT 'receipt', id, state, CASE state WHEN 'reversed' THEN 'reversal' END, NULL
+            FROM fund_receipts
         ) f
         LEFT JOIN ledger_transfers t ON t.closes_id = f.id
         WHERE f.settled IS DISTINCT FROM t.kind
+          AND NOT (f.state = 'reserved' AND t.kind = 'unhold' AND f.ends <= t.created_at)
         """,
     ),
 )

@@ -1,4 +1,4 @@
-"""SQL that posts: lock, read what depends on the locks, write. Every statement takes lists."""
+"""SQL of posting: locks, reads under the locks, writes. Every statement takes lists."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,15 +6,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlmodel import select
 
-from app.core.db import Row, Session
-from app.models.ledger import Kind, Purpose
+from app.core.db import Session
+from app.models.ledger import Account, Kind, Purpose, Transfer
 
 
 @dataclass(slots=True)
 class AccountRow:
-    """A locked account; the planner moves ``balance`` and ``last_number`` on."""
+    """A locked account; the planner updates ``balance`` and ``last_number``.
+
+    ``holds_until`` is the value at the time of the lock.
+    """
 
     id: int
     unit_id: int
@@ -23,6 +26,7 @@ class AccountRow:
     balance: int
     floor: int | None
     last_number: int
+    holds_until: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -38,7 +42,7 @@ class LotRow:
 
     @property
     def first_brought_by(self) -> UUID:
-        """The transfer of the award whose points these are."""
+        """The transfer that first brought these points."""
         return self.origin_id or self.transfer_id
 
 
@@ -70,8 +74,8 @@ class LotUseRow:
     amount: int
 
 
-# All or none: to hold some while opening the others would be a deadlock with whoever
-# opens the same account and wants what we hold. What is not needed is locked if it is there.
+# All required accounts or none: holding some while opening the others could deadlock with a
+# transaction that opens the same accounts. An optional account is locked if it exists.
 LOCK_ACCOUNTS = """
 WITH wanted AS MATERIALIZED (
     SELECT a.id, k.needed
@@ -80,7 +84,7 @@ WITH wanted AS MATERIALIZED (
     JOIN ledger_accounts a
       ON a.owner_id = k.owner_id AND a.purpose = k.purpose AND a.unit_id = k.unit_id
 )
-SELECT a.id, a.unit_id, a.owner_id, a.purpose, a.balance, a.floor, a.last_number
+SELECT a.id, a.unit_id, a.owner_id, a.purpose, a.balance, a.floor, a.last_number, a.holds_until
 FROM ledger_accounts a
 WHERE a.id IN (SELECT id FROM wanted)
   AND (SELECT count(*) FROM wanted WHERE needed) = :number
@@ -156,16 +160,6 @@ SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:unit_id AS int[]),
     CAST(:created_at AS timestamptz[]))
 """
 
-_ACCOUNT_ID = """
-SELECT id FROM ledger_accounts WHERE owner_id = :owner AND purpose = :purpose AND unit_id = :unit
-"""
-
-_FIND_ACCOUNT = "SELECT owner_id, purpose, unit_id FROM ledger_accounts WHERE id = :id"
-
-_FIND_TRANSFER = text(f"""
-SELECT {_TRANSFER_COLUMNS} FROM ledger_transfers WHERE id = :id
-""")  # noqa: S608 - a constant list of columns
-
 
 async def lock_accounts(
     session: Session,
@@ -174,7 +168,7 @@ async def lock_accounts(
 ) -> list[AccountRow]:
     """Lock accounts (owner, purpose, unit) in the order of their ids.
 
-    Returns nothing, and locks nothing, if one of them does not exist that is not optional.
+    Returns nothing, and locks nothing, if a required account does not exist.
     """
     needed = [True] * len(keys) + [False] * len(optional)
     rows = await session.fetch(
@@ -187,7 +181,7 @@ async def lock_accounts(
 async def open_accounts(
     session: Session, keys: Sequence[tuple[UUID, str, int]], floors: Sequence[int | None]
 ) -> None:
-    """Open accounts that may not exist yet; sorted, so that two openers cannot deadlock."""
+    """Insert accounts that may not exist; sorted, so that concurrent inserts cannot deadlock."""
     ordered = sorted(zip(keys, floors, strict=True), key=lambda pair: pair[0])
     await session.fetch(
         _OPEN_ACCOUNTS,
@@ -206,13 +200,13 @@ async def find_related(
 
 
 async def spendable_lots(session: Session, accounts: Sequence[int]) -> list[LotRow]:
-    """Read the lots of locked accounts that still hold something, soonest to expire first."""
+    """Read the lots of locked accounts that have points left, soonest to expire first."""
     rows = await session.fetch(_SPENDABLE_LOTS, {"accounts": list(accounts)})
     return [LotRow(**row) for row in rows]
 
 
 async def uses_of(session: Session, transfers: Sequence[UUID]) -> list[tuple[LotUseRow, LotRow]]:
-    """Read what transfers took from which lots, latest to expire first."""
+    """Read which points transfers took from which lots, latest to expire first."""
     rows = await session.fetch(_USES_OF, {"transfers": list(transfers)})
     return [
         (
@@ -241,7 +235,7 @@ async def write(
     changed: Sequence[LotRow],
     uses: Sequence[LotUseRow],
 ) -> None:
-    """Write a planned list in one statement."""
+    """Write a plan in one statement."""
     columns = {
         name: [getattr(transfer, name) for transfer in transfers]
         for name in TransferRow.__dataclass_fields__
@@ -271,19 +265,21 @@ async def write(
 
 
 async def find_transfer(session: Session, transfer_id: UUID) -> TransferRow | None:
-    rows = await session.execute(_FIND_TRANSFER, {"id": transfer_id})
-    row = rows.mappings().one_or_none()
-    return TransferRow(**row) if row else None
+    found = (await session.exec(select(Transfer).where(Transfer.id == transfer_id))).first()
+    if found is None:
+        return None
+    return TransferRow(**{name: getattr(found, name) for name in TransferRow.__dataclass_fields__})
 
 
-async def find_account(session: Session, account_id: int) -> Row:
-    """Read owner, purpose and unit of an account that exists."""
-    return (await session.fetch(_FIND_ACCOUNT, {"id": account_id}))[0]
+async def find_account(session: Session, account_id: int) -> tuple[UUID, str, int]:
+    """Read owner, purpose and unit of an existing account."""
+    query = select(Account.owner_id, Account.purpose, Account.unit_id)
+    return (await session.exec(query.where(Account.id == account_id))).one()
 
 
 async def account_id(session: Session, owner: UUID, purpose: str, unit: int) -> int | None:
-    rows = await session.fetch(_ACCOUNT_ID, {"owner": owner, "purpose": purpose, "unit": unit})
-    return rows[0].id if rows else None
+    query = select(Account.id).filter_by(owner_id=owner, purpose=purpose, unit_id=unit)
+    return (await session.exec(query)).first()
 
 
 def _key_arrays(keys: Sequence[tuple[UUID, str, int]]) -> dict[str, list[Any]]:

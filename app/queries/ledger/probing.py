@@ -1,7 +1,7 @@
-"""Probes: cheap queries that tell whether anything at all is wrong.
+"""Probes: cheap queries that tell whether there is any difference.
 
-A probe stands before several checks and takes a tenth of their time. The checks are run only
-if the probe finds a difference, and then list it (``app/services/ledger/verification.py``).
+A probe stands for several checks and takes a tenth of their time. The checks are run only if the
+probe finds a difference, and then list it (``app/services/ledger/verification.py``).
 """
 
 from dataclasses import dataclass
@@ -11,10 +11,19 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.db import Session
 from app.core.db_errors import sqlstate
+from app.queries.ledger.attendance import ATTENDANCE_CHECKS
 from app.queries.ledger.awarded import AWARD_CHECKS, PAID_CHECKS
 from app.queries.ledger.checking import ACCOUNT_CHECKS, ENTRY_CHECKS, LOT_CHECKS, Check
 from app.queries.ledger.checksums import BROKEN_CHAINS, DIFFERENT_TOTALS
+from app.queries.ledger.closing import CLOSING_CHECKS
+from app.queries.ledger.decided import DECISION_CHECKS
 from app.queries.ledger.facts import FACT_CHECKS, TRANSFER_CHECKS
+from app.queries.ledger.goods import GOODS_CHECKS
+from app.queries.ledger.holds import HOLD_CHECKS
+from app.queries.ledger.redactions import REDACTION_CHECKS
+from app.queries.ledger.schema import SCHEMA_CHECKS
+from app.queries.ledger.standing import STANDING_CHECKS
+from app.queries.ledger.trail import TRAIL_CHECKS
 
 NUMERIC_VALUE_OUT_OF_RANGE = "22003"
 
@@ -36,14 +45,30 @@ PROBES = (
         (*TRANSFER_CHECKS, *PAID_CHECKS, *LOT_CHECKS),
     ),
 )
-# Always run: they are cheap themselves, or read the charges, awards and so on one by one.
-UNPROBED_CHECKS = (*FACT_CHECKS, *AWARD_CHECKS, *ACCOUNT_CHECKS)
+# Checks without a probe: they are cheap, or compare charges, awards and so on row by row.
+COMPARISONS = (
+    *ATTENDANCE_CHECKS,
+    *GOODS_CHECKS,
+    *DECISION_CHECKS,
+    *TRAIL_CHECKS,
+    *STANDING_CHECKS,
+    *REDACTION_CHECKS,
+)
+UNPROBED_CHECKS = (
+    *FACT_CHECKS,
+    *AWARD_CHECKS,
+    *ACCOUNT_CHECKS,
+    *HOLD_CHECKS,
+    *CLOSING_CHECKS,
+    *SCHEMA_CHECKS,
+    *COMPARISONS,
+)
 
 
 async def share_snapshot(source: Session, target: Session) -> None:
-    """Let the transaction of ``target`` see the database as that of ``source`` does.
+    """Give the transaction of ``target`` the snapshot of ``source``.
 
-    PostgreSQL's synchronized snapshots: both must be REPEATABLE READ, ``source`` must stay open
+    By PostgreSQL's synchronized snapshots: both must be REPEATABLE READ, ``source`` must stay open
     meanwhile, and ``target`` must not have run a query yet.
     """
     [snapshot] = await source.fetch("SELECT pg_export_snapshot() AS id", {})
@@ -51,12 +76,11 @@ async def share_snapshot(source: Session, target: Session) -> None:
 
 
 async def tune(session: Session, *, parallel: bool) -> None:
-    """Set PostgreSQL's planner for the few large statements of this transaction.
+    """Configure PostgreSQL's planner for the few large statements of this transaction.
 
-    Sorts and hash tables fit in memory, nothing is compiled, and the statement that checks a
-    sealed day is planned once for all days. ``parallel``: a statement may use several
-    processes. With two connections at work there is no core left for that, and each process
-    would group what the others group too.
+    Sorts and hash tables fit in memory, JIT is off, and the statement that checks a sealed day is
+    planned once for all days. ``parallel``: a statement may use several processes. That is off with
+    two connections at work: no core is left, and each process would repeat the grouping.
     """
     await session.execute(text("SET LOCAL work_mem = '256MB'"))
     await session.execute(text("SET LOCAL jit = off"))
@@ -68,8 +92,8 @@ async def tune(session: Session, *, parallel: bool) -> None:
 async def finds_difference(session: Session, probe: Probe) -> bool:
     """Run a probe.
 
-    An amount that no service wrote may be too large for the arithmetic of the probe. That is a
-    difference too; the savepoint keeps the transaction usable for the checks.
+    An amount that no service wrote may overflow the arithmetic of the probe, which counts as a
+    difference; the savepoint keeps the transaction usable for the checks.
     """
     try:
         async with session.begin_nested():

@@ -1,24 +1,36 @@
-"""SQL that reads: balances, passbook pages, what will expire."""
+"""SQL of reads: balances, passbook pages, totals, and points that will expire."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import literal_column, text
+from sqlmodel import col, func, select
 
 from app.core.db import Row, Session
+from app.models.ledger import Account, Lot, Purpose
+from app.queries.ledger.posting import AccountRow
+
+MOST_ENDS = 48  # times of expiry that are listed
+# A literal, not a parameter: the partial indexes of lots must fit a generic plan.
+HAS_POINTS = col(Lot.remaining) > literal_column("0")
 
 _BALANCES = """
 SELECT owner_id, purpose, unit_id, balance, last_number FROM ledger_accounts
 WHERE owner_id = ANY(CAST(:owners AS uuid[]))
 """
 
-# Two ranges of gapless numbers for each page, each on its own index: never more rows than
-# the page has. Entries never change, so account, newest number and size name a page for
-# ever: whoever knows the tag need not be sent the rows. The tag begins with the version of
-# the JSON below: raise it with each change there. PostgreSQL writes the JSON, for
-# twenty entries made of Python objects cost more than everything else in the request.
+_ACCOUNTS_OF = """
+SELECT id, unit_id, owner_id, purpose, balance, floor, last_number, holds_until
+FROM ledger_accounts WHERE owner_id = :owner
+"""
+
+# Each page reads two ranges of gapless numbers, each by its own index: no more rows than the page
+# has. Entries never change, so account, newest number and size identify a page for ever, and a
+# caller who sends the tag needs no rows. The tag begins with the version of the JSON below: raise
+# it with each change there. PostgreSQL writes the JSON, because building twenty entries as Python
+# objects costs more than the rest of the request.
 _PASSBOOKS = """
 WITH pages AS (
     SELECT k.n, a.id, k.size, k.known,
@@ -52,7 +64,7 @@ FROM tagged p
 """
 
 
-# Each side is a range of its own numbers, newest first; the two are merged.
+# Each side is a range of its own numbers, newest first; the two ranges are merged.
 _SEARCH = """
 SELECT * FROM (
     (SELECT t.id, t.to_number AS number, 'in' AS direction, t.amount AS points,
@@ -86,7 +98,8 @@ class PageRow:
     items: str | None
 
 
-# Spent is what left for good; earned is what arrived and was not taken back.
+# Earned: awards and releases less reversals and clawbacks. Spent: charges and collections less
+# refunds.
 _TOTALS = text("""
 WITH mine AS (
     SELECT id, purpose FROM ledger_accounts
@@ -118,13 +131,6 @@ SELECT CAST(coalesce((SELECT sum(amount) FROM ledger_transfers
                         AND kind IN ('refund', 'unhold', 'restitution')), 0) AS bigint) AS points
 """
 
-_EXPIRING = text("""
-SELECT sum(l.remaining) AS points, l.expires_at
-FROM ledger_lots l JOIN ledger_accounts a ON a.id = l.account_id
-WHERE a.owner_id = :owner AND a.purpose = 'available' AND a.unit_id = :unit AND l.remaining > 0
-GROUP BY l.expires_at ORDER BY l.expires_at LIMIT 48
-""")
-
 
 async def balances(session: Session, owners: Sequence[UUID]) -> dict[tuple[UUID, str, int], int]:
     """Read every balance of the owners, by (owner, purpose, unit)."""
@@ -132,10 +138,15 @@ async def balances(session: Session, owners: Sequence[UUID]) -> dict[tuple[UUID,
     return {(row.owner_id, row.purpose, row.unit_id): row.balance for row in rows}
 
 
+async def accounts_of(session: Session, owner: UUID) -> list[AccountRow]:
+    """Read all accounts of an owner, without locks."""
+    return [AccountRow(**row) for row in await session.fetch(_ACCOUNTS_OF, {"owner": owner})]
+
+
 async def passbooks(
     session: Session, pages: Sequence[tuple[UUID, int, int | None, int, str | None]]
 ) -> list[PageRow | None]:
-    """Read pages (owner, unit, numbers below, size, known tag); None where is no account."""
+    """Read pages (owner, unit, numbers below, size, known tag); None without an account."""
     owners, units, befores, sizes, known = zip(*pages, strict=True)
     rows = await session.fetch(
         _PASSBOOKS,
@@ -160,7 +171,7 @@ async def search(
     before: int,
     limit: int,
 ) -> list[Row]:
-    """Read entries of some kinds and a time, newest first."""
+    """Read entries by kinds and period, newest first."""
     return await session.fetch(
         _SEARCH,
         {
@@ -175,17 +186,25 @@ async def search(
 
 
 async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:
-    """Sum what a person ever earned and spent."""
+    """Sum all points that a person has earned and spent."""
     row = (await session.execute(_TOTALS, {"owner": owner, "unit": unit})).one()
     return int(row.earned), int(row.spent)
 
 
 async def spent(session: Session, account: int) -> int:
-    """Sum what was spent, put aside or deducted from an account and did not come back."""
+    """Sum the points charged, held or deducted from an account that did not come back."""
     return int((await session.fetch(_SPENT, {"account": account}))[0].points)
 
 
-async def expiring(session: Session, owner: UUID, unit: int) -> list[tuple[int, datetime]]:
-    """Read the remaining points of a person by the moment at which they expire, or did."""
-    rows = await session.execute(_EXPIRING, {"owner": owner, "unit": unit})
-    return [(int(row.points), row.expires_at) for row in rows]
+async def expiring(session: Session, owner: UUID, unit: int) -> dict[datetime, int]:
+    """Read the remaining points of a person by time of expiry, past times included."""
+    query = (
+        select(Lot.expires_at, func.sum(Lot.remaining))
+        .join(Account, col(Account.id) == col(Lot.account_id))
+        .where(Account.owner_id == owner, Account.unit_id == unit)
+        .where(Account.purpose == Purpose.available, HAS_POINTS)
+        .group_by(col(Lot.expires_at))
+        .order_by(col(Lot.expires_at))
+        .limit(MOST_ENDS)
+    )
+    return {expires_at: int(points) for expires_at, points in await session.exec(query)}

@@ -1,23 +1,30 @@
 # ruff: noqa: S608 - every piece of SQL here is a constant of this file
 """SQL of seals: the leaves of a day, the tree above them, and the chain of days.
 
-Every side of a transfer is a leaf, all payers first and then all payees, each in the order
-of the transfers' ids: so the neighbours of a leaf are other transfers, whose ids nobody can
-guess, and a proof tells nobody else's balance. A node is the hash of up to 64 nodes below
-it, four levels make a day of at most 16,777,216 leaves.
+Each side of a transfer is a leaf: first all payers, then all payees, each in the order of the
+transfers' ids. The neighbours of a leaf are thus other transfers, whose ids cannot be guessed, and
+a proof reveals no balance of another person. A node is the hash of up to 64 nodes below it; four
+levels hold a day of at most 16,777,216 leaves.
 """
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime
 from uuid import UUID
 
+from sqlalchemy import select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, func
+
+from app.core.clock import local_date
 from app.core.db import Row, Session
+from app.models.ledger import Transfer
+from app.models.seals import Seal, SealNode, SealPublication
 
 ARITY, LEVELS = 64, 4
 GROUP = ARITY * 32  # bytes of the hashes under a node
 
 
-# Every column of a transfer but its two sides. A reason may hold any sign, so it comes last.
+# All columns of a transfer except its two sides. The reason, which may hold any character, is last.
 _TRANSFER = (
     "concat_ws('|', '2', id, unit_id, amount, kind, created_at AT TIME ZONE 'UTC', reference,"
     " source_type, source_id, org_id, coalesce(CAST(closes_id AS text), '-'), reason)"
@@ -26,9 +33,9 @@ _OF_DAY = "created_at >= CAST(:since AS timestamptz) AND created_at < CAST(:unti
 
 
 def _entry(direction: str, account: str) -> str:
-    """Return SQL of the text of one side, as the account's owner sees it.
+    """Return SQL of the text of one side, from the view of the account's owner.
 
-    It is short: with the hash before it most leaves are one block of SHA-256.
+    It is short: with the hash before it, most leaves are one block of SHA-256.
     """
     return (
         f"concat_ws('|', '{direction}', {account}_account_id, {account}_number, {account}_balance)"
@@ -41,7 +48,7 @@ def _leaf(direction: str, account: str) -> str:
 
 _PAID, _RECEIVED = _leaf("out", "from"), _leaf("in", "to")
 
-# The hash that both leaves begin with is made once: OFFSET 0 keeps it from being made twice.
+# The common hash of both leaves is computed once: OFFSET 0 prevents a second computation.
 _HASHED = f"""
 (SELECT id, from_account_id, from_number, from_balance, to_account_id, to_number, to_balance,
         sha256(textsend({_TRANSFER})) AS transfer
@@ -55,7 +62,7 @@ _LEAVES = f"""
 
 
 def _level(number: int) -> str:
-    """Return SQL of the nodes of a level, made of the one below; each names its first leaf."""
+    """Return SQL of the nodes of a level, made of the level below; each has its first leaf."""
     first = f"FILTER (WHERE n % {ARITY} = 0)"
     return f"""
 level{number} AS MATERIALIZED (
@@ -66,8 +73,8 @@ level{number} AS MATERIALIZED (
 )"""
 
 
-# One pass over the day, one sort by id, and the leaves as one string of bytes of which the
-# first level cuts its groups: a third of what rows of leaves take.
+# One pass over the day and one sort by id. The leaves are one byte string that the first level cuts
+# into groups, which takes a third of what leaves as rows take.
 _TREE = f"""
 WITH day AS MATERIALIZED (
     SELECT count(*) AS transfers, array_agg(id ORDER BY id) AS ids,
@@ -97,7 +104,7 @@ _SEAL = f"""
 SELECT node, leaves FROM nodes WHERE level = {LEVELS}
 """
 
-# The root, and what differs from the nodes that were kept: missing, new and changed ones.
+# The root, and the nodes that differ from the stored ones: missing, additional or changed.
 _DIFFERENT = f"""
 {_TREE}, nodes AS ({_NODES})
 SELECT coalesce(n.level, k.level) AS level, coalesce(n.n, k.n) AS n, n.node,
@@ -110,29 +117,6 @@ WHERE (n.node, n.side, n.first_id) IS DISTINCT FROM (k.node, k.side, k.first_id)
 ORDER BY 1 DESC, 2 LIMIT 10
 """
 
-# The service's role may not lock a row that it may not change: one that is made up is locked.
-_LOCK_SEALING = "SELECT pg_advisory_xact_lock(hashtextextended('ledger_seals', 0))"
-
-_INSERT = """
-INSERT INTO ledger_seals (day, leaves, root, previous, seal)
-VALUES (CAST(:day AS date), :leaves, :root, :previous, :seal)
-ON CONFLICT DO NOTHING
-RETURNING day
-"""
-
-_CHAIN = "SELECT day, leaves, root, previous, seal FROM ledger_seals ORDER BY day"
-_LAST = "SELECT day, leaves, root, previous, seal FROM ledger_seals ORDER BY day DESC LIMIT 1"
-_PAGE = """
-SELECT day, leaves, root, previous, seal FROM ledger_seals
-WHERE CAST(:before AS date) IS NULL OR day < CAST(:before AS date)
-ORDER BY day DESC LIMIT :limit
-"""
-_OF = "SELECT day, leaves, root, previous, seal FROM ledger_seals WHERE day = CAST(:day AS date)"
-
-_FIRST_DAY = """
-SELECT CAST(min(created_at) AT TIME ZONE 'Asia/Shanghai' AS date) AS day FROM ledger_transfers
-"""
-
 _SEALED_ENTRY = f"""
 SELECT * FROM (
     SELECT id, 0 AS side, created_at, {_TRANSFER} AS transfer, {_entry("out", "from")} AS entry
@@ -143,19 +127,7 @@ SELECT * FROM (
 ) e
 """
 
-# The group of leaves that an entry is in begins with the leaf that its node names.
-_GROUP = """
-SELECT n, side, first_id FROM ledger_seal_nodes
-WHERE day = CAST(:day AS date) AND level = 1 AND (side, first_id) <= (:side, CAST(:id AS uuid))
-ORDER BY side DESC, first_id DESC LIMIT 1
-"""
-
-_NEXT_GROUP = """
-SELECT side, first_id FROM ledger_seal_nodes
-WHERE day = CAST(:day AS date) AND level = 1 AND n = :n + 1
-"""
-
-# Between two groups, so that no more leaves are hashed than are asked for.
+# Limited to the range between two groups, so that only the leaves of the group are hashed.
 _GROUP_LEAVES = f"""
 SELECT side, id, node FROM ({_LEAVES}) l
 WHERE (side, id) >= (:side, CAST(:first AS uuid))
@@ -164,27 +136,32 @@ ORDER BY side, id
 """
 _END = (2, UUID(int=0))
 
-_GROUP_NODES = f"""
-SELECT n, node FROM ledger_seal_nodes
-WHERE day = CAST(:day AS date) AND level = :level AND n / {ARITY} = :n
-ORDER BY n
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A day's seal: ``root`` of its tree, chained to the ``previous`` day's seal."""
+    """A day's seal: ``root`` of its tree, chained to the ``previous`` day's seal.
+
+    From version 2 on also the number and the root of its ``facts``.
+    """
 
     day: date
     leaves: int
     root: bytes
     previous: bytes
     seal: bytes
+    version: int
+    facts: int
+    facts_root: bytes | None
+
+
+_SEALS = select(*(col(getattr(Seal, one.name)) for one in fields(Sealed)))
 
 
 async def lock_sealing(session: Session) -> None:
-    """Wait until nobody else seals, and keep others waiting until this transaction ends."""
-    await session.fetch(_LOCK_SEALING, {})
+    """Wait for other sealing transactions, and block them until this transaction ends."""
+    # An advisory lock: SELECT … FOR UPDATE needs the privilege UPDATE, which the role lacks here.
+    key = func.hashtextextended("ledger_seals", 0)
+    await session.execute(select(func.pg_advisory_xact_lock(key)))
 
 
 async def seal_nodes(
@@ -196,55 +173,70 @@ async def seal_nodes(
 
 
 async def insert_seal(session: Session, sealed: Sealed) -> bool:
-    """Write a day's seal; False if somebody else did."""
-    return bool(
-        await session.fetch(
-            _INSERT,
-            {
-                "day": sealed.day,
-                "leaves": sealed.leaves,
-                "root": sealed.root,
-                "previous": sealed.previous,
-                "seal": sealed.seal,
-            },
-        )
-    )
+    """Insert a day's seal; False if it exists."""
+    query = insert(Seal).values(asdict(sealed)).on_conflict_do_nothing().returning(col(Seal.day))
+    return (await session.execute(query)).first() is not None
 
 
 async def chain(session: Session) -> list[Sealed]:
     """Read every seal, oldest first."""
-    return [Sealed(**row) for row in await session.fetch(_CHAIN, {})]
+    rows = await session.execute(_SEALS.order_by(col(Seal.day)))
+    return [Sealed(**row) for row in rows.mappings()]
 
 
 async def last_seal(session: Session) -> Sealed | None:
-    rows = await session.fetch(_LAST, {})
-    return Sealed(**rows[0]) if rows else None
+    newest = await seals(session, None, limit=1)
+    return newest[0] if newest else None
 
 
 async def seal_of(session: Session, day: date) -> Sealed | None:
-    rows = await session.fetch(_OF, {"day": day})
-    return Sealed(**rows[0]) if rows else None
+    rows = await session.execute(_SEALS.where(col(Seal.day) == day))
+    row = rows.mappings().first()
+    return Sealed(**row) if row else None
 
 
 async def seals(session: Session, before: date | None, limit: int) -> list[Sealed]:
     """Read seals, newest first."""
-    rows = await session.fetch(_PAGE, {"before": before, "limit": limit})
-    return [Sealed(**row) for row in rows]
+    query = _SEALS.order_by(col(Seal.day).desc()).limit(limit)
+    if before is not None:
+        query = query.where(col(Seal.day) < before)
+    return [Sealed(**row) for row in (await session.execute(query)).mappings()]
+
+
+async def seal_after(session: Session, day: date) -> Sealed | None:
+    """Read the first seal after a day."""
+    query = _SEALS.where(col(Seal.day) > day).order_by(col(Seal.day)).limit(1)
+    row = (await session.execute(query)).mappings().first()
+    return Sealed(**row) if row else None
+
+
+async def lock_publication(session: Session, channel: str) -> date | None:
+    """Lock the row of a channel; return the last day that went through it."""
+    new = insert(SealPublication).values(channel=channel).on_conflict_do_nothing()
+    await session.execute(new)
+    query = select(col(SealPublication.day)).where(col(SealPublication.channel) == channel)
+    day: date | None = (await session.execute(query.with_for_update())).scalar_one()
+    return day
+
+
+async def note_publication(session: Session, channel: str, day: date) -> None:
+    query = update(SealPublication).where(col(SealPublication.channel) == channel)
+    await session.execute(query.values(day=day))
 
 
 async def first_day(session: Session) -> date | None:
     """Return the Shanghai day of the first transfer."""
-    day: date | None = (await session.fetch(_FIRST_DAY, {}))[0].day
-    return day
+    first = (await session.execute(select(func.min(Transfer.created_at)))).scalar_one()
+    return local_date(first) if first is not None else None
 
 
 async def check_nodes(
     session: Session, day: date, since: datetime, until: datetime
 ) -> tuple[bytes | None, list[tuple[int, int]]]:
-    """Compute a day's tree anew.
+    """Recompute a day's tree.
 
-    Return its root, None for an empty day, and (level, number) of nodes that differ from the
-    kept.
+    Return its root, None for an empty day, and (level, number) of the nodes that differ from the
+    kept ones.
     """
     rows = await session.fetch(_DIFFERENT, {"day": day, "since": since, "until": until})
     root = next((bytes(row.node) for row in rows if row.level == LEVELS and row.node), None)
@@ -252,7 +244,7 @@ async def check_nodes(
 
 
 async def sealed_entry(session: Session, account: int, number: int) -> Row | None:
-    """Read an entry with the texts that are sealed of it."""
+    """Read an entry with its sealed texts."""
     rows = await session.fetch(_SEALED_ENTRY, {"account": account, "number": number})
     return rows[0] if rows else None
 
@@ -260,10 +252,17 @@ async def sealed_entry(session: Session, account: int, number: int) -> Row | Non
 async def leaves_around(
     session: Session, day: date, since: datetime, until: datetime, side: int, transfer: UUID
 ) -> tuple[int, list[tuple[int, UUID, bytes]]]:
-    """Read the group of leaves that holds an entry; return its number and the leaves."""
-    group = (await session.fetch(_GROUP, {"day": day, "side": side, "id": transfer}))[0]
-    following = await session.fetch(_NEXT_GROUP, {"day": day, "n": group.n})
-    next_side, next_id = (following[0].side, following[0].first_id) if following else _END
+    """Read the group of leaves that contains an entry; return its number and the leaves."""
+    # The group begins with the leaf that the group's node names.
+    first_leaf = tuple_(col(SealNode.side), col(SealNode.first_id))
+    groups = select(col(SealNode.n), col(SealNode.side), col(SealNode.first_id)).where(
+        col(SealNode.day) == day, col(SealNode.level) == 1
+    )
+    query = groups.where(first_leaf <= tuple_(side, transfer))
+    query = query.order_by(col(SealNode.side).desc(), col(SealNode.first_id).desc()).limit(1)
+    group = (await session.execute(query)).one()
+    following = (await session.execute(groups.where(col(SealNode.n) == group.n + 1))).first()
+    next_side, next_id = (following.side, following.first_id) if following else _END
     rows = await session.fetch(
         _GROUP_LEAVES,
         {
@@ -279,6 +278,11 @@ async def leaves_around(
 
 
 async def nodes_around(session: Session, day: date, level: int, n: int) -> list[bytes]:
-    """Read the nodes of a level under one node of the next."""
-    rows = await session.fetch(_GROUP_NODES, {"day": day, "level": level, "n": n})
-    return [bytes(row.node) for row in rows]
+    """Read the nodes of a level below one node of the next level."""
+    query = (
+        select(col(SealNode.node))
+        .where(col(SealNode.day) == day, col(SealNode.level) == level)
+        .where(col(SealNode.n).between(n * ARITY, n * ARITY + ARITY - 1))
+        .order_by(col(SealNode.n))
+    )
+    return [bytes(node) for node in (await session.execute(query)).scalars()]

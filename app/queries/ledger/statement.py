@@ -1,4 +1,4 @@
-"""SQL of statements: which entries a period has, and what they say."""
+"""SQL of statements: the span of a period in the passbook, and its entries."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,17 +7,17 @@ from uuid import UUID
 from app.core.db import Row, Session
 from app.models.ledger import Purpose
 
-# No passbook has twice as many entries.
+# Highest bit of the number of entries of a passbook; far above any real number.
 _HIGHEST_BIT = 2**40
 
-# How many entries come before a moment: for each of the two, a number is made bit by bit, the
-# highest first, and each bit looks at one entry. There is no index by time, and it takes 41
-# looks however long the passbook is.
+# Counts the entries before each of the two moments, as a number that is built bit by bit from the
+# highest; each bit reads one entry. There is no index by time, and 41 reads suffice for a passbook
+# of any length.
 #
-# Around midnight the times of two entries can stand in another order than their numbers: two
-# processes, two clocks. Even then the answer stays the same as the passbook grows, for no bit
-# depends on how long it is, and none is lower for a later moment: so periods neither overlap
-# nor leave an entry out.
+# Around midnight the times of two entries may be in another order than their numbers, as two
+# processes have two clocks. Even then the result stays the same when the passbook grows, because no
+# bit depends on its length, and no result is lower for a later moment: so periods neither overlap
+# nor omit an entry.
 _SPAN = """
 WITH RECURSIVE climb AS (
     SELECT a.id AS account, b.moment, CAST(0 AS bigint) AS number, CAST(:bit AS bigint) AS bit
@@ -75,7 +75,7 @@ class Span:
 async def span(
     session: Session, owner: UUID, purpose: Purpose, unit: int, since: datetime, until: datetime
 ) -> Span | None:
-    """Find what a person's account has from a moment on and before another; None without one."""
+    """Find the span of a person's account in a period; None without an account."""
     assert since < until
     rows = await session.fetch(
         _SPAN,
@@ -94,5 +94,5 @@ async def span(
 
 
 async def entries(session: Session, account: int, first: int, last: int) -> list[Row]:
-    """Read the entries of some numbers, oldest first."""
+    """Read the entries with the numbers ``first`` to ``last``, oldest first."""
     return await session.fetch(_ENTRIES, {"account": account, "first": first, "last": last})

@@ -1,29 +1,30 @@
 """SQL of units."""
 
+from sqlalchemy import literal
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, func, select
+
 from app.core.db import Session
-
-_OPEN = """
-INSERT INTO ledger_units (id, code, name_zh)
-SELECT max(id) + 1, CAST(:code AS text), CAST(:name AS text) FROM ledger_units
-ON CONFLICT (code) DO NOTHING
-RETURNING id
-"""
-
-_UNITS = "SELECT code, id FROM ledger_units"
-_NAME = "SELECT name_zh FROM ledger_units WHERE id = :unit"
+from app.models.ledger import Unit
 
 
-async def open_unit(session: Session, code: str, name: str) -> bool:
-    """Add a unit; False if there is one of that code."""
-    return bool(await session.fetch(_OPEN, {"code": code, "name": name}))
+async def open_unit(session: Session, code: str, name: str) -> int | None:
+    """Insert a unit and return its id; None if its code exists."""
+    new = select(func.max(Unit.id) + 1, literal(code), literal(name))
+    query = (
+        insert(Unit)
+        .from_select(["id", "code", "name_zh"], new)
+        .on_conflict_do_nothing(index_elements=["code"])
+        .returning(col(Unit.id))
+    )
+    return (await session.execute(query)).scalar_one_or_none()
 
 
 async def units(session: Session) -> dict[str, int]:
-    """Read the units by their codes."""
-    return {row.code: row.id for row in await session.fetch(_UNITS, {})}
+    """Read the ids of all units by code."""
+    return dict((await session.exec(select(Unit.code, Unit.id))).all())
 
 
 async def unit_name(session: Session, unit: int) -> str:
-    """Read what a unit is called."""
-    name: str = (await session.fetch(_NAME, {"unit": unit}))[0].name_zh
-    return name
+    """Read the name of a unit."""
+    return (await session.exec(select(Unit.name_zh).where(Unit.id == unit))).one()

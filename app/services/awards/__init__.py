@@ -1,7 +1,7 @@
 """Awards: points for an act under a rule, within its caps, in the same transaction.
 
-``proposals`` come by hand, in ``batches`` and ``sheets`` too; ``review`` approves them,
-``notices`` show them to everybody, ``reading`` to their owners and reviewers; ``grant``
-gives within ``caps``, ``release`` ends the waiting, ``reversal`` takes back.
-``simulation`` replays the past under a draft: ``replay`` act by act, upon what is ``earned``.
+``proposals`` by hand, in ``batches`` and ``sheets`` too; ``review`` approves them and
+``public_notice`` publishes them. ``granting`` gives within ``caps``, ``payment`` pays when a fund
+can, ``release`` ends the waiting, and ``reversal`` takes back. ``reading`` lists awards for owners
+and reviewers. ``simulation`` replays past acts under a draft.
 """

@@ -1,7 +1,7 @@
 """Batches: awards by hand row by row, as JSON or as the rows of a sheet.
 
-Every row is looked at and told what is wrong with it. Nothing is written if any is wrong,
-unless the caller wants a part: then the others are.
+All rows are checked and all mistakes reported. If any row has one, nothing is written, unless
+the caller allows a partial batch: then the other rows are.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,14 +15,20 @@ from app.core.ids import new_id
 from app.core.language import Bilingual
 from app.core.normalize import normalized
 from app.models.cards import serial_of
-from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
-from app.queries.awards.granting import NewAward
 from app.queries.people import Named
-from app.schemas.awards import BatchIn, BatchOut, BatchRowIn, BatchRowOut, Misread, MistakeOut
+from app.schemas.awards.batches import (
+    BatchIn,
+    BatchOut,
+    BatchRowIn,
+    BatchRowOut,
+    Misread,
+    MistakeOut,
+)
 from app.schemas.policies import Rule
 from app.services import people
+from app.services.awards.granting import Granted
 from app.services.awards.proposals import (
     Basis,
     ProposalItem,
@@ -33,13 +39,16 @@ from app.services.awards.proposals import (
     numbers_of,
 )
 from app.services.awards.wording import to_out
+from app.services.people import CardGuesses
 from app.services.policies import rules
 
+UNKNOWN = ("查无此人", "nobody has it")
+MISTYPED = ("卡号有误", "not a number of a card")
 GIVEN_ONCE = ("once", "community_year")
 
 
 class RowsWrong(Refusal):
-    """``fields`` tell what is wrong with which row."""
+    """``fields``: the mistakes, with their rows."""
 
     code, status, title = "awards.rows_wrong", 422, "Rows wrong"
     zh, en = "部分行有误，未写入任何积分", "Some rows are wrong; nothing was written."
@@ -48,7 +57,7 @@ class RowsWrong(Refusal):
 
 @dataclass(slots=True)
 class Row:
-    """A row on its way: ``body`` is None if it could not even be read."""
+    """A row in progress. ``body`` is None if it could not be parsed."""
 
     number: int
     body: BatchRowIn | None
@@ -72,14 +81,15 @@ def row_of(number: int, read: BatchRowIn | Misread) -> Row:
     return Row(number, read)
 
 
-async def propose_batch(tx: Session, caller: UUID, body: BatchIn) -> BatchOut:
+async def propose_batch(tx: Session, caller: UUID, body: BatchIn, guesses: CardGuesses) -> BatchOut:
     """Propose awards row by row: pending until others approve.
 
-    Raises OrgNotFound, Forbidden, Invalid, RowsWrong.
+    Raises OrgNotFound, Forbidden, Invalid, RowsWrong, TooManyProposals, and what ``guesses``
+    raises.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
     rows = [row_of(number, row) for number, row in enumerate(body.rows, start=1)]
-    return await propose_rows(tx, caller, basis, rows, partial=body.partial)
+    return await propose_rows(tx, caller, basis, rows, guesses, partial=body.partial)
 
 
 async def propose_rows(
@@ -87,11 +97,15 @@ async def propose_rows(
     caller: UUID,
     basis: Basis,
     rows: Sequence[Row],
+    guesses: CardGuesses,
     *,
     partial: bool,
 ) -> BatchOut:
-    """Check rows and give what they say. Raises RowsWrong."""
-    names = await _people(tx, rows)
+    """Check rows and give their awards.
+
+    Raises RowsWrong, TooManyProposals, and what ``guesses`` raises.
+    """
+    names = await _people(tx, rows, guesses)
     _check(basis.rule, _right(rows))
     proposal = new_id()
     await _claim(tx, basis, proposal, rows)
@@ -101,7 +115,7 @@ async def propose_rows(
             fields=list(_problems(rows)), proposed=len(right), refused=len(rows) - len(right)
         )
     given = await give(tx, caller, basis, proposal, [row.line for row in right])
-    awards = {row.number: award for row, award in zip(right, given, strict=True)}
+    awards = {row.number: one for row, one in zip(right, given, strict=True)}
     return BatchOut(
         proposed=len(right),
         refused=len(rows) - len(right),
@@ -113,23 +127,28 @@ def _right(rows: Iterable[Row]) -> list[Row]:
     return [row for row in rows if not row.mistakes]
 
 
-async def _people(tx: Session, rows: Sequence[Row]) -> dict[UUID, Named]:
-    """Find out whom the rows name; return how those people are called."""
+async def _people(tx: Session, rows: Sequence[Row], guesses: CardGuesses) -> dict[UUID, Named]:
+    """Set the person of each row; return the names of these people.
+
+    Unknown cards count as guesses in batches that are written too. A mistyped number is refused
+    by its check digit, without a look at the cards.
+    """
     bodies = [row.body for row in rows if row.body is not None]
-    serials = {serial for one in bodies if (serial := serial_of(one.card_no or "")) is not None}
-    holders = await card_queries.holders(tx, sorted(serials))
+    numbers = {one.card_no for one in bodies if one.card_no is not None}
+    holders = await people.by_card(tx, numbers, guesses)
     asked = {one.person_id for one in bodies if one.person_id is not None}
     names = await people_queries.names(tx, sorted(asked | set(holders.values())))
     for row in rows:
         if row.body is None:
             continue
-        by_card = row.body.card_no is not None
-        serial = serial_of(row.body.card_no or "")
-        found = row.body.person_id if not by_card else holders.get(serial or 0)
+        card_no = row.body.card_no
+        found = row.body.person_id if card_no is None else holders.get(card_no)
         if found in names:
             row.person_id = found
+        elif card_no is None:
+            row.refuse("person_id", *UNKNOWN)
         else:
-            row.refuse("card_no" if by_card else "person_id", "查无此人", "nobody has it")
+            row.refuse("card_no", *(MISTYPED if serial_of(card_no) is None else UNKNOWN))
     return names
 
 
@@ -145,7 +164,7 @@ def _check(rule: Rule, rows: Sequence[Row]) -> None:
 
 
 def _act(rule: Rule, line: ProposalItem) -> tuple[Any, ...]:
-    """Say what a line is about: two that are about the same are one too many."""
+    """Return the identity of a line's act: two lines with the same one are duplicates."""
     if rule.per in GIVEN_ONCE:
         return (line.person_id,)
     evidence = (normalized(line.evidence.get(name, "")) for name in rules.demanded(rule))
@@ -153,7 +172,7 @@ def _act(rule: Rule, line: ProposalItem) -> tuple[Any, ...]:
 
 
 async def _claim(tx: Session, basis: Basis, proposal: UUID, rows: Sequence[Row]) -> None:
-    """Use the evidence numbers of the rows up; a row with a used one is wrong, and keeps none."""
+    """Use up the evidence numbers of the rows. A row with a used one is refused and claims none."""
     claiming = _right(rows)
     used = await claim_numbers(tx, basis, proposal, [row.line for row in claiming])
     if not used:
@@ -175,12 +194,15 @@ def _problems(rows: Sequence[Row]) -> Iterator[dict[str, str | int | Bilingual]]
             yield {"row": row.number, "field": mistake.field, "msg": mistake.msg}
 
 
-def _reported(row: Row, names: dict[UUID, Named], award: NewAward | None) -> BatchRowOut:
-    named = names.get(row.person_id) if row.person_id else None
+def _reported(row: Row, names: dict[UUID, Named], given: Granted | None) -> BatchRowOut:
+    """Report a row. Whose card it is, is told only with an award, which leaves a trace."""
+    award = given.award if given else None
+    person_id = award.person_id if award else row.body.person_id if row.body else None
     return BatchRowOut(
         row=row.number,
-        person_id=row.person_id,
-        display_name=people.masked(named.display_name) if named else None,
+        person_id=person_id,
+        display_name=people.masked(names[award.person_id].display_name) if award else None,
         award=to_out(award) if award else None,
+        points_if_approved_now=given.left if given else None,
         mistakes=row.mistakes,
     )

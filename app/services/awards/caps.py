@@ -1,58 +1,89 @@
-"""Caps: what they leave of an award, by what its person had before. Pure arithmetic.
+"""Caps: how many points of an award remain, given what its person had before. No I/O.
 
-``grant`` asks it of what is earned, ``simulation`` of what would have been: one answer.
+Used by ``granting`` and ``cutting`` for actual awards and by ``replay`` for simulated ones.
 """
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from app.core.clock import period_start
+from app.core.clock import local_date, midnight, month_start
 from app.models.awards import AwardReason
-from app.queries.awards.granting import Tally
+from app.queries.awards.granting import Once, Spans, Tally
 from app.schemas.policies import Rule
 from app.services.policies.rules import PointsPolicy
 
-Once = tuple[UUID | None, datetime | None]
-# The rules that give once, by what they are counted per.
-ONCE: dict[str, Callable[[UUID, datetime], Once]] = {
-    "once": lambda _org, _at: (None, None),
-    "community_year": lambda org, at: (org, period_start(at, "year")),
+# The rules that give once, with the scope in which they do.
+ONCE: dict[str, Callable[[UUID, Spans], Once]] = {
+    "once": lambda _org, _spans: Once(None, None, None),
+    "community_year": lambda org, spans: Once(org, spans.year, spans.year_end),
 }
 
 
+def spans(at: datetime) -> Spans:
+    """Return the periods to which an award of this time counts."""
+    day = local_date(at)
+    return Spans(
+        day=midnight(day),
+        day_end=midnight(day + timedelta(days=1)),
+        month=month_start(day.year, day.month),
+        month_end=month_start(day.year, day.month, plus=1),
+        year=month_start(day.year, 1),
+        year_end=month_start(day.year + 1, 1),
+    )
+
+
 def once(rule: Rule, org_id: UUID, at: datetime) -> Once:
-    """Say where and since when nobody may have had it before: None is anywhere, ever."""
-    return ONCE[rule.per](org_id, at)
+    """Return where and when the rule, which gives once, must not have given."""
+    return ONCE[rule.per](org_id, spans(at))
 
 
-def apply_caps(
-    policy: PointsPolicy, rule: Rule, points: int, earned: Mapping[str, Tally], *, had: bool
-) -> tuple[int, AwardReason]:
-    """Return the points that every cap leaves, and the cap that bound tightest.
+class Room(NamedTuple):
+    """A cap, what the person earned of it so far, and the reason of an award that it cuts."""
 
-    ``earned`` is what the person earned by each rule so far; ``had``: the rule gives once,
-    and gave. An emergency makes room for itself, not for other awards of its day: it may
-    still be rejected, and they would stand.
-    """
-    if had:
-        return 0, AwardReason.once
+    cap: int
+    used: int
+    reason: AwardReason
+
+    @property
+    def left(self) -> int:
+        return max(self.cap - self.used, 0)
+
+
+def rooms(policy: PointsPolicy, rule: Rule, earned: Mapping[str, Tally]) -> Iterator[Room]:
+    """Yield the caps that an award by a rule is under. ``earned``: see ``apply_caps``."""
     caps = policy.document.caps
     by_rule = earned.get(rule.key, Tally())
     overall = sum(earned.values(), Tally())
     emergency = sum(tally.day for key, tally in earned.items() if policy.is_emergency(key))
-    room = [
+    for cap, used, reason in (
         (rule.cap.day, by_rule.day, AwardReason.cap_day),
         (rule.cap.month, by_rule.month, AwardReason.cap_month),
         (rule.cap.year, by_rule.year, AwardReason.cap_year),
         (caps.emergency_day, overall.day, AwardReason.overall_day),
         (caps.month, overall.month, AwardReason.overall_month),
         (caps.year, overall.year, AwardReason.overall_year),
-    ]
-    if not rule.emergency:
-        room.append((caps.day, overall.day - emergency, AwardReason.overall_day))
+        (None if rule.emergency else caps.day, overall.day - emergency, AwardReason.overall_day),
+    ):
+        if cap is not None:
+            yield Room(cap, used, reason)
+
+
+def apply_caps(
+    policy: PointsPolicy, rule: Rule, points: int, earned: Mapping[str, Tally], *, had: bool
+) -> tuple[int, AwardReason]:
+    """Return the points that remain, and the cap that leaves the fewest.
+
+    ``earned``: what the person earned by each rule so far, without what waits for reviewers;
+    empty: what the caps leave to anybody at most. ``had``: the rule gives once, and gave before.
+    Emergency points have a cap of their own and do not raise the cap for other awards of the day:
+    the emergency may still be reversed while the others remain.
+    """
+    if had:
+        return 0, AwardReason.once
     left, reason = points, AwardReason.full
-    for cap, so_far, why in room:
-        if cap is not None and max(cap - so_far, 0) < left:
-            left, reason = max(cap - so_far, 0), why
+    for room in rooms(policy, rule, earned):
+        if room.left < left:
+            left, reason = room.left, room.reason
     return left, reason

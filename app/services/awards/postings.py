@@ -1,4 +1,4 @@
-"""What an award moves: its points and hours of service."""
+"""Postings of an award: its points and its hours of service."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from app.services.policies.rules import PointsPolicy
 
 
 def hours_accounts(org_id: UUID, person_id: UUID) -> tuple[AccountKey, AccountKey]:
-    """Return where hours of service come from, and where they go to."""
+    """Return the accounts that hours of service come from and go to."""
     return (
         AccountKey(org_id, Purpose.fund, MINUTES),
         AccountKey(person_id, Purpose.available, MINUTES),
@@ -26,7 +26,7 @@ def award_posting(
     policy: PointsPolicy,
     at: datetime,
 ) -> Posting:
-    """Post the points of an award. Available ones make a lot; pending ones do when released."""
+    """Post the points of an award. Available points make a lot at once, pending ones on release."""
     available = payee.purpose is Purpose.available
     return Posting(
         id=award.id,
@@ -44,7 +44,7 @@ def award_posting(
 
 
 def minutes_posting(award: Award | NewAward, title: str) -> Posting:
-    """Post the hours of an available award; those of a pending one wait for its release."""
+    """Post the hours of an award: with its points, or ``hours_at_once`` before them."""
     payer, payee = hours_accounts(award.org_id, award.person_id)
     return Posting(
         id=minutes_id(award.id),
@@ -61,7 +61,7 @@ def minutes_posting(award: Award | NewAward, title: str) -> Posting:
 
 
 def minutes_reversal(award: Award, reason: str) -> Posting:
-    """Take back the hours that an award has posted."""
+    """Reverse the posted hours of an award."""
     came_from, went_to = hours_accounts(award.org_id, award.person_id)
     closes = minutes_id(award.id)
     return reversal_posting(
@@ -77,7 +77,7 @@ def reversal_posting(
     reason: str,
     closes: UUID | None,
 ) -> Posting:
-    """Take back a part of an award from payer to payee; each unit once for each kind."""
+    """Reverse what an award gave; once for each kind and unit."""
     payer, payee = between
     return Posting(
         id=new_id(),
@@ -94,6 +94,24 @@ def reversal_posting(
     )
 
 
+def pending_reversal(
+    award: Award, fund: AccountKey, amount: int, reason: str, reference: str
+) -> Posting:
+    """Give points of an award that are still pending back to the fund that paid them."""
+    return Posting(
+        id=new_id(),
+        payer=AccountKey(award.person_id, Purpose.pending, award.unit_id),
+        payee=fund,
+        amount=amount,
+        kind=Kind.reversal,
+        reason=reason,
+        reference=reference,
+        source_type="award",
+        source_id=award.id,
+        org_id=award.org_id,
+    )
+
+
 def minutes_id(award_id: UUID) -> UUID:
-    """Derive the id of the transfer of an award's minutes from the award's, to find it again."""
+    """Derive the id of the transfer of an award's minutes from the id of the award."""
     return UUID(int=award_id.int ^ 1)

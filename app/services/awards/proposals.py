@@ -1,6 +1,6 @@
-"""Awards by hand: proposed by an organizer for up to 500 people, all of them or none.
+"""Awards by hand: proposed by an organizer for up to 500 people, all or none.
 
-``batches`` takes them row by row. What is proposed waits for others: see ``review``.
+``batches`` handles them row by row. Proposed awards wait for reviewers: see ``review``.
 """
 
 from collections import Counter
@@ -17,28 +17,40 @@ from app.core.normalize import normalized
 from app.core.validation_messages import invalid
 from app.models.awards import AwardState
 from app.models.notices import NoticeKind
+from app.models.quotas import QuotaKind
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
-from app.queries.awards.granting import NewAward
-from app.schemas.awards import AwardsIn, AwardsOut, PersonAwardOut
+from app.schemas.awards.proposals import AwardsIn, AwardsOut, PersonAwardOut
 from app.schemas.policies import Rule
-from app.services import audit, notify, people, records
-from app.services.awards.granting import Grant, grant
-from app.services.awards.wording import message, to_out
+from app.services import audit, notify, people, quotas, records
+from app.services.awards.granting import Grant, Granted, grant
+from app.services.awards.wording import message, tell_reviewers, to_out
+from app.services.ledger import moments
+from app.services.people import CardGuesses
 from app.services.policies import history, rules
 from app.services.policies.rules import PointsPolicy
+from app.services.quotas import QuotaUsed
 
 
 class NumberUsed(Refusal):
-    """``fields`` name the numbers."""
+    """``fields``: the evidence fields of the numbers."""
 
     code, status, title = "awards.number_used", 409, "Evidence number used"
     zh, en = "该编号已用于其他积分申报", "This evidence number was used in another proposal."
 
 
+class TooManyProposals(QuotaUsed):
+    code = "awards.too_many_proposals"
+    zh, en = "您今天的申报次数已达上限", "You have proposed as often as one day allows."
+
+
+# Of one person on one day. A proposal holds up to 500 people, and others review each of them.
+MAX_PROPOSALS_A_DAY = 200
+
+
 @dataclass(frozen=True, slots=True)
 class ProposalItem:
-    """One person's part of a proposal. ``grade`` and ``points`` choose where the rule lets one."""
+    """One person's part of a proposal. ``grade``, ``points``: choices that the rule offers."""
 
     person_id: UUID
     quantity: int
@@ -49,7 +61,7 @@ class ProposalItem:
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """What is wrong with a line, by its place in the list."""
+    """An error in a line. ``line`` is the index in the list."""
 
     line: int
     field: str
@@ -61,34 +73,58 @@ class Mistake:
         return Bilingual(self.zh, self.en)
 
 
-async def propose(tx: Session, caller: UUID, body: AwardsIn) -> AwardsOut:
+async def propose(tx: Session, caller: UUID, body: AwardsIn, guesses: CardGuesses) -> AwardsOut:
     """Propose awards: pending until others approve.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed.
+    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed, TooManyProposals, and what
+    ``guesses`` raises.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
     lines = [
         ProposalItem(person_id, body.quantity, body.evidence, body.grade, body.points)
-        for person_id in body.person_ids
+        for person_id in await _people(tx, body, guesses)
     ]
     if mistakes := list(mistakes_in(basis.rule, lines)):
-        # The same for everybody: said once.
+        # All lines have the same values: report each error once.
         fields = dict.fromkeys((one.field, one.msg) for one in mistakes)
         raise Invalid(fields=[{"field": f"body.{field}", "msg": msg} for field, msg in fields])
-    if await people_queries.existing(tx, body.person_ids) != set(body.person_ids):
-        raise people.PersonNotFound
     proposal = new_id()
     if used := await claim_numbers(tx, basis, proposal, lines):
         msg = Bilingual("该编号已用于其他申报", "used in another proposal")
         names = dict.fromkeys(name for name, _ in sorted(used))
         raise NumberUsed(fields=[{"field": f"body.evidence.{name}", "msg": msg} for name in names])
     given = await give(tx, caller, basis, proposal, lines)
-    return AwardsOut(items=[PersonAwardOut(person_id=a.person_id, award=to_out(a)) for a in given])
+    return AwardsOut(
+        items=[
+            PersonAwardOut(
+                person_id=one.award.person_id,
+                award=to_out(one.award),
+                points_if_approved_now=one.left,
+            )
+            for one in given
+        ]
+    )
+
+
+async def _people(tx: Session, body: AwardsIn, guesses: CardGuesses) -> Sequence[UUID]:
+    """Return who is named. Raises PersonNotFound, which says of which cards."""
+    if body.card_nos is None:
+        named = body.person_ids or []
+        if await people_queries.existing(tx, named) != set(named):
+            raise people.PersonNotFound
+        return named
+    holders = await people.by_card(tx, body.card_nos, guesses)
+    if unknown := [n for n, one in enumerate(body.card_nos) if one not in holders]:
+        msg = Bilingual("查无此卡", "nobody has it")
+        raise people.PersonNotFound(
+            fields=[{"field": f"body.card_nos.{n}", "msg": msg} for n in unknown]
+        )
+    return [holders[one] for one in body.card_nos]
 
 
 @dataclass(frozen=True, slots=True)
 class Basis:
-    """A rule that is in force at an organisation for which the caller may propose."""
+    """A rule in force at an organisation where the caller may propose."""
 
     org_id: UUID
     policy: PointsPolicy
@@ -96,7 +132,7 @@ class Basis:
 
 
 async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Basis:
-    """Raises OrgNotFound, Forbidden, or Invalid where there is no such rule."""
+    """Return the basis. Raises OrgNotFound, Forbidden, or Invalid without such a rule."""
     org = await records.authorized(tx, caller, people.ORGANIZERS, org_id)
     policy = await history.in_force(tx, org.path)
     rule = policy.rule(rule_key)
@@ -108,7 +144,7 @@ async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> 
 async def claim_numbers(
     tx: Session, basis: Basis, proposal: UUID, lines: Sequence[ProposalItem]
 ) -> set[tuple[str, str]]:
-    """Use up the evidence numbers of lines without a mistake; return those used before."""
+    """Claim the evidence numbers of lines without mistakes; return those used before."""
     numbers = sorted({pair for line in lines for pair in numbers_of(basis.rule, line)})
     if not numbers:
         return set()
@@ -119,8 +155,14 @@ async def claim_numbers(
 
 async def give(
     tx: Session, caller: UUID, basis: Basis, proposal: UUID, lines: Sequence[ProposalItem]
-) -> list[NewAward]:
-    """Write lines without a mistake, whose numbers are claimed, as one proposal."""
+) -> list[Granted]:
+    """Write lines without mistakes, whose numbers are claimed, as one proposal.
+
+    Raises TooManyProposals.
+    """
+    at = await moments.moment(tx)
+    kind, limit = QuotaKind.proposals, MAX_PROPOSALS_A_DAY
+    await quotas.take(tx, caller, kind, limit, now(), TooManyProposals)
     grants = [
         Grant(
             reference=f"manual:{proposal}:{place}",
@@ -138,31 +180,19 @@ async def give(
         )
         for place, line in enumerate(lines)
     ]
-    given = [one.award for one in await grant(tx, grants, now())]
-    await audit.write_about(tx, caller, "proposed", ("proposal", proposal), basis.org_id)
-    await _tell(tx, caller, basis.org_id, given)
+    given = await grant(tx, grants, at)
+    awards = [one.award for one in given]
+    subject = ("proposal", proposal)
+    facts: audit.Facts = {"rule": basis.rule.key, "awards": len(awards)}
+    await audit.write_about(tx, caller, "proposed", subject, basis.org_id, facts=facts)
+    paid = [message(one) for one in awards if one.points and one.state is AwardState.available]
+    await notify.send_each(tx, NoticeKind.award_paid, paid)
+    await tell_reviewers(tx, awards)
     return given
 
 
-async def _tell(tx: Session, caller: UUID, org_id: UUID, given: Sequence[NewAward]) -> None:
-    """Tell who gets something at once, and those who may review the others: once for all."""
-    paid = [message(one) for one in given if one.state is AwardState.available]
-    await notify.send_each(tx, NoticeKind.award_paid, paid)
-    waiting = [one for one in given if one.reviews_needed]
-    if waiting:
-        recipients = {one.person_id for one in waiting}
-        await notify.send_to_deciders(
-            tx,
-            NoticeKind.proposals_waiting,
-            org_id,
-            but={caller} | (recipients if len(recipients) == 1 else set()),
-            count=len(waiting),
-            at_least=max(one.reviews_needed for one in waiting),
-        )
-
-
 def mistakes_in(rule: Rule, lines: Sequence[ProposalItem]) -> Iterator[Mistake]:
-    """Check lines against what the rule asks for, without a look at the database."""
+    """Check lines against the rule, without database access."""
     personal = [field for field, of in rule.unique.items() if of == "person"]
     seen = Counter(
         (field, normalized(line.evidence[field]))
@@ -191,7 +221,7 @@ def mistakes_in(rule: Rule, lines: Sequence[ProposalItem]) -> Iterator[Mistake]:
 
 
 def _missing(asked: str, evidence: dict[str, str]) -> tuple[str, str] | None:
-    """Say what is wrong with the evidence for one demand: ``rating`` or ``checkin>=10``."""
+    """Return the error in the evidence for one demand: ``rating`` or ``checkin>=10``."""
     name, _, least = asked.partition(">=")
     if not normalized(evidence.get(name, "")):
         return "必填", "required"
@@ -214,6 +244,6 @@ def minutes(rule: Rule, line: ProposalItem) -> int:
 
 
 def numbers_of(rule: Rule, line: ProposalItem) -> Iterator[tuple[str, str]]:
-    """Name the numbers (field, number) that count once."""
+    """Yield the numbers (field, number) that count once."""
     for field in rule.unique:
         yield field, normalized(line.evidence[field])

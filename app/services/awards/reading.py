@@ -1,13 +1,16 @@
-"""Reading awards: one's own with what became of them, and those that wait for a review."""
+"""Reading awards: a person's own, with their present state, and those of a subtree for review."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Row, Session
-from app.core.paging import Page, PageParams, by_id
-from app.models.awards import AwardState
+from app.core.paging import Key, Page, PageParams, by_id, keyset
+from app.models.awards import Award, AwardState
+from app.models.cases import Case, CaseKind, CaseOutcome
+from app.queries import cases as case_queries
 from app.queries.awards import reading as queries
-from app.schemas.awards import AwardCaseOut, MyAwardOut, ObjectionOut
+from app.schemas.awards.reading import AwardCaseOut, MyAwardOut, ObjectionOut
 from app.services import people, records
 from app.services.awards.wording import to_out
 
@@ -23,7 +26,7 @@ async def mine(tx: Session, person_id: UUID, unit: int, asked: PageParams) -> Pa
 
 
 def _mine(row: Row) -> MyAwardOut:
-    """Say what became of an available award: its lots tell."""
+    """Derive from its lots whether an available award is spent or expired."""
     state = row.state
     if state == AwardState.available and row.expires_at is not None and row.remaining == 0:
         state = "expired" if row.has_expired else "spent"
@@ -44,26 +47,37 @@ async def browse(
 ) -> Page[AwardCaseOut]:
     """Return the awards of a subtree, newest first. Raises OrgNotFound, Forbidden."""
     org = await records.authorized(tx, caller, people.READERS, org_id)
-    return await by_id(
-        asked,
-        lambda before, limit: queries.of_subtree(tx, org.path, state, before, limit),
-        _case,
-    )
+
+    async def read(after: Key | None, limit: int) -> list[AwardCaseOut]:
+        before = after[0] if after else None
+        found = await queries.of_subtree(tx, org.path, state, before, limit)
+        cases = await case_queries.about(tx, CaseKind.objection, [award.id for award, *_ in found])
+        return [
+            _case(award, name, approvals, [one for one in cases if one.subject_id == award.id])
+            for award, name, approvals in found
+        ]
+
+    return await keyset(asked, (UUID,), read, lambda out: out, lambda out: (out.award.id,))
 
 
-def _case(row: Row) -> AwardCaseOut:
+def _case(award: Award, name: str, approvals: int, objections: Sequence[Case]) -> AwardCaseOut:
     return AwardCaseOut(
-        award=to_out(row),
-        person_id=row.person_id,
-        display_name=people.masked(row.display_name),
-        org_id=row.org_id,
-        title=row.title,
-        evidence=row.evidence,
-        proposed_by=row.proposed_by,
-        proposal_id=row.proposal_id,
-        awarded_at=row.awarded_at,
-        release_at=row.release_at,
-        reviews_needed=row.reviews_needed,
-        approvals=row.approvals,
-        objections=[ObjectionOut.model_validate(one) for one in row.objections],
+        award=to_out(award),
+        person_id=award.person_id,
+        display_name=people.masked(name),
+        org_id=award.org_id,
+        title=award.title,
+        evidence=award.evidence,
+        proposed_by=award.proposed_by,
+        proposal_id=award.proposal_id,
+        awarded_at=award.awarded_at,
+        release_at=award.release_at,
+        reviews_needed=award.reviews_needed,
+        approvals=approvals,
+        objections=[_objection(one) for one in objections],
     )
+
+
+def _objection(case: Case) -> ObjectionOut:
+    upheld = None if case.outcome is None else case.outcome == CaseOutcome.adopted
+    return ObjectionOut(id=case.id, award_id=case.subject_id, reason=case.reason, upheld=upheld)

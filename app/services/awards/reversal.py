@@ -1,18 +1,15 @@
-"""Reversal: a mistake is corrected by a transfer backwards, never by changing a row.
+"""Reversal: an award is corrected by transfers in the opposite direction, never by an update.
 
-What is still pending or available goes back; what has been spent the person owes, up to
-the policy's ``max_debt``; goods handed over are never touched.
+This module reads under locks what ``reversal_plan`` needs, and executes its plan.
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.models.awards import Award, AwardState
-from app.models.ledger import Kind, Purpose
+from app.models.ledger import Kind
 from app.models.notices import NoticeKind
 from app.models.people import Role
 from app.queries import people as people_queries
@@ -22,18 +19,15 @@ from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import reading as reading_queries
 from app.queries.ledger.posting import TransferRow
 from app.schemas.ledger import ReversalOut
-from app.services import notify, orgs
-from app.services.awards.postings import (
-    hours_accounts,
-    minutes_id,
-    minutes_reversal,
-    reversal_posting,
-)
-from app.services.awards.review import free_numbers
-from app.services.awards.wording import message
-from app.services.ledger import posting
-from app.services.ledger.posting import Unhold
-from app.services.ledger.types import MINUTES, AccountKey, AlreadySettled, Posting
+from app.services import audit, notify, orgs
+from app.services.awards import public_notice, reversal_plan
+from app.services.awards.postings import minutes_id
+from app.services.awards.reversal_plan import Given, Holdings
+from app.services.awards.review import OwnAward, free_evidence
+from app.services.awards.wording import message, trail
+from app.services.ledger import moments, posting
+from app.services.ledger.posting import Locked
+from app.services.ledger.types import MINUTES, AlreadySettled
 from app.services.policies import history
 
 
@@ -47,34 +41,84 @@ class NotReversible(Refusal):
     zh, en = "该类流水不能冲正", "Only an award can be reversed here."
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
-    """Where the points of a reversed award come from; ``lost`` is beyond the largest debt.
+class MoreThanLeft(Refusal):
+    """``limit``: the points of the award that are left to reverse."""
 
-    ``expired`` ones the person has lost already.
-
-    ``id`` is the first transfer's, or the award's if there was nothing to be had.
-    """
-
-    id: UUID
-    pending: int = 0
-    available: int = 0
-    debt: int = 0
-    lost: int = 0
-    expired: int = 0
+    code, status, title = "ledger.more_than_left", 409, "More than is left"
+    zh, en = "冲正的积分多于该记录剩余的积分", "The award has fewer points left than that."
+    fact_names = ("limit",)
 
 
 async def reverse(
-    tx: Session, caller: UUID, transfer_id: UUID, reason: str, *, unhold: Unhold
+    tx: Session, caller: UUID, transfer_id: UUID, reason: str, points: int | None = None
 ) -> ReversalOut:
-    """Take back what an award gave: from pending, then available, then as a debt.
+    """Reverse an award: from pending points, then available ones, then as a debt.
 
-    An award that gave no points, over a cap or waiting for a fund, is named by its id, or by
-    the transfer of its hours if it gave some.
+    ``points``: only so many; may be repeated until none are left. Hours are reversed with the
+    last. An award that gave no points (over a cap, or waiting for a fund) is given by its id, or
+    by the transfer of its hours if it has one.
 
-    Raises TransferNotFound (also for a transfer outside the caller's subtree),
-    NotReversible, AlreadySettled.
+    Raises TransferNotFound (also for a transfer outside the caller's subtree), NotReversible,
+    OwnAward, AlreadySettled, MoreThanLeft.
     """
+    award, given = await _reversible(tx, caller, transfer_id)
+    left = award.points if given.fund is not None else 0
+    if points is not None and points > left:
+        raise MoreThanLeft(limit=left)
+    part = None if points is None or points == left else points
+    at = await moments.moment(tx)
+    locked = await posting.lock(tx, reversal_plan.accounts(award, given), at)
+    holdings = await _holdings(tx, award, given, locked, at)
+    plan = reversal_plan.plan(award, given, holdings, reason, part)
+    for outcome in await posting.post(tx, plan.postings, at, locked):
+        unwrap([outcome])
+    if part is None:
+        await _end(tx, caller, award, reason)
+    else:
+        await _reduce(tx, caller, award, part, reason)
+    taken = left if part is None else part
+    told = message(award, points=taken, reason=reason)
+    await notify.send_each(tx, NoticeKind.award_reversed, [told])
+    return ReversalOut(
+        id=plan.id,
+        reverses_id=transfer_id,
+        points=taken,
+        left=left - taken,
+        from_pending=plan.parts.pending,
+        from_available=plan.parts.available,
+        owed=plan.parts.debt,
+        lost=plan.parts.lost,
+        expired=plan.parts.expired,
+        reason=reason,
+        created_at=at,
+    )
+
+
+async def _end(tx: Session, caller: UUID, award: Award, reason: str) -> None:
+    """Move an award of which nothing is left to its last state."""
+    before, after = award.state, AwardState.reversed
+    await queries.move(tx, [award.id], after)
+    await free_evidence(tx, award)
+    facts = trail(award)
+    await audit.write(
+        tx, caller, "reversed", award, before=before, after=after, reason=reason, facts=facts
+    )
+    await public_notice.end_objections(tx, caller, award)
+
+
+async def _reduce(tx: Session, caller: UUID, award: Award, part: int, reason: str) -> None:
+    """Write what is left of an award; there is room for the rest under the caps again."""
+    award.points -= part
+    award.points_reversed += part
+    await queries.save(tx, award)
+    subject, facts = ("award", award.id), {"points": part, "left": award.points} | trail(award)
+    await audit.write_about(
+        tx, caller, "reversed_in_part", subject, award.org_id, reason=reason, facts=facts
+    )
+
+
+async def _reversible(tx: Session, caller: UUID, transfer_id: UUID) -> tuple[Award, Given]:
+    """Lock the award of a transfer, and read what it gave. Raises as ``reverse`` does."""
     transfer = await _transfer(tx, transfer_id)
     award_id = transfer.source_id if transfer else transfer_id
     award = await queries.find(tx, award_id, lock=True)
@@ -86,40 +130,14 @@ async def reverse(
         raise TransferNotFound
     if award is None or (transfer and transfer.kind not in (Kind.award, Kind.release)):
         raise NotReversible
-    given = await posting_queries.find_transfer(tx, award.id)
-    if given is not None and transfer and transfer.unit_id == MINUTES:
-        raise NotReversible  # hours go back with their points
+    paid = await posting_queries.find_transfer(tx, award.id)
+    if paid is not None and transfer and transfer.unit_id == MINUTES:
+        raise NotReversible  # hours are reversed with their points
+    if award.person_id == caller:
+        raise OwnAward
     if award.state in (AwardState.reversed, AwardState.rejected):
         raise AlreadySettled(status=award.state)
-    at = now()
-    policy = await history.in_force(tx, org.path, at)
-    if given is not None:
-        if award.state == AwardState.available:
-            await unhold(tx, award.person_id)
-        fund = await posting.key_of(tx, given.from_account_id)
-        max_debt = policy.document.clawback.max_debt
-        recovery = await _take_back(tx, award, fund, max_debt, reason, at)
-    elif award.minutes and await posting_queries.find_transfer(tx, minutes_id(award.id)):
-        entry = minutes_reversal(award, reason)
-        unwrap(await posting.post(tx, [entry], at))
-        recovery = Recovery(entry.id)
-    else:
-        recovery = Recovery(award.id)
-    await queries.move(tx, [award.id], AwardState.reversed)
-    await free_numbers(tx, award)
-    await notify.send_each(tx, NoticeKind.award_reversed, [message(award, reason=reason)])
-    return ReversalOut(
-        id=recovery.id,
-        reverses_id=transfer_id,
-        points=award.points if given is not None else 0,
-        from_pending=recovery.pending,
-        from_available=recovery.available,
-        owed=recovery.debt,
-        lost=recovery.lost,
-        expired=recovery.expired,
-        reason=reason,
-        created_at=at,
-    )
+    return award, await _given(tx, award, paid)
 
 
 async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:
@@ -130,63 +148,35 @@ async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:
     return transfer
 
 
-async def _take_back(
-    tx: Session, award: Award, fund: AccountKey, max_debt: int, reason: str, at: datetime
-) -> Recovery:
-    """Post what goes back. All accounts are locked before anybody looks what they hold."""
-    accounts = _Accounts(award, fund)
-    locked = await posting.lock(tx, accounts.all)
-    # An award that was pending has a second transfer, its release: that is what is closed.
+async def _given(tx: Session, award: Award, paid: TransferRow | None) -> Given:
+    if paid is None or award.points == 0:  # all of it was cut at its approval
+        hours = award.minutes and await posting_queries.find_transfer(tx, minutes_id(award.id))
+        return Given(fund=None, closes=award.id, has_hours=bool(hours))
+    # A pending award that was released has a second transfer, the release: the reversal closes that
+    # one. The award is locked, so no release can happen concurrently.
     released = await posting_queries.find_related(tx, [f"release:{award.id}"], [])
-    closes = released[0].id if released else award.id
-    if award.state != AwardState.available:
-        recovery = Recovery(award.id, pending=award.points)
-    else:
-        spendable = await posting.spendable(tx, locked[accounts.available].id, at)
-        expired = await expiry_queries.expired_of(tx, closes, at)
-        due = award.points - expired  # what has expired is gone already
-        found = min(due, spendable)
-        spent = await reading_queries.spent(tx, locked[accounts.available].id)
-        standing = await expiry_queries.standing(tx, award.person_id, award.unit_id, award.id, at)
-        owes = -locked[accounts.debt].balance
-        # Nobody owes more than was spent beyond the awards that stand: the rest has expired under
-        # another award's name, whose reversal took these points when its own were put aside.
-        short = min(due - found, max(spent - standing - owes, 0))
-        owed = min(short, max(max_debt - owes, 0))
-        recovery = Recovery(
-            award.id,
-            available=found,
-            debt=owed,
-            lost=short - owed,
-            expired=award.points - found - short,
-        )
-    parts = [
-        (accounts.pending, fund, recovery.pending, Kind.reversal),
-        (accounts.available, fund, recovery.available, Kind.reversal),
-        (accounts.debt, accounts.owed_to, recovery.debt, Kind.clawback),
-    ]
-    postings: list[Posting] = []
-    for payer, payee, amount, kind in parts:
-        if amount:
-            settles = None if postings else closes
-            postings.append(reversal_posting(award, (payer, payee), amount, kind, reason, settles))
-    if award.minutes and award.state == AwardState.available:
-        postings.append(minutes_reversal(award, reason))
-    for outcome in await posting.post(tx, postings, at, locked):
-        unwrap([outcome])
-    return replace(recovery, id=postings[0].id) if postings else recovery
+    return Given(
+        fund=await posting.key_of(tx, paid.from_account_id),
+        closes=released[0].id if released else award.id,
+        has_hours=award.minutes > 0
+        and (award.hours_at_once or award.state == AwardState.available),
+    )
 
 
-class _Accounts:
-    """Every account that a reversal may move.
-
-    What is owed has not come in: a limited fund, ``budget``, must not give it to others.
-    """
-
-    def __init__(self, award: Award, fund: AccountKey) -> None:
-        self.pending = AccountKey(award.person_id, Purpose.pending, award.unit_id)
-        self.available = AccountKey(award.person_id, Purpose.available, award.unit_id)
-        self.debt = self.available.debt
-        self.owed_to = fund._replace(purpose=Purpose.fund)
-        self.all = [fund, self.owed_to, self.pending, self.available, self.debt]
-        self.all += hours_accounts(award.org_id, award.person_id) if award.minutes else ()
+async def _holdings(
+    tx: Session, award: Award, given: Given, locked: Locked, at: datetime
+) -> Holdings:
+    """Read the person's points; without points, or while they are pending, none are needed."""
+    if given.fund is None or award.state != AwardState.available:
+        return Holdings()
+    account = locked[reversal_plan.available_of(award)].id
+    org = await orgs.get(tx, award.org_id)
+    policy = await history.in_force(tx, org.path, at)
+    return Holdings(
+        spendable=await posting.spendable(tx, account, at),
+        expired=await expiry_queries.expired_of(tx, given.closes, at),
+        spent=await reading_queries.spent(tx, account),
+        standing=await expiry_queries.standing(tx, award.person_id, award.unit_id, award.id, at),
+        owes=-locked[reversal_plan.available_of(award).debt].balance,
+        max_debt=policy.document.clawback.max_debt,
+    )

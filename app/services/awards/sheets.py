@@ -1,7 +1,7 @@
-"""Batches as sheets: what the columns of an uploaded XLSX mean, and an empty one to fill in.
+"""Batches as spreadsheets: reading an uploaded XLSX, and the empty template.
 
-A heading may say what it likes around the name of its field: ``案件编号 case_no``. One that
-holds no name, such as 备注, is a remark for people and not read.
+A heading must contain the name of its field and may contain other text: ``案件编号 case_no``.
+Columns whose heading contains no field name, such as 备注, are remarks and not read.
 """
 
 import re
@@ -13,17 +13,18 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.language import Bilingual
 from app.core.xlsx.reader import Sheet, SheetRow, Value
-from app.schemas.awards import BatchOut, read_row
+from app.schemas.awards.batches import BatchOut, read_row
 from app.schemas.policies import Rule
 from app.services.awards.batches import Row, propose_rows, row_of
 from app.services.awards.proposals import authorized
+from app.services.people import CardGuesses
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
 
 _NAME = re.compile(r"(?<![A-Za-z0-9_])[a-z][a-z0-9_]*")
 WHO = ("card_no", "person_id")
 AMOUNTS = ("quantity", "points")
-# Headings of the columns that every rule has.
+# Fields that every rule has, with their headings.
 LABELS = {
     "card_no": "青享卡号",
     "person_id": "人员编号",
@@ -34,7 +35,7 @@ LABELS = {
 
 
 class WrongSheet(Refusal):
-    """``fields`` tell which columns are missing, unknown or there twice."""
+    """``fields``: the columns that are missing, unknown or duplicate."""
 
     code, status, title = "awards.wrong_sheet", 422, "Wrong sheet"
     zh, en = "表格的列与该规则不符，请使用模板", "The columns are not those of the rule's template."
@@ -44,19 +45,21 @@ async def propose_sheet(
     tx: Session,
     caller: UUID,
     sheet: Sheet,
+    guesses: CardGuesses,
     *,
     org_id: UUID,
     rule_key: str,
     partial: bool,
 ) -> BatchOut:
-    """Propose the rows of a sheet; rows are told by their numbers in it.
+    """Propose the rows of a sheet. Rows are identified by their numbers in the sheet.
 
-    Raises OrgNotFound, Forbidden, Invalid, WrongSheet, RowsWrong.
+    Raises OrgNotFound, Forbidden, Invalid, WrongSheet, RowsWrong, TooManyProposals, and what
+    ``guesses`` raises.
     """
     basis = await authorized(tx, caller, org_id, rule_key)
     columns = _columns(basis.rule, sheet)
     rows = [_row(row, columns) for row in sheet.rows]
-    return await propose_rows(tx, caller, basis, rows, partial=partial)
+    return await propose_rows(tx, caller, basis, rows, guesses, partial=partial)
 
 
 async def template(
@@ -81,7 +84,7 @@ def _headings(policy: PointsPolicy, rule: Rule) -> Iterator[str]:
 
 
 def _columns(rule: Rule, sheet: Sheet) -> dict[str, str]:
-    """Return which field each heading names. Raises WrongSheet."""
+    """Return the field of each heading. Raises WrongSheet."""
     asked = rules.demanded(rule)
     known = {*LABELS, *asked}
     columns: dict[str, str] = {}
@@ -123,6 +126,6 @@ def _row(row: SheetRow, columns: dict[str, str]) -> Row:
 
 
 def _amount(value: Value) -> Value:
-    """Take ``3`` written as text for the number that it is."""
+    """Convert digits to a number: Excel may store ``3`` as text."""
     is_number = isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 9
     return int(value) if is_number else value

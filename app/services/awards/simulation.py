@@ -1,6 +1,6 @@
-"""Simulation: what a time that has passed would have given under a draft, in sums.
+"""Simulation: the awards that a draft would have given in a past period, in sums.
 
-It writes nothing. The caller gives one snapshot, so it may run while the service works.
+Read-only. It runs on one snapshot given by the caller, while the service works.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +19,6 @@ from app.queries.awards.attendance import Act, Window
 from app.queries.ledger import reading as reading_queries
 from app.schemas.policies import Proof
 from app.services import people
-from app.services.awards.earned import RunningTotals
 from app.services.awards.replay import Ineligibility, Replay, Replayed
 from app.services.policies.history import Draft
 
@@ -29,7 +28,7 @@ OVER_A_CAP = set(AwardReason) - {AwardReason.full, AwardReason.once}
 
 @dataclass(slots=True)
 class Sums:
-    """``cut``: points that caps, and rules that give once, kept back."""
+    """``cut``: points withheld by caps and by rules that give once."""
 
     awards: int = 0
     points: int = 0
@@ -52,13 +51,13 @@ class Compared:
 
     @property
     def change(self) -> int:
-        """By how many points the draft would have given more."""
+        """The difference in points; positive if the draft would have given more."""
         return self.draft.points - self.now.points
 
 
 @dataclass(slots=True)
 class Earner(Compared):
-    """What a person would have earned. ``name`` is masked; ``cap_hits`` are the draft's."""
+    """A person's sums. ``name`` is masked; ``cap_hits`` are those under the draft."""
 
     id: UUID = field(kw_only=True)
     name: str = field(kw_only=True)
@@ -69,7 +68,7 @@ class Earner(Compared):
 class FundImpact(Compared):
     """What an organisation's fund issued, and would have issued.
 
-    ``holds`` is what it has now, None where it would issue without a limit.
+    ``holds``: its present balance; None if it would issue without a limit.
     """
 
     code: str = ""
@@ -79,13 +78,13 @@ class FundImpact(Compared):
 
     @property
     def short(self) -> int:
-        """What it would lack to pay another such time."""
+        """The points that it would lack to pay for another such period."""
         return max(self.draft.points - self.holds, 0) if self.holds is not None else 0
 
 
 @dataclass(slots=True)
 class Simulation:
-    """What came out. ``reasons`` count awards by reason, now and under the draft."""
+    """The result. ``reasons``: number of awards by reason, now and under the draft."""
 
     total: Compared = field(default_factory=Compared)
     rules: dict[str, Compared] = field(default_factory=lambda: defaultdict(Compared))
@@ -93,8 +92,8 @@ class Simulation:
         default_factory=lambda: (Counter(), Counter())
     )
     begins: dict[tuple[Proof, AwardState], Sums] = field(default_factory=lambda: defaultdict(Sums))
-    unmet: dict[Ineligibility, Sums] = field(default_factory=lambda: defaultdict(Sums))
-    burdens: dict[UUID, FundImpact] = field(default_factory=lambda: defaultdict(FundImpact))
+    ineligible: dict[Ineligibility, Sums] = field(default_factory=lambda: defaultdict(Sums))
+    impacts: dict[UUID, FundImpact] = field(default_factory=lambda: defaultdict(FundImpact))
     more: int = 0
     less: int = 0
     same: int = 0
@@ -102,18 +101,16 @@ class Simulation:
     taken_back: int = 0
 
     def count(self, acts: Sequence[Act], replay: Replay, begin: datetime) -> Earner | None:
-        """Count all acts of a person; None if there is none that stands since ``begin``."""
-        earned = RunningTotals()
+        """Count all acts of a person; None if none of them is in force since ``begin``."""
         earner = Earner(id=acts[0].person_id, name=people.masked(acts[0].display_name))
-        for act in acts:
-            outcome = replay.take(act, earned)
+        for act, outcome in replay.take(acts):
             if outcome is None or act.awarded_at < begin:
                 continue
             if act.ended_at is not None:
                 self.taken_back += 1
                 continue
             self._count(act, outcome, earner)
-            self.burdens[act.org_id].limited = replay.is_limited(act.org_path)
+            self.impacts[act.org_id].limited = replay.is_limited(act.org_path)
         if earner.now.awards == 0:
             return None
         self.more += earner.change > 0
@@ -126,13 +123,13 @@ class Simulation:
         return earner
 
     def _count(self, act: Act, outcome: Replayed | Ineligibility, earner: Earner) -> None:
-        places = (self.total, self.rules[act.rule_key], self.burdens[act.org_id], earner)
+        places = (self.total, self.rules[act.rule_key], self.impacts[act.org_id], earner)
         given = (act.points, act.minutes, act.points_before_caps - act.points)
         for one in places:
             one.now.add(*given)
         self.reasons[0][AwardReason(act.reason)] += 1
         if isinstance(outcome, Ineligibility):
-            self.unmet[outcome].add(*given)
+            self.ineligible[outcome].add(*given)
             return
         points, hours = outcome.points, outcome.minutes
         for one in places:
@@ -142,7 +139,7 @@ class Simulation:
         earner.cap_hits += outcome.reason in OVER_A_CAP
 
     def trim(self) -> None:
-        """Keep the people whose points change most."""
+        """Keep the ``MOST_CHANGED`` people whose points change most."""
         self.most_changed.sort(key=lambda one: (-abs(one.change), one.id))
         del self.most_changed[MOST_CHANGED:]
 
@@ -154,10 +151,10 @@ async def simulate(
     last: date,
     each: Callable[[Earner], None] = lambda _earner: None,
 ) -> Simulation:
-    """Replay the acts from a day to another, both included, under a draft.
+    """Replay the acts from ``first`` to ``last``, both included, under a draft.
 
-    The year of the first day is replayed from its beginning, as its points count for caps.
-    ``each`` hears of every person.
+    The year of ``first`` is replayed from its beginning, because its points count for caps.
+    ``each`` is called for every person.
     """
     begin = midnight(first)
     window = Window(
@@ -174,7 +171,7 @@ async def simulate(
         if earner is not None:
             each(earner)
     found.trim()
-    await _read_funds(tx, found.burdens, window.unit)
+    await _read_funds(tx, found.impacts, window.unit)
     return found
 
 
@@ -183,12 +180,12 @@ async def _note_numbers(tx: Session, replay: Replay, window: Window) -> None:
         replay.note_numbers(act)
 
 
-async def _read_funds(tx: Session, burdens: dict[UUID, FundImpact], unit: int) -> None:
-    """Say whose the funds are, and what the limited ones hold."""
-    names = await org_queries.names_of(tx, sorted(burdens))
-    limited = sorted(org_id for org_id, one in burdens.items() if one.limited)
+async def _read_funds(tx: Session, impacts: dict[UUID, FundImpact], unit: int) -> None:
+    """Set names of the funds, and the balances of the limited ones."""
+    names = await org_queries.names_of(tx, sorted(impacts))
+    limited = sorted(org_id for org_id, one in impacts.items() if one.limited)
     balances = await reading_queries.balances(tx, limited)
-    for org_id, burden in burdens.items():
-        burden.code, burden.name = names[org_id]
-        if burden.limited:
-            burden.holds = balances.get((org_id, Purpose.budget, unit), 0)
+    for org_id, impact in impacts.items():
+        impact.code, impact.name = names[org_id]
+        if impact.limited:
+            impact.holds = balances.get((org_id, Purpose.budget, unit), 0)

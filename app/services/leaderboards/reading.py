@@ -11,14 +11,14 @@ from uuid import UUID
 from app.core.clock import now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.etag import Rendered
+from app.core.etag import TaggedBody
 from app.core.redis import RedisDown
 from app.integrations.leaderboards import Boards
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
 from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
 from app.services import orgs, people
-from app.services.leaderboards.rules import CountedUnits, board_name, born_until
+from app.services.leaderboards.rules import WHOLE_TREE, CountedUnits, board_name, born_until
 from app.services.policies import history
 
 # Computing a board from the ledger sums all its transfers: without Redis, a rank is known only
@@ -28,9 +28,12 @@ MAX_LEDGER_PLACES = 100
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """``limit`` places of an organisation and everything below it, in the current period."""
+    """``limit`` places of an organisation and everything below it, in the current period.
 
-    org_id: UUID
+    Without an organisation: of all of them.
+    """
+
+    org_id: UUID | None
     period: BoardPeriod
     limit: int
 
@@ -58,43 +61,46 @@ Top = list[tuple[UUID, int]]  # person and points, the best first
 
 @dataclass(frozen=True, slots=True)
 class _Standings:
-    """``ranks`` has a board and a caller for each look of somebody; None: not on the board."""
+    """``ranks`` has a board and a caller for each query with a caller; None: not on the board."""
 
     tops: dict[Board, Top]
     ranks: dict[tuple[Board, UUID], Rank | None]
 
 
 async def read(
-    tx: Session, boards: Boards, looks: Sequence[BoardQuery]
-) -> list[Rendered | Refusal]:
-    """Return for each look a rendered ``LeaderboardOut``, or OrgNotFound.
+    tx: Session, boards: Boards, asked: Sequence[BoardQuery]
+) -> list[TaggedBody | Refusal]:
+    """Return for each query a rendered ``LeaderboardOut``, or OrgNotFound.
 
-    The number of queries does not depend on the number of looks, except without Redis, when
-    each board is a query. A board that several look at is rendered once, and each caller's
+    The number of statements does not depend on the number of queries, except without Redis, when
+    each board is a statement. A board of several queries is rendered once, and each caller's
     rank is added to it.
     """
-    found = await _find(tx, {look.board for look in looks})
-    callers = [(look.board, look.caller) for look in looks if look.caller and look.board in found]
+    found = await _find(tx, {query.board for query in asked})
+    callers = [
+        (query.board, query.caller) for query in asked if query.caller and query.board in found
+    ]
     try:
         standings = await _from_redis(boards, found, callers)
     except RedisDown:
         standings = await _from_ledger(tx, found, callers)
     shared = await _render_boards(tx, found, standings.tops)
     return [
-        _with_rank(shared[look.board], _rank_of(look, standings))
-        if look.board in found
+        _with_rank(shared[query.board], _rank_of(query, standings))
+        if query.board in found
         else orgs.OrgNotFound()
-        for look in looks
+        for query in asked
     ]
 
 
 async def _find(tx: Session, boards: Iterable[Board]) -> dict[Board, _Found]:
     """Look up the organisations; leave out the boards of those that do not exist."""
     boards, at = list(boards), now()
-    paths = await org_queries.paths_of(tx, sorted({board.org_id for board in boards}))
+    ids = {board.org_id for board in boards if board.org_id is not None}
+    paths = await org_queries.paths_of(tx, sorted(ids))
     found = {}
     for board in boards:
-        path = paths.get(board.org_id)
+        path = WHOLE_TREE if board.org_id is None else paths.get(board.org_id)
         if path is not None:
             starts_at = period_start(at, board.period)
             found[board] = _Found(path, starts_at, board_name(path, board.period, starts_at))
@@ -114,7 +120,7 @@ async def _from_redis(
     generation = await boards.generation()
     if generation is None:
         raise RedisDown
-    tops, ranks = await boards.look(
+    tops, ranks = await boards.read(
         generation,
         [(one.name, board.limit) for board, one in found.items()],
         [(found[board].name, person) for board, person in callers],
@@ -149,8 +155,8 @@ async def _from_ledger(
     )
 
 
-def _rank_of(look: BoardQuery, standings: _Standings) -> Rank | None:
-    return standings.ranks[(look.board, look.caller)] if look.caller else None
+def _rank_of(query: BoardQuery, standings: _Standings) -> Rank | None:
+    return standings.ranks[(query.board, query.caller)] if query.caller else None
 
 
 # What the replies say
@@ -159,7 +165,7 @@ def _rank_of(look: BoardQuery, standings: _Standings) -> Rank | None:
 async def _render_boards(
     tx: Session, found: dict[Board, _Found], tops: dict[Board, Top]
 ) -> dict[Board, bytes]:
-    """Render what is the same for all who look at a board."""
+    """Render what is the same for all readers of a board."""
     everybody = sorted({person for top in tops.values() for person, _ in top})
     shown = await queries.visible(tx, everybody, born_until())
     return {
@@ -193,10 +199,10 @@ def _without_rank(board: LeaderboardOut) -> bytes:
     return whole.removesuffix(b"null}")
 
 
-def _with_rank(shared: bytes, rank: Rank | None) -> Rendered:
+def _with_rank(shared: bytes, rank: Rank | None) -> TaggedBody:
     """Complete what ``_without_rank`` returned. Its ETag is that of the whole body."""
     if rank is None:
         me = b"null"
     else:
         me = MyRankOut(rank=rank[0], points=rank[1]).model_dump_json().encode()
-    return Rendered.of(shared + me + b"}")
+    return TaggedBody.of(shared + me + b"}")

@@ -8,11 +8,15 @@ from app.schemas.leaderboards import BoardPeriod
 from app.services import people
 from app.services.policies.history import PolicyHistory, PolicyMissing
 
+WHOLE_TREE = "/"  # the path above all organisations
 PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
 
 
 def board_name(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
-    """Name the board of an organisation and a period: ``/31/310101/:month:2026-11-01``."""
+    """Name the board of an organisation and a period: ``/31/310101/:month:2026-11-01``.
+
+    ``WHOLE_TREE`` has one too.
+    """
     return f"{org_path}:{period}:{local_date(starts_at).isoformat()}"
 
 

@@ -1,4 +1,4 @@
-"""Expiry: what nobody spent in time leaves the account, lot by lot; and before, one is told."""
+"""Expiry of points: announced in advance, then posted lot by lot."""
 
 from datetime import datetime, timedelta
 
@@ -17,16 +17,17 @@ from app.services.ledger.posting import lock, post
 from app.services.ledger.types import AccountKey, Posting
 from app.services.notify import Message
 
-# A refund that began before a lot's end gives back to it: it is over by then, as it must be,
-# for a lot can be emptied once. Nobody spends what waits so long.
+# Refunds of a charge return points to its lots. One that began before a lot's end commits within
+# this time, so that the lot is not emptied before: it can be emptied once. The points cannot
+# be spent meanwhile.
 GRACE = timedelta(minutes=5)
 
 
 async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
-    """Move what has expired to its issuer's account of expired points; return lots looked at.
+    """Move expired points to their issuer's account; return the number of lots examined.
 
-    May be killed and run again at any point, and beside itself: a lot that was emptied
-    meanwhile is left alone, and each can be emptied for this reason once.
+    Safe to kill, to repeat and to run concurrently: lots emptied meanwhile are skipped, and the
+    posting's reference allows one expiry per lot.
     """
     found = await expiry_queries.expired_lots(tx, at - GRACE, limit)
     if not found:
@@ -34,9 +35,9 @@ async def expire_lots(tx: Session, at: datetime, limit: int) -> int:
     owners = {
         one.account_id: AccountKey(one.owner_id, Purpose.available, one.unit_id) for one in found
     }
-    # A lot does not change its issuer: that may be read before the accounts are locked.
+    # The issuer of a lot never changes, so it may be read before the accounts are locked.
     issuers = {AccountKey(one.org_id, Purpose.expired, one.unit_id) for one in found}
-    locked = await lock(tx, {*owners.values(), *issuers})
+    locked = await lock(tx, {*owners.values(), *issuers}, at)
     due = {one.id for one in found}
     lots = await posting_queries.spendable_lots(tx, sorted(owners))
     postings = [_posting(lot, owners[lot.account_id]) for lot in lots if lot.id in due]
@@ -64,10 +65,10 @@ def _posting(lot: LotRow, owner: AccountKey) -> Posting:
 async def announce_expiry(
     tx: Session, unit_id: int, notice_days: list[int], at: datetime, limit: int
 ) -> int:
-    """Tell people what expires within each of so many days; return how many were told.
+    """Notify people of points that expire within each number of days; return how many.
 
-    Each is told once for each number of days; who could not be told in time is told by
-    the next one only. The message leaves through the outbox, in this transaction.
+    One notice for each number of days and date of expiry. Someone not notified in time is
+    notified at the next, smaller number. The message is written to the outbox here.
     """
     told = 0
     nearer = 0

@@ -1,5 +1,6 @@
-"""Reading the ledger as its owner does: balances and the passbook."""
+"""Reading the ledger for its owner: balances and passbook."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,45 +8,60 @@ from uuid import UUID
 
 from app.core.db import Row, Session
 from app.core.errors import Refusal
-from app.core.etag import Rendered
+from app.core.etag import TaggedBody
 from app.core.paging import Page, PageParams, encode_cursor, keyset
 from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import reading as reading_queries
 from app.queries.ledger.reading import PageRow
 from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
-from app.services.ledger.types import MINUTES
+from app.services.ledger import posting
+from app.services.ledger.types import MINUTES, AccountKey
 from app.services.ledger.units import UnitUnknown, find_unit
 
 LAST_NUMBER = 2**62
 
 
 async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> PointsOut:
-    """Return the person's balances in a unit, totals and what will expire when.
+    """Return the person's balances in a unit, totals, and points by expiry.
 
-    What has expired is not available, whether it has been taken away yet or not.
+    Expired points are not available, whether or not they have been posted as expired yet. Points
+    of overdue holds are shown as they will be once the ledger has ended the holds. ``tx`` is a
+    snapshot.
     """
-    found = await reading_queries.balances(tx, [person_id])
+    rows = await reading_queries.accounts_of(tx, person_id)
+    accounts = {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
+    lots = Counter(await reading_queries.expiring(tx, person_id, unit))
+    mine = accounts.get(AccountKey(person_id, Purpose.available, unit))
+    if mine and (plan := await posting.after_overdue_holds(tx, accounts, at)):
+        lots.update(plan.lots_moved(mine.id))
     earned, spent = await reading_queries.totals(tx, person_id, unit)
-    lots = await reading_queries.expiring(tx, person_id, unit)
-    expired = sum(points for points, end in lots if end <= at)
+
+    def balance(purpose: Purpose, unit: int = unit) -> int:
+        row = accounts.get(AccountKey(person_id, purpose, unit))
+        return row.balance if row is not None else 0
+
     return PointsOut(
-        available=found.get((person_id, Purpose.available, unit), 0) - expired,
-        pending=found.get((person_id, Purpose.pending, unit), 0),
-        held=found.get((person_id, Purpose.held, unit), 0),
-        owed=-found.get((person_id, Purpose.debt, unit), 0),
-        minutes=found.get((person_id, Purpose.available, MINUTES), 0),
+        available=balance(Purpose.available) - sum(lots[end] for end in lots if end <= at),
+        pending=balance(Purpose.pending),
+        held=balance(Purpose.held),
+        owed=-balance(Purpose.debt),
+        minutes=balance(Purpose.available, MINUTES),
         earned_total=earned,
         spent_total=spent,
-        expiring=[Expiring(points=points, expires_at=end) for points, end in lots if end > at],
+        expiring=[
+            Expiring(points=points, expires_at=end)
+            for end, points in sorted(lots.items())
+            if end > at and points
+        ],
     )
 
 
 @dataclass(frozen=True, slots=True)
-class PageOf:
-    """A question: ``limit`` entries of a person's points in a unit, numbers below ``before``.
+class PassbookQuery:
+    """Arguments of one page: ``limit`` entries in a unit with numbers below ``before``.
 
-    ``known`` is the tag of the page that the caller has.
+    ``known``: the tag of the page that the caller has.
     """
 
     person_id: UUID
@@ -55,14 +71,14 @@ class PageOf:
     known: str | None
 
 
-def page_of(person_id: UUID, unit: str, asked: PageParams, known: str | None) -> PageOf:
-    """Read the cursor. Raises Invalid."""
+def query(person_id: UUID, unit: str, asked: PageParams, known: str | None) -> PassbookQuery:
+    """Decode the cursor. Raises Invalid."""
     after = asked.after(int)
-    return PageOf(person_id, unit, after[0] if after else None, asked.limit, known)
+    return PassbookQuery(person_id, unit, after[0] if after else None, asked.limit, known)
 
 
-async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal]:
-    """Return a ``Page[EntryOut]`` for each question, newest entries first; or UnitUnknown."""
+async def pages(tx: Session, asked: Sequence[PassbookQuery]) -> list[TaggedBody | Refusal]:
+    """Return a ``Page[EntryOut]`` for each query, newest entries first; or UnitUnknown."""
     units = {code: await find_unit(tx, code) for code in {one.unit for one in asked}}
     found = await reading_queries.passbooks(
         tx,
@@ -76,7 +92,7 @@ async def pages(tx: Session, asked: Sequence[PageOf]) -> list[Rendered | Refusal
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which entries: of some kinds, from a moment on, before another."""
+    """Entries of these kinds, from ``since`` on and before ``until``."""
 
     kinds: Sequence[Kind] | None = None
     since: datetime | None = None
@@ -112,12 +128,12 @@ def _entry(row: Row) -> EntryOut:
     )
 
 
-def _page(row: PageRow | None, size: int) -> Rendered:
+def _page(row: PageRow | None, size: int) -> TaggedBody:
     if row is None:
-        return Rendered(tag="empty", body=b'{"items":[],"next_cursor":null}')
+        return TaggedBody(tag="empty", body=b'{"items":[],"next_cursor":null}')
     if row.items is None:
-        return Rendered(row.tag, body=None)
-    # Numbers have no gap: the last one on the page is known without looking.
+        return TaggedBody(row.tag, body=None)
+    # Numbers have no gaps, so the last one on the page can be computed.
     last = row.newest - size + 1
     cursor = f'"{encode_cursor(last)}"' if last > 1 else "null"
-    return Rendered(row.tag, f'{{"items":{row.items},"next_cursor":{cursor}}}'.encode())
+    return TaggedBody(row.tag, f'{{"items":{row.items},"next_cursor":{cursor}}}'.encode())

@@ -1,10 +1,10 @@
-"""Planning a list of postings: pure arithmetic on locked rows, no database.
+"""Plans a list of postings: arithmetic on locked rows, without the database.
 
-Postings are taken in order, each seeing what the earlier ones of the list did. One that
-must be refused changes nothing and does not disturb its neighbours.
+Postings are planned in order; each sees the effects of the earlier ones. A refused posting changes
+nothing and does not affect the others.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
@@ -26,11 +26,11 @@ from app.services.ledger.types import (
 
 @dataclass
 class Plan:
-    """The locked world and what the list does to it."""
+    """The locked rows, and the changes that the list makes to them."""
 
     accounts: dict[AccountKey, AccountRow]
     by_reference: dict[str, TransferRow]
-    closed: dict[UUID, TransferRow]  # by the id of the transfer that was closed
+    closed: dict[UUID, TransferRow]  # by the id of the closed transfer
     lots: dict[int, list[LotRow]]  # spendable, by account, soonest to expire first
     used: dict[UUID, list[tuple[LotUseRow, LotRow]]]  # by the transfer that used them
     at: datetime
@@ -42,7 +42,7 @@ class Plan:
     touched: dict[int, AccountRow] = field(default_factory=dict)
 
     def add(self, posting: Posting) -> Outcome:
-        """Decide one posting and, if it stands, note what it writes."""
+        """Plan one posting; return its outcome."""
         payer, payee = self.accounts[posting.payer], self.accounts[posting.payee]
         known = self.by_reference.get(posting.reference)
         if known is not None:
@@ -50,28 +50,29 @@ class Plan:
             if same != (payer.id, payee.id, posting.amount):
                 return ReferenceReused()
             return _posted(known, replayed=True)
-        if posting.closes_id is not None and posting.closes_id in self.closed:
+        if (posting.closes_id or posting.returns) in self.closed:
             return AlreadySettled()
         if payer.floor is not None and payer.balance - posting.amount < payer.floor:
             return InsufficientPoints(needed=posting.amount)
         lots = self._spendable(payer.id, posting) if posting.payer.has_lots else []
         if posting.payer.has_lots and sum(lot.remaining for lot in lots) < posting.amount:
-            # The rest has expired, and waits to be taken away.
+            # The rest has expired and waits for the expiry job.
             return InsufficientPoints(needed=posting.amount)
         transfer = self._move(posting, payer, payee)
         self._take_from(lots, transfer)
         if posting.payee.has_lots and posting.expires_at is not None:
             self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id, None)
         elif posting.payee.has_lots:
-            self._give_back(transfer, posting.revived_until or self.at + REVIVED_FOR)
-        if posting.payee.has_lots:
+            self._give_back(transfer, posting)
+        if posting.payee.has_lots and posting.repays:
             self._repay(posting)
         return _posted(transfer, replayed=False)
 
     def _repay(self, arrived: Posting) -> None:
-        """Pay what the person owes from whatever became spendable, before anything else.
+        """Repay the person's debt from points that became spendable.
 
-        Also from what comes back: or a reversal could be dodged by reserving and cancelling.
+        Also from points that come back: otherwise a reservation and its cancellation would evade a
+        reversal.
         """
         debt = self.accounts.get(arrived.payee.debt)
         amount = min(-debt.balance, arrived.amount) if debt is not None else 0
@@ -87,18 +88,20 @@ class Plan:
             reason="偿还冲正欠分",
             reference=f"repayment:{arrived.id}",
             closes_id=None,
+            returns=None,
         )
         outcome = self.add(repayment)
         assert isinstance(outcome, Posted), "as much has just arrived"
 
     def _spendable(self, account_id: int, posting: Posting) -> list[LotRow]:
-        """Soonest to expire first; but a reversal first takes what it reverses."""
+        """Return the lots, soonest to expire first; a reversal takes those of its award first."""
         lots = self.lots[account_id]
         if posting.lot_id is not None:
             return [lot for lot in lots if lot.id == posting.lot_id]
         living = [lot for lot in lots if lot.expires_at > self.at]
-        if posting.closes_id is not None:
-            living.sort(key=lambda lot: lot.first_brought_by != posting.closes_id)
+        first_of = posting.closes_id or posting.first_of
+        if first_of is not None:
+            living.sort(key=lambda lot: lot.first_brought_by != first_of)
         return living
 
     def _move(self, posting: Posting, payer: AccountRow, payee: AccountRow) -> TransferRow:
@@ -166,17 +169,23 @@ class Plan:
         self.made.append(lot)
         self._keep(lot)
 
-    def _give_back(self, transfer: TransferRow, revived_until: datetime) -> None:
-        """Return points to the lots that they came from; what has expired lives on a while.
+    def _give_back(self, transfer: TransferRow, posting: Posting) -> None:
+        """Return points to the lots that they came from; expired points get a new lot.
 
-        In a lot of its own, for a lot's end is written once; it names whose points they were,
-        or a reversal of that award would take a second time what expires of it.
+        Latest to expire first: so the parts that returned before are the first points of the list.
+
+        A new lot, because the end of a lot never changes. It names the transfer that first brought
+        the points: otherwise a reversal of that award would take them a second time when they
+        expire.
         """
-        assert transfer.closes_id is not None
+        assert posting.source_of_lots is not None
+        revived_until = posting.revived_until or self.at + REVIVED_FOR
         known = {lot.id: lot for lot in self.lots[transfer.to_account_id]}
-        left = transfer.amount
-        for use, lot in self.used[transfer.closes_id]:
-            amount = min(use.amount, left)
+        left, before = transfer.amount, posting.given_back
+        for use, lot in self.used[posting.source_of_lots]:
+            skipped = min(use.amount, before)
+            before -= skipped
+            amount = min(use.amount - skipped, left)
             left -= amount
             if amount == 0:
                 continue
@@ -190,7 +199,7 @@ class Plan:
                 self._keep(lot)
             mine.remaining += amount
             self._note_use(transfer.id, mine, -amount)
-        assert left == 0, "no more comes back than went"
+        assert left == 0, "a transfer cannot return more points than the closed one took"
 
     def _keep(self, lot: LotRow) -> None:
         lots = self.lots[lot.account_id]
@@ -203,9 +212,22 @@ class Plan:
         self.used[transfer_id].append((use, lot))
         self.changed[lot.id] = lot
 
+    def lots_moved(self, account_id: int) -> Counter[datetime]:
+        """Sum the changes to the lots of an account (in minus out), by their ends."""
+        moved = Counter[datetime]()
+        made = {lot.id for lot in self.made}
+        for lot in self.made:
+            if lot.account_id == account_id:
+                moved[lot.expires_at] += lot.remaining
+        for use in self.uses:
+            lot = self.changed[use.lot_id]
+            if lot.account_id == account_id and lot.id not in made:
+                moved[lot.expires_at] -= use.amount
+        return moved
+
     @property
     def changed_lots(self) -> list[LotRow]:
-        """Lots that existed before and hold another amount now."""
+        """The lots that existed before and whose amount has changed."""
         made = {lot.id for lot in self.made}
         return [lot for lot in self.changed.values() if lot.id not in made]
 

@@ -1,11 +1,12 @@
-"""Seals: every day's entries under one hash, chained to the day before, for anybody to check.
+"""Seals: a daily hash over all entries, chained to the previous day; anyone can verify it.
 
-``proof`` gives a resident the path from an entry to the published root of its day;
-docs/check_proof.py checks it with nothing but Python.
+``proof`` returns the path from an entry to the published root of its day;
+docs/check_proof.py verifies it with Python alone.
 """
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
@@ -14,17 +15,19 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams, keyset
 from app.models.ledger import Purpose
+from app.queries.ledger import closing as closing_queries
 from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import sealing as sealing_queries
 from app.queries.ledger.sealing import ARITY, LEVELS, Sealed
-from app.schemas.ledger import ProofLevel, ProofOut, SealOut
+from app.schemas.seals import ProofLevel, ProofOut, SealOut
+from app.services.ledger import sealed_facts
+from app.services.ledger.sealed_facts import A_DAY, Wrong
 
-# A transaction that began before midnight is over by then; so is a clock that lags.
+# More than any two clocks of hosts that post may differ (moments.TOLERANCE, twice).
 GRACE = timedelta(minutes=5)
 GENESIS = bytes(32)
+FIRST_VERSION, VERSION = 1, 2  # without and with facts
 EMPTY = hashlib.sha256(b"").digest()
-A_DAY = timedelta(days=1)
-Wrong = tuple[str, str, str]  # where, expected, found
 
 
 class EntryNotFound(Refusal):
@@ -39,7 +42,7 @@ class NotSealedYet(Refusal):
 
 
 async def days_to_seal(tx: Session, at: datetime) -> list[date]:
-    """Return the days that are over and not sealed, oldest first; no day is left out."""
+    """Return the days that are over and not sealed, oldest first, without gaps."""
     last = await sealing_queries.last_seal(tx)
     day = last.day + A_DAY if last else await sealing_queries.first_day(tx)
     days = []
@@ -49,8 +52,23 @@ async def days_to_seal(tx: Session, at: datetime) -> list[date]:
     return days
 
 
+async def close_days(tx: Session, days: list[date]) -> None:
+    """Let no transfer enter these days that is written after this transaction has committed."""
+    await closing_queries.close_days(tx, days)
+
+
+async def last_transaction(tx: Session) -> int:
+    """Return what ``may_seal`` waits for, after the transaction that closed the days."""
+    return await closing_queries.next_transaction(tx)
+
+
+async def may_seal(tx: Session, since: int) -> bool:
+    """Tell whether every transaction is over that may have begun before the days were closed."""
+    return await closing_queries.all_are_over_before(tx, since)
+
+
 async def seal_day(tx: Session, day: date) -> bool:
-    """Seal a day that is over; False if somebody else did. In the order of days."""
+    """Seal a closed day; False if it is sealed already. Days are sealed in order."""
     await sealing_queries.lock_sealing(tx)
     last = await sealing_queries.last_seal(tx)
     if last is not None and last.day >= day:
@@ -58,14 +76,25 @@ async def seal_day(tx: Session, day: date) -> bool:
     assert last is None or last.day == day - A_DAY, "no day is left out"
     made = await sealing_queries.seal_nodes(tx, day, *_bounds(day))
     root, leaves = made or (EMPTY, 0)
+    facts, facts_root = await sealed_facts.seal(
+        tx, day, everything=last is None or last.version == FIRST_VERSION
+    )
     previous = last.seal if last else GENESIS
-    sealed = Sealed(day, leaves, root, previous, seal_hash(previous, day, leaves, root))
+    sealed = Sealed(day, leaves, root, previous, b"", VERSION, facts, facts_root)
+    sealed = replace(sealed, seal=seal_hash(sealed))
     return await sealing_queries.insert_seal(tx, sealed)
 
 
-def seal_hash(previous: bytes, day: date, leaves: int, root: bytes) -> bytes:
-    """Chain a day to the one before: the hash of its seal, this date, the leaves and the root."""
-    return hashlib.sha256(b"\x02" + previous + f"{day}|{leaves}|".encode() + root).digest()
+def seal_hash(one: Sealed) -> bytes:
+    """Return the hash of the previous seal, the date, the leaves, and the root.
+
+    From version 2 on followed by the facts and their root.
+    """
+    of_day = one.previous + f"{one.day}|{one.leaves}|".encode() + one.root
+    if one.version == FIRST_VERSION:
+        return hashlib.sha256(b"\x02" + of_day).digest()
+    assert one.facts_root is not None, "a CHECK demands it"
+    return hashlib.sha256(b"\x03" + of_day + f"|{one.facts}|".encode() + one.facts_root).digest()
 
 
 async def browse(tx: Session, asked: PageParams) -> Page[SealOut]:
@@ -74,7 +103,7 @@ async def browse(tx: Session, asked: PageParams) -> Page[SealOut]:
         asked,
         (date,),
         lambda after, limit: sealing_queries.seals(tx, after[0] if after else None, limit),
-        _to_out,
+        to_out,
         lambda one: (one.day,),
     )
 
@@ -99,20 +128,24 @@ async def proof(tx: Session, person_id: UUID, unit: int, number: int) -> ProofOu
         nodes = await sealing_queries.nodes_around(tx, day, level, n // ARITY)
         path.append(_level(n % ARITY, nodes))
         n //= ARITY
-    return ProofOut(transfer=entry.transfer, entry=entry.entry, path=path, sealed=_to_out(sealed))
+    return ProofOut(transfer=entry.transfer, entry=entry.entry, path=path, sealed=to_out(sealed))
 
 
 def _level(place: int, nodes: list[bytes]) -> ProofLevel:
     return ProofLevel(place=place, nodes=[node.hex() for node in nodes])
 
 
-def _to_out(sealed: Sealed) -> SealOut:
+def to_out(sealed: Sealed) -> SealOut:
+    """Return what is published of a seal."""
     return SealOut(
         day=sealed.day,
         leaves=sealed.leaves,
         root=sealed.root.hex(),
         previous=sealed.previous.hex(),
         seal=sealed.seal.hex(),
+        version=sealed.version,
+        facts=sealed.facts,
+        facts_root=sealed.facts_root.hex() if sealed.facts_root else None,
     )
 
 
@@ -122,24 +155,26 @@ def _bounds(day: date) -> tuple[datetime, datetime]:
 
 
 def broken_chain(sealed: Sequence[Sealed]) -> list[Wrong]:
-    """Recompute the chain of days."""
+    """Recompute the chain of days; return what differs."""
     found: list[Wrong] = []
-    previous, expected_day = GENESIS, None
+    previous, expected_day, version = GENESIS, None, FIRST_VERSION
     for one in sealed:
         where = f"seal of {one.day}"
         if expected_day is not None and one.day != expected_day:
             found.append((where, f"the day after {expected_day - A_DAY}", str(one.day)))
         if one.previous != previous:
             found.append((where, previous.hex(), one.previous.hex()))
-        correct = seal_hash(one.previous, one.day, one.leaves, one.root)
+        if one.version < version:
+            found.append((where, f"version {version}", f"version {one.version}"))
+        correct = seal_hash(one)
         if one.seal != correct:
             found.append((where, correct.hex(), one.seal.hex()))
-        previous, expected_day = one.seal, one.day + A_DAY
+        previous, expected_day, version = one.seal, one.day + A_DAY, one.version
     return found
 
 
 async def broken_tree(tx: Session, one: Sealed) -> list[Wrong]:
-    """Recompute the tree of a sealed day."""
+    """Recompute the tree of a sealed day; return what differs."""
     where = f"seal of {one.day}"
     root, different = await sealing_queries.check_nodes(tx, one.day, *_bounds(one.day))
     found: list[Wrong] = [

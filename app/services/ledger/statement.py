@@ -1,8 +1,8 @@
-"""A statement of the passbook: the entries of any period, as a document that adds up.
+"""A statement of the passbook: the entries of a period as a document, with sums.
 
-Entries never change and have numbers without a gap. So a statement finds once which numbers
-its period has, and then reads them page by page: it neither holds a connection while it is
-written nor sees what is booked meanwhile, and its memory is a page's.
+Entries never change and are numbered without gaps. The range of numbers is determined once;
+then the entries are read page by page. So no connection is held while a page is written,
+entries posted meanwhile are not included, and memory holds one page.
 """
 
 import asyncio
@@ -30,27 +30,30 @@ from app.services.ledger.types import MINUTES
 from app.services.ledger.units import unit_of
 
 PAGE = 1_000
-# A file of up to so many bytes stays in memory; a longer one goes to the temporary directory.
+# Files up to this size stay in memory; larger ones go to the temporary directory.
 IN_MEMORY = 2**20
 A_DAY = timedelta(days=1)
-# Every entry lies between these days.
+# All entries lie between these days.
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2100, 1, 1)
 _NOTHING = Span(account=0, before=0, last=0, opening=0, closing=0)
 
 
 class Period(NamedTuple):
-    """Days in Asia/Shanghai, the first and the last."""
+    """Days in Asia/Shanghai, both included."""
 
     since: date
     until: date
 
 
-def period_of(since: date | None, until: date | None) -> Period:
-    """Complete a period: until today, since the first of that month. Raises Invalid."""
+def period_of(since: date | None, until: date | None, place: str = "query") -> Period:
+    """Complete a period: until today, since the first of that month.
+
+    Raises Invalid, for a field of ``place``.
+    """
     until = until or local_date(now())
     since = since or until.replace(day=1)
     if until < since:
-        raise invalid("query.until", "结束日期早于开始日期", "a period ends after it begins")
+        raise invalid(f"{place}.until", "结束日期早于开始日期", "a period ends after it begins")
     return Period(since, until)
 
 
@@ -58,8 +61,8 @@ def period_of(since: date | None, until: date | None) -> Period:
 class Heading:
     """What is known before the first entry. Balances are of available points.
 
-    Points that were ``owed`` and ``minutes`` of volunteering: before the period and after it.
-    ``seal`` is the newest of the period's days.
+    ``owed`` points and ``minutes`` of volunteering: before and after the period. ``seal`` is the
+    newest seal of the period's days.
     """
 
     title: str
@@ -67,7 +70,7 @@ class Heading:
     holder: str
     holder_id: UUID
     period: Period
-    made_at: datetime  # in Shanghai
+    made_at: datetime  # in Asia/Shanghai
     entries: int
     opening: int
     closing: int
@@ -78,7 +81,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A line: one of ``income`` and ``outgo`` is 0. ``at`` is the clock's time in Shanghai."""
+    """An entry; one of ``income`` and ``outgo`` is 0. ``at`` is local time in Asia/Shanghai."""
 
     number: int
     at: datetime
@@ -101,7 +104,7 @@ class Sums(NamedTuple):
 
 
 class Form(ABC):
-    """What a statement is written as. The steps are slow: each is taken in a thread."""
+    """The format of a statement. Its methods block: each is called in a thread."""
 
     def __init__(self, file: IO[bytes]) -> None:
         self.file = file
@@ -116,11 +119,11 @@ class Form(ABC):
     def end(self, heading: Heading, sums: Sums) -> None: ...
 
     def close(self) -> None:  # noqa: B027 - most forms leave nothing
-        """Tidy up, whether the statement was ended or not."""
+        """Release resources; called whether or not ``end`` was."""
 
 
 class Statement(NamedTuple):
-    """A document that is finished. Whoever has it closes the file."""
+    """A finished document. The receiver closes the file."""
 
     heading: Heading
     file: IO[bytes]
@@ -198,5 +201,5 @@ def _entry(row: Row) -> Entry:
 
 
 def _within_reach(day: date) -> date:
-    """Move a day to the nearest one that an entry may have: it finds the same."""
+    """Clamp a day to the range in which entries can lie; the result is the same."""
     return min(max(day, FIRST_DAY), LAST_DAY)

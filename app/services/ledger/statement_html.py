@@ -1,4 +1,4 @@
-"""A statement as a page that prints on A4: one file without a script and without a link."""
+"""A statement as an HTML page for A4 print: a single file without scripts and links."""
 
 from collections.abc import Sequence
 from importlib.resources import files
@@ -11,7 +11,7 @@ from app.services.ledger.statement import Entry, Form, Heading, Sums
 
 _environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True)
 _template = (files("app") / "data" / "statement.html").read_text(encoding="utf-8")
-# The page comes in parts, since its entries do: a macro for each step of the form.
+# Rendered in parts, as the entries arrive: one macro for each method of the form.
 _parts: Any = _environment.from_string(_template, globals={"words": words}).module
 
 

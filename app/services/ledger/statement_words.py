@@ -1,4 +1,4 @@
-"""What a statement says in words, Chinese first: the same on paper and in a spreadsheet."""
+"""The texts of a statement, Chinese and English, shared by page and spreadsheet."""
 
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ _NOT_SEALED = Words(
 
 
 def facts(heading: Heading) -> list[Fact]:
-    """Say whose statement it is, of what and when."""
+    """Return holder, period and times of the statement."""
     return [
         Fact(Words("昵称", "Nickname"), heading.holder),
         Fact(Words("编号末位", "Id ends in"), heading.holder_id.hex[-6:]),
@@ -86,7 +86,7 @@ def facts(heading: Heading) -> list[Fact]:
 
 
 def owed(heading: Heading) -> list[Fact]:
-    """Say what the holder owes: what a reversal took and had been spent."""
+    """Return the text on owed points: reversed after they had been spent."""
     before, after = heading.owed
     if before == after == 0:
         return []
@@ -97,7 +97,7 @@ def owed(heading: Heading) -> list[Fact]:
 
 
 def minutes(heading: Heading) -> list[Fact]:
-    """Say how many minutes the holder has volunteered."""
+    """Return the text on minutes of volunteering."""
     before, after = heading.minutes
     return [
         Fact(Words("期初志愿时长（分）", "Minutes before"), before),
@@ -107,7 +107,7 @@ def minutes(heading: Heading) -> list[Fact]:
 
 
 def seal(heading: Heading) -> list[Fact]:
-    """Bind the paper to what is published. The short form can be compared by eye."""
+    """Return the published seal; its short form can be compared by eye."""
     if heading.seal is None:
         return []
     value = heading.seal.seal.hex()
@@ -120,5 +120,5 @@ def seal(heading: Heading) -> list[Fact]:
 
 
 def notes(heading: Heading) -> list[Words]:
-    """Say what is not in it, and how to check what is."""
+    """Return the notes: what is not included, and how to verify what is."""
     return [_BOOKED, _ADJOINING, _SEALED if heading.seal else _NOT_SEALED]

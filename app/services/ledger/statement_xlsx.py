@@ -1,4 +1,4 @@
-"""A statement as a spreadsheet that prints on A4. Rows leave the memory as they are written."""
+"""A statement as a spreadsheet for A4 print. Rows are streamed, not kept in memory."""
 
 from collections.abc import Sequence
 from typing import IO
@@ -11,9 +11,9 @@ from app.services.ledger import statement_words as words
 from app.services.ledger.statement import Entry, Form, Heading, Sums
 from app.services.ledger.statement_words import Fact, Words
 
-# A sheet ends after 1,048,576 rows.
+# Excel allows 1,048,576 rows on a sheet.
 SHEET_ENTRIES = 1_000_000
-# In characters, of which a Chinese one takes two. The first two hold the name of a fact.
+# In characters; a Chinese one takes two. The first two hold the name of a fact.
 WIDTHS = {"A": 11, "B": 22, "C": 44, "D": 14, "E": 11, "F": 11, "G": 12, "H": 16}
 LAST_COLUMN = list(WIDTHS)[-1]
 NOTE_HEIGHT = 60
@@ -71,7 +71,7 @@ class XlsxForm(Form):
         self._book.close()
 
     def _open_sheet(self, header: int) -> None:
-        """Open the first sheet or the next. ``header``: the row that each page repeats."""
+        """Open the first sheet or the next. ``header``: the row that each printed page repeats."""
         self._sheets += 1
         self._entries = 0
         sheet = self._book.open_sheet(f"对账单 {self._sheets}")

@@ -1,4 +1,4 @@
-"""The ledger's words: account keys, postings and their outcomes. Pure values."""
+"""Types of the ledger: account keys, postings and their outcomes. No I/O."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,13 +12,13 @@ POINTS = 1
 MINUTES = 2
 
 
-# How long points live on that a refund gave back after they had expired, by default.
+# Default life of points that are refunded after their lot has expired.
 REVIVED_FOR = timedelta(days=30)
 _BOTTOMLESS = (Purpose.fund, Purpose.debt, Purpose.income)
 
 
 class AccountKey(NamedTuple):
-    """An account, named by whose it is, what for and in which unit."""
+    """An account: owner, purpose and unit."""
 
     owner_id: UUID
     purpose: Purpose
@@ -26,30 +26,60 @@ class AccountKey(NamedTuple):
 
     @property
     def floor(self) -> int | None:
-        """The lowest balance: none for a 公益银行 without a budget, nor for what is owed."""
+        """The lowest balance. None: unlimited, for funds without a budget, debts and income."""
         return None if self.purpose in _BOTTOMLESS else 0
 
     @property
     def has_lots(self) -> bool:
-        """Whether what is in it expires. Hours of service never do."""
+        """Whether its points are kept in lots that expire. Hours of service never expire."""
         return self.purpose is Purpose.available and self.unit_id != MINUTES
 
     @property
+    def available(self) -> "AccountKey":
+        """The account of what its owner may spend, in the same unit."""
+        return self._replace(purpose=Purpose.available)
+
+    @property
+    def held(self) -> "AccountKey":
+        """The account of what is held of its owner's points, in the same unit."""
+        return self._replace(purpose=Purpose.held)
+
+    @property
     def debt(self) -> "AccountKey":
-        """The account of what its owner owes, in the same unit."""
+        """The account of the owner's debt in the same unit."""
         return self._replace(purpose=Purpose.debt)
+
+
+@dataclass(frozen=True, slots=True)
+class HoldTerms:
+    """Until when a hold stands, and with which reason the ledger then gives the points back.
+
+    ``revived_for``: how long points live that come back to a lot that has ended meanwhile.
+    """
+
+    until: datetime
+    reason: str
+    revived_for: timedelta
+
+
+def settlement_of(source_type: str, source_id: UUID) -> str:
+    """Return the reference of whatever settles a hold: of collecting and giving back, one."""
+    return f"{source_type}:{source_id}:settle"
 
 
 @dataclass(frozen=True, slots=True)
 class Posting:
     """A command to move ``amount`` (> 0, in the unit of both accounts).
 
-    ``reference`` is the business fact, unique for ever: posting it again returns the
-    first transfer. ``closes_id`` is the transfer that this one settles; one can be
-    settled once. ``expires_at`` makes a lot of what arrives in a person's account;
-    without it, what arrives goes back to the lots that the closed transfer used, and of
-    what has expired of them it makes a lot that lives until ``revived_until``.
-    ``lot_id`` takes from that lot only, though it has expired.
+    ``reference`` identifies the business fact, unique forever: posting it again returns the
+    first transfer. ``closes_id``: the transfer that this one settles; each can be settled once.
+    Points received by a person form a new lot if ``expires_at`` is set. Otherwise they return
+    to the lots that the closed transfer took them from; the part of expired lots forms a new
+    lot that expires at ``revived_until``. ``lot_id``: take from this lot only, even if expired.
+    ``first_of``: take first what this transfer brought; of what is closed, that is so too.
+    ``terms``: those of a hold. ``returns``: the transfer to whose lots points return, if it is not
+    the closed one; without a closed one they are a part, and nothing is settled. ``given_back``:
+    points of that transfer that returned before. ``repays``: False if they are spent at once.
     """
 
     id: UUID
@@ -66,16 +96,27 @@ class Posting:
     expires_at: datetime | None = None
     revived_until: datetime | None = None
     lot_id: UUID | None = None
+    first_of: UUID | None = None
+    terms: HoldTerms | None = None
+    returns: UUID | None = None
+    given_back: int = 0
+    repays: bool = True
+
+    @property
+    def source_of_lots(self) -> UUID | None:
+        """The transfer to whose lots the points return."""
+        return self.returns or self.closes_id
 
     def __post_init__(self) -> None:
         assert self.amount > 0, "a transfer moves something"
         assert self.payer.unit_id == self.payee.unit_id, "points do not turn into minutes"
-        assert not (self.payee.has_lots and self.expires_at is None and self.closes_id is None)
+        assert self.expires_at or self.source_of_lots or not self.payee.has_lots
+        assert (self.kind is Kind.hold) == (self.terms is not None), "a hold ends"
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """The transfer exists. ``replayed``: it did before this call."""
+    """The transfer exists. ``replayed``: it existed before this call."""
 
     transfer_id: UUID
     from_number: int
@@ -99,7 +140,7 @@ class AlreadySettled(Refusal):
 
 
 class ReferenceReused(Refusal):
-    """The same business reference with another amount or other accounts: a bug of the caller."""
+    """The reference exists with another amount or other accounts: a bug of the caller."""
 
     code, status, title = "ledger.reference_reused", 409, "Reference reused"
     zh, en = "业务编号已被使用", "This business reference names another transfer."

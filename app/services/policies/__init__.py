@@ -1,5 +1,5 @@
-"""The points rules (积分管理办法): documents that a committee writes and the service obeys.
+"""The points rules (积分管理办法): documents written by committees.
 
-``reading`` checks a document, ``tightening`` holds one below another, ``books`` knows what is
-in force, ``rules`` says what an act is worth, ``publishing`` adds a version.
+``reading`` parses and checks a document, ``tightening`` merges one with the policy above,
+``history`` has what is in force, ``rules`` computes points, ``publishing`` adds a version.
 """

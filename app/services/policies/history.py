@@ -1,4 +1,4 @@
-"""The book of policies: every published document, and what is in force where and when."""
+"""The history of policies: all published documents, and what is in force where and when."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from app.core.db import Session
 from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
 from app.queries.policies import Published
+from app.schemas.base import STORED
 from app.schemas.policies import PolicyDocument
 from app.services.policies.reading import Table, parse
 from app.services.policies.rules import PointsPolicy
@@ -19,7 +20,7 @@ Versions = tuple[int, ...]
 
 
 class PolicyMissing(Exception):
-    """No policy is in force: nothing can be awarded. An operator publishes one."""
+    """No policy is in force, so awards are not possible until an operator publishes one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Entry:
 
 
 class PolicyHistory:
-    """Every document that was ever published. It never changes: a new version is a new book."""
+    """All published documents. Immutable: after a publication a new object is loaded."""
 
     def __init__(self, published: Sequence[Published], units: dict[str, int]) -> None:
         self._units = units
@@ -37,17 +38,17 @@ class PolicyHistory:
         self._policies: dict[Versions, PointsPolicy] = {}
 
     def policy(self, at: datetime, org_path: str = ROOT) -> PointsPolicy:
-        """Return what is in force at an organisation. Raises PolicyMissing."""
+        """Return the policy in force at an organisation. Raises PolicyMissing."""
         versions = self.versions(at, org_path)
         if not versions:
             raise PolicyMissing
         return self._policy(versions)
 
     def announced(self, at: datetime, org_path: str, rule_key: str) -> PointsPolicy:
-        """Return what is in force, or if that no longer has a rule, what last had it.
+        """Return the policy in force, or the latest earlier one that has the rule.
 
-        Whoever was told of an activity is paid as announced. Raises PolicyMissing if nothing
-        ever had it.
+        An activity is paid by the rule under which it was announced. Raises PolicyMissing if no
+        policy had the rule.
         """
         earlier = {entry.published.effective_from for entry in self._entries.values()}
         for moment in (at, *sorted((one for one in earlier if one <= at), reverse=True)):
@@ -58,13 +59,13 @@ class PolicyHistory:
 
     def _policy(self, versions: Versions) -> PointsPolicy:
         if versions not in self._policies:
-            document = PolicyDocument.model_validate(self.table(versions))
+            document = PolicyDocument.model_validate(self.table(versions), context=STORED)
             unit_id = self._units[document.programme.unit]
             self._policies[versions] = PointsPolicy(versions[-1], unit_id, document)
         return self._policies[versions]
 
     def programmes(self, at: datetime) -> list[PointsPolicy]:
-        """Return the programmes that are in force somewhere, one for each unit."""
+        """Return the programmes in force anywhere, one for each unit."""
         codes = {entry.published.org_code for entry in self._entries.values()}
         standing = [entry for code in codes if (entry := self._standing(code, at)) is not None]
         versions = sorted(e.published.version for e in standing if is_whole(e.table))
@@ -72,7 +73,10 @@ class PolicyHistory:
         return list({policy.unit_id: policy for policy in policies}.values())
 
     def givers(self, unit: str) -> set[str | None]:
-        """Return whose programmes give in a unit, ever: codes, None for the one of everybody."""
+        """Return the codes of all organisations that ever had a programme in a unit.
+
+        None stands for the programme without an organisation.
+        """
         return {
             entry.published.org_code
             for entry in self._entries.values()
@@ -80,9 +84,9 @@ class PolicyHistory:
         }
 
     def versions(self, at: datetime, org_path: str) -> Versions:
-        """Return the documents that hold at a place: a programme's, then what tightens it.
+        """Return the versions in force at a place: a programme, then the documents that tighten it.
 
-        ``org_path`` is ``/32/321182/``: each organisation on the way may have published one.
+        ``org_path`` is ``/32/321182/``: each organisation on the path may have published one.
         """
         versions: Versions = ()
         for code in (None, *org_path.strip("/").split("/")):
@@ -94,14 +98,14 @@ class PolicyHistory:
         return versions
 
     def table(self, versions: Versions) -> Table:
-        """Return what documents come to, the first one tightened by the others."""
+        """Return the rules of a programme, the first version, tightened by each further version."""
         table = self._entries[versions[0]].table
         for version in versions[1:]:
             table, _ = tighten(table, self._entries[version].table)
         return table
 
     def with_draft(self, source: str, org_path: str, at: datetime) -> "Draft":
-        """Return what would be in force if an organisation published a document at a moment."""
+        """Return what would be in force if an organisation published ``source`` at ``at``."""
         org_code = org_path.strip("/").rpartition("/")[2] or None
         published = [entry.published for entry in self._entries.values()]
         version = max(self._entries, default=0) + 1
@@ -122,9 +126,9 @@ class PolicyHistory:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A document that nobody has published, in the book as it would then be.
+    """An unpublished document, in a history that contains it.
 
-    ``org_path`` is its own place; it may not reach all that is below.
+    ``org_path`` is its own organisation. Programmes of organisations below may override it.
     """
 
     history: PolicyHistory
@@ -134,28 +138,28 @@ class Draft:
 
     @property
     def policy(self) -> PointsPolicy:
-        """What would be in force at its own place."""
+        """The policy that would be in force at its own organisation."""
         return self.history.policy(self.at, self.org_path)
 
     def policy_at(self, org_path: str) -> PointsPolicy | None:
-        """Return what would be in force at an organisation, None where the draft has no part."""
+        """Return the policy that would be in force, None if it does not depend on the draft."""
         if self.version not in self.history.versions(self.at, org_path):
             return None
         return self.history.policy(self.at, org_path)
 
 
 def is_whole(table: Table) -> bool:
-    """Tell a programme's document from the tightening of one that stands above."""
+    """Whether the document is a programme's, not one that tightens a policy above."""
     return "programme" in table
 
 
-# The last books read, by the newest version in them: a process has one, tests have more.
+# The last histories loaded, by their newest version. A process needs one, tests need more.
 _loaded: dict[tuple[int, datetime], PolicyHistory] = {}
 _BOOKS_KEPT = 4
 
 
 async def load(tx: Session) -> PolicyHistory:
-    """Return the book of now. Whoever was told of a version finds it in here."""
+    """Return the history with all versions published so far; cached until there is a new one."""
     newest = await queries.newest(tx)
     if newest is None:
         return PolicyHistory([], {})

@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -12,10 +13,12 @@ from app.core.errors import Busy
 from app.models.orgs import Org
 from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
+from app.schemas.base import STORED
 from app.schemas.policies import PolicyDocument, PolicyTightening
 from app.services import audit
 from app.services.policies.history import ROOT, Draft, PolicyHistory, is_whole, load
 from app.services.policies.reading import (
+    Contradiction,
     DocumentError,
     Path,
     PolicyInvalid,
@@ -28,15 +31,16 @@ from app.services.policies.reading import (
     shaped,
     without,
 )
-from app.services.policies.tightening import Looser, get, tighten
+from app.services.policies.rules import PointsPolicy, by_attendance
+from app.services.policies.tightening import RELEASE, Looser, get, tighten
 
-# From the command to the database; only the first version ever may begin earlier.
+# Time between command and insertion. Only the first version ever may take effect earlier.
 PAST = timedelta(minutes=5)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A value that differs between two policies; None where one of them has none."""
+    """A value that differs between two policies; None where one has no value."""
 
     path: str
     before: Any
@@ -44,9 +48,9 @@ class Change:
 
 
 def check(source: str, above: Table | None = None) -> PolicyDocument:
-    """Check a document: a programme's whole one, or one that tightens ``above``.
+    """Check a document: a whole programme, or one that tightens ``above``.
 
-    Returns what would be in force. Raises PolicyInvalid, every mistake with its line.
+    Returns what would be in force. Raises PolicyInvalid with every error and its line.
     """
     table = parse(source)
     if not is_whole(table):
@@ -54,16 +58,68 @@ def check(source: str, above: Table | None = None) -> PolicyDocument:
             zh, en = "缺少 [programme]，且上级没有生效的办法", "no [programme], and nothing above"
             raise PolicyInvalid([DocumentError(1, "", zh, en)])
         table = _tightened(table, above, source)
-    document = shaped(PolicyDocument, table, source)
+    is_below = above is not None and not is_whole(parse(source))
+    # A document below names nothing itself.
+    document = shaped(PolicyDocument, table, source, STORED if is_below else None)
     if is_whole(parse(source)) and above is not None:
         _require_own_unit(document, above, source)
-    is_below = above is not None and not is_whole(parse(source))
-    require_consistent(document, source, PolicyDocument.model_validate(above) if is_below else None)
+    standing = PolicyDocument.model_validate(above, context=STORED) if is_below else None
+    require_consistent(document, source, standing)
     return document
 
 
+def warnings(document: PolicyDocument, source: str) -> list[DocumentError]:
+    """Return where ``source`` lets fewer people decide, or sooner, than the rest of the document.
+
+    A whole programme may. A document below may not: there it is an error.
+    """
+    lines = line_numbers(source)
+    found = {
+        path: DocumentError(line_of(path, lines), dotted(path), zh, en)
+        for path, zh, en in (*_loose(document), *_without_effect(document))
+        if path in lines or (path[0] == "release" and path[:2] in lines)
+    }
+    return list(found.values())
+
+
+def _loose(document: PolicyDocument) -> Iterator[Contradiction]:
+    """Yield where awards by hand need no reviewer, and where a rule needs less than the others."""
+    general = document.release
+    if not general["manual"].reviewers:
+        en = "nobody reviews awards by hand"
+        yield ("release", "manual", "reviewers"), "人工申报的奖励无须任何人审核", en
+    for key, rule in document.rules.items():
+        for proof, own in rule.release.items():
+            standing = general.get(proof) or general["manual"]
+            for (name,), stricter in RELEASE.items():
+                kept, asked = getattr(standing, str(name)), getattr(own, str(name))
+                if name not in own.model_fields_set or kept is None:
+                    continue
+                if asked is None or stricter(kept, asked) != asked:
+                    zh = f"比一般规定宽：一般 {kept}，这里 {asked}"
+                    en = f"looser than for other rules: {kept} there, {asked} here"
+                    yield ("rules", key, "release", proof, str(name)), zh, en
+
+
+def _without_effect(document: PolicyDocument) -> Iterator[Contradiction]:
+    """Yield where a rule asks attendance for less review than it has by hand.
+
+    It is asked for all the same: see ``PointsPolicy.release``.
+    """
+    policy = PointsPolicy(0, 0, document)
+    for key, rule in document.rules.items():
+        for proof, own in rule.release.items():
+            kept = policy.release(rule, proof)
+            for name in ("reviewers", "second_reviewer_from"):
+                asked, asked_by_hand = getattr(own, name), getattr(kept, name)
+                if asked != asked_by_hand and by_attendance(rule):
+                    zh = f"凭签到发放与人工申报同样审核：按 {asked_by_hand}，{asked} 不起作用"
+                    en = f"attendance is reviewed as by hand: {asked_by_hand}, not {asked}"
+                    yield ("rules", key, "release", proof, name), zh, en
+
+
 def _tightened(table: Table, above: Table, source: str) -> Table:
-    """Tighten ``above``. Raises PolicyInvalid with what is no tightening, and what loosens."""
+    """Tighten ``above``. Raises PolicyInvalid for unknown keys and for looser values."""
     problems: list[DocumentError] = []
     try:
         shaped(PolicyTightening, table, source)
@@ -83,7 +139,7 @@ def _tightened(table: Table, above: Table, source: str) -> Table:
 
 
 def _require_own_unit(document: PolicyDocument, above: Table, source: str) -> None:
-    """Refuse another programme in the unit of the one above: its rules could be any looser."""
+    """Refuse a programme in the unit of the one above: it could loosen the rules above."""
     if document.programme.unit == get(above, ("programme", "unit")):
         zh = "上级的办法用这种积分；只写更严的几行，不写 [programme]"
         en = "the rules above give in this unit: write only what is stricter, without [programme]"
@@ -91,7 +147,7 @@ def _require_own_unit(document: PolicyDocument, above: Table, source: str) -> No
 
 
 async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> PolicyDocument:
-    """Check a document where it would be published, and when. Raises PolicyInvalid."""
+    """Check a document for a place and a time of publication. Raises PolicyInvalid."""
     document = check(source, await above(tx, org, at))
     unit = document.programme.unit
     if not is_whole(parse(source)):
@@ -104,7 +160,7 @@ async def check_at(tx: Session, source: str, org: Org | None, at: datetime) -> P
 
 
 def _require_free_unit(unit: str, found: PolicyHistory, org: Org | None, source: str) -> None:
-    """Refuse a programme in the unit of another organisation: its points count in their shops."""
+    """Refuse another organisation's unit: its points are accepted by that one's merchants."""
     if found.givers(unit) - {org.code if org else None}:
         zh, en = "另一机构的办法用这种积分", "another organisation's programme gives in this unit"
         raise _unit_refused(source, zh, en)
@@ -125,7 +181,7 @@ def _loosened(one: Looser, lines: dict[Path, int]) -> DocumentError:
 
 
 async def above(tx: Session, org: Org | None, at: datetime) -> Table | None:
-    """Return what would stand above a document of this organisation."""
+    """Return the policy above a document of this organisation, None if there is none."""
     if org is None:
         return None
     parent = org.path.removesuffix(f"{org.code}/")
@@ -144,8 +200,8 @@ async def publish(
 ) -> int:
     """Publish the next version; return its number.
 
-    ``org`` None: for everybody who has no programme of their own. Raises PolicyInvalid, and
-    Busy when somebody else publishes at this moment.
+    ``org`` None: for all organisations without a programme of their own. Raises PolicyInvalid,
+    and Busy if another version is published concurrently.
     """
     at = effective_from or now()
     if at < now() - PAST and await queries.newest(tx) is not None:
@@ -158,13 +214,25 @@ async def publish(
     )
     if version is None:
         raise Busy
-    subject = ("policy", UUID(int=version))
-    await audit.write_about(tx, by, "published", subject, org_id)
+    await write_audit(tx, by, version, org_id, at, source)
     return version
 
 
+async def write_audit(
+    tx: Session, by: UUID | None, version: int, org_id: UUID | None, begins: datetime, source: str
+) -> None:
+    """Write the entry of a publication, with the hash of the document."""
+    facts: audit.Facts = {
+        "version": version,
+        "effective_from": begins.astimezone(UTC).isoformat(),
+        "sha256": sha256(source.encode()).hexdigest(),
+    }
+    subject = ("policy", UUID(int=version))
+    await audit.write_about(tx, by, "published", subject, org_id, facts=facts)
+
+
 async def compare(tx: Session, source: str, org: Org | None, at: datetime) -> list[Change]:
-    """Say what a document would change where it is published. Raises PolicyInvalid."""
+    """Return what a document would change where it is published. Raises PolicyInvalid."""
     standing = await above(tx, org, at)
     await check_at(tx, source, org, at)
     table = parse(source)
@@ -189,7 +257,7 @@ async def draft(tx: Session, source: str, org: Org | None) -> Draft:
 
 
 def _leaves(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Walk a document down to its values; a tier is named by its key, not by its place."""
+    """Yield the values of a document with their paths; tiers are named by key, not by index."""
     if isinstance(value, dict):
         for key, below in value.items():
             yield from _leaves(below, (*path, key))

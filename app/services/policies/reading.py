@@ -1,4 +1,4 @@
-"""Reading a policy document: TOML, checked, and every mistake told with its line."""
+"""Reading a policy document: parses TOML, checks it, reports all errors with their lines."""
 
 import re
 import tomllib
@@ -10,25 +10,25 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from app.core.validation_messages import in_chinese
+from app.core.validation_messages import explained
 from app.models.ledger import UNIT_OF_HOURS
 from app.schemas.policies import PolicyDocument, PolicyTightening, Rule, Shape
 from app.services.policies.rules import demanded
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
-# That a rule may ask for. A change above may make it some more, and awards take a hundred.
+# Per rule. Documents below may add evidence; awards accept one hundred fields.
 MAX_EVIDENCE = 20
 PERIODS = ("day", "month", "year")
 _AT_LINE = re.compile(r"at line (\d+)")
 Path = tuple[str | int, ...]
 Table = dict[str, Any]
-Contradiction = tuple[Path, str, str]  # where, in Chinese, in English
+Contradiction = tuple[Path, str, str]  # path, message in Chinese, message in English
 S = TypeVar("S", bound=Shape)
 
 
 @dataclass(frozen=True, slots=True)
 class DocumentError:
-    """A mistake in a document. ``line`` counts from 1; ``path`` is ``rules.theme_study.points``."""
+    """An error in a document. ``line`` counts from 1; ``path``: ``rules.theme_study.points``."""
 
     line: int
     path: str
@@ -41,7 +41,7 @@ class DocumentError:
 
 
 class PolicyInvalid(Exception):
-    """What is wrong with a document, in the order of its lines."""
+    """All errors of a document, in the order of lines."""
 
     def __init__(self, problems: list[DocumentError]) -> None:
         super().__init__("\n".join(str(problem) for problem in problems))
@@ -49,7 +49,7 @@ class PolicyInvalid(Exception):
 
 
 def parse(source: str) -> Table:
-    """Read TOML. Raises PolicyInvalid with the line of the first mistake."""
+    """Parse TOML. Raises PolicyInvalid with the line of the first error."""
     lines = source.count("\n") + 1
     if lines > MAX_LINES or len(source) > MAX_CHARACTERS:
         en = f"at most {MAX_LINES} lines and {MAX_CHARACTERS} characters"
@@ -68,17 +68,17 @@ def parse(source: str) -> Table:
         ) from None
 
 
-def shaped(shape: type[S], table: Table, source: str) -> S:
-    """Check that a parsed document has a shape. Raises PolicyInvalid with every mistake."""
+def shaped(shape: type[S], table: Table, source: str, context: Table | None = None) -> S:
+    """Validate a parsed document. Raises PolicyInvalid with all errors."""
     try:
-        return shape.model_validate(table)
+        return shape.model_validate(table, context=context)
     except ValidationError as error:
         lines = line_numbers(source)
         raise PolicyInvalid([_problem(shape, dict(one), lines) for one in error.errors()]) from None
 
 
 def without(table: Table, paths: Iterable[Sequence[str]]) -> Table:
-    """Return a document without some values; of a list the whole."""
+    """Return a copy without the values at ``paths``; an item of a list removes the list."""
     rest = deepcopy(table)
     for path in paths:
         inside: Any = rest
@@ -93,10 +93,9 @@ def without(table: Table, paths: Iterable[Sequence[str]]) -> Table:
 def require_consistent(
     document: PolicyDocument, source: str, above: PolicyDocument | None = None
 ) -> None:
-    """Check what values are to each other. Raises PolicyInvalid with every contradiction.
+    """Check values against each other. Raises PolicyInvalid with all contradictions.
 
-    What a document comes to with those ``above`` it is not its author's where these alone
-    contradict each other.
+    Contradictions that exist in ``above`` alone are not errors of this document.
     """
     lines = line_numbers(source)
     known = {path for path, _, _ in _contradictions(above)} if above else set()
@@ -181,14 +180,14 @@ def _of_tiers(document: PolicyDocument) -> Iterator[Contradiction]:
 
 def _problem(shape: type[Shape], error: Table, lines: dict[Path, int]) -> DocumentError:
     path: Path = error["loc"]
-    zh, en = in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")
+    zh, en = explained(error)
     if shape is PolicyTightening and error["type"] == "extra_forbidden" and _is_of_a_whole(path):
         zh, en = "只有整份办法可以规定这一项", "only a programme's whole document says this"
     return DocumentError(line_of(path, lines), dotted(path), zh, en)
 
 
 def _is_of_a_whole(path: Path) -> bool:
-    """Tell whether a programme's document has this key, of itself or of a rule."""
+    """Whether a programme's document has this key, at its top level or in a rule."""
     if path[0] == "rules":
         return len(path) == 3 and path[2] in Rule.model_fields
     return len(path) == 1 and path[0] in PolicyDocument.model_fields
@@ -204,7 +203,7 @@ def line_of(path: Path, lines: dict[Path, int]) -> int:
 
 
 def line_numbers(source: str) -> dict[Path, int]:
-    """Return where each key and each table begins. Works on what ``parse`` accepts."""
+    """Return the line of each key and each table. ``source`` must be valid for ``parse``."""
     lines: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()
@@ -215,17 +214,17 @@ def line_numbers(source: str) -> dict[Path, int]:
                 lines.setdefault(table + keys[:depth], line)
             _note(lines, table + keys, leaf, line)
             continue
-        if isinstance(leaf, list):  # [[tiers]]: the next of its kind
+        if isinstance(leaf, list):  # [[tiers]]: the next item of the array
             counts[keys] = counts.get(keys, -1) + 1
             keys = (*keys, counts[keys])
         table = keys
-        for depth in range(1, len(table) + 1):  # [rules.x] is also where ``rules`` begins
+        for depth in range(1, len(table) + 1):  # [rules.x] also begins ``rules``
             lines.setdefault(table[:depth], line)
     return lines
 
 
 def _note(lines: dict[Path, int], path: Path, leaf: Any, line: int) -> None:
-    """Note a key and what an inline table under it holds."""
+    """Record the line of a key, and of the keys of an inline table under it."""
     lines.setdefault(path, line)
     if isinstance(leaf, dict):
         for key, value in leaf.items():
@@ -243,10 +242,10 @@ def _spine(parsed: Table) -> tuple[Path, Any]:
 
 
 def _statements(source: str) -> Iterator[tuple[int, str]]:
-    """Cut a document into statements, each with the line on which it begins.
+    """Yield the statements of a document, each with its first line.
 
-    ``tomllib`` tells no line numbers; but a statement is a number of whole lines that
-    parses, and no fewer lines of it do. So there is no second reader of TOML beside it.
+    ``tomllib`` reports no line numbers. A statement is the smallest number of whole lines that
+    parses, so ``tomllib`` itself finds the statements and no second TOML parser is needed.
     """
     begun, lines = 1, list[str]()
     for number, line in enumerate(source.split("\n"), start=1):

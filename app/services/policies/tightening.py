@@ -1,8 +1,8 @@
 """Tightening: an organisation below may be stricter than the policy above it, never looser.
 
-Both documents are TOML tables. Of each value that both set, the stricter one counts: what
-is looser below is told when the document is checked, and has no effect if the one above
-is tightened later.
+Both documents are TOML tables. Where both set a value, the stricter one applies. Looser values
+are reported when the document is checked; if the policy above is tightened later, they have
+no effect.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,7 +16,7 @@ Stricter = Callable[[Any, Any], Any]
 
 
 def _both(above: list[str], below: list[str]) -> list[str]:
-    """Ask for what either asks: of ``checkin>=10`` and ``checkin>=12`` the second."""
+    """Merge the evidence of both; for a number the larger minimum (``checkin>=12``)."""
     asked = {one.partition(">=")[0]: one for one in above}
     for one in below:
         name = one.partition(">=")[0]
@@ -25,7 +25,7 @@ def _both(above: list[str], below: list[str]) -> list[str]:
 
 
 def least(demand: str) -> int:
-    """Return the number that evidence must reach: 10 of ``checkin>=10``, 0 of ``rating``."""
+    """Return the minimum in a demand: 10 of ``checkin>=10``, 0 of ``rating``."""
     return int(demand.partition(">=")[2] or 0)
 
 
@@ -33,13 +33,13 @@ def _either(above: bool, below: bool) -> bool:
     return above or below
 
 
-_RELEASE: dict[Path, Stricter] = {
+RELEASE: dict[Path, Stricter] = {
     ("wait_hours",): max,
     ("reviewers",): max,
     ("second_reviewer_from",): min,
     ("notice_days",): max,
 }
-# Which of two values is the stricter one. ``*`` is any key.
+# The function that returns the stricter of two values. ``*`` is any key.
 _STRICTER: dict[Path, Stricter] = {
     ("caps", "*"): min,
     ("fund", "limited"): _either,
@@ -49,16 +49,16 @@ _STRICTER: dict[Path, Stricter] = {
     ("rules", "*", "cap", "*"): min,
     ("rules", "*", "evidence"): _both,
     ("rules", "*", "off"): _either,
-    **{("release", "*", *field): stricter for field, stricter in _RELEASE.items()},
-    **{("rules", "*", "release", "*", *field): stricter for field, stricter in _RELEASE.items()},
+    **{("release", "*", *field): stricter for field, stricter in RELEASE.items()},
+    **{("rules", "*", "release", "*", *field): stricter for field, stricter in RELEASE.items()},
 }
-# What must exist above: a rule or another worth of it would be a new way to earn.
+# Must exist above: a new rule, grade or range would be a new way to earn points.
 _KNOWN_ABOVE = (("rules", "*"), ("rules", "*", "grades", "*"), ("rules", "*", "up_to"))
 
 
 @dataclass(frozen=True, slots=True)
 class Looser:
-    """A value below that would loosen. ``above`` is None where nothing stands above."""
+    """A value below that is looser. ``above`` is None if the policy above has no such key."""
 
     path: Path
     above: Any
@@ -66,7 +66,7 @@ class Looser:
 
 
 def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
-    """Return the policy that is in force below, and what of ``below`` would have loosened it."""
+    """Return the policy in force below, and the values of ``below`` that would have loosened it."""
     above = _with_every_proof(above)
     merged = _copy(above)
     looser = []
@@ -82,15 +82,16 @@ def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
         if path[0] == "release":
             _tighten_rules(merged, below, path, value)
     for rule in merged.get("rules", {}).values():
-        if "up_to" in rule:  # what is raised above does not lift what was lowered below
+        if "up_to" in rule:  # raising points above must not exceed the lower up_to below
             rule["points"] = min(rule["points"], rule["up_to"])
     return merged, looser
 
 
 def _tighten_rules(merged: Table, below: Table, path: Path, value: Any) -> None:
-    """Let what is asked in general reach the rules above that say something of their own.
+    """Apply a general release condition to rules above that have conditions of their own.
 
-    Within a document a rule's word stands; one below that says less of it means all rules.
+    Within one document a rule's own condition has precedence over the general one. A general
+    condition of a document below applies to all rules.
     """
     for key in merged.get("rules", {}):
         own = ("rules", key, *path)
@@ -99,20 +100,20 @@ def _tighten_rules(merged: Table, below: Table, path: Path, value: Any) -> None:
 
 
 def _is_looser(above: Any, below: Any, strict: Any) -> bool:
-    if isinstance(below, list):  # what is asked for in addition need not repeat the rest
+    if isinstance(below, list):  # additional evidence need not repeat the evidence above
         return not set(below) <= set(strict) or bool(strict == above and set(below) != set(above))
     return bool(strict != below)
 
 
 def _with_every_proof(above: Table) -> Table:
-    """Spell out what ``Policy.release`` does: a proof that nobody listed waits as a person's."""
+    """Add the unlisted proofs with the conditions of ``manual``, as in ``PointsPolicy.release``."""
     listed = above.get("release", {})
     unlisted = {name: listed["manual"] for name in get_args(Proof) if "manual" in listed}
     return {**above, "release": {**unlisted, **listed}}
 
 
 def _standing(above: Table, path: Path) -> Any:
-    """Return the value above: a rule that says nothing of its release has the general one."""
+    """Return the value above; a rule without release conditions has the general ones."""
     value = get(above, path)
     if value is None and path[0] == "rules" and path[2] == "release":
         return get(above, path[2:])

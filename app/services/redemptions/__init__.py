@@ -1,5 +1,6 @@
 """Redemptions: points spent.
 
-``reservations``: a reward reserved with held points, collected at a counter or given back.
-``charges``: points taken at a counter with the code of a card, and refunded.
+``reservations``: rewards reserved with held points, collected at a counter or cancelled.
+``holding``: what reservations share. ``undoing``: a collection of the last minutes, undone.
+``charges``: points charged at a counter with the code of a card. ``refunds``: of all, or parts.
 """

@@ -1,12 +1,14 @@
-"""Rewards reserved with held points: available → held, then → merchant or fund, or back."""
+"""Rewards reserved with held points: available → held, then → merchant or fund, or back.
 
-import secrets
+A reservation that is not collected expires at ``expires_at``. The ledger ends its hold then
+(``ledger/holds``); ``expire`` writes the state, returns the goods and notifies the person.
+"""
+
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 from uuid import UUID
 
-from app.core.clock import BEGINNING, now
+from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
@@ -19,20 +21,35 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
-from app.schemas.redemptions import CollectedOut, PayerOut, RedemptionIn, RedemptionOut
-from app.services import cards, merchants, notify, orgs, people, rewards
-from app.services.ledger import posting
-from app.services.ledger.types import AccountKey, InsufficientPoints, Posting
+from app.queries import shops as shop_queries
+from app.schemas.redemptions import (
+    CollectedOut,
+    MyRedemptionOut,
+    MyRedemptionPlaceOut,
+    PayerOut,
+    RedemptionIn,
+    RedemptionOut,
+)
+from app.services import cards, orgs, people
+from app.services.ledger import moments, posting
+from app.services.ledger.types import (
+    AccountKey,
+    AlreadySettled,
+    HoldTerms,
+    InsufficientPoints,
+    ReferenceReused,
+)
+from app.services.merchants import access as merchants
+from app.services.merchants.access import Staff
 from app.services.policies import history
+from app.services.redemptions import holding
+from app.services.rewards import reading as rewards
 
-OVERDUE_AT_ONCE = 50
+SHOPS = 5  # of each merchant, shown with a redemption
 GIVEN_BACK = {
     RedemptionStatus.cancelled: NoticeKind.redemption_cancelled,
     RedemptionStatus.expired: NoticeKind.redemption_expired,
 }
-# Crockford's base 32: no letter that looks like a digit. 40 bits.
-PICKUP_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-PICKUP_LENGTH = 8
 
 
 class RedemptionNotFound(Refusal):
@@ -47,23 +64,23 @@ class RedemptionNotReserved(Refusal):
 
 
 async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> RedemptionOut:
-    """Reserve a reward: points move to held, goods leave the stock.
+    """Reserve a reward: points move to held, goods are taken from the stock.
 
-    The person's accounts are locked before the limit is counted, so that two requests
-    cannot both see room for one. Raises RewardNotFound, TierTooLow, LimitReached,
-    InsufficientPoints, OutOfStock.
+    The person's accounts are locked before the limit is counted, so that two concurrent requests
+    cannot both pass it. Raises RewardNotFound, RewardNotOffered, CardSuspended, TierTooLow,
+    LimitReached, InsufficientPoints, OutOfStock.
     """
-    at = now()
-    await release_overdue(tx, person_id)  # or what is free would seem to be held
-    reward = await rewards.get(tx, body.reward_id)
+    at = await moments.moment(tx)
+    reward = await rewards.offered(tx, body.reward_id, at)
     org = await orgs.get(tx, reward.org_id)
     policy = await history.in_force(tx, org.path, at)
+    await cards.require_active(tx, person_id)
     tier = await cards.tier_of(tx, person_id, policy)
     if policy.tier_rank(tier.key) < policy.tier_rank(reward.min_tier):
         raise rewards.TierTooLow(needed=reward.min_tier, tier=tier.key)
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)
-    locked = await posting.lock(tx, [payer, held])
+    locked = await posting.lock(tx, [payer, held], at)
     await _check_limit(tx, person_id, reward, body.quantity, at)
     redemption = Redemption(
         id=new_id(),
@@ -74,12 +91,15 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
         points=reward.points * body.quantity,
         unit_id=policy.unit_id,
         status=RedemptionStatus.reserved,
-        pickup_code=_pickup_code(),
+        pickup_code=holding.pickup_code(),
         stock_period_start=rewards.running_period(reward.stock_period, at),
         expires_at=at + timedelta(days=policy.document.holds.days),
         created_at=at,
     )
-    entry = _posting(redemption, Kind.hold, payer, held, reward.org_id, f"兑换预留：{reward.name}")
+    refunded_for = timedelta(days=policy.document.lots.refund_days)
+    terms = HoldTerms(redemption.expires_at, holding.reason_of(Kind.unhold, reward), refunded_for)
+    reason = holding.reason_of(Kind.hold, reward)
+    entry = holding.posting_of(redemption, Kind.hold, payer, held, reward.org_id, reason, terms)
     [outcome] = await posting.post(tx, [entry], at, locked)
     if isinstance(outcome, InsufficientPoints):
         spendable = await posting.spendable(tx, locked[payer].id, at)
@@ -88,42 +108,57 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
     told = {"expires_at": redemption.expires_at}
-    await _tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
-    return _to_out(redemption, reward.name)
+    await holding.tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
+    return _to_out(redemption, reward.name, at)
 
 
 async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
-    """Give a reservation up: points and goods go back. Cancelling twice is as once.
+    """Cancel the caller's own reservation; release its points and its goods. Idempotent.
 
     Raises RedemptionNotFound, RedemptionNotReserved.
     """
     redemption = await queries.lock_own(tx, redemption_id, person_id)
     if redemption is None:
         raise RedemptionNotFound
+    at = await moments.moment(tx)
     if redemption.status != RedemptionStatus.cancelled:
-        await _give_back(tx, redemption, RedemptionStatus.cancelled, person_id)
-    return _to_out(redemption, (await rewards.get(tx, redemption.reward_id)).name)
+        if _status_at(redemption, at) != RedemptionStatus.reserved:
+            raise _not_reserved(redemption, at)
+        await _give_back(tx, redemption, RedemptionStatus.cancelled, at, person_id)
+    return _to_out(redemption, (await rewards.get(tx, redemption.reward_id)).name, at)
 
 
-async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut:
-    """Hand the goods over: held points go to the shop, or back to the 公益银行.
+async def to_collect(tx: Session, merchant_id: UUID, pickup_code: str, at: datetime) -> Redemption:
+    """Lock and return what a merchant may hand over for a code.
 
-    Raises Forbidden, RedemptionNotFound (another merchant's code too),
-    RedemptionNotReserved.
+    Raises RedemptionNotFound (another merchant's code too), RedemptionNotReserved, CardSuspended
+    (the card of the person who reserved).
     """
-    merchant = await merchants.of_staff(tx, staff_id)
-    code = pickup_code.strip().upper()
-    redemption = await queries.lock_by_pickup_code(tx, code, merchant.id)
+    code = pickup_code.upper()
+    redemption = await queries.lock_by_pickup_code(tx, code, merchant_id)
     if redemption is None:
         raise RedemptionNotFound
-    at = now()
-    if redemption.status != RedemptionStatus.reserved or redemption.expires_at <= at:
+    if _status_at(redemption, at) != RedemptionStatus.reserved:
         raise _not_reserved(redemption, at)
+    await cards.require_active(tx, redemption.person_id)
+    return redemption
+
+
+async def collect(tx: Session, staff: Staff, pickup_code: str) -> CollectedOut:
+    """Collect a reservation: held points go to the merchant, or back to the 公益银行.
+
+    Raises Forbidden, MerchantNotYours, MerchantSuspended, and as ``to_collect``.
+    """
+    merchant = await merchants.of_staff(tx, staff, sells=True)
+    at = await moments.moment(tx)
+    redemption = await to_collect(tx, merchant.id, pickup_code, at)
     payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
     if merchant.kind == MerchantKind.fund_counter:
         policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
         payee = AccountKey(merchant.org_id, policy.fund, redemption.unit_id)
-    await _settle(tx, redemption, RedemptionStatus.collected, at, staff_id, Kind.collect, payee)
+    await _settle(
+        tx, redemption, RedemptionStatus.collected, at, staff.person_id, Kind.collect, payee
+    )
     names = await people_queries.names(tx, [redemption.person_id])
     return CollectedOut(
         id=redemption.id,
@@ -135,35 +170,51 @@ async def collect(tx: Session, staff_id: UUID, pickup_code: str) -> CollectedOut
     )
 
 
-async def overdue(tx: Session, limit: int, *, person_id: UUID | None = None) -> list[UUID]:
-    """Return reservations that nobody collected in time, of one person or of all."""
-    return await queries.overdue(tx, now(), limit, person=person_id)
+async def overdue(tx: Session, at: datetime, limit: int) -> list[UUID]:
+    """Return reservations past their expiry that are not marked as expired."""
+    return await queries.overdue(tx, at, limit)
 
 
-async def expire(tx: Session, redemption_id: UUID) -> None:
-    """Give an overdue reservation back; nothing happens if it has been settled meanwhile."""
-    redemption = await queries.lock(tx, redemption_id)
-    if redemption is not None and redemption.status == RedemptionStatus.reserved:
-        await _give_back(tx, redemption, RedemptionStatus.expired, None)
+async def expire(tx: Session, redemption_id: UUID, at: datetime) -> None:
+    """Mark a reservation as expired, return its goods and notify the person.
 
-
-async def release_overdue(tx: Session, person_id: UUID) -> None:
-    """Give back what a person did not collect in time: before anybody reads the balance.
-
-    All are locked before the first is given back: the job may have one of them, and wait
-    for the person's accounts.
+    The points are returned here too, unless the ledger has ended the hold before. Does nothing if
+    it was collected or cancelled, or is not overdue.
     """
-    for redemption in await queries.lock_overdue(tx, now(), person_id, OVERDUE_AT_ONCE):
-        await _give_back(tx, redemption, RedemptionStatus.expired, None)
+    redemption = await queries.lock(tx, redemption_id)
+    if redemption is None or redemption.status != RedemptionStatus.reserved:
+        return
+    if redemption.expires_at <= at:
+        await _give_back(tx, redemption, RedemptionStatus.expired, at, None)
 
 
-async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[RedemptionOut]:
+async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MyRedemptionOut]:
     """Return the person's redemptions, newest first."""
+    at = now()
+    names = ("merchant_name", "pickup_place", "pickup_hours")
     return await by_id(
         asked,
         lambda before, limit: queries.page(tx, person_id, before, limit),
-        lambda row: _to_out(row.Redemption, row.reward_name),
+        lambda row: MyRedemptionOut(
+            **_to_out(row.Redemption, row.reward_name, at).model_dump(),
+            **{name: getattr(row, name) for name in names},
+        ),
     )
+
+
+async def mine_with_shops(
+    tx: Session, person_id: UUID, asked: PageParams
+) -> Page[MyRedemptionPlaceOut]:
+    """Return the same, with the open shops of each merchant."""
+    page = await mine(tx, person_id, asked)
+    shops = await shop_queries.first_of(tx, sorted({one.merchant_id for one in page.items}), SHOPS)
+    items = [
+        MyRedemptionPlaceOut.model_validate(
+            one.model_dump() | {"shops": [dict(shop) for shop in shops.get(one.merchant_id, [])]}
+        )
+        for one in page.items
+    ]
+    return Page(items=items, next_cursor=page.next_cursor)
 
 
 async def _check_limit(
@@ -172,39 +223,36 @@ async def _check_limit(
     if reward.limit_per_member is None:
         return
     since = rewards.running_period(reward.limit_period, at)
-    used = await queries.redeemed(tx, person_id, reward.id, since)
-    if used + quantity > reward.limit_per_member:
-        starts = since if since != BEGINNING else None
-        raise rewards.LimitReached(limit=reward.limit_per_member, used=used, period_start=starts)
+    used = await queries.redeemed(tx, person_id, reward.id, since, at)
+    if refusal := rewards.over_limit(reward, used, quantity, at):
+        raise refusal
+
+
+def _status_at(redemption: Redemption, at: datetime) -> RedemptionStatus:
+    """Return the status at a moment: an overdue reservation is expired, marked or not."""
+    overdue = redemption.status == RedemptionStatus.reserved and redemption.expires_at <= at
+    return RedemptionStatus.expired if overdue else RedemptionStatus(redemption.status)
 
 
 def _not_reserved(redemption: Redemption, at: datetime) -> RedemptionNotReserved:
-    """Say what a reservation is now: one that is overdue has expired, whoever notes it."""
-    overdue = redemption.status == RedemptionStatus.reserved and redemption.expires_at <= at
-    status = RedemptionStatus.expired if overdue else redemption.status
-    return RedemptionNotReserved(status=status, expires_at=redemption.expires_at)
+    return RedemptionNotReserved(
+        status=_status_at(redemption, at), expires_at=redemption.expires_at
+    )
 
 
 async def _give_back(
-    tx: Session, redemption: Redemption, status: RedemptionStatus, by: UUID | None
+    tx: Session,
+    redemption: Redemption,
+    status: RedemptionStatus,
+    at: datetime,
+    by: UUID | None,
 ) -> None:
     payee = AccountKey(redemption.person_id, Purpose.available, redemption.unit_id)
-    reward = await _settle(tx, redemption, status, now(), by, Kind.unhold, payee)
+    reward = await _settle(tx, redemption, status, at, by, Kind.unhold, payee)
     await reward_queries.return_stock(
         tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
     )
-    await _tell(tx, redemption, GIVEN_BACK[status], reward)
-
-
-async def _tell(
-    tx: Session, redemption: Redemption, kind: NoticeKind, reward: Reward, **facts: Any
-) -> None:
-    facts |= {
-        "reward": reward.name,
-        "quantity": redemption.quantity,
-        "points": redemption.points,
-    }
-    await notify.send(tx, redemption.person_id, kind, ("redemption", redemption.id), **facts)
+    await holding.tell(tx, redemption, GIVEN_BACK[status], reward)
 
 
 async def _settle(
@@ -220,46 +268,21 @@ async def _settle(
         raise _not_reserved(redemption, at)
     reward = await rewards.get(tx, redemption.reward_id)
     held = AccountKey(redemption.person_id, Purpose.held, redemption.unit_id)
-    word = "兑换领取" if kind is Kind.collect else "兑换退回"
-    entry = _posting(
-        redemption, kind, held, payee, reward.org_id, f"{word}：{reward.name}", closes=True
-    )
+    reason = holding.reason_of(kind, reward)
+    entry = holding.posting_of(redemption, kind, held, payee, reward.org_id, reason)
     if payee.has_lots:
         policy = await history.in_force(tx, (await orgs.get(tx, reward.org_id)).path, at)
         entry = replace(entry, revived_until=policy.revived_until(at))
-    unwrap(await posting.post(tx, [entry], at))
+    [outcome] = await posting.post(tx, [entry], at)
+    if isinstance(outcome, AlreadySettled | ReferenceReused):  # the ledger ended the hold before
+        raise RedemptionNotReserved(
+            status=RedemptionStatus.expired, expires_at=redemption.expires_at
+        )
+    unwrap([outcome])
     redemption.status = status
     return reward
 
 
-def _posting(
-    redemption: Redemption,
-    kind: Kind,
-    payer: AccountKey,
-    payee: AccountKey,
-    org_id: UUID,
-    reason: str,
-    *,
-    closes: bool = False,
-) -> Posting:
-    return Posting(
-        id=new_id() if closes else redemption.id,
-        payer=payer,
-        payee=payee,
-        amount=redemption.points,
-        kind=kind,
-        reason=reason,
-        reference=f"redemption:{redemption.id}:{'settle' if closes else 'hold'}",
-        source_type="redemption",
-        source_id=redemption.id,
-        org_id=org_id,
-        closes_id=redemption.id if closes else None,
-    )
-
-
-def _to_out(redemption: Redemption, reward_name: str) -> RedemptionOut:
-    return RedemptionOut.model_validate(redemption.model_dump() | {"reward_name": reward_name})
-
-
-def _pickup_code() -> str:
-    return "".join(secrets.choice(PICKUP_ALPHABET) for _ in range(PICKUP_LENGTH))
+def _to_out(redemption: Redemption, reward_name: str, at: datetime) -> RedemptionOut:
+    shown = {"reward_name": reward_name, "status": _status_at(redemption, at)}
+    return RedemptionOut.model_validate(redemption.model_dump() | shown)

@@ -1,0 +1,99 @@
+"""Limits on wrong guesses of secrets: login, card and pick-up codes, tokens, card numbers.
+
+This is the only place that counts them. A route declares ``allow(…, guess=Guess(CODE_GUESS,
+RedemptionNotFound))``. Only wrong guesses count against the limit, so that many people behind one
+address can log in at once. Concurrent wrong guesses are all counted afterwards, even beyond the
+limit. While Redis is down every guess is refused. Where one request holds many guesses, its
+service counts them by ``Guesses``.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Request, Response
+
+from app.api.context import person_of, runtime_of
+from app.api.routes import Handler
+from app.core.errors import Refusal
+from app.core.ratelimit import Limit
+
+LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
+CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
+# Card numbers run in sequence and have one check digit: slower than for codes.
+CARD_GUESS = Limit("card", burst=20, per_second=1 / 30, fail_closed=True)
+
+
+@dataclass(frozen=True)
+class Guess:
+    """The secret that callers of a route could guess; ``wrong`` is the refusal of a wrong value.
+
+    ``client`` returns the key under which guesses are counted. ``signed``: the secret is verified
+    without a look-up and too long to be guessed, so the limit only reduces load: it is checked
+    after a wrong guess only, and correct ones are accepted while Redis is down.
+    """
+
+    limit: Limit
+    wrong: type[Refusal]
+    client: Callable[[Request], UUID | str] = person_of
+    signed: bool = False
+
+    def __post_init__(self) -> None:
+        assert self.limit.fail_closed, "without Redis nobody may guess"
+
+
+def counted(handler: Handler, guess: Guess, *, replays: bool) -> Handler:
+    """Return a handler that counts wrong guesses and refuses a caller with too many.
+
+    ``replays``: the route requires an Idempotency-Key. The refusal is then passed to ``Once``,
+    which raises it for a new key only: a repeated request still gets its first reply.
+    """
+
+    async def run(request: Request) -> Response:
+        limiter, client = runtime_of(request).limiter, str(guess.client(request))
+        if not guess.signed:
+            refusal = (await limiter.check(guess.limit, client)).refusal()
+            if refusal is not None and not replays:
+                raise refusal
+            request.state.too_many_guesses = refusal
+        try:
+            return await handler(request)
+        except guess.wrong:
+            if guess.signed:
+                (await limiter.take(guess.limit, client)).enforce()
+            else:
+                await limiter.charge(guess.limit, client)
+            raise
+
+    return run
+
+
+class Guesses:
+    """Counts the wrong guesses within one request: a batch may hold hundreds."""
+
+    def __init__(self, request: Request, limit: Limit) -> None:
+        self._limiter, self._client = runtime_of(request).limiter, str(person_of(request))
+        self._limit = limit
+
+    async def admit(self) -> None:
+        """Raise RateLimited for a caller with too many wrong guesses, Busy without Redis."""
+        (await self._limiter.check(self._limit, self._client)).enforce()
+
+    async def count(self, wrong: int) -> None:
+        if wrong:
+            await self._limiter.charge(self._limit, self._client, wrong)
+
+
+def _card_guesses(request: Request) -> Guesses:
+    return Guesses(request, CARD_GUESS)
+
+
+# For handlers where a card number may stand, but need not: only one that stands is a guess.
+CardGuesses = Annotated[Guesses, Depends(_card_guesses)]
+
+
+def too_many(request: Request) -> Refusal | None:
+    """Return the refusal of a caller with too many wrong guesses, for requests with a new key."""
+    refusal: Refusal | None = getattr(request.state, "too_many_guesses", None)
+    return refusal

@@ -1,0 +1,105 @@
+"""SQL of certificates, and of the hours that they certify."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import case, func, or_
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.certificates import Certificate
+from app.models.ledger import Account, Purpose, Transfer
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """Minutes of one transfer: negative if they were taken back."""
+
+    at: datetime
+    title: str
+    minutes: int
+
+
+async def add(session: Session, certificate: Certificate) -> None:
+    session.add(certificate)
+    await session.flush()
+
+
+async def find(session: Session, certificate_id: UUID) -> Certificate | None:
+    return await session.get(Certificate, certificate_id)
+
+
+async def by_code(session: Session, code: str) -> Certificate | None:
+    return (await session.exec(select(Certificate).where(Certificate.code == code))).first()
+
+
+async def page(
+    session: Session, person: UUID, before: UUID | None, limit: int
+) -> Sequence[Certificate]:
+    """Read a person's certificates, newest first."""
+    query = (
+        select(Certificate)
+        .where(Certificate.person_id == person)
+        .order_by(col(Certificate.id).desc())
+        .limit(limit)
+    )
+    if before is not None:
+        query = query.where(col(Certificate.id) < before)
+    return (await session.exec(query)).all()
+
+
+async def minutes(
+    session: Session, person: UUID, unit: int, since: datetime, until: datetime
+) -> int:
+    """Sum the minutes of a person that were posted from ``since`` on and before ``until``."""
+    query = select(func.coalesce(func.sum(_signed()), 0)).select_from(Transfer)
+    found = await session.exec(_of(query, person, unit, since, until))
+    return int(found.one())
+
+
+async def served(
+    session: Session, person: UUID, unit: int, since: datetime, until: datetime, limit: int
+) -> list[Served]:
+    """Read the minutes one by one, oldest first."""
+    query = select(Transfer.created_at, Transfer.reason, _signed()).select_from(Transfer)
+    query = _of(query, person, unit, since, until)
+    rows = await session.exec(
+        query.order_by(col(Transfer.created_at), col(Transfer.id)).limit(limit)
+    )
+    return [Served(at, title, int(signed)) for at, title, signed in rows]
+
+
+async def first_served(session: Session, person: UUID, unit: int) -> datetime | None:
+    """Read when the first minutes of a person were posted."""
+    account = _account(person, unit).scalar_subquery()
+    query: Any = select(func.min(Transfer.created_at)).where(Transfer.to_account_id == account)
+    found: datetime | None = (await session.exec(query)).one()
+    return found
+
+
+def _signed() -> Any:
+    """Minutes into the account that ``_of`` joins, negative for those out of it."""
+    return case(
+        (col(Transfer.to_account_id) == Account.id, Transfer.amount), else_=-Transfer.amount
+    )
+
+
+def _account(person: UUID, unit: int) -> Any:
+    return select(Account.id).where(
+        Account.owner_id == person, Account.purpose == Purpose.available, Account.unit_id == unit
+    )
+
+
+def _of(query: Any, person: UUID, unit: int, since: datetime, until: datetime) -> Any:
+    sides = or_(
+        col(Transfer.from_account_id) == Account.id, col(Transfer.to_account_id) == Account.id
+    )
+    return (
+        query.join(Account, sides)
+        .where(Account.owner_id == person, Account.unit_id == unit)
+        .where(Account.purpose == Purpose.available)
+        .where(col(Transfer.created_at) >= since, col(Transfer.created_at) < until)
+    )

@@ -1,0 +1,126 @@
+"""SQL of copies of a person's data: every row that says something of one person."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.data_copies import DataCopy
+
+# Whoever else took part is not the person's to know.
+_OTHERS = (
+    "ARRAY['staff_id', 'settled_by', 'confirmed_by', 'proposed_by', 'handler_id', 'author_id']"
+)
+
+
+def _rows(
+    table: str, *without: str, of: str = "t.person_id", more: str = "'{}'", join: str = ""
+) -> str:
+    left_out = "".join(f" - '{name}'" for name in without)
+    return f"""
+    SELECT CAST((to_jsonb(t) - {_OTHERS}{left_out}) || {more} AS text) AS row
+    FROM {table} t {join} WHERE {of} = ANY(CAST(:people AS uuid[])) ORDER BY 1
+    """  # noqa: S608 - constants of this file
+
+
+_TITLE = "jsonb_build_object('activity', a.title, 'starts_at', a.starts_at, 'ends_at', a.ends_at)"
+_ACTIVITY = "JOIN activities a ON a.id = t.activity_id"
+# By part of the copy (``schemas/data_copies.PARTS``).
+PARTS: Mapping[str, str] = {
+    "profile": _rows("people", "openid_index", "openid_sealed", of="t.id"),
+    "card": _rows("cards"),
+    "roles": _rows("role_grants"),
+    "logins": _rows("token_families"),
+    "consents": _rows("consents", "guardian_sealed"),
+    "name": _rows("name_confirmations"),
+    "closures": _rows("closures"),
+    "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
+    "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
+    "hours": _rows("attended_times"),
+    "awards": _rows("awards"),
+    "reviews": _rows(
+        "award_reviews",
+        "reviewer_id",
+        of="w.person_id",
+        join="JOIN awards w ON w.id = t.award_id",
+    ),
+    "deductions": _rows("deductions", "created_by"),
+    "cases": _rows(
+        "cases",
+        of="t.created_by",
+        more=(
+            "jsonb_build_object('entries', (SELECT jsonb_agg(to_jsonb(e)"
+            " - ARRAY['handler_id', 'author_id'] ORDER BY e.number)"
+            " FROM case_entries e WHERE e.case_id = t.id))"
+        ),
+    ),
+    "redemptions": _rows(
+        "redemptions",
+        more="jsonb_build_object('reward', r.name, 'merchant', m.name)",
+        join="JOIN rewards r ON r.id = t.reward_id JOIN merchants m ON m.id = t.merchant_id",
+    ),
+    "charges": _rows(
+        "charges",
+        more="jsonb_build_object('merchant', m.name)",
+        join="JOIN merchants m ON m.id = t.merchant_id",
+    ),
+    "refunds": _rows("charge_refunds", "created_by"),
+    # Both sides where both are the person's: points that became available.
+    "entries": """
+    SELECT CAST(jsonb_build_object(
+        'id', t.id, 'created_at', t.created_at, 'kind', t.kind, 'title', t.reason,
+        'unit', u.code, 'purpose', a.purpose,
+        'amount', CASE WHEN t.to_account_id = a.id THEN t.amount ELSE -t.amount END,
+        'balance', CASE WHEN t.to_account_id = a.id THEN t.to_balance ELSE t.from_balance END
+    ) AS text) AS row
+    FROM ledger_accounts a
+    JOIN ledger_transfers t ON t.from_account_id = a.id OR t.to_account_id = a.id
+    JOIN ledger_units u ON u.id = t.unit_id
+    WHERE a.owner_id = ANY(CAST(:people AS uuid[]))
+    ORDER BY t.created_at, t.id, a.id
+    """,
+    "certificates": _rows("certificates"),
+    "notices": _rows("notices", "outbox_id"),
+    "attachments": _rows("attachments", of="t.created_by"),
+    "acts": _rows("audit_entries", "request_id", of="t.actor_id"),
+}
+
+
+async def part(session: Session, name: str, person: UUID) -> list[str]:
+    """Read the rows of a part, as JSON texts."""
+    return [row.row for row in await session.fetch(PARTS[name], {"people": [person]})]
+
+
+async def add(session: Session, person: UUID, at: datetime) -> DataCopy | None:
+    """Insert a copy to be made; None if the person has one."""
+    query = (
+        insert(DataCopy)
+        .values(person_id=person, created_at=at)
+        .on_conflict_do_nothing(index_elements=["person_id"])
+        .returning(DataCopy)
+    )
+    return (await session.execute(query)).scalar_one_or_none()
+
+
+async def of_person(session: Session, person: UUID) -> DataCopy | None:
+    query = select(DataCopy).where(DataCopy.person_id == person)
+    return (await session.exec(query)).first()
+
+
+async def find(session: Session, data_copy_id: UUID) -> DataCopy | None:
+    return await session.get(DataCopy, data_copy_id)
+
+
+async def fill(session: Session, data_copy_id: UUID, content: bytes, at: datetime) -> None:
+    filled = update(DataCopy).where(col(DataCopy.id) == data_copy_id)
+    await session.execute(filled.values(content=content, ready_at=at))
+
+
+async def forget(session: Session, before: datetime) -> int:
+    """Delete the copies that were asked for before a moment; return how many."""
+    old = delete(DataCopy).where(col(DataCopy.created_at) < before)
+    return len((await session.execute(old.returning(col(DataCopy.id)))).all())

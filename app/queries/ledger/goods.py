@@ -1,0 +1,115 @@
+"""Checks of rewards, merchants and what was redeemed or charged at them."""
+
+from app.queries.ledger.checking import Check
+
+GOODS_CHECKS = (
+    Check(
+        "stocks: what is left is what there was and came, less what is reserved and collected",
+        """
+        SELECT 'stock of reward ' || r.id || ' from ' || coalesce(s.period_start, t.period_start)
+                   AS subject,
+               coalesce(s.opened_with, r.stock) + coalesce(m.moved, 0) - coalesce(t.taken, 0)
+                   AS expected,
+               s.remaining AS found
+        FROM reward_stocks s
+        FULL JOIN (
+            SELECT reward_id, stock_period_start AS period_start, sum(quantity) AS taken
+            FROM redemptions WHERE status IN ('reserved', 'collected') AND undone_at IS NULL
+            GROUP BY 1, 2
+        ) t ON t.reward_id = s.reward_id AND t.period_start = s.period_start
+        LEFT JOIN (
+            SELECT reward_id, period_start, sum(quantity) AS moved FROM stock_movements
+            GROUP BY 1, 2
+        ) m ON m.reward_id = s.reward_id AND m.period_start = s.period_start
+        JOIN rewards r ON r.id = coalesce(s.reward_id, t.reward_id)
+        WHERE r.stock IS NOT NULL
+          AND s.remaining IS DISTINCT FROM
+              coalesce(s.opened_with, r.stock) + coalesce(m.moved, 0) - coalesce(t.taken, 0)
+        """,
+    ),
+    Check(
+        "redemptions: each is at the merchant of its reward, whose till or fund collected it",
+        """
+        SELECT 'redemption ' || r.id AS subject,
+               concat_ws(' ', 'at', w.merchant_id, 'by', w.org_id, 'into', q.purpose, 'of',
+                         q.owner_id) AS expected,
+               concat_ws(' ', 'at', r.merchant_id, 'by', h.org_id, 'a', m.kind, 'of', m.org_id)
+                   AS found
+        FROM redemptions r
+        JOIN rewards w ON w.id = r.reward_id
+        JOIN merchants m ON m.id = r.merchant_id
+        JOIN ledger_transfers h ON h.id = r.id
+        LEFT JOIN ledger_transfers t ON t.closes_id = r.id AND t.kind = 'collect'
+        LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
+        WHERE r.merchant_id <> w.merchant_id OR h.org_id <> w.org_id
+           OR q.owner_id <> CASE m.kind WHEN 'shop' THEN m.id ELSE m.org_id END
+           OR (q.purpose = 'takings') <> (m.kind = 'shop')
+        """,
+    ),
+    Check(
+        "charges: each was charged and refunded by the organisation of its merchant",
+        """
+        SELECT 'charge ' || c.id AS subject, m.org_id AS expected, t.org_id AS found
+        FROM charges c
+        JOIN merchants m ON m.id = c.merchant_id
+        JOIN ledger_transfers t ON t.source_id = c.id AND t.source_type = 'charge'
+        WHERE t.org_id <> m.org_id
+        """,
+    ),
+    Check(
+        # The refund that settles a charge is of what its parts have left.
+        "refunds: each went from the merchant to who was charged, a part or the rest",
+        """
+        SELECT 'refund of charge ' || coalesce(f.charge_id, t.source_id) AS subject,
+               concat_ws(' ', f.points, 'of', f.merchant_id, 'to', f.person_id, 'at', f.at)
+                   AS expected,
+               concat_ws(' ', t.amount, 'of', t.payer, 'to', t.payee, 'at', t.at) AS found
+        FROM (
+            SELECT id, charge_id, points, merchant_id, person_id, created_at AS at
+            FROM charge_refunds
+            UNION ALL
+            SELECT c.id, c.id, c.points - coalesce(p.points, 0), c.merchant_id, c.person_id, NULL
+            FROM charges c
+            LEFT JOIN (SELECT charge_id, sum(points) AS points FROM charge_refunds GROUP BY 1) p
+              ON p.charge_id = c.id
+            WHERE c.status = 'refunded'
+        ) f
+        FULL JOIN (
+            SELECT coalesce(t.closes_id, t.id) AS id, t.source_id, t.amount, p.owner_id AS payer,
+                   q.owner_id AS payee, CASE WHEN t.closes_id IS NULL THEN t.created_at END AS at
+            FROM ledger_transfers t
+            JOIN ledger_accounts p ON p.id = t.from_account_id
+            JOIN ledger_accounts q ON q.id = t.to_account_id
+            WHERE t.kind = 'refund' AND t.source_type = 'charge'
+        ) t ON t.id = f.id
+        WHERE (f.charge_id, f.points, f.merchant_id, f.person_id, f.at)
+              IS DISTINCT FROM (t.source_id, t.amount, t.payer, t.payee, t.at)
+        """,
+    ),
+    Check(
+        "redemptions: each undone collection went back, and another reservation holds the same",
+        """
+        SELECT 'redemption ' || u.id AS subject,
+               concat_ws(' ', r.points, 'to account', h.from_account_id, 'at', r.undone_at)
+                   AS expected,
+               concat_ws(' ', t.amount, 'to account', t.to_account_id, 'at', t.created_at,
+                         'replaced by', n.id, 'at', n.created_at) AS found
+        FROM (
+            SELECT id FROM redemptions WHERE undone_at IS NOT NULL
+            UNION SELECT replaces_id FROM redemptions WHERE replaces_id IS NOT NULL
+            UNION SELECT source_id FROM ledger_transfers
+                  WHERE kind = 'refund' AND source_type = 'redemption'
+        ) u
+        LEFT JOIN redemptions r ON r.id = u.id
+        LEFT JOIN redemptions n ON n.replaces_id = u.id
+        LEFT JOIN ledger_transfers h ON h.id = u.id
+        LEFT JOIN ledger_transfers t
+          ON t.source_id = u.id AND t.kind = 'refund' AND t.source_type = 'redemption'
+        WHERE (r.points, h.from_account_id, r.undone_at, r.undone_at)
+              IS DISTINCT FROM (t.amount, t.to_account_id, t.created_at, n.created_at)
+           OR (r.person_id, r.reward_id, r.quantity, r.points, r.unit_id, r.stock_period_start)
+              IS DISTINCT FROM
+              (n.person_id, n.reward_id, n.quantity, n.points, n.unit_id, n.stock_period_start)
+        """,
+    ),
+)

@@ -1,0 +1,219 @@
+"""A merchant's counter: previews, collections, charges, refunds, today, statements."""
+
+from typing import Annotated
+
+from fastapi import Query, Request, Response
+
+from app.api import exports
+from app.api.access import MERCHANT_STAFF, allow
+from app.api.context import runtime_of, staff_of
+from app.api.deps import CurrentStaff, IdempotencyKey, PageQuery, Reader, Tx
+from app.api.guesses import CODE_GUESS, Guess
+from app.api.operations import direct, leads_to
+from app.api.routes import Router
+from app.core.ids import PathId
+from app.core.language import Bilingual
+from app.core.paging import Page
+from app.schemas.base import Day
+from app.schemas.counters import (
+    ChargePreviewIn,
+    ChargePreviewOut,
+    CollectionPreviewOut,
+    TodayOut,
+)
+from app.schemas.redemptions import (
+    ChargeIn,
+    ChargeOut,
+    CollectedOut,
+    CollectIn,
+    RefundIn,
+    StatementItemOut,
+    StatementOut,
+    UndoIn,
+    UndoneOut,
+)
+from app.services import counters
+from app.services.cards import CardSuspended
+from app.services.ledger.types import InsufficientPoints
+from app.services.merchants import access, statement
+from app.services.merchants.access import MerchantSuspended
+from app.services.redemptions import refunds, reservations, undoing
+from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
+from app.services.redemptions.refunds import (
+    ChargeAlreadyRefunded,
+    ChargeNotFound,
+    RefundTooLarge,
+)
+from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
+from app.services.redemptions.undoing import NotCollected, UndoTooLate
+
+ABOUT = Bilingual(
+    "商户柜台：预览、核销、收取积分、退还、今日与结算单",
+    "A merchant's counter: previews, collections, charges, refunds, today and statements",
+)
+router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
+MonthQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]
+DayQuery = Annotated[Day | None, Query()]
+
+
+@router.post(
+    "/redemptions/collect",
+    operation_id="collectRedemption",
+    **allow(
+        MERCHANT_STAFF,
+        RedemptionNotFound,
+        RedemptionNotReserved,
+        CardSuspended,
+        MerchantSuspended,
+        body=True,
+        once=True,
+        guess=Guess(CODE_GUESS, RedemptionNotFound),
+    ),
+)
+async def collect_redemption(body: CollectIn, tx: Tx, staff: CurrentStaff) -> CollectedOut:
+    """Collect a reserved reward by its pick-up code."""
+    return await reservations.collect(tx, staff, body.pickup_code)
+
+
+@router.post(
+    "/redemptions/preview",
+    operation_id="previewCollection",
+    **allow(
+        MERCHANT_STAFF,
+        RedemptionNotFound,
+        RedemptionNotReserved,
+        CardSuspended,
+        MerchantSuspended,
+        body=True,
+        guess=Guess(CODE_GUESS, RedemptionNotFound),
+    ),
+)
+async def preview_collection(body: CollectIn, tx: Tx, staff: CurrentStaff) -> CollectionPreviewOut:
+    """Tell what a pick-up code is for, and whose it is, without collecting."""
+    return await counters.preview_collection(tx, staff, body.pickup_code)
+
+
+@router.post(
+    "/redemptions/{redemption_id}/undo",
+    operation_id="undoCollection",
+    **allow(
+        MERCHANT_STAFF,
+        RedemptionNotFound,
+        NotCollected,
+        UndoTooLate,
+        InsufficientPoints,
+        body=True,
+        once=True,
+    ),
+)
+async def undo_collection(
+    redemption_id: PathId, body: UndoIn, tx: Tx, staff: CurrentStaff
+) -> UndoneOut:
+    """Undo a collection of the last ten minutes; the reward is reserved again."""
+    return await undoing.undo(tx, staff, redemption_id, body.reason)
+
+
+@router.post(
+    "/charges/preview",
+    operation_id="previewCharge",
+    **allow(
+        MERCHANT_STAFF,
+        CardCodeInvalid,
+        CardCodeUsed,
+        CardSuspended,
+        MerchantSuspended,
+        body=True,
+        guess=Guess(CODE_GUESS, CardCodeInvalid),
+    ),
+)
+async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> ChargePreviewOut:
+    """Tell whose card a code would charge, without using it up."""
+    return await counters.preview_charge(tx, staff, body)
+
+
+@router.post(
+    "/charges",
+    status_code=201,
+    operation_id="charge",
+    response_model=ChargeOut,
+    **allow(
+        MERCHANT_STAFF,
+        CardCodeInvalid,
+        CardCodeUsed,
+        CardSuspended,
+        MerchantSuspended,
+        InsufficientPoints,
+        body=True,
+        once_in_batch=True,
+        guess=Guess(CODE_GUESS, CardCodeInvalid),
+    ),
+)
+@leads_to("refundCharge", {"charge_id": "id"})
+@direct
+async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
+    """Charge points with the code of a card."""
+    staff = staff_of(request)
+    command = ChargeCommand(
+        staff.person_id, body.card_code, body.points, body.note, staff.merchant_id
+    )
+    return await once.submit(runtime_of(request).charges, command, 201)
+
+
+@router.post(
+    "/charges/{charge_id}/refund",
+    operation_id="refundCharge",
+    **allow(
+        MERCHANT_STAFF,
+        ChargeNotFound,
+        ChargeAlreadyRefunded,
+        RefundTooLarge,
+        InsufficientPoints,
+        body=True,
+        once=True,
+    ),
+)
+async def refund_charge(
+    charge_id: PathId, body: RefundIn, tx: Tx, staff: CurrentStaff
+) -> ChargeOut:
+    """Refund a charge, all that is left of it or a part."""
+    return await refunds.refund(tx, staff, charge_id, body)
+
+
+@router.get("/today", operation_id="getToday", **allow(MERCHANT_STAFF))
+async def get_today(tx: Reader, staff: CurrentStaff) -> TodayOut:
+    """Return today's takings (Asia/Shanghai) and what they are made of."""
+    return await counters.today(tx, staff)
+
+
+@router.get("/statement", operation_id="getStatement", **allow(MERCHANT_STAFF))
+async def get_statement(
+    tx: Reader,
+    staff: CurrentStaff,
+    month: MonthQuery = None,
+    since: DayQuery = None,
+    until: DayQuery = None,
+) -> StatementOut:
+    """Return the merchant's statement of a month, or of any days, both inclusive."""
+    days = statement.period_of(month, since, until)
+    return await statement.statement(tx, staff, month, days)
+
+
+async def _statement_items(
+    tx: Reader,
+    staff: CurrentStaff,
+    page: PageQuery,
+    month: MonthQuery = None,
+    since: DayQuery = None,
+    until: DayQuery = None,
+) -> Page[StatementItemOut]:
+    days = statement.period_of(month, since, until)
+    return await statement.statement_items(tx, staff, days, page)
+
+
+exports.beside(
+    router,
+    get_statement,
+    Bilingual("商户对账单", "Merchant statement"),
+    rows=_statement_items,
+    org=access.org_of_staff,
+)

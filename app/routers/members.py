@@ -1,0 +1,115 @@
+"""Members (成员): people of an organisation's subtree, for its administrators and auditors."""
+
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import Query
+
+from app.api.access import ADMINISTRATOR, AUDITOR, allow
+from app.api.deps import CurrentPerson, EndedLogins, PageQuery, Tx
+from app.api.guesses import CARD_GUESS, Guess
+from app.api.routes import Router
+from app.core.ids import PathId
+from app.core.language import Bilingual
+from app.core.paging import Page
+from app.core.ratelimit import Limit
+from app.models.cards import CardStatus
+from app.schemas.base import Words
+from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
+from app.schemas.roles import CardNumber
+from app.services import members
+from app.services.members import MemberWrongState, OwnAccount, RoleElsewhere, SuspendedAbove
+from app.services.orgs import OrgNotFound
+from app.services.people import PersonNotFound
+from app.services.roles import LastAdministrator
+
+ABOUT = Bilingual(
+    "成员：查询、停用与恢复账号和卡", "Members: finding, suspending and restoring people and cards"
+)
+router = Router(prefix="/orgs/{org_id}/people", tags=["members"], about=ABOUT)
+# Each look at people is an entry in the audit trail: sixty at once, then one in 10 s.
+LOOKS = Limit("look", burst=60, per_second=1 / 10)
+READ = replace(AUDITOR, limit=LOOKS)
+DECIDE = (OrgNotFound, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere)
+
+
+@router.get(
+    "",
+    operation_id="listMembers",
+    **allow(READ, OrgNotFound, PersonNotFound, guess=Guess(CARD_GUESS, PersonNotFound)),
+)
+async def list_members(
+    org_id: PathId,
+    tx: Tx,
+    person_id: CurrentPerson,
+    page: PageQuery,
+    q: Annotated[Words | None, Query(min_length=1, max_length=40)] = None,
+    card_no: Annotated[CardNumber | None, Query()] = None,
+    suspended: bool | None = None,
+) -> Page[MemberOut]:
+    """Return the people of a subtree: of a part of the name, or the holder of a card."""
+    return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)
+
+
+@router.get("/{person_id}", operation_id="getMember", **allow(READ, OrgNotFound, PersonNotFound))
+async def get_member(
+    org_id: PathId, person_id: PathId, tx: Tx, caller: CurrentPerson
+) -> MemberDetailOut:
+    """Return a person of the subtree with card, roles, and numbers of what they have there."""
+    return await members.read(tx, caller, org_id, person_id)
+
+
+@router.post(
+    "/{person_id}/suspension",
+    operation_id="suspendMember",
+    **allow(ADMINISTRATOR, *DECIDE, LastAdministrator, body=True, once=True),
+)
+async def suspend_member(
+    org_id: PathId,
+    person_id: PathId,
+    body: MemberReasonIn,
+    ended: EndedLogins,
+    tx: Tx,
+    caller: CurrentPerson,
+) -> MemberOut:
+    """Suspend a person: every login ends at once, and none begins until they are restored."""
+    shown, logins = await members.suspend(tx, caller, org_id, person_id, body.reason)
+    ended += logins
+    return shown
+
+
+@router.post(
+    "/{person_id}/restoration",
+    operation_id="restoreMember",
+    **allow(ADMINISTRATOR, *DECIDE, SuspendedAbove, body=True, once=True),
+)
+async def restore_member(
+    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+) -> MemberOut:
+    """Let a suspended person log in again."""
+    return await members.restore(tx, caller, org_id, person_id, body.reason)
+
+
+@router.post(
+    "/{person_id}/card/suspension",
+    operation_id="suspendCard",
+    **allow(ADMINISTRATOR, *DECIDE, body=True, once=True),
+)
+async def suspend_card(
+    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+) -> MemberOut:
+    """Suspend a person's card: it reserves, collects, pays and shows nothing."""
+    status = CardStatus.suspended
+    return await members.set_card(tx, caller, org_id, person_id, status, body.reason)
+
+
+@router.post(
+    "/{person_id}/card/restoration",
+    operation_id="restoreCard",
+    **allow(ADMINISTRATOR, *DECIDE, body=True, once=True),
+)
+async def restore_card(
+    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+) -> MemberOut:
+    """Restore a person's card."""
+    return await members.set_card(tx, caller, org_id, person_id, CardStatus.active, body.reason)

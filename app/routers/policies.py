@@ -1,0 +1,35 @@
+"""Policies (积分管理办法): the rules in force, and their versions."""
+
+from app.api.access import ANYONE, READER, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader, StaleReader
+from app.api.routes import Router
+from app.core.language import Bilingual
+from app.core.paging import Page
+from app.schemas.base import Id
+from app.schemas.policies import PolicyOut, PolicyVersionOut
+from app.services.orgs import OrgNotFound
+from app.services.policies import showing
+
+ABOUT = Bilingual("积分规则与版本", "The points rules in force, and their versions")
+router = Router(prefix="/policies", tags=["policies"], about=ABOUT)
+
+
+@router.get(
+    "/current",
+    operation_id="getCurrentPolicy",
+    **allow(ANYONE, OrgNotFound, showing.NoPolicy),
+)
+async def get_current_policy(tx: StaleReader, org_id: Id | None = None) -> PolicyOut:
+    """Return the rules in force at an organisation: points, caps, evidence, releases, tiers.
+
+    Without ``org_id``: of all organisations that have no rules of their own.
+    """
+    return await showing.current(tx, org_id)
+
+
+@router.get("/versions", operation_id="listPolicyVersions", **allow(READER, OrgNotFound))
+async def list_policy_versions(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: Id
+) -> Page[PolicyVersionOut]:
+    """Return what was published for an organisation and above it: by whom, when, from when."""
+    return await showing.versions(tx, person_id, org_id, page)

@@ -1,0 +1,1 @@
+"""Wire shapes of awards: ``reading``, ``proposals``, ``batches`` and ``review``."""

@@ -1,0 +1,32 @@
+"""Reviews of awards, objections to them, and evidence that is added for the reviewers."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.schemas.awards.proposals import EvidenceOfAct, distinct
+from app.schemas.base import Flag, Id, In, OneLine
+
+
+class AwardEvidenceIn(In):
+    """What the rule of awards by attendance demands beside it, the same for all of them."""
+
+    award_ids: Annotated[
+        list[Id],
+        Field(min_length=1, max_length=100, json_schema_extra={"uniqueItems": True}),
+        distinct("同一积分记录重复出现", "an award is named twice"),
+    ]
+    evidence: EvidenceOfAct
+
+
+class RejectionIn(In):
+    reason: Annotated[str, OneLine(200)]
+
+
+class ObjectionIn(In):
+    reason: Annotated[str, OneLine(500)]
+
+
+class DecisionIn(In):
+    upheld: Flag
+    reason: Annotated[str, OneLine(500)]

@@ -1,0 +1,76 @@
+"""Wire shapes of activities as their readers see them."""
+
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.language import Bilingual
+from app.models.activities import Category
+from app.models.signups import SignupStatus
+from app.schemas.activities import ActivityOut
+from app.schemas.base import Out, ReasonOut
+from app.schemas.policies import Per
+
+CATEGORY_NAMES = {
+    Category.thought_guidance: Bilingual("思想引领", "Thought and guidance"),
+    Category.culture: Bilingual("文化艺术", "Culture"),
+    Category.health: Bilingual("身心健康", "Health"),
+    Category.employment: Bilingual("就业创业", "Employment"),
+    Category.social_life: Bilingual("婚恋交友", "Social life"),
+    Category.rights_protection: Bilingual("权益维护", "Protection of rights"),
+    Category.safety: Bilingual("安全防护", "Safety"),
+    Category.social_practice: Bilingual("社会实践", "Social practice"),
+    Category.volunteer_service: Bilingual("志愿服务", "Volunteer service"),
+    Category.property_affairs: Bilingual("物业事务", "Property affairs"),
+}
+
+
+class ActivitySort(StrEnum):
+    """By start, the earliest first; by distance; or by creation, the latest first."""
+
+    start = "start"
+    distance = "distance"
+    newest = "newest"
+
+
+class BroughtOut(Out):
+    """What attendance brings by the rule of the activity, before the caps of each person."""
+
+    rule_name: str
+    per: Per = Field(description="What is paid: an hour, a session or a shift.")
+    points: int = Field(description="Points for the whole time from start to end.")
+    minutes: int = Field(description="Minutes of volunteer service for the whole time.")
+
+
+class OwnSignupOut(Out):
+    id: UUID = Field(description="What `cancelSignup` takes.")
+    status: SignupStatus
+    position: int | None = Field(description="Place in the waiting list, from 1.")
+
+
+class OwnPartOut(Out):
+    """What the activity is to the caller."""
+
+    signup: OwnSignupOut | None = Field(description="The sign-up, unless it was cancelled.")
+    checked_in_at: datetime | None
+    may_sign_up: bool = Field(description="Whether a new sign-up would be accepted now.")
+    would_wait: bool = Field(description="Whether it would go to the waiting list.")
+    reason: ReasonOut | None = Field(
+        description="Why a sign-up would be refused; null if it may be made, or is made."
+    )
+
+
+class BrowsedActivityOut(ActivityOut):
+    """An activity with what a screen shows beside it, and the caller's part."""
+
+    org_name: str
+    category_name: str = Field(description="In the language of the request.")
+    brings: BroughtOut | None = Field(description="Null if no policy has had its rule.")
+    checkin_opens_at: datetime
+    checkin_closes_at: datetime
+    distance_m: int | None = Field(
+        description="Metres from the position of the request; null without one, or without a place."
+    )
+    mine: OwnPartOut | None = Field(description="The caller's part; null without a login.")

@@ -1,0 +1,39 @@
+"""Wire shapes of certificates."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.schemas.base import Day, In, Out
+
+
+class CertificateIn(In):
+    """Days in Asia/Shanghai, both included; without them from the first hours until today."""
+
+    since: Day | None = Field(default=None, description="The first day; else the first with hours.")
+    until: Day | None = Field(default=None, description="The last day; else today.")
+
+
+class CertificateOut(Out):
+    """A certificate of the caller's volunteer hours."""
+
+    id: UUID
+    code: str = Field(description="By which anybody may check it.")
+    name: str = Field(description="The confirmed name, as it was then.")
+    since: date = Field(description="The first day, in Asia/Shanghai.")
+    until: date = Field(description="The last day.")
+    minutes: int = Field(description="Minutes of service on these days.")
+    created_at: datetime = Field(description="When it was issued.")
+
+
+class CertificateCheckOut(Out):
+    """What anybody may know of a certificate."""
+
+    code: str
+    name: str = Field(description="Masked.")
+    since: date = Field(description="The first day, in Asia/Shanghai.")
+    until: date = Field(description="The last day.")
+    minutes: int = Field(description="Minutes of service, as certified.")
+    is_current: bool = Field(description="False: hours of these days were changed since then.")
+    created_at: datetime = Field(description="When it was issued.")

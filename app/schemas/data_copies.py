@@ -1,0 +1,61 @@
+"""Wire shapes of copies of one's data, and the words of their notice."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.language import Bilingual
+from app.schemas.base import Out
+from app.schemas.notify import words
+
+NOTICES = {
+    "data_copy_ready": words(
+        ("个人信息副本", "Copy of your data"),
+        "您的个人信息副本已生成，请在 {until:time} 前下载。",
+        "The copy of your data is ready: download it until {until:time}.",
+    )
+}
+# The parts of a copy, in this order.
+PARTS = {
+    "profile": Bilingual("个人资料", "Profile"),
+    "card": Bilingual("青享卡", "Card"),
+    "roles": Bilingual("职责", "Roles"),
+    "logins": Bilingual("登录", "Logins"),
+    "consents": Bilingual("同意记录", "Consents"),
+    "name": Bilingual("实名确认", "Confirmed name"),
+    "closures": Bilingual("注销申请", "Closure"),
+    "signups": Bilingual("报名", "Sign-ups"),
+    "checkins": Bilingual("签到", "Check-ins"),
+    "hours": Bilingual("服务时段", "Time of service"),
+    "awards": Bilingual("积分记录", "Awards"),
+    "reviews": Bilingual("审核", "Reviews"),
+    "deductions": Bilingual("扣分", "Deductions"),
+    "cases": Bilingual("申诉与异议", "Appeals and objections"),
+    "redemptions": Bilingual("兑换", "Redemptions"),
+    "charges": Bilingual("消费", "Charges"),
+    "refunds": Bilingual("部分退款", "Refunds in part"),
+    "entries": Bilingual("积分流水", "Passbook"),
+    "certificates": Bilingual("志愿服务证明", "Certificates"),
+    "notices": Bilingual("消息", "Notices"),
+    "attachments": Bilingual("附件", "Attachments"),
+    "acts": Bilingual("操作记录", "Acts"),
+}
+
+
+class DataCopyOut(Out):
+    """A copy of all that is kept of the caller: a zip of JSON, XLSX and the caller's files."""
+
+    id: UUID
+    created_at: datetime = Field(description="When it was asked for.")
+    ready_at: datetime | None = Field(description="Null while it is being made.")
+    expires_at: datetime = Field(description="When it is deleted.")
+    url: str | None = Field(
+        description="Path of the zip: a link that needs no login, for 5 minutes. Null before."
+    )
+
+
+class DataCopiesOut(Out):
+    """The copies that there are: one at most."""
+
+    items: list[DataCopyOut]

@@ -1,0 +1,43 @@
+"""Wire shapes of changes to the organisation tree."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.models.orgs import Level
+from app.schemas.base import Id, In, OneLine
+
+DivisionCode = Annotated[
+    str,
+    Field(
+        pattern="^[0-9]{2,20}$",
+        max_length=20,
+        description="China's published division code, or digits of one's own; never changed.",
+    ),
+]
+
+
+class OrgIn(In):
+    """A new organisation below ``parent_id``, of a lower level than that."""
+
+    parent_id: Id
+    code: DivisionCode
+    name: Annotated[str, OneLine(100)]
+    level: Level
+
+
+class OrgNameIn(In):
+    name: Annotated[str, OneLine(100)]
+
+
+class OrgMoveIn(In):
+    """``reason`` stands in the audit trail."""
+
+    parent_id: Id
+    reason: Annotated[str, OneLine(200)]
+
+
+class OrgReasonIn(In):
+    """``reason`` stands in the audit trail."""
+
+    reason: Annotated[str, OneLine(200)]

@@ -1,0 +1,50 @@
+"""Wire shapes of what organizers do with activities of theirs."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from app.schemas.activities import ActivityContent, ActivityOut
+from app.schemas.base import Flag, Id, In, Moment, OneLine
+
+
+class Part(StrEnum):
+    """How the caller organizes an activity: by a role, or as a co-organizer."""
+
+    organizer = "organizer"
+    co_organizer = "co_organizer"
+
+
+class ActivityEditIn(ActivityContent):
+    """The whole content: what is left out is cleared, but for the times of sign-up.
+
+    Without ``signup_opens_at`` sign-up opens as before, without ``signup_closes_at`` it closes at
+    the end.
+    """
+
+    cover_id: Id | None = Field(
+        default=None, description="A picture of the activity, by the id of the attachment."
+    )
+    waitlist_latest: Flag = Field(
+        default=False,
+        description="With a capacity below the confirmed number: the latest sign-ups go to the"
+        " head of the waiting list. Otherwise such a capacity is refused.",
+    )
+
+
+class ActivityCancelIn(In):
+    reason: Annotated[str, OneLine(200)] = Field(description="Everybody who signed up reads it.")
+
+
+class ActivityCopyIn(In):
+    """All times are shifted by as much as the start."""
+
+    starts_at: Moment
+
+
+class OrganizedActivityOut(ActivityOut):
+    """An activity with what waits for its organizers; who waits for a place is counted above."""
+
+    part: Part
+    awards_waiting: int = Field(description="Awards of its attendance that wait for reviewers.")

@@ -1,0 +1,76 @@
+"""Wire shapes of roles, and the words of their notices."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.language import Bilingual
+from app.models.people import Role
+from app.schemas.base import Code, Id, In, Moment, Out
+from app.schemas.notify import words
+
+VALUES = {
+    Role: {
+        Role.organizer: ("组织者", "organizer"),
+        Role.auditor: ("审计", "auditor"),
+        Role.administrator: ("管理员", "administrator"),
+        Role.merchant_staff: ("商户店员", "staff of a merchant"),
+    }
+}
+HEADINGS = {
+    "role": Bilingual("职责", "Role"),
+    "org_name": Bilingual("组织", "Organisation"),
+}
+NOTICES = {
+    "role_moved": words(
+        ("任职变更", "Your roles"),
+        "{given:您在|您不再在}{place}任职，详情见个人信息。",
+        "{given:You have a role at|A role of yours was ended at} {place}; see your profile.",
+    )
+}
+
+CardNumber = Annotated[str, Code(30), Field(description="The printed number of a card: 13 digits.")]
+
+
+class RoleOut(Out):
+    """A role of the caller, in force from ``starts_at`` until ``ends_at``; null: without end."""
+
+    id: UUID
+    role: Role
+    org_id: UUID | None
+    merchant_id: UUID | None
+    starts_at: datetime
+    ends_at: datetime | None
+
+
+class TermIn(In):
+    """A role and its place: an organisation, or for ``merchant_staff`` a merchant.
+
+    ``starts_at``: null or left out: at once; at most a year ahead. ``ends_at``: null or left out:
+    without end, or until the caller's own role as administrator ends, which it may not outlast; at
+    most ten years ahead.
+    """
+
+    role: Role
+    org_id: Id | None = None
+    merchant_id: Id | None = None
+    starts_at: Moment | None = None
+    ends_at: Moment | None = None
+
+
+class RoleIn(TermIn):
+    """The person is found by the number of their card."""
+
+    card_no: CardNumber
+
+
+class RoleHolderOut(RoleOut):
+    """A role, who holds it and where. ``org_id``: for a merchant's staff null."""
+
+    person_id: UUID
+    display_name: str
+    org_name: str
+    merchant_name: str | None
+    created_at: datetime

@@ -1,0 +1,122 @@
+"""Appointments by code: an administrator shows a code, the person enters it on their own phone.
+
+So nobody gets a role without knowing of it, and no card number has to be told.
+"""
+
+import secrets
+from datetime import timedelta
+from hashlib import sha256
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal
+from app.models.appointments import Appointment
+from app.models.people import Role
+from app.queries import appointments as queries
+from app.queries import people as people_queries
+from app.queries import records as record_queries
+from app.schemas.appointments import AppointmentOut, OfferOut
+from app.schemas.roles import RoleHolderOut, TermIn
+from app.services import audit, people, records, roles
+from app.services.roles import Place
+
+CODE_DIGITS = 18
+LIFETIME = timedelta(minutes=10)
+
+
+class AppointmentCodeInvalid(Refusal):
+    """An unknown code, or one whose administrator is none any more, or ends before the role."""
+
+    code, status, title = "appointments.code_invalid", 422, "Appointment code invalid"
+    zh, en = "任命码无效，请核对后重试", "The appointment code is not valid."
+
+
+class AppointmentExpired(Refusal):
+    code, status, title = "appointments.expired", 409, "Appointment code expired"
+    zh, en = "任命码已过期，请管理员重新生成", "The appointment code has expired; ask for another."
+    fact_names = ("expires_at",)
+
+
+class AppointmentAccepted(Refusal):
+    code, status, title = "appointments.accepted", 409, "Appointment code used"
+    zh, en = "任命码已使用", "The appointment code has been used."
+    fact_names = ("used_at",)
+
+
+async def offer(tx: Session, caller: UUID, body: TermIn) -> AppointmentOut:
+    """Make a code for a role.
+
+    Raises Invalid, OrgNotFound, MerchantNotFound, OrgClosed, Forbidden.
+    """
+    place, (starts_at, ends_at) = await roles.administered(tx, caller, body)
+    code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
+    made = Appointment(
+        org_id=place.org.id,
+        created_by=caller,
+        role=body.role,
+        merchant_id=place.merchant_id,
+        starts_at=starts_at,
+        ends_at=ends_at,
+        code_hash=_hash(code),
+        expires_at=now() + LIFETIME,
+    )
+    await records.create(tx, caller, made, role=body.role)
+    return AppointmentOut(**made.model_dump(exclude={"code_hash"}), code=code)
+
+
+async def look_up(tx: Session, code: str) -> OfferOut:
+    """Return what a code appoints to.
+
+    Raises AppointmentCodeInvalid, AppointmentAccepted, AppointmentExpired, OrgClosed.
+    """
+    made, place = await _offered(tx, code)
+    names = await people_queries.names(tx, [made.created_by])
+    return OfferOut(
+        role=Role(made.role),
+        org_name=place.org.name,
+        merchant_name=place.name if place.merchant_id else None,
+        offered_by=people.masked(names[made.created_by].display_name),
+        expires_at=made.expires_at,
+        starts_at=made.starts_at,
+        ends_at=made.ends_at,
+    )
+
+
+async def accept(tx: Session, caller: UUID, code: str) -> RoleHolderOut:
+    """Accept the role of a code; it can be used once. The administrator is who appoints.
+
+    Raises AppointmentCodeInvalid, AppointmentAccepted, AppointmentExpired, OwnRole, RoleHeld,
+    OrgClosed.
+    """
+    made, place = await _offered(tx, code)
+    term = (made.starts_at, made.ends_at)
+    found = await roles.grant(tx, made.created_by, caller, Role(made.role), place, term)
+    made.accepted_by, made.accepted_at = caller, now()
+    await record_queries.save(tx, made)
+    await audit.write(tx, caller, "accepted", made)
+    return found
+
+
+async def _offered(tx: Session, code: str) -> tuple[Appointment, Place]:
+    """Lock the appointment of a code that can be accepted."""
+    made = await queries.lock_by_code(tx, _hash(code))
+    if made is None:
+        raise AppointmentCodeInvalid
+    if made.accepted_at is not None:
+        raise AppointmentAccepted(used_at=made.accepted_at)
+    if now() >= made.expires_at:
+        raise AppointmentExpired(expires_at=made.expires_at)
+    org_id = None if made.merchant_id else made.org_id
+    place = await roles.place_of(tx, Role(made.role), org_id, made.merchant_id)
+    still = [Role.administrator]
+    if not await people_queries.has_role_at(tx, made.created_by, still, place.org.path):
+        raise AppointmentCodeInvalid
+    until = await people_queries.administers_until(tx, made.created_by, place.org.path)
+    if until is not None and (made.ends_at is None or made.ends_at > until):
+        raise AppointmentCodeInvalid
+    return made, place
+
+
+def _hash(code: str) -> bytes:
+    return sha256(code.encode()).digest()

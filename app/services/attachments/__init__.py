@@ -1,0 +1,1 @@
+"""Attachments: pictures and documents of any subject."""

@@ -1,0 +1,1 @@
+"""Certificates of volunteer hours: issued, checked, drawn as PDF."""

@@ -1,0 +1,1 @@
+"""What organizers do with activities of theirs: edit, end, copy and list them."""

@@ -1,0 +1,72 @@
+"""The demonstration data is lived in: three months, made by the services, and it verifies."""
+
+from contextlib import suppress
+from datetime import datetime, timedelta
+
+from fastapi import FastAPI
+
+from app.core.clock import SHANGHAI, now
+from app.demo import past, seed
+from app.jobs.outbox import relay
+from app.runtime import Runtime
+from tests.factories.clock import travel
+from tests.factories.http import in_process
+from tests.factories.ledger import assert_ledger_verifies
+
+# Alice's screens, and how many items each has.
+SCREENS = {
+    "/me/signups": past.WEEKS + past.AHEAD,
+    "/me/awards": past.WEEKS + 1,  # and one by hand
+    "/me/redemptions": len(past.COLLECTED) + 1,
+    "/me/deductions": 1,
+}
+
+# A Saturday, when the next activity is a week ahead; and the first second of a year.
+DAYS = (
+    datetime(2026, 12, 5, 15, tzinfo=SHANGHAI),
+    datetime(2027, 1, 1, 0, 0, 1, tzinfo=SHANGHAI),
+)
+
+
+class _RolledBackError(Exception):
+    pass
+
+
+async def test_it_can_be_made_on_any_day(alone: FastAPI) -> None:
+    runtime: Runtime = alone.state.runtime
+    for day in DAYS:
+        with travel(day), suppress(_RolledBackError):
+            runtime.database.clock.forget()
+            async with runtime.database.transaction() as tx:
+                await seed.live(tx, runtime.cipher)
+                raise _RolledBackError
+        runtime.database.clock.forget()
+
+
+async def test_alice_has_something_in_every_screen(alone: FastAPI) -> None:
+    runtime: Runtime = alone.state.runtime
+    before = now()
+    async with runtime.database.transaction() as tx:
+        await seed.live(tx, runtime.cipher)
+    assert abs(now() - before) < timedelta(minutes=2), "the clock is right again"
+    await relay(runtime)
+    async with in_process(alone) as api:
+        made = await api.post("/sandbox/wechat/codes", json={"user": "alice"})
+        login = await api.post("/api/v1/auth/wechat", json={"code": made.json()["code"]})
+        headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
+
+        async def items(path: str) -> list[dict[str, str]]:
+            reply = await api.get(f"/api/v1{path}", headers=headers, params={"limit": 100})
+            found: list[dict[str, str]] = reply.json()["items"]
+            return found
+
+        assert {path: len(await items(path)) for path in SCREENS} == SCREENS
+        kinds = {one["kind"] for one in await items("/me/notices")}
+        assert {"redemption_reserved", "points_charged", "points_deducted"} <= kinds
+        entries = await items("/me/points/entries")
+        points = (await api.get("/api/v1/me/points", headers=headers)).json()
+        assert int(entries[0]["balance_after"]) == points["available"] >= 0
+        assert points["held"] > 0
+        first = datetime.fromisoformat(entries[-1]["created_at"])
+        assert now() - first > timedelta(days=80)
+    await assert_ledger_verifies(runtime)

@@ -1,0 +1,122 @@
+"""Certificates of hours: of who has a confirmed name, checked by anybody."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import httpx
+
+from app.core.clock import local_date, now
+from app.models.orgs import Level, Org
+from app.queries import name_confirmations
+from app.runtime import Runtime
+from tests.factories.awards import give_award, reverse
+from tests.factories.http import assert_refused, keyed, walk
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
+from tests.security.schema_world import Known, Setup
+from tests.security.world import Ask, World
+
+CERTIFICATES, CHECKS = "/api/v1/me/certificates", "/api/v1/certificate-checks"
+MATRIX = """
+operation             rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+issueMyCertificate    person  401    201+  409  409     409   409     409    409     409   409       409=certificates.name_unconfirmed
+listMyCertificates    person  401    200+  200  200     200   200     200    200     200   200
+getMyCertificateFile  person  401    200   404  404     404   404     404    404     404   404       404=certificates.not_found
+checkCertificate      anyone  200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
+"""  # noqa: E501 - a table
+HERS = {"certificates": "person_id = :alice"}
+BESIDE_POINTS = {"certificates"}
+BEYOND_THE_SCHEMA = {
+    *("body.since", "body.until"),
+    *("certificates.name_unconfirmed", "certificates.no_hours"),
+}
+HIDDEN_AT_FIRST: set[str] = set()
+
+
+async def _with_hours(runtime: Runtime, person: TestPerson, org: Org) -> None:
+    """Let an organizer confirm the name, and give an hour of yesterday."""
+    organizer = await make_organizer(runtime, org.id)
+    async with runtime.database.transaction() as tx:
+        await name_confirmations.add(tx, person.id, org.id, organizer.id)
+    await give_award(runtime, person, org, points=2, minutes=60, days_ago=1)
+
+
+async def issue(api: httpx.AsyncClient, person: TestPerson, **body: Any) -> httpx.Response:
+    return await api.post(CERTIFICATES, headers=keyed(person), json=body)
+
+
+async def _issuing(world: World) -> Ask:
+    await _with_hours(world.runtime, world.alice, world.home)
+    return Ask(body={})
+
+
+async def _issued(world: World) -> Ask:
+    await _issuing(world)
+    made = (await issue(world.api, world.alice)).json()
+    return Ask({"certificate_id": made["id"], "code": made["code"]})
+
+
+REQUESTS = {
+    "issueMyCertificate": _issuing,
+    "listMyCertificates": _issued,
+    "getMyCertificateFile": _issued,
+    "checkCertificate": _issued,
+}
+
+
+async def known(setup: Setup) -> Known:
+    await _with_hours(setup.runtime, setup.caller, setup.org)
+    made = (await issue(setup.api, setup.caller)).json()
+    return {"certificate_id": [made["id"]], "code": [made["code"]]}
+
+
+async def test_a_certificate_needs_a_confirmed_name_and_hours(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime, level=Level.community), await make_person(runtime)
+    assert_refused(await issue(api, person), 409, "certificates.name_unconfirmed")
+    await _with_hours(runtime, person, org)
+    today = local_date(now())
+    for until in (today - timedelta(days=9), today - timedelta(days=2)):
+        days = {"since": "2020-01-01", "until": until.isoformat()}
+        assert_refused(await issue(api, person, **days), 409, "certificates.no_hours")
+    for since, until in ((today, today + timedelta(days=1)), (today, today - timedelta(days=1))):
+        days = {"since": since.isoformat(), "until": until.isoformat()}
+        assert_refused(await issue(api, person, **days), 422, "request.invalid")
+    made = (await issue(api, person)).json()
+    yesterday = (today - timedelta(days=1)).isoformat()
+    assert (made["minutes"], made["since"], made["name"]) == (60, yesterday, person.name)
+    assert [one["id"] for one in await walk(api, CERTIFICATES, person.headers)] == [made["id"]]
+
+
+async def test_anybody_may_check_a_code_and_learns_when_hours_were_taken_back(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime, level=Level.community), await make_person(runtime)
+    await _with_hours(runtime, person, org)
+    award = await give_award(runtime, person, org, points=2, minutes=60)
+    code = (await issue(api, person)).json()["code"]
+    typed = "-".join(re.findall("....", code)).lower()
+    found = (await api.get(f"{CHECKS}/{typed}")).json()
+    assert (found["minutes"], found["is_current"], found["name"]) == (120, True, "王*四")
+    assert str(person.id) not in str(found)
+    administrator = await make_administrator(runtime, org.id)
+    assert (await reverse(api, administrator, award)).is_success
+    found = (await api.get(f"{CHECKS}/{code}")).json()
+    assert (found["minutes"], found["is_current"]) == (120, False)
+    assert_refused(await api.get(f"{CHECKS}/{code[:-1]}"), 404, "certificates.not_found")
+
+
+async def test_the_pdf_is_a_page_with_text_and_no_font(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime, level=Level.community), await make_person(runtime)
+    await _with_hours(runtime, person, org)
+    made = (await issue(api, person)).json()
+    reply = await api.get(f"{CERTIFICATES}/{made['id']}/file", headers=person.headers)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "application/pdf")
+    assert reply.content.startswith(b"%PDF-")
+    assert b"/STSong-Light" in reply.content
+    assert b"FontFile" not in reply.content
+    assert len(reply.content) < 50_000

@@ -1,0 +1,216 @@
+"""A played world for tampering: every table that bears points has rows, and all days are sealed."""
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import httpx
+
+from app.core.clock import local_date, now
+from app.core.paging import PageParams
+from app.jobs import funds
+from app.models.merchants import MerchantKind
+from app.models.orgs import Level, Org
+from app.models.people import Role
+from app.runtime import Runtime
+from app.services.ledger import seals
+from tests.factories.activities import activity_body
+from tests.factories.awards import approve, give_award, propose, reject, reverse
+from tests.factories.deductions import deduct
+from tests.factories.http import keyed
+from tests.factories.orgs import make_org
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_person,
+    make_with_role,
+)
+from tests.factories.points import refund, spend
+from tests.factories.rewards import Counter, make_counter, make_reward, reserve
+
+API = "/api/v1"
+A_DAY = timedelta(days=1)
+CERTIFICATES = {"rule_key": "blood_donation"}
+
+
+@dataclass
+class Played:
+    """``ids`` names rows; ``seals`` are those that somebody kept outside the database."""
+
+    api: httpx.AsyncClient
+    runtime: Runtime
+    ids: dict[str, Any] = field(default_factory=dict)
+    seals: dict[date, bytes] = field(default_factory=dict)
+
+    async def post(
+        self, who: TestPerson, path: str, body: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        reply = await self.api.post(f"{API}{path}", headers=keyed(who), json=body or {})
+        assert reply.is_success, f"{path}: {reply.text}"
+        found: dict[str, Any] = reply.json()
+        return found
+
+
+async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
+    """Let people do all that moves points, then seal every day up to today."""
+    began = local_date(now())
+    played = Played(api, runtime)
+    street = await make_org(runtime)
+    home = await make_org(runtime, parent=street, level=Level.community)
+    organizers = [await make_organizer(runtime, home.id) for _ in range(2)]
+    people = [await make_person(runtime) for _ in range(3)]
+    for name, person in zip(("alice", "bob", "carol"), people, strict=True):
+        played.ids[name] = person.id
+    played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
+    await _attend(played, home, organizers[0], people)
+    await _award(played, home, organizers, people)
+    await _spend(played, home, people)
+    await _decide(played, home, organizers, people)
+    await funds.write_months(runtime)
+    async with runtime.database.transaction() as tx:
+        await tx.fetch("UPDATE fund_months SET closed_at = now()", {})  # as if they were over
+    await _seal(played, began)
+    return played
+
+
+async def _attend(
+    played: Played, home: Org, organizer: TestPerson, people: list[TestPerson]
+) -> None:
+    """Two places for three; the first checks in."""
+    body = activity_body(home, capacity=2)
+    activity = (await played.post(organizer, "/activities", body))["id"]
+    await played.post(organizer, f"/activities/{activity}/publish")
+    code = await played.api.get(
+        f"{API}/activities/{activity}/checkin-code", headers=organizer.headers
+    )
+    signed = [await played.post(one, f"/activities/{activity}/signups") for one in people]
+    assert [one["status"] for one in signed] == ["confirmed", "confirmed", "waitlisted"]
+    done = await played.post(people[0], "/checkins", {"code": code.json()["code"]})
+    played.ids |= {
+        "activity": activity,
+        "place": signed[1]["id"],
+        "waiting": signed[2]["id"],
+        "checkin": done["checkin"]["id"],
+        "attended": done["award"]["id"],
+    }
+    assert done["award"]["minutes"] > 0
+
+
+async def _award(
+    played: Played, home: Org, organizers: list[TestPerson], people: list[TestPerson]
+) -> None:
+    """Awards by hand: approved, rejected, waiting, reversed; two with certificates."""
+    alice, bob, carol = people
+    proposer, reviewer = organizers
+    for name, person in (("donated", alice), ("donated_too", bob)):
+        [made] = await propose(
+            played.api,
+            proposer,
+            home,
+            person,
+            **CERTIFICATES,
+            evidence={"certificate": f"A-{name}".replace("_", "").replace("-", "")},
+        )
+        assert (await approve(played.api, reviewer, made)).is_success
+        played.ids[name] = made["id"]
+    [rejected] = await propose(played.api, proposer, home, carol)
+    assert (await reject(played.api, reviewer, rejected)).is_success
+    [waiting] = await propose(played.api, proposer, home, alice)
+    played.ids |= {"rejected": rejected["id"], "proposed": waiting["id"]}
+    for person in people:
+        given = await give_award(played.runtime, person, home, points=8, minutes=60, days_ago=1)
+        played.ids[f"given_to_{person.id}"] = given
+    played.ids["given"] = played.ids[f"given_to_{alice.id}"]
+    taken = await give_award(played.runtime, bob, home, points=4)
+    administrator = await make_administrator(played.runtime, home.id)
+    assert (await reverse(played.api, administrator, taken)).is_success
+    played.ids |= {"reversed": taken, "administrator": administrator.id}
+
+
+async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
+    """A shop and a counter of the fund: rewards reserved, collected, given up; charges."""
+    alice, bob, carol = people
+    shop = await make_counter(played.runtime, org=home)
+    bank = await make_counter(played.runtime, kind=MerchantKind.fund_counter, org=home)
+    soap, rice = [await make_reward(played.runtime, at, points=2, stock=10) for at in (shop, bank)]
+    for name, reward, at in (("collected", soap, shop), ("banked", rice, bank)):
+        played.ids[name] = await _collected(played, alice, reward, at)
+    reserved = await reserve(played.runtime, alice.id, soap)
+    kept = await played.post(alice, "/redemptions", {"reward_id": str(soap.id), "quantity": 1})
+    given_up = await reserve(played.runtime, bob.id, soap)
+    await played.post(bob, f"/redemptions/{given_up.id}/cancel")
+    undone = await _collected(played, carol, soap, shop)
+    undo = {"reason": "拿错了"}
+    back_again = await played.post(shop.staff, f"/merchant/redemptions/{undone}/undo", undo)
+    partly = await spend(played.api, played.runtime, carol, 2, shop)
+    part = {"reason": "少一份", "points": 1}
+    await played.post(shop.staff, f"/merchant/charges/{partly}/refund", part)
+    organizer = await make_organizer(played.runtime, home.id)
+    movement = {"quantity": 5, "reason": "到货"}
+    moved = await played.post(organizer, f"/rewards/{soap.id}/stock-movements", movement)
+    charge = await spend(played.api, played.runtime, alice, 3, shop)
+    back = await spend(played.api, played.runtime, bob, 2, shop)
+    await refund(played.api, shop, back)
+    played.ids |= {
+        "shop": shop.merchant.id,
+        "bank": bank.merchant.id,
+        "staff": shop.staff.id,
+        "soap": soap.id,
+        "reserved": reserved.id,
+        "kept": kept["id"],
+        "cancelled": given_up.id,
+        "charge": charge,
+        "refunded": back,
+        "undone": undone,
+        "anew": back_again["replaced_by"],
+        "partly": partly,
+        "movement": moved["id"],
+    }
+
+
+async def _collected(played: Played, person: TestPerson, reward: Any, at: Counter) -> Any:
+    held = await reserve(played.runtime, person.id, reward)
+    body = {"pickup_code": held.pickup_code}
+    await played.post(at.staff, "/merchant/redemptions/collect", body)
+    return held.id
+
+
+async def _decide(
+    played: Played, home: Org, organizers: list[TestPerson], people: list[TestPerson]
+) -> None:
+    """Donations, deductions with an appeal, objections."""
+    _, bob, carol = people
+    administrator = await make_administrator(played.runtime, home.id)
+    given = {"kind": "donation", "points": 50, "giver": "爱心企业"}
+    receipt = await played.post(administrator, f"/orgs/{home.id}/fund/receipts", given)
+    missed = await deduct(played.api, organizers[0], home, carol)
+    appealed = await deduct(played.api, organizers[0], home, bob)
+    await played.post(bob, f"/deductions/{appealed['id']}/appeal", {"reason": "我去了"})
+    decision = {"granted": False, "reason": "已核实"}
+    await played.post(organizers[1], f"/deductions/{appealed['id']}/decision", decision)
+    path = f"/awards/{played.ids['donated']}/objections"
+    objection = await played.post(carol, path, {"reason": "不属实"})
+    auditor = await make_with_role(played.runtime, Role.auditor, org=home.id)
+    played.ids |= {
+        "receipt": receipt["id"],
+        "deduction": missed["id"],
+        "appealed": appealed["id"],
+        "objection": objection["id"],
+        "auditor": auditor.id,
+    }
+
+
+async def _seal(played: Played, began: date) -> None:
+    """Close and seal the days of the play, today too: nothing comes after it."""
+    ended = local_date(now())
+    days = [began - A_DAY + n * A_DAY for n in range((ended - began).days + 2)]
+    async with played.runtime.database.transaction() as tx:
+        await seals.close_days(tx, days)
+    for day in days:
+        async with played.runtime.database.transaction() as tx:
+            assert await seals.seal_day(tx, day)
+    async with played.runtime.database.read() as tx:
+        chain = await seals.browse(tx, PageParams(limit=len(days)))
+    played.ids |= {"today": days[-1], "before": days[-2]}
+    played.seals = {one.day: bytes.fromhex(one.seal) for one in chain.items}

@@ -1,0 +1,9 @@
+"""What a superuser may change, by table, and which check of ``ledger verify`` tells it."""
+
+from tests.security.tamperings.acts import ACTS
+from tests.security.tamperings.goods import GOODS
+from tests.security.tamperings.ledger import LEDGER
+from tests.security.tamperings.places import PLACES
+from tests.security.tamperings.tampering import Tamperings
+
+TAMPERINGS: Tamperings = {**ACTS, **GOODS, **LEDGER, **PLACES}

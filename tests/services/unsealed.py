@@ -1,0 +1,29 @@
+"""Columns of tables with sealed facts that no fact covers, and why."""
+
+from collections.abc import Mapping
+
+NOT_SEALED: Mapping[str, Mapping[str, str]] = {
+    "awards": {
+        "points": "changes; with the two below compared with the transfer",
+        "points_cut": "changes; compared with the transfer",
+        "points_reversed": "changes; compared with the transfer",
+        "state": "changes; compared with the ledger",
+        "release_at": "changes; the release is a transfer",
+        "open_objections": "changes; compared with the cases",
+    },
+    "redemptions": {
+        "undone_at": "of a later event; compared with the transfer that gave the points back",
+        "undone_by": "of a later event; the audit trail has it",
+        "undo_reason": "of a later event; the audit trail has it",
+        "replaces_id": "compared with the collection that was undone",
+    },
+    "deductions": {"state": "changes; compared with the ledger, and the decision is a fact"},
+    "cases": {
+        "due_at": "changes; a deadline, nothing is paid by it",
+        "round": "appeals and objections are never reopened",
+        "satisfaction": "appeals and objections are not rated",
+        "last_number": "compared with the entries by a trigger",
+    },
+    "ledger_lots": {"remaining": "changes; compared with the uses"},
+    "ledger_holds": {"is_open": "changes; compared with the ledger"},
+}
