@@ -1,7 +1,8 @@
 """Fixtures of all tests. Each xdist worker has its own database and Redis database.
 
 Tests do not clean up: each creates the people, organisations and activities that it needs
-(see factories/), so that tests are independent of each other and of their order.
+(see factories/), so that tests are independent of each other and of their order. They are
+independent of the hour and the day, too: see factories/clock.py for how.
 """
 
 import os
@@ -24,6 +25,7 @@ from app.main import create_app
 from app.runtime import Runtime
 from tests import flaws
 from tests.engines import settings_for, test_engines
+from tests.factories.clock import noon, travel
 from tests.factories.http import in_process
 
 _scratch_numbers = count(1)
@@ -97,6 +99,13 @@ async def unstarted(
     await create_database(found.admin_database_url, name, template=template)
     yield settings_for(found, name, redis_db=8 + worker_number)
     await drop_database(found.admin_database_url, name)
+
+
+@pytest.fixture
+def at_noon() -> Iterator[None]:
+    """Run the test from noon in Shanghai on: see tests/factories/clock.py."""
+    with travel(noon(), tick=True):
+        yield
 
 
 @pytest.fixture

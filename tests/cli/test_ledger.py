@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,15 +10,16 @@ from sqlmodel import select
 from typer.testing import CliRunner, Result
 
 from app.cli import attached, ledger
-from app.core.clock import local_date, now
 from app.jobs import seals
 from app.models.audit import AuditEntry
 from app.runtime import Runtime
 from tests.engines import as_owner
+from tests.factories.clock import A_DAY, TODAY, noon
 from tests.factories.ledger import give_points
 from tests.factories.people import make_person
 
-YESTERDAY = local_date(now()) - timedelta(days=1)
+pytestmark = pytest.mark.usefixtures("at_noon")
+YESTERDAY = TODAY - A_DAY
 Verify = Callable[..., Awaitable[Result]]
 
 
@@ -43,7 +43,7 @@ def verify(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> Verify:
 async def sealed(runtime: Runtime) -> str:
     """Give points yesterday and seal the day; return its seal."""
     person = await make_person(runtime)
-    await give_points(runtime, person.id, 10, at=now() - timedelta(days=1))
+    await give_points(runtime, person.id, 10, at=noon(1))
     await seals.seal(runtime)
     async with runtime.database.read() as tx:
         rows = await tx.fetch("SELECT encode(seal, 'hex') AS seal FROM ledger_seals", {})

@@ -20,7 +20,7 @@ from app.services import partitions as months
 from bench.forget import make_month
 from tests.conftest import ScratchFactory
 from tests.engines import as_owner
-from tests.factories.clock import travel
+from tests.factories.clock import noon, travel
 from tests.factories.ledger import assert_ledger_verifies, give_points, verified
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person
@@ -215,17 +215,17 @@ async def test_a_forged_entry_excuses_nothing_and_is_told(runtime: Runtime) -> N
     assert sorted(found) == [*[("audit trail", "audit entr")] * 6, ("roles", "role grant")]
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_sealed_entries_of_a_dropped_month_are_not_missed(runtime: Runtime) -> None:
     """What a seal has of them stays; others that are gone are a difference."""
     person, org = await make_person(runtime), await make_org(runtime)
-    yesterday = now() - timedelta(days=1)
-    await give_points(runtime, person.id, 5, org=org.id, at=yesterday)
+    await give_points(runtime, person.id, 5, org=org.id, at=noon(1))
     [old] = await add(runtime, months.AUDIT, AUDIT_KEPT + 1)
     await as_owner(
         runtime.settings,
-        f"UPDATE partitions.{old} SET at = now() - interval '1 day'",  # noqa: S608 - our own words
-        "INSERT INTO audit_entries (verb, subject_type, subject_id, fields, at)"
-        " VALUES ('changed', 'test', uuidv7(), '[]', now() - interval '1 day')",
+        f"UPDATE partitions.{old} SET at = '{noon(1)}'",  # noqa: S608 - our own words
+        "INSERT INTO audit_entries (verb, subject_type, subject_id, fields, at)"  # noqa: S608
+        f" VALUES ('changed', 'test', uuidv7(), '[]', '{noon(1)}')",
     )
     assert await seals.seal(runtime) == 1
     await assert_ledger_verifies(runtime)

@@ -5,14 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from app.core.clock import local_date, now
 from app.core.settings import Settings
 from app.integrations.seal_webhook import WebhookRefused
 from app.jobs import publication, seals
@@ -22,14 +20,14 @@ from app.queries.ledger.sealing import Sealed
 from app.runtime import Runtime
 from app.services.ledger import publication as service
 from tests.engines import as_owner
+from tests.factories.clock import A_DAY, TODAY, noon
 from tests.factories.http import in_process
 from tests.factories.inbox import inbox
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person, make_with_role
 
-A_DAY = timedelta(days=1)
-TODAY = local_date(now())
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 @pytest.fixture
@@ -45,7 +43,7 @@ async def chain(runtime: Runtime) -> list[Sealed]:
 
 async def seal(runtime: Runtime, days: int) -> list[Sealed]:
     person = await make_person(runtime)
-    await give_points(runtime, person.id, 1, at=now() - days * A_DAY)
+    await give_points(runtime, person.id, 1, at=noon(days))
     assert await seals.seal(runtime) == days
     return await chain(runtime)
 

@@ -1,11 +1,8 @@
 """Audit entries became facts after days had been sealed: the first seal with them covers all."""
 
-from datetime import timedelta
-
 import pytest
 from fastapi import FastAPI
 
-from app.core.clock import local_date, midnight, now
 from app.embedded.layout import Engines
 from app.jobs import seals as job
 from app.queries.ledger import sealing
@@ -15,13 +12,12 @@ from app.services import audit
 from app.services.ledger import sealed_facts, verification
 from app.services.ledger.verification import ROWS
 from tests.engines import as_superuser
-from tests.factories.clock import travel
+from tests.factories.clock import A_DAY, noon, travel
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person
 
-A_DAY = timedelta(days=1)
-TODAY = local_date(now())
+pytestmark = pytest.mark.usefixtures("at_noon")
 CHANGE = "UPDATE audit_entries SET reason = 'x' WHERE verb = 'imported'"
 ENTRIES = ROWS.format("audit entry")
 
@@ -33,14 +29,13 @@ async def runtime(alone: FastAPI, monkeypatch: pytest.MonkeyPatch) -> Runtime:
     org = await make_org(found)
     person = await make_person(found)
     for days in (2, 1):
-        noon = midnight(TODAY - days * A_DAY) + A_DAY / 2
-        await give_points(found, person.id, 1, at=noon)
-        with travel(noon):
+        await give_points(found, person.id, 1, at=noon(days))
+        with travel(noon(days)):
             async with found.database.transaction() as tx:
                 await audit.write_about(tx, None, "imported", ("org", org.id), org.id)
     with monkeypatch.context() as before:
         before.setattr(sealed_facts, "FACTS", [one for one in FACTS if not one.is_newer])
-        with travel(midnight(TODAY - A_DAY) + A_DAY / 4):
+        with travel(noon(1) - A_DAY / 4):
             assert await job.seal(found) == 1
     return found
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AbstractContextManager, nullcontext
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from uuid import UUID
 
 import pytest
@@ -18,14 +18,14 @@ from app.jobs import seals as job
 from app.runtime import Runtime
 from app.services.ledger import moments, posting, seals, verification
 from tests.engines import as_owner, as_superuser
-from tests.factories.clock import travel
+from tests.factories.clock import A_DAY, TODAY, noon, travel
 from tests.factories.ledger import assert_ledger_verifies, award_posting, balance, give_points
 from tests.factories.people import make_person
 from tests.faults.waiting import eventually
 
-TODAY = local_date(now())
+pytestmark = pytest.mark.usefixtures("at_noon")
 ANOTHER = UUID(int=8)  # its fund is not locked by the awards of the other organisation
-A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
+AN_HOUR = timedelta(hours=1)
 WITHOUT_TRIGGER = "ALTER TABLE ledger_transfers DISABLE TRIGGER refuse_closed_days"
 
 
@@ -33,10 +33,6 @@ WITHOUT_TRIGGER = "ALTER TABLE ledger_transfers DISABLE TRIGGER refuse_closed_da
 def runtime(alone: FastAPI) -> Runtime:
     found: Runtime = alone.state.runtime
     return found
-
-
-def noon(days_ago: int) -> datetime:
-    return midnight(TODAY - days_ago * A_DAY) + 12 * AN_HOUR
 
 
 async def sealed(runtime: Runtime) -> None:
@@ -194,7 +190,9 @@ async def test_no_day_is_closed_that_is_not_over(runtime: Runtime) -> None:
     """With the service's password, by PostgreSQL's clock: postings are dated after closed days."""
     on = "ALTER TABLE ledger_closed_days ENABLE TRIGGER refuse_days_to_come"
     await as_owner(runtime.settings, on)
-    today = local_date(now())  # nothing has set the clock
+    async with runtime.database.read() as tx:
+        [row] = await tx.fetch("SELECT now() AS now", {})
+    today = local_date(row.now)
     for day in (date(2099, 1, 1), today + A_DAY, today):
         with pytest.raises(CheckViolationError, match="is not over"):
             async with runtime.database.transaction() as tx:

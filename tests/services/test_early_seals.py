@@ -6,7 +6,7 @@ import pytest
 from fastapi import FastAPI
 from sqlmodel import select
 
-from app.core.clock import local_date, midnight, now
+from app.core.clock import midnight
 from app.core.db import Session
 from app.jobs import seals as job
 from app.jobs.batches import in_batches
@@ -20,14 +20,15 @@ from app.services.ledger import moments
 from app.services.policies import history
 from tests.factories.activities import current_code, make_activity
 from tests.factories.attendance import award_of
-from tests.factories.clock import travel
+from tests.factories.clock import A_DAY, TODAY, travel
 from tests.factories.http import assert_refused, in_process, keyed
 from tests.factories.ledger import assert_ledger_verifies, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person
 
-A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
-DAY = local_date(now()) - A_DAY
+pytestmark = pytest.mark.usefixtures("at_noon")
+AN_HOUR = timedelta(hours=1)
+DAY = TODAY - A_DAY
 AFTERNOON, END = midnight(DAY) + 15 * AN_HOUR, midnight(DAY + A_DAY)
 API = "/api/v1"
 

@@ -15,7 +15,7 @@ from sqlalchemy import Column, make_url
 from sqlalchemy.dialects.postgresql import JSONB, TSTZMULTIRANGE
 from sqlmodel import AutoString, SQLModel
 
-from app.core.clock import BEGINNING, local_date, midnight, now
+from app.core.clock import BEGINNING, midnight
 from app.embedded.databases import connect
 from app.embedded.layout import Engines
 from app.models.seals import SealedFact
@@ -25,10 +25,11 @@ from app.runtime import Runtime
 from app.services.ledger import sealed_facts, seals, verification
 from app.services.ledger.sealed_facts import A_DAY
 from app.services.ledger.verification import ROOTS, ROWS, Difference
+from tests.factories.clock import TODAY, noon
 from tests.services.unsealed import NOT_SEALED
 
-DAY = local_date(now()) - A_DAY
-NOON = midnight(DAY) + timedelta(hours=12)
+pytestmark = pytest.mark.usefixtures("at_noon")
+DAY, NOON = TODAY - A_DAY, noon(1)
 TABLES = {str(fact.model.__tablename__) for fact in FACTS}
 ID = UUID(int=7)
 # Of the definitions, and of the types of their columns.

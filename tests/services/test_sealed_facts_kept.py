@@ -2,14 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from datetime import timedelta
 from uuid import UUID
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.clock import local_date, midnight, now
 from app.jobs import seals as job
 from app.models.awards import Award
 from app.models.orgs import Org
@@ -25,7 +23,7 @@ from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
 from tests.factories.attendance import attend, give_by_hand
 from tests.factories.awards import TWO_REVIEWERS, approve, reverse
-from tests.factories.clock import travel
+from tests.factories.clock import A_DAY, TODAY, noon, travel
 from tests.factories.deductions import deduction_body
 from tests.factories.funds import propose_reversal
 from tests.factories.guesses import Uncounted
@@ -40,8 +38,8 @@ from tests.factories.people import (
 from tests.factories.points import refund
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward, reserve
 
-YESTERDAY = local_date(now()) - timedelta(days=1)
-NOON = midnight(YESTERDAY) + timedelta(hours=12)
+pytestmark = pytest.mark.usefixtures("at_noon")
+YESTERDAY, NOON = TODAY - A_DAY, noon(1)
 API = "/api/v1"
 
 
@@ -147,8 +145,7 @@ async def test_what_happens_later_changes_no_sealed_fact(
     assert collected.is_success, collected.text
     assert await differences(runtime) == []
 
-    tomorrow = midnight(local_date(now())) + timedelta(days=1, hours=1)
-    with travel(tomorrow):
+    with travel(noon() + A_DAY):
         assert await job.seal(runtime) == 1
     assert [one for one in await differences(runtime) if one.startswith("sealed facts")] == []
     async with runtime.database.read() as tx:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from app.core.clock import local_date, midnight, now
+from app.core.clock import midnight
 from app.embedded.layout import Engines
 from app.jobs import seals as job
 from app.queries.ledger import sealing as queries
@@ -26,12 +26,13 @@ from app.runtime import Runtime
 from app.services.ledger import posting, verification
 from app.services.ledger import seals as ledger_seals
 from tests.engines import as_superuser
+from tests.factories.clock import TODAY, noon
 from tests.factories.http import assert_refused, in_process
 from tests.factories.ledger import award_posting, give_points
 from tests.factories.people import TestPerson, make_person
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "check_proof.py"
-TODAY = local_date(now())
+pytestmark = pytest.mark.usefixtures("at_noon")
 
 
 @pytest.fixture
@@ -44,10 +45,6 @@ def runtime(alone: FastAPI) -> Runtime:
 async def api(alone: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     async with in_process(alone) as client:
         yield client
-
-
-def noon(days_ago: int) -> datetime:
-    return midnight(TODAY - timedelta(days=days_ago)) + timedelta(hours=12)
 
 
 async def give(runtime: Runtime, person: TestPerson, number: int, days_ago: int) -> None:
