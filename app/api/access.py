@@ -1,7 +1,8 @@
 """Access rules: who may call a route, rate limits, idempotency, and the refusals of a route."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from fastapi import Depends, FastAPI, Request
@@ -73,7 +74,8 @@ class AccessRule(Guard):
     organisation, in SQL. ``limit``: the rate limit per person, in place of ``PERSON``. ``once``:
     the route requires an Idempotency-Key; ``once_in_batch``: so too, but its handler claims the
     key. ``guess``: the secret that callers could guess. ``look``: refuses a large form before its
-    file is read. ``refusals``: those of this route, beyond the ones common to all routes.
+    file is read. ``refusals``: those of this route, beyond the ones common to all routes;
+    ``answers``: all that it may answer with.
     """
 
     name: str
@@ -86,6 +88,7 @@ class AccessRule(Guard):
     limit: Limit | None = None
     look: Look | None = None
     refusals: tuple[type[Refusal], ...] = ()
+    answers: tuple[type[Refusal], ...] = ()
 
     def around(self, handler: Handler) -> Handler:
         if self.guess is not None:
@@ -151,7 +154,6 @@ def allow(
     refusals common to all routes are added.
     """
     assert guess is None or guess.wrong in refusals, "a wrong guess is a refusal of the route"
-    declared = replace(rule, once=once, once_in_batch=once_in_batch, guess=guess, refusals=refusals)
     every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if rule.limited else [])]
     if rule.limited:
         every.append(TokenRefused)  # an invalid token is refused even on routes that need none
@@ -165,30 +167,45 @@ def allow(
         every.append(ClockWrong)  # points may move
     parameters, by_header = _headers(rule, keyed=once or once_in_batch, if_match=if_match)
     every += by_header
-    by_status: dict[int | str, dict[str, Any]] = {}
-    for refusal in sorted({*refusals, *every}, key=lambda r: (r.status, r.code)):
-        entry = by_status.setdefault(refusal.status, {"codes": [], "facts": {}})
-        entry["codes"].append(f"`{refusal.code}`")
-        if refusal.fact_names:
-            entry["facts"][refusal.code] = list(refusal.fact_names)
+    answers = tuple(sorted({*refusals, *every}, key=lambda r: (r.status, r.code)))
+    declared = replace(
+        rule,
+        once=once,
+        once_in_batch=once_in_batch,
+        guess=guess,
+        refusals=refusals,
+        answers=answers,
+    )
     bearer: dict[str, list[str]] = {BEARER: []}
-    security = [bearer] if rule.authenticated else [{}, bearer]
-    schema = {"$ref": f"#/components/schemas/{Problem.__name__}"}
     return {
         "dependencies": [Depends(declared)],
         "openapi_extra": {
             "x-access-rule": rule.name,
-            "security": security,
+            "security": [bearer] if rule.authenticated else [],
             **({"parameters": parameters} if parameters else {}),
         },
         "responses": {
-            status: {
-                "description": ", ".join(entry["codes"]),
-                "content": {MEDIA_TYPE: {"schema": schema}},
-                **({"x-facts": entry["facts"]} if entry["facts"] else {}),
-            }
-            for status, entry in by_status.items()
+            status: _response(list(group))
+            for status, group in groupby(answers, key=lambda one: one.status)
         },
+    }
+
+
+def _response(refusals: Sequence[type[Refusal]]) -> dict[str, Any]:
+    """Describe the problem reply of one status: its codes, and the facts that each may have."""
+    codes = [one.code for one in refusals]
+    facts = {one.code: list(one.fact_names) for one in refusals if one.fact_names}
+    of_codes = {"properties": {"code": {"type": "string", "enum": codes}}, "required": ["code"]}
+    schema = {
+        "allOf": [
+            {"$ref": f"#/components/schemas/{Problem.__name__}"},
+            {"type": "object", **of_codes},
+        ]
+    }
+    return {
+        "description": ", ".join(f"`{code}`" for code in codes),
+        "content": {MEDIA_TYPE: {"schema": schema}},
+        **({"x-facts": facts} if facts else {}),
     }
 
 

@@ -44,6 +44,11 @@ def caller_of(request: Request) -> UUID | None:
     return claims.person_id if claims else None
 
 
+async def optional_caller(request: Request) -> UUID | None:
+    """Return the caller's id, None without a login: a dependency of public routes."""
+    return caller_of(request)
+
+
 def staff_of(request: Request) -> Staff:
     """Return the caller as staff of the merchant that ``X-Merchant`` names, if it names one.
 

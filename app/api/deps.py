@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Depends, Query, Request
 
 from app.api.access import IF_MATCH_PATTERN
-from app.api.context import caller_of, person_of, reads_primary, runtime_of, staff_of
+from app.api.context import optional_caller, person_of, reads_primary, runtime_of, staff_of
 from app.api.idempotency import Once
 from app.core.db import ReadPool, Session
 from app.core.db_errors import Retry
@@ -84,10 +84,6 @@ async def _staff(request: Request) -> Staff:
     return staff_of(request)
 
 
-async def _caller(request: Request) -> UUID | None:
-    return caller_of(request)
-
-
 # Function scope: with FastAPI's default scope the reply would be sent before the commit.
 Tx = Annotated[Session, Depends(_transaction, scope="function")]
 Reader = Annotated[Session, Depends(_reader, scope="function")]
@@ -103,7 +99,7 @@ PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it i
 # Seconds between two runs of each job, by its name.
 JobIntervals = Annotated[Mapping[str, float], Depends(_job_intervals)]
 CurrentPerson = Annotated[UUID, Depends(_person)]
-Caller = Annotated[UUID | None, Depends(_caller)]
+Caller = Annotated[UUID | None, Depends(optional_caller)]
 # The caller at a merchant: the one that the header X-Merchant names.
 CurrentStaff = Annotated[Staff, Depends(_staff)]
 

@@ -8,14 +8,15 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
+from app.api import schemas
 from app.api.access import BEARER
+from app.api.context import optional_caller
 from app.api.downloads import WORKBOOK
 from app.api.operations import Additions, additions_of
-from app.api.problems import Problem
 from app.api.routes import Router
 from app.core.etag import TaggedBody
 
-SCHEMA_PATH = "#/components/schemas/{model}"
+FILES = (WORKBOOK, "text/csv", "application/pdf", "application/zip")
 KEY = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 HEADERS = {
@@ -40,12 +41,12 @@ def document(app: FastAPI) -> dict[str, Any]:
             description=app.description,
             routes=app.routes,
             tags=app.openapi_tags,
+            servers=[{"url": "/", "description": "本服务 This service"}],
+            contact={"name": "青享 Qingxiang"},
+            license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         )
         components = schema.setdefault("components", {})
-        problem = Problem.model_json_schema(ref_template=SCHEMA_PATH)
-        schemas = components.setdefault("schemas", {})
-        schemas |= problem.pop("$defs")
-        schemas[Problem.__name__] = problem
+        components["schemas"] = schemas.completed(components.get("schemas", {}))
         components["securitySchemes"] = {
             BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
         }
@@ -57,10 +58,13 @@ def document(app: FastAPI) -> dict[str, Any]:
             }
             for name, text in HEADERS.items()
         }
-        additions = additions_by_operation(app)
+        additions, optional = additions_by_operation(app), _optional_logins(app)
         for method, operation in _operations(schema):
-            _complete(method, operation, additions[operation["operationId"]])
-        app.openapi_schema = schema
+            name = operation["operationId"]
+            _complete(method, operation, additions[name])
+            if name in optional:
+                operation["security"] = [{}, {BEARER: []}]
+        app.openapi_schema = schemas.renamed(schemas.pruned(schema))
     return app.openapi_schema
 
 
@@ -89,6 +93,16 @@ def additions_by_operation(app: FastAPI) -> dict[str, Additions]:
     }
 
 
+def _optional_logins(app: FastAPI) -> set[str]:
+    """Return the public operations that tell a caller who is logged in more."""
+    return {
+        str(route.operation_id)
+        for context in iter_route_contexts(app.routes)
+        if isinstance(route := context.original_route, APIRoute)
+        and any(one.call is optional_caller for one in route.dependant.dependencies)
+    }
+
+
 def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     for methods in schema["paths"].values():
         yield from methods.items()
@@ -104,8 +118,9 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
         operation["parameters"] = [*parameters, _if_none_match()]
         responses["200"] = responses["200"] | {"headers": _headers("ETag")}
         responses["304"] = {"description": "Not changed.", "headers": _headers("ETag")}
-    if WORKBOOK in (files := responses.get("200", {}).get("content", {})):
-        files[WORKBOOK]["schema"] = {"type": "string", "format": "binary"}
+    for media_type, body in responses.get("200", {}).get("content", {}).items():
+        if media_type.startswith("image/") or media_type in FILES:
+            body["schema"] = {"type": "string", "format": "binary"}
     keyed = any(one["name"] == KEY for one in parameters)
     for status, response in responses.items():
         _add_headers(status, response, limited=limited, keyed=keyed)

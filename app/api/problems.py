@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_jsonable_python
@@ -13,6 +13,9 @@ from starlette.types import Scope
 
 from app.core.errors import Refusal, TooLarge
 from app.core.language import Bilingual, Language, preferred
+from app.models.consents import ConsentDocument
+from app.models.people import Role
+from app.schemas.audit import State
 
 MEDIA_TYPE = "application/problem+json"
 NO_STORE = "no-store"
@@ -37,7 +40,9 @@ class Facts(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     limit: int | None = Field(None, description="The most that is allowed.")
-    measure: str | None = Field(None, description="What `limit` counts: `rows`, `bytes`, …")
+    measure: Literal["rows", "bytes", "pixels", "characters"] | None = Field(
+        None, description="What `limit` counts."
+    )
     window: int | None = Field(None, description="Seconds in which `limit` requests may be made.")
     retry_after: int | None = Field(None, description="Seconds after which to try again.")
     used: int | None = Field(None, description="How much of `limit` is used up.")
@@ -48,7 +53,7 @@ class Facts(BaseModel):
     available: int | None = Field(None, description="Points that the caller can spend.")
     tier: str | None = Field(None, description="The key of the caller's tier.")
     stock_left: int | None = Field(None, description="Pieces that are left in this period.")
-    status: str | None = Field(None, description="The state that the thing has.")
+    status: State | None = Field(None, description="The state that the thing has.")
     opens_at: datetime | None = Field(None, description="From when on it is possible.")
     closes_at: datetime | None = Field(None, description="Until when it is, or was, possible.")
     starts_at: datetime | None = Field(None, description="When the activity, or the role, begins.")
@@ -66,7 +71,7 @@ class Facts(BaseModel):
     inserted: int | None = Field(None, description="Rows that would be new.")
     updated: int | None = Field(None, description="Rows that would change.")
     role_id: str | None = Field(None, description="The role that is held already.")
-    role: str | None = Field(None, description="The role that is in the way.")
+    role: Role | None = Field(None, description="The role that is in the way.")
     org_id: str | None = Field(None, description="The organisation that decides, or is in the way.")
     org_name: str | None = Field(None, description="Its name.")
     parent_name: str | None = Field(None, description="The organisation that is to be above it.")
@@ -74,7 +79,9 @@ class Facts(BaseModel):
     activities: int | None = Field(None, description="Published activities that are not over.")
     closed_at: datetime | None = Field(None, description="When the organisation was closed.")
     suspended_at: datetime | None = Field(None, description="When the account was suspended.")
-    document: str | None = Field(None, description="The text that somebody has to agree to.")
+    document: ConsentDocument | None = Field(
+        None, description="The text that somebody has to agree to."
+    )
     text_version: str | None = Field(None, description="The version of that text in force.")
 
 

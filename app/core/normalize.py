@@ -60,6 +60,8 @@ def _class(ranges: Iterable[tuple[int, int]]) -> str:
 
 
 BREAKS, INVISIBLE = _class(_BREAKS), _class(_INVISIBLE)
+# For patterns that ECMA 262 reads without the u flag too, where these take two code units.
+INVISIBLE_BASIC = _class(one for one in _INVISIBLE if one[1] < 0x10000)
 _BREAK, _VISIBLE = re.compile(f"[{BREAKS}]"), re.compile(rf"[^\s{INVISIBLE}]")
 # For private use, unassigned, half a surrogate pair: what they look like is anybody's guess.
 _NO_CHARACTER = {"Co", "Cn", "Cs"}

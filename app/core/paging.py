@@ -32,10 +32,17 @@ class PageParams(NamedTuple):
 class Page(BaseModel, Generic[T]):
     """A keyset page. ``next_cursor`` is sent back as ``cursor``; null on the last page."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(
+        from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
 
     items: list[T]
     next_cursor: str | None = None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """Name a page of ``ActivityOut`` ``ActivityPage`` in the OpenAPI document."""
+        return f"{params[0].__name__.removesuffix('Out')}Page"
 
 
 async def keyset(

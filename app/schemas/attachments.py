@@ -1,7 +1,7 @@
 """Wire shapes of attachments."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Literal, Self, cast
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
@@ -11,6 +11,8 @@ from app.models.attachments import Attachment, AttachmentKind, AttachmentState
 from app.schemas.audit import SubjectOut
 from app.schemas.base import Out
 from app.schemas.notify import words
+
+ContentType = Literal["image/jpeg", "image/png", "image/webp", "application/pdf"]
 
 NOTICES = {
     "attachment_blocked": words(
@@ -35,7 +37,7 @@ class AttachmentOut(Out):
     id: UUID
     subject: SubjectOut
     kind: AttachmentKind = Field(description="`document`: a PDF.")
-    content_type: str = Field(description="Of the stored file, found by its content.")
+    content_type: ContentType = Field(description="Of the stored file, found by its content.")
     bytes: int = Field(ge=1, description="Size of the stored file.")
     width: int | None = Field(description="Pixels, of a picture.")
     height: int | None = Field(description="Pixels, of a picture.")
@@ -57,7 +59,7 @@ class AttachmentOut(Out):
             id=attachment.id,
             subject=SubjectOut(type=attachment.subject_type, id=attachment.subject_id),
             kind=AttachmentKind(attachment.kind),
-            content_type=attachment.content_type,
+            content_type=cast("ContentType", attachment.content_type),
             bytes=attachment.size,
             width=attachment.width,
             height=attachment.height,

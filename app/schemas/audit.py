@@ -2,11 +2,13 @@
 
 import re
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
+from app import schemas
+from app.core.discovery import declared
 from app.core.validation_messages import wrong
 from app.schemas.base import Out
 
@@ -70,8 +72,63 @@ VALUES = {
         "withdrawn": ("撤回", "withdrawn"),
         "confirmed": ("确认", "confirmed"),
         "removed": ("移除", "removed"),
+        "code_shown": ("查看签到码", "check-in code shown"),
+        "edited": ("编辑", "edited"),
+        "organizes": ("参与组织", "organizes"),
     }
 }
+# The singular nouns of audit entries, notices and attachments.
+NOUNS = (
+    "activity",
+    "activity_message",
+    "activity_template",
+    "appointment",
+    "attachment",
+    "award",
+    "case",
+    "certificate",
+    "charge",
+    "clock",
+    "closure",
+    "co_organizer",
+    "consent",
+    "data_copy",
+    "deduction",
+    "export",
+    "fund_receipt",
+    "merchant",
+    "merchant_visit",
+    "org",
+    "person",
+    "policy",
+    "proposal",
+    "redemption",
+    "reward",
+    "seal",
+    "shop",
+    "signup",
+    "staff_code",
+    "stock_movement",
+    "unit",
+)
+
+
+def _with_states(schema: dict[str, Any]) -> None:
+    """Add the states of all nouns to the OpenAPI document."""
+    keys = [key for values in declared(schemas, "VALUES") for key in values]
+    enums = [key for key in keys if getattr(key, "__name__", "").endswith(("State", "Status"))]
+    schema["enum"] = sorted({str(state) for enum in enums for state in enum})
+
+
+def _with_nouns(schema: dict[str, Any]) -> None:
+    schema["enum"] = [*NOUNS]
+
+
+def _with_verbs(schema: dict[str, Any]) -> None:
+    schema["enum"] = sorted(VALUES["verb"])
+
+
+State = Annotated[str, Field(json_schema_extra=_with_states)]
 
 
 class ActorOut(Out):
@@ -84,7 +141,7 @@ class ActorOut(Out):
 class SubjectOut(Out):
     """The subject of a notice or entry. ``type`` is the singular noun, such as ``award``."""
 
-    type: str
+    type: str = Field(json_schema_extra=_with_nouns)
     id: UUID
 
 
@@ -97,11 +154,11 @@ class AuditEntryOut(Out):
     id: UUID
     at: datetime
     actor: ActorOut | None
-    verb: str
+    verb: str = Field(json_schema_extra=_with_verbs)
     subject: SubjectOut
     org_id: UUID | None
-    from_state: str | None = Field(serialization_alias="from")
-    to_state: str | None = Field(serialization_alias="to")
+    from_state: State | None = Field(serialization_alias="from")
+    to_state: State | None = Field(serialization_alias="to")
     reason: str | None
     fields: list[str]
     facts: dict[str, str | int]

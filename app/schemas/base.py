@@ -31,7 +31,7 @@ _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)  # the prefix of a date and o
 # The same characters for clients, in the regular expressions of OpenAPI (ECMA 262).
 UNSTORABLE = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u202a-\u202e\u2066-\u2069"
 _IN_LINE = f"[^{UNSTORABLE}{normalize.BREAKS}]*"
-ONE_LINE = rf"^{_IN_LINE}[^\s{UNSTORABLE}{normalize.BREAKS}{normalize.INVISIBLE}]{_IN_LINE}$"
+ONE_LINE = rf"^{_IN_LINE}[^\s{UNSTORABLE}{normalize.BREAKS}{normalize.INVISIBLE_BASIC}]{_IN_LINE}$"
 
 # Validation context of what was accepted before there were these rules for lines.
 STORED = {"stored": True}
@@ -59,7 +59,9 @@ class Nothing(In):
 class Out(BaseModel):
     """A reply. Also created from table rows and dataclasses."""
 
-    model_config = ConfigDict(from_attributes=True, frozen=True)
+    model_config = ConfigDict(
+        from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
+    )
 
 
 class RecordOut(Out):

@@ -6,7 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out
+
+SourceType = Literal["award", "charge", "deduction", "lot", "receipt", "redemption"]
 
 
 class Expiring(Out):
@@ -32,7 +35,9 @@ class PointsOut(Out):
 
 
 class Source(Out):
-    type: str
+    """The thing that an entry is about: the singular noun and the id."""
+
+    type: SourceType
     id: UUID
 
 
@@ -44,7 +49,7 @@ class EntryOut(Out):
     direction: Literal["in", "out"]
     points: int
     balance_after: int
-    kind: str
+    kind: Kind
     reason: str
     source: Source
     created_at: datetime

@@ -45,7 +45,7 @@ NOTICES = {
         "“{merchant}” {active:can charge and collect|cannot charge and collect}: {reason}",
     ),
 }
-Phone = Annotated[str, Field(pattern="^[0-9+() -]+$", min_length=5, max_length=20)]
+Phone = Annotated[str, Field(pattern=r"^[0-9+() \-]+$", min_length=5, max_length=20)]
 Hours = Annotated[str, OneLine(100)]
 
 

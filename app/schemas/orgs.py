@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from app.models.orgs import Level
 from app.schemas.base import Out
 
 
@@ -12,6 +13,6 @@ class OrgOut(Out):
     id: UUID
     code: str
     name: str
-    level: str
+    level: Level
     parent_id: UUID | None
     closed_at: datetime | None

@@ -29,7 +29,12 @@ Note = Annotated[str, OneLine(300)]
 class Shape(BaseModel):
     """A table of the document: unknown keys are refused, 2.0 is not an integer."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_serialization_defaults_required=True,
+    )
 
 
 class Programme(Shape):

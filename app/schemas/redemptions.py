@@ -103,7 +103,7 @@ class CollectedOut(Out):
     id: UUID
     reward_id: UUID
     quantity: int
-    status: str
+    status: RedemptionStatus
     points: int
     person: "PayerOut"
 
@@ -143,7 +143,7 @@ class ChargeOut(Out):
 
     id: UUID
     points: int
-    status: str
+    status: ChargeStatus
     person: PayerOut
     balance_after: int
     created_at: datetime

@@ -35,7 +35,7 @@ def make_posting(
     what: dict[str, Any] = {
         "reason": "测试",
         "reference": f"test:{transfer}",
-        "source_type": "test",
+        "source_type": "lot",
         "source_id": transfer,
     }
     return Posting(

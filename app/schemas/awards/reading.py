@@ -1,6 +1,7 @@
 """Awards as they are read: by their person, their reviewers, and everybody during the notice."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -29,7 +30,26 @@ _STATES: dict[str, tuple[str, str]] = {
     AwardState.reversed: ("已冲正", "reversed"),
 }
 _OF_LOTS = {"spent": ("已用完", "spent"), "expired": ("已到期", "expired")}
-VALUES: dict[Any, Any] = {AwardState: _STATES, AwardReason: REASONS, "state": _STATES | _OF_LOTS}
+
+
+class ShownState(StrEnum):
+    """``AwardState``, and what its lots tell of an available one: ``spent``, ``expired``."""
+
+    pending_budget = "pending_budget"
+    pending = "pending"
+    notice = "notice"
+    available = "available"
+    rejected = "rejected"
+    reversed = "reversed"
+    spent = "spent"
+    expired = "expired"
+
+
+VALUES: dict[Any, Any] = {
+    AwardState: _STATES,
+    AwardReason: REASONS,
+    ShownState: _STATES | _OF_LOTS,
+}
 
 # On the wire its sentence, in the caller's language.
 Reason = Annotated[
@@ -47,7 +67,7 @@ class AwardOut(Out):
     id: UUID
     points: int
     minutes: int
-    state: str
+    state: ShownState
     rule_key: str
     reason: Reason
 

@@ -10,7 +10,7 @@ from app.models.awards import Award, AwardState
 from app.models.cases import Case, CaseKind, CaseOutcome
 from app.queries import cases as case_queries
 from app.queries.awards import reading as queries
-from app.schemas.awards.reading import AwardCaseOut, MyAwardOut, ObjectionOut
+from app.schemas.awards.reading import AwardCaseOut, MyAwardOut, ObjectionOut, ShownState
 from app.services import people, records
 from app.services.awards.wording import to_out
 
@@ -27,9 +27,9 @@ async def mine(tx: Session, person_id: UUID, unit: int, asked: PageParams) -> Pa
 
 def _mine(row: Row) -> MyAwardOut:
     """Derive from its lots whether an available award is spent or expired."""
-    state = row.state
-    if state == AwardState.available and row.expires_at is not None and row.remaining == 0:
-        state = "expired" if row.has_expired else "spent"
+    state = ShownState(row.state)
+    if state == ShownState.available and row.expires_at is not None and row.remaining == 0:
+        state = ShownState.expired if row.has_expired else ShownState.spent
     return MyAwardOut(
         award=to_out(row).model_copy(update={"state": state}),
         title=row.title,

@@ -12,7 +12,7 @@ from app.core.db import Row, Session
 from app.models.awards import Award
 from app.models.notices import NoticeKind
 from app.queries.awards.granting import NewAward
-from app.schemas.awards.reading import AwardOut
+from app.schemas.awards.reading import AwardOut, ShownState
 from app.services import notify
 from app.services.notify import Message
 
@@ -22,7 +22,7 @@ def to_out(award: Award | NewAward | Row) -> AwardOut:
         id=award.id,
         points=award.points,
         minutes=award.minutes,
-        state=award.state,
+        state=ShownState(award.state),
         rule_key=award.rule_key,
         reason=award.reason,
     )
