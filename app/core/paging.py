@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.validation_messages import invalid
 
@@ -34,8 +34,10 @@ class Page(BaseModel, Generic[T]):
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
 
-    items: list[T]
-    next_cursor: str | None = None
+    items: list[T] = Field(description="The items of this page.")
+    next_cursor: str | None = Field(
+        default=None, description="Sent back as `cursor` for the next page; null on the last."
+    )
 
 
 async def keyset(
