@@ -13,11 +13,14 @@ from app.api.idempotency import Once
 from app.core.db import ReadPool, Session
 from app.core.db_errors import Retry
 from app.core.errors import PreconditionMissing
+from app.core.ids import PathId
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
 from app.core.paging import PageParams
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
+from app.schemas.base import Bound, Words
+from app.schemas.roles import CardNumber
 from app.services.merchants.access import Staff
 
 
@@ -104,8 +107,11 @@ Caller = Annotated[UUID | None, Depends(optional_caller)]
 CurrentStaff = Annotated[Staff, Depends(_staff)]
 
 
-LimitQuery = Annotated[int, Query(ge=1, le=100)]
-CursorQuery = Annotated[str | None, Query(max_length=300)]
+LimitQuery = Annotated[int, Query(ge=1, le=100, description="Most items of a page.")]
+CursorQuery = Annotated[
+    str | None,
+    Query(max_length=300, description="`next_cursor` of the page before; without it the first."),
+]
 
 
 async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParams:
@@ -114,7 +120,31 @@ async def _page(limit: LimitQuery = 20, cursor: CursorQuery = None) -> PageParam
 
 PageQuery = Annotated[PageParams, Depends(_page)]
 # The code of a unit. Another county's programme counts its points in another unit.
-UnitQuery = Annotated[str, Query(pattern="^[a-z][a-z0-9_]{0,39}$")]
+UnitQuery = Annotated[
+    str, Query(pattern="^[a-z][a-z0-9_]{0,39}$", description="Code of a unit, such as `points`.")
+]
+# Filters of lists.
+OrgFilter = Annotated[
+    PathId | None, Query(description="Only of this organisation and those below it.")
+]
+MerchantFilter = Annotated[PathId | None, Query(description="Only of this merchant.")]
+NameFilter = Annotated[
+    Words | None,
+    Query(min_length=1, max_length=40, description="Only people whose name holds this."),
+]
+CardFilter = Annotated[
+    CardNumber | None, Query(description="Only who has the card of this number: 13 digits.")
+]
+# The ends of a list in time.
+Since = Annotated[Bound | None, Query(description="Only from this time on, with its offset.")]
+Until = Annotated[Bound | None, Query(description="Only before this time, with its offset.")]
+# What a signed link holds.
+ExpiresQuery = Annotated[
+    int, Query(ge=0, lt=2**40, description="Until when the link is valid: Unix seconds.")
+]
+SignatureQuery = Annotated[
+    str, Query(max_length=64, description="Signature of the link, as this API made it.")
+]
 
 
 async def _once(request: Request) -> Once:

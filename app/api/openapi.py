@@ -29,6 +29,8 @@ HEADERS = {
     REPLAYED: "`true` if this is the first reply to the key, repeated; else the header is missing.",
     "ETag": "Send it back as `If-None-Match`: 304 while nothing has changed.",
 }
+# Nouns that the names of path parameters shorten.
+NAMED = {"org": "organisation", "signup": "sign-up", "co organizer": "co-organizer's record"}
 LIMITED = ("RateLimit", "RateLimit-Policy")
 
 
@@ -111,6 +113,7 @@ def _operations(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _complete(method: str, operation: dict[str, Any], additions: Additions) -> None:
     responses = operation["responses"]
     parameters = operation.get("parameters", [])
+    _describe_ids(parameters)
     limited = "429" in responses
     if additions.naturally_idempotent:
         responses["200"] = responses["201"] | {"description": "Done before: the first result."}
@@ -128,6 +131,14 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
             response["headers"] |= _headers("Cache-Control")
     _add_links(operation, additions.links)
     operation["responses"] = dict(sorted(responses.items()))
+
+
+def _describe_ids(parameters: list[dict[str, Any]]) -> None:
+    """Describe the ids of a path by their names: ``data_copy_id`` is the id of the data copy."""
+    for one in parameters:
+        if one["in"] == "path" and one["name"].endswith("_id"):
+            noun = one["name"].removesuffix("_id").replace("_", " ")
+            one.setdefault("description", f"Id of the {NAMED.get(noun, noun)}.")
 
 
 def _is_json(response: dict[str, Any]) -> bool:

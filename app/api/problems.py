@@ -29,9 +29,11 @@ class FieldProblem(BaseModel):
     ``row``: the number of the row, if the request is a batch.
     """
 
-    row: int | None = None
-    field: str
-    msg: str
+    row: int | None = Field(
+        default=None, description="Number of the row, if the request is a batch; else null."
+    )
+    field: str = Field(description="Path of the field, such as `body.capacity` or `query.limit`.")
+    msg: str = Field(description="What is wrong, in the language of the request.")
 
 
 class Facts(BaseModel):
@@ -91,15 +93,22 @@ class Problem(BaseModel):
     ``facts`` holds its values in a form for clients: times, amounts, states.
     """
 
-    type: str
-    title: str
-    status: int
-    detail: str
-    code: str
-    msg: str
-    request_id: str
-    errors: list[FieldProblem] | None = None
-    facts: Facts | None = None
+    type: str = Field(description="A URN that ends with `code`.")
+    title: str = Field(description="What the kind of refusal is called, in English.")
+    status: int = Field(description="The HTTP status of the reply.")
+    detail: str = Field(description="The sentence of `msg`.")
+    code: str = Field(description="Stable code of the refusal, such as `signups.closed`.")
+    msg: str = Field(description="The sentence for people, in the language of the request.")
+    request_id: str = Field(
+        description="The `X-Request-Id` of the reply: names the request in our log."
+    )
+    errors: list[FieldProblem] | None = Field(
+        default=None,
+        description="What is wrong with which field; null: nothing of the request's form.",
+    )
+    facts: Facts | None = Field(
+        default=None, description="Values of the refusal; null: it has none."
+    )
 
 
 def language_of(request: Request) -> Language:

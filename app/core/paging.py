@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any, Generic, NamedTuple, TypeVar
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.validation_messages import invalid
 
@@ -36,8 +36,10 @@ class Page(BaseModel, Generic[T]):
         from_attributes=True, frozen=True, json_schema_serialization_defaults_required=True
     )
 
-    items: list[T]
-    next_cursor: str | None = None
+    items: list[T] = Field(description="The items of this page.")
+    next_cursor: str | None = Field(
+        default=None, description="Sent back as `cursor` for the next page; null on the last."
+    )
 
     @classmethod
     def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:

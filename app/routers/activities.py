@@ -8,7 +8,7 @@ from fastapi import Depends, Query, Request, Response
 
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.context import caller_of, reads_primary, runtime_of
-from app.api.deps import AppRuntime, Caller, CurrentPerson, PageQuery, StaleReader, Tx
+from app.api.deps import AppRuntime, Caller, CurrentPerson, OrgFilter, PageQuery, StaleReader, Tx
 from app.api.operations import direct, leads_to, no_store
 from app.api.routes import Router, conditional
 from app.core.clock import now
@@ -35,13 +35,21 @@ ABOUT = Bilingual(
 router = Router(tags=["activities"], about=ABOUT)
 
 
+CategoryQuery = Annotated[Category | None, Query(description="Only of this kind.")]
+StatusQuery = Annotated[ActivityStatus | None, Query(description="Only in this state.")]
+StartsAfterQuery = Annotated[
+    Bound | None, Query(description="Only those that begin after this time, with its offset.")
+]
+WordsQuery = Annotated[
+    Words, Query(max_length=50, description="Words to search for; without it no search.")
+]
 UpcomingQuery = Annotated[
     bool, Query(description="Only those that have not ended; running ones are among them.")
 ]
 
 
 async def _order(
-    sort: ActivitySort = ActivitySort.start,
+    sort: Annotated[ActivitySort, Query(description="What comes first.")] = ActivitySort.start,
     lat: Annotated[
         float | None, Query(ge=-90, le=90, description="Latitude, degrees of GCJ-02; with `lng`.")
     ] = None,
@@ -69,12 +77,12 @@ async def list_activities(
     caller: Caller,
     page: PageQuery,
     order: OrderQuery,
-    org_id: PathId | None = None,
-    category: Category | None = None,
-    status: ActivityStatus | None = None,
-    starts_after: Bound | None = None,
+    org_id: OrgFilter = None,
+    category: CategoryQuery = None,
+    status: StatusQuery = None,
+    starts_after: StartsAfterQuery = None,
     upcoming: UpcomingQuery = False,
-    q: Annotated[Words, Query(max_length=50)] = "",
+    q: WordsQuery = "",
 ) -> Page[BrowsedActivityOut]:
     """List activities, an organisation's subtree included, with the caller's part in each.
 

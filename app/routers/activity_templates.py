@@ -49,7 +49,10 @@ async def create_activity_template(
     "/activity-templates", operation_id="listActivityTemplates", **allow(READER, OrgNotFound)
 )
 async def list_activity_templates(
-    tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: Annotated[Id, Query()]
+    tx: Reader,
+    person_id: CurrentPerson,
+    page: PageQuery,
+    org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
 ) -> Page[ActivityTemplateOut]:
     """Return the templates of an organisation and of those above it, newest first."""
     return await activity_templates.browse(tx, person_id, org_id, page)

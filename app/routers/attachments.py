@@ -13,7 +13,15 @@ from pydantic import AfterValidator, WithJsonSchema
 from app.api.access import ANYONE, RESIDENT, allow
 from app.api.bodies import Fields
 from app.api.context import caller_of, person_of, runtime_of
-from app.api.deps import Caller, CurrentPerson, PageQuery, StaleReader, Tx
+from app.api.deps import (
+    Caller,
+    CurrentPerson,
+    ExpiresQuery,
+    PageQuery,
+    SignatureQuery,
+    StaleReader,
+    Tx,
+)
 from app.api.idempotency import Once
 from app.api.operations import leads_to
 from app.api.routes import Router, has_tag
@@ -198,8 +206,8 @@ async def list_attachments(
     tx: StaleReader,
     caller: Caller,
     page: PageQuery,
-    subject_type: Annotated[SubjectType, Query()],
-    subject_id: Annotated[Id, Query()],
+    subject_type: Annotated[SubjectType, Query(description="What they belong to: a noun.")],
+    subject_id: Annotated[Id, Query(description="Id of the subject.")],
 ) -> Page[AttachmentOut]:
     """Return the attachments of a subject that the caller may read, newest first."""
     return await reading.browse(tx, caller, SubjectRef(subject_type, subject_id), page)
@@ -224,8 +232,8 @@ async def get_attachment(attachment_id: PathId, tx: StaleReader, caller: Caller)
 async def get_attachment_file(
     request: Request,
     attachment_id: PathId,
-    expires: Annotated[int, Query(ge=0, lt=2**40)] = 0,
-    signature: Annotated[str, Query(max_length=64)] = "",
+    expires: ExpiresQuery = 0,
+    signature: SignatureQuery = "",
 ) -> Response:
     """Return the bytes. They never change; caches may keep them for a year.
 

@@ -7,7 +7,7 @@ from fastapi import Query
 
 from app.api import exports
 from app.api.access import RESIDENT, allow
-from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.deps import CardFilter, CurrentPerson, NameFilter, PageQuery, Reader, Tx
 from app.api.guesses import CardGuesses
 from app.api.operations import leads_to
 from app.api.routes import Router
@@ -18,8 +18,6 @@ from app.core.paging import Page
 from app.models.awards import AwardState
 from app.models.signups import SignupStatus
 from app.schemas.attendance import AttendeeOut, ParticipantOut, ParticipantRemovalIn
-from app.schemas.base import Words
-from app.schemas.roles import CardNumber
 from app.schemas.signups import SignupOut
 from app.services import activities, attendance
 from app.services.activities import ActivityNotFound
@@ -33,8 +31,6 @@ ABOUT = Bilingual(
 )
 router = Router(prefix="/activities/{activity_id}", tags=["attendance"], about=ABOUT)
 READ = allow(RESIDENT, ActivityNotFound, Forbidden, PersonNotFound)
-NameQuery = Annotated[Words | None, Query(min_length=1, max_length=40)]
-CardQuery = Annotated[CardNumber | None, Query()]
 
 
 async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
@@ -49,9 +45,9 @@ async def list_activity_signups(
     person_id: CurrentPerson,
     page: PageQuery,
     guesses: CardGuesses,
-    status: SignupStatus | None = None,
-    q: NameQuery = None,
-    card_no: CardQuery = None,
+    status: Annotated[SignupStatus | None, Query(description="Only in this state.")] = None,
+    q: NameFilter = None,
+    card_no: CardFilter = None,
 ) -> Page[ParticipantOut]:
     """Return who signed up, in the order of the sign-ups; cancelled ones with their ``status``.
 
@@ -77,9 +73,11 @@ async def list_activity_checkins(
     person_id: CurrentPerson,
     page: PageQuery,
     guesses: CardGuesses,
-    state: AwardState | None = None,
-    q: NameQuery = None,
-    card_no: CardQuery = None,
+    state: Annotated[
+        AwardState | None, Query(description="Only those whose award is in this state.")
+    ] = None,
+    q: NameFilter = None,
+    card_no: CardFilter = None,
 ) -> Page[AttendeeOut]:
     """Return who checked in, in the order of the check-ins; ``state``: that of the award.
 

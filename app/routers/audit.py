@@ -6,13 +6,13 @@ from fastapi import Query
 
 from app.api import exports
 from app.api.access import AUDITOR, allow
-from app.api.deps import CurrentPerson, PageQuery, Reader
+from app.api.deps import CurrentPerson, PageQuery, Reader, Since, Until
 from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.queries.audit import AuditFilter
 from app.schemas.audit import AuditEntryOut, SubjectFilter
-from app.schemas.base import Bound, Id
+from app.schemas.base import Id
 from app.services import audit
 from app.services.orgs import OrgNotFound
 
@@ -27,11 +27,14 @@ async def list_audit_entries(
     tx: Reader,
     person_id: CurrentPerson,
     page: PageQuery,
-    org_id: Annotated[Id, Query()],
-    subject: Annotated[SubjectFilter | None, Query()] = None,
+    org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
+    subject: Annotated[
+        SubjectFilter | None,
+        Query(description="Only of a noun, such as `award`; or of a record: `award:` and its id."),
+    ] = None,
     actor: Annotated[Id | None, Query(description="A person's id.")] = None,
-    since: Bound | None = None,
-    until: Bound | None = None,
+    since: Since = None,
+    until: Until = None,
 ) -> Page[AuditEntryOut]:
     """Return the decisions in an organisation and its subtree, newest first."""
     wanted = AuditFilter(subject, actor, since, until)

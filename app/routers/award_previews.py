@@ -13,7 +13,7 @@ from app.core.language import Bilingual
 from app.core.ratelimit import Limit
 from app.schemas.award_previews import AwardPreviewOut
 from app.schemas.awards.proposals import RuleKey
-from app.schemas.base import Id, Text
+from app.schemas.base import Id, OrgId, Text
 from app.schemas.roles import CardNumber
 from app.services import award_previews
 from app.services.award_previews import PreviewQuery
@@ -35,13 +35,23 @@ async def preview_award(
     tx: Tx,
     caller: CurrentPerson,
     guesses: CardGuesses,
-    org_id: Id,
+    org_id: OrgId,
     rule_key: Annotated[RuleKey, Query()],
-    person_id: Id | None = None,
-    card_no: Annotated[CardNumber | None, Query()] = None,
-    quantity: Annotated[int, Query(ge=1, le=100)] = 1,
-    grade: Annotated[Text | None, Query(min_length=1, max_length=40)] = None,
-    points: Annotated[int | None, Query(ge=1, le=1_000)] = None,
+    person_id: Annotated[Id | None, Query(description="Id of the person; or `card_no`.")] = None,
+    card_no: Annotated[
+        CardNumber | None, Query(description="Number of the card; or `person_id`.")
+    ] = None,
+    quantity: Annotated[
+        int, Query(ge=1, le=100, description="Units of the rule: hours, sessions, items.")
+    ] = 1,
+    grade: Annotated[
+        Text | None,
+        Query(min_length=1, max_length=40, description="Key of one of the rule's grades."),
+    ] = None,
+    points: Annotated[
+        int | None,
+        Query(ge=1, le=1_000, description="Points, where the rule leaves a choice (`up_to`)."),
+    ] = None,
 ) -> AwardPreviewOut:
     """Return what the caps would leave now, and what is left of each of them.
 

@@ -4,12 +4,12 @@ from asyncio import to_thread
 from io import BytesIO
 from typing import Annotated
 
-from fastapi import Depends, Form, Query, Request, Response, UploadFile
+from fastapi import Depends, File, Form, Query, Request, Response, UploadFile
 
 from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
 from app.api.context import runtime_of
-from app.api.deps import CurrentPerson, PageQuery, Reader, StaleReader, Tx, UnitQuery
+from app.api.deps import CurrentPerson, OrgFilter, PageQuery, Reader, StaleReader, Tx, UnitQuery
 from app.api.downloads import Workbook
 from app.api.guesses import CardGuesses
 from app.api.operations import leads_to
@@ -37,7 +37,7 @@ from app.schemas.awards.review import (
     ObjectionIn,
     RejectionIn,
 )
-from app.schemas.base import Id, Nothing
+from app.schemas.base import Id, Nothing, OrgId
 from app.services.awards import (
     attended,
     batches,
@@ -115,8 +115,8 @@ async def list_awards(
     tx: Reader,
     person_id: CurrentPerson,
     page: PageQuery,
-    org_id: Annotated[Id, Query()],
-    state: AwardState | None = None,
+    org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
+    state: Annotated[AwardState | None, Query(description="Only in this state.")] = None,
 ) -> Page[AwardCaseOut]:
     """Return the awards of an organisation and its subtree, newest first."""
     return await reading.browse(tx, person_id, org_id, state, page)
@@ -139,7 +139,12 @@ async def propose_award_batch(
     return await batches.propose_batch(tx, person_id, body, guesses)
 
 
-async def _uploaded(request: Request, file: UploadFile) -> Sheet:
+SheetFile = Annotated[
+    UploadFile, File(description="XLSX with the columns of `getAwardSheetTemplate`.")
+]
+
+
+async def _uploaded(request: Request, file: SheetFile) -> Sheet:
     runtime = runtime_of(request)
     await request.state.once.replay(runtime.database)
     async with runtime.sheets:
@@ -160,12 +165,14 @@ UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
 )
 async def propose_award_sheet(
     sheet: UploadedSheet,
-    org_id: Annotated[Id, Form()],
+    org_id: Annotated[Id, Form(description="Id of the organisation that proposes it.")],
     rule_key: Annotated[RuleKey, Form()],
     tx: Tx,
     person_id: CurrentPerson,
     guesses: CardGuesses,
-    partial: Annotated[bool, Form()] = False,
+    partial: Annotated[
+        bool, Form(description="True: propose the rows without a mistake; false: all or none.")
+    ] = False,
 ) -> BatchOut:
     """Propose up to 500 awards by an XLSX with the template's columns; results name sheet rows."""
     return await sheets.propose_sheet(
@@ -180,7 +187,7 @@ async def propose_award_sheet(
     **allow(ORGANIZER, OrgNotFound),
 )
 async def get_award_sheet_template(
-    tx: Reader, person_id: CurrentPerson, org_id: Id, rule_key: RuleKey
+    tx: Reader, person_id: CurrentPerson, org_id: OrgId, rule_key: RuleKey
 ) -> Response:
     """Return an empty XLSX with the columns that a rule requires."""
     rule, headings = await sheets.template(tx, person_id, org_id, rule_key)
@@ -233,7 +240,7 @@ async def reject_award(
 async def list_award_notices(
     tx: StaleReader,
     page: PageQuery,
-    org_id: Annotated[Id | None, Query()] = None,
+    org_id: OrgFilter = None,
 ) -> Page[AwardNoticeOut]:
     """Return the awards in public notice, in the order in which the notices end."""
     return await public_notice.in_notice(tx, org_id, page)

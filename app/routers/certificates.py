@@ -68,7 +68,7 @@ async def get_my_certificate_file(
     CHECKS + "/{code}", operation_id="checkCertificate", **allow(ANYONE, CertificateNotFound)
 )
 async def check_certificate(
-    code: Annotated[str, Path(max_length=40)], tx: Reader
+    code: Annotated[str, Path(max_length=40, description="Code of the certificate.")], tx: Reader
 ) -> CertificateCheckOut:
     """Tell anybody what a certificate says, with a masked name, and whether it still holds."""
     return await issuing.check(tx, code)

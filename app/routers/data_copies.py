@@ -1,12 +1,11 @@
 """Copies of one's data (个人信息副本)."""
 
 from io import BytesIO
-from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Response
 
 from app.api.access import ANYONE, RESIDENT, allow
-from app.api.deps import CurrentPerson, Links, Reader, Tx
+from app.api.deps import CurrentPerson, ExpiresQuery, Links, Reader, SignatureQuery, Tx
 from app.api.downloads import Download
 from app.api.operations import no_store
 from app.api.routes import Router
@@ -54,8 +53,8 @@ async def get_data_copy_file(
     data_copy_id: PathId,
     tx: Reader,
     links: Links,
-    expires: Annotated[int, Query(ge=0, lt=2**40)] = 0,
-    signature: Annotated[str, Query(max_length=64)] = "",
+    expires: ExpiresQuery = 0,
+    signature: SignatureQuery = "",
 ) -> Response:
     """Return the zip to who has the link: JSON, XLSX and files. No login, for a web-view."""
     content = await data_copies.opened(tx, links, data_copy_id, expires, signature)

@@ -61,8 +61,8 @@ async def list_deductions(
     tx: Reader,
     person_id: CurrentPerson,
     page: PageQuery,
-    org_id: Annotated[Id, Query()],
-    state: DeductionState | None = None,
+    org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
+    state: Annotated[DeductionState | None, Query(description="Only in this state.")] = None,
 ) -> Page[DeductionOut]:
     """Return the deductions of an organisation and its subtree, newest first."""
     return await deductions.browse(tx, person_id, org_id, state, page)

@@ -40,9 +40,17 @@ router = Router(tags=["funds"], about=ABOUT)
 async def get_fund(
     org_id: PathId,
     tx: StaleReader,
-    month: Annotated[str | None, Query(pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$")] = None,
-    unit: UnitQuery | None = None,
-    subtree: bool = False,
+    month: Annotated[
+        str | None,
+        Query(
+            pattern="^20[0-9]{2}-(0[1-9]|1[0-2])$",
+            description="A month of Asia/Shanghai: `2026-11`; by default the running one.",
+        ),
+    ] = None,
+    unit: Annotated[
+        UnitQuery | None, Query(description="Code of a unit; by default that of the programme.")
+    ] = None,
+    subtree: Annotated[bool, Query(description="With the organisations below it.")] = False,
 ) -> FundOut:
     """Return the public figures at the end of a month; for the running month until `as_of`.
 

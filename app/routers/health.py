@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi.responses import PlainTextResponse
 from prometheus_client import Metric
 from prometheus_client.core import GaugeMetricFamily
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from app.api.access import PROBE, allow
 from app.api.deps import AppRuntime, JobIntervals
@@ -33,23 +33,25 @@ router = Router(root="", tags=["health"], about=ABOUT)
 
 
 class Alive(BaseModel):
-    status: Literal["ok"] = "ok"
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
 
 
 class ReadyJob(BaseModel):
     """``age_s``: seconds since its last completed run; null if there was none."""
 
-    name: str
-    age_s: float | None
-    is_overdue: bool
+    name: str = Field(description="Name of the job.")
+    age_s: float | None = Field(
+        description="Seconds since its last completed run; null: there was none."
+    )
+    is_overdue: bool = Field(description="Whether that is too long ago.")
 
 
 class ReadyReplica(BaseModel):
     """``number``: its place in QX_DATABASE_READ_URLS, from 1. ``staleness_s``: null if unknown."""
 
-    number: int
-    staleness_s: float | None
-    is_used: bool
+    number: int = Field(description="Its place in `QX_DATABASE_READ_URLS`, from 1.")
+    staleness_s: float | None = Field(description="Seconds that it is behind; null: unknown.")
+    is_used: bool = Field(description="Whether it is read from.")
 
 
 class Ready(BaseModel):
@@ -61,15 +63,23 @@ class Ready(BaseModel):
     differ. ``held_jobs`` do not run because the clock has jumped.
     """
 
-    status: Literal["ok", "degraded"]
-    database: Literal["ok"] = "ok"
-    migrations: Literal["current"] = "current"
-    redis: Literal["ok", "down"]
-    clock: Literal["ok", "wrong"]
-    held_jobs: list[str]
-    worker: Literal["ok", "overdue"]
-    jobs: list[ReadyJob]
-    replicas: list[ReadyReplica]
+    status: Literal["ok", "degraded"] = Field(
+        description="`degraded`: something below is not as it should be."
+    )
+    database: Literal["ok"] = Field(default="ok", description="PostgreSQL answers.")
+    migrations: Literal["current"] = Field(
+        default="current", description="The schema is that of this version."
+    )
+    redis: Literal["ok", "down"] = Field(description="Whether Redis answers.")
+    clock: Literal["ok", "wrong"] = Field(
+        description="`wrong`: the clock here and that of PostgreSQL differ."
+    )
+    held_jobs: list[str] = Field(
+        description="Names of the jobs that wait because the clock jumped."
+    )
+    worker: Literal["ok", "overdue"] = Field(description="`overdue`: a job has not run in time.")
+    jobs: list[ReadyJob] = Field(description="Every job and its last run.")
+    replicas: list[ReadyReplica] = Field(description="Every read replica.")
 
 
 @router.get("/healthz", operation_id="isAlive", **allow(PROBE))

@@ -28,9 +28,11 @@ router = Router(tags=["leaderboards"], about=ABOUT)
 @direct
 async def get_leaderboard(
     request: Request,
-    org_id: Annotated[PathId | None, Query(description="None: all organisations.")] = None,
-    period: BoardPeriod = "month",
-    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    org_id: Annotated[
+        PathId | None, Query(description="Id of the organisation; without it all.")
+    ] = None,
+    period: Annotated[BoardPeriod, Query(description="The running period that counts.")] = "month",
+    limit: Annotated[int, Query(ge=1, le=100, description="Most places.")] = 20,
 ) -> Response:
     """Return the people with the most points earned in an organisation and its subtree.
 

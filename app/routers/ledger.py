@@ -12,12 +12,16 @@ from app.api.context import person_of, runtime_of
 from app.api.deps import (
     CurrentPerson,
     CursorQuery,
+    ExpiresQuery,
     LimitQuery,
     PageQuery,
     Reader,
+    SignatureQuery,
+    Since,
     StaleReader,
     Tx,
     UnitQuery,
+    Until,
 )
 from app.api.downloads import Download, Workbook
 from app.api.operations import direct
@@ -28,7 +32,7 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page, PageParams
 from app.models.ledger import Kind
-from app.schemas.base import Bound, Day
+from app.schemas.base import Day
 from app.schemas.ledger import (
     EntryOut,
     PointsOut,
@@ -87,11 +91,15 @@ class Signed:
         statement_links.require(links, person_id, unit, period, self.expires, self.signature)
 
 
+FirstDayQuery = Annotated[Day, Query(description="The first day, as the link has it.")]
+LastDayQuery = Annotated[Day, Query(description="The last day, as the link has it.")]
+
+
 async def _signed(
-    since: Day = FIRST_DAY,
-    until: Day = FIRST_DAY,
-    expires: Annotated[int, Query(ge=0, lt=2**40)] = 0,
-    signature: Annotated[str, Query(max_length=64)] = "",
+    since: FirstDayQuery = FIRST_DAY,
+    until: LastDayQuery = FIRST_DAY,
+    expires: ExpiresQuery = 0,
+    signature: SignatureQuery = "",
 ) -> Signed:
     return Signed(since, until, expires, signature)
 
@@ -119,9 +127,11 @@ async def get_my_points(
 async def list_my_point_entries(
     request: Request,
     unit: UnitQuery = "points",
-    kind: Annotated[list[Kind] | None, Query(max_length=20)] = None,
-    since: Annotated[Bound | None, Query()] = None,
-    until: Annotated[Bound | None, Query()] = None,
+    kind: Annotated[
+        list[Kind] | None, Query(max_length=20, description="Only of these kinds; may repeat.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
     cursor: CursorQuery = None,
     limit: LimitQuery = 20,
 ) -> Response:
@@ -143,7 +153,7 @@ async def list_my_point_entries(
     **allow(RESIDENT, UnitUnknown, EntryNotFound, NotSealedYet),
 )
 async def prove_my_point_entry(
-    number: Annotated[int, Path(ge=1, le=LAST_NUMBER)],
+    number: Annotated[int, Path(ge=1, le=LAST_NUMBER, description="Number of the entry.")],
     tx: Reader,
     person_id: CurrentPerson,
     unit: UnitQuery = "points",

@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 
 from app.api.access import ADMINISTRATOR, AUDITOR, allow
-from app.api.deps import CurrentPerson, EndedLogins, PageQuery, Tx
+from app.api.deps import CardFilter, CurrentPerson, EndedLogins, NameFilter, PageQuery, Tx
 from app.api.guesses import CARD_GUESS, Guess
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -14,9 +14,7 @@ from app.core.language import Bilingual
 from app.core.paging import Page
 from app.core.ratelimit import Limit
 from app.models.cards import CardStatus
-from app.schemas.base import Words
 from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
-from app.schemas.roles import CardNumber
 from app.services import members
 from app.services.members import MemberWrongState, OwnAccount, RoleElsewhere, SuspendedAbove
 from app.services.orgs import OrgNotFound
@@ -43,9 +41,11 @@ async def list_members(
     tx: Tx,
     person_id: CurrentPerson,
     page: PageQuery,
-    q: Annotated[Words | None, Query(min_length=1, max_length=40)] = None,
-    card_no: Annotated[CardNumber | None, Query()] = None,
-    suspended: bool | None = None,
+    q: NameFilter = None,
+    card_no: CardFilter = None,
+    suspended: Annotated[
+        bool | None, Query(description="Only suspended people, or only others.")
+    ] = None,
 ) -> Page[MemberOut]:
     """Return the people of a subtree: of a part of the name, or the holder of a card."""
     return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)

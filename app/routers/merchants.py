@@ -1,5 +1,9 @@
 """Merchants: applications, visits, states, profiles and staff."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, KEEPER, ORGANIZER, READER, RESIDENT, allow
 from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, Tx
@@ -55,7 +59,7 @@ async def list_merchants(
     caller: CurrentPerson,
     page: PageQuery,
     org_id: Id,
-    state: MerchantState | None = None,
+    state: Annotated[MerchantState | None, Query(description="Only in this state.")] = None,
 ) -> Page[MerchantOut]:
     """Return the merchants of an organisation's subtree, applications too, newest first."""
     return await register.browse(tx, caller, org_id, state, page)

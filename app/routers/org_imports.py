@@ -3,7 +3,7 @@
 from asyncio import to_thread
 from typing import Annotated
 
-from fastapi import Depends, Form, Request, UploadFile
+from fastapi import Depends, File, Form, Request, UploadFile
 
 from app.api.access import ADMINISTRATOR, allow
 from app.api.context import runtime_of
@@ -27,7 +27,12 @@ MAX_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # the file and the other parts of
 FILE = (SheetUnreadable, SheetTooLarge, SheetNotPlain, WrongColumns, RowsWrong)
 
 
-async def _uploaded(request: Request, file: UploadFile) -> list[Line]:
+DivisionsFile = Annotated[
+    UploadFile, File(description="CSV or XLSX with the columns of the operation.")
+]
+
+
+async def _uploaded(request: Request, file: DivisionsFile) -> list[Line]:
     runtime, once = runtime_of(request), getattr(request.state, "once", None)
     if once is not None:
         await once.replay(runtime.database)

@@ -1,6 +1,8 @@
 """What organizers do with activities of theirs."""
 
-from fastapi import Response
+from typing import Annotated
+
+from fastapi import Query, Response
 
 from app.api.access import ORGANIZER, RESIDENT, allow
 from app.api.deps import CurrentPerson, IfMatch, PageQuery, Reader, Tx
@@ -33,7 +35,10 @@ router = Router(tags=["organizing"], about=ABOUT)
 @router.get("/me/activities", operation_id="listMyActivities", **allow(RESIDENT))
 @leads_to("editActivity", {"activity_id": "items/0/id"})
 async def list_my_activities(
-    tx: Reader, person_id: CurrentPerson, page: PageQuery, status: ActivityStatus | None = None
+    tx: Reader,
+    person_id: CurrentPerson,
+    page: PageQuery,
+    status: Annotated[ActivityStatus | None, Query(description="Only in this state.")] = None,
 ) -> Page[OrganizedActivityOut]:
     """List what the caller organizes, in every state, with what waits; latest start first.
 

@@ -24,9 +24,14 @@ router = Router(tags=["orgs"], about=ABOUT)
 async def list_orgs(
     tx: StaleReader,
     page: PageQuery,
-    parent_id: PathId | None = None,
-    level: Level | None = None,
-    q: Annotated[Words | None, Query(min_length=1, max_length=50)] = None,
+    parent_id: Annotated[
+        PathId | None, Query(description="Only those directly below this organisation.")
+    ] = None,
+    level: Annotated[Level | None, Query(description="Only of this level.")] = None,
+    q: Annotated[
+        Words | None,
+        Query(min_length=1, max_length=50, description="Only those whose name holds this."),
+    ] = None,
 ) -> Page[OrgOut]:
     """List organisations by code: children of one, of one level, or by a part of the name."""
     return await orgs.browse(tx, OrgFilter(parent_id, level, q), page)

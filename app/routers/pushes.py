@@ -39,10 +39,10 @@ async def _message(request: Request) -> dict[str, Any]:
 )
 async def verify_push_address(
     request: Request,
-    echostr: Text = "",
-    signature: Text = "",  # noqa: ARG001 - documented; read from the query
-    timestamp: Text = "",  # noqa: ARG001
-    nonce: Text = "",  # noqa: ARG001
+    echostr: Annotated[Text, Query(description="What is to be answered.")] = "",
+    signature: Annotated[Text, Query(description="WeChat's signature of the request.")] = "",  # noqa: ARG001 - documented; read from the query
+    timestamp: Annotated[Text, Query(description="WeChat's time: Unix seconds.")] = "",  # noqa: ARG001
+    nonce: Annotated[Text, Query(description="WeChat's random text.")] = "",  # noqa: ARG001
 ) -> PlainTextResponse:
     """Answer the verification request that WeChat's console sends to this URL."""
     _reader(request).verify(request.query_params)

@@ -1,8 +1,22 @@
 """Rewards: the list, and how organizers edit it."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, READER, allow
-from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, StaleReader, Tx
+from app.api.deps import (
+    Caller,
+    CurrentPerson,
+    IfMatch,
+    MerchantFilter,
+    OrgFilter,
+    PageQuery,
+    Reader,
+    StaleReader,
+    Tx,
+)
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -38,8 +52,8 @@ async def list_rewards(
     tx: StaleReader,
     caller: Caller,
     page: PageQuery,
-    org_id: PathId | None = None,
-    merchant_id: PathId | None = None,
+    org_id: OrgFilter = None,
+    merchant_id: MerchantFilter = None,
 ) -> Page[OfferedRewardOut]:
     """List rewards, with their remaining stock and whether the caller could reserve one."""
     return await offers.browse(tx, caller, org_id, merchant_id, page)
@@ -48,8 +62,8 @@ async def list_rewards(
 async def _rewards(
     tx: StaleReader,
     page: PageQuery,
-    org_id: PathId | None = None,
-    merchant_id: PathId | None = None,
+    org_id: OrgFilter = None,
+    merchant_id: MerchantFilter = None,
 ) -> Page[RewardOut]:
     """Return the list without what concerns the caller."""
     return await reading.browse(tx, org_id, merchant_id, page)
@@ -77,7 +91,7 @@ async def list_all_rewards(
     caller: CurrentPerson,
     page: PageQuery,
     org_id: PathId,
-    state: RewardState | None = None,
+    state: Annotated[RewardState | None, Query(description="Only in this state.")] = None,
 ) -> Page[RewardDetailOut]:
     """Return the rewards of an organisation's subtree, drafts and withdrawn ones too."""
     return await reading.browse_all(tx, caller, org_id, state, page)

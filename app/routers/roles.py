@@ -36,10 +36,10 @@ async def list_roles(
     tx: Reader,
     person_id: CurrentPerson,
     page: PageQuery,
-    org_id: Annotated[Id, Query()],
-    role: Role | None = None,
+    org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
+    role: Annotated[Role | None, Query(description="Only this role.")] = None,
     holder: Annotated[Id | None, Query(description="A person's id.")] = None,
-    merchant_id: Annotated[Id | None, Query()] = None,
+    merchant_id: Annotated[Id | None, Query(description="Only of this merchant.")] = None,
 ) -> Page[RoleHolderOut]:
     """Return the roles of an organisation, its subtree and their merchants, newest first."""
     wanted = RoleFilter(role, holder, merchant_id)

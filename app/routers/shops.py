@@ -2,7 +2,16 @@
 
 from app.api import exports
 from app.api.access import ANYONE, KEEPER, allow
-from app.api.deps import CurrentPerson, IfMatch, PageQuery, Reader, StaleReader, Tx
+from app.api.deps import (
+    CurrentPerson,
+    IfMatch,
+    MerchantFilter,
+    OrgFilter,
+    PageQuery,
+    Reader,
+    StaleReader,
+    Tx,
+)
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -34,8 +43,8 @@ async def open_shop(merchant_id: PathId, body: ShopIn, tx: Tx, caller: CurrentPe
 async def list_shops(
     tx: StaleReader,
     page: PageQuery,
-    org_id: PathId | None = None,
-    merchant_id: PathId | None = None,
+    org_id: OrgFilter = None,
+    merchant_id: MerchantFilter = None,
 ) -> Page[ShopOut]:
     """List the open shops of active merchants."""
     return await shops.browse(tx, org_id, merchant_id, page)

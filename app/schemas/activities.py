@@ -11,7 +11,7 @@ from app.core.validation_messages import wrong
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import Id, In, Moment, Number, OneLine, Out, Text
+from app.schemas.base import In, Moment, Number, OneLine, OrgId, Out, Text
 
 VALUES = {
     ActivityStatus: {
@@ -26,17 +26,21 @@ VALUES = {
 class LocationIn(In):
     """A location in GCJ-02 degrees, as WeChat's map picker returns it; ``radius_m`` in metres."""
 
-    name: Annotated[str, OneLine(100)]
-    latitude: Annotated[Number, Field(ge=-90, le=90)]
-    longitude: Annotated[Number, Field(ge=-180, le=180)]
-    radius_m: Annotated[int, Field(ge=10, le=100_000)] = 200
+    name: Annotated[str, OneLine(100)] = Field(description="What the place is called.")
+    latitude: Annotated[Number, Field(ge=-90, le=90)] = Field(description="Degrees north, GCJ-02.")
+    longitude: Annotated[Number, Field(ge=-180, le=180)] = Field(
+        description="Degrees east, GCJ-02."
+    )
+    radius_m: Annotated[int, Field(ge=10, le=100_000)] = Field(
+        default=200, description="How far from the point the place reaches, in metres."
+    )
 
 
 class LocationOut(Out):
-    name: str
-    latitude: float
-    longitude: float
-    radius_m: int
+    name: str = Field(description="What the place is called.")
+    latitude: float = Field(description="Degrees north, GCJ-02.")
+    longitude: float = Field(description="Degrees east, GCJ-02.")
+    radius_m: int = Field(description="How far from the point the place reaches, in metres.")
 
 
 def location_columns(place: LocationIn | None) -> dict[str, Any]:
@@ -60,7 +64,7 @@ def location_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
 class CoverOut(Out):
     """The picture of an activity that lists show: one of its attachments."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the attachment.")
     url: str = Field(description="Path of the picture.")
     thumbnail_url: str = Field(description="Path of a smaller one, 480 pixels at most.")
 
@@ -68,16 +72,28 @@ class CoverOut(Out):
 class ActivityContent(In):
     """What an activity offers, when and where."""
 
-    title: Annotated[str, OneLine(80)]
-    description: Annotated[Text, Field(max_length=5000)] = ""
-    category: Category
-    starts_at: Moment
-    ends_at: Moment
-    signup_opens_at: Moment | None = None
-    signup_closes_at: Moment | None = None
-    capacity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
-    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["volunteer_hour"])]
-    location: LocationIn | None = None
+    title: Annotated[str, OneLine(80)] = Field(description="What the activity is called.")
+    description: Annotated[Text, Field(max_length=5000)] = Field(
+        default="", description="What happens there; plain text, lines allowed."
+    )
+    category: Category = Field(description="Kind of the activity.")
+    starts_at: Moment = Field(description="When it begins, with its offset from UTC.")
+    ends_at: Moment = Field(description="When it ends, with its offset from UTC.")
+    signup_opens_at: Moment | None = Field(
+        default=None, description="When sign-up opens; null: as the schema says."
+    )
+    signup_closes_at: Moment | None = Field(
+        default=None, description="When sign-up closes; null: when the activity ends."
+    )
+    capacity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+        default=None, description="Most people that can be confirmed; null: no limit."
+    )
+    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["volunteer_hour"])] = (
+        Field(description="Key of the policy's rule by which attendance gives points.")
+    )
+    location: LocationIn | None = Field(
+        default=None, description="Where it is; null: nowhere in particular."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -98,7 +114,7 @@ class ActivityContent(In):
 class ActivityIn(ActivityContent):
     """By default sign-up is open from publication until the end of the activity."""
 
-    org_id: Id
+    org_id: OrgId
 
 
 def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
@@ -115,23 +131,23 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
 
 
 class ActivityOut(Out):
-    id: UUID
-    org_id: UUID
-    title: str
-    description: str
-    category: Category
-    status: ActivityStatus
-    starts_at: datetime
-    ends_at: datetime
-    signup_opens_at: datetime
-    signup_closes_at: datetime
-    capacity: int | None
-    rule_key: str
-    location: LocationOut | None
-    signups_confirmed: int
-    signups_waitlisted: int
-    checkins: int
-    cover: CoverOut | None
+    id: UUID = Field(description="Id of the activity.")
+    org_id: UUID = Field(description="Id of the organisation that holds it.")
+    title: str = Field(description="What the activity is called.")
+    description: str = Field(description="What happens there; plain text.")
+    category: Category = Field(description="Kind of the activity.")
+    status: ActivityStatus = Field(description="State of the activity.")
+    starts_at: datetime = Field(description="When it begins, in UTC.")
+    ends_at: datetime = Field(description="When it ends, in UTC.")
+    signup_opens_at: datetime = Field(description="When sign-up opens, in UTC.")
+    signup_closes_at: datetime = Field(description="When sign-up closes, in UTC.")
+    capacity: int | None = Field(description="Most people that can be confirmed; null: no limit.")
+    rule_key: str = Field(description="Key of the rule by which attendance gives points.")
+    location: LocationOut | None = Field(description="Where it is; null: nowhere in particular.")
+    signups_confirmed: int = Field(description="Confirmed sign-ups: people with a place.")
+    signups_waitlisted: int = Field(description="Sign-ups on the waiting list.")
+    checkins: int = Field(description="Check-ins so far.")
+    cover: CoverOut | None = Field(description="Its picture; null without one.")
     cancel_reason: str | None = Field(description="Why it was cancelled; null if it was not.")
     version: int = Field(description="Counts edits: what `If-Match` of an edit names.")
 
@@ -153,7 +169,9 @@ class ActivityOut(Out):
 class CheckinCodeOut(Out):
     """``code`` changes every 15 s and is accepted until ``expires_at``, 45 s at most."""
 
-    code: str
-    expires_at: datetime
-    refresh_after_seconds: float
-    svg_url: str
+    code: str = Field(description="What the QR code holds: 32 characters.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+    refresh_after_seconds: float = Field(
+        description="Seconds after which the screen asks for the next code."
+    )
+    svg_url: str = Field(description="Path of the QR code as an SVG picture.")

@@ -1,9 +1,10 @@
 """Wire shapes of messages to the participants of an activity, and the words of their notice."""
 
 from typing import Annotated
-from uuid import UUID
 
-from app.schemas.base import In, OneLine, RecordOut
+from pydantic import Field
+
+from app.schemas.base import ActivityId, In, OneLine, RecordOut
 from app.schemas.notify import words
 
 NOTICES = {
@@ -18,12 +19,14 @@ NOTICES = {
 class ActivityMessageIn(In):
     """``text``: plain text on one line."""
 
-    text: Annotated[str, OneLine(200)]
+    text: Annotated[str, OneLine(200)] = Field(
+        description="What is sent to everybody who signed up."
+    )
 
 
 class ActivityMessageOut(RecordOut):
     """``recipients``: how many people it was sent to."""
 
-    activity_id: UUID
-    text: str
-    recipients: int
+    activity_id: ActivityId
+    text: str = Field(description="What was sent.")
+    recipients: int = Field(description="How many people it was sent to.")

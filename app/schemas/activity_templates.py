@@ -7,20 +7,28 @@ from pydantic import Field
 from app.models.activities import Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
-from app.schemas.base import Id, In, Moment, OneLine, RecordOut, Text
+from app.schemas.base import Id, In, Moment, OneLine, OrgId, RecordOut, Text, Version
 
 
 class ActivityTemplateEditIn(In):
     """What an activity from this template is like, but for when it starts."""
 
     name: Annotated[str, OneLine(80)] = Field(description="What the template is called.")
-    title: Annotated[str, OneLine(80)]
-    description: Annotated[Text, Field(max_length=5000)] = ""
-    category: Category
+    title: Annotated[str, OneLine(80)] = Field(description="Title of its activities.")
+    description: Annotated[Text, Field(max_length=5000)] = Field(
+        default="", description="What happens there; plain text, lines allowed."
+    )
+    category: Category = Field(description="Kind of its activities.")
     minutes: Annotated[int, Field(ge=1, le=1440, strict=True, description="How long it lasts.")]
-    capacity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = None
-    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["volunteer_hour"])]
-    location: LocationIn | None = None
+    capacity: Annotated[int, Field(ge=1, le=1_000_000, strict=True)] | None = Field(
+        default=None, description="Most people that can be confirmed; null: no limit."
+    )
+    rule_key: Annotated[Text, Field(min_length=1, max_length=40, examples=["volunteer_hour"])] = (
+        Field(description="Key of the policy's rule by which attendance gives points.")
+    )
+    location: LocationIn | None = Field(
+        default=None, description="Where its activities are; null: nowhere in particular."
+    )
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of ``activity_templates`` that it fills."""
@@ -29,21 +37,23 @@ class ActivityTemplateEditIn(In):
 
 
 class ActivityTemplateIn(ActivityTemplateEditIn):
-    org_id: Id
+    org_id: OrgId
 
 
 class ActivityTemplateOut(RecordOut):
     """``version`` is what ``If-Match`` of an edit names."""
 
-    name: str
-    title: str
-    description: str
-    category: Category
-    minutes: int
-    capacity: int | None
-    rule_key: str
-    location: LocationOut | None
-    version: int
+    name: str = Field(description="What the template is called.")
+    title: str = Field(description="Title of its activities.")
+    description: str = Field(description="What happens there; plain text.")
+    category: Category = Field(description="Kind of its activities.")
+    minutes: int = Field(description="How long its activities last, in minutes.")
+    capacity: int | None = Field(description="Most people that can be confirmed; null: no limit.")
+    rule_key: str = Field(description="Key of the rule by which attendance gives points.")
+    location: LocationOut | None = Field(
+        description="Where its activities are; null: nowhere in particular."
+    )
+    version: Version
 
     @classmethod
     def of(cls, template: ActivityTemplate) -> Self:
@@ -54,5 +64,5 @@ class ActivityTemplateOut(RecordOut):
 class ActivityStartIn(In):
     """``org_id``: the organisation of the template, or one below it."""
 
-    org_id: Id
-    starts_at: Moment
+    org_id: Id = Field(description="Id of the template's organisation, or of one below it.")
+    starts_at: Moment = Field(description="When the activity begins, with its offset from UTC.")

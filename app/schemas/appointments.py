@@ -13,26 +13,30 @@ from app.schemas.base import Code, In, Out
 class AppointmentOut(Out):
     """``code``: 18 digits for the person to scan or enter, once, until ``expires_at``."""
 
-    id: UUID
-    code: str
-    expires_at: datetime
-    role: Role
-    org_id: UUID
-    merchant_id: UUID | None
-    starts_at: datetime | None
-    ends_at: datetime | None
+    id: UUID = Field(description="Id of the appointment.")
+    code: str = Field(description="18 digits, to be scanned or entered by the person, once.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+    role: Role = Field(description="The role that is offered.")
+    org_id: UUID = Field(description="Id of the organisation in which the role is.")
+    merchant_id: UUID | None = Field(description="Id of the merchant, of its staff; else null.")
+    starts_at: datetime | None = Field(
+        description="When the role begins; null: when it is accepted."
+    )
+    ends_at: datetime | None = Field(description="When the role ends; null: without end.")
 
 
 class OfferOut(Out):
     """What a code appoints to: shown before the person accepts. ``offered_by``: masked."""
 
-    role: Role
-    org_name: str
-    merchant_name: str | None
-    offered_by: str
-    expires_at: datetime
-    starts_at: datetime | None
-    ends_at: datetime | None
+    role: Role = Field(description="The role that is offered.")
+    org_name: str = Field(description="Name of the organisation in which the role is.")
+    merchant_name: str | None = Field(description="Name of the merchant, of its staff; else null.")
+    offered_by: str = Field(description="Name of the administrator, masked.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+    starts_at: datetime | None = Field(
+        description="When the role begins; null: when it is accepted."
+    )
+    ends_at: datetime | None = Field(description="When the role ends; null: without end.")
 
 
 class AcceptanceIn(In):

@@ -1,6 +1,5 @@
 """Wire shapes of attachments."""
 
-from datetime import datetime
 from typing import Literal, Self, cast
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from pydantic import BaseModel, Field, model_validator
 from app.core.validation_messages import wrong
 from app.models.attachments import Attachment, AttachmentKind, AttachmentState
 from app.schemas.audit import SubjectOut
-from app.schemas.base import Out
+from app.schemas.base import CreatedAt, Out
 from app.schemas.notify import words
 
 ContentType = Literal["image/jpeg", "image/png", "image/webp", "application/pdf"]
@@ -34,8 +33,8 @@ PATH = "/api/v1/attachments"
 class AttachmentOut(Out):
     """A picture or document. Its bytes are at ``url``, whose content never changes."""
 
-    id: UUID
-    subject: SubjectOut
+    id: UUID = Field(description="Id of the attachment.")
+    subject: SubjectOut = Field(description="What it belongs to.")
     kind: AttachmentKind = Field(description="`document`: a PDF.")
     content_type: ContentType = Field(description="Of the stored file, found by its content.")
     bytes: int = Field(ge=1, description="Size of the stored file.")
@@ -49,7 +48,7 @@ class AttachmentOut(Out):
     thumbnail_url: str | None = Field(
         description="Path of a smaller picture, at most 480 pixels wide and high; null of a PDF."
     )
-    created_at: datetime
+    created_at: CreatedAt
 
     @classmethod
     def of(cls, attachment: Attachment) -> "AttachmentOut":

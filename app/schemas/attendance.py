@@ -4,13 +4,15 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
+from pydantic import Field
+
 from app.core.language import Bilingual
 from app.models.awards import AwardState
 from app.models.checkins import CheckinMethod
 from app.models.signups import SignupStatus
 from app.schemas import signups
 from app.schemas.awards import reading
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, PersonId
 from app.schemas.notify import words
 
 HEADINGS = {
@@ -44,15 +46,21 @@ class ParticipantOut(Out):
     check-in; null: none.
     """
 
-    id: UUID
-    person_id: UUID
-    display_name: str
-    card_no: str
-    status: SignupStatus
-    position: int | None
-    created_at: datetime
-    cancelled_at: datetime | None
-    checked_in_at: datetime | None
+    id: UUID = Field(description="Id of the sign-up.")
+    person_id: PersonId
+    display_name: str = Field(description="The person's name; masked for auditors.")
+    card_no: str = Field(description="Number of the person's card, masked.")
+    status: SignupStatus = Field(description="State of the sign-up.")
+    position: int | None = Field(
+        description="Place in the waiting list, from 1; null if not waiting."
+    )
+    created_at: datetime = Field(description="When the person signed up, in UTC.")
+    cancelled_at: datetime | None = Field(
+        description="When the sign-up was cancelled; null if it was not."
+    )
+    checked_in_at: datetime | None = Field(
+        description="When the person first checked in; null if not."
+    )
 
 
 class AttendeeOut(Out):
@@ -63,21 +71,25 @@ class AttendeeOut(Out):
     counts from 0.
     """
 
-    id: UUID
-    person_id: UUID
-    display_name: str
-    card_no: str
-    checked_in_at: datetime
-    session: int
-    method: CheckinMethod
-    distance_m: int | None
-    award_id: UUID
-    points: int
-    minutes: int
-    state: AwardState
+    id: UUID = Field(description="Id of the check-in.")
+    person_id: PersonId
+    display_name: str = Field(description="The person's name; masked for auditors.")
+    card_no: str = Field(description="Number of the person's card, masked.")
+    checked_in_at: datetime = Field(description="When the person checked in, in UTC.")
+    session: int = Field(description="Which session of the activity, from 0.")
+    method: CheckinMethod = Field(description="How the person checked in.")
+    distance_m: int | None = Field(
+        description="Metres from the activity's location; null if either is unknown."
+    )
+    award_id: UUID = Field(description="Id of the award for the check-in.")
+    points: int = Field(description="Points of the award.")
+    minutes: int = Field(description="Minutes of volunteer service of the award.")
+    state: AwardState = Field(description="State of the award.")
 
 
 class ParticipantRemovalIn(In):
     """``reason``: shown to the person, and stands in the audit trail."""
 
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(
+        description="Why. The person reads it; it stands in the audit trail."
+    )

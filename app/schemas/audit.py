@@ -134,15 +134,17 @@ State = Annotated[str, Field(json_schema_extra=_with_states)]
 class ActorOut(Out):
     """The person who decided."""
 
-    id: UUID
-    display_name: str
+    id: UUID = Field(description="Id of the person.")
+    display_name: str = Field(description="Name of the person.")
 
 
 class SubjectOut(Out):
     """The subject of a notice or entry. ``type`` is the singular noun, such as ``award``."""
 
-    type: str = Field(json_schema_extra=_with_nouns)
-    id: UUID
+    type: str = Field(
+        json_schema_extra=_with_nouns, description="A singular noun, such as `award`."
+    )
+    id: UUID = Field(description="Id of the record of that noun.")
 
 
 class AuditEntryOut(Out):
@@ -151,15 +153,27 @@ class AuditEntryOut(Out):
     ``facts``: further values; for an export its ``list``, ``form`` and ``rows``.
     """
 
-    id: UUID
-    at: datetime
-    actor: ActorOut | None
-    verb: str = Field(json_schema_extra=_with_verbs)
-    subject: SubjectOut
-    org_id: UUID | None
-    from_state: State | None = Field(serialization_alias="from")
-    to_state: State | None = Field(serialization_alias="to")
-    reason: str | None
-    fields: list[str]
-    facts: dict[str, str | int]
-    request_id: str | None
+    id: UUID = Field(description="Id of the entry.")
+    at: datetime = Field(description="When it was decided, in UTC.")
+    actor: ActorOut | None = Field(description="Who decided; null: an operator's command.")
+    verb: str = Field(
+        json_schema_extra=_with_verbs, description="What was done, such as `published`."
+    )
+    subject: SubjectOut = Field(description="What it was done to.")
+    org_id: UUID | None = Field(description="Id of the organisation it concerns; null: of none.")
+    from_state: State | None = Field(
+        serialization_alias="from", description="State before; null if no state changed."
+    )
+    to_state: State | None = Field(
+        serialization_alias="to", description="State after; null if no state changed."
+    )
+    reason: str | None = Field(
+        description="Why, in the words of who decided; null if none was asked for."
+    )
+    fields: list[str] = Field(description="Names of the changed fields, without their values.")
+    facts: dict[str, str | int] = Field(
+        description="Further values, such as `list`, `form` and `rows` of an export."
+    )
+    request_id: str | None = Field(
+        description="The `X-Request-Id` of the request; null: no request did it."
+    )

@@ -36,6 +36,16 @@ ONE_LINE = rf"^{_IN_LINE}[^\s{UNSTORABLE}{normalize.BREAKS}{normalize.INVISIBLE_
 # Validation context of what was accepted before there were these rules for lines.
 STORED = {"stored": True}
 
+# Fields that stand in many schemas with the same meaning.
+OrgId = Annotated[UUID, Field(description="Id of the organisation.")]
+PersonId = Annotated[UUID, Field(description="Id of the person.")]
+ActivityId = Annotated[UUID, Field(description="Id of the activity.")]
+MerchantId = Annotated[UUID, Field(description="Id of the merchant.")]
+RewardId = Annotated[UUID, Field(description="Id of the reward.")]
+AwardId = Annotated[UUID, Field(description="Id of the award.")]
+CreatedAt = Annotated[datetime, Field(description="When it was recorded, in UTC.")]
+Version = Annotated[int, Field(description="Counts edits; sent back as `If-Match`.")]
+
 
 class In(BaseModel):
     """A request body: unknown fields are refused, strings are not converted to numbers."""
@@ -67,18 +77,20 @@ class Out(BaseModel):
 class RecordOut(Out):
     """A record of an organisation: see ``models.base.Record``."""
 
-    id: UUID
-    org_id: UUID
-    created_by: UUID
-    created_at: datetime
+    id: UUID = Field(description="Id of the record.")
+    org_id: OrgId
+    created_by: UUID = Field(description="Id of the person who recorded it.")
+    created_at: CreatedAt
 
 
 class ChangeOut(Out):
     """A field that was edited; times are RFC 3339."""
 
-    field: str
-    before: str | int | float | None
-    after: str | int | float | None
+    field: str = Field(description="Name of the field.")
+    before: str | int | float | None = Field(
+        description="Value before the edit; a time as RFC 3339."
+    )
+    after: str | int | float | None = Field(description="Value after the edit; a time as RFC 3339.")
 
     @classmethod
     def of(cls, field: str, before: Any, after: Any) -> "ChangeOut":

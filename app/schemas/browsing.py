@@ -11,7 +11,7 @@ from app.models.activities import Category
 from app.models.signups import SignupStatus
 from app.schemas.activities import ActivityOut
 from app.schemas.base import Out, ReasonOut
-from app.schemas.policies import Per
+from app.schemas.policies.documents import Per
 
 CATEGORY_NAMES = {
     Category.thought_guidance: Bilingual("思想引领", "Thought and guidance"),
@@ -38,7 +38,7 @@ class ActivitySort(StrEnum):
 class BroughtOut(Out):
     """What attendance brings by the rule of the activity, before the caps of each person."""
 
-    rule_name: str
+    rule_name: str = Field(description="Name of the rule, in the language of the request.")
     per: Per = Field(description="What is paid: an hour, a session or a shift.")
     points: int = Field(description="Points for the whole time from start to end.")
     minutes: int = Field(description="Minutes of volunteer service for the whole time.")
@@ -46,7 +46,7 @@ class BroughtOut(Out):
 
 class OwnSignupOut(Out):
     id: UUID = Field(description="What `cancelSignup` takes.")
-    status: SignupStatus
+    status: SignupStatus = Field(description="State of the sign-up.")
     position: int | None = Field(description="Place in the waiting list, from 1.")
 
 
@@ -54,7 +54,7 @@ class OwnPartOut(Out):
     """What the activity is to the caller."""
 
     signup: OwnSignupOut | None = Field(description="The sign-up, unless it was cancelled.")
-    checked_in_at: datetime | None
+    checked_in_at: datetime | None = Field(description="When the caller checked in; null if not.")
     may_sign_up: bool = Field(description="Whether a new sign-up would be accepted now.")
     would_wait: bool = Field(description="Whether it would go to the waiting list.")
     reason: ReasonOut | None = Field(
@@ -65,11 +65,11 @@ class OwnPartOut(Out):
 class BrowsedActivityOut(ActivityOut):
     """An activity with what a screen shows beside it, and the caller's part."""
 
-    org_name: str
+    org_name: str = Field(description="Name of the organisation that holds it.")
     category_name: str = Field(description="In the language of the request.")
     brings: BroughtOut | None = Field(description="Null if no policy has had its rule.")
-    checkin_opens_at: datetime
-    checkin_closes_at: datetime
+    checkin_opens_at: datetime = Field(description="When check-in opens, in UTC.")
+    checkin_closes_at: datetime = Field(description="When check-in closes, in UTC.")
     distance_m: int | None = Field(
         description="Metres from the position of the request; null without one, or without a place."
     )

@@ -6,41 +6,41 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.cards import CardStatus
-from app.schemas.base import Out
+from app.schemas.base import MerchantId, Out
 
 
 class NextTierOut(Out):
     """The next tier, and what is missing for it in the last twelve months."""
 
-    tier: str
-    tier_name: str
-    benefits: list[str]
+    tier: str = Field(description="Key of the tier.")
+    tier_name: str = Field(description="Name of the tier, in the language of the request.")
+    benefits: list[str] = Field(description="What it gives, a line each.")
     points: int = Field(description="Points that it takes in twelve months.")
     minutes: int = Field(description="Minutes of service that it takes in twelve months.")
-    points_missing: int
-    minutes_missing: int
+    points_missing: int = Field(description="Points that are missing for it.")
+    minutes_missing: int = Field(description="Minutes of service that are missing for it.")
 
 
 class AcceptingShopOut(Out):
     """An open shop of a merchant. ``latitude`` and ``longitude``: degrees of GCJ-02."""
 
-    id: UUID
-    merchant_id: UUID
-    name: str
-    address: str
-    latitude: float | None
-    longitude: float | None
-    hours: str | None
+    id: UUID = Field(description="Id of the shop.")
+    merchant_id: MerchantId
+    name: str = Field(description="Name of the shop.")
+    address: str = Field(description="Where it is.")
+    latitude: float | None = Field(description="Degrees north, GCJ-02; null: unknown.")
+    longitude: float | None = Field(description="Degrees east, GCJ-02; null: unknown.")
+    hours: str | None = Field(description="When it is open, in words; null: unknown.")
 
 
 class CardOut(Out):
     """``tier`` is computed from the last twelve months: sprout, growth, peak, honour."""
 
-    card_no: str
-    tier: str
-    tier_name: str
-    benefits: list[str]
-    status: CardStatus
+    card_no: str = Field(description="Number of the card: 13 digits.")
+    tier: str = Field(description="Key of the tier, such as `sprout`.")
+    tier_name: str = Field(description="Name of the tier, in the language of the request.")
+    benefits: list[str] = Field(description="What the tier gives, a line each.")
+    status: CardStatus = Field(description="State of the card.")
     points_12m: int = Field(description="Points that counted for the tier in twelve months.")
     minutes_12m: int = Field(description="Minutes of service that counted in twelve months.")
     next_tier: NextTierOut | None = Field(description="Null at the highest tier.")
@@ -52,5 +52,5 @@ class CardOut(Out):
 class CardCodeOut(Out):
     """18 digits for a merchant's counter: valid once, until ``expires_at``."""
 
-    code: str
-    expires_at: datetime
+    code: str = Field(description="18 digits for a merchant's counter, valid once.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")

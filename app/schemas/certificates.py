@@ -18,7 +18,7 @@ class CertificateIn(In):
 class CertificateOut(Out):
     """A certificate of the caller's volunteer hours."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the certificate.")
     code: str = Field(description="By which anybody may check it.")
     name: str = Field(description="The confirmed name, as it was then.")
     since: date = Field(description="The first day, in Asia/Shanghai.")
@@ -30,7 +30,7 @@ class CertificateOut(Out):
 class CertificateCheckOut(Out):
     """What anybody may know of a certificate."""
 
-    code: str
+    code: str = Field(description="The code that was asked for.")
     name: str = Field(description="Masked.")
     since: date = Field(description="The first day, in Asia/Shanghai.")
     until: date = Field(description="The last day.")

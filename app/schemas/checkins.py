@@ -7,39 +7,45 @@ from uuid import UUID
 from pydantic import Field
 
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Code, In, Number, Out
+from app.schemas.base import ActivityId, Code, In, Number, Out
 
 
 class PositionIn(In):
     """The position reported by the phone. A signal for the organizer, not a proof."""
 
-    latitude: Annotated[Number, Field(ge=-90, le=90)]
-    longitude: Annotated[Number, Field(ge=-180, le=180)]
-    accuracy_m: Annotated[Number, Field(ge=0, le=100_000)]
-    coordinate_system: Literal["gcj02", "wgs84"]
+    latitude: Annotated[Number, Field(ge=-90, le=90)] = Field(description="Degrees north.")
+    longitude: Annotated[Number, Field(ge=-180, le=180)] = Field(description="Degrees east.")
+    accuracy_m: Annotated[Number, Field(ge=0, le=100_000)] = Field(
+        description="How exact the phone says it is, in metres."
+    )
+    coordinate_system: Literal["gcj02", "wgs84"] = Field(description="System of the two degrees.")
 
 
 class CheckinIn(In):
     """``code``: the content of the QR code, 32 characters of base64url."""
 
-    code: Annotated[str, Code(64, hyphens=True)]
-    location: PositionIn | None = None
+    code: Annotated[str, Code(64, hyphens=True)] = Field(
+        description="What the QR code holds: 32 characters of base64url."
+    )
+    location: PositionIn | None = Field(
+        default=None, description="Where the phone is; null: unknown."
+    )
 
 
 class CheckinOut(Out):
-    id: UUID
-    activity_id: UUID
-    checked_in_at: datetime
+    id: UUID = Field(description="Id of the check-in.")
+    activity_id: ActivityId
+    checked_in_at: datetime = Field(description="When, in UTC.")
 
 
 class BalancesOut(Out):
-    available: int
-    pending: int
+    available: int = Field(description="Points that can be spent.")
+    pending: int = Field(description="Points of awards that are not released yet.")
 
 
 class CheckinResultOut(Out):
     """The check-in, its award, and the balances afterwards."""
 
-    checkin: CheckinOut
-    award: AwardOut
-    points: BalancesOut
+    checkin: CheckinOut = Field(description="The check-in.")
+    award: AwardOut = Field(description="What it gives.")
+    points: BalancesOut = Field(description="The caller's balances afterwards.")

@@ -1,12 +1,11 @@
 """Wire shapes of co-organizers."""
 
-from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.schemas.base import Id, In, Out, Text, require_one_name
+from app.schemas.base import ActivityId, CreatedAt, Id, In, Out, PersonId, Text, require_one_name
 from app.schemas.notify import words
 
 NOTICES = {
@@ -21,8 +20,10 @@ NOTICES = {
 class CoOrganizerIn(In):
     """Who it is: the id, or the number of the 青享卡."""
 
-    person_id: Id | None = None
-    card_no: Annotated[Text, Field(min_length=1, max_length=20)] | None = None
+    person_id: Id | None = Field(default=None, description="Id of the person; or `card_no`.")
+    card_no: Annotated[Text, Field(min_length=1, max_length=20)] | None = Field(
+        default=None, description="Number of the person's card; or `person_id`."
+    )
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
@@ -33,9 +34,9 @@ class CoOrganizerIn(In):
 class CoOrganizerOut(Out):
     """``created_by``: who added the person."""
 
-    id: UUID
-    activity_id: UUID
-    person_id: UUID
-    display_name: str
-    created_by: UUID
-    created_at: datetime
+    id: UUID = Field(description="Id of the co-organizer's record.")
+    activity_id: ActivityId
+    person_id: PersonId
+    display_name: str = Field(description="Name of the person.")
+    created_by: UUID = Field(description="Id of the person who added the co-organizer.")
+    created_at: CreatedAt

@@ -56,7 +56,7 @@ class ConsentIn(In):
 class ConsentOut(Out):
     """An entry of the log."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the entry.")
     document: ConsentDocument = Field(description="The text that was agreed to.")
     version: str = Field(description="The version of the text.")
     given: bool = Field(description="False: the consent was withdrawn.")
@@ -66,13 +66,13 @@ class ConsentOut(Out):
 class ConsentTextOut(Out):
     """A text in force, in the language of the request."""
 
-    document: ConsentDocument
+    document: ConsentDocument = Field(description="Which text it is.")
     version: str = Field(description="To be sent with the consent.")
-    title: Worded
-    text: Worded
+    title: Worded = Field(description="Its title, in the language of the request.")
+    text: Worded = Field(description="The text itself, in the language of the request.")
 
 
 class ConsentTextsOut(Out):
     """All texts in force."""
 
-    items: list[ConsentTextOut]
+    items: list[ConsentTextOut] = Field(description="All texts in force.")

@@ -4,7 +4,9 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from app.schemas.base import Code, In, Out
+from pydantic import Field
+
+from app.schemas.base import Code, In, MerchantId, Out, RewardId
 from app.schemas.notify import words
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
 
@@ -22,46 +24,50 @@ NOTICES = {
 class CollectionPreviewOut(Out):
     """What would be handed over, and to whom (masked)."""
 
-    id: UUID
-    reward_id: UUID
-    reward_name: str
-    quantity: int
-    points: int
-    person: PayerOut
-    expires_at: datetime
+    id: UUID = Field(description="Id of the redemption.")
+    reward_id: RewardId
+    reward_name: str = Field(description="Name of the reward.")
+    quantity: int = Field(description="Pieces.")
+    points: int = Field(description="Points for all pieces together.")
+    person: PayerOut = Field(description="Who collects it.")
+    expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
 
 
 class ChargePreviewIn(In):
     """``card_code``: the 18 digits currently shown by the card."""
 
-    card_code: Annotated[str, Code(64)]
-    points: Points
+    card_code: Annotated[str, Code(64)] = Field(
+        description="The 18 digits that the card shows now."
+    )
+    points: Points = Field(description="Points to be charged.")
 
 
 class ChargePreviewOut(Out):
     """Whose card would be charged (masked); ``expires_at``: until when its code is valid."""
 
-    points: int
-    person: PayerOut
-    expires_at: datetime
+    points: int = Field(description="Points that would be charged.")
+    person: PayerOut = Field(description="Whose card it is.")
+    expires_at: datetime = Field(description="Until when the card's code is accepted, in UTC.")
 
 
 class TodayItemOut(StatementItemOut):
     """``undo_until``: until when this collection can be undone; null if not, or not any more."""
 
-    undo_until: datetime | None
+    undo_until: datetime | None = Field(
+        description="Until when this collection can be undone; null: it cannot be."
+    )
 
 
 class TodayOut(Out):
     """Takings of ``day`` (Asia/Shanghai) so far, and the latest 100 items, newest first."""
 
-    merchant_id: UUID
-    merchant_name: str
-    day: date
-    charged: int
-    refunded: int
-    collected: int
-    undone: int
-    net: int
-    items: list[TodayItemOut]
-    truncated: bool
+    merchant_id: MerchantId
+    merchant_name: str = Field(description="Name of the merchant.")
+    day: date = Field(description="Today, in Asia/Shanghai.")
+    charged: int = Field(description="Points charged at the counter today.")
+    refunded: int = Field(description="Points of refunds today, as a positive number.")
+    collected: int = Field(description="Points of collected rewards today.")
+    undone: int = Field(description="Points of undone collections today, as a positive number.")
+    net: int = Field(description="Points: charged - refunded + collected - undone.")
+    items: list[TodayItemOut] = Field(description="The latest 100, newest first.")
+    truncated: bool = Field(description="True: there are more than are listed.")

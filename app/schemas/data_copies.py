@@ -46,7 +46,7 @@ PARTS = {
 class DataCopyOut(Out):
     """A copy of all that is kept of the caller: a zip of JSON, XLSX and the caller's files."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the copy.")
     created_at: datetime = Field(description="When it was asked for.")
     ready_at: datetime | None = Field(description="Null while it is being made.")
     expires_at: datetime = Field(description="When it is deleted.")
@@ -58,4 +58,4 @@ class DataCopyOut(Out):
 class DataCopiesOut(Out):
     """The copies that there are: one at most."""
 
-    items: list[DataCopyOut]
+    items: list[DataCopyOut] = Field(description="The copies; one at most.")

@@ -43,36 +43,44 @@ VALUES = {
 class ReceiptIn(In):
     """A donation or a budget, and its giver."""
 
-    kind: ReceiptKind
-    points: Annotated[int, Field(ge=1, le=100_000_000, strict=True)]
-    giver: Annotated[str, OneLine(100)]
-    note: Annotated[str, OneLine(300)] | None = None
+    kind: ReceiptKind = Field(description="What came in.")
+    points: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] = Field(
+        description="Points that the fund received."
+    )
+    giver: Annotated[str, OneLine(100)] = Field(description="Who gave them. Everybody may read it.")
+    note: Annotated[str, OneLine(300)] | None = Field(
+        default=None, description="A remark, which everybody may read; null: none."
+    )
 
 
 class ReceiptReversalIn(In):
     """Why a receipt should be reversed; everybody may read it."""
 
-    reason: Annotated[str, OneLine(100)]
+    reason: Annotated[str, OneLine(100)] = Field(
+        description="Why it should be reversed. Everybody may read it."
+    )
 
 
 class ReceiptDecisionIn(In):
     """``confirmed``: the receipt is reversed; else it stands."""
 
-    confirmed: Flag
-    reason: Annotated[str, OneLine(200)]
+    confirmed: Flag = Field(description="True: the receipt is reversed; false: it stands.")
+    reason: Annotated[str, OneLine(200)] = Field(description="Why it was decided so.")
 
 
 class ReceiptOut(Out):
     """``state`` and ``reversal_reason``: two administrators reverse what was mistyped."""
 
-    id: UUID
-    kind: ReceiptKind
-    points: int
-    giver: str
-    note: str
-    state: ReceiptState
-    reversal_reason: str | None
-    created_at: datetime
+    id: UUID = Field(description="Id of the receipt.")
+    kind: ReceiptKind = Field(description="What came in.")
+    points: int = Field(description="Points that the fund received.")
+    giver: str = Field(description="Who gave them.")
+    note: str = Field(description="A remark.")
+    state: ReceiptState = Field(description="State of the receipt.")
+    reversal_reason: str | None = Field(
+        description="Why it should be, or was, reversed; null: nobody proposed it."
+    )
+    created_at: datetime = Field(description="When it was recorded, in UTC.")
 
 
 class FundOut(Out):
@@ -84,15 +92,17 @@ class FundOut(Out):
     from donations and budgets. ``returned``: points redeemed at the fund's own counters.
     """
 
-    month: str
-    issued: int
-    available: int
-    pending: int
-    held: int
-    spent: int
-    expired: int
-    reversed: int
-    received: int
-    returned: int
-    as_of: datetime | None
-    is_closed: bool
+    month: str = Field(description="The month, in Asia/Shanghai: `2026-11`.")
+    issued: int = Field(description="Points that were ever issued.")
+    available: int = Field(description="Points that people can spend.")
+    pending: int = Field(description="Points of awards that are not released yet.")
+    held: int = Field(description="Points that reservations hold.")
+    spent: int = Field(description="Points that were spent.")
+    expired: int = Field(description="Points that expired.")
+    reversed: int = Field(description="Points that reversals and deductions took.")
+    received: int = Field(description="Points from donations and budgets.")
+    returned: int = Field(description="Points redeemed at the fund's own counters.")
+    as_of: datetime | None = Field(
+        description="Until when the figures count, in UTC; null: none were written."
+    )
+    is_closed: bool = Field(description="True: the month is over, its figures are final.")

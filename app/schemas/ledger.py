@@ -13,8 +13,8 @@ SourceType = Literal["award", "charge", "deduction", "lot", "receipt", "redempti
 
 
 class Expiring(Out):
-    points: int
-    expires_at: datetime
+    points: int = Field(description="Points that expire then, if they are not spent.")
+    expires_at: datetime = Field(description="When, in UTC.")
 
 
 class PointsOut(Out):
@@ -24,42 +24,51 @@ class PointsOut(Out):
     first.
     """
 
-    available: int
-    pending: int
-    held: int
-    owed: int
-    minutes: int
-    earned_total: int
-    spent_total: int
-    expiring: list[Expiring]
+    available: int = Field(description="Points that can be spent.")
+    pending: int = Field(description="Points of awards that are not released yet.")
+    held: int = Field(description="Points that reservations hold.")
+    owed: int = Field(
+        description="Points that a reversal took after they were spent; later awards pay them"
+        " first."
+    )
+    minutes: int = Field(description="Minutes of volunteer service.")
+    earned_total: int = Field(description="Points that were ever earned.")
+    spent_total: int = Field(description="Points that were ever spent.")
+    expiring: list[Expiring] = Field(
+        description="Unspent points by the date on which they expire, the soonest first."
+    )
 
 
 class Source(Out):
     """The thing that an entry is about: the singular noun and the id."""
 
-    type: SourceType
-    id: UUID
+    type: SourceType = Field(description="What moved the points: a singular noun, such as `award`.")
+    id: UUID = Field(description="Id of it.")
 
 
 class EntryOut(Out):
     """An entry of a passbook. ``id`` is the transfer's; ``number`` has no gaps."""
 
-    id: UUID
-    number: int
-    direction: Literal["in", "out"]
-    points: int
-    balance_after: int
-    kind: Kind
-    reason: str
-    source: Source
-    created_at: datetime
+    id: UUID = Field(description="Id of the transfer.")
+    number: int = Field(description="Number of the entry, from 1, without gaps.")
+    direction: Literal["in", "out"] = Field(description="Whether the points came in or went out.")
+    points: int = Field(description="Points, always positive.")
+    balance_after: int = Field(description="Balance of the account after the entry, in points.")
+    kind: Kind = Field(description="Kind of the transfer.")
+    reason: str = Field(description="What it was for.")
+    source: Source = Field(description="What moved the points.")
+    created_at: datetime = Field(description="When it was posted, in UTC.")
 
 
 class ReversalIn(In):
     """``points``: to take back only so many of what the award gave; all that is left if absent."""
 
-    reason: Annotated[str, OneLine(100)]
-    points: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = None
+    reason: Annotated[str, OneLine(100)] = Field(
+        description="Why. The person reads it; it stands in the audit trail."
+    )
+    points: Annotated[int, Field(ge=1, le=100_000, strict=True)] | None = Field(
+        default=None, description="Points to take back; null: all that the award still gives."
+    )
 
 
 class ReversalOut(Out):
@@ -70,14 +79,14 @@ class ReversalOut(Out):
     first transfer. ``left``: points that the award still gives, after a part was reversed.
     """
 
-    id: UUID
-    reverses_id: UUID
-    points: int
-    left: int
-    from_pending: int
-    from_available: int
-    owed: int
-    lost: int
-    expired: int
-    reason: str
-    created_at: datetime
+    id: UUID = Field(description="Id of the first transfer of the reversal.")
+    reverses_id: UUID = Field(description="Id of the transfer that was reversed.")
+    points: int = Field(description="Points that the reversal took.")
+    left: int = Field(description="Points that the award still gives.")
+    from_pending: int = Field(description="Points of it that were not released yet.")
+    from_available: int = Field(description="Points of it that the person could spend.")
+    owed: int = Field(description="Points of it that had been spent; later awards pay them first.")
+    lost: int = Field(description="Points of it beyond the policy's `max_debt`; nobody pays them.")
+    expired: int = Field(description="Points of it that had expired before.")
+    reason: str = Field(description="Why.")
+    created_at: datetime = Field(description="When it was posted, in UTC.")

@@ -2,10 +2,11 @@
 
 from datetime import datetime
 from typing import Annotated
-from uuid import UUID
+
+from pydantic import Field
 
 from app.models.cards import CardStatus
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, PersonId
 from app.schemas.roles import RoleHolderOut
 
 
@@ -15,24 +16,26 @@ class MemberOut(Out):
     ``suspended_at``: null: not suspended.
     """
 
-    person_id: UUID
-    display_name: str
-    card_no: str
-    card_status: CardStatus
-    suspended_at: datetime | None
-    created_at: datetime
+    person_id: PersonId
+    display_name: str = Field(description="The person's name; masked for auditors.")
+    card_no: str = Field(description="Number of the card; masked for auditors.")
+    card_status: CardStatus = Field(description="State of the card.")
+    suspended_at: datetime | None = Field(
+        description="When the account was suspended, in UTC; null: it is not."
+    )
+    created_at: datetime = Field(description="When the person first logged in, in UTC.")
 
 
 class MemberDetailOut(MemberOut):
     """``roles``: in the subtree. Sign-ups that stand, check-ins, awards: numbers in the subtree."""
 
-    roles: list[RoleHolderOut]
-    signups: int
-    checkins: int
-    awards: int
+    roles: list[RoleHolderOut] = Field(description="The person's roles in the subtree.")
+    signups: int = Field(description="Sign-ups in the subtree that stand.")
+    checkins: int = Field(description="Check-ins in the subtree.")
+    awards: int = Field(description="Awards in the subtree.")
 
 
 class MemberReasonIn(In):
     """``reason`` stands in the audit trail."""
 
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -10,7 +10,21 @@ from app.core.clock import local_date, now
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.merchants import MerchantKind, MerchantState
-from app.schemas.base import ChangeOut, Code, Day, Id, In, OneLine, Out, RecordOut, Text
+from app.schemas.base import (
+    ChangeOut,
+    Code,
+    CreatedAt,
+    Day,
+    Id,
+    In,
+    MerchantId,
+    OneLine,
+    Out,
+    PersonId,
+    RecordOut,
+    Text,
+    Version,
+)
 from app.schemas.notify import words
 
 HEADINGS = {
@@ -58,83 +72,96 @@ def _over(day: date) -> date:
 class ProfileIn(In):
     """Replaces the profile: optional fields that are left out are cleared."""
 
-    description: Annotated[Text, Field(max_length=1000)] | None = None
-    phone: Phone | None = None
-    hours: Hours | None = None
+    description: Annotated[Text, Field(max_length=1000)] | None = Field(
+        default=None, description="What the merchant offers; null: nothing is said."
+    )
+    phone: Phone | None = Field(default=None, description="Phone number for customers; null: none.")
+    hours: Hours | None = Field(
+        default=None, description="When it is open, in words; null: unknown."
+    )
 
 
 class MerchantIn(ProfileIn):
     """An application. ``fund_counter``: points that are collected there go to the 公益银行."""
 
-    org_id: Id
-    name: Annotated[str, OneLine(60)]
-    kind: MerchantKind = MerchantKind.shop
+    org_id: Id = Field(description="Id of the organisation that it applies to.")
+    name: Annotated[str, OneLine(60)] = Field(description="Name of the merchant.")
+    kind: MerchantKind = Field(
+        default=MerchantKind.shop,
+        description="`fund_counter`: points collected there go to the 公益银行.",
+    )
 
 
 class MerchantMoveIn(In):
-    state: MerchantState
-    reason: Annotated[str, OneLine(200)]
+    state: MerchantState = Field(description="The state that the merchant should have.")
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class MerchantOut(Out):
     """``version`` is sent back as ``If-Match``."""
 
-    id: UUID
-    org_id: UUID
-    name: str
-    kind: MerchantKind
-    state: MerchantState
-    description: str | None
-    phone: str | None
-    hours: str | None
-    version: int
-    created_at: datetime
+    id: UUID = Field(description="Id of the merchant.")
+    org_id: UUID = Field(description="Id of the organisation that it belongs to.")
+    name: str = Field(description="Name of the merchant.")
+    kind: MerchantKind = Field(
+        description="`fund_counter`: points collected there go to the 公益银行."
+    )
+    state: MerchantState = Field(description="State of the merchant.")
+    description: str | None = Field(description="What the merchant offers; null: nothing is said.")
+    phone: str | None = Field(description="Phone number for customers; null: none.")
+    hours: str | None = Field(description="When it is open, in words; null: unknown.")
+    version: Version
+    created_at: CreatedAt
 
 
 class MerchantChangedOut(Out):
     """A merchant after an edit, and what the edit changed."""
 
-    merchant: MerchantOut
-    changes: list[ChangeOut]
+    merchant: MerchantOut = Field(description="The merchant after the edit.")
+    changes: list[ChangeOut] = Field(description="What the edit changed.")
 
 
 class VisitIn(In):
     """A visit (走访): what was seen and agreed."""
 
-    visited_on: Annotated[Day, AfterValidator(_over)]
-    note: Annotated[Text, Field(min_length=1, max_length=1000)]
+    visited_on: Annotated[Day, AfterValidator(_over)] = Field(
+        description="Day of the visit, in Asia/Shanghai; not in the future."
+    )
+    note: Annotated[Text, Field(min_length=1, max_length=1000)] = Field(
+        description="What was seen and agreed; lines allowed."
+    )
 
 
 class VisitOut(RecordOut):
-    merchant_id: UUID
-    visited_on: date
-    note: str
+    merchant_id: MerchantId
+    visited_on: date = Field(description="Day of the visit, in Asia/Shanghai.")
+    note: str = Field(description="What was seen and agreed.")
 
 
 class StaffCodeOut(Out):
     """``code`` makes who enters it staff: once, until ``expires_at``."""
 
-    code: str
-    merchant_id: UUID
-    expires_at: datetime
+    code: str = Field(description="Makes who enters it staff of the merchant, once.")
+    merchant_id: MerchantId
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
 
 
 class StaffCodeIn(In):
-    code: Annotated[str, Code(32)]
+    code: Annotated[str, Code(32)] = Field(description="The code that an organizer shows.")
 
 
 class StaffOut(Out):
     """A member of a merchant's staff, since ``since``."""
 
-    person_id: UUID
-    display_name: str
-    since: datetime
+    person_id: PersonId
+    display_name: str = Field(description="The person's name.")
+    since: datetime = Field(description="Since when the person is staff, in UTC.")
 
 
 class StaffListOut(Out):
-    items: list[StaffOut]
+    items: list[StaffOut] = Field(description="All members of the staff.")
 
 
 class RemovalIn(In):
-    person_id: Id
-    reason: Annotated[str, OneLine(200)]
+    person_id: PersonId
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, PersonId
 
 
 class NameConfirmationIn(In):
@@ -18,7 +18,7 @@ class NameConfirmationIn(In):
 class NameConfirmationOut(Out):
     """A name that an organizer confirmed to be the real one."""
 
-    person_id: UUID
+    person_id: PersonId
     org_id: UUID = Field(description="The community whose organizer confirmed it.")
-    confirmed_by: UUID
+    confirmed_by: UUID = Field(description="Id of the organizer who confirmed it.")
     created_at: datetime = Field(description="When.")

@@ -29,7 +29,7 @@ def _with_kinds(schema: dict[str, Any]) -> None:
 class NoticeOut(Out):
     """A notice to the caller."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the notice.")
     kind: str = Field(
         description="What it tells. `other`: a kind that this version does not know.",
         json_schema_extra=_with_kinds,
@@ -43,8 +43,8 @@ class NoticeOut(Out):
         " `activity`, `redemption`, `charge`, `deduction`, `org`; `person` is the caller."
         " Null for a notice of before notices had subjects."
     )
-    is_read: bool
-    created_at: datetime
+    is_read: bool = Field(description="Whether the caller has read it.")
+    created_at: datetime = Field(description="When it happened, in UTC.")
 
 
 class NoticePage(Page[NoticeOut]):

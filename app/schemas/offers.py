@@ -12,7 +12,7 @@ from app.schemas.rewards import RewardDetailOut, RewardOut
 
 
 class PictureOut(Out):
-    id: UUID
+    id: UUID = Field(description="Id of the attachment.")
     url: str = Field(description="Path of the picture.")
     thumbnail_url: str = Field(description="Path of a smaller one, 480 pixels at most.")
 
@@ -35,16 +35,20 @@ class OwnOfferOut(Out):
 class OfferedRewardOut(RewardOut):
     """A reward with its pictures, where and when to collect it, and the caller's part."""
 
-    offered_from: datetime | None
-    offered_until: datetime | None
-    pickup_place: str | None
-    pickup_hours: str | None
-    pictures: list[PictureOut]
+    offered_from: datetime | None = Field(
+        description="When it can first be reserved; null: since its publication."
+    )
+    offered_until: datetime | None = Field(
+        description="Until when it can be reserved; null: without end."
+    )
+    pickup_place: str | None = Field(description="Where to collect it; null: not said.")
+    pickup_hours: str | None = Field(description="When to collect it, in words; null: not said.")
+    pictures: list[PictureOut] = Field(description="Its pictures, in the order of their upload.")
     mine: OwnOfferOut | None = Field(description="The caller's part; null without a login.")
 
 
 class OfferedRewardDetailOut(RewardDetailOut):
     """A reward with its terms and its pictures, and the caller's part."""
 
-    pictures: list[PictureOut]
+    pictures: list[PictureOut] = Field(description="Its pictures, in the order of their upload.")
     mine: OwnOfferOut | None = Field(description="The caller's part; null without a login.")

@@ -20,24 +20,24 @@ DivisionCode = Annotated[
 class OrgIn(In):
     """A new organisation below ``parent_id``, of a lower level than that."""
 
-    parent_id: Id
+    parent_id: Id = Field(description="Id of the organisation above it.")
     code: DivisionCode
-    name: Annotated[str, OneLine(100)]
-    level: Level
+    name: Annotated[str, OneLine(100)] = Field(description="Name of the organisation.")
+    level: Level = Field(description="Level of the organisation.")
 
 
 class OrgNameIn(In):
-    name: Annotated[str, OneLine(100)]
+    name: Annotated[str, OneLine(100)] = Field(description="The new name.")
 
 
 class OrgMoveIn(In):
     """``reason`` stands in the audit trail."""
 
-    parent_id: Id
-    reason: Annotated[str, OneLine(200)]
+    parent_id: Id = Field(description="Id of the organisation that is to be above it.")
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class OrgReasonIn(In):
     """``reason`` stands in the audit trail."""
 
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -18,18 +18,22 @@ Digest = Annotated[
 
 
 class OrgFieldsOut(Out):
-    name: str
-    level: Level
-    parent_code: str | None
+    name: str = Field(description="Name of the organisation.")
+    level: Level = Field(description="Level of the organisation.")
+    parent_code: str | None = Field(
+        description="Division code of the organisation above it; null: none."
+    )
 
 
 class OrgDifferenceOut(Out):
     """``row``: in the file. ``before``: null: the organisation is new."""
 
-    row: int
-    code: str
-    before: OrgFieldsOut | None
-    after: OrgFieldsOut
+    row: int = Field(description="Number of the row in the file.")
+    code: str = Field(description="Division code.")
+    before: OrgFieldsOut | None = Field(
+        description="What is stored; null: the organisation is new."
+    )
+    after: OrgFieldsOut = Field(description="What the file says.")
 
 
 class OrgImportOut(Out):
@@ -38,8 +42,10 @@ class OrgImportOut(Out):
     ``digest`` names exactly these changes; an import with it makes them or nothing.
     """
 
-    digest: str
-    inserted: int
-    updated: int
-    unchanged: int
-    changes: list[OrgDifferenceOut]
+    digest: str = Field(description="Names exactly these changes; an import sends it back.")
+    inserted: int = Field(description="Organisations that are new.")
+    updated: int = Field(description="Organisations that change.")
+    unchanged: int = Field(description="Organisations that stay as they are.")
+    changes: list[OrgDifferenceOut] = Field(
+        description="The new and changed ones, in the order of the file."
+    )

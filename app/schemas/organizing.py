@@ -40,11 +40,11 @@ class ActivityCancelIn(In):
 class ActivityCopyIn(In):
     """All times are shifted by as much as the start."""
 
-    starts_at: Moment
+    starts_at: Moment = Field(description="When the copy begins, with its offset from UTC.")
 
 
 class OrganizedActivityOut(ActivityOut):
     """An activity with what waits for its organizers; who waits for a place is counted above."""
 
-    part: Part
+    part: Part = Field(description="How the caller organizes it.")
     awards_waiting: int = Field(description="Awards of its attendance that wait for reviewers.")

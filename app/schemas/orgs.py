@@ -3,6 +3,8 @@
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import Field
+
 from app.models.orgs import Level
 from app.schemas.base import Out
 
@@ -10,9 +12,9 @@ from app.schemas.base import Out
 class OrgOut(Out):
     """``code`` is China's published division code. ``closed_at``: null: it is open."""
 
-    id: UUID
-    code: str
-    name: str
-    level: Level
-    parent_id: UUID | None
-    closed_at: datetime | None
+    id: UUID = Field(description="Id of the organisation.")
+    code: str = Field(description="China's published division code.")
+    name: str = Field(description="Name of the organisation.")
+    level: Level = Field(description="Level of the organisation.")
+    parent_id: UUID | None = Field(description="Id of the organisation above it; null: none.")
+    closed_at: datetime | None = Field(description="When it was closed, in UTC; null: it is open.")

@@ -9,26 +9,30 @@ from app.schemas.base import In, Out, Text
 
 
 class PersonOut(Out):
-    id: UUID
-    display_name: str
+    id: UUID = Field(description="Id of the person.")
+    display_name: str = Field(description="The person's own name.")
 
 
 class WechatLoginIn(In):
     """``code``: the result of ``wx.login``, valid for 5 minutes, once."""
 
-    code: Annotated[Text, Field(min_length=1, max_length=256)]
+    code: Annotated[Text, Field(min_length=1, max_length=256)] = Field(
+        description="What `wx.login` returned: valid for 5 minutes, once."
+    )
 
 
 class RefreshIn(In):
-    refresh_token: Annotated[Text, Field(min_length=1, max_length=256)]
+    refresh_token: Annotated[Text, Field(min_length=1, max_length=256)] = Field(
+        description="The newest refresh token of the login."
+    )
 
 
 class LoginOut(Out):
     """``expires_in``: lifetime of the access token in seconds."""
 
-    access_token: str
-    token_type: Literal["bearer"] = "bearer"  # noqa: S105 - a scheme, not a secret
-    expires_in: int
-    refresh_token: str
-    person: PersonOut
-    is_new: bool
+    access_token: str = Field(description="Sent as `Authorization: Bearer`; a JWT.")
+    token_type: Literal["bearer"] = Field(default="bearer", description="Always `bearer`.")
+    expires_in: int = Field(description="Seconds for which the access token is accepted.")
+    refresh_token: str = Field(description="Opaque; exchanged once for new tokens.")
+    person: PersonOut = Field(description="Who has logged in.")
+    is_new: bool = Field(description="True: this login made the account.")

@@ -29,9 +29,11 @@ def _born(year: int) -> int:
 class MeOut(Out):
     """The caller. ``shows_name``: leaderboards may show the whole name."""
 
-    id: UUID
-    display_name: str
-    birth_date: date | None
+    id: UUID = Field(description="Id of the caller.")
+    display_name: str = Field(
+        description="Name that others see, masked where they do not know the caller."
+    )
+    birth_date: date | None = Field(description="Birth date; null: unknown.")
     birth_year: int | None = Field(description="Of the birth date, if the whole date is known.")
     community_id: UUID | None = Field(description="The community where the caller lives.")
     interests: list[Category] = Field(description="Kinds of activities that interest the caller.")
@@ -39,19 +41,21 @@ class MeOut(Out):
     avatar_url: str | None = Field(
         description="Path of the picture; uploaded as an attachment of the subject `person`."
     )
-    shows_name: bool
+    shows_name: bool = Field(description="True: leaderboards show the whole name.")
     name_confirmed_at: datetime | None = Field(
         description="When an organizer confirmed that the name is the real one."
     )
-    roles: list[RoleOut]
-    created_at: datetime
+    roles: list[RoleOut] = Field(description="The caller's roles.")
+    created_at: datetime = Field(description="When the caller first logged in, in UTC.")
 
 
 class MeIn(In):
     """Replaces all values: optional fields that are left out are cleared."""
 
-    display_name: Annotated[str, OneLine(40)]
-    birth_date: Annotated[Day, AfterValidator(_in_the_past)] | None = None
+    display_name: Annotated[str, OneLine(40)] = Field(description="Name that others see.")
+    birth_date: Annotated[Day, AfterValidator(_in_the_past)] | None = Field(
+        default=None, description="Birth date; null: unknown."
+    )
     birth_year: (
         Annotated[int, Field(ge=1900, le=2100, strict=True), AfterValidator(_born)] | None
     ) = Field(default=None, description="Instead of the date; counts as the year's last day.")
@@ -60,7 +64,7 @@ class MeIn(In):
         default=[], max_length=10, description="Kinds of activities, each once."
     )
     language: PersonLanguage | None = Field(default=None, description="To be written to in.")
-    shows_name: Flag = False
+    shows_name: Flag = Field(default=False, description="True: leaderboards show the whole name.")
 
     @model_validator(mode="after")
     def _agrees(self) -> Self:

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
-from app.schemas.base import Out
+from pydantic import Field
+
+from app.schemas.base import OrgId, Out
 
 
 class QueueKind(StrEnum):
@@ -21,13 +22,15 @@ class QueueOut(Out):
     ``oldest_at``: since when; null: nothing waits. ``path``: the list of them in this API.
     """
 
-    kind: QueueKind
-    org_id: UUID
-    org_name: str
-    count: int
-    oldest_at: datetime | None
-    path: str
+    kind: QueueKind = Field(description="What waits.")
+    org_id: OrgId
+    org_name: str = Field(description="Name of the organisation.")
+    count: int = Field(description="How many of them.")
+    oldest_at: datetime | None = Field(
+        description="Since when the oldest waits, in UTC; null: nothing waits."
+    )
+    path: str = Field(description="Path of their list in this API.")
 
 
 class QueuesOut(Out):
-    items: list[QueueOut]
+    items: list[QueueOut] = Field(description="One for each kind and organisation.")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.redemptions import ChargeStatus, RedemptionStatus
-from app.schemas.base import Code, Id, In, OneLine, Out, Text
+from app.schemas.base import Code, In, MerchantId, OneLine, Out, RewardId, Text
 
 Points = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -42,8 +42,10 @@ VALUES = {
 
 
 class RedemptionIn(In):
-    reward_id: Id
-    quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
+    reward_id: RewardId
+    quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        default=1, description="Pieces."
+    )
 
 
 class RedemptionOut(Out):
@@ -52,37 +54,39 @@ class RedemptionOut(Out):
     ``undone_at``: when the counter undid the collection; another reservation took its place.
     """
 
-    id: UUID
-    reward_id: UUID
-    reward_name: str
-    merchant_id: UUID
-    quantity: int
-    status: RedemptionStatus
-    points: int
-    pickup_code: str
-    expires_at: datetime
-    created_at: datetime
-    undone_at: datetime | None
+    id: UUID = Field(description="Id of the redemption.")
+    reward_id: RewardId
+    reward_name: str = Field(description="Name of the reward.")
+    merchant_id: MerchantId
+    quantity: int = Field(description="Pieces.")
+    status: RedemptionStatus = Field(description="State of the redemption.")
+    points: int = Field(description="Points for all pieces together.")
+    pickup_code: str = Field(description="Code to show at the counter.")
+    expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
+    created_at: datetime = Field(description="When it was reserved, in UTC.")
+    undone_at: datetime | None = Field(
+        description="When the counter undid the collection, in UTC; null: it did not."
+    )
 
 
 class CollectionShopOut(Out):
     """An open shop of the merchant. ``latitude`` and ``longitude``: degrees of GCJ-02."""
 
-    id: UUID
-    name: str
-    address: str
-    latitude: float | None
-    longitude: float | None
-    phone: str | None
-    hours: str | None
+    id: UUID = Field(description="Id of the shop.")
+    name: str = Field(description="Name of the shop.")
+    address: str = Field(description="Where it is.")
+    latitude: float | None = Field(description="Degrees north, GCJ-02; null: unknown.")
+    longitude: float | None = Field(description="Degrees east, GCJ-02; null: unknown.")
+    phone: str | None = Field(description="Phone number for customers; null: none.")
+    hours: str | None = Field(description="When it is open, in words; null: unknown.")
 
 
 class MyRedemptionOut(RedemptionOut):
     """A redemption of the caller, and where it is collected."""
 
-    merchant_name: str
-    pickup_place: str | None
-    pickup_hours: str | None
+    merchant_name: str = Field(description="Name of the merchant.")
+    pickup_place: str | None = Field(description="Where to collect it; null: not said.")
+    pickup_hours: str | None = Field(description="When to collect it, in words; null: not said.")
 
 
 class MyRedemptionPlaceOut(MyRedemptionOut):
@@ -94,67 +98,77 @@ class MyRedemptionPlaceOut(MyRedemptionOut):
 
 
 class CollectIn(In):
-    pickup_code: Annotated[str, Code(32)]
+    pickup_code: Annotated[str, Code(32)] = Field(description="The code that the person shows.")
 
 
 class CollectedOut(Out):
     """What the counter hands over, and to whom (masked)."""
 
-    id: UUID
+    id: UUID = Field(description="Id of the redemption.")
     reward_id: UUID
-    quantity: int
-    status: RedemptionStatus
-    points: int
-    person: "PayerOut"
+    quantity: int = Field(description="Pieces.")
+    status: RedemptionStatus = Field(description="State of the redemption.")
+    points: int = Field(description="Points for all pieces together.")
+    person: "PayerOut" = Field(description="Who collects it.")
 
 
 class UndoIn(In):
-    reason: Annotated[str, OneLine(100)]
+    reason: Annotated[str, OneLine(100)] = Field(description="Why. It stands in the audit trail.")
 
 
 class UndoneOut(Out):
     """``replaced_by``: the reservation that now holds the points and the goods."""
 
-    id: UUID
-    replaced_by: UUID
-    reward_id: UUID
-    quantity: int
-    points: int
-    person: "PayerOut"
-    undone_at: datetime
+    id: UUID = Field(description="Id of the redemption that was undone.")
+    replaced_by: UUID = Field(
+        description="Id of the reservation that now holds the points and the goods."
+    )
+    reward_id: RewardId
+    quantity: int = Field(description="Pieces.")
+    points: int = Field(description="Points for all pieces together.")
+    person: "PayerOut" = Field(description="Whose reservation it is.")
+    undone_at: datetime = Field(description="When, in UTC.")
 
 
 class ChargeIn(In):
     """``card_code``: the 18 digits currently shown by the card."""
 
-    card_code: Annotated[str, Code(64)]
-    points: Points
-    note: Annotated[Text, Field(max_length=100)] = ""
+    card_code: Annotated[str, Code(64)] = Field(
+        description="The 18 digits that the card shows now."
+    )
+    points: Points = Field(description="Points to charge.")
+    note: Annotated[Text, Field(max_length=100)] = Field(
+        default="", description="What was bought; shown in the passbook and the statement."
+    )
 
 
 class PayerOut(Out):
     """The payer's name, masked: a counter need not know it."""
 
-    display_name: str
+    display_name: str = Field(description="The person's name, masked.")
 
 
 class ChargeOut(Out):
     """``points``: what was charged; ``points_refunded`` of them went back."""
 
-    id: UUID
-    points: int
-    status: ChargeStatus
-    person: PayerOut
-    balance_after: int
-    created_at: datetime
-    points_refunded: int = 0
+    id: UUID = Field(description="Id of the charge.")
+    points: int = Field(description="Points that were charged.")
+    status: ChargeStatus = Field(description="State of the charge.")
+    person: PayerOut = Field(description="Who paid.")
+    balance_after: int = Field(description="Points that the person can spend afterwards.")
+    created_at: datetime = Field(description="When it was charged, in UTC.")
+    points_refunded: int = Field(default=0, description="Points of it that went back.")
 
 
 class RefundIn(In):
     """``points``: by default all that was not refunded yet."""
 
-    reason: Annotated[str, OneLine(100)]
-    points: Points | None = None
+    reason: Annotated[str, OneLine(100)] = Field(
+        description="Why. The person reads it; it stands in the audit trail."
+    )
+    points: Points | None = Field(
+        default=None, description="Points to give back; null: all that were not given back yet."
+    )
 
 
 class StatementItemOut(Out):
@@ -163,12 +177,16 @@ class StatementItemOut(Out):
     ``id``: of the charge or the redemption; of a refund in part its own.
     """
 
-    kind: Literal["charge", "refund", "collect", "undo"]
-    id: UUID
-    points: int
-    person: PayerOut
-    note: str
-    at: datetime
+    kind: Literal["charge", "refund", "collect", "undo"] = Field(description="What it is.")
+    id: UUID = Field(
+        description="Id of the charge or the redemption; a refund in part has its own."
+    )
+    points: int = Field(
+        description="Points for the merchant; negative: a refund, an undone collection."
+    )
+    person: PayerOut = Field(description="Who paid or collected.")
+    note: str = Field(description="The charge's note, or the reward's name.")
+    at: datetime = Field(description="When, in UTC.")
 
 
 class StatementOut(Out):
@@ -177,15 +195,17 @@ class StatementOut(Out):
     At most the latest 1,000 items are listed. ``month``: the one that was asked for.
     """
 
-    merchant_id: UUID
-    merchant_name: str
-    month: str | None
-    since: date
-    until: date
-    charged: int
-    refunded: int
-    collected: int
-    undone: int
-    net: int
-    items: list[StatementItemOut]
-    truncated: bool
+    merchant_id: MerchantId
+    merchant_name: str = Field(description="Name of the merchant.")
+    month: str | None = Field(
+        description="The month that was asked for: `2026-11`; null: days were."
+    )
+    since: date = Field(description="The first day, in Asia/Shanghai.")
+    until: date = Field(description="The last day, included.")
+    charged: int = Field(description="Points charged at the counter.")
+    refunded: int = Field(description="Points of refunds, as a positive number.")
+    collected: int = Field(description="Points of collected rewards.")
+    undone: int = Field(description="Points of undone collections, as a positive number.")
+    net: int = Field(description="Points: charged - refunded + collected - undone.")
+    items: list[StatementItemOut] = Field(description="The latest 1,000, newest first.")
+    truncated: bool = Field(description="True: there are more than are listed; the sums count all.")

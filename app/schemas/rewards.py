@@ -9,7 +9,18 @@ from pydantic import Field, model_validator
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.rewards import RewardKind, RewardPeriod, RewardState
-from app.schemas.base import ChangeOut, Id, In, Moment, OneLine, Out, RecordOut, Text
+from app.schemas.base import (
+    ChangeOut,
+    In,
+    MerchantId,
+    Moment,
+    OneLine,
+    Out,
+    RecordOut,
+    RewardId,
+    Text,
+    Version,
+)
 
 HEADINGS = {
     "key": Bilingual("代码", "Key"),
@@ -53,36 +64,62 @@ Pieces = Annotated[int, Field(strict=True, ge=0, le=1_000_000)]
 class RewardOut(Out):
     """``stock_left`` in the current period; null if unlimited."""
 
-    id: UUID
-    key: str
-    name: str
-    kind: RewardKind
-    points: int
-    stock_left: int | None
-    merchant_id: UUID
-    merchant_name: str
-    org_id: UUID
-    limit_per_member: int | None
-    limit_period: RewardPeriod | None
-    min_tier: str
+    id: UUID = Field(description="Id of the reward.")
+    key: str = Field(description="Key of the reward, unique at the merchant.")
+    name: str = Field(description="What it is called.")
+    kind: RewardKind = Field(description="Kind of the reward.")
+    points: int = Field(description="Points for one piece.")
+    stock_left: int | None = Field(
+        description="Pieces left in the running period; null: unlimited."
+    )
+    merchant_id: MerchantId
+    merchant_name: str = Field(description="Name of the merchant.")
+    org_id: UUID = Field(description="Id of the merchant's organisation.")
+    limit_per_member: int | None = Field(
+        description="Most pieces of a person in `limit_period`; null: no limit."
+    )
+    limit_period: RewardPeriod | None = Field(description="Period of the limit; null: for ever.")
+    min_tier: str = Field(description="Key of the lowest tier that may have it.")
 
 
 class RewardTermsIn(In):
     """``stock`` is what each period begins with; null: unlimited. ``points`` are for one piece."""
 
-    name: Annotated[str, OneLine(60)]
-    kind: RewardKind
-    points: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
-    stock: Pieces | None = None
-    stock_period: RewardPeriod | None = None
-    limit_per_member: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = None
-    limit_period: RewardPeriod | None = None
-    min_tier: Annotated[Text, Field(min_length=1, max_length=20, examples=["sprout"])]
-    offered_from: Moment | None = None
-    offered_until: Moment | None = None
-    terms: Annotated[Text, Field(max_length=1000)] | None = None
-    pickup_place: Annotated[str, OneLine(100)] | None = None
-    pickup_hours: Annotated[str, OneLine(100)] | None = None
+    name: Annotated[str, OneLine(60)] = Field(description="What it is called.")
+    kind: RewardKind = Field(description="Kind of the reward.")
+    points: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
+        description="Points for one piece."
+    )
+    stock: Pieces | None = Field(
+        default=None, description="Pieces with which each period begins; null: unlimited."
+    )
+    stock_period: RewardPeriod | None = Field(
+        default=None, description="Period of the stock; null: one stock for ever."
+    )
+    limit_per_member: Annotated[int, Field(strict=True, ge=1, le=1_000)] | None = Field(
+        default=None, description="Most pieces of a person in `limit_period`; null: no limit."
+    )
+    limit_period: RewardPeriod | None = Field(
+        default=None, description="Period of the limit; null: for ever."
+    )
+    min_tier: Annotated[Text, Field(min_length=1, max_length=20, examples=["sprout"])] = Field(
+        description="Key of the lowest tier that may have it."
+    )
+    offered_from: Moment | None = Field(
+        default=None, description="When it can first be reserved; null: at once."
+    )
+    offered_until: Moment | None = Field(
+        default=None, description="Until when it can be reserved; null: without end."
+    )
+    terms: Annotated[Text, Field(max_length=1000)] | None = Field(
+        default=None, description="What a person must know before; lines allowed."
+    )
+    pickup_place: Annotated[str, OneLine(100)] | None = Field(
+        default=None, description="Where to collect it; null: not said."
+    )
+    pickup_hours: Annotated[str, OneLine(100)] | None = Field(
+        default=None, description="When to collect it, in words; null: not said."
+    )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -95,57 +132,67 @@ class RewardTermsIn(In):
 class RewardIn(RewardTermsIn):
     """``key`` is unique at the merchant."""
 
-    merchant_id: Id
-    key: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)]
+    merchant_id: MerchantId
+    key: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)] = Field(
+        description="Key of the reward, unique at the merchant."
+    )
 
 
 class RewardEditIn(RewardTermsIn):
     """Replaces all terms: optional ones that are left out are cleared."""
 
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class WithdrawalIn(In):
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class RewardDetailOut(RewardOut):
     """``version`` is sent back as ``If-Match``."""
 
-    state: RewardState
-    version: int
-    stock: int | None
-    stock_period: RewardPeriod | None
-    offered_from: datetime | None
-    offered_until: datetime | None
-    terms: str | None
-    pickup_place: str | None
-    pickup_hours: str | None
+    state: RewardState = Field(description="State of the reward.")
+    version: Version
+    stock: int | None = Field(description="Pieces with which each period begins; null: unlimited.")
+    stock_period: RewardPeriod | None = Field(
+        description="Period of the stock; null: one stock for ever."
+    )
+    offered_from: datetime | None = Field(
+        description="When it can first be reserved; null: since its publication."
+    )
+    offered_until: datetime | None = Field(
+        description="Until when it can be reserved; null: without end."
+    )
+    terms: str | None = Field(description="What a person must know before; null: nothing.")
+    pickup_place: str | None = Field(description="Where to collect it; null: not said.")
+    pickup_hours: str | None = Field(description="When to collect it, in words; null: not said.")
 
 
 class RewardChangedOut(Out):
     """A reward after an edit, and what the edit changed. Reservations keep their price."""
 
-    reward: RewardDetailOut
-    changes: list[ChangeOut]
+    reward: RewardDetailOut = Field(description="The reward after the edit.")
+    changes: list[ChangeOut] = Field(description="What the edit changed.")
 
 
 class StockMovementIn(In):
     """``quantity``: pieces that came in; negative: that left, were broken or miscounted."""
 
-    quantity: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)]
-    reason: Annotated[str, OneLine(200)]
+    quantity: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = Field(
+        description="Pieces that came in; negative: that left, broke or were miscounted."
+    )
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class StockMovementOut(RecordOut):
-    reward_id: UUID
-    period_start: datetime
-    quantity: int
-    reason: str
+    reward_id: RewardId
+    period_start: datetime = Field(description="When the period of the stock began, in UTC.")
+    quantity: int = Field(description="Pieces that came in; negative: that left.")
+    reason: str = Field(description="Why.")
 
 
 class StockMovedOut(StockMovementOut):
     """``before`` and ``after``: the stock left in the running period."""
 
-    before: int
-    after: int
+    before: int = Field(description="Pieces left before, in the running period.")
+    after: int = Field(description="Pieces left after.")

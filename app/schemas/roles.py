@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.people import Role
-from app.schemas.base import Code, Id, In, Moment, Out
+from app.schemas.base import Code, Id, In, Moment, Out, PersonId
 from app.schemas.notify import words
 
 VALUES = {
@@ -37,12 +37,14 @@ CardNumber = Annotated[str, Code(30), Field(description="The printed number of a
 class RoleOut(Out):
     """A role of the caller, in force from ``starts_at`` until ``ends_at``; null: without end."""
 
-    id: UUID
-    role: Role
-    org_id: UUID | None
-    merchant_id: UUID | None
-    starts_at: datetime
-    ends_at: datetime | None
+    id: UUID = Field(description="Id of the role.")
+    role: Role = Field(description="What the person may do.")
+    org_id: UUID | None = Field(
+        description="Id of the organisation in which the role is; null: a merchant's staff."
+    )
+    merchant_id: UUID | None = Field(description="Id of the merchant, of its staff; else null.")
+    starts_at: datetime = Field(description="When the role begins, in UTC.")
+    ends_at: datetime | None = Field(description="When the role ends, in UTC; null: without end.")
 
 
 class TermIn(In):
@@ -53,24 +55,34 @@ class TermIn(In):
     most ten years ahead.
     """
 
-    role: Role
-    org_id: Id | None = None
-    merchant_id: Id | None = None
-    starts_at: Moment | None = None
-    ends_at: Moment | None = None
+    role: Role = Field(description="The role.")
+    org_id: Id | None = Field(
+        default=None,
+        description="Id of the organisation in which the role is; not for `merchant_staff`.",
+    )
+    merchant_id: Id | None = Field(
+        default=None, description="Id of the merchant; for `merchant_staff` only."
+    )
+    starts_at: Moment | None = Field(
+        default=None, description="When the role begins, at most a year ahead; null: at once."
+    )
+    ends_at: Moment | None = Field(
+        default=None,
+        description="When the role ends, at most ten years ahead; null: as the schema says.",
+    )
 
 
 class RoleIn(TermIn):
     """The person is found by the number of their card."""
 
-    card_no: CardNumber
+    card_no: CardNumber = Field(description="Number of the person's card: 13 digits.")
 
 
 class RoleHolderOut(RoleOut):
     """A role, who holds it and where. ``org_id``: for a merchant's staff null."""
 
-    person_id: UUID
-    display_name: str
-    org_name: str
-    merchant_name: str | None
-    created_at: datetime
+    person_id: PersonId
+    display_name: str = Field(description="Name of the person.")
+    org_name: str = Field(description="Name of the organisation in which the role is.")
+    merchant_name: str | None = Field(description="Name of the merchant, of its staff; else null.")
+    created_at: datetime = Field(description="When the role was granted, in UTC.")

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from pydantic import Field
+
 from app.schemas.base import Out
 from app.schemas.notify import words
 
@@ -21,21 +23,23 @@ class SealOut(Out):
     root is ``facts_root``. docs/check_proof.py defines both formats.
     """
 
-    day: date
-    leaves: int
-    root: str
-    previous: str
-    seal: str
-    version: int
-    facts: int
-    facts_root: str | None
+    day: date = Field(description="The sealed day, in Asia/Shanghai.")
+    leaves: int = Field(description="Entries of the day.")
+    root: str = Field(description="Root of the entries: SHA-256 in hexadecimal.")
+    previous: str = Field(description="The seal of the day before, in hexadecimal.")
+    seal: str = Field(description="SHA-256 over the previous seal and this day, in hexadecimal.")
+    version: int = Field(description="Format: 1 covers the entries; 2 the facts, too.")
+    facts: int = Field(description="Rows of awards, charges and so on that are covered.")
+    facts_root: str | None = Field(
+        description="Root of the facts, in hexadecimal; null in version 1."
+    )
 
 
 class ProofLevel(Out):
     """Up to 64 hashes of a level; ``place`` is the index of the one on the path."""
 
-    place: int
-    nodes: list[str]
+    place: int = Field(description="Index in `nodes` of the one on the path, from 0.")
+    nodes: list[str] = Field(description="Hashes of the level in hexadecimal, at most 64.")
 
 
 class ProofOut(Out):
@@ -45,7 +49,7 @@ class ProofOut(Out):
     are described in docs/check_proof.py.
     """
 
-    transfer: str
-    entry: str
-    path: list[ProofLevel]
-    sealed: SealOut
+    transfer: str = Field(description="Text of the transfer, as it was sealed.")
+    entry: str = Field(description="Text of the person's entry, as it was sealed.")
+    path: list[ProofLevel] = Field(description="Levels from the entry to the root of its day.")
+    sealed: SealOut = Field(description="The seal of the day.")

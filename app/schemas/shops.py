@@ -1,14 +1,13 @@
 """Wire shapes of shops."""
 
 from typing import Annotated, Self
-from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.shops import ShopState
-from app.schemas.base import ChangeOut, In, Number, OneLine, Out, RecordOut
+from app.schemas.base import ChangeOut, In, MerchantId, Number, OneLine, Out, RecordOut, Version
 from app.schemas.merchants import Hours, Phone
 
 HEADINGS = {
@@ -27,12 +26,18 @@ VALUES = {
 class ShopIn(In):
     """``latitude`` and ``longitude``: GCJ-02 degrees of WeChat's map picker, both or neither."""
 
-    name: Annotated[str, OneLine(60)]
-    address: Annotated[str, OneLine(200)]
-    latitude: Annotated[Number, Field(ge=-90, le=90)] | None = None
-    longitude: Annotated[Number, Field(ge=-180, le=180)] | None = None
-    phone: Phone | None = None
-    hours: Hours | None = None
+    name: Annotated[str, OneLine(60)] = Field(description="Name of the shop.")
+    address: Annotated[str, OneLine(200)] = Field(description="Where it is.")
+    latitude: Annotated[Number, Field(ge=-90, le=90)] | None = Field(
+        default=None, description="Degrees north, GCJ-02; with `longitude`, or neither."
+    )
+    longitude: Annotated[Number, Field(ge=-180, le=180)] | None = Field(
+        default=None, description="Degrees east, GCJ-02; with `latitude`, or neither."
+    )
+    phone: Phone | None = Field(default=None, description="Phone number for customers; null: none.")
+    hours: Hours | None = Field(
+        default=None, description="When it is open, in words; null: unknown."
+    )
 
     @model_validator(mode="after")
     def _at_a_point(self) -> Self:
@@ -42,26 +47,26 @@ class ShopIn(In):
 
 
 class ShopMoveIn(In):
-    state: ShopState
-    reason: Annotated[str, OneLine(200)]
+    state: ShopState = Field(description="The state that the shop should have.")
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
 class ShopOut(RecordOut):
     """``version`` is sent back as ``If-Match``; pictures are attachments of the shop."""
 
-    merchant_id: UUID
-    name: str
-    address: str
-    latitude: float | None
-    longitude: float | None
-    phone: str | None
-    hours: str | None
-    state: ShopState
-    version: int
+    merchant_id: MerchantId
+    name: str = Field(description="Name of the shop.")
+    address: str = Field(description="Where it is.")
+    latitude: float | None = Field(description="Degrees north, GCJ-02; null: unknown.")
+    longitude: float | None = Field(description="Degrees east, GCJ-02; null: unknown.")
+    phone: str | None = Field(description="Phone number for customers; null: none.")
+    hours: str | None = Field(description="When it is open, in words; null: unknown.")
+    state: ShopState = Field(description="State of the shop.")
+    version: Version
 
 
 class ShopChangedOut(Out):
     """A shop after an edit, and what the edit changed."""
 
-    shop: ShopOut
-    changes: list[ChangeOut]
+    shop: ShopOut = Field(description="The shop after the edit.")
+    changes: list[ChangeOut] = Field(description="What the edit changed.")

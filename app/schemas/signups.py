@@ -12,7 +12,7 @@ from app.models.awards import AwardState
 from app.models.signups import SignupStatus
 from app.schemas import activities
 from app.schemas.awards import reading as awards
-from app.schemas.base import Out
+from app.schemas.base import ActivityId, Out
 from app.schemas.notify import words
 
 HEADINGS = {
@@ -44,22 +44,26 @@ VALUES: dict[Any, Any] = {
 class SignupOut(Out):
     """``position`` in the waiting list, from 1; null if not waiting."""
 
-    id: UUID
-    activity_id: UUID
-    status: SignupStatus
-    position: int | None
-    created_at: datetime
+    id: UUID = Field(description="Id of the sign-up.")
+    activity_id: ActivityId
+    status: SignupStatus = Field(description="State of the sign-up.")
+    position: int | None = Field(
+        description="Place in the waiting list, from 1; null if not waiting."
+    )
+    created_at: datetime = Field(description="When the person signed up, in UTC.")
 
 
 class MySignupOut(SignupOut):
     """A sign-up of the caller, with the activity and what the attendance brought."""
 
-    title: str
-    activity_status: ActivityStatus
-    starts_at: datetime
-    ends_at: datetime
-    location_name: str | None
-    checked_in_at: datetime | None
+    title: str = Field(description="What the activity is called.")
+    activity_status: ActivityStatus = Field(description="State of the activity.")
+    starts_at: datetime = Field(description="When the activity begins, in UTC.")
+    ends_at: datetime = Field(description="When the activity ends, in UTC.")
+    location_name: str | None = Field(description="Where it is; null: nowhere in particular.")
+    checked_in_at: datetime | None = Field(
+        description="When the caller checked in, in UTC; null if not."
+    )
     award_state: AwardState | None = Field(description="Of the award; null before the check-in.")
     points: int | None = Field(description="What the award gives; null before the check-in.")
     minutes: int | None = Field(description="Minutes of service of the award.")

@@ -11,7 +11,9 @@ from app.schemas.base import Day, In, Out
 class StatementLinkIn(In):
     """The period of the statement, in days of Asia/Shanghai."""
 
-    unit: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)] = "points"
+    unit: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)] = Field(
+        default="points", description="Code of the unit."
+    )
     since: Day | None = Field(
         default=None, description="The first day; by default the first of the month."
     )

@@ -12,7 +12,7 @@ from app.queries import cards as queries
 from app.queries import shops as shop_queries
 from app.queries.awards import granting as granting_queries
 from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, NextTierOut
-from app.schemas.policies import Tier
+from app.schemas.policies.documents import Tier
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
 

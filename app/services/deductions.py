@@ -26,7 +26,7 @@ from app.queries import deductions as queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
-from app.schemas.policies import Deduction as DeductionRule
+from app.schemas.policies.documents import Deduction as DeductionRule
 from app.services import cases, notify, orgs, people, quotas, records
 from app.services.ledger import moments, posting
 from app.services.ledger.types import AccountKey, Posting

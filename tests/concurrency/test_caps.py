@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app.core.db_errors import Retry
 from app.queries.awards import granting as granting_queries
 from app.schemas.award_reviews import ApprovalsIn
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.services import award_reviews
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks

@@ -11,7 +11,7 @@ from app.core.clock import now
 from app.core.ids import new_id
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.services.awards import granting, release
 from app.services.awards.granting import Grant
 from app.services.policies import history

@@ -12,7 +12,7 @@ from app.core.db import Session
 from app.core.ids import new_id
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.services.awards import granting
 from app.services.awards.granting import Grant
 from app.services.ledger import posting, seals

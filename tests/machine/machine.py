@@ -25,7 +25,7 @@ from app.jobs import awards as award_jobs
 from app.jobs import expiry
 from app.jobs import funds as fund_jobs
 from app.models.ledger import Purpose
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.schemas.redemptions import ChargeOut
 from tests.factories.ledger import assert_ledger_verifies
 from tests.machine.county import START, County

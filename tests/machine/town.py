@@ -19,7 +19,7 @@ from app.runtime import Runtime
 from app.schemas.awards.proposals import AwardsIn
 from app.schemas.funds import ReceiptDecisionIn, ReceiptIn, ReceiptReversalIn
 from app.schemas.ledger import PointsOut, ReversalOut
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.schemas.redemptions import ChargeOut, RedemptionIn, RedemptionOut, RefundIn
 from app.services import funds
 from app.services.awards import granting, proposals, reversal, review

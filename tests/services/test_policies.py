@@ -11,7 +11,7 @@ from app.core.clock import now
 from app.models.orgs import Level
 from app.queries.policies import Published
 from app.runtime import Runtime
-from app.schemas.policies import PolicyDocument, Release
+from app.schemas.policies.documents import PolicyDocument, Release
 from app.services.policies import history, publishing
 from app.services.policies.history import PolicyHistory, PolicyMissing
 from app.services.policies.reading import PolicyInvalid, Table

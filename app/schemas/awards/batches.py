@@ -17,8 +17,10 @@ from app.schemas.base import Flag, Id, In, Out, Text, require_one_name
 class BatchRowIn(ActIn):
     """What one person did; who it is, the id or the number of the 青享卡 says."""
 
-    person_id: Id | None = None
-    card_no: Annotated[Text, Field(min_length=1, max_length=40)] | None = None
+    person_id: Id | None = Field(default=None, description="Id of the person; or `card_no`.")
+    card_no: Annotated[Text, Field(min_length=1, max_length=40)] | None = Field(
+        default=None, description="Number of the person's card; or `person_id`."
+    )
 
     @model_validator(mode="after")
     def _names_somebody(self) -> Self:
@@ -29,8 +31,8 @@ class BatchRowIn(ActIn):
 class MistakeOut(Out):
     """What is wrong with a field, in the language of the request."""
 
-    field: str
-    msg: Worded
+    field: str = Field(description="Name of the field.")
+    msg: Worded = Field(description="What is wrong, in the language of the request.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,14 @@ class BatchIn(In):
     """Points by hand, row by row: all of them, or with ``partial`` those without a mistake."""
 
     rule_key: RuleKey
-    org_id: Id
-    partial: Flag = False
+    org_id: Id = Field(description="Id of the organisation that proposes it.")
+    partial: Flag = Field(
+        default=False, description="True: propose the rows without a mistake; false: all or none."
+    )
     rows: Annotated[
         list[Annotated[BatchRowIn, WrapValidator(lambda row, _handler: read_row(row))]],
         Field(min_length=1, max_length=MAX_PEOPLE),
-    ]
+    ] = Field(description="One row a person, at most 500.")
 
 
 class BatchRowOut(Out):
@@ -72,15 +76,17 @@ class BatchRowOut(Out):
     whose card it is, is told only with an award.
     """
 
-    row: int
-    person_id: UUID | None
-    display_name: str | None
-    award: AwardOut | None
-    points_if_approved_now: int | None
-    mistakes: list[MistakeOut]
+    row: int = Field(description="Number of the row, from 1; or its number in the sheet.")
+    person_id: UUID | None = Field(description="Id of the person; null with mistakes.")
+    display_name: str | None = Field(description="The person's name, masked; null with mistakes.")
+    award: AwardOut | None = Field(description="The award; null with mistakes.")
+    points_if_approved_now: int | None = Field(
+        description="Points that the caps leave at this moment; null with mistakes."
+    )
+    mistakes: list[MistakeOut] = Field(description="What is wrong with the row; empty if nothing.")
 
 
 class BatchOut(Out):
-    proposed: int
-    refused: int
-    rows: list[BatchRowOut]
+    proposed: int = Field(description="Rows that were proposed.")
+    refused: int = Field(description="Rows with a mistake.")
+    rows: list[BatchRowOut] = Field(description="All rows, in their order.")

@@ -1,13 +1,12 @@
 """Proposals of awards by hand, and the acts that they are for."""
 
 from typing import Annotated, Self, TypeVar
-from uuid import UUID
 
 from pydantic import AfterValidator, Field, model_validator
 
 from app.core.validation_messages import wrong
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Id, In, OneLine, Out, Text
+from app.schemas.base import Id, In, OneLine, Out, PersonId, Text
 from app.schemas.roles import CardNumber
 
 T = TypeVar("T")
@@ -15,7 +14,15 @@ MAX_PEOPLE = 500
 # A document's rule requires at most 20 items of evidence. The rule in force may require more: those
 # of the documents of all levels above are added.
 MAX_EVIDENCE = 100
-RuleKey = Annotated[Text, Field(min_length=1, max_length=40, examples=["commendation"])]
+RuleKey = Annotated[
+    Text,
+    Field(
+        min_length=1,
+        max_length=40,
+        description="Key of the rule in the policy.",
+        examples=["commendation"],
+    ),
+]
 
 
 def _named(evidence: dict[str, str]) -> dict[str, str]:
@@ -56,17 +63,25 @@ class ActIn(In):
     rule's grades; ``points`` an amount, where the rule has ``up_to``.
     """
 
-    quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = 1
-    grade: Annotated[Text, Field(min_length=1, max_length=40, examples=["city"])] | None = None
-    points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = None
-    evidence: EvidenceOfAct
+    quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
+        default=1, description="How many units of the rule: hours, sessions, items."
+    )
+    grade: Annotated[Text, Field(min_length=1, max_length=40, examples=["city"])] | None = Field(
+        default=None, description="Key of one of the rule's grades; null: none."
+    )
+    points: Annotated[int, Field(ge=1, le=1_000, strict=True)] | None = Field(
+        default=None, description="Points, where the rule leaves a choice (`up_to`); else null."
+    )
+    evidence: EvidenceOfAct = Field(
+        description="What the rule demands as proof, by the names of its fields."
+    )
 
 
 class AwardsIn(ActIn):
     """Points by hand: the same act of several people, named by their ids or their cards."""
 
     rule_key: RuleKey
-    org_id: Id
+    org_id: Id = Field(description="Id of the organisation that proposes it.")
     person_ids: (
         Annotated[
             list[Id],
@@ -74,7 +89,7 @@ class AwardsIn(ActIn):
             distinct("同一人重复出现", "a person is named twice"),
         ]
         | None
-    ) = None
+    ) = Field(default=None, description="Ids of the people, each once; or `card_nos`.")
     card_nos: (
         Annotated[
             list[CardNumber],
@@ -82,7 +97,9 @@ class AwardsIn(ActIn):
             distinct("同一卡号重复出现", "a card is named twice"),
         ]
         | None
-    ) = None
+    ) = Field(
+        default=None, description="Numbers of the people's cards, each once; or `person_ids`."
+    )
 
     @model_validator(mode="after")
     def _names_people(self) -> Self:
@@ -100,10 +117,10 @@ class PersonAwardOut(Out):
     They are applied anew when it is approved: what is approved first fills them first.
     """
 
-    person_id: UUID
-    award: AwardOut
-    points_if_approved_now: int
+    person_id: PersonId
+    award: AwardOut = Field(description="The award.")
+    points_if_approved_now: int = Field(description="Points that the caps leave at this moment.")
 
 
 class AwardsOut(Out):
-    items: list[PersonAwardOut]
+    items: list[PersonAwardOut] = Field(description="The awards, in the order of the people.")

@@ -5,11 +5,11 @@ from enum import StrEnum
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import PlainSerializer
+from pydantic import Field, PlainSerializer
 
 from app.core.language import Bilingual
 from app.models.awards import AwardReason, AwardState
-from app.schemas.base import Out
+from app.schemas.base import AwardId, Out, PersonId
 
 REASONS: dict[AwardReason, Bilingual] = {
     AwardReason.full: Bilingual("按规则足额计分", "Full points by the rule."),
@@ -64,16 +64,18 @@ class AwardOut(Out):
     The ledger's transfer has the same id (no transfer for 0 points).
     """
 
-    id: UUID
-    points: int
-    minutes: int
-    state: ShownState
-    rule_key: str
-    reason: Reason
+    id: UUID = Field(description="Id of the award, and of its transfer in the ledger.")
+    points: int = Field(description="Points that the caps leave.")
+    minutes: int = Field(description="Minutes of volunteer service.")
+    state: ShownState = Field(description="State of the award.")
+    rule_key: str = Field(description="Key of the rule.")
+    reason: Reason = Field(
+        description="Which cap cut it; `full`: none. In the language of the request."
+    )
 
 
 class AwardListOut(Out):
-    items: list[AwardOut]
+    items: list[AwardOut] = Field(description="The awards.")
 
 
 class MyAwardOut(Out):
@@ -83,49 +85,63 @@ class MyAwardOut(Out):
     when it becomes available, if nobody stops it.
     """
 
-    award: AwardOut
-    title: str
-    org_id: UUID
-    awarded_at: datetime
-    release_at: datetime | None
-    has_objection: bool
-    left: int
-    expires_at: datetime | None
+    award: AwardOut = Field(description="The award.")
+    title: str = Field(description="What it is for.")
+    org_id: UUID = Field(description="Id of the organisation that gives it.")
+    awarded_at: datetime = Field(description="When it was given or proposed, in UTC.")
+    release_at: datetime | None = Field(
+        description="When it becomes available, if nobody stops it; null: unknown or done."
+    )
+    has_objection: bool = Field(description="Whether an objection to it is open.")
+    left: int = Field(description="Points of it that can still be spent.")
+    expires_at: datetime | None = Field(
+        description="When the first of them expire; null: none are left."
+    )
 
 
 class AwardNoticeOut(Out):
     """An award that everybody may look at until ``ends_at``, and who gets it, masked."""
 
-    award: AwardOut
-    display_name: str
-    org_id: UUID
-    title: str
-    ends_at: datetime
-    has_objection: bool
+    award: AwardOut = Field(description="The award.")
+    display_name: str = Field(description="The person's name, masked.")
+    org_id: UUID = Field(description="Id of the organisation that gives it.")
+    title: str = Field(description="What it is for.")
+    ends_at: datetime = Field(description="When the public notice ends, in UTC.")
+    has_objection: bool = Field(description="Whether an objection to it is open.")
 
 
 class ObjectionOut(Out):
     """``upheld`` is null while nobody has decided."""
 
-    id: UUID
-    award_id: UUID
-    reason: str
-    upheld: bool | None
+    id: UUID = Field(description="Id of the objection.")
+    award_id: AwardId
+    reason: str = Field(description="Why somebody objects.")
+    upheld: bool | None = Field(
+        description="True: the award was rejected; false: it stands; null: undecided."
+    )
 
 
 class AwardCaseOut(Out):
     """An award as its reviewers and auditors see it; the name is masked."""
 
-    award: AwardOut
-    person_id: UUID
-    display_name: str
-    org_id: UUID
-    title: str
-    evidence: dict[str, str]
-    proposed_by: UUID | None
-    proposal_id: UUID | None
-    awarded_at: datetime
-    release_at: datetime | None
-    reviews_needed: int
-    approvals: int
-    objections: list[ObjectionOut]
+    award: AwardOut = Field(description="The award.")
+    person_id: PersonId
+    display_name: str = Field(description="The person's name, masked.")
+    org_id: UUID = Field(description="Id of the organisation that gives it.")
+    title: str = Field(description="What it is for.")
+    evidence: dict[str, str] = Field(
+        description="The proof that was brought, by the names of the rule's fields."
+    )
+    proposed_by: UUID | None = Field(
+        description="Id of the person who proposed it; null: a check-in did."
+    )
+    proposal_id: UUID | None = Field(
+        description="Id that all awards of one proposal share; null: a check-in."
+    )
+    awarded_at: datetime = Field(description="When it was given or proposed, in UTC.")
+    release_at: datetime | None = Field(
+        description="When it becomes available, if nobody stops it; null: unknown or done."
+    )
+    reviews_needed: int = Field(description="How many people have to approve it.")
+    approvals: int = Field(description="How many have approved it.")
+    objections: list[ObjectionOut] = Field(description="Objections to it.")

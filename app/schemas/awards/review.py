@@ -15,18 +15,22 @@ class AwardEvidenceIn(In):
         list[Id],
         Field(min_length=1, max_length=100, json_schema_extra={"uniqueItems": True}),
         distinct("同一积分记录重复出现", "an award is named twice"),
-    ]
-    evidence: EvidenceOfAct
+    ] = Field(description="Ids of the awards, each once.")
+    evidence: EvidenceOfAct = Field(
+        description="What the rule demands as proof, by the names of its fields."
+    )
 
 
 class RejectionIn(In):
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(
+        description="Why. The person reads it; it stands in the audit trail."
+    )
 
 
 class ObjectionIn(In):
-    reason: Annotated[str, OneLine(500)]
+    reason: Annotated[str, OneLine(500)] = Field(description="What speaks against the award.")
 
 
 class DecisionIn(In):
-    upheld: Flag
-    reason: Annotated[str, OneLine(500)]
+    upheld: Flag = Field(description="True: the objection is right, the award is rejected.")
+    reason: Annotated[str, OneLine(500)] = Field(description="Why it was decided so.")

@@ -3,7 +3,7 @@
 from app.core.db import Session
 from app.models.awards import Award
 from app.queries import orgs as org_queries
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services.policies import history, rules
 from app.services.policies.rules import PointsPolicy
 

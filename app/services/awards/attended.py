@@ -12,7 +12,7 @@ from app.queries.awards import granting as queries
 from app.queries.awards import reviewing as reviewing_queries
 from app.schemas.awards.reading import AwardListOut
 from app.schemas.awards.review import AwardEvidenceIn
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services import audit
 from app.services.awards import announced
 from app.services.awards.proposals import (

@@ -26,7 +26,7 @@ from app.schemas.awards.batches import (
     Misread,
     MistakeOut,
 )
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services import people
 from app.services.awards.granting import Granted
 from app.services.awards.proposals import (

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.core.clock import local_date, midnight, month_start
 from app.models.awards import AwardReason
 from app.queries.awards.granting import Once, Spans, Tally
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services.policies.rules import PointsPolicy
 
 # The rules that give once, with the scope in which they do.

@@ -9,7 +9,7 @@ from app.core.clock import local_date
 from app.core.spans import Span, without
 from app.queries.awards.attendance import Act
 from app.queries.awards.granting import Once, Tally
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services.policies.rules import HALF_HOUR
 
 _Period = tuple[int, ...]  # year; year and month; year, month and day

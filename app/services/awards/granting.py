@@ -23,7 +23,7 @@ from app.queries.awards import attended_times
 from app.queries.awards import granting as queries
 from app.queries.awards.attended_times import Attendance
 from app.queries.awards.granting import NewAward, OnceAsked, Tally
-from app.schemas.policies import Proof, Release, Rule
+from app.schemas.policies.documents import Proof, Release, Rule
 from app.services.awards import caps
 from app.services.awards.postings import award_posting, hours_accounts, minutes_posting
 from app.services.ledger import posting

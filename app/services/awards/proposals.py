@@ -21,7 +21,7 @@ from app.models.quotas import QuotaKind
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
 from app.schemas.awards.proposals import AwardsIn, AwardsOut, PersonAwardOut
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services import audit, notify, people, quotas, records
 from app.services.awards.granting import Grant, Granted, grant
 from app.services.awards.wording import message, tell_reviewers, to_out

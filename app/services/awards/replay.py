@@ -11,7 +11,7 @@ from uuid import UUID
 from app.core.spans import Span
 from app.models.awards import AwardReason, AwardState
 from app.queries.awards.attendance import Act
-from app.schemas.policies import Proof, Rule
+from app.schemas.policies.documents import Proof, Rule
 from app.services.awards import caps
 from app.services.awards.earned import CountedTime, RunningTotals
 from app.services.awards.granting import confirmed, first_state

@@ -14,7 +14,7 @@ from app.core.errors import Refusal
 from app.core.language import Bilingual
 from app.core.xlsx.reader import Sheet, SheetRow, Value
 from app.schemas.awards.batches import BatchOut, read_row
-from app.schemas.policies import Rule
+from app.schemas.policies.documents import Rule
 from app.services.awards.batches import Row, propose_rows, row_of
 from app.services.awards.proposals import authorized
 from app.services.people import CardGuesses

@@ -17,7 +17,7 @@ from app.queries import orgs as org_queries
 from app.queries.awards import attendance as queries
 from app.queries.awards.attendance import Act, Window
 from app.queries.ledger import reading as reading_queries
-from app.schemas.policies import Proof
+from app.schemas.policies.documents import Proof
 from app.services import people
 from app.services.awards.replay import Ineligibility, Replay, Replayed
 from app.services.policies.history import Draft

@@ -10,7 +10,7 @@ from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
 from app.queries.policies import Published
 from app.schemas.base import STORED
-from app.schemas.policies import PolicyDocument
+from app.schemas.policies.documents import PolicyDocument
 from app.services.policies.reading import Table, parse
 from app.services.policies.rules import PointsPolicy
 from app.services.policies.tightening import tighten

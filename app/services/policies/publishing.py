@@ -14,7 +14,7 @@ from app.models.orgs import Org
 from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
 from app.schemas.base import STORED
-from app.schemas.policies import PolicyDocument, PolicyTightening
+from app.schemas.policies.documents import PolicyDocument, PolicyTightening
 from app.services import audit
 from app.services.policies.history import ROOT, Draft, PolicyHistory, is_whole, load
 from app.services.policies.reading import (

@@ -7,7 +7,7 @@ from app.core.clock import local_date, month_start
 from app.core.spans import Span
 from app.models.activities import MAX_LENGTH
 from app.models.ledger import Purpose
-from app.schemas.policies import PolicyDocument, Proof, Release, Rule, Tier
+from app.schemas.policies.documents import PolicyDocument, Proof, Release, Rule, Tier
 
 # Units that attendance alone measures. Items, quarters etc. must be reported by a person.
 BY_ATTENDANCE = {"session", "shift", "hour"}

@@ -10,14 +10,16 @@ from app.core.errors import Refusal
 from app.core.paging import Page, PageParams, keyset
 from app.models.policies import PolicyVersion
 from app.queries import policies as queries
-from app.schemas.policies import (
-    BreachOut,
-    EvidenceOut,
+from app.schemas.policies.documents import (
     PolicyDocument,
-    PolicyOut,
-    PolicyVersionOut,
     Proof,
     Rule,
+)
+from app.schemas.policies.showing import (
+    BreachOut,
+    EvidenceOut,
+    PolicyOut,
+    PolicyVersionOut,
     RuleOut,
 )
 from app.services import orgs, people

@@ -16,7 +16,7 @@ from app.queries import cards as card_queries
 from app.queries import offers as queries
 from app.schemas.base import ReasonOut
 from app.schemas.offers import OfferedRewardDetailOut, OfferedRewardOut, OwnOfferOut, PictureOut
-from app.schemas.policies import Tier
+from app.schemas.policies.documents import Tier
 from app.services import cards
 from app.services.cards import CardSuspended
 from app.services.ledger import passbook

@@ -5,13 +5,11 @@ values is checked by ``services/policies/reading.py``, not here: it is required 
 by itself, not of the merged documents of two organisations.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
-from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from app.schemas.base import OneLine, Out
+from app.schemas.base import OneLine
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -40,16 +38,16 @@ class Shape(BaseModel):
 class Programme(Shape):
     """The programme that gives points, and their unit in the ledger. Units are not exchanged."""
 
-    name: Name
-    unit: Key
+    name: Name = Field(description="What the programme is called.")
+    unit: Key = Field(description="Code of its unit in the ledger.")
 
 
 class RuleCap(Shape):
     """Maximum points of a person by one rule per day (Asia/Shanghai), month and year."""
 
-    day: Cap = None
-    month: Cap = None
-    year: Cap = None
+    day: Cap = Field(default=None, description="Points a day; null: no cap.")
+    month: Cap = Field(default=None, description="Points a month; null: no cap.")
+    year: Cap = Field(default=None, description="Points a year; null: no cap.")
 
 
 class Caps(Shape):
@@ -58,10 +56,14 @@ class Caps(Shape):
     ``emergency_day`` limits a day including rules with ``emergency``, ``day`` without them.
     """
 
-    day: Annotated[int, Field(ge=1, le=MAX_CAP)]
-    emergency_day: Annotated[int, Field(ge=1, le=MAX_CAP)]
-    month: Annotated[int, Field(ge=1, le=MAX_CAP)]
-    year: Annotated[int, Field(ge=1, le=MAX_CAP)]
+    day: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(
+        description="Points a day, without rules with `emergency`."
+    )
+    emergency_day: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(
+        description="Points a day, with them."
+    )
+    month: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(description="Points a month.")
+    year: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(description="Points a year.")
 
 
 class Lots(Shape):
@@ -70,27 +72,39 @@ class Lots(Shape):
     Points refunded to an expired lot are valid for ``refund_days``.
     """
 
-    months: Annotated[int, Field(ge=1, le=120)]
-    refund_days: Annotated[int, Field(ge=1, le=366)] = 30
+    months: Annotated[int, Field(ge=1, le=120)] = Field(
+        description="Whole months for which points are valid."
+    )
+    refund_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=30, description="Days for which points are valid that went back to an expired lot."
+    )
     notice_days: Annotated[
         list[Annotated[int, Field(ge=1, le=366)]], Field(min_length=1, max_length=6)
-    ] = [60, 30, 7]
+    ] = Field(
+        default=[60, 30, 7], description="Days before the expiry on which the person is told."
+    )
 
 
 class Clawback(Shape):
     """The maximum debt after a reversal. Points received later pay it first."""
 
-    max_debt: Annotated[int, Field(ge=0, le=MAX_CAP)] = 50
+    max_debt: Annotated[int, Field(ge=0, le=MAX_CAP)] = Field(
+        default=50, description="Points that a person may owe after a reversal."
+    )
 
 
 class Holds(Shape):
-    days: Annotated[int, Field(ge=1, le=90)] = 7
+    days: Annotated[int, Field(ge=1, le=90)] = Field(
+        default=7, description="Days for which a reservation stands."
+    )
 
 
 class Fund(Shape):
     """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points."""
 
-    limited: bool = False
+    limited: bool = Field(
+        default=False, description="True: only points that the fund received can be issued."
+    )
 
 
 class Release(Shape):
@@ -99,10 +113,18 @@ class Release(Shape):
     From ``second_reviewer_from`` points (before caps) on, at least two reviewers are required.
     """
 
-    wait_hours: Annotated[int, Field(ge=0, le=720)] = 0
-    reviewers: Annotated[int, Field(ge=0, le=3)] = 0
-    second_reviewer_from: Annotated[int | None, Field(ge=1, le=MAX_POINTS)] = None
-    notice_days: Annotated[int, Field(ge=0, le=60)] = 0
+    wait_hours: Annotated[int, Field(ge=0, le=720)] = Field(
+        default=0, description="Hours from the award until its release."
+    )
+    reviewers: Annotated[int, Field(ge=0, le=3)] = Field(
+        default=0, description="People who have to approve it."
+    )
+    second_reviewer_from: Annotated[int | None, Field(ge=1, le=MAX_POINTS)] = Field(
+        default=None, description="Points before caps, from which two must approve; null: never."
+    )
+    notice_days: Annotated[int, Field(ge=0, le=60)] = Field(
+        default=0, description="Days of public notice (公示) after the approval."
+    )
 
     def reviewers_for(self, points: int) -> int:
         large = self.second_reviewer_from is not None and points >= self.second_reviewer_from
@@ -128,44 +150,72 @@ class Rule(Shape):
     hour counts as an hour of service. ``off``: not in force here.
     """
 
-    key: Key
-    name: Name
-    name_en: Name | None = None
-    category: Key
-    per: Per
-    points: Points
-    up_to: Points | None = None
-    grades: Annotated[dict[Key, Points], Field(max_length=10)] = {}
-    cap: RuleCap = RuleCap()
-    evidence: list[Evidence] = []
-    unique: Annotated[dict[Key, Literal["batch", "person"]], Field(max_length=5)] = {}
-    release: dict[Proof, Release] = {}
-    hours: bool = False
-    emergency: bool = False
-    off: bool = False
-    note: Note | None = None
+    key: Key = Field(description="Key of the rule.")
+    name: Name = Field(description="Name in Chinese.")
+    name_en: Name | None = Field(
+        default=None, description="Name in English; null: the Chinese one."
+    )
+    category: Key = Field(description="Kind of activities that it is for.")
+    per: Per = Field(description="What is paid.")
+    points: Points = Field(description="Points for one of `per`.")
+    up_to: Points | None = Field(
+        default=None, description="Most points that a proposer may choose; null: no choice."
+    )
+    grades: Annotated[dict[Key, Points], Field(max_length=10)] = Field(
+        default={}, description="Points of each grade, by its key."
+    )
+    cap: RuleCap = Field(default=RuleCap(), description="Most points of a person by this rule.")
+    evidence: list[Evidence] = Field(
+        default=[], description="Fields that must be proven; `checkin>=10`: a number, 10 at least."
+    )
+    unique: Annotated[dict[Key, Literal["batch", "person"]], Field(max_length=5)] = Field(
+        default={}, description="Fields that count once: for one proposal or one person."
+    )
+    release: dict[Proof, Release] = Field(
+        default={}, description="What an award waits for, by its proof."
+    )
+    hours: bool = Field(
+        default=False, description="Whether each hour counts as an hour of service."
+    )
+    emergency: bool = Field(
+        default=False, description="Whether `emergency_day` is its cap of the day."
+    )
+    off: bool = Field(default=False, description="Whether it is not in force here.")
+    note: Note | None = Field(default=None, description="A remark.")
 
 
 class Deduction(Shape):
     """Points deducted for a breach, never below zero; appeals are open for ``appeal_days``."""
 
-    key: Key
-    name: Name
-    name_en: Name | None = None
-    points: Points
-    evidence: Annotated[list[Key], Field(max_length=10)] = []
-    appeal_days: Annotated[int, Field(ge=1, le=366)] = 30
+    key: Key = Field(description="Key of the breach.")
+    name: Name = Field(description="Name in Chinese.")
+    name_en: Name | None = Field(
+        default=None, description="Name in English; null: the Chinese one."
+    )
+    points: Points = Field(description="Points that are deducted.")
+    evidence: Annotated[list[Key], Field(max_length=10)] = Field(
+        default=[], description="Fields that must be proven."
+    )
+    appeal_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=30, description="Days for an appeal."
+    )
 
 
 class Tier(Shape):
     """A tier of the 青享卡: points and hours required in the last twelve months."""
 
-    key: Key
-    name: Annotated[str, OneLine(20)]
-    name_en: Annotated[str, OneLine(40)] | None = None
-    points_12m: Annotated[int, Field(ge=0, le=MAX_CAP)]
-    hours_12m: Annotated[int, Field(ge=0, le=10_000)]
-    benefits: Note
+    key: Key = Field(description="Key of the tier.")
+    name: Annotated[str, OneLine(20)] = Field(description="Name in Chinese.")
+    name_en: Annotated[str, OneLine(40)] | None = Field(
+        default=None, description="Name in English; null: the Chinese one."
+    )
+    points_12m: Annotated[int, Field(ge=0, le=MAX_CAP)] = Field(
+        description="Points that it takes in twelve months."
+    )
+    hours_12m: Annotated[int, Field(ge=0, le=10_000)] = Field(
+        description="Hours of service that it takes in twelve months."
+    )
+    benefits: Note = Field(description="What it gives.")
 
 
 Rules = Annotated[dict[Key, Rule], BeforeValidator(_with_key), Field(min_length=1, max_length=200)]
@@ -218,75 +268,3 @@ class PolicyTightening(Shape):
     fund: Fund = Fund()
     release: dict[Proof, Release] = {}
     rules: Annotated[dict[Key, RuleTightened], Field(max_length=200)] = {}
-
-
-class EvidenceOut(Out):
-    """What a proposal must bring: ``name`` of the field; ``at_least``: its smallest number."""
-
-    name: str
-    label: str
-    label_en: str | None
-    at_least: int | None
-
-
-class RuleOut(Out):
-    """A rule in force, see ``Rule``. ``release``: what an award waits for, by its proof."""
-
-    key: str
-    name: str
-    name_en: str | None
-    category: str
-    per: Per
-    points: int
-    up_to: int | None
-    grades: dict[str, int]
-    cap: RuleCap
-    evidence: list[EvidenceOut]
-    unique: dict[str, Literal["batch", "person"]]
-    release: dict[Proof, Release]
-    hours: bool
-    emergency: bool
-    note: str | None
-
-
-class BreachOut(Out):
-    """What a breach costs; an appeal is open for ``appeal_days``."""
-
-    key: str
-    name: str
-    name_en: str | None
-    points: int
-    evidence: list[EvidenceOut]
-    appeal_days: int
-
-
-class PolicyOut(Out):
-    """The rules in force. ``versions``: the programme, then what tightens it, top down."""
-
-    org_id: UUID | None
-    versions: list[int]
-    programme: Programme
-    caps: Caps
-    lots: Lots
-    clawback: Clawback
-    holds: Holds
-    fund: Fund
-    rules: list[RuleOut]
-    deductions: list[BreachOut]
-    tiers: list[Tier]
-
-
-class PolicyVersionOut(Out):
-    """A published document. ``org_id``: null: of all organisations without an own programme.
-
-    ``published_by``: null: an operator.
-    """
-
-    version: int
-    org_id: UUID | None
-    org_name: str | None
-    effective_from: datetime
-    published_at: datetime
-    published_by: UUID | None
-    publisher: str | None
-    in_force: bool
