@@ -105,7 +105,7 @@ class CollectedOut(Out):
     """What the counter hands over, and to whom (masked)."""
 
     id: UUID = Field(description="Id of the redemption.")
-    reward_id: UUID
+    reward_id: RewardId
     quantity: int = Field(description="Pieces.")
     status: RedemptionStatus = Field(description="State of the redemption.")
     points: int = Field(description="Points for all pieces together.")
