@@ -159,7 +159,7 @@ class _Source:
             async with runtime_of(request).database.read() as tx:
                 org_id = await self._org(tx, asked)
         named = request.query_params.keys() & {one.name for one in self._filters}
-        listed = self._path.removeprefix(API)
+        listed = self._path.removeprefix(API).format(**asked)  # which account, which activity
         return AuditNote(actor, org_id, listed, sorted(named), purpose)
 
 

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from app import serve as server
 from app.core.db import Database
+from app.core.long_reads import long_reads
 from app.core.replicas import Replicas
 from app.core.settings import Settings, get_settings
 from app.migrations import migrate
@@ -43,23 +44,9 @@ def with_replicas(work: Callable[[Replicas], Awaitable[T]]) -> T:
 
     async def run(settings: Settings) -> T:
         assert settings.database_url is not None
-        # Two connections of each are for reads: a verification uses both.
-        database = Database(settings.database_url, pool_size=4, patient=True)
-        replicas = Replicas(
-            database,
-            settings.database_url,
-            settings.database_read_urls,
-            size=2,
-            lag_s=settings.replica_lag_s,
-            patient=True,
-        )
-        try:
-            async with replicas.watched():
-                await replicas.settle()
-                return await work(replicas)
-        finally:
-            await replicas.close()
-            await database.close()
+        urls = settings.database_url, settings.database_read_urls
+        async with long_reads(*urls, lag_s=settings.replica_lag_s) as replicas:
+            return await work(replicas)
 
     return _attached(run)
 

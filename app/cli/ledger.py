@@ -50,10 +50,7 @@ def verify(
             progress.update(task, description=step, completed=done, total=total)
 
         async def work(pool: ReadPool) -> Report:
-            async with pool.snapshot() as tx, pool.snapshot() as beside:
-                return await verification.verify(
-                    tx, tell, beside=beside, published=published, since=since
-                )
+            return await verification.verify_on(pool, tell, published, since)
 
         report = with_replicas(lambda replicas: replicas.run(work))
         progress.update(task, description="done", completed=1, total=1)

@@ -205,6 +205,9 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "staff_codes": {"code": "random, good for ten minutes"},
     "stock_movements": {"reason": _OF_ORGANISATION},
+    "verifications": dict.fromkeys(
+        ("findings", "head", "rows_read", "step"), "names of checks and tables, and a seal"
+    ),
 }
 # Columns of any table with a word or key of a list of ours.
 CODES = {

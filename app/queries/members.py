@@ -107,6 +107,13 @@ async def find(session: Session, org_path: str, person_id: UUID) -> Member | Non
     return (await session.exec(query)).first()
 
 
+async def takes_part(session: Session, org_path: str, person_id: UUID) -> bool:
+    """Whether a person belongs to a subtree, and not only by a role that was given."""
+    belongs = col(Person.id).in_(union_all(*_takes_part(org_path)))
+    query = select(Person.id).where(Person.id == person_id, belongs)
+    return (await session.exec(query)).first() is not None
+
+
 async def lock(session: Session, org_path: str, person_id: UUID) -> Member | None:
     """Lock a person of a subtree and the card; a login of theirs waits for the commit.
 

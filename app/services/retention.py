@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from app.core.db import Session
 from app.queries import retention as queries
+from app.services import verifications
 
 # Nobody is notified twice of points that have expired.
 EXPIRY_NOTICES_KEPT = timedelta(days=30)
@@ -25,5 +26,6 @@ class Periods:
 async def forget(tx: Session, periods: Periods, at: datetime, limit: int) -> int:
     """Delete what is older, of logins at most ``limit``; return how many logins."""
     await queries.forget_closures(tx, at - periods.closures)
+    await verifications.forget(tx, at)
     await queries.forget_expiry_notices(tx, at - EXPIRY_NOTICES_KEPT)
     return await queries.forget_logins(tx, at - periods.logins, limit)

@@ -146,7 +146,7 @@ async def test_the_files_are_as_the_lists_and_on_record(desk: Desk) -> None:
     admin = await make_administrator(desk.runtime, desk.org.id)
     told = [one for one in await entries(desk.api, admin, desk.org) if one["verb"] == "exported"]
     assert [one["facts"]["list"] for one in told] == [
-        f"/activities/{{activity_id}}/{kind}" for kind in ("checkins",) * 2 + ("signups",) * 2
+        f"/activities/{desk.activity.id}/{kind}" for kind in ("checkins",) * 2 + ("signups",) * 2
     ]
     assert {(one["org_id"], *one["fields"]) for one in told} == {(str(desk.org.id), "q")}
 

@@ -66,6 +66,7 @@ NOT_COPIED = {
     "shops": "a merchant's",
     "staff_codes": "in the acts",
     "stock_movements": "a merchant's",
+    "verifications": "in the acts",
 }
 
 

@@ -143,8 +143,8 @@ async def make_statement(
 async def _beginning(
     tx: Session, person_id: UUID, unit: int, period: Period
 ) -> tuple[Heading, Span]:
-    day_after = _within_reach(period.until) + A_DAY
-    bounds = midnight(_within_reach(period.since)), midnight(day_after)
+    day_after = within_reach(period.until) + A_DAY
+    bounds = midnight(within_reach(period.since)), midnight(day_after)
     span, debt, minutes = [
         await statement_queries.span(tx, person_id, purpose, counted, *bounds) or _NOTHING
         for purpose, counted in (
@@ -200,6 +200,6 @@ def _entry(row: Row) -> Entry:
     )
 
 
-def _within_reach(day: date) -> date:
+def within_reach(day: date) -> date:
     """Clamp a day to the range in which entries can lie; the result is the same."""
     return min(max(day, FIRST_DAY), LAST_DAY)

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from app.core.clock import BEGINNING, midnight
-from app.core.db import Session
+from app.core.db import ReadPool, Session
 from app.queries.ledger import checking, probing, sealing, sealing_facts
 from app.queries.ledger.checking import Check
 from app.queries.ledger.probing import PROBES, UNPROBED_CHECKS, Probe
@@ -40,15 +40,16 @@ class Difference:
 class Report:
     """Rows read by table, the number of checks, and the differences (at most 100 per check).
 
-    ``sealed_to`` is the last sealed day. Later transfers are checked by sums only: consistent
-    changes of them are not detected. So are those up to ``trusted_to``, the day of a given seal
-    from which a routine run went on.
+    ``sealed_to`` is the last sealed day, ``head`` its seal. Later transfers are checked by sums
+    only: consistent changes of them are not detected. So are those up to ``trusted_to``, the day
+    of a given seal from which a routine run went on.
     """
 
     rows: dict[str, int]
     checks: int
     trusted_to: date | None
     sealed_to: date | None
+    head: bytes | None
     differences: list[Difference]
 
     @property
@@ -60,6 +61,17 @@ class Report:
 Step = Callable[[Session], Awaitable[list[Difference]]]
 # Called before each step with its name, the number of steps begun, the number of steps.
 Tell = Callable[[str, int, int], None]
+
+
+async def verify_on(
+    pool: ReadPool,
+    tell: Tell,
+    published: Mapping[date, bytes] | None = None,
+    since: date | None = None,
+) -> Report:
+    """Run all checks as ``verify`` does, on one snapshot and two connections of a pool."""
+    async with pool.snapshot() as tx, pool.snapshot() as beside:
+        return await verify(tx, tell, beside=beside, published=published, since=since)
 
 
 async def verify(
@@ -101,6 +113,7 @@ async def verify(
         checks=checks,
         trusted_to=trusted,
         sealed_to=seals[-1].day if seals else None,
+        head=seals[-1].seal if seals else None,
         differences=differences,
     )
 

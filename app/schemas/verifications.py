@@ -1,0 +1,52 @@
+"""API schemas of verifications of the ledger."""
+
+from datetime import date, datetime
+from uuid import UUID
+
+from pydantic import Field
+
+from app.models.verifications import VerificationState
+from app.schemas.base import Out
+
+VALUES = {
+    VerificationState: {
+        VerificationState.waiting: ("等待执行", "waiting"),
+        VerificationState.running: ("核对中", "running"),
+        VerificationState.ok: ("账目相符", "the ledger verifies"),
+        VerificationState.findings: ("发现差异", "differences"),
+        VerificationState.interrupted: ("已中断", "interrupted"),
+        VerificationState.failed: ("未能完成", "failed"),
+    },
+}
+
+
+class FindingOut(Out):
+    """A check that found differences. `qingxiang ledger verify` prints each of them."""
+
+    check: str = Field(description="Name of the check, stable.")
+    count: int = Field(description="Number of differences; 100 stands for 100 or more.")
+
+
+class VerificationOut(Out):
+    """A run of all checks. Only ``ok`` says that the ledger verifies.
+
+    ``interrupted``: its worker ended meanwhile; ``failed``: an error or longer than two hours.
+    """
+
+    id: UUID
+    state: VerificationState
+    created_by: UUID
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    duration_s: float | None = Field(description="Seconds from its start to its end.")
+    step: str | None = Field(description="The check that runs.")
+    steps_done: int
+    steps_total: int = Field(description="Number of steps; 0 before the first.")
+    checks: int = Field(description="Number of checks that were made; 0 until the end.")
+    rows_read: dict[str, int] = Field(description="Rows of the ledger, by table.")
+    findings: list[FindingOut]
+    sealed_to: date | None = Field(description="The last sealed day. Later days have no seal yet.")
+    head: str | None = Field(
+        description="Seal of that day, in hexadecimal: compare it with one that you kept."
+    )

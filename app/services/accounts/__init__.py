@@ -1,0 +1,1 @@
+"""Accounts of the ledger: who owns them, reading them, and their transfers."""
