@@ -11,13 +11,8 @@ from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert as insert_row
 from sqlmodel import col, select
 
-from app.core.db import Row, Session
+from app.core.db import Session
 from app.models.activities import MAX_LENGTH, Activity, ActivityOrganizer, ActivityStatus
-
-_FIND_MANY = """
-SELECT a.*, o.name AS org_name FROM activities a JOIN orgs o ON o.id = a.org_id
-WHERE a.id = ANY(CAST(:ids AS uuid[]))
-"""
 
 EVERYWHERE = "/"
 # Sorts before every activity; the second sorts after all activities of one start.
@@ -115,12 +110,6 @@ async def save(session: Session, activity: Activity) -> None:
 async def delete(session: Session, activity: Activity) -> None:
     await session.delete(activity)
     await session.flush()
-
-
-async def find_many(session: Session, ids: Sequence[UUID]) -> dict[UUID, Row]:
-    """Read rows of activities, with ``org_name``."""
-    rows = await session.fetch(_FIND_MANY, {"ids": list(ids)})
-    return {row.id: row for row in rows}
 
 
 async def publish(session: Session, activity_id: UUID) -> int | None:

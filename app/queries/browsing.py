@@ -5,8 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.core.db import Session
+from app.core.db import Row, Session
+from app.queries.policies import Newest
 
+_SHOWN = """
+SELECT a.*, o.name AS org_name, p.version AS policy_version, p.created_at AS policy_created_at
+FROM activities a JOIN orgs o ON o.id = a.org_id
+LEFT JOIN (SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1) p ON true
+WHERE a.id = ANY(CAST(:ids AS uuid[]))
+"""
 # An activity has one session, 0 (decision 0004); it is a column of the unique index.
 _PARTS = """
 SELECT k.activity_id, k.person_id, s.id AS signup_id, s.status,
@@ -27,12 +34,21 @@ LEFT JOIN checkins c ON c.activity_id = k.activity_id AND c.session = 0
 class Part:
     """A person's part in an activity. ``position`` in the waiting list, from 1."""
 
-    activity_id: UUID
-    person_id: UUID
     signup_id: UUID | None
     status: str | None
     position: int | None
     checked_in_at: datetime | None
+
+
+async def shown(session: Session, ids: Sequence[UUID]) -> tuple[dict[UUID, Row], Newest | None]:
+    """Read rows of activities, with ``org_name``, and the newest policy, in one statement.
+
+    Without activities, or without a policy, it is None.
+    """
+    rows = await session.fetch(_SHOWN, {"ids": list(ids)})
+    has_policy = rows and rows[0].policy_version is not None
+    newest = (rows[0].policy_version, rows[0].policy_created_at) if has_policy else None
+    return {row.id: row for row in rows}, newest
 
 
 async def parts(
@@ -41,4 +57,4 @@ async def parts(
     """Read the part of each (activity, person) in one statement."""
     values = {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     rows = await session.fetch(_PARTS, values) if pairs else []
-    return {(row["activity_id"], row["person_id"]): Part(**row) for row in rows}
+    return {(activity, person): Part(*part) for activity, person, *part in rows}

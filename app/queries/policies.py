@@ -25,11 +25,13 @@ class Published:
     source: str
 
 
+# Number and time of creation of a version.
+Newest = tuple[int, datetime]
 _NEWEST = "SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1"
 
 
-async def newest(session: Session) -> tuple[int, datetime] | None:
-    """Read number and time of creation of the newest version, in force or not.
+async def newest(session: Session) -> Newest | None:
+    """Read the newest version, in force or not.
 
     Each batch of check-ins or charges does.
     """

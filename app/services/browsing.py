@@ -3,11 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.etag import TaggedBody, tag_of
 from app.core.geo import distance_m
@@ -40,8 +41,11 @@ SHOWN = [ActivityStatus.published, ActivityStatus.closed, ActivityStatus.cancell
 SORTED = 200
 # Above each distance in metres, and each number of microseconds since 1970 until 2200.
 FARTHEST, LATEST_US = 2**40, 2**53
+# How many rendered activities a process keeps, at most some 30 KB each.
+RENDERED = 256
+_MINE_OF_NOBODY = b'"mine":null}'
 
-Row = Mapping[str, Any]
+Columns = Mapping[str, Any]  # a row of ``activities``, with ``org_name``
 Position = tuple[float, float]  # latitude and longitude, degrees of GCJ-02
 
 
@@ -65,30 +69,47 @@ class Order:
 async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody | Refusal]:
     """Return a ``BrowsedActivityOut`` for each query; a draft only to its readers.
 
-    In a fixed number of statements, but for drafts. Outcomes: TaggedBody, once for all queries
-    with the same result, or ActivityNotFound.
+    In two statements, but for drafts. Outcomes: TaggedBody, once for all queries with the same
+    result, or ActivityNotFound.
     """
     at = now()
-    found = await activity_queries.find_many(tx, sorted({query.activity_id for query in asked}))
+    found, newest = await queries.shown(tx, sorted({query.activity_id for query in asked}))
     pairs = {(one.activity_id, one.caller) for one in asked if one.activity_id in found}
-    beside = await _Beside.load(tx, at, list(found.values()), [(a, p) for a, p in pairs if p])
-    rendered: dict[ActivityQuery, TaggedBody] = {}
+    parts = await queries.parts(tx, [(activity, caller) for activity, caller in pairs if caller])
+    brought = _brought(await history.load(tx, newest), at, list(found.values()))
+    rendered: dict[tuple[UUID, Language, Part | None], TaggedBody] = {}
     outcomes: list[TaggedBody | Refusal] = []
     for query in asked:
         row = found.get(query.activity_id)
         if row is None or not await activities.may_see(tx, query.caller, row):
             outcomes.append(ActivityNotFound())
             continue
-        if query not in rendered:
-            rendered[query] = _tagged(beside.to_out(row, query.caller, query.language))
-        outcomes.append(rendered[query])
+        part = parts[row["id"], query.caller] if query.caller else None
+        key = (query.activity_id, query.language, part)
+        if key not in rendered:
+            rest = _but_mine(row, brought[row["id"]], query.language)
+            mine = _mine(row, at, part, query.language) if part else None
+            rendered[key] = _reply(row, rest, mine)
+        outcomes.append(rendered[key])
     return outcomes
 
 
-def _tagged(activity: BrowsedActivityOut) -> TaggedBody:
+@lru_cache(maxsize=RENDERED)
+def _but_mine(row: Row, brings: BroughtOut | None, language: Language) -> bytes:
+    """Return the JSON of an activity up to the value of ``mine``, its last field.
+
+    Depends on nothing but its arguments; the row, with all its values, is one of them.
+    """
+    body = _to_out(row, brings, None, language).model_dump_json().encode()
+    assert body.endswith(_MINE_OF_NOBODY), "mine is the last field"
+    return body.removesuffix(_MINE_OF_NOBODY)
+
+
+def _reply(row: Row, rest: bytes, mine: OwnPartOut | None) -> TaggedBody:
     """Return the reply. Its tag begins with the version, so that If-Match may name either."""
-    body = activity.model_dump_json().encode()
-    return TaggedBody(f"{activity.version}-{tag_of(body)}", body)
+    own = mine.model_dump_json().encode() if mine else b"null"
+    body = b'%b"mine":%b}' % (rest, own)
+    return TaggedBody(f"{row['version']}-{tag_of(body)}", body)
 
 
 async def browse(
@@ -158,12 +179,15 @@ async def _shown(
     rows = [one.model_dump() for _, one in found]
     names = await org_queries.names_of(tx, sorted({row["org_id"] for row in rows}))
     rows = [row | {"org_name": names[row["org_id"]][1]} for row in rows]
-    beside = await _Beside.load(tx, at, rows, [(row["id"], caller) for row in rows if caller])
+    parts = await queries.parts(tx, [(row["id"], caller) for row in rows if caller])
+    brought = _brought(await history.load(tx), at, rows)
     language = request_language()
-    return [
-        (key, beside.to_out(row, caller, language, position))
-        for (key, _), row in zip(found, rows, strict=True)
-    ]
+
+    def shown(row: Columns) -> BrowsedActivityOut:
+        mine = _mine(row, at, parts[row["id"], caller], language) if caller else None
+        return _to_out(row, brought[row["id"]], mine, language, position)
+
+    return [(key, shown(row)) for (key, _), row in zip(found, rows, strict=True)]
 
 
 def _rank(activity: Activity, order: Order) -> int:
@@ -173,78 +197,38 @@ def _rank(activity: Activity, order: Order) -> int:
     return FARTHEST if distance is None else distance
 
 
-def _distance(row: Row, position: Position | None) -> int | None:
+def _distance(row: Columns, position: Position | None) -> int | None:
     if position is None or row["latitude"] is None or row["longitude"] is None:
         return None
     return round(distance_m(position, (row["latitude"], row["longitude"])))
 
 
-@dataclass(frozen=True, slots=True)
-class _Beside:
-    """What is shown beside the columns of some activities, read at once."""
+def _to_out(
+    row: Columns,
+    brings: BroughtOut | None,
+    mine: OwnPartOut | None,
+    language: Language,
+    position: Position | None = None,
+) -> BrowsedActivityOut:
+    """Build from a row of ``activities`` with ``org_name``."""
+    beside = {
+        "category_name": CATEGORY_NAMES[row["category"]].said(language),
+        "brings": brings,
+        "checkin_opens_at": row["starts_at"] - checkins.OPENS_BEFORE_START,
+        "checkin_closes_at": row["ends_at"] + checkins.CLOSES_AFTER_END,
+        "distance_m": _distance(row, position),
+        "mine": mine,
+    }
+    return BrowsedActivityOut.of_columns({**row, **beside})
 
-    at: datetime
-    published: PolicyHistory
-    parts: dict[tuple[UUID, UUID], Part]
-    brought: dict[tuple[str, str], rules.PointsPolicy | None]
 
-    @classmethod
-    async def load(
-        cls, tx: Session, at: datetime, rows: Sequence[Row], pairs: Sequence[tuple[UUID, UUID]]
-    ) -> "_Beside":
-        published = await history.load(tx)
-        places = {(row["org_path"], row["rule_key"]) for row in rows}
-        policies = {place: _announced(published, at, place) for place in places}
-        return cls(at, published, await queries.parts(tx, pairs), policies)
-
-    def to_out(
-        self,
-        row: Row,
-        caller: UUID | None,
-        language: Language,
-        position: Position | None = None,
-    ) -> BrowsedActivityOut:
-        """Build from a row of ``activities`` with ``org_name``."""
-        mine = self._mine(row, self.parts[row["id"], caller], language) if caller else None
-        beside = {
-            "category_name": CATEGORY_NAMES[row["category"]].said(language),
-            "brings": self._brings(row),
-            "checkin_opens_at": row["starts_at"] - checkins.OPENS_BEFORE_START,
-            "checkin_closes_at": row["ends_at"] + checkins.CLOSES_AFTER_END,
-            "distance_m": _distance(row, position),
-            "mine": mine,
-        }
-        return BrowsedActivityOut.of_columns({**row, **beside})
-
-    def _brings(self, row: Row) -> BroughtOut | None:
-        policy = self.brought[row["org_path"], row["rule_key"]]
-        if policy is None:
-            return None
-        rule = policy.document.rules[row["rule_key"]]
-        span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
-        halves = rules.half_hours(span.length)
-        return BroughtOut(
-            rule_name=rule.name,
-            per=rule.per,
-            points=rules.points_for_attendance(rule, halves),
-            minutes=rules.attendance_minutes(rule, halves),
-        )
-
-    def _mine(self, row: Row, part: Part, language: Language) -> OwnPartOut:
-        signup, seats = None, signups.seats_of(row)
-        refusal = signups.refusal(seats, self.at)
-        if part.signup_id is not None:
-            signup = OwnSignupOut.model_validate(
-                {"id": part.signup_id, "status": part.status, "position": part.position}
-            )
-        may = signup is None and refusal is None
-        return OwnPartOut(
-            signup=signup,
-            checked_in_at=part.checked_in_at,
-            may_sign_up=may,
-            would_wait=may and not signups.has_place(seats),
-            reason=ReasonOut.of(refusal, language) if refusal and signup is None else None,
-        )
+def _brought(
+    published: PolicyHistory, at: datetime, rows: Sequence[Columns]
+) -> dict[UUID, BroughtOut | None]:
+    """Return what each activity brings, by its id."""
+    places = {(row["org_path"], row["rule_key"]) for row in rows}
+    policies = {place: _announced(published, at, place) for place in places}
+    return {row["id"]: _brings(row, policies[row["org_path"], row["rule_key"]]) for row in rows}
 
 
 def _announced(
@@ -254,3 +238,34 @@ def _announced(
         return published.announced(at, *place)
     except PolicyMissing:
         return None
+
+
+def _brings(row: Columns, policy: rules.PointsPolicy | None) -> BroughtOut | None:
+    if policy is None:
+        return None
+    rule = policy.document.rules[row["rule_key"]]
+    span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
+    halves = rules.half_hours(span.length)
+    return BroughtOut(
+        rule_name=rule.name,
+        per=rule.per,
+        points=rules.points_for_attendance(rule, halves),
+        minutes=rules.attendance_minutes(rule, halves),
+    )
+
+
+def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPartOut:
+    signup, seats = None, signups.seats_of(row)
+    refusal = signups.refusal(seats, at)
+    if part.signup_id is not None:
+        signup = OwnSignupOut.model_validate(
+            {"id": part.signup_id, "status": part.status, "position": part.position}
+        )
+    may = signup is None and refusal is None
+    return OwnPartOut(
+        signup=signup,
+        checked_in_at=part.checked_in_at,
+        may_sign_up=may,
+        would_wait=may and not signups.has_place(seats),
+        reason=ReasonOut.of(refusal, language) if refusal and signup is None else None,
+    )

@@ -12,10 +12,13 @@ from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Org
 from app.runtime import Runtime
+from app.schemas.browsing import BrowsedActivityOut
+from app.services import orgs
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_person
+from tests.factories.policies import SHIPPED, open_unit, publish_in
 
 ACTIVITIES = "/api/v1/activities"
 HERE: dict[str, Any] = {"lat": 32.23, "lng": 119.8}
@@ -132,6 +135,33 @@ async def test_an_activity_of_no_known_rule_is_shown(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
     assert (await seen(api, await make_activity(runtime, rule_key="gone")))["brings"] is None
+
+
+async def test_what_it_brings_follows_a_new_policy(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    activity = await make_activity(runtime, hours=2.5)
+    before = await api.get(f"{ACTIVITIES}/{activity.id}")
+    async with runtime.database.read() as tx:
+        org = await orgs.get(tx, activity.org_id)
+    dearer = SHIPPED.replace('per = "hour"\npoints = 2', 'per = "hour"\npoints = 3')
+    await publish_in(runtime, await open_unit(runtime), org, dearer)
+    after = await api.get(
+        f"{ACTIVITIES}/{activity.id}", headers={"If-None-Match": before.headers["etag"]}
+    )
+    assert [one.json()["brings"]["points"] for one in (before, after)] == [5, 7]
+
+
+async def test_own_part_is_written_as_the_whole_is(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Byte for byte: the part of each reader is put into what all of them read."""
+    waits, comes = [await make_person(runtime) for _ in range(2)]
+    activity = await make_activity(runtime, capacity=1, description='"mine":null} 小雨\n')
+    await sign_up(runtime, activity, comes, waits)
+    for headers in ({}, waits.headers, comes.headers):
+        body = (await api.get(f"{ACTIVITIES}/{activity.id}", headers=headers)).text
+        assert BrowsedActivityOut.model_validate_json(body).model_dump_json() == body
 
 
 async def test_the_list_without_a_token_is_kept_by_its_etag(

@@ -8,7 +8,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.queries import policies as queries
 from app.queries.ledger import units as units_queries
-from app.queries.policies import Published
+from app.queries.policies import Newest, Published
 from app.schemas.base import STORED
 from app.schemas.policies.documents import PolicyDocument
 from app.services.policies.reading import Table, parse
@@ -154,13 +154,16 @@ def is_whole(table: Table) -> bool:
 
 
 # The last histories loaded, by their newest version. A process needs one, tests need more.
-_loaded: dict[tuple[int, datetime], PolicyHistory] = {}
+_loaded: dict[Newest, PolicyHistory] = {}
 _BOOKS_KEPT = 4
 
 
-async def load(tx: Session) -> PolicyHistory:
-    """Return the history with all versions published so far; cached until there is a new one."""
-    newest = await queries.newest(tx)
+async def load(tx: Session, newest: Newest | None = None) -> PolicyHistory:
+    """Return the history with all versions published so far; cached until there is a new one.
+
+    ``newest``: of a caller that has just read it with another statement.
+    """
+    newest = newest or await queries.newest(tx)
     if newest is None:
         return PolicyHistory([], {})
     if newest not in _loaded:
