@@ -50,7 +50,7 @@ from app.services.awards import overview
 from app.services.leaderboards import reading as leaderboards
 from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.ledger import passbook as ledger_passbook
-from app.services.ledger.types import MINUTES, POINTS
+from app.services.ledger.types import POINTS
 from app.services.merchants import statement
 from app.services.merchants.access import Staff
 from app.services.redemptions import reservations
@@ -131,7 +131,7 @@ READS = (
     Read(
         "leaderboard: the next transfers to count",
         lambda _, tx: leaderboard_queries.gains_after(
-            tx, (0, NIL), hours=MINUTES, born_until=date(2010, 1, 1), limit=PAGE
+            tx, (0, NIL), born_until=date(2010, 1, 1), limit=PAGE
         ),
         lambda found: len(found[0]),
     ),
