@@ -117,29 +117,36 @@ ALTER TABLE activity_words
 CREATE INDEX ix_activity_words_activity_id ON activity_words (activity_id);
 """
 
-# Account 1 is the city's fund, 2 a shop's takings, 3 that of ONE, then one each. Every tenth
-# entry of ONE spends the point that came just before it.
+# Account 1 is the city's fund, 2 a shop's takings, 3 that of ONE, then one each. After the first 40
+# entries every second one of ONE spends the point that came just before it, so that what is left
+# does not grow with the passbook: it would expire.
 _LEDGER = """
+CREATE FUNCTION pg_temp.spent(n bigint) RETURNS bigint IMMUTABLE LANGUAGE sql AS
+$$ SELECT greatest(n - 40, 0) / 2 $$;
+CREATE FUNCTION pg_temp.spends(n bigint) RETURNS bool IMMUTABLE LANGUAGE sql AS
+$$ SELECT n > 40 AND n % 2 = 0 $$;
 INSERT INTO ledger_accounts (id, unit_id, owner_id, purpose, balance, floor, last_number)
 OVERRIDING SYSTEM VALUE
 VALUES (1, 1, (SELECT id FROM orgs WHERE code = '{city}'), 'fund',
-        -({entries} - {entries} / 10 + {entries}), NULL, {entries} - {entries} / 10 + {entries}),
-       (2, 1, pg_temp.uid(7, 1), 'takings', {entries} / 10, 0, {entries} / 10),
-       (3, 1, pg_temp.person(1), 'available', {entries} - {entries} / 10 * 2, 0, {entries});
+        pg_temp.spent({entries}) - 2 * {entries}, NULL, 2 * {entries} - pg_temp.spent({entries})),
+       (2, 1, pg_temp.uid(7, 1), 'takings', pg_temp.spent({entries}), 0, pg_temp.spent({entries})),
+       (3, 1, pg_temp.person(1), 'available', {entries} - 2 * pg_temp.spent({entries}), 0,
+        {entries});
 INSERT INTO ledger_accounts (id, unit_id, owner_id, purpose, balance, floor, last_number)
 OVERRIDING SYSTEM VALUE
 SELECT n + 3, 1, pg_temp.person(n + 1), 'available', 1, 0, 1 FROM generate_series(1, {entries}) n;
 WITH moves AS (
-    SELECT pg_temp.uid(4, n) AS id, 1 AS payer, 3 AS payee, n - n / 10 AS from_number,
-           n AS to_number, -(n - n / 10) AS from_balance, n - n / 10 * 2 AS to_balance,
-           'award' AS kind
-    FROM generate_series(1, {entries}) n WHERE n % 10 <> 0
+    SELECT pg_temp.uid(4, n) AS id, 1 AS payer, 3 AS payee, n - pg_temp.spent(n) AS from_number,
+           n AS to_number, pg_temp.spent(n) - n AS from_balance,
+           n - 2 * pg_temp.spent(n) AS to_balance, 'award' AS kind
+    FROM generate_series(1, {entries}) n WHERE NOT pg_temp.spends(n)
     UNION ALL
-    SELECT pg_temp.uid(4, n), 3, 2, n, n / 10, n - n / 10 * 2, n / 10, 'charge'
-    FROM generate_series(1, {entries}) n WHERE n % 10 = 0
+    SELECT pg_temp.uid(4, n), 3, 2, n, pg_temp.spent(n), n - 2 * pg_temp.spent(n),
+           pg_temp.spent(n), 'charge'
+    FROM generate_series(1, {entries}) n WHERE pg_temp.spends(n)
     UNION ALL
-    SELECT pg_temp.uid(5, n), 1, n + 3, {entries} - {entries} / 10 + n, 1,
-           -({entries} - {entries} / 10 + n), 1, 'award'
+    SELECT pg_temp.uid(5, n), 1, n + 3, {entries} - pg_temp.spent({entries}) + n, 1,
+           pg_temp.spent({entries}) - {entries} - n, 1, 'award'
     FROM generate_series(1, {entries}) n
 )
 INSERT INTO ledger_transfers (id, unit_id, from_account_id, to_account_id, amount, from_number,
@@ -148,12 +155,15 @@ SELECT id, 1, payer, payee, 1, from_number, to_number, from_balance, to_balance,
        '清明植树', 'growth:' || id, 'activity', id, (SELECT id FROM orgs WHERE code = '{city}')
 FROM moves;
 INSERT INTO ledger_lots (id, account_id, transfer_id, amount, remaining, expires_at, org_id)
-SELECT id, to_account_id, id, 1,
-       CASE WHEN to_account_id = 3 AND to_number % 10 = 9 THEN 0 ELSE 1 END, '2028-12-31 16:00Z',
-       org_id
+SELECT id, to_account_id, id, 1, CASE WHEN to_account_id = 3 AND to_number > 40 THEN 0 ELSE 1 END,
+       '2028-12-31 16:00Z', org_id
 FROM ledger_transfers WHERE kind = 'award';
 INSERT INTO ledger_lot_uses (transfer_id, lot_id, amount)
-SELECT pg_temp.uid(4, n), pg_temp.uid(4, n - 1), 1 FROM generate_series(10, {entries}, 10) n;
+SELECT pg_temp.uid(4, n), pg_temp.uid(4, n - 1), 1
+FROM generate_series(1, {entries}) n WHERE pg_temp.spends(n);
+INSERT INTO ledger_totals (account_id, number, earned, spent, expired, deducted)
+SELECT 3, n, n - pg_temp.spent(n), pg_temp.spent(n), 0, 0
+FROM generate_series(256, {entries}, 256) n;
 """
 
 _SHOP = """

@@ -46,10 +46,11 @@ from app.runtime import Runtime, open_runtime
 from app.schemas.notices import MAX_UNREAD
 from app.services import browsing, notices, orgs
 from app.services import signups as signup_service
+from app.services.awards import overview
 from app.services.leaderboards import reading as leaderboards
 from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.ledger import passbook as ledger_passbook
-from app.services.ledger.types import MINUTES, POINTS
+from app.services.ledger.types import POINTS
 from app.services.merchants import statement
 from app.services.merchants.access import Staff
 from app.services.redemptions import reservations
@@ -130,12 +131,17 @@ READS = (
     Read(
         "leaderboard: the next transfers to count",
         lambda _, tx: leaderboard_queries.gains_after(
-            tx, (0, NIL), hours=MINUTES, born_until=date(2010, 1, 1), limit=PAGE
+            tx, (0, NIL), born_until=date(2010, 1, 1), limit=PAGE
         ),
         lambda found: len(found[0]),
     ),
     passbook("newest page", lambda _: None),
     passbook("page in the middle", lambda w: encode_cursor(w.size.entries // 2)),
+    Read(
+        "points: balances, totals and caps",
+        lambda _, tx: overview.points(tx, ONE, POINTS, now()),
+        lambda found: found.totals.all.earned - found.totals.month.earned + 1,
+    ),
     Read(
         "statement: which entries a period has",
         lambda _, tx: statement_queries.span(tx, ONE, Purpose.available, POINTS, BEGINNING, now()),

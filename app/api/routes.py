@@ -27,6 +27,7 @@ from app.core.language import Bilingual
 log = structlog.get_logger(__name__)
 API = "/api/v1"
 MAX_ATTEMPTS = 3
+NO_CONTENT = 204  # FastAPI and a replay of a reply would give it the content type of JSON
 ANY_TAG = "*"
 REVALIDATE = "private, no-cache"
 _UTF_8 = (b"utf-8", b"utf8")
@@ -112,6 +113,8 @@ class Route(APIRoute):
             if guard is not None:
                 await guard(request)
             response = await run(request)
+            if response.status_code == NO_CONTENT:
+                del response.headers["content-type"]
             headers = getattr(request.state, "headers", {})
             response.raw_headers += [(k.lower().encode(), v.encode()) for k, v in headers.items()]
             if no_store:

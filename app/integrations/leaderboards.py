@@ -19,7 +19,7 @@ from app.core.redis_scripts import Script
 PREFIX = "{qx:boards}"
 # With a number: a release that keeps other boards takes the next one, and builds its own. Those
 # of the release before expire an hour later.
-GENERATION = f"{PREFIX}:generation-2"
+GENERATION = f"{PREFIX}:generation-3"
 START = (0, UUID(int=0))
 STILL_READ_S = 60
 ABANDONED_AFTER_S = 3600
@@ -51,8 +51,22 @@ return 1
 )
 
 
-# Points by person, by the boards on which all of these people gain them.
+# KEYS[1] board. ARGV: member, how many on each side. Returns the place of the first, from 0, and
+# pairs of (member, points); nil if the member is not on the board.
+_AROUND = Script(
+    """
+local place = redis.call('ZREVRANK', KEYS[1], ARGV[1])
+if not place then return nil end
+local first = math.max(place - ARGV[2], 0)
+return {first, redis.call('ZREVRANGE', KEYS[1], first, place + ARGV[2], 'WITHSCORES')}
+""",
+    PREFIX,
+)
+
+# Points by member, by the boards on which all of these gain them.
 Gains = Mapping[tuple[str, ...], Mapping[str, int]]
+# What a pipeline is asked at once while the keys of all boards are gone through.
+CHUNK = 1_000
 
 
 def new_generation() -> str:
@@ -121,10 +135,42 @@ class Boards:
         except (RedisError, OSError, TimeoutError) as error:
             raise RedisDown from error
 
+    async def forget(self, people: Sequence[UUID]) -> None:
+        """Remove members from the boards of all generations, those under construction too."""
+        members = [str(one) for one in people]
+        boards = [key for key in await self._keys() if not key.endswith(":position")]
+        for first in range(0, len(boards), CHUNK):
+            asked = self._redis.pipeline(transaction=False)
+            for key in boards[first : first + CHUNK]:
+                asked.zrem(key, *members)
+            await self._breaker.call(asked.execute())
+
+    async def around(
+        self, generation: str, board: str, member: UUID, each_side: int
+    ) -> list[tuple[int, UUID, int]]:
+        """Return place (from 1), member and points of a member and its neighbours, best first."""
+        key = f"{PREFIX}:{generation}:{board}"
+        answer = await self._breaker.call(_AROUND.run(self._redis, [key], [str(member), each_side]))
+        if answer is None:
+            return []
+        first, found = answer
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return [
+            (place, UUID(one), int(float(points)))
+            for place, (one, points) in enumerate(pairs, start=int(first) + 1)
+        ]
+
+    async def sizes(self, generation: str, boards: Sequence[str]) -> list[int]:
+        """Return how many members boards have."""
+        asked = self._redis.pipeline(transaction=False)
+        for board in boards:
+            asked.zcard(f"{PREFIX}:{generation}:{board}")
+        return [int(size) for size in await self._breaker.call(asked.execute())]
+
     async def read(
         self, generation: str, tops: Sequence[tuple[str, int]], ranks: Sequence[tuple[str, UUID]]
     ) -> tuple[list[list[tuple[UUID, int]]], list[tuple[int, int] | None]]:
-        """Return the top of boards (name, limit), and ranks (from 1) and points of people."""
+        """Return the top of boards (name, limit), and ranks (from 1) and points of members."""
         asked = self._redis.pipeline(transaction=False)
         for board, limit in tops:
             key = f"{PREFIX}:{generation}:{board}"

@@ -1,6 +1,8 @@
 # ruff: noqa: ARG001 - handlers share a signature
 """The outbox relay: runs side effects after the commit of the transaction that caused them."""
 
+from uuid import UUID
+
 from app.core.db import Session
 from app.jobs import attachments, data_copies
 from app.jobs.job import Job
@@ -40,7 +42,12 @@ async def _notice(runtime: Runtime, tx: Session, message: OutboxMessage) -> None
 
 
 async def _rebuild(runtime: Runtime, tx: Session, message: OutboxMessage) -> None:
-    """Rebuild the boards after a change of who may appear on them."""
+    """Rebuild the boards after a change of who may appear on them.
+
+    ``gone``: people who leave all boards at once, as a rebuild takes as long as the ledger is.
+    """
+    if gone := message.payload.get("gone"):
+        await feeding.forget(runtime.boards, [UUID(one) for one in gone])
     await feeding.rebuild(runtime.database, runtime.boards)
 
 

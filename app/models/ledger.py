@@ -168,6 +168,22 @@ class Transfer(SQLModel, table=True):
     )
 
 
+class AccountTotal(SQLModel, table=True):
+    """What the entries of a person's account up to ``number`` sum to, by kind. Append-only.
+
+    Written with about every 256th entry, so that a total of any length reads few entries.
+    """
+
+    __tablename__ = "ledger_totals"
+
+    account_id: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    earned: int = Field(sa_column=Column(BigInteger, nullable=False))
+    spent: int = Field(sa_column=Column(BigInteger, nullable=False))
+    expired: int = Field(sa_column=Column(BigInteger, nullable=False))
+    deducted: int = Field(sa_column=Column(BigInteger, nullable=False))
+
+
 class Lot(SQLModel, table=True):
     """Points that came in together and expire together; ``remaining`` is kept.
 

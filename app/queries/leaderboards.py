@@ -12,7 +12,7 @@ from app.core.db import Session
 
 @dataclass(frozen=True, slots=True)
 class Gain:
-    """Points that a person gained (negative: lost by a reversal), with place and time."""
+    """Points or minutes that a person gained (negative: lost by a reversal): where and when."""
 
     xact: int
     id: UUID
@@ -62,7 +62,7 @@ WITH next AS MATERIALIZED (
 SELECT CAST(CAST(n.xact AS text) AS bigint) AS xact, n.id,
        g.person_id, g.org_path, g.unit_id, g.points, g.earned_at
 FROM next n LEFT JOIN LATERAL (
-    SELECT {_GAIN_COLUMNS} FROM (SELECT n.*) t {_GAIN_JOINS} AND t.unit_id <> :hours
+    SELECT {_GAIN_COLUMNS} FROM (SELECT n.*) t {_GAIN_JOINS}
 ) g ON true
 ORDER BY n.xact, n.id
 """)  # noqa: S608 - constants
@@ -75,6 +75,22 @@ GROUP BY person_id HAVING sum(points) > 0
 ORDER BY points DESC, person_id DESC LIMIT :limit
 """)  # noqa: S608 - constants
 
+# Sums of organisations of a level, and how many people have gained in each.
+_TOP_ORGS = text(f"""
+SELECT org_id, sum(points) AS total, count(*) FILTER (WHERE points > 0) AS people
+FROM (
+    SELECT b.id AS org_id, g.person_id, sum(g.points) AS points
+    FROM (SELECT {_GAIN_COLUMNS} FROM ledger_transfers t {_GAIN_JOINS} AND t.unit_id = :unit) g
+    JOIN orgs b ON b.level = :level AND g.org_path ^@ b.path
+    WHERE b.path ^@ :path AND b.path <> :path AND g.earned_at >= :since
+    GROUP BY b.id, g.person_id
+) x
+GROUP BY org_id HAVING sum(points) > 0
+ORDER BY total DESC, org_id DESC LIMIT :limit
+""")  # noqa: S608 - constants
+
+_NODES = "SELECT path, id, level FROM orgs WHERE path = ANY(CAST(:paths AS text[]))"
+
 _VISIBLE = """
 SELECT id, display_name, shows_name FROM people
 WHERE id = ANY(CAST(:people AS uuid[])) AND erased_at IS NULL
@@ -84,19 +100,15 @@ WHERE id = ANY(CAST(:people AS uuid[])) AND erased_at IS NULL
 
 
 async def gains_after(
-    session: Session, position: tuple[int, UUID], *, hours: int, born_until: date, limit: int
+    session: Session, position: tuple[int, UUID], *, born_until: date, limit: int
 ) -> tuple[list[Gain], tuple[int, UUID]]:
-    """Read the next transfers in commit order; return the gains and the new position.
-
-    ``hours``: the unit of service hours, which count on no board.
-    """
+    """Read the next transfers in commit order; return the gains and the new position."""
     rows = (
         await session.execute(
             _AFTER,
             {
                 "xact": str(position[0]),
                 "id": position[1],
-                "hours": hours,
                 "born_until": born_until,
                 "limit": limit,
             },
@@ -104,6 +116,37 @@ async def gains_after(
     ).all()
     gains = [Gain(**row._mapping) for row in rows if row.person_id is not None]
     return gains, (rows[-1].xact, rows[-1].id) if rows else position
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    id: UUID
+    level: str
+
+
+async def nodes(session: Session, paths: Sequence[str]) -> dict[str, Node]:
+    """Read the organisations of paths."""
+    rows = await session.fetch(_NODES, {"paths": list(paths)})
+    return {row.path: Node(row.id, row.level) for row in rows}
+
+
+async def top_orgs(
+    session: Session,
+    org_path: str,
+    level: str,
+    since: datetime,
+    *,
+    unit: int | None,
+    born_until: date,
+    limit: int,
+) -> list[tuple[UUID, int, int]]:
+    """Compute a board of organisations from the ledger: organisation, sum, people.
+
+    Exact; time grows with the length of the ledger.
+    """
+    values = {"path": org_path, "level": level, "since": since, "unit": unit, "limit": limit}
+    rows = await session.execute(_TOP_ORGS, values | {"born_until": born_until})
+    return [(row.org_id, int(row.total), int(row.people)) for row in rows]
 
 
 async def top(

@@ -1,22 +1,47 @@
 """Leaderboards."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import Query, Request, Response
 
 from app.api.access import ANYONE, allow
 from app.api.context import caller_of, reads_primary, runtime_of
+from app.api.deps import AppRuntime, StaleReader
 from app.api.operations import direct
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
 from app.core.language import Bilingual
-from app.schemas.leaderboards import BoardPeriod, LeaderboardOut
+from app.models.orgs import Level
+from app.schemas.leaderboards import (
+    BoardPeriod,
+    HoursLeaderboardOut,
+    LeaderboardOut,
+    Measure,
+    OrgLeaderboardOut,
+)
+from app.services.leaderboards import org_boards
+from app.services.leaderboards.org_boards import OrgBoard
 from app.services.leaderboards.reading import Board, BoardQuery
 from app.services.orgs import OrgNotFound
 
 ABOUT = Bilingual("排行榜", "Leaderboards")
 router = Router(tags=["leaderboards"], about=ABOUT)
+
+
+OrgQuery = Annotated[PathId | None, Query(description="None: all organisations.")]
+PlacesQuery = Annotated[int, Query(ge=1, le=100)]
+AroundQuery = Annotated[
+    Literal["me"] | None, Query(description="`me`: the caller's neighbours too.")
+]
+
+
+async def _board(request: Request, board: Board, around: str | None) -> Response:
+    query = BoardQuery(board, caller_of(request), around is not None)
+    found = await runtime_of(request).leaderboards.submit(
+        query, from_primary=await reads_primary(request)
+    )
+    return conditional(request, unwrap([found]))
 
 
 @router.get(
@@ -28,18 +53,46 @@ router = Router(tags=["leaderboards"], about=ABOUT)
 @direct
 async def get_leaderboard(
     request: Request,
-    org_id: Annotated[
-        PathId | None, Query(description="Id of the organisation; without it all.")
-    ] = None,
+    org_id: OrgQuery = None,
     period: Annotated[BoardPeriod, Query(description="The running period that counts.")] = "month",
-    limit: Annotated[int, Query(ge=1, le=100, description="Most places.")] = 20,
+    limit: PlacesQuery = 20,
+    around: AroundQuery = None,
 ) -> Response:
     """Return the people with the most points earned in an organisation and its subtree.
 
     Without `org_id`: in the whole tree, in the unit of the programme of all organisations.
     """
-    query = BoardQuery(Board(org_id, period, limit), caller_of(request))
-    found = await runtime_of(request).leaderboards.submit(
-        query, from_primary=await reads_primary(request)
-    )
-    return conditional(request, unwrap([found]))
+    return await _board(request, Board(org_id, period, limit), around)
+
+
+@router.get(
+    "/leaderboards/hours",
+    operation_id="getHoursLeaderboard",
+    response_model=HoursLeaderboardOut,
+    **allow(ANYONE, OrgNotFound),
+)
+@direct
+async def get_hours_leaderboard(
+    request: Request,
+    org_id: OrgQuery = None,
+    period: BoardPeriod = "month",
+    limit: PlacesQuery = 20,
+    around: AroundQuery = None,
+) -> Response:
+    """Return the people with the most hours of service in an organisation and its subtree."""
+    return await _board(request, Board(org_id, period, limit, "minutes"), around)
+
+
+@router.get("/leaderboards/orgs", operation_id="getOrgLeaderboard", **allow(ANYONE, OrgNotFound))
+async def get_org_leaderboard(
+    tx: StaleReader,
+    runtime: AppRuntime,
+    org_id: OrgQuery = None,
+    level: Level = Level.community,
+    measure: Measure = "points",
+    period: BoardPeriod = "month",
+    limit: PlacesQuery = 20,
+) -> OrgLeaderboardOut:
+    """Return the organisations of a level below another by what their people earned together."""
+    asked = OrgBoard(org_id, level, period, measure, limit)
+    return await org_boards.read(tx, runtime.boards, asked)

@@ -41,7 +41,7 @@ from app.schemas.ledger import (
 )
 from app.schemas.seals import ProofOut, SealOut
 from app.services import statement_links
-from app.services.awards import reversal
+from app.services.awards import overview, reversal
 from app.services.awards.reversal import MoreThanLeft, NotReversible, TransferNotFound
 from app.services.awards.review import OwnAward
 from app.services.ledger import passbook, seals, statement, units
@@ -112,9 +112,12 @@ SignedQuery = Annotated[Signed, Depends(_signed)]
 async def get_my_points(
     request: Request, person_id: CurrentPerson, unit: UnitQuery = "points"
 ) -> PointsOut:
-    """Return the caller's balances and expiry dates; overdue holds count as available."""
+    """Return the caller's balances, dates of expiry, totals, and what the caps leave.
+
+    Overdue holds count as available.
+    """
     async with runtime_of(request).database.snapshot() as tx:
-        return await passbook.summary(tx, person_id, await units.unit_of(tx, unit), now())
+        return await overview.points(tx, person_id, await units.unit_of(tx, unit), now())
 
 
 @router.get(
@@ -135,7 +138,10 @@ async def list_my_point_entries(
     cursor: CursorQuery = None,
     limit: LimitQuery = 20,
 ) -> Response:
-    """Return the entries of available points, newest first, optionally by kind and time."""
+    """Return the entries of available points, newest first, optionally by kind and time.
+
+    `unit=minutes`: the history of the caller's hours of service, in minutes.
+    """
     if wanted := Filter(kind, since, until):
         async with runtime_of(request).database.read() as tx:
             number = await units.unit_of(tx, unit)

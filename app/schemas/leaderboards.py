@@ -2,12 +2,15 @@
 
 from datetime import datetime
 from typing import Literal
+from uuid import UUID
 
 from pydantic import Field
 
+from app.models.orgs import Level
 from app.schemas.base import Out
 
 BoardPeriod = Literal["week", "month", "year", "all"]
+Measure = Literal["points", "minutes"]
 
 
 class RankOut(Out):
@@ -16,6 +19,12 @@ class RankOut(Out):
     rank: int = Field(description="Place, from 1.")
     display_name: str = Field(description="The name; masked unless the person shows it.")
     points: int = Field(description="Points earned in the period.")
+
+
+class NeighbourOut(RankOut):
+    """A place near the caller's, or the caller's own."""
+
+    is_me: bool
 
 
 class MyRankOut(Out):
@@ -29,6 +38,63 @@ class LeaderboardOut(Out):
     period: BoardPeriod = Field(description="Which period is counted.")
     starts_at: datetime = Field(description="When the period began, in UTC.")
     items: list[RankOut] = Field(description="The first places.")
+    around: list[NeighbourOut] | None = Field(
+        description="With `around=me`: two places above the caller, the caller's, two below."
+        " Null without it, or if the caller is not on the board."
+    )
     me: MyRankOut | None = Field(
         description="The caller's place; null without a login, or without points."
     )
+
+
+class HoursRankOut(Out):
+    """A place. The name is masked unless the person opted in."""
+
+    rank: int
+    display_name: str
+    minutes: int
+
+
+class HoursNeighbourOut(HoursRankOut):
+    """A place near the caller's, or the caller's own."""
+
+    is_me: bool
+
+
+class MyHoursRankOut(Out):
+    rank: int
+    minutes: int
+
+
+class HoursLeaderboardOut(Out):
+    """Minutes of service from ``starts_at`` on, in the organisation and its subtree."""
+
+    period: BoardPeriod
+    starts_at: datetime
+    items: list[HoursRankOut]
+    around: list[HoursNeighbourOut] | None = Field(
+        description="With `around=me`: two places above the caller, the caller's, two below."
+        " Null without it, or if the caller is not on the board."
+    )
+    me: MyHoursRankOut | None
+
+
+class OrgRankOut(Out):
+    """A place of an organisation, by what all its people earned together."""
+
+    rank: int
+    org_id: UUID
+    name: str
+    total: int = Field(description="Points or minutes of everybody in its subtree together.")
+    people: int = Field(description="How many people earned them.")
+    per_person: int = Field(description="`total` for each of these people, rounded.")
+
+
+class OrgLeaderboardOut(Out):
+    """The organisations of a level below another, from ``starts_at`` on."""
+
+    period: BoardPeriod
+    starts_at: datetime
+    level: Level
+    measure: Measure
+    items: list[OrgRankOut]

@@ -17,11 +17,63 @@ class Expiring(Out):
     expires_at: datetime = Field(description="When, in UTC.")
 
 
+class TotalsOut(Out):
+    """What a period's entries sum to; ``earned`` less what was reversed in the period."""
+
+    earned: int
+    spent: int
+    expired: int
+    deducted: int
+
+
+class PeriodTotalsOut(Out):
+    """Totals of all time, of this year and of this month in Asia/Shanghai."""
+
+    all: TotalsOut
+    year: TotalsOut
+    month: TotalsOut
+
+
+class MinutesOut(Out):
+    """Minutes of service earned in all time, this year and this month in Asia/Shanghai."""
+
+    all: int
+    year: int
+    month: int
+
+
+class CapLeftOut(Out):
+    """A cap, in points: ``left`` of ``limit`` can still be earned in the running period."""
+
+    period: Literal["day", "month", "year"]
+    limit: int
+    used: int = Field(description="Without awards that wait for reviewers.")
+    left: int
+
+
+class RuleCapsLeftOut(Out):
+    rule_key: str
+    rule_name: str
+    caps: list[CapLeftOut]
+
+
+class CapsLeftOut(Out):
+    """What the caps of the policy at the caller's community leave.
+
+    ``overall``: of all rules together. ``emergency_day``: the day's cap with awards by emergency
+    rules, which the day's cap in ``overall`` does not count.
+    """
+
+    overall: list[CapLeftOut]
+    emergency_day: CapLeftOut | None
+    rules: list[RuleCapsLeftOut] = Field(description="The rules that have caps of their own.")
+
+
 class PointsOut(Out):
     """``minutes``: minutes of volunteering. ``expiring``: unspent points by date of expiry.
 
     ``owed``: points that a reversal took after they had been spent. Future awards pay them
-    first.
+    first. ``earned_total`` and ``spent_total`` are those of ``totals.all``.
     """
 
     available: int = Field(description="Points that can be spent.")
@@ -37,6 +89,11 @@ class PointsOut(Out):
     expiring: list[Expiring] = Field(
         description="Unspent points by the date on which they expire, the soonest first."
     )
+    totals: PeriodTotalsOut
+    minutes_earned: MinutesOut
+    caps_left: CapsLeftOut | None = Field(
+        description="Null where no policy is in force, or it awards points of another unit."
+    )
 
 
 class Source(Out):
@@ -47,7 +104,10 @@ class Source(Out):
 
 
 class EntryOut(Out):
-    """An entry of a passbook. ``id`` is the transfer's; ``number`` has no gaps."""
+    """An entry of a passbook. ``id`` is the transfer's; ``number`` has no gaps.
+
+    In a passbook of minutes ``points`` are minutes.
+    """
 
     id: UUID = Field(description="Id of the transfer.")
     number: int = Field(description="Number of the entry, from 1, without gaps.")
@@ -58,6 +118,13 @@ class EntryOut(Out):
     reason: str = Field(description="What it was for.")
     source: Source = Field(description="What moved the points.")
     created_at: datetime = Field(description="When it was posted, in UTC.")
+    title: str | None = Field(
+        description="Of the activity or the rule of an award, or the reward's name; else null."
+    )
+    activity_id: UUID | None = Field(description="Of an award by attendance.")
+    merchant_name: str | None = Field(
+        description="Where points were spent, reserved or refunded; else null."
+    )
 
 
 class ReversalIn(In):

@@ -67,7 +67,8 @@ async def replace(tx: Session, person_id: UUID, body: MeIn) -> MeOut:
         about = ((NOUN, person_id), person.community_id)
         await audit.write_about(tx, person_id, "changed", *about, fields=changed)
     if was_minor != is_minor:
-        await outbox.put(tx, "leaderboards.rebuild", {"person_id": str(person_id)})
+        gone = [str(person_id)] if is_minor else []
+        await outbox.put(tx, "leaderboards.rebuild", {"person_id": str(person_id), "gone": gone})
     return await mine(tx, person_id)
 
 

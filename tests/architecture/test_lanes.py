@@ -21,7 +21,7 @@ DATA_PLANE = {
     "routers": {"activities", "checkins", "counters", "leaderboards", "ledger", "signups"},
     "queries": {
         *("activities", "checkins", "idempotency", "leaderboards", "signups"),
-        *("awards.granting", "ledger.posting", "ledger.reading"),
+        *("awards.granting", "ledger.posting", "ledger.reading", "ledger.totals"),
     },
 }
 RUNTIME = {"Runtime", "AppRuntime", "runtime_of"}

@@ -22,9 +22,9 @@ from app.jobs.leaderboards import NightlyRebuild, feed
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Level, Org
 from app.queries import leaderboards as queries
-from app.queries.leaderboards import Gain
+from app.queries.leaderboards import Gain, Node
 from app.runtime import Runtime
-from app.schemas.leaderboards import BoardPeriod
+from app.schemas.leaderboards import BoardPeriod, Measure
 from app.services.leaderboards import feeding, rules
 from app.services.ledger import posting as ledger_posting
 from app.services.ledger.types import MINUTES, POINTS, AccountKey, Posted, Posting
@@ -152,11 +152,11 @@ async def test_a_batch_that_is_replayed_counts_once(town: Town, runtime: Runtime
     position = await runtime.boards.position(generation)
     async with runtime.database.read() as tx:
         gains, after = await queries.gains_after(
-            tx, START, hours=MINUTES, born_until=rules.born_until(), limit=2000
+            tx, START, born_until=rules.born_until(), limit=2000
         )
         units = rules.CountedUnits(await history.load(tx))
     assert gains
-    scores = feeding.scores(gains, units)
+    scores = feeding.scores(gains, units, {})
     assert not await runtime.boards.apply(generation, START, after, scores)
     assert await runtime.boards.position(generation) == position
     assert await town.boards_are_exact()
@@ -309,7 +309,7 @@ async def _without_redis(*_: object) -> int:
 
 
 class _Counted(rules.CountedUnits):
-    """Points count at every organisation, minutes at none."""
+    """Points count at every organisation."""
 
     def __init__(self) -> None:
         """Need no policies."""
@@ -335,14 +335,23 @@ def test_gains_count_where_and_when_they_were_earned() -> None:
     ]
 
     counted: Counter[tuple[str, str]] = Counter()
-    for boards, group in feeding.scores(gains, _Counted()).items():
+    node = Node(uuid4(), "street")
+    for boards, group in feeding.scores(gains, _Counted(), {street: node}).items():
         for board in boards:
             counted.update({(board, person): points for person, points in group.items()})
 
-    def on(path: str, period: BoardPeriod, at: datetime) -> list[int]:
-        name = rules.board_name(path, period, period_start(at, period))
+    def on(path: str, period: BoardPeriod, at: datetime, measure: Measure = "points") -> list[int]:
+        name = rules.board_name(path, period, period_start(at, period), measure)
         return [counted[name, str(person)] for person in people]
 
     assert [on(street, "week", sunday), on(street, "week", monday)] == [[3, 0], [5, 2]]
     assert [on(street, "month", monday), on(other, "month", monday)] == [[8, 2], [0, 7]]
     assert on("/32/", "month", monday) == on(rules.WHOLE_TREE, "all", monday) == [8, 9]
+    assert on(street, "week", monday, "minutes") == on("/32/", "all", monday, "minutes") == [60, 0]
+
+    def of_street(path: str, measure: Measure) -> int:
+        start = period_start(monday, "month")
+        return counted[rules.org_board_name(path, "street", "month", start, measure), str(node.id)]
+
+    assert [of_street(path, "points") for path in ("/32/", "/", street)] == [10, 10, 0]
+    assert of_street("/32/", "minutes") == 60

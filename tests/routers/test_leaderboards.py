@@ -33,6 +33,8 @@ API = "/api/v1"
 MATRIX = """
 operation       rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 getLeaderboard  anyone  200    200   200  200     200   200     200    200     200   200
+getHoursLeaderboard  anyone  200  200  200  200   200   200     200    200     200   200
+getOrgLeaderboard    anyone  200  200  200  200   200   200     200    200     200   200
 """
 
 
@@ -40,7 +42,9 @@ async def _board_of_home(world: World) -> Ask:
     return Ask(query={"org_id": str(world.home.id)})
 
 
-REQUESTS = {"getLeaderboard": _board_of_home}
+REQUESTS = dict.fromkeys(
+    ("getLeaderboard", "getHoursLeaderboard", "getOrgLeaderboard"), _board_of_home
+)
 
 
 async def board(

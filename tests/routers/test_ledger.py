@@ -34,6 +34,10 @@ NOTHING = {
     "earned_total": 0,
     "spent_total": 0,
     "expiring": [],
+    "totals": dict.fromkeys(
+        ("all", "year", "month"), dict.fromkeys(("earned", "spent", "expired", "deducted"), 0)
+    ),
+    "minutes_earned": {"all": 0, "year": 0, "month": 0},
 }
 MATRIX = """
 operation           rule           nobody alice bob  counter rival sibling parent auditor admin outsider
@@ -113,7 +117,10 @@ async def page(
 async def test_a_newcomer_has_nothing(api: httpx.AsyncClient, runtime: Runtime) -> None:
     person = await make_person(runtime)
 
-    assert await points(api, person) == NOTHING
+    found = await points(api, person)
+    caps = found.pop("caps_left")
+    assert found == NOTHING
+    assert {one["left"] == one["limit"] for one in caps["overall"]} == {True}
     assert await entries(api, person) == []
 
 
@@ -135,7 +142,8 @@ async def test_balances_follow_earning_holding_and_spending(
 
     found = await points(api, person)
 
-    assert {name: found[name] for name in NOTHING if name != "expiring"} == {
+    numbers = {name for name, value in NOTHING.items() if value == 0}
+    assert {name: found[name] for name in numbers} == {
         "available": 23,
         "pending": 15,
         "held": 10,
@@ -145,6 +153,7 @@ async def test_balances_follow_earning_holding_and_spending(
         "spent_total": 5,
     }
     assert sum(lot["points"] for lot in found["expiring"]) == 23
+    assert (found["totals"]["all"]["spent"], found["minutes_earned"]["all"]) == (5, 240)
     await assert_ledger_verifies(runtime)
 
 
@@ -245,7 +254,9 @@ async def test_each_sees_only_their_own_points(api: httpx.AsyncClient, runtime: 
     rich, poor = await make_person(runtime), await make_person(runtime)
     await give_points(runtime, rich.id, 50)
 
-    assert await points(api, poor) == NOTHING
+    found = await points(api, poor)
+    del found["caps_left"]
+    assert found == NOTHING
     assert await entries(api, poor) == []
 
 

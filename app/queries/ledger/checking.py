@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.core.db import Session
+from app.queries.ledger import totals
 
 MAX_DIFFERENCES = 100
 
@@ -146,6 +147,7 @@ LOT_CHECKS = (
     ),
 )
 ACCOUNT_CHECKS = (
+    Check("totals: each is the sum of the entries up to its number", totals.WRONG),
     Check(
         "accounts: the floor is that of the purpose",
         """

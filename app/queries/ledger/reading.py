@@ -1,3 +1,4 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
 """SQL of reads: balances, passbook pages, totals, and points that will expire."""
 
 from collections.abc import Sequence
@@ -5,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import literal_column, text
+from sqlalchemy import literal_column
 from sqlmodel import col, func, select
 
 from app.core.db import Row, Session
@@ -26,12 +27,39 @@ SELECT id, unit_id, owner_id, purpose, balance, floor, last_number, holds_until
 FROM ledger_accounts WHERE owner_id = :owner
 """
 
+# What an entry is about, beside the columns of its transfer t: each is a look at one row.
+_ABOUT = """
+CASE t.source_type
+    WHEN 'award' THEN (
+        SELECT CASE WHEN w.reference ^@ 'checkin:' THEN (
+            SELECT a.title FROM activities a
+            WHERE a.id = CAST(split_part(w.reference, ':', 2) AS uuid)) ELSE w.title END
+        FROM awards w WHERE w.id = t.source_id)
+    WHEN 'redemption' THEN (
+        SELECT r.name FROM redemptions d JOIN rewards r ON r.id = d.reward_id
+        WHERE d.id = t.source_id)
+END AS title,
+CASE WHEN t.source_type = 'award' THEN (
+    SELECT CAST(split_part(w.reference, ':', 2) AS uuid) FROM awards w
+    WHERE w.id = t.source_id AND w.reference ^@ 'checkin:')
+END AS activity_id,
+CASE t.source_type
+    WHEN 'charge' THEN (
+        SELECT m.name FROM charges c JOIN merchants m ON m.id = c.merchant_id
+        WHERE c.id = t.source_id)
+    WHEN 'redemption' THEN (
+        SELECT m.name FROM redemptions d JOIN merchants m ON m.id = d.merchant_id
+        WHERE d.id = t.source_id)
+END AS merchant_name
+"""
+
 # Each page reads two ranges of gapless numbers, each by its own index: no more rows than the page
 # has. Entries never change, so account, newest number and size identify a page for ever, and a
 # caller who sends the tag needs no rows. The tag begins with the version of the JSON below: raise
-# it with each change there. PostgreSQL writes the JSON, because building twenty entries as Python
-# objects costs more than the rest of the request.
-_PASSBOOKS = """
+# it with each change there. A merchant may be renamed: who has a page keeps the name in it.
+# PostgreSQL writes the JSON, because building twenty entries as Python objects costs more than the
+# rest of the request.
+_PASSBOOKS = f"""
 WITH pages AS (
     SELECT k.n, a.id, k.size, k.known,
            least(coalesce(k.before - 1, a.last_number), a.last_number) AS newest
@@ -41,21 +69,23 @@ WITH pages AS (
     JOIN ledger_accounts a
       ON a.owner_id = k.owner_id AND a.purpose = 'available' AND a.unit_id = k.unit_id
 ), tagged AS (
-    SELECT *, '1-' || id || '-' || newest || '-' || size AS tag FROM pages
+    SELECT *, '2-' || id || '-' || newest || '-' || size AS tag FROM pages
 )
 SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
     SELECT coalesce(CAST(json_agg(row_to_json(e) ORDER BY e.number DESC) AS text), '[]') FROM (
         SELECT t.id, t.to_number AS number, 'in' AS direction, t.amount AS points,
                t.to_balance AS balance_after, t.kind, t.reason,
                json_build_object('type', t.source_type, 'id', t.source_id) AS source,
-               to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at
+               to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS created_at,
+               {_ABOUT}
         FROM ledger_transfers t
         WHERE t.to_account_id = p.id
           AND t.to_number > p.newest - p.size AND t.to_number <= p.newest
         UNION ALL
         SELECT t.id, t.from_number, 'out', t.amount, t.from_balance, t.kind, t.reason,
                json_build_object('type', t.source_type, 'id', t.source_id),
-               to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+               to_char(t.created_at, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
+               {_ABOUT}
         FROM ledger_transfers t
         WHERE t.from_account_id = p.id
           AND t.from_number > p.newest - p.size AND t.from_number <= p.newest
@@ -65,8 +95,8 @@ FROM tagged p
 
 
 # Each side is a range of its own numbers, newest first; the two ranges are merged.
-_SEARCH = """
-SELECT * FROM (
+_SEARCH = f"""
+SELECT t.*, {_ABOUT} FROM (
     (SELECT t.id, t.to_number AS number, 'in' AS direction, t.amount AS points,
             t.to_balance AS balance_after, t.kind, t.reason, t.source_type, t.source_id,
             t.created_at
@@ -85,7 +115,7 @@ SELECT * FROM (
        AND (CAST(:since AS timestamptz) IS NULL OR t.created_at >= CAST(:since AS timestamptz))
        AND (CAST(:until AS timestamptz) IS NULL OR t.created_at < CAST(:until AS timestamptz))
      ORDER BY t.from_number DESC LIMIT :limit)
-) e ORDER BY number DESC LIMIT :limit
+) t ORDER BY t.number DESC LIMIT :limit
 """
 
 
@@ -97,30 +127,6 @@ class PageRow:
     newest: int
     items: str | None
 
-
-# Earned: awards and releases less reversals and clawbacks. Spent: charges and collections less
-# refunds.
-_TOTALS = text("""
-WITH mine AS (
-    SELECT id, purpose FROM ledger_accounts
-    WHERE owner_id = :owner AND unit_id = :unit AND purpose IN ('available', 'held', 'debt')
-)
-SELECT coalesce(sum(amount) FILTER (WHERE what = 'earned'), 0) AS earned,
-       coalesce(sum(amount) FILTER (WHERE what = 'spent'), 0) AS spent
-FROM (
-    SELECT 'earned' AS what, t.amount FROM mine m JOIN ledger_transfers t ON t.to_account_id = m.id
-    WHERE t.kind IN ('award', 'release')
-    UNION ALL
-    SELECT 'earned', -t.amount FROM mine m JOIN ledger_transfers t ON t.from_account_id = m.id
-    WHERE t.kind IN ('reversal', 'clawback')
-    UNION ALL
-    SELECT 'spent', t.amount FROM mine m JOIN ledger_transfers t ON t.from_account_id = m.id
-    WHERE t.kind IN ('charge', 'collect')
-    UNION ALL
-    SELECT 'spent', -t.amount FROM mine m JOIN ledger_transfers t ON t.to_account_id = m.id
-    WHERE t.kind = 'refund'
-) x
-""")
 
 _SPENT = """
 SELECT CAST(coalesce((SELECT sum(amount) FROM ledger_transfers
@@ -183,12 +189,6 @@ async def search(
             "limit": limit,
         },
     )
-
-
-async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:
-    """Sum all points that a person has earned and spent."""
-    row = (await session.execute(_TOTALS, {"owner": owner, "unit": unit})).one()
-    return int(row.earned), int(row.spent)
 
 
 async def spent(session: Session, account: int) -> int:

@@ -50,24 +50,48 @@ class Room(NamedTuple):
     def left(self) -> int:
         return max(self.cap - self.used, 0)
 
+    @property
+    def period(self) -> str:
+        """The period of the cap: ``day``, ``month`` or ``year``."""
+        return self.reason.value.rpartition("_")[2]
+
 
 def rooms(policy: PointsPolicy, rule: Rule, earned: Mapping[str, Tally]) -> Iterator[Room]:
     """Yield the caps that an award by a rule is under. ``earned``: see ``apply_caps``."""
-    caps = policy.document.caps
-    by_rule = earned.get(rule.key, Tally())
-    overall = sum(earned.values(), Tally())
-    emergency = sum(tally.day for key, tally in earned.items() if policy.is_emergency(key))
+    yield from of_rule(rule, earned)
+    for room, is_emergency in of_all_rules(policy, earned):
+        if not (rule.emergency and room.reason is AwardReason.overall_day) or is_emergency:
+            yield room
+
+
+def of_rule(rule: Rule, earned: Mapping[str, Tally]) -> Iterator[Room]:
+    """Yield the caps of one rule."""
+    tally = earned.get(rule.key, Tally())
     for cap, used, reason in (
-        (rule.cap.day, by_rule.day, AwardReason.cap_day),
-        (rule.cap.month, by_rule.month, AwardReason.cap_month),
-        (rule.cap.year, by_rule.year, AwardReason.cap_year),
-        (caps.emergency_day, overall.day, AwardReason.overall_day),
-        (caps.month, overall.month, AwardReason.overall_month),
-        (caps.year, overall.year, AwardReason.overall_year),
-        (None if rule.emergency else caps.day, overall.day - emergency, AwardReason.overall_day),
+        (rule.cap.day, tally.day, AwardReason.cap_day),
+        (rule.cap.month, tally.month, AwardReason.cap_month),
+        (rule.cap.year, tally.year, AwardReason.cap_year),
     ):
         if cap is not None:
             yield Room(cap, used, reason)
+
+
+def of_all_rules(policy: PointsPolicy, earned: Mapping[str, Tally]) -> Iterator[tuple[Room, bool]]:
+    """Yield the caps of all rules together, and whether it is the one of days of emergency.
+
+    All awards are under that one. The other cap of the day is for awards by ordinary rules.
+    """
+    caps = policy.document.caps
+    overall = sum(earned.values(), Tally())
+    emergency = sum(tally.day for key, tally in earned.items() if policy.is_emergency(key))
+    for cap, used, reason, is_emergency in (
+        (caps.emergency_day, overall.day, AwardReason.overall_day, True),
+        (caps.month, overall.month, AwardReason.overall_month, False),
+        (caps.year, overall.year, AwardReason.overall_year, False),
+        (caps.day, overall.day - emergency, AwardReason.overall_day, False),
+    ):
+        if cap is not None:
+            yield Room(cap, used, reason), is_emergency
 
 
 def apply_caps(

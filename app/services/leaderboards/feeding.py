@@ -3,26 +3,31 @@
 The ledger is the truth: a board can be lost at any time and is built again.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
+from uuid import UUID
 
 from app.core.clock import local_date, period_start
 from app.core.db import Database
 from app.integrations.leaderboards import Boards, Gains, new_generation
 from app.queries import leaderboards as queries
-from app.queries.leaderboards import Gain
+from app.queries.leaderboards import Gain, Node
+from app.schemas.leaderboards import Measure
 from app.services.leaderboards.rules import (
     PERIODS,
     WHOLE_TREE,
     CountedUnits,
     board_name,
     born_until,
+    org_board_name,
 )
 from app.services.ledger.types import MINUTES
 from app.services.policies import history
 
-# Transfers in one atomic step. Each may count on 20 boards (4 levels and the whole tree, 4
-# periods). Redis answers nobody else meanwhile, and 32,000 scores took it longer than the
-# breaker's 100 ms.
+# Transfers in one atomic step. Each may count on 20 boards of people (4 levels and the whole tree,
+# 4 periods) and, with those of its organisation, on 40 of organisations. Redis answers nobody else
+# meanwhile, and 32,000 scores took it longer than the breaker's 100 ms.
 BATCH = 100
 
 
@@ -46,6 +51,11 @@ async def rebuild(database: Database, boards: Boards) -> int:
     return await _build(database, boards, new_generation())
 
 
+async def forget(boards: Boards, people: Sequence[UUID]) -> None:
+    """Take erased people off all boards at once; the rebuild that follows sums what is left."""
+    await boards.forget(people)
+
+
 async def _build(database: Database, boards: Boards, generation: str) -> int:
     counted = await _catch_up(database, boards, generation)
     await boards.show(generation)
@@ -59,43 +69,79 @@ async def _catch_up(database: Database, boards: Boards, generation: str) -> int:
         before = await boards.position(generation)
         async with database.read() as tx:
             gains, after = await queries.gains_after(
-                tx, before, hours=MINUTES, born_until=born_until(), limit=BATCH
+                tx, before, born_until=born_until(), limit=BATCH
             )
             units = CountedUnits(await history.load(tx))
+            paths = {path for gain in gains for path in _ancestors(gain.org_path)}
+            nodes = await queries.nodes(tx, sorted(paths))
         if after == before:
             return counted
-        if await boards.apply(generation, before, after, scores(gains, units)):
+        if await boards.apply(generation, before, after, scores(gains, units, nodes)):
             counted += len(gains)
 
 
-def scores(gains: list[Gain], units: CountedUnits) -> Gains:
-    """Sum gains by boards and person id: all organisations above, every period.
+def scores(gains: list[Gain], units: CountedUnits, nodes: Mapping[str, Node]) -> Gains:
+    """Sum gains by boards and member: a person, or on boards of organisations one of these.
 
-    The boards' names are made once for an organisation, a unit and a day: a crowd's gains have
-    these in common.
+    All organisations above count them, every period. ``nodes``: these organisations, by path. The
+    boards' names are made once for an organisation, a unit and a day: a crowd's gains have these
+    in common.
     """
-    boards: dict[tuple[str, int, date], tuple[str, ...]] = {}
+    known: dict[tuple[str, int, date], _Counting] = {}
     summed: dict[tuple[str, ...], dict[str, int]] = {}
+
+    def count(boards: tuple[str, ...], member: UUID, points: int) -> None:
+        if not boards:
+            return
+        members = summed.setdefault(boards, {})
+        members[str(member)] = members.get(str(member), 0) + points
+
     for gain in gains:
         key = (gain.org_path, gain.unit_id, local_date(gain.earned_at))
-        if key not in boards:
-            boards[key] = _boards(gain, units)
-        people, person = summed.setdefault(boards[key], {}), str(gain.person_id)
-        people[person] = people.get(person, 0) + gain.points
+        if key not in known:
+            known[key] = _counting(gain, units, nodes)
+        count(known[key].people, gain.person_id, gain.points)
+        for org_id, boards in known[key].orgs:
+            count(boards, org_id, gain.points)
     return summed
 
 
-def _boards(gain: Gain, units: CountedUnits) -> tuple[str, ...]:
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """The boards of people on which a gain counts, and those of each organisation."""
+
+    people: tuple[str, ...]
+    orgs: list[tuple[UUID, tuple[str, ...]]]
+
+
+def _counting(gain: Gain, units: CountedUnits, nodes: Mapping[str, Node]) -> _Counting:
     """Name the boards on which a gain counts.
 
-    An organisation counts only gains in its own unit. A city above two programmes shows the
-    points of its own programme: those of different programmes are not added up.
+    An organisation counts only gains in its own unit, and hours of service. A city above two
+    programmes shows the points of its own programme: those of different programmes are not added
+    up.
     """
-    return tuple(
-        board_name(path, period, period_start(gain.earned_at, period))
-        for path in _ancestors(gain.org_path)
-        if units.of(path) == gain.unit_id
-        for period in PERIODS
+    measure: Measure = "minutes" if gain.unit_id == MINUTES else "points"
+    paths = _ancestors(gain.org_path)
+    counted = [path for path in paths if units.measure(path, measure) == gain.unit_id]
+    starts = [(period, period_start(gain.earned_at, period)) for period in PERIODS]
+    return _Counting(
+        people=tuple(
+            board_name(path, period, start, measure) for path in counted for period, start in starts
+        ),
+        orgs=[
+            (
+                node.id,
+                tuple(
+                    org_board_name(above, node.level, period, start, measure)
+                    for above in counted
+                    if path.startswith(above) and path != above
+                    for period, start in starts
+                ),
+            )
+            for path in paths
+            if (node := nodes.get(path)) is not None
+        ],
     )
 
 

@@ -1,4 +1,4 @@
-"""Reading leaderboards: the best of a subtree with masked names, and the caller's own rank.
+"""Reading leaderboards: the best of a subtree with masked names, the caller's own rank, neighbours.
 
 Boards are read from Redis. Where Redis is down or holds none, they are computed from the ledger.
 """
@@ -16,14 +16,17 @@ from app.core.redis import RedisDown
 from app.integrations.leaderboards import Boards
 from app.queries import leaderboards as queries
 from app.queries import orgs as org_queries
-from app.schemas.leaderboards import BoardPeriod, LeaderboardOut, MyRankOut, RankOut
-from app.services import orgs, people
+from app.schemas.leaderboards import BoardPeriod, Measure
+from app.services import orgs
+from app.services.leaderboards import rendering
+from app.services.leaderboards.rendering import Place, Shown
 from app.services.leaderboards.rules import WHOLE_TREE, CountedUnits, board_name, born_until
 from app.services.policies import history
 
 # Computing a board from the ledger sums all its transfers: without Redis, a rank is known only
 # within these places.
 MAX_LEDGER_PLACES = 100
+EACH_SIDE = 2  # neighbours above the caller, and below
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +39,19 @@ class Board:
     org_id: UUID | None
     period: BoardPeriod
     limit: int
+    measure: Measure = "points"
 
 
 @dataclass(frozen=True, slots=True)
 class BoardQuery:
-    """One request: a board, and the rank on it of the caller, if there is one."""
+    """One request: a board, and the rank on it of the caller, if there is one.
+
+    ``around``: the caller's neighbours too.
+    """
 
     board: Board
     caller: UUID | None
+    around: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,38 +63,45 @@ class _Found:
     name: str
 
 
-Rank = tuple[int, int]  # the place, from 1; and the points
-Top = list[tuple[UUID, int]]  # person and points, the best first
+Caller = tuple[Board, UUID]
 
 
 @dataclass(frozen=True, slots=True)
 class _Standings:
-    """``ranks`` has a board and a caller for each query with a caller; None: not on the board."""
+    """The best of each board; of each caller the own place, with the neighbours if asked for.
 
-    tops: dict[Board, Top]
-    ranks: dict[tuple[Board, UUID], Rank | None]
+    A caller who is not on the board has none.
+    """
+
+    tops: dict[Board, list[Place]]
+    own: dict[Caller, Place]
+    around: dict[Caller, list[Place]]
 
 
 async def read(
     tx: Session, boards: Boards, asked: Sequence[BoardQuery]
 ) -> list[TaggedBody | Refusal]:
-    """Return for each query a rendered ``LeaderboardOut``, or OrgNotFound.
+    """Return for each query a rendered ``LeaderboardOut`` or that of hours, or OrgNotFound.
 
     The number of statements does not depend on the number of queries, except without Redis, when
     each board is a statement. A board of several queries is rendered once, and each caller's
-    rank is added to it.
+    part is added to it.
     """
     found = await _find(tx, {query.board for query in asked})
-    callers = [
-        (query.board, query.caller) for query in asked if query.caller and query.board in found
-    ]
+    callers = [query for query in asked if query.caller and query.board in found]
     try:
         standings = await _from_redis(boards, found, callers)
     except RedisDown:
         standings = await _from_ledger(tx, found, callers)
-    shared = await _render_boards(tx, found, standings.tops)
+    shown = await _shown(tx, standings)
+    shared = {
+        board: rendering.shared(
+            board.measure, board.period, found[board].starts_at, standings.tops[board], shown
+        )
+        for board in found
+    }
     return [
-        _with_rank(shared[query.board], _rank_of(query, standings))
+        _reply(query, shared[query.board], standings, shown)
         if query.board in found
         else orgs.OrgNotFound()
         for query in asked
@@ -103,106 +118,87 @@ async def _find(tx: Session, boards: Iterable[Board]) -> dict[Board, _Found]:
         path = WHOLE_TREE if board.org_id is None else paths.get(board.org_id)
         if path is not None:
             starts_at = period_start(at, board.period)
-            found[board] = _Found(path, starts_at, board_name(path, board.period, starts_at))
+            name = board_name(path, board.period, starts_at, board.measure)
+            found[board] = _Found(path, starts_at, name)
     return found
 
 
-# Who is where
+def _key(query: BoardQuery) -> Caller:
+    assert query.caller is not None
+    return query.board, query.caller
 
 
 async def _from_redis(
-    boards: Boards, found: dict[Board, _Found], callers: Sequence[tuple[Board, UUID]]
+    boards: Boards, found: dict[Board, _Found], callers: Sequence[BoardQuery]
 ) -> _Standings:
-    """Read all boards and ranks in one round trip.
+    """Read all boards and ranks in one round trip, and neighbours in one for each who asks.
 
     Raises RedisDown, also if no boards are shown: Redis has just started or was flushed.
     """
     generation = await boards.generation()
     if generation is None:
         raise RedisDown
+    alone = sorted({_key(one) for one in callers if not one.around}, key=repr)
     tops, ranks = await boards.read(
         generation,
         [(one.name, board.limit) for board, one in found.items()],
-        [(found[board].name, person) for board, person in callers],
+        [(found[board].name, person) for board, person in alone],
     )
-    return _Standings(dict(zip(found, tops, strict=True)), dict(zip(callers, ranks, strict=True)))
+    own = {
+        key: Place(rank[0], key[1], rank[1])
+        for key, rank in zip(alone, ranks, strict=True)
+        if rank is not None
+    }
+    around = {}
+    for board, person in sorted({_key(one) for one in callers if one.around}, key=repr):
+        near = await boards.around(generation, found[board].name, person, EACH_SIDE)
+        places = around[board, person] = [Place(*one) for one in near]
+        for place in places:
+            if place.person == person:
+                own[board, person] = place
+    placed = [[Place(rank, *one) for rank, one in enumerate(top, start=1)] for top in tops]
+    return _Standings(dict(zip(found, placed, strict=True)), own, around)
 
 
 async def _from_ledger(
-    tx: Session, found: dict[Board, _Found], callers: Sequence[tuple[Board, UUID]]
+    tx: Session, found: dict[Board, _Found], callers: Sequence[BoardQuery]
 ) -> _Standings:
     """Compute each board; a caller below its first 100 places has no rank."""
     units = CountedUnits(await history.load(tx))
-    tops = {
-        board: await queries.top(
+    tops: dict[Board, list[Place]] = {}
+    for board, one in found.items():
+        best = await queries.top(
             tx,
             one.org_path,
             one.starts_at,
-            unit=units.of(one.org_path),
+            unit=units.measure(one.org_path, board.measure),
             born_until=born_until(),
             limit=MAX_LEDGER_PLACES,
         )
-        for board, one in found.items()
-    }
-    ranks = {
-        (board, person): (place, points)
-        for board, top in tops.items()
-        for place, (person, points) in enumerate(top, start=1)
-    }
+        tops[board] = [Place(rank, *each) for rank, each in enumerate(best, start=1)]
+    own = {(board, place.person): place for board, places in tops.items() for place in places}
+    around = {}
+    for query in callers:
+        if query.around and (mine := own.get(_key(query))):
+            first = max(mine.rank - 1 - EACH_SIDE, 0)
+            around[_key(query)] = tops[query.board][first : mine.rank + EACH_SIDE]
     return _Standings(
-        tops={board: top[: board.limit] for board, top in tops.items()},
-        ranks={key: ranks.get(key) for key in callers},
+        tops={board: top[: board.limit] for board, top in tops.items()}, own=own, around=around
     )
 
 
-def _rank_of(query: BoardQuery, standings: _Standings) -> Rank | None:
-    return standings.ranks[(query.board, query.caller)] if query.caller else None
+async def _shown(tx: Session, standings: _Standings) -> Shown:
+    places = [*standings.tops.values(), *standings.around.values()]
+    everybody = sorted({place.person for some in places for place in some})
+    return await queries.visible(tx, everybody, born_until())
 
 
-# What the replies say
-
-
-async def _render_boards(
-    tx: Session, found: dict[Board, _Found], tops: dict[Board, Top]
-) -> dict[Board, bytes]:
-    """Render what is the same for all readers of a board."""
-    everybody = sorted({person for top in tops.values() for person, _ in top})
-    shown = await queries.visible(tx, everybody, born_until())
-    return {
-        board: _without_rank(
-            LeaderboardOut(
-                period=board.period,
-                starts_at=found[board].starts_at,
-                items=_items(top, shown),
-                me=None,
-            )
-        )
-        for board, top in tops.items()
-    }
-
-
-def _items(top: Top, shown: dict[UUID, tuple[str, bool]]) -> list[RankOut]:
-    """List the places. Who may not be shown keeps the place, and is left out."""
-    items = []
-    for rank, (person, points) in enumerate(top, start=1):
-        if person in shown and points > 0:
-            name, shows_name = shown[person]
-            display_name = name if shows_name else people.masked(name)
-            items.append(RankOut(rank=rank, display_name=display_name, points=points))
-    return items
-
-
-def _without_rank(board: LeaderboardOut) -> bytes:
-    """Return the JSON of a board up to the value of ``me``, which is its last member."""
-    whole = board.model_dump_json().encode()
-    assert whole.endswith(b'"me":null}')
-    return whole.removesuffix(b"null}")
-
-
-def _with_rank(shared: bytes, rank: Rank | None) -> TaggedBody:
-    """Complete what ``_without_rank`` returned. Its ETag is that of the whole body."""
-    if rank is None:
-        me = b"null"
-    else:
-        me = MyRankOut(rank=rank[0], points=rank[1]).model_dump_json().encode()
-    return TaggedBody.of(shared + me + b"}")
+def _reply(query: BoardQuery, shared: bytes, standings: _Standings, shown: Shown) -> TaggedBody:
+    """Complete what the readers of a board share. The ETag is that of the whole body."""
+    if query.caller is None:
+        return TaggedBody.of(shared + rendering.nobody())
+    key = _key(query)
+    near = standings.around.get(key) if query.around else None
+    return TaggedBody.of(
+        shared + rendering.of_caller(query.board.measure, standings.own.get(key), near, shown)
+    )

@@ -4,20 +4,31 @@ from datetime import date, datetime
 from typing import get_args
 
 from app.core.clock import local_date, now
-from app.schemas.leaderboards import BoardPeriod
+from app.schemas.leaderboards import BoardPeriod, Measure
 from app.services import people
+from app.services.ledger.types import MINUTES
 from app.services.policies.history import PolicyHistory, PolicyMissing
 
 WHOLE_TREE = "/"  # the path above all organisations
 PERIODS: tuple[BoardPeriod, ...] = get_args(BoardPeriod)
 
 
-def board_name(org_path: str, period: BoardPeriod, starts_at: datetime) -> str:
-    """Name the board of an organisation and a period: ``/31/310101/:month:2026-11-01``.
+def board_name(
+    org_path: str, period: BoardPeriod, starts_at: datetime, measure: Measure = "points"
+) -> str:
+    """Name the board of people of an organisation and a period: ``/31/:month:2026-11-01``.
 
-    ``WHOLE_TREE`` has one too.
+    That of hours is ``/31/:minutes:month:2026-11-01``. ``WHOLE_TREE`` has both too.
     """
-    return f"{org_path}:{period}:{local_date(starts_at).isoformat()}"
+    of = "" if measure == "points" else f":{measure}"
+    return f"{org_path}{of}:{period}:{local_date(starts_at).isoformat()}"
+
+
+def org_board_name(
+    org_path: str, level: str, period: BoardPeriod, starts_at: datetime, measure: Measure
+) -> str:
+    """Name the board of the organisations of a level below another: ``/31/:community:points:…``."""
+    return f"{org_path}:{level}:{measure}:{period}:{local_date(starts_at).isoformat()}"
 
 
 def born_until() -> date:
@@ -46,3 +57,7 @@ class CountedUnits:
             except PolicyMissing:
                 self._known[org_path] = None
         return self._known[org_path]
+
+    def measure(self, org_path: str, measure: Measure) -> int | None:
+        """Return the id of the unit in which an organisation counts points or minutes."""
+        return MINUTES if measure == "minutes" else self.of(org_path)

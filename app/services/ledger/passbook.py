@@ -14,46 +14,79 @@ from app.models.ledger import Kind, Purpose
 from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import reading as reading_queries
 from app.queries.ledger.reading import PageRow
-from app.schemas.ledger import EntryOut, Expiring, PointsOut, Source
-from app.services.ledger import posting
+from app.schemas.ledger import EntryOut, Expiring, MinutesOut, PointsOut, Source
+from app.services.ledger import posting, totals
+from app.services.ledger.posting import Locked
 from app.services.ledger.types import MINUTES, AccountKey
 from app.services.ledger.units import UnitUnknown, find_unit
 
 LAST_NUMBER = 2**62
 
 
-async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> PointsOut:
-    """Return the person's balances in a unit, totals, and points by expiry.
+@dataclass(frozen=True, slots=True)
+class _Balances:
+    """Balances as they are once the ledger has ended overdue holds; points of lots by their end."""
 
-    Expired points are not available, whether or not they have been posted as expired yet. Points
-    of overdue holds are shown as they will be once the ledger has ended the holds. ``tx`` is a
-    snapshot.
-    """
+    accounts: Locked
+    lots: Counter[datetime]
+    person_id: UUID
+    unit: int
+    at: datetime
+
+    def of(self, purpose: Purpose, unit: int | None = None) -> int:
+        row = self.accounts.get(AccountKey(self.person_id, purpose, unit or self.unit))
+        return row.balance if row is not None else 0
+
+    @property
+    def available(self) -> int:
+        """Points that can be spent. Those of ended lots cannot, also before they are posted."""
+        ended = sum(points for end, points in self.lots.items() if end <= self.at)
+        return self.of(Purpose.available) - ended
+
+
+async def _balances(tx: Session, person_id: UUID, unit: int, at: datetime) -> _Balances:
     rows = await reading_queries.accounts_of(tx, person_id)
     accounts = {AccountKey(row.owner_id, Purpose(row.purpose), row.unit_id): row for row in rows}
     lots = Counter(await reading_queries.expiring(tx, person_id, unit))
     mine = accounts.get(AccountKey(person_id, Purpose.available, unit))
     if mine and (plan := await posting.after_overdue_holds(tx, accounts, at)):
         lots.update(plan.lots_moved(mine.id))
-    earned, spent = await reading_queries.totals(tx, person_id, unit)
+    return _Balances(accounts, lots, person_id, unit, at)
 
-    def balance(purpose: Purpose, unit: int = unit) -> int:
-        row = accounts.get(AccountKey(person_id, purpose, unit))
-        return row.balance if row is not None else 0
 
+async def available(tx: Session, person_id: UUID, unit: int, at: datetime) -> int:
+    """Return what ``summary`` shows as available."""
+    return (await _balances(tx, person_id, unit, at)).available
+
+
+async def summary(tx: Session, person_id: UUID, unit: int, at: datetime) -> PointsOut:
+    """Return the person's balances in a unit, totals, and points by expiry; without caps.
+
+    Expired points are not available, whether or not they have been posted as expired yet. Points
+    of overdue holds are shown as they will be once the ledger has ended the holds. ``tx`` is a
+    snapshot.
+    """
+    balances = await _balances(tx, person_id, unit, at)
+    found = await totals.read(tx, person_id, unit, at)
+    whole, hours = found[unit], found[MINUTES]
     return PointsOut(
-        available=balance(Purpose.available) - sum(lots[end] for end in lots if end <= at),
-        pending=balance(Purpose.pending),
-        held=balance(Purpose.held),
-        owed=-balance(Purpose.debt),
-        minutes=balance(Purpose.available, MINUTES),
-        earned_total=earned,
-        spent_total=spent,
+        available=balances.available,
+        pending=balances.of(Purpose.pending),
+        held=balances.of(Purpose.held),
+        owed=-balances.of(Purpose.debt),
+        minutes=balances.of(Purpose.available, MINUTES),
+        earned_total=whole.all.earned,
+        spent_total=whole.all.spent,
         expiring=[
             Expiring(points=points, expires_at=end)
-            for end, points in sorted(lots.items())
+            for end, points in sorted(balances.lots.items())
             if end > at and points
         ],
+        totals=whole,
+        minutes_earned=MinutesOut(
+            all=hours.all.earned, year=hours.year.earned, month=hours.month.earned
+        ),
+        caps_left=None,
     )
 
 

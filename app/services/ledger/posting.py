@@ -9,7 +9,7 @@ from app.core.db import Session
 from app.models.ledger import Purpose
 from app.queries.ledger import posting as queries
 from app.queries.ledger.posting import AccountRow, LotRow, LotUseRow, TransferRow
-from app.services.ledger import holds
+from app.services.ledger import holds, totals
 from app.services.ledger.plan import Plan, lots_by_account
 from app.services.ledger.types import AccountKey, Outcome, Posting
 
@@ -94,6 +94,7 @@ async def post(
             changed=plan.changed_lots,
             uses=plan.uses,
         )
+        await totals.keep(tx, plan)
     await holds.note(tx, postings, plan)
     return outcomes
 

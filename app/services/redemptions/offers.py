@@ -102,8 +102,8 @@ async def _means(
         policy = await history.in_force(tx, path, at)
         if policy.version not in by_version:
             tier = await cards.tier_of(tx, person_id, policy)
-            points = await passbook.summary(tx, person_id, policy.unit_id, at)
-            by_version[policy.version] = _Means(policy, tier, points.available)
+            points = await passbook.available(tx, person_id, policy.unit_id, at)
+            by_version[policy.version] = _Means(policy, tier, points)
         found[path] = by_version[policy.version]
     return found
 

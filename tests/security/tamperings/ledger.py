@@ -116,6 +116,14 @@ LEDGER: Tamperings = {
             by_seal=True,
         ),
     ),
+    "ledger_totals": (
+        Tampering(
+            "INSERT INTO ledger_totals SELECT to_account_id, to_number, 0, 1, 0, 0"
+            " FROM ledger_transfers WHERE id = '{given}'",
+            "totals: each is the sum",
+            "account",
+        ),
+    ),
     "ledger_transfers": (
         Tampering(
             change("ledger_transfers", "amount = amount + 1", "given"),
