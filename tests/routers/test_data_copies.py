@@ -63,7 +63,9 @@ NOT_COPIED = {
     "ledger_redactions": "of who is erased",
     "merchant_visits": "an organisation's",
     "quotas": "counts of acts that are copied",
+    "policy_simulations": "an organisation's",
     "shops": "a merchant's",
+    "simulated_people": "what if: deleted after seven days",
     "staff_codes": "in the acts",
     "stock_movements": "a merchant's",
 }

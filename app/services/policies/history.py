@@ -104,12 +104,17 @@ class PolicyHistory:
             table, _ = tighten(table, self._entries[version].table)
         return table
 
-    def with_draft(self, source: str, org_path: str, at: datetime) -> "Draft":
-        """Return what would be in force if an organisation published ``source`` at ``at``."""
+    def with_draft(
+        self, source: str, org_path: str, at: datetime, units: dict[str, int]
+    ) -> "Draft":
+        """Return what would be in force if an organisation published ``source`` at ``at``.
+
+        ``units``: all there are now; the draft may name one opened after the last publication.
+        """
         org_code = org_path.strip("/").rpartition("/")[2] or None
         published = [entry.published for entry in self._entries.values()]
         version = max(self._entries, default=0) + 1
-        history = PolicyHistory([*published, Published(version, org_code, at, source)], self._units)
+        history = PolicyHistory([*published, Published(version, org_code, at, source)], units)
         return Draft(history, version, org_path, at)
 
     def _standing(self, org_code: str | None, at: datetime) -> Entry | None:
