@@ -6,7 +6,8 @@ from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Id
-from app.schemas.policies import PolicyOut, PolicyVersionOut
+from app.schemas.policies import PolicyOut
+from app.schemas.policy_drafts import PolicyVersionOut
 from app.services.orgs import OrgNotFound
 from app.services.policies import showing
 

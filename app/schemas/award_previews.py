@@ -2,6 +2,7 @@
 
 from typing import Literal
 
+from app.core.language import Worded
 from app.schemas.awards.reading import Reason
 from app.schemas.base import Out
 
@@ -26,7 +27,7 @@ class AwardPreviewOut(Out):
     """
 
     rule_key: str
-    rule_name: str
+    rule_name: Worded
     points: int
     points_if_approved_now: int
     minutes: int

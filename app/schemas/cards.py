@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.models.cards import CardStatus
 from app.schemas.base import Out
 
@@ -13,7 +14,7 @@ class NextTierOut(Out):
     """The next tier, and what is missing for it in the last twelve months."""
 
     tier: str
-    tier_name: str
+    tier_name: Worded
     benefits: list[str]
     points: int = Field(description="Points that it takes in twelve months.")
     minutes: int = Field(description="Minutes of service that it takes in twelve months.")
@@ -38,7 +39,7 @@ class CardOut(Out):
 
     card_no: str
     tier: str
-    tier_name: str
+    tier_name: Worded
     benefits: list[str]
     status: CardStatus
     points_12m: int = Field(description="Points that counted for the tier in twelve months.")

@@ -4,6 +4,7 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
+from app.core.language import Worded
 from app.schemas.base import Code, In, Out
 from app.schemas.notify import words
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
@@ -24,7 +25,7 @@ class CollectionPreviewOut(Out):
 
     id: UUID
     reward_id: UUID
-    reward_name: str
+    reward_name: Worded
     quantity: int
     points: int
     person: PayerOut

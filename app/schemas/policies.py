@@ -5,12 +5,12 @@ values is checked by ``services/policies/reading.py``, not here: it is required 
 by itself, not of the merged documents of two organisations.
 """
 
-from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from app.core.language import Worded
 from app.schemas.base import OneLine, Out
 
 MAX_POINTS = 1_000
@@ -36,6 +36,7 @@ class Programme(Shape):
     """The programme that gives points, and their unit in the ledger. Units are not exchanged."""
 
     name: Name
+    name_en: Name | None = None
     unit: Key
 
 
@@ -161,6 +162,7 @@ class Tier(Shape):
     points_12m: Annotated[int, Field(ge=0, le=MAX_CAP)]
     hours_12m: Annotated[int, Field(ge=0, le=10_000)]
     benefits: Note
+    benefits_en: Note | None = None
 
 
 Rules = Annotated[dict[Key, Rule], BeforeValidator(_with_key), Field(min_length=1, max_length=200)]
@@ -219,7 +221,7 @@ class EvidenceOut(Out):
     """What a proposal must bring: ``name`` of the field; ``at_least``: its smallest number."""
 
     name: str
-    label: str
+    label: Worded
     label_en: str | None
     at_least: int | None
 
@@ -228,7 +230,7 @@ class RuleOut(Out):
     """A rule in force, see ``Rule``. ``release``: what an award waits for, by its proof."""
 
     key: str
-    name: str
+    name: Worded
     name_en: str | None
     category: str
     per: Per
@@ -248,19 +250,38 @@ class BreachOut(Out):
     """What a breach costs; an appeal is open for ``appeal_days``."""
 
     key: str
-    name: str
+    name: Worded
     name_en: str | None
     points: int
     evidence: list[EvidenceOut]
     appeal_days: int
 
 
+class ProgrammeOut(Out):
+    name: Worded
+    unit: str
+
+
+class TierOut(Out):
+    """A tier of the 青享卡, see ``Tier``."""
+
+    key: str
+    name: Worded
+    name_en: str | None
+    points_12m: int
+    hours_12m: int
+    benefits: Worded
+
+
 class PolicyOut(Out):
-    """The rules in force. ``versions``: the programme, then what tightens it, top down."""
+    """The rules in force, named in the language of the request.
+
+    ``versions``: the programme, then what tightens it, top down.
+    """
 
     org_id: UUID | None
     versions: list[int]
-    programme: Programme
+    programme: ProgrammeOut
     caps: Caps
     lots: Lots
     clawback: Clawback
@@ -268,20 +289,4 @@ class PolicyOut(Out):
     fund: Fund
     rules: list[RuleOut]
     deductions: list[BreachOut]
-    tiers: list[Tier]
-
-
-class PolicyVersionOut(Out):
-    """A published document. ``org_id``: null: of all organisations without an own programme.
-
-    ``published_by``: null: an operator.
-    """
-
-    version: int
-    org_id: UUID | None
-    org_name: str | None
-    effective_from: datetime
-    published_at: datetime
-    published_by: UUID | None
-    publisher: str | None
-    in_force: bool
+    tiers: list[TierOut]

@@ -112,3 +112,19 @@ class PublicationOut(Out):
     org_id: UUID | None
     effective_from: datetime
     published_at: datetime
+
+
+class PolicyVersionOut(Out):
+    """A published document. ``org_id``: null: of all organisations without an own programme.
+
+    ``published_by``: null: an operator.
+    """
+
+    version: int
+    org_id: UUID | None
+    org_name: str | None
+    effective_from: datetime
+    published_at: datetime
+    published_by: UUID | None
+    publisher: str | None
+    in_force: bool

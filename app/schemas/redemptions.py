@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
 from app.schemas.base import Code, Id, In, OneLine, Out, Text
 
@@ -54,7 +54,7 @@ class RedemptionOut(Out):
 
     id: UUID
     reward_id: UUID
-    reward_name: str
+    reward_name: Worded
     merchant_id: UUID
     quantity: int
     status: RedemptionStatus

@@ -6,13 +6,15 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, Worded
 from app.core.validation_messages import wrong
 from app.models.rewards import RewardKind, RewardPeriod, RewardState
 from app.schemas.base import ChangeOut, Id, In, Moment, OneLine, Out, RecordOut, Text
 
 HEADINGS = {
     "key": Bilingual("代码", "Key"),
+    "name_zh": Bilingual("中文名称", "Chinese name"),
+    "name_en": Bilingual("英文名称", "English name"),
     "stock_left": Bilingual("剩余库存", "Stock left"),
     "limit_per_member": Bilingual("每人限兑", "Limit per member"),
     "limit_period": Bilingual("限兑周期", "Period of the limit"),
@@ -55,7 +57,7 @@ class RewardOut(Out):
 
     id: UUID
     key: str
-    name: str
+    name: Worded = Field(description="In the language of the request.")
     kind: RewardKind
     points: int
     stock_left: int | None
@@ -71,6 +73,9 @@ class RewardTermsIn(In):
     """``stock`` is what each period begins with; null: unlimited. ``points`` are for one piece."""
 
     name: Annotated[str, OneLine(60)]
+    name_en: Annotated[str, OneLine(60)] | None = Field(
+        default=None, description="For readers in English, who else see the Chinese one."
+    )
     kind: RewardKind
     points: Annotated[int, Field(strict=True, ge=1, le=1_000_000)]
     stock: Pieces | None = None
@@ -110,8 +115,10 @@ class WithdrawalIn(In):
 
 
 class RewardDetailOut(RewardOut):
-    """``version`` is sent back as ``If-Match``."""
+    """``version`` is sent back as ``If-Match``; ``name_zh`` as ``name`` when it is edited."""
 
+    name_zh: str
+    name_en: str | None
     state: RewardState
     version: int
     stock: int | None

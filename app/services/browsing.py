@@ -11,7 +11,7 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.etag import TaggedBody, tag_of
 from app.core.geo import distance_m
-from app.core.language import Language, request_language
+from app.core.language import Language, named, request_language
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
@@ -208,7 +208,7 @@ class _Beside:
         mine = self._mine(row, self.parts[row["id"], caller], language) if caller else None
         beside = {
             "category_name": CATEGORY_NAMES[row["category"]].said(language),
-            "brings": self._brings(row),
+            "brings": self._brings(row, language),
             "checkin_opens_at": row["starts_at"] - checkins.OPENS_BEFORE_START,
             "checkin_closes_at": row["ends_at"] + checkins.CLOSES_AFTER_END,
             "distance_m": _distance(row, position),
@@ -216,7 +216,7 @@ class _Beside:
         }
         return BrowsedActivityOut.of_columns({**row, **beside})
 
-    def _brings(self, row: Row) -> BroughtOut | None:
+    def _brings(self, row: Row, language: Language) -> BroughtOut | None:
         policy = self.brought[row["org_path"], row["rule_key"]]
         if policy is None:
             return None
@@ -224,7 +224,7 @@ class _Beside:
         span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
         halves = rules.half_hours(span.length)
         return BroughtOut(
-            rule_name=rule.name,
+            rule_name=named(rule.name, rule.name_en).said(language),
             per=rule.per,
             points=rules.points_for_attendance(rule, halves),
             minutes=rules.attendance_minutes(rule, halves),

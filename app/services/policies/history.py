@@ -36,6 +36,10 @@ class PolicyHistory:
         self._units = units
         self._entries = {one.version: Entry(one, parse(one.source)) for one in published}
         self._policies: dict[Versions, PointsPolicy] = {}
+        # English names of rules, deductions and tiers by their Chinese ones; the newest count.
+        self.english_names: dict[str, str] = {}
+        for _, entry in sorted(self._entries.items()):
+            self.english_names |= _english_names(entry.table)
 
     def policy(self, at: datetime, org_path: str = ROOT) -> PointsPolicy:
         """Return the policy in force at an organisation. Raises PolicyMissing."""
@@ -151,6 +155,12 @@ class Draft:
         if self.version not in self.history.versions(self.at, org_path):
             return None
         return self.history.policy(self.at, org_path)
+
+
+def _english_names(table: Table) -> dict[str, str]:
+    tables = [*table.get("rules", {}).values(), *table.get("deductions", {}).values()]
+    tables += table.get("tiers", [])
+    return {one["name"]: one["name_en"] for one in tables if "name" in one and "name_en" in one}
 
 
 def is_whole(table: Table) -> bool:
