@@ -38,7 +38,7 @@ from app.services.exports import AuditNote, CsvTable, Table, TooManyRows, XlsxTa
 # Operation ids of the lists that have export routes.
 EXPORTED: set[str] = set()
 ListHandler = Callable[..., Awaitable[Page[Any]]]
-OrgOf = Callable[[Session, dict[str, Any]], Awaitable[UUID]]
+OrgOf = Callable[[Session, dict[str, Any]], Awaitable[UUID | None]]
 FORMS: tuple[tuple[type[Table], type[Download]], ...] = ((XlsxTable, Workbook), (CsvTable, Csv))
 # Each export of others' data is an entry in the audit trail: thirty at once, then one in 2 minutes.
 EXPORTS = Limit("export", burst=30, per_second=1 / 120)

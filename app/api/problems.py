@@ -81,6 +81,7 @@ class Facts(BaseModel):
     activities: int | None = Field(None, description="Published activities that are not over.")
     closed_at: datetime | None = Field(None, description="When the organisation was closed.")
     suspended_at: datetime | None = Field(None, description="When the account was suspended.")
+    simulation_id: str | None = Field(None, description="The simulation that is under way.")
     document: ConsentDocument | None = Field(
         None, description="The text that somebody has to agree to."
     )

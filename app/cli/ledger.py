@@ -62,12 +62,15 @@ def verify(
 def open_unit(
     code: Annotated[str, typer.Argument(help="As a policy names it: jingjiang_points.")],
     name: Annotated[str, typer.Argument(help="As people know it: 靖江青年积分.")],
+    name_en: Annotated[
+        str | None, typer.Option("--name-en", help="The same in English: Jingjiang youth points.")
+    ] = None,
 ) -> None:
     """Open a unit for the points of another programme, with the schema owner's rights."""
 
     async def work(database: Database) -> bool:
         async with database.transaction() as tx:
-            return await opening.open_unit(tx, code, name)
+            return await opening.open_unit(tx, code, name, name_en)
 
     try:
         opened = with_database(work, owner=True)

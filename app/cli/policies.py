@@ -17,7 +17,7 @@ from app.models.orgs import Org
 from app.services import orgs
 from app.services.awards import simulation
 from app.services.awards.simulation import Earner, Simulation
-from app.services.policies import publishing
+from app.services.policies import comparing, publishing
 from app.services.policies.reading import PolicyInvalid
 
 T = TypeVar("T")
@@ -61,13 +61,13 @@ def publish(file: ExistingFile, org: OfOrg = None, begins: From = None) -> None:
 def diff(file: ExistingFile, org: OfOrg = None) -> None:
     """Show what a policy file would change in the current rules."""
     source = _read(file)
-    changes = _at(file, org, lambda tx, place: publishing.compare(tx, source, place, now()))
-    if not changes:
+    found = _at(file, org, lambda tx, place: comparing.compare(tx, source, place, now()))
+    if not found.changes:
         out.print("No change.")
         return
-    table = Table("what", "now", "then")
-    for one in changes:
-        table.add_row(one.path, _shown(one.before), _shown(one.after))
+    table = Table("what", "now", "then", "effect")
+    for one in found.changes:
+        table.add_row(one.path, _shown(one.before), _shown(one.after), one.effect)
     out.print(table)
 
 
@@ -92,9 +92,13 @@ def simulate(
     first, last = max(first, earliest), min(last, local_date(now()))
 
     async def run(database: Database, each: Callable[[Earner], None]) -> Simulation:
+        async def write(one: Earner | None) -> None:
+            if one is not None:
+                each(one)
+
         async with database.snapshot() as tx:
             draft = await publishing.draft(tx, source, await _place(tx, org))
-            return await simulation.simulate(tx, draft, first, last, each)
+            return await simulation.simulate(tx, draft, first, last, write)
 
     with err.status("正在重算 replaying"), sheet(everybody) as each:
         found = _explained(file, lambda: with_database(lambda database: run(database, each)))

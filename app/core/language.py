@@ -25,6 +25,11 @@ class Bilingual(NamedTuple):
         return self.zh if (language or request_language()) == "zh-CN" else self.en
 
 
+def named(name: str, name_en: str | None) -> Bilingual:
+    """Return a name in both languages: the Chinese one where it has no English one."""
+    return Bilingual(name, name_en or name)
+
+
 def set_request_language(accept_language: str) -> None:
     """Store the Accept-Language header of a request in its context."""
     _accepted.set(accept_language)

@@ -117,6 +117,7 @@ async def _rewards(tx: Session, street: Org, merchant: UUID, user: str) -> None:
                         merchant_id=merchant,
                         key=row["key"],
                         name=row["name_zh"],
+                        name_en=row["name_en"],
                         kind=row["kind"],
                         points=int(row["points"]),
                         stock=int(row["stock"]) if row["stock"] else None,

@@ -83,6 +83,7 @@ class Unit(SQLModel, table=True):
     id: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
     code: str = Field(max_length=40, unique=True)
     name_zh: str = Field(max_length=40)
+    name_en: str | None = Field(default=None, max_length=40)
 
 
 class Account(SQLModel, table=True):

@@ -55,6 +55,7 @@ class Reward(SQLModel, table=True):
     merchant_id: UUID = Field(foreign_key="merchants.id")
     key: str = Field(max_length=40)
     name: str = Field(max_length=60)
+    name_en: str | None = Field(default=None, max_length=60)
     kind: str = Field(max_length=20)
     points: int
     stock: int | None = None

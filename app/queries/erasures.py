@@ -32,6 +32,7 @@ _DELETED = (
     "DELETE FROM card_codes WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM data_copies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -198,6 +199,11 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "merchant_visits": {"note": _OF_ORGANISATION},
     "merchants": dict.fromkeys(("description", "hours", "name", "phone"), _OF_ORGANISATION),
     "policies": {"source": _OF_ORGANISATION},
+    "policy_simulations": {
+        "failure": "code of a refusal",
+        "result": "sums and names of organisations and rules",
+        "source": _OF_ORGANISATION,
+    },
     "redemptions": {
         "pickup_code": "random, spent",
         "undo_reason": "why a merchant took goods back; stands in the transfer too",

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, literal
+from sqlalchemy import ColumnElement, func, inspect, literal
+from sqlalchemy import select as sa_select
 from sqlalchemy.dialects import postgresql
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.db import Session
 from app.models.orgs import Org
@@ -51,6 +53,14 @@ async def published(session: Session) -> list[Published]:
     ]
 
 
+async def newest_at(session: Session, org_path: str) -> int:
+    """Read the newest version of an organisation, of those above it, or of all; 0: there is none.
+
+    In force or not.
+    """
+    return (await session.exec(_newest_at(org_path))).one()
+
+
 async def insert(
     session: Session,
     *,
@@ -58,22 +68,46 @@ async def insert(
     effective_from: datetime,
     source: str,
     published_by: UUID | None,
+    after: tuple[str, int] | None = None,
 ) -> int | None:
-    """Insert the next version; None if another transaction inserted it concurrently.
+    """Insert the next version and return its number; versions are numbered from 1.
 
-    Versions are numbered from 1.
+    None if another transaction inserted it concurrently, or if ``after``, the path of an
+    organisation and the newest version at it or above it, is not true any more.
     """
-    newest_version = func.coalesce(func.max(PolicyVersion.version), 0)
     values = {
-        "version": select(newest_version + 1).scalar_subquery(),
         "org_id": org_id,
         "effective_from": effective_from,
         "source": source,
         "published_by": published_by,
     }
-    query = postgresql.insert(PolicyVersion).values(values).on_conflict_do_nothing()
-    made = await session.execute(query.returning(col(PolicyVersion.version)))
+    types = inspect(PolicyVersion).columns
+    number = select(func.coalesce(func.max(PolicyVersion.version), 0) + 1).scalar_subquery()
+    row = sa_select(number, *(literal(value, types[name].type) for name, value in values.items()))
+    if after is not None:  # in the same statement, so with the same snapshot as the number
+        row = row.where(_newest_at(after[0]).scalar_subquery() == after[1])
+    query = postgresql.insert(PolicyVersion).from_select(["version", *values], row)
+    made = await session.execute(
+        query.on_conflict_do_nothing().returning(col(PolicyVersion.version))
+    )
     return made.scalar_one_or_none()
+
+
+async def published_at(session: Session, version: int) -> datetime:
+    query = select(PolicyVersion.created_at).where(PolicyVersion.version == version)
+    return (await session.exec(query)).one()
+
+
+def _newest_at(org_path: str) -> SelectOfScalar[int]:
+    return (
+        select(func.coalesce(func.max(PolicyVersion.version), 0))
+        .outerjoin(Org, col(Org.id) == col(PolicyVersion.org_id))
+        .where(_at_or_above(org_path))
+    )
+
+
+def _at_or_above(org_path: str) -> ColumnElement[bool]:
+    return col(PolicyVersion.org_id).is_(None) | literal(org_path).op("^@")(col(Org.path))
 
 
 async def page(
@@ -87,7 +121,7 @@ async def page(
         select(PolicyVersion, col(Org.name), col(Person.display_name))
         .outerjoin(Org, col(Org.id) == col(PolicyVersion.org_id))
         .outerjoin(Person, col(Person.id) == col(PolicyVersion.published_by))
-        .where(col(PolicyVersion.org_id).is_(None) | literal(org_path).op("^@")(col(Org.path)))
+        .where(_at_or_above(org_path))
         .order_by(col(PolicyVersion.version).desc())
         .limit(limit)
     )

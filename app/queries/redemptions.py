@@ -136,6 +136,7 @@ async def page(session: Session, person: UUID, before: UUID | None, limit: int) 
         .add_columns(
             col(Redemption.id).label("id"),
             col(Reward.name).label("reward_name"),
+            col(Reward.name_en).label("reward_name_en"),
             col(Reward.pickup_place).label("pickup_place"),
             col(Reward.pickup_hours).label("pickup_hours"),
             col(Merchant.name).label("merchant_name"),

@@ -9,6 +9,7 @@ from app.core.db import Session
 from app.models.auth import RefreshToken, TokenFamily
 from app.models.closures import Closure
 from app.models.ledger import ExpiryNotice
+from app.models.policy_simulations import PolicySimulation
 
 
 async def forget_logins(session: Session, before: datetime, limit: int) -> int:
@@ -27,6 +28,11 @@ async def forget_logins(session: Session, before: datetime, limit: int) -> int:
 async def forget_closures(session: Session, before: datetime) -> None:
     """Delete closures that were carried out before a moment."""
     await session.execute(delete(Closure).where(col(Closure.swept_at) < before))
+
+
+async def forget_simulations(session: Session, before: datetime) -> None:
+    """Delete the simulations that ended before a moment, with their people."""
+    await session.execute(delete(PolicySimulation).where(col(PolicySimulation.ended_at) < before))
 
 
 async def forget_expiry_notices(session: Session, before: datetime) -> None:

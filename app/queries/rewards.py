@@ -106,6 +106,14 @@ async def add(session: Session, reward: Reward) -> bool:
     return (await session.execute(done)).first() is not None
 
 
+async def english_names(session: Session, names: Sequence[str]) -> dict[str, str]:
+    """Read the English names of rewards by their Chinese ones."""
+    query = select(Reward.name, Reward.name_en).where(
+        col(Reward.name).in_(names), col(Reward.name_en).is_not(None)
+    )
+    return {name: name_en for name, name_en in await session.exec(query) if name_en is not None}
+
+
 async def find_many(session: Session, ids: Sequence[UUID]) -> list[Reward]:
     return list(await session.exec(select(Reward).where(col(Reward.id).in_(ids))))
 

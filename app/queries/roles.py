@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, delete, func
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.db import Session
 from app.models.merchants import Merchant
@@ -124,6 +125,29 @@ async def administered_roots(session: Session, person_id: UUID) -> Sequence[Org]
         .order_by(col(Org.id))
     )
     return list(await session.exec(query))
+
+
+async def administers_every_root(session: Session, person_id: UUID) -> bool:
+    """Whether the person is an administrator now of each organisation that has none above it."""
+    others = _roots().where(~_administered_by(person_id)).limit(1)
+    return (await session.exec(others)).first() is None
+
+
+async def administers_a_root(session: Session, person_id: UUID) -> bool:
+    """Whether the person is an administrator now of an organisation that has none above it."""
+    mine = _roots().where(_administered_by(person_id)).limit(1)
+    return (await session.exec(mine)).first() is not None
+
+
+def _roots() -> SelectOfScalar[UUID]:
+    return select(Org.id).where(col(Org.parent_id).is_(None))
+
+
+def _administered_by(person_id: UUID) -> ColumnElement[bool]:
+    held = select(RoleGrant.id).where(RoleGrant.org_id == Org.id, in_force())
+    return held.where(
+        RoleGrant.person_id == person_id, RoleGrant.role == Role.administrator
+    ).exists()
 
 
 async def another_stays(session: Session, org_id: UUID, but: UUID) -> bool:

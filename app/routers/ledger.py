@@ -28,8 +28,9 @@ from app.api.operations import direct
 from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
 from app.core.errors import unwrap
+from app.core.etag import TaggedBody
 from app.core.ids import PathId
-from app.core.language import Bilingual
+from app.core.language import Bilingual, request_language
 from app.core.paging import Page, PageParams
 from app.models.ledger import Kind
 from app.schemas.base import Day
@@ -52,6 +53,7 @@ from app.services.ledger.statement_html import HtmlForm
 from app.services.ledger.statement_xlsx import XlsxForm
 from app.services.ledger.types import AlreadySettled, InsufficientPoints
 from app.services.ledger.units import UnitUnknown
+from app.services.policies import naming
 from app.services.statement_links import StatementLinkInvalid
 
 ABOUT = Bilingual(
@@ -148,9 +150,21 @@ async def list_my_point_entries(
             page = await passbook.search(
                 tx, person_of(request), number, wanted, PageParams(limit, cursor)
             )
-        return Response(page.model_dump_json(), media_type="application/json")
-    query = passbook.query(person_of(request), unit, PageParams(limit, cursor), known_tag(request))
-    return conditional(request, unwrap([await runtime_of(request).passbooks.submit(query)]))
+        return await _said(request, TaggedBody("", page.model_dump_json().encode()))
+    # In English the tag is that of the translation.
+    known = known_tag(request) if request_language() == "zh-CN" else None
+    query = passbook.query(person_of(request), unit, PageParams(limit, cursor), known)
+    return await _said(request, unwrap([await runtime_of(request).passbooks.submit(query)]))
+
+
+async def _said(request: Request, page: TaggedBody) -> Response:
+    """Return a page of entries in the language of the request; without a tag it is not kept."""
+    if request_language() == "en":
+        async with runtime_of(request).database.read() as tx:
+            page = await naming.in_english(tx, page, "reason")
+    if not page.tag:
+        return Response(page.body, media_type="application/json")
+    return conditional(request, page)
 
 
 @router.get(
@@ -245,7 +259,7 @@ async def _statement(
     runtime, period = runtime_of(request), statement.period_of(since, until)
     async with runtime.statements:
         made = await statement.make_statement(
-            runtime.database, owner or person_of(request), unit, period, form
+            runtime.database, owner or person_of(request), unit, period, form, naming.said
         )
     days = f"{period.since}_{period.until}"
     return reply(made.file, f"{made.heading.title}_{days}", f"statement_{days}")

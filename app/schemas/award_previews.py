@@ -4,6 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.schemas.awards.reading import Reason
 from app.schemas.base import Out
 
@@ -32,7 +33,7 @@ class AwardPreviewOut(Out):
     """
 
     rule_key: str = Field(description="Key of the rule.")
-    rule_name: str = Field(description="Name of the rule, in the language of the request.")
+    rule_name: Worded = Field(description="Name of the rule, in the language of the request.")
     points: int = Field(description="Points by the rule, before caps.")
     points_if_approved_now: int = Field(description="Points that the caps leave at this moment.")
     minutes: int = Field(description="Minutes of volunteer service.")

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.models.cards import CardStatus
 from app.schemas.base import MerchantId, Out
 
@@ -13,7 +14,7 @@ class NextTierOut(Out):
     """The next tier, and what is missing for it in the last twelve months."""
 
     tier: str = Field(description="Key of the tier.")
-    tier_name: str = Field(description="Name of the tier, in the language of the request.")
+    tier_name: Worded = Field(description="Name of the tier, in the language of the request.")
     benefits: list[str] = Field(description="What it gives, a line each.")
     points: int = Field(description="Points that it takes in twelve months.")
     minutes: int = Field(description="Minutes of service that it takes in twelve months.")
@@ -38,7 +39,7 @@ class CardOut(Out):
 
     card_no: str = Field(description="Number of the card: 13 digits.")
     tier: str = Field(description="Key of the tier, such as `sprout`.")
-    tier_name: str = Field(description="Name of the tier, in the language of the request.")
+    tier_name: Worded = Field(description="Name of the tier, in the language of the request.")
     benefits: list[str] = Field(description="What the tier gives, a line each.")
     status: CardStatus = Field(description="State of the card.")
     points_12m: int = Field(description="Points that counted for the tier in twelve months.")

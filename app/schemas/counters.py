@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.schemas.base import Code, In, MerchantId, Out, RewardId
 from app.schemas.notify import words
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
@@ -26,7 +27,7 @@ class CollectionPreviewOut(Out):
 
     id: UUID = Field(description="Id of the redemption.")
     reward_id: RewardId
-    reward_name: str = Field(description="Name of the reward.")
+    reward_name: Worded = Field(description="Name of the reward.")
     quantity: int = Field(description="Pieces.")
     points: int = Field(description="Points for all pieces together.")
     person: PayerOut = Field(description="Who collects it.")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
 from app.schemas.base import Code, In, MerchantId, OneLine, Out, RewardId, Text
 
@@ -56,7 +56,7 @@ class RedemptionOut(Out):
 
     id: UUID = Field(description="Id of the redemption.")
     reward_id: RewardId
-    reward_name: str = Field(description="Name of the reward.")
+    reward_name: Worded = Field(description="Name of the reward.")
     merchant_id: MerchantId
     quantity: int = Field(description="Pieces.")
     status: RedemptionStatus = Field(description="State of the redemption.")

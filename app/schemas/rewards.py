@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, Worded
 from app.core.validation_messages import wrong
 from app.models.rewards import RewardKind, RewardPeriod, RewardState
 from app.schemas.base import (
@@ -24,6 +24,8 @@ from app.schemas.base import (
 
 HEADINGS = {
     "key": Bilingual("代码", "Key"),
+    "name_zh": Bilingual("中文名称", "Chinese name"),
+    "name_en": Bilingual("英文名称", "English name"),
     "stock_left": Bilingual("剩余库存", "Stock left"),
     "limit_per_member": Bilingual("每人限兑", "Limit per member"),
     "limit_period": Bilingual("限兑周期", "Period of the limit"),
@@ -66,7 +68,7 @@ class RewardOut(Out):
 
     id: UUID = Field(description="Id of the reward.")
     key: str = Field(description="Key of the reward, unique at the merchant.")
-    name: str = Field(description="What it is called.")
+    name: Worded = Field(description="In the language of the request.")
     kind: RewardKind = Field(description="Kind of the reward.")
     points: int = Field(description="Points for one piece.")
     stock_left: int | None = Field(
@@ -86,6 +88,9 @@ class RewardTermsIn(In):
     """``stock`` is what each period begins with; null: unlimited. ``points`` are for one piece."""
 
     name: Annotated[str, OneLine(60)] = Field(description="What it is called.")
+    name_en: Annotated[str, OneLine(60)] | None = Field(
+        default=None, description="For readers in English, who else see the Chinese one."
+    )
     kind: RewardKind = Field(description="Kind of the reward.")
     points: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
         description="Points for one piece."
@@ -149,8 +154,10 @@ class WithdrawalIn(In):
 
 
 class RewardDetailOut(RewardOut):
-    """``version`` is sent back as ``If-Match``."""
+    """``version`` is sent back as ``If-Match``; ``name_zh`` as ``name`` when it is edited."""
 
+    name_zh: str
+    name_en: str | None
     state: RewardState = Field(description="State of the reward.")
     version: Version
     stock: int | None = Field(description="Pieces with which each period begins; null: unlimited.")

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.db import Session
+from app.core.language import named
 from app.core.validation_messages import invalid
 from app.queries import people as people_queries
 from app.queries.awards import granting as queries
@@ -60,7 +61,7 @@ async def preview(
     left, reason = caps.apply_caps(policy, rule, points, earned, had=had)
     return AwardPreviewOut(
         rule_key=rule.key,
-        rule_name=rule.name,
+        rule_name=named(rule.name, rule.name_en),
         points=points,
         points_if_approved_now=left,
         minutes=minutes(rule, line),

@@ -1,6 +1,6 @@
 """Activities as their readers see them: lists, details, and the caller's part in each."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -12,7 +12,7 @@ from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.etag import TaggedBody, tag_of
 from app.core.geo import distance_m
-from app.core.language import Language, request_language
+from app.core.language import Language, named, request_language
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
@@ -76,7 +76,8 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
     found, newest = await queries.shown(tx, sorted({query.activity_id for query in asked}))
     pairs = {(one.activity_id, one.caller) for one in asked if one.activity_id in found}
     parts = await queries.parts(tx, [(activity, caller) for activity, caller in pairs if caller])
-    brought = _brought(await history.load(tx, newest), at, list(found.values()))
+    languages = {query.language for query in asked}
+    brought = _brought(await history.load(tx, newest), at, list(found.values()), languages)
     rendered: dict[tuple[UUID, Language, Part | None], TaggedBody] = {}
     outcomes: list[TaggedBody | Refusal] = []
     for query in asked:
@@ -87,7 +88,7 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
         part = parts[row["id"], query.caller] if query.caller else None
         key = (query.activity_id, query.language, part)
         if key not in rendered:
-            rest = _but_mine(row, brought[row["id"]], query.language)
+            rest = _but_mine(row, brought[row["id"], query.language], query.language)
             mine = _mine(row, at, part, query.language) if part else None
             rendered[key] = _reply(row, rest, mine)
         outcomes.append(rendered[key])
@@ -180,12 +181,12 @@ async def _shown(
     names = await org_queries.names_of(tx, sorted({row["org_id"] for row in rows}))
     rows = [row | {"org_name": names[row["org_id"]][1]} for row in rows]
     parts = await queries.parts(tx, [(row["id"], caller) for row in rows if caller])
-    brought = _brought(await history.load(tx), at, rows)
     language = request_language()
+    brought = _brought(await history.load(tx), at, rows, {language})
 
     def shown(row: Columns) -> BrowsedActivityOut:
         mine = _mine(row, at, parts[row["id"], caller], language) if caller else None
-        return _to_out(row, brought[row["id"]], mine, language, position)
+        return _to_out(row, brought[row["id"], language], mine, language, position)
 
     return [(key, shown(row)) for (key, _), row in zip(found, rows, strict=True)]
 
@@ -223,12 +224,16 @@ def _to_out(
 
 
 def _brought(
-    published: PolicyHistory, at: datetime, rows: Sequence[Columns]
-) -> dict[UUID, BroughtOut | None]:
-    """Return what each activity brings, by its id."""
+    published: PolicyHistory, at: datetime, rows: Sequence[Columns], languages: Set[Language]
+) -> dict[tuple[UUID, Language], BroughtOut | None]:
+    """Return what each activity brings, by its id and the reader's language."""
     places = {(row["org_path"], row["rule_key"]) for row in rows}
     policies = {place: _announced(published, at, place) for place in places}
-    return {row["id"]: _brings(row, policies[row["org_path"], row["rule_key"]]) for row in rows}
+    return {
+        (row["id"], language): _brings(row, policies[row["org_path"], row["rule_key"]], language)
+        for row in rows
+        for language in languages
+    }
 
 
 def _announced(
@@ -240,14 +245,16 @@ def _announced(
         return None
 
 
-def _brings(row: Columns, policy: rules.PointsPolicy | None) -> BroughtOut | None:
+def _brings(
+    row: Columns, policy: rules.PointsPolicy | None, language: Language
+) -> BroughtOut | None:
     if policy is None:
         return None
     rule = policy.document.rules[row["rule_key"]]
     span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
     halves = rules.half_hours(span.length)
     return BroughtOut(
-        rule_name=rule.name,
+        rule_name=named(rule.name, rule.name_en).said(language),
         per=rule.per,
         points=rules.points_for_attendance(rule, halves),
         minutes=rules.attendance_minutes(rule, halves),

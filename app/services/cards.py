@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.language import named
 from app.models.cards import CardStatus, card_number
 from app.queries import cards as queries
 from app.queries import shops as shop_queries
@@ -45,7 +46,7 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
     return CardOut(
         card_no=card_number(card.serial),
         tier=tier.key,
-        tier_name=tier.name,
+        tier_name=named(tier.name, tier.name_en),
         benefits=_listed(tier),
         status=CardStatus(card.status),
         points_12m=points,
@@ -64,7 +65,7 @@ def _next(policy: PointsPolicy, tier: Tier, points: int, minutes: int) -> NextTi
     above = policy.document.tiers[rank]
     return NextTierOut(
         tier=above.key,
-        tier_name=above.name,
+        tier_name=named(above.name, above.name_en),
         benefits=_listed(above),
         points=above.points_12m,
         minutes=above.hours_12m * 60,
@@ -75,7 +76,8 @@ def _next(policy: PointsPolicy, tier: Tier, points: int, minutes: int) -> NextTi
 
 def _listed(tier: Tier) -> list[str]:
     """Return the benefits one by one: the document has them on one line."""
-    return [one.strip() for one in tier.benefits.split("；") if one.strip()]
+    benefits = named(tier.benefits, tier.benefits_en).said().replace("；", ";")
+    return [one.strip() for one in benefits.split(";") if one.strip()]
 
 
 async def code(tx: Session, person_id: UUID) -> CardCodeOut:

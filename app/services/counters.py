@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.language import named
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.schemas.counters import (
@@ -35,7 +36,7 @@ async def preview_collection(tx: Session, staff: Staff, pickup_code: str) -> Col
     found = await reservations.to_collect(tx, merchant.id, pickup_code, at)
     reward = await rewards.get(tx, found.reward_id)
     return CollectionPreviewOut(
-        reward_name=reward.name,
+        reward_name=named(reward.name, reward.name_en),
         person=await _payer(tx, found.person_id),
         **found.model_dump(include={"id", "reward_id", "quantity", "points", "expires_at"}),
     )

@@ -31,7 +31,8 @@ from app.services import cases, notify, orgs, people, quotas, records
 from app.services.ledger import moments, posting
 from app.services.ledger.types import AccountKey, Posting
 from app.services.people import CardGuesses
-from app.services.policies import history
+from app.services.policies import history, naming
+from app.services.policies.naming import Book
 from app.services.quotas import QuotaUsed
 
 MOVES = {State.standing: {State.appealed}, State.appealed: {State.upheld, State.revoked}}
@@ -135,7 +136,7 @@ async def deduct(
         unwrap(await posting.post(tx, [entry], at, locked))
     facts = {"title": rule.name, "points": deduction.points, "appeal_until": deduction.appeal_until}
     await _tell(tx, deduction, NoticeKind.points_deducted, **facts)
-    return _to_out(deduction, None)
+    return _to_out(deduction, None, await naming.book(tx))
 
 
 async def _person(tx: Session, body: DeductionIn, guesses: CardGuesses) -> UUID:
@@ -178,7 +179,7 @@ async def appeal(tx: Session, caller: UUID, deduction_id: UUID, body: AppealIn) 
     case = await cases.open(tx, caller, CaseKind.appeal, subject, deduction.org_id, body.reason)
     parties = {deduction.created_by, deduction.person_id}
     await notify.send_to_deciders(tx, NoticeKind.appeals_waiting, deduction.org_id, but=parties)
-    return _to_out(deduction, case)
+    return _to_out(deduction, case, await naming.book(tx))
 
 
 async def decide(
@@ -212,7 +213,7 @@ async def decide(
         unwrap(await posting.post(tx, [entry], at))
     facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
     await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)
-    return _to_out(deduction, case)
+    return _to_out(deduction, case, await naming.book(tx))
 
 
 async def _tell(tx: Session, deduction: Deduction, kind: NoticeKind, **facts: Any) -> None:
@@ -239,13 +240,15 @@ async def _with_appeals(tx: Session, found: Sequence[Deduction]) -> list[Deducti
     """Return deductions with the appeals against them."""
     appeals = await case_queries.about(tx, CaseKind.appeal, [one.id for one in found])
     by_deduction = {case.subject_id: case for case in appeals}
-    return [_to_out(one, by_deduction.get(one.id)) for one in found]
+    names = await naming.book(tx)
+    return [_to_out(one, by_deduction.get(one.id), names) for one in found]
 
 
-def _to_out(deduction: Deduction, case: Case | None) -> DeductionOut:
+def _to_out(deduction: Deduction, case: Case | None, names: Book) -> DeductionOut:
     appeal = case.reason if case else None
     decision = case.answer if case else None
-    return DeductionOut(**deduction.model_dump(), appeal=appeal, decision=decision)
+    shown = deduction.model_dump() | {"title": names.said(deduction.title)}
+    return DeductionOut(**shown, appeal=appeal, decision=decision)
 
 
 def _posting(

@@ -16,13 +16,19 @@ from app.queries.notices import NewNotice
 from app.schemas.audit import SubjectOut
 from app.schemas.notices import MAX_UNREAD, NoticeOut, NoticePage, UnreadOut
 from app.schemas.notify import OTHER, OTHER_KIND, kinds
+from app.services.policies import naming
+from app.services.policies.naming import Book
 
 
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> NoticePage:
     """Return the person's notices, newest first, in the language of the request."""
-    page = await by_id(
-        asked, lambda before, limit: queries.page(tx, person_id, before, limit), _to_out
-    )
+
+    async def read(before: UUID | None, limit: int) -> list[NoticeOut]:
+        found = await queries.page(tx, person_id, before, limit)
+        names = await naming.book(tx, [text for one in found for text in _texts(one)])
+        return [_to_out(one, names) for one in found]
+
+    page = await by_id(asked, read, lambda one: one)
     unread = await queries.unread(tx, person_id, MAX_UNREAD)
     return NoticePage(items=page.items, next_cursor=page.next_cursor, unread=unread)
 
@@ -72,11 +78,18 @@ def _new(message: OutboxMessage) -> NewNotice:
     )
 
 
-def _to_out(notice: Notice) -> NoticeOut:
+def _texts(notice: Notice) -> list[str]:
+    return [one for one in (notice.facts or {}).values() if isinstance(one, str)]
+
+
+def _to_out(notice: Notice, names: Book) -> NoticeOut:
     words = kinds().get(notice.kind)
     text = Bilingual(notice.text or "", notice.text or "")
     if words is not None and notice.facts is not None:
-        text = words.text.filled(notice.facts)
+        facts = notice.facts.items()
+        text = words.text.filled(
+            {name: names.said(one) if isinstance(one, str) else one for name, one in facts}
+        )
     subject = None
     if notice.subject_type is not None and notice.subject_id is not None:
         subject = SubjectOut(type=notice.subject_type, id=notice.subject_id)

@@ -37,6 +37,7 @@ DECIDERS = {"organizer", "administrator", "merchant staff", "merchant keeper"}
 # redemption name the staff. Previews change nothing.
 WITHOUT_AN_ENTRY = {
     *("charge", "collectRedemption", "previewCharge", "previewCollection", "previewOrgImport"),
+    *("checkPolicy", "diffPolicy"),
 }
 NEW = {"If-Match": '"1"'}  # what a request reaches for has just been made
 

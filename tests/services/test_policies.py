@@ -12,7 +12,7 @@ from app.models.orgs import Level
 from app.queries.policies import Published
 from app.runtime import Runtime
 from app.schemas.policies.documents import PolicyDocument, Release
-from app.services.policies import history, publishing
+from app.services.policies import comparing, history, publishing
 from app.services.policies.history import PolicyHistory, PolicyMissing
 from app.services.policies.reading import PolicyInvalid, Table
 from app.services.policies.rules import PointsPolicy
@@ -448,10 +448,10 @@ async def test_a_comparison_names_what_changes(runtime: Runtime) -> None:
     org = await make_org(runtime)
     source = "[caps]\nday = 10\n[rules.referral]\noff = true\n"
     async with runtime.database.transaction() as tx:
-        changes = await publishing.compare(tx, source, org, now())
-    assert [(one.path, one.before, one.after) for one in changes] == [
-        ("caps.day", 24, 10),
-        ("rules.referral.off", None, True),
+        found = await comparing.compare(tx, source, org, now())
+    assert [(one.path, one.before, one.after, one.effect) for one in found.changes] == [
+        ("caps.day", 24, 10, "tightened"),
+        ("rules.referral.off", None, True, "tightened"),
     ]
 
 

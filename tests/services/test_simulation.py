@@ -82,8 +82,9 @@ async def simulated(
     """Simulate; return what was found, and everybody by their id."""
     everybody: dict[str, Earner] = {}
 
-    def note(one: Earner) -> None:
-        everybody[str(one.id)] = one
+    async def note(one: Earner | None) -> None:
+        if one is not None:
+            everybody[str(one.id)] = one
 
     async with runtime.database.snapshot() as tx:
         draft = await publishing.draft(tx, source, org)

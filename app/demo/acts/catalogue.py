@@ -39,7 +39,7 @@ async def _draft(day: Day, row: dict[str, str]) -> dict[str, Any]:
     provider = SHOPS[STAFF_OF_PROVIDER[row["provider"]]][0]
     body: dict[str, Any] = {name: row[name] or None for name in COLUMNS}
     body |= {name: int(row[name]) if row[name] else None for name in NUMBERS}
-    body |= {"key": row["key"], "name": row["name_zh"]}
+    body |= {"key": row["key"], "name": row["name_zh"], "name_en": row["name_en"]}
     body["merchant_id"] = day.merchants[provider]["id"]
     draft: dict[str, Any] = (await day.organizer.do("/rewards", body)).want(201)
     day.checks.equal(f"a new reward {row['key']}", "draft", draft["state"])

@@ -6,7 +6,11 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlmodel import col, func, select
+
 from app.core.db import Session
+from app.models.awards import Award
+from app.models.orgs import Org
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +131,17 @@ _BY_HAND = f"""{_SELECT}
   AND a.state NOT IN ('rejected', 'reversed')
 ORDER BY a.awarded_at, a.id
 """
+
+
+async def count_people(session: Session, window: Window) -> int:
+    """Count the people whose awards ``acts_of_people`` yields."""
+    query = (
+        select(func.count(func.distinct(Award.person_id)))
+        .join(Org, col(Org.id) == col(Award.org_id))
+        .where(col(Award.awarded_at) >= window.since, col(Award.awarded_at) < window.until)
+        .where(col(Org.path).op("^@")(window.path))
+    )
+    return (await session.exec(query)).one()
 
 
 async def acts_of_people(

@@ -39,6 +39,9 @@ class Programme(Shape):
     """The programme that gives points, and their unit in the ledger. Units are not exchanged."""
 
     name: Name = Field(description="What the programme is called.")
+    name_en: Name | None = Field(
+        default=None, description="The same in English; null: the Chinese one."
+    )
     unit: Key = Field(description="Code of its unit in the ledger.")
 
 
@@ -216,6 +219,9 @@ class Tier(Shape):
         description="Hours of service that it takes in twelve months."
     )
     benefits: Note = Field(description="What it gives.")
+    benefits_en: Note | None = Field(
+        default=None, description="The same in English; null: the Chinese one."
+    )
 
 
 Rules = Annotated[dict[Key, Rule], BeforeValidator(_with_key), Field(min_length=1, max_length=200)]

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.schemas.base import Out
 from app.schemas.policies.documents import (
     Caps,
@@ -14,11 +15,9 @@ from app.schemas.policies.documents import (
     Holds,
     Lots,
     Per,
-    Programme,
     Proof,
     Release,
     RuleCap,
-    Tier,
 )
 
 
@@ -26,7 +25,7 @@ class EvidenceOut(Out):
     """What a proposal must bring: ``name`` of the field; ``at_least``: its smallest number."""
 
     name: str = Field(description="Name of the field in a proposal.")
-    label: str = Field(description="What it is called in Chinese.")
+    label: Worded = Field(description="What it is called, in the language of the request.")
     label_en: str | None = Field(description="What it is called in English; null: not named.")
     at_least: int | None = Field(description="Smallest number that is accepted; null: it is text.")
 
@@ -35,7 +34,7 @@ class RuleOut(Out):
     """A rule in force, see ``Rule``. ``release``: what an award waits for, by its proof."""
 
     key: str = Field(description="Key of the rule.")
-    name: str = Field(description="Name in Chinese.")
+    name: Worded = Field(description="Name in the language of the request.")
     name_en: str | None = Field(description="Name in English; null: only Chinese.")
     category: str = Field(description="Kind of activities that it is for.")
     per: Per = Field(description="What is paid.")
@@ -59,21 +58,42 @@ class BreachOut(Out):
     """What a breach costs; an appeal is open for ``appeal_days``."""
 
     key: str = Field(description="Key of the breach.")
-    name: str = Field(description="Name in Chinese.")
+    name: Worded = Field(description="Name in the language of the request.")
     name_en: str | None = Field(description="Name in English; null: only Chinese.")
     points: int = Field(description="Points that are deducted.")
     evidence: list[EvidenceOut] = Field(description="What a deduction must bring.")
     appeal_days: int = Field(description="Days for an appeal.")
 
 
+class ProgrammeOut(Out):
+    """The programme and its unit in the ledger."""
+
+    name: Worded = Field(description="What it is called, in the language of the request.")
+    unit: str = Field(description="Code of its unit in the ledger.")
+
+
+class TierOut(Out):
+    """A tier of the 青享卡, see ``Tier``."""
+
+    key: str = Field(description="Key of the tier.")
+    name: Worded = Field(description="Name in the language of the request.")
+    name_en: str | None = Field(description="Name in English; null: only Chinese.")
+    points_12m: int = Field(description="Points that it takes in twelve months.")
+    hours_12m: int = Field(description="Hours of service that it takes in twelve months.")
+    benefits: Worded = Field(description="What it gives, in the language of the request.")
+
+
 class PolicyOut(Out):
-    """The rules in force. ``versions``: the programme, then what tightens it, top down."""
+    """The rules in force, named in the language of the request.
+
+    ``versions``: the programme, then what tightens it, top down.
+    """
 
     org_id: UUID | None = Field(description="Id of the organisation asked for; null: none.")
     versions: list[int] = Field(
         description="Versions in force: the programme's, then what tightens it, top down."
     )
-    programme: Programme = Field(description="The programme and its unit.")
+    programme: ProgrammeOut = Field(description="The programme and its unit.")
     caps: Caps = Field(description="Most points of a person by all rules together.")
     lots: Lots = Field(description="How long points are valid.")
     clawback: Clawback = Field(description="How much a person may owe.")
@@ -81,7 +101,7 @@ class PolicyOut(Out):
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rules: list[RuleOut] = Field(description="What gives points.")
     deductions: list[BreachOut] = Field(description="What costs points.")
-    tiers: list[Tier] = Field(description="Tiers of the card, the lowest first.")
+    tiers: list[TierOut] = Field(description="Tiers of the card, the lowest first.")
 
 
 class PolicyVersionOut(Out):

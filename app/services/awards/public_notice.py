@@ -21,6 +21,8 @@ from app.services import audit, cases, notify, orgs, people, quotas
 from app.services.awards.review import AwardNotFound, reviewable, take_back
 from app.services.awards.wording import message, to_out, trail
 from app.services.ledger import moments
+from app.services.policies import naming
+from app.services.policies.naming import Book
 from app.services.quotas import QuotaUsed
 
 ROOT = "/"
@@ -75,22 +77,23 @@ class OwnReview(Refusal):
 async def in_notice(tx: Session, org_id: UUID | None, asked: PageParams) -> Page[AwardNoticeOut]:
     """Return awards in public notice, of a subtree or all, with masked names."""
     path = (await orgs.get(tx, org_id)).path if org_id is not None else ROOT
+    names = await naming.book(tx)
     return await keyset(
         asked,
         (datetime, UUID),
         lambda after, limit: reviewing_queries.notices(tx, path, after, limit),
-        lambda row: _notice(*row),
+        lambda row: _notice(*row, names),
         lambda row: (row[0].release_at, row[0].id),
     )
 
 
-def _notice(award: Award, display_name: str) -> AwardNoticeOut:
+def _notice(award: Award, display_name: str, names: Book) -> AwardNoticeOut:
     assert award.release_at is not None, "a public notice has an end"
     return AwardNoticeOut(
         award=to_out(award),
         display_name=people.masked(display_name),
         org_id=award.org_id,
-        title=award.title,
+        title=names.said(award.title),
         ends_at=award.release_at,
         has_objection=award.open_objections > 0,
     )

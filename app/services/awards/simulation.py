@@ -4,7 +4,7 @@ Read-only. It runs on one snapshot given by the caller, while the service works.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from uuid import UUID
@@ -149,30 +149,34 @@ async def simulate(
     draft: Draft,
     first: date,
     last: date,
-    each: Callable[[Earner], None] = lambda _earner: None,
+    each: Callable[[Earner | None], Awaitable[None]] | None = None,
 ) -> Simulation:
     """Replay the acts from ``first`` to ``last``, both included, under a draft.
 
     The year of ``first`` is replayed from its beginning, because its points count for caps.
-    ``each`` is called for every person.
+    ``each`` is called for every person, with None for one without a counted act in the period.
     """
-    begin = midnight(first)
-    window = Window(
-        since=period_start(begin, "year"),
-        until=midnight(last + timedelta(days=1)),
-        path=draft.org_path,
-        unit=draft.policy.unit_id,
-    )
+    begin, window = midnight(first), window_of(draft, first, last)
     replay = Replay(draft)
     await _note_numbers(tx, replay, window)
     found = Simulation()
     async for acts in queries.acts_of_people(tx, window, replay.rules_once_in_a_life):
         earner = found.count(acts, replay, begin)
-        if earner is not None:
-            each(earner)
+        if each is not None:
+            await each(earner)
     found.trim()
     await _read_funds(tx, found.impacts, window.unit)
     return found
+
+
+def window_of(draft: Draft, first: date, last: date) -> Window:
+    """Return the period that is replayed."""
+    return Window(
+        since=period_start(midnight(first), "year"),
+        until=midnight(last + timedelta(days=1)),
+        path=draft.org_path,
+        unit=draft.policy.unit_id,
+    )
 
 
 async def _note_numbers(tx: Session, replay: Replay, window: Window) -> None:

@@ -7,7 +7,7 @@ entries posted meanwhile are not included, and memory holds one page.
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -98,6 +98,10 @@ class Entry:
         return str(self.transfer_id).rpartition("-")[2]
 
 
+# Returns titles in the language of their reader.
+Say = Callable[[Session, Sequence[str]], Awaitable[list[str]]]
+
+
 class Sums(NamedTuple):
     income: int
     outgo: int
@@ -130,13 +134,18 @@ class Statement(NamedTuple):
 
 
 async def make_statement(
-    database: Database, person_id: UUID, unit: str, period: Period, form: type[Form]
+    database: Database,
+    person_id: UUID,
+    unit: str,
+    period: Period,
+    form: type[Form],
+    say: Say | None = None,
 ) -> Statement:
-    """Write the statement of a period. Raises UnitUnknown."""
+    """Write the statement of a period; ``say`` translates the titles. Raises UnitUnknown."""
     async with database.read() as tx:
         heading, span = await _beginning(tx, person_id, await unit_of(tx, unit), period)
     with spooled(IN_MEMORY) as file, closing(form(file)) as document:
-        await _write(database, document, heading, span)
+        await _write(database, document, heading, span, say)
     return Statement(heading, file)
 
 
@@ -173,25 +182,29 @@ async def _beginning(
     return heading, span
 
 
-async def _write(database: Database, document: Form, heading: Heading, span: Span) -> None:
+async def _write(
+    database: Database, document: Form, heading: Heading, span: Span, say: Say | None
+) -> None:
     income = outgo = 0
     await asyncio.to_thread(document.begin, heading)
     for first in range(span.before + 1, span.last + 1, PAGE):
         last = min(first + PAGE - 1, span.last)
         async with database.read() as tx:
             rows = await statement_queries.entries(tx, span.account, first, last)
+            titles = [row.reason for row in rows]
+            titles = titles if say is None else await say(tx, titles)
         income += sum(row.income for row in rows)
         outgo += sum(row.outgo for row in rows)
-        await asyncio.to_thread(document.add, [_entry(row) for row in rows])
+        await asyncio.to_thread(document.add, list(map(_entry, rows, titles)))
     assert heading.opening + income - outgo == heading.closing, "a statement adds up"
     await asyncio.to_thread(document.end, heading, Sums(income, outgo))
 
 
-def _entry(row: Row) -> Entry:
+def _entry(row: Row, title: str) -> Entry:
     return Entry(
         number=row.number,
         at=local_time(row.created_at),
-        title=legible(row.reason),
+        title=legible(title),
         kind=Kind(row.kind),
         income=row.income,
         outgo=row.outgo,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
-from app.core.paging import Page, PageParams, keyset
+from app.core.paging import Key, Page, PageParams, keyset
 from app.core.validation_messages import invalid
 from app.queries import merchants as queries
 from app.queries.merchants import StatementItem
@@ -13,6 +13,8 @@ from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut
 from app.services import people
 from app.services.merchants import access
 from app.services.merchants.access import Staff
+from app.services.policies import naming
+from app.services.policies.naming import Book
 
 MAX_ITEMS = 1000
 A_DAY = timedelta(days=1)
@@ -49,6 +51,7 @@ async def statement(
     start, end = midnight(days[0]), midnight(days[1] + A_DAY)
     sums = await queries.sums(tx, merchant.id, start, end)
     rows = await queries.statement(tx, merchant.id, start, end, None, limit=MAX_ITEMS + 1)
+    names = await naming.book(tx, [row.note for row in rows if row.kind == "collect"])
     return StatementOut(
         merchant_id=merchant.id,
         merchant_name=merchant.name,
@@ -60,7 +63,7 @@ async def statement(
         collected=sums.get("collect", 0),
         undone=-sums.get("undo", 0),
         net=sum(sums.values()),
-        items=[_item(row) for row in rows[:MAX_ITEMS]],
+        items=[_item(row, names) for row in rows[:MAX_ITEMS]],
         truncated=len(rows) > MAX_ITEMS,
     )
 
@@ -71,21 +74,28 @@ async def statement_items(
     """Return a page of the items of a statement, newest first. Raises as ``statement``."""
     merchant = await access.of_staff(tx, staff)
     start, end = midnight(days[0]), midnight(days[1] + A_DAY)
+
+    async def read(after: Key | None, limit: int) -> list[StatementItemOut]:
+        rows = await queries.statement(tx, merchant.id, start, end, after, limit=limit)
+        names = await naming.book(tx, [row.note for row in rows if row.kind == "collect"])
+        return [_item(row, names) for row in rows]
+
     return await keyset(
         asked,
         (datetime, UUID, str),
-        lambda after, limit: queries.statement(tx, merchant.id, start, end, after, limit=limit),
-        _item,
-        lambda row: (row.at, row.id, row.kind),
+        read,
+        lambda item: item,
+        lambda item: (item.at, item.id, item.kind),
     )
 
 
-def _item(row: StatementItem) -> StatementItemOut:
+def _item(row: StatementItem, names: Book) -> StatementItemOut:
+    """``note``: of a collection the name of the reward, else what somebody wrote."""
     return StatementItemOut(
         kind=row.kind,
         id=row.id,
         points=row.points,
         person=PayerOut(display_name=people.masked(row.person_name)),
-        note=row.note,
+        note=names.said(row.note) if row.kind == "collect" else row.note,
         at=row.at,
     )

@@ -36,6 +36,10 @@ class PolicyHistory:
         self._units = units
         self._entries = {one.version: Entry(one, parse(one.source)) for one in published}
         self._policies: dict[Versions, PointsPolicy] = {}
+        # English names of rules, deductions and tiers by their Chinese ones; the newest count.
+        self.english_names: dict[str, str] = {}
+        for _, entry in sorted(self._entries.items()):
+            self.english_names |= _english_names(entry.table)
 
     def policy(self, at: datetime, org_path: str = ROOT) -> PointsPolicy:
         """Return the policy in force at an organisation. Raises PolicyMissing."""
@@ -104,12 +108,17 @@ class PolicyHistory:
             table, _ = tighten(table, self._entries[version].table)
         return table
 
-    def with_draft(self, source: str, org_path: str, at: datetime) -> "Draft":
-        """Return what would be in force if an organisation published ``source`` at ``at``."""
+    def with_draft(
+        self, source: str, org_path: str, at: datetime, units: dict[str, int]
+    ) -> "Draft":
+        """Return what would be in force if an organisation published ``source`` at ``at``.
+
+        ``units``: all there are now; the draft may name one opened after the last publication.
+        """
         org_code = org_path.strip("/").rpartition("/")[2] or None
         published = [entry.published for entry in self._entries.values()]
         version = max(self._entries, default=0) + 1
-        history = PolicyHistory([*published, Published(version, org_code, at, source)], self._units)
+        history = PolicyHistory([*published, Published(version, org_code, at, source)], units)
         return Draft(history, version, org_path, at)
 
     def _standing(self, org_code: str | None, at: datetime) -> Entry | None:
@@ -146,6 +155,12 @@ class Draft:
         if self.version not in self.history.versions(self.at, org_path):
             return None
         return self.history.policy(self.at, org_path)
+
+
+def _english_names(table: Table) -> dict[str, str]:
+    tables = [*table.get("rules", {}).values(), *table.get("deductions", {}).values()]
+    tables += table.get("tiers", [])
+    return {one["name"]: one["name_en"] for one in tables if "name" in one and "name_en" in one}
 
 
 def is_whole(table: Table) -> bool:

@@ -15,19 +15,23 @@ class UnitInvalid(Exception):
     """An invalid code or name of a unit."""
 
 
-async def open_unit(tx: Session, code: str, name: str) -> bool:
-    """Open a unit; return False if it exists. Needs the rights of the schema's owner.
+async def open_unit(
+    tx: Session, code: str, name: str, name_en: str | None = None, *, by: UUID | None = None
+) -> bool:
+    """Open a unit; return False if it exists. ``by`` None: the command line.
 
-    Only the command line does it: the actor of its entry in the audit trail is None. Raises
+    The entry in the audit trail belongs to no organisation, for any may use the unit. Raises
     UnitInvalid.
     """
     if not _CODE.fullmatch(code):
         raise UnitInvalid(f"{code!r}: 单位代码只用小写字母、数字和下划线 / a-z, 0-9 and _ only")
-    if not name.strip() or len(name) > MAX_NAME:
-        raise UnitInvalid(f"{name!r}: 名称为 1 至 {MAX_NAME} 字 / 1 to {MAX_NAME} characters")
-    unit = await queries.open_unit(tx, code, name.strip())
+    for one in (name, name_en):
+        if one is not None and (not one.strip() or len(one) > MAX_NAME):
+            raise UnitInvalid(f"{one!r}: 名称为 1 至 {MAX_NAME} 字 / 1 to {MAX_NAME} characters")
+    name_en = name_en.strip() if name_en else None
+    unit = await queries.open_unit(tx, code, name.strip(), name_en)
     if unit is None:
         return False
     facts: audit.Facts = {"unit": code, "name": name.strip()}
-    await audit.write_about(tx, None, "created", ("unit", UUID(int=unit)), None, facts=facts)
+    await audit.write_about(tx, by, "created", ("unit", UUID(int=unit)), None, facts=facts)
     return True

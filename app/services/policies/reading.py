@@ -16,10 +16,14 @@ from app.schemas.policies.documents import PolicyDocument, PolicyTightening, Rul
 from app.services.policies.rules import demanded
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
+# Of one statement. Lines are numbered by parsing a statement once for each of its lines.
+MAX_STATEMENT_LINES = 100
 # Per rule. Documents below may add evidence; awards accept one hundred fields.
 MAX_EVIDENCE = 20
 PERIODS = ("day", "month", "year")
 _AT_LINE = re.compile(r"at line (\d+)")
+# A key of more than twenty parts: tomllib needs memory for the square of their number.
+_DEEP_KEY = re.compile(r"""(?<![\w-])(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){20}""")
 Path = tuple[str | int, ...]
 Table = dict[str, Any]
 Contradiction = tuple[Path, str, str]  # path, message in Chinese, message in English
@@ -55,6 +59,8 @@ def parse(source: str) -> Table:
         en = f"at most {MAX_LINES} lines and {MAX_CHARACTERS} characters"
         raise PolicyInvalid([DocumentError(lines, "", "文件太大", en)])
     try:
+        if _DEEP_KEY.search(source):
+            raise RecursionError
         return tomllib.loads(source)
     except tomllib.TOMLDecodeError as error:
         found = _AT_LINE.search(str(error))
@@ -203,7 +209,10 @@ def line_of(path: Path, lines: dict[Path, int]) -> int:
 
 
 def line_numbers(source: str) -> dict[Path, int]:
-    """Return the line of each key and each table. ``source`` must be valid for ``parse``."""
+    """Return the line of each key and each table. ``source`` must be valid for ``parse``.
+
+    Raises PolicyInvalid for a statement of more than ``MAX_STATEMENT_LINES`` lines.
+    """
     lines: dict[Path, int] = {}
     counts: dict[Path, int] = {}
     table: Path = ()
@@ -251,6 +260,10 @@ def _statements(source: str) -> Iterator[tuple[int, str]]:
     for number, line in enumerate(source.split("\n"), start=1):
         begun = begun if lines else number
         lines.append(line)
+        if len(lines) > MAX_STATEMENT_LINES:
+            zh = f"一项设置超过 {MAX_STATEMENT_LINES} 行"
+            en = f"one setting of more than {MAX_STATEMENT_LINES} lines"
+            raise PolicyInvalid([DocumentError(begun, "", zh, en)])
         statement = "\n".join(lines)
         try:
             parsed = tomllib.loads(statement)

@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.language import named
 from app.core.paging import Page, PageParams, keyset
 from app.models.policies import PolicyVersion
 from app.queries import policies as queries
@@ -14,13 +15,16 @@ from app.schemas.policies.documents import (
     PolicyDocument,
     Proof,
     Rule,
+    Tier,
 )
 from app.schemas.policies.showing import (
     BreachOut,
     EvidenceOut,
     PolicyOut,
     PolicyVersionOut,
+    ProgrammeOut,
     RuleOut,
+    TierOut,
 )
 from app.services import orgs, people
 from app.services.policies import history
@@ -47,7 +51,10 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
     return PolicyOut(
         org_id=org_id,
         versions=list(published.versions(at, path)),
-        programme=document.programme,
+        programme=ProgrammeOut(
+            name=named(document.programme.name, document.programme.name_en),
+            unit=document.programme.unit,
+        ),
         caps=document.caps,
         lots=document.lots,
         clawback=document.clawback,
@@ -56,18 +63,29 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],
         deductions=[
             BreachOut(
-                **one.model_dump(exclude={"evidence"}), evidence=_evidence(document, one.evidence)
+                **one.model_dump(exclude={"evidence", "name"}),
+                name=named(one.name, one.name_en),
+                evidence=_evidence(document, one.evidence),
             )
             for one in document.deductions.values()
         ],
-        tiers=document.tiers,
+        tiers=[_tier(one) for one in document.tiers],
+    )
+
+
+def _tier(tier: Tier) -> TierOut:
+    return TierOut(
+        **tier.model_dump(exclude={"name", "benefits", "benefits_en"}),
+        name=named(tier.name, tier.name_en),
+        benefits=named(tier.benefits, tier.benefits_en),
     )
 
 
 def _rule(policy: PointsPolicy, rule: Rule) -> RuleOut:
-    shown = RuleOut.model_fields.keys() - {"evidence", "release"}
+    shown = RuleOut.model_fields.keys() - {"evidence", "name", "release"}
     return RuleOut(
         **{name: getattr(rule, name) for name in shown},
+        name=named(rule.name, rule.name_en),
         evidence=_evidence(policy.document, rule.evidence),
         release={proof: policy.release(rule, proof) for proof in PROOFS},
     )
@@ -79,7 +97,7 @@ def _evidence(document: PolicyDocument, asked: Iterable[str]) -> list[EvidenceOu
     return [
         EvidenceOut(
             name=name,
-            label=document.evidence.get(name, name),
+            label=named(document.evidence.get(name, name), document.evidence_en.get(name)),
             label_en=document.evidence_en.get(name),
             at_least=int(least) if least else None,
         )

@@ -67,14 +67,14 @@ class Looser:
 
 def tighten(above: Table, below: Table) -> tuple[Table, list[Looser]]:
     """Return the policy in force below, and the values of ``below`` that would have loosened it."""
-    above = _with_every_proof(above)
+    above = with_every_proof(above)
     merged = _copy(above)
     looser = []
     for path, value in _leaves(below):
         if missing := _unknown(above, path):
             looser.append(Looser(missing, None, value))
             continue
-        standing = _standing(above, path)
+        standing = value_at(above, path)
         strict = value if standing is None else _stricter(path)(standing, value)
         if _is_looser(standing, value, strict):
             looser.append(Looser(path, standing, value))
@@ -105,14 +105,14 @@ def _is_looser(above: Any, below: Any, strict: Any) -> bool:
     return bool(strict != below)
 
 
-def _with_every_proof(above: Table) -> Table:
+def with_every_proof(above: Table) -> Table:
     """Add the unlisted proofs with the conditions of ``manual``, as in ``PointsPolicy.release``."""
     listed = above.get("release", {})
     unlisted = {name: listed["manual"] for name in get_args(Proof) if "manual" in listed}
     return {**above, "release": {**unlisted, **listed}}
 
 
-def _standing(above: Table, path: Path) -> Any:
+def value_at(above: Table, path: Path) -> Any:
     """Return the value above; a rule without release conditions has the general ones."""
     value = get(above, path)
     if value is None and path[0] == "rules" and path[2] == "release":
@@ -129,7 +129,14 @@ def _unknown(above: Table, path: Path) -> Path | None:
 
 
 def _stricter(path: Path) -> Stricter:
-    return next(of for pattern, of in _STRICTER.items() if _matches(path, pattern))
+    stricter = stricter_of(path)
+    assert stricter is not None, "the shape of the document has no other paths"
+    return stricter
+
+
+def stricter_of(path: Path) -> Stricter | None:
+    """Return what tells the stricter of two values; None where neither is stricter."""
+    return next((of for pattern, of in _STRICTER.items() if _matches(path, pattern)), None)
 
 
 def _matches(path: Path, pattern: Path) -> bool:

@@ -54,7 +54,7 @@ async def _beside(
     own = await _own_parts(tx, caller, rows) if caller is not None and rows else {}
     return {
         row.id: {
-            **row._mapping,
+            **rewards.fields_of(row),
             "pictures": [PictureOut.of(one) for one in pictures.get(row.id, [])],
             "mine": own.get(row.id),
         }

@@ -6,12 +6,14 @@ A reservation that is not collected expires at ``expires_at``. The ledger ends i
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
+from app.core.language import Bilingual, named
 from app.core.paging import Page, PageParams, by_id
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
@@ -109,7 +111,7 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     await queries.insert(tx, redemption)
     told = {"expires_at": redemption.expires_at}
     await holding.tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
-    return _to_out(redemption, reward.name, at)
+    return _to_out(redemption, named(reward.name, reward.name_en), at)
 
 
 async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
@@ -125,7 +127,8 @@ async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> Redemptio
         if _status_at(redemption, at) != RedemptionStatus.reserved:
             raise _not_reserved(redemption, at)
         await _give_back(tx, redemption, RedemptionStatus.cancelled, at, person_id)
-    return _to_out(redemption, (await rewards.get(tx, redemption.reward_id)).name, at)
+    reward = await rewards.get(tx, redemption.reward_id)
+    return _to_out(redemption, named(reward.name, reward.name_en), at)
 
 
 async def to_collect(tx: Session, merchant_id: UUID, pickup_code: str, at: datetime) -> Redemption:
@@ -191,14 +194,10 @@ async def expire(tx: Session, redemption_id: UUID, at: datetime) -> None:
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MyRedemptionOut]:
     """Return the person's redemptions, newest first."""
     at = now()
-    names = ("merchant_name", "pickup_place", "pickup_hours")
     return await by_id(
         asked,
         lambda before, limit: queries.page(tx, person_id, before, limit),
-        lambda row: MyRedemptionOut(
-            **_to_out(row.Redemption, row.reward_name, at).model_dump(),
-            **{name: getattr(row, name) for name in names},
-        ),
+        lambda row: _mine(row, at),
     )
 
 
@@ -209,8 +208,8 @@ async def mine_with_shops(
     page = await mine(tx, person_id, asked)
     shops = await shop_queries.first_of(tx, sorted({one.merchant_id for one in page.items}), SHOPS)
     items = [
-        MyRedemptionPlaceOut.model_validate(
-            one.model_dump() | {"shops": [dict(shop) for shop in shops.get(one.merchant_id, [])]}
+        MyRedemptionPlaceOut(
+            **dict(one), shops=[dict(shop) for shop in shops.get(one.merchant_id, [])]
         )
         for one in page.items
     ]
@@ -283,6 +282,16 @@ async def _settle(
     return reward
 
 
-def _to_out(redemption: Redemption, reward_name: str, at: datetime) -> RedemptionOut:
+def _to_out(redemption: Redemption, reward_name: Bilingual, at: datetime) -> RedemptionOut:
+    return RedemptionOut.model_validate(_shown(redemption, reward_name, at))
+
+
+def _mine(row: Any, at: datetime) -> MyRedemptionOut:
+    names = ("merchant_name", "pickup_place", "pickup_hours")
+    shown = _shown(row.Redemption, named(row.reward_name, row.reward_name_en), at)
+    return MyRedemptionOut.model_validate(shown | {name: getattr(row, name) for name in names})
+
+
+def _shown(redemption: Redemption, reward_name: Bilingual, at: datetime) -> dict[str, Any]:
     shown = {"reward_name": reward_name, "status": _status_at(redemption, at)}
-    return RedemptionOut.model_validate(redemption.model_dump() | shown)
+    return redemption.model_dump() | shown

@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import BEGINNING, now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.language import named
 from app.core.paging import Page, PageParams, by_id
 from app.models.merchants import MerchantState
 from app.models.rewards import Reward, RewardPeriod, RewardState
@@ -53,7 +54,8 @@ async def browse(
     """Return rewards of an organisation's subtree, of a merchant, or all. Raises OrgNotFound."""
     page = await offers(tx, org_id, merchant_id, asked)
     return Page(
-        items=[RewardOut.model_validate(row) for row in page.items], next_cursor=page.next_cursor
+        items=[RewardOut.model_validate(fields_of(row)) for row in page.items],
+        next_cursor=page.next_cursor,
     )
 
 
@@ -80,7 +82,7 @@ async def browse_all(
     return await by_id(
         asked,
         lambda after, limit: queries.page(tx, wanted, after, limit, periods),
-        RewardDetailOut.model_validate,
+        lambda row: RewardDetailOut.model_validate(fields_of(row)),
     )
 
 
@@ -101,7 +103,12 @@ async def seen(tx: Session, caller: UUID | None, reward_id: UUID) -> Any:
 
 async def show(tx: Session, caller: UUID | None, reward_id: UUID) -> RewardDetailOut:
     """Return a reward, as ``seen``. Raises RewardNotFound."""
-    return RewardDetailOut.model_validate(await seen(tx, caller, reward_id))
+    return RewardDetailOut.model_validate(fields_of(await seen(tx, caller, reward_id)))
+
+
+def fields_of(row: Any) -> dict[str, Any]:
+    """Return the fields of a reward's row, with its name in both languages."""
+    return {**row._mapping, "name": named(row.name, row.name_en), "name_zh": row.name}
 
 
 def _periods(at: datetime) -> dict[str, datetime]:

@@ -1,0 +1,29 @@
+"""Wire shapes of units of account."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.core.language import Worded
+from app.schemas.base import In, OneLine, Out
+
+Code = Annotated[
+    str, Field(max_length=40, pattern="^[a-z][a-z0-9_]{0,39}$", examples=["jingjiang_points"])
+]
+
+
+class UnitIn(In):
+    """A unit for the points of another programme: they are not exchanged for others."""
+
+    code: Code = Field(description="As a policy names it in `programme.unit`.")
+    name: Annotated[str, OneLine(40)] = Field(examples=["靖江青年积分"])
+    name_en: Annotated[str, OneLine(40)] | None = Field(
+        default=None, examples=["Jingjiang youth points"]
+    )
+
+
+class UnitOut(Out):
+    """A unit: the points of a programme, or ``minutes`` of service."""
+
+    code: str
+    name: Worded = Field(description="In the language of the request.")

@@ -1,0 +1,1 @@
+"""Simulations of drafts of points rules."""
