@@ -11,17 +11,18 @@ from rich.console import Console
 from typer.testing import CliRunner, Result
 
 from app.cli import attached, policies
-from app.core.clock import BEGINNING, local_date, now
+from app.core.clock import BEGINNING
 from app.core.settings import Settings
 from app.models.orgs import Org
 from app.runtime import Runtime
 from tests.factories.attendance import in_force_since
 from tests.factories.awards import give_award
+from tests.factories.clock import TODAY
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_person
 from tests.services.test_policies import SOURCE
 
-TODAY = local_date(now())
+pytestmark = pytest.mark.usefixtures("at_noon")
 Run = Callable[..., Awaitable[Result]]
 
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -16,12 +16,12 @@ import pytest
 import pytest_asyncio
 from pydantic import SecretStr
 
-from app.core.clock import now
 from app.core.settings import Settings
 from app.embedded.layout import postgres_program
 from app.jobs import seals
 from app.runtime import Runtime, open_runtime
 from tests.engines import SECRET
+from tests.factories.clock import noon, travel
 from tests.factories.ledger import give_points
 from tests.faults.cluster import Cluster, clusters, migrated
 from tests.faults.measured import Measured
@@ -65,15 +65,16 @@ async def archived(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ar
         await lost.start(archive_mode="on", archive_command=copy)
         await migrated(lost)
         transfers, moments = {}, {}
-        async with open_runtime(settings_of(lost)) as runtime:
-            for group in GROUPS:
-                # The first are of the day before yesterday, which is sealed: so are the seals.
-                ago = timedelta(days=2 if group == GROUPS[0] else 0)
-                transfers[group] = await post_group(runtime, now() - ago)
-                assert await seals.seal(runtime) == (2 if ago else 0)
-                moments[group] = await lost.value("SELECT clock_timestamp()")
-                if group == GROUPS[0]:
-                    backup.copy(lost, "--wal-method=none")
+        with travel(noon(), tick=True):
+            async with open_runtime(settings_of(lost)) as runtime:
+                for group in GROUPS:
+                    # The first are of the day before yesterday, which is sealed: so are the seals.
+                    ago = 2 if group == GROUPS[0] else 0
+                    transfers[group] = await post_group(runtime, noon(ago))
+                    assert await seals.seal(runtime) == ago
+                    moments[group] = await lost.value("SELECT clock_timestamp()")
+                    if group == GROUPS[0]:
+                        backup.copy(lost, "--wal-method=none")
         verify = postgres_program("pg_verifybackup")
         backup.program(verify, "--no-parse-wal", backup.places.postgres)
         await everything_archived(lost)
@@ -160,7 +161,7 @@ async def test_it_comes_back_as_it_was_at_the_moment_and_verifies(
         status, said = verified(copy)
         assert (status, "The ledger verifies." in said) == (0, True), said
         async with open_runtime(settings_of(copy)) as runtime:
-            await post_group(runtime, now())  # and life goes on
+            await post_group(runtime, noon())  # and life goes on
         assert verified(copy)[0] == 0
     missing, later = len(expected - found), len(found - expected)
     measured(

@@ -6,6 +6,7 @@ and only if the same came of both.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from app.runtime import Runtime
 from tests.engines import as_owner
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import give_award
+from tests.factories.clock import A_DAY, noon, travel
 from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import give_points, make_debt
 from tests.factories.orgs import make_org
@@ -27,7 +29,7 @@ from tests.factories.people import TestPerson, make_people
 from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 
 PEOPLE = 3  # with lists of two, so that a job has a first list and a second
-AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
+AN_HOUR = timedelta(hours=1)
 
 _OF_PEOPLE = {
     "accounts": """
@@ -89,10 +91,14 @@ class Owners:
 
 @dataclass(frozen=True)
 class Due:
-    """A job and how to give it something to do."""
+    """A job and how to give it something to do.
+
+    ``clock``: in which all of it runs. What closes days or months runs at noon.
+    """
 
     job: Callable[[Runtime], Awaitable[int]]
     prepare: Callable[[Runtime], Awaitable[Owners]]
+    clock: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 async def _waiting_awards(runtime: Runtime) -> Owners:
@@ -177,7 +183,7 @@ async def _history(runtime: Runtime, *days_ago: int) -> Owners:
         org, people = await make_org(runtime), await make_people(runtime, PEOPLE)
         for days in days_ago:
             for person in people:
-                await give_points(runtime, person.id, 5, org=org.id, at=now() - days * A_DAY)
+                await give_points(runtime, person.id, 5, org=org.id, at=noon(days))
     return Owners()
 
 
@@ -191,6 +197,10 @@ async def _tomorrow(runtime: Runtime) -> Owners:
     return made
 
 
+def _at_noon() -> AbstractContextManager[object]:
+    return travel(noon(), tick=True)
+
+
 DUE = {
     "release-awards": Due(awards.release, _waiting_awards),
     "expire-lots": Due(expiry.expire_lots, _ended_lots),
@@ -198,6 +208,6 @@ DUE = {
     "pay-from-funds": Due(funds.pay, _owing_fund),
     "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
     "remind-of-activities": Due(signups.remind, _tomorrow),
-    "fund-months": Due(funds.write_months, _open_months),
-    "seal-days": Due(seals.seal, _open_days),
+    "fund-months": Due(funds.write_months, _open_months, _at_noon),
+    "seal-days": Due(seals.seal, _open_days, _at_noon),
 }

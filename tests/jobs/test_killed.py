@@ -71,7 +71,8 @@ async def harm(knife: Knife, runtime: Runtime, due: Due, strike: Strike) -> tupl
 async def test_a_job_is_killed_anywhere_and_run_again(
     runtime: Runtime, monkeypatch: pytest.MonkeyPatch, due: Due, strike: Strike
 ) -> None:
-    harmed, halves = await harm(Knife(monkeypatch), runtime, due, strike)
+    with due.clock():
+        harmed, halves = await harm(Knife(monkeypatch), runtime, due, strike)
 
     assert harmed == []
     assert halves > 0, "no kill was in the middle"
@@ -89,7 +90,8 @@ async def test_control_a_job_without_transactions_is_harmed(
     for statement in STATEMENTS:
         monkeypatch.setattr(Session, statement, committed(getattr(Session, statement)))
 
-    harmed, _ = await harm(Knife(monkeypatch), runtime, DUE[name], kill_the_process)
+    with DUE[name].clock():
+        harmed, _ = await harm(Knife(monkeypatch), runtime, DUE[name], kill_the_process)
 
     assert harmed != []
 
