@@ -6,7 +6,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from app.core.db import Session
+from app.core.db import Row, Session
 from app.models.orgs import Org
 
 
@@ -20,6 +20,11 @@ class OrgFilter:
 
 
 _PATHS_OF = "SELECT id, path FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
+
+_CONTACTS = """
+SELECT path, id, name, contact_phone, contact_note FROM orgs
+WHERE path = ANY(CAST(:paths AS text[])) AND coalesce(contact_phone, contact_note) IS NOT NULL
+"""
 
 _NAMES_OF = "SELECT id, code, name FROM orgs WHERE id = ANY(CAST(:ids AS uuid[]))"
 
@@ -60,6 +65,27 @@ async def names_of(session: Session, ids: Sequence[UUID]) -> dict[UUID, tuple[st
     """Read codes and names."""
     rows = await session.fetch(_NAMES_OF, {"ids": list(ids)})
     return {row.id: (row.code, row.name) for row in rows}
+
+
+async def contacts(session: Session, paths: Sequence[str]) -> dict[str, Row]:
+    """Read id, name, phone and note of the nearest organisation with a contact, by path.
+
+    Of the path itself or above; a path without one is left out.
+    """
+    above = {one: _up(one) for one in paths}
+    wanted = sorted({one for some in above.values() for one in some})
+    rows = await session.fetch(_CONTACTS, {"paths": wanted}) if wanted else []
+    found = {row.path: row for row in rows}
+    nearest = {
+        path: next((one for one in some if one in found), None) for path, some in above.items()
+    }
+    return {path: found[one] for path, one in nearest.items() if one is not None}
+
+
+def _up(path: str) -> list[str]:
+    """Return a path and those above it, the nearest first."""
+    codes = path.strip("/").split("/")
+    return ["/" + "/".join(codes[:depth]) + "/" for depth in range(len(codes), 0, -1)]
 
 
 async def find_by_code(session: Session, code: str) -> Org | None:

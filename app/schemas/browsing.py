@@ -11,7 +11,7 @@ from app.models.activities import Category
 from app.models.signups import SignupStatus
 from app.schemas.activities import ActivityOut
 from app.schemas.base import Out, ReasonOut
-from app.schemas.policies import Per
+from app.schemas.policies import EvidenceOut, Per
 
 CATEGORY_NAMES = {
     Category.thought_guidance: Bilingual("思想引领", "Thought and guidance"),
@@ -74,3 +74,21 @@ class BrowsedActivityOut(ActivityOut):
         description="Metres from the position of the request; null without one, or without a place."
     )
     mine: OwnPartOut | None = Field(description="The caller's part; null without a login.")
+
+
+class ContactOut(Out):
+    """Whom to ask: the organisation of the activity, or the nearest above with a contact."""
+
+    org_id: UUID
+    org_name: str
+    phone: str | None
+    note: str | None
+
+
+class BrowsedActivityDetailOut(BrowsedActivityOut):
+    """An activity with whom to ask about it, and what its award needs beside attendance."""
+
+    contact: ContactOut | None
+    evidence: list[EvidenceOut] = Field(
+        description="What the organizer hands in for the award of each who attended."
+    )

@@ -25,13 +25,16 @@ from app.schemas.browsing import (
     CATEGORY_NAMES,
     ActivitySort,
     BroughtOut,
+    BrowsedActivityDetailOut,
     BrowsedActivityOut,
+    ContactOut,
     OwnPartOut,
     OwnSignupOut,
 )
+from app.schemas.policies import EvidenceOut
 from app.services import activities, checkins, orgs, people, signups
 from app.services.activities import ActivityNotFound
-from app.services.policies import history, rules
+from app.services.policies import history, rules, showing
 from app.services.policies.history import PolicyHistory, PolicyMissing
 
 # What everybody sees.
@@ -63,7 +66,7 @@ class Order:
 
 
 async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody | Refusal]:
-    """Return a ``BrowsedActivityOut`` for each query; a draft only to its readers.
+    """Return a ``BrowsedActivityDetailOut`` for each query; a draft only to its readers.
 
     In a fixed number of statements, but for drafts. Outcomes: TaggedBody, once for all queries
     with the same result, or ActivityNotFound.
@@ -72,6 +75,7 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
     found = await activity_queries.find_many(tx, sorted({query.activity_id for query in asked}))
     pairs = {(one.activity_id, one.caller) for one in asked if one.activity_id in found}
     beside = await _Beside.load(tx, at, list(found.values()), [(a, p) for a, p in pairs if p])
+    contacts = await org_queries.contacts(tx, sorted({row["org_path"] for row in found.values()}))
     rendered: dict[ActivityQuery, TaggedBody] = {}
     outcomes: list[TaggedBody | Refusal] = []
     for query in asked:
@@ -80,14 +84,28 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
             outcomes.append(ActivityNotFound())
             continue
         if query not in rendered:
-            rendered[query] = _tagged(beside.to_out(row, query.caller, query.language))
+            seen = beside.to_out(row, query.caller, query.language)
+            rendered[query] = _tagged(seen, contacts.get(row["org_path"]), beside.evidence(row))
         outcomes.append(rendered[query])
     return outcomes
 
 
-def _tagged(activity: BrowsedActivityOut) -> TaggedBody:
+def _tagged(
+    activity: BrowsedActivityOut, contact: Row | None, evidence: list[EvidenceOut]
+) -> TaggedBody:
     """Return the reply. Its tag begins with the version, so that If-Match may name either."""
-    body = activity.model_dump_json().encode()
+    whom = None
+    if contact is not None:
+        whom = ContactOut(
+            org_id=contact["id"],
+            org_name=contact["name"],
+            phone=contact["contact_phone"],
+            note=contact["contact_note"],
+        )
+    detail = BrowsedActivityDetailOut.model_construct(
+        **dict(activity), contact=whom, evidence=evidence
+    )
+    body = detail.model_dump_json().encode()
     return TaggedBody(f"{activity.version}-{tag_of(body)}", body)
 
 
@@ -229,6 +247,16 @@ class _Beside:
             points=rules.points_for_attendance(rule, halves),
             minutes=rules.attendance_minutes(rule, halves),
         )
+
+    def evidence(self, row: Row) -> list[EvidenceOut]:
+        """Return what the rule of an activity asks for beside attendance."""
+        policy = self.brought[row["org_path"], row["rule_key"]]
+        if policy is None:
+            return []
+        rule = policy.document.rules[row["rule_key"]]
+        demanded = rules.demanded(rule)
+        asked = [one for one in rule.evidence if one.partition(">=")[0] in demanded]
+        return showing.evidence_labels(policy.document, asked)
 
     def _mine(self, row: Row, part: Part, language: Language) -> OwnPartOut:
         signup, seats = None, signups.seats_of(row)

@@ -54,7 +54,8 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],
         deductions=[
             BreachOut(
-                **one.model_dump(exclude={"evidence"}), evidence=_evidence(document, one.evidence)
+                **one.model_dump(exclude={"evidence"}),
+                evidence=evidence_labels(document, one.evidence),
             )
             for one in document.deductions.values()
         ],
@@ -66,12 +67,12 @@ def _rule(policy: PointsPolicy, rule: Rule) -> RuleOut:
     shown = RuleOut.model_fields.keys() - {"evidence", "release"}
     return RuleOut(
         **{name: getattr(rule, name) for name in shown},
-        evidence=_evidence(policy.document, rule.evidence),
+        evidence=evidence_labels(policy.document, rule.evidence),
         release={proof: policy.release(rule, proof) for proof in PROOFS},
     )
 
 
-def _evidence(document: PolicyDocument, asked: Iterable[str]) -> list[EvidenceOut]:
+def evidence_labels(document: PolicyDocument, asked: Iterable[str]) -> list[EvidenceOut]:
     """Return the fields that a rule asks for, ``rating`` or ``checkin>=10``, with labels."""
     parts = (one.partition(">=") for one in asked)
     return [
