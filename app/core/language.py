@@ -4,6 +4,8 @@ Services return facts, enums and ``Bilingual`` sentences. One language is chosen
 rendered; ``request_language`` returns that of the running request.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Annotated, Literal, NamedTuple
 
@@ -38,6 +40,16 @@ def set_request_language(accept_language: str) -> None:
 def request_language() -> Language:
     """Return the language of the running request; Chinese outside of one."""
     return preferred(_accepted.get())
+
+
+@contextmanager
+def speaking(language: Language) -> Iterator[None]:
+    """Render in a language that is not the running request's: of a batch of several requests."""
+    token = _accepted.set(language)
+    try:
+        yield
+    finally:
+        _accepted.reset(token)
 
 
 def preferred(accept_language: str) -> Language:

@@ -39,3 +39,6 @@ class Org(SQLModel, table=True):
     path: str = Field(sa_column=Column(Text(collation="C"), nullable=False, unique=True))
     # A closed organisation takes no new activities, roles or organisations below it.
     closed_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    # How residents reach it; the organisations below without one are reached here too.
+    contact_phone: str | None = Field(default=None, max_length=20)
+    contact_note: str | None = Field(default=None, max_length=100)

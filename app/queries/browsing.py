@@ -9,8 +9,16 @@ from app.core.db import Row, Session
 from app.queries.policies import Newest
 
 _SHOWN = """
-SELECT a.*, o.name AS org_name, p.version AS policy_version, p.created_at AS policy_created_at
+SELECT a.*, o.name AS org_name, p.version AS policy_version, p.created_at AS policy_created_at,
+       c.id AS contact_org_id, c.name AS contact_org_name, c.contact_phone, c.contact_note
 FROM activities a JOIN orgs o ON o.id = a.org_id
+LEFT JOIN LATERAL (
+    SELECT id, name, contact_phone, contact_note FROM orgs
+    WHERE path IN (SELECT concat('/', array_to_string(codes[:depth], '/'), '/')
+                   FROM string_to_array(trim('/' FROM o.path), '/') AS codes,
+                        generate_series(1, cardinality(codes)) AS depth)
+      AND coalesce(contact_phone, contact_note) IS NOT NULL
+    ORDER BY length(path) DESC LIMIT 1) c ON true
 LEFT JOIN (SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1) p ON true
 WHERE a.id = ANY(CAST(:ids AS uuid[]))
 """
@@ -41,7 +49,9 @@ class Part:
 
 
 async def shown(session: Session, ids: Sequence[UUID]) -> tuple[dict[UUID, Row], Newest | None]:
-    """Read rows of activities, with ``org_name``, and the newest policy, in one statement.
+    """Read rows of activities and the newest policy, in one statement.
+
+    With ``org_name`` and ``contact_…``: the nearest organisation, its own or above, with a contact.
 
     Without activities, or without a policy, it is None.
     """

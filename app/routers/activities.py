@@ -21,7 +21,7 @@ from app.models.activities import ActivityStatus, Category
 from app.queries.activities import ActivityFilter
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
 from app.schemas.base import Bound, Nothing, Words
-from app.schemas.browsing import ActivitySort, BrowsedActivityOut
+from app.schemas.browsing import ActivitySort, BrowsedActivityDetailOut, BrowsedActivityOut
 from app.services import activities, browsing
 from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
 from app.services.browsing import ActivityQuery, Order
@@ -128,12 +128,15 @@ async def publish_activity(
 @router.get(
     "/activities/{activity_id}",
     operation_id="getActivity",
-    response_model=BrowsedActivityOut,
+    response_model=BrowsedActivityDetailOut,
     **allow(ANYONE, ActivityNotFound),
 )
 @direct
 async def get_activity(activity_id: PathId, request: Request) -> Response:
-    """Return an activity with its counters and the caller's part. If-None-Match is heeded."""
+    """Return an activity with its counters, whom to ask, and the caller's part.
+
+    If-None-Match is heeded.
+    """
     query = ActivityQuery(activity_id, caller_of(request), request_language())
     found = await runtime_of(request).activities.submit(
         query, from_primary=await reads_primary(request)

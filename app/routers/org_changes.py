@@ -6,7 +6,7 @@ from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
-from app.schemas.org_changes import OrgIn, OrgMoveIn, OrgNameIn, OrgReasonIn
+from app.schemas.org_changes import OrgContactIn, OrgIn, OrgMoveIn, OrgNameIn, OrgReasonIn
 from app.schemas.orgs import OrgOut
 from app.services import org_changes
 from app.services.org_changes import BelowItself, CodeTaken, OrgInUse, OrgOpen
@@ -36,6 +36,16 @@ async def create_org(body: OrgIn, tx: Tx, person_id: CurrentPerson) -> OrgOut:
 async def rename_org(org_id: PathId, body: OrgNameIn, tx: Tx, person_id: CurrentPerson) -> OrgOut:
     """Rename an organisation."""
     return await org_changes.rename(tx, person_id, org_id, body.name)
+
+
+@router.put(
+    "/{org_id}/contact", operation_id="setOrgContact", **allow(ADMINISTRATOR, *CHANGE, body=True)
+)
+async def set_org_contact(
+    org_id: PathId, body: OrgContactIn, tx: Tx, person_id: CurrentPerson
+) -> OrgOut:
+    """Set how residents reach an organisation, and those below it that have no contact."""
+    return await org_changes.set_contact(tx, person_id, org_id, body)
 
 
 @router.post(

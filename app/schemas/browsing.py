@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, Worded
 from app.models.activities import Category
 from app.models.signups import SignupStatus
 from app.schemas.activities import ActivityOut
 from app.schemas.base import Out, ReasonOut
 from app.schemas.policies.documents import Per
+from app.schemas.policies.showing import EvidenceOut
 
 CATEGORY_NAMES = {
     Category.thought_guidance: Bilingual("思想引领", "Thought and guidance"),
@@ -38,7 +39,7 @@ class ActivitySort(StrEnum):
 class BroughtOut(Out):
     """What attendance brings by the rule of the activity, before the caps of each person."""
 
-    rule_name: str = Field(description="Name of the rule, in the language of the request.")
+    rule_name: Worded = Field(description="Name of the rule, in the language of the request.")
     per: Per = Field(description="What is paid: an hour, a session or a shift.")
     points: int = Field(description="Points for the whole time from start to end.")
     minutes: int = Field(description="Minutes of volunteer service for the whole time.")
@@ -74,3 +75,21 @@ class BrowsedActivityOut(ActivityOut):
         description="Metres from the position of the request; null without one, or without a place."
     )
     mine: OwnPartOut | None = Field(description="The caller's part; null without a login.")
+
+
+class ContactOut(Out):
+    """Whom to ask: the organisation of the activity, or the nearest above with a contact."""
+
+    org_id: UUID
+    org_name: str
+    phone: str | None
+    note: str | None
+
+
+class BrowsedActivityDetailOut(BrowsedActivityOut):
+    """An activity with whom to ask about it, and what its award needs beside attendance."""
+
+    contact: ContactOut | None
+    evidence: list[EvidenceOut] = Field(
+        description="What the organizer hands in for the award of each who attended."
+    )

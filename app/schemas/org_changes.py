@@ -6,6 +6,7 @@ from pydantic import Field
 
 from app.models.orgs import Level
 from app.schemas.base import Id, In, OneLine
+from app.schemas.merchants import Phone
 
 DivisionCode = Annotated[
     str,
@@ -28,6 +29,13 @@ class OrgIn(In):
 
 class OrgNameIn(In):
     name: Annotated[str, OneLine(100)] = Field(description="The new name.")
+
+
+class OrgContactIn(In):
+    """Replaces both: what is left out is removed. ``note``: whom to ask for, when, where."""
+
+    phone: Phone | None = None
+    note: Annotated[str, OneLine(100)] | None = None
 
 
 class OrgMoveIn(In):

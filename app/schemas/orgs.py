@@ -5,12 +5,21 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.models.orgs import Level
 from app.schemas.base import Out
 
+HEADINGS = {
+    "contact_phone": Bilingual("联系电话", "Contact by phone"),
+    "contact_note": Bilingual("联系方式", "Contact"),
+}
+
 
 class OrgOut(Out):
-    """``code`` is China's published division code. ``closed_at``: null: it is open."""
+    """``code`` is China's published division code. ``closed_at``: null: it is open.
+
+    ``contact_phone`` and ``contact_note``: how residents reach it, and whom or when.
+    """
 
     id: UUID = Field(description="Id of the organisation.")
     code: str = Field(description="China's published division code.")
@@ -18,3 +27,5 @@ class OrgOut(Out):
     level: Level = Field(description="Level of the organisation.")
     parent_id: UUID | None = Field(description="Id of the organisation above it; null: none.")
     closed_at: datetime | None = Field(description="When it was closed, in UTC; null: it is open.")
+    contact_phone: str | None
+    contact_note: str | None

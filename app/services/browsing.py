@@ -1,10 +1,10 @@
 """Activities as their readers see them: lists, details, and the caller's part in each."""
 
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from app.core.clock import now
@@ -12,7 +12,7 @@ from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.etag import TaggedBody, tag_of
 from app.core.geo import distance_m
-from app.core.language import Language, named, request_language
+from app.core.language import Language, named, request_language, speaking
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
@@ -26,13 +26,16 @@ from app.schemas.browsing import (
     CATEGORY_NAMES,
     ActivitySort,
     BroughtOut,
+    BrowsedActivityDetailOut,
     BrowsedActivityOut,
+    ContactOut,
     OwnPartOut,
     OwnSignupOut,
 )
+from app.schemas.policies.showing import EvidenceOut
 from app.services import activities, checkins, orgs, people, signups
 from app.services.activities import ActivityNotFound
-from app.services.policies import history, rules
+from app.services.policies import history, rules, showing
 from app.services.policies.history import PolicyHistory, PolicyMissing
 
 # What everybody sees.
@@ -43,7 +46,7 @@ SORTED = 200
 FARTHEST, LATEST_US = 2**40, 2**53
 # How many rendered activities a process keeps, at most some 30 KB each.
 RENDERED = 256
-_MINE_OF_NOBODY = b'"mine":null}'
+_MINE_OF_NOBODY = b'"mine":null'
 
 Columns = Mapping[str, Any]  # a row of ``activities``, with ``org_name``
 Position = tuple[float, float]  # latitude and longitude, degrees of GCJ-02
@@ -67,7 +70,7 @@ class Order:
 
 
 async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody | Refusal]:
-    """Return a ``BrowsedActivityOut`` for each query; a draft only to its readers.
+    """Return a ``BrowsedActivityDetailOut`` for each query; a draft only to its readers.
 
     In two statements, but for drafts. Outcomes: TaggedBody, once for all queries with the same
     result, or ActivityNotFound.
@@ -76,8 +79,7 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
     found, newest = await queries.shown(tx, sorted({query.activity_id for query in asked}))
     pairs = {(one.activity_id, one.caller) for one in asked if one.activity_id in found}
     parts = await queries.parts(tx, [(activity, caller) for activity, caller in pairs if caller])
-    languages = {query.language for query in asked}
-    brought = _brought(await history.load(tx, newest), at, list(found.values()), languages)
+    awards = _awards(await history.load(tx, newest), at, list(found.values()))
     rendered: dict[tuple[UUID, Language, Part | None], TaggedBody] = {}
     outcomes: list[TaggedBody | Refusal] = []
     for query in asked:
@@ -88,28 +90,40 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
         part = parts[row["id"], query.caller] if query.caller else None
         key = (query.activity_id, query.language, part)
         if key not in rendered:
-            rest = _but_mine(row, brought[row["id"], query.language], query.language)
             mine = _mine(row, at, part, query.language) if part else None
-            rendered[key] = _reply(row, rest, mine)
+            rendered[key] = _reply(row, _but_mine(row, awards[row["id"]], query.language), mine)
         outcomes.append(rendered[key])
     return outcomes
 
 
 @lru_cache(maxsize=RENDERED)
-def _but_mine(row: Row, brings: BroughtOut | None, language: Language) -> bytes:
-    """Return the JSON of an activity up to the value of ``mine``, its last field.
+def _but_mine(row: Row, award: "_Award", language: Language) -> list[bytes]:
+    """Return the JSON of an activity before and after the value of ``mine``.
 
     Depends on nothing but its arguments; the row, with all its values, is one of them.
     """
-    body = _to_out(row, brings, None, language).model_dump_json().encode()
-    assert body.endswith(_MINE_OF_NOBODY), "mine is the last field"
-    return body.removesuffix(_MINE_OF_NOBODY)
+    contact = None
+    if row["contact_org_id"] is not None:
+        contact = ContactOut(
+            org_id=row["contact_org_id"],
+            org_name=row["contact_org_name"],
+            phone=row["contact_phone"],
+            note=row["contact_note"],
+        )
+    with speaking(language):
+        beside = dict(_to_out(row, award.brings, None))
+        shown = BrowsedActivityDetailOut.model_construct(
+            **beside, contact=contact, evidence=list(award.evidence)
+        )
+        parts = shown.model_dump_json().encode().split(_MINE_OF_NOBODY)
+    assert len(parts) == 2, "no other object has a field mine"
+    return parts
 
 
-def _reply(row: Row, rest: bytes, mine: OwnPartOut | None) -> TaggedBody:
+def _reply(row: Row, rest: Sequence[bytes], mine: OwnPartOut | None) -> TaggedBody:
     """Return the reply. Its tag begins with the version, so that If-Match may name either."""
     own = mine.model_dump_json().encode() if mine else b"null"
-    body = b'%b"mine":%b}' % (rest, own)
+    body = (b'"mine":%b' % own).join(rest)
     return TaggedBody(f"{row['version']}-{tag_of(body)}", body)
 
 
@@ -181,12 +195,12 @@ async def _shown(
     names = await org_queries.names_of(tx, sorted({row["org_id"] for row in rows}))
     rows = [row | {"org_name": names[row["org_id"]][1]} for row in rows]
     parts = await queries.parts(tx, [(row["id"], caller) for row in rows if caller])
+    awards = _awards(await history.load(tx), at, rows)
     language = request_language()
-    brought = _brought(await history.load(tx), at, rows, {language})
 
     def shown(row: Columns) -> BrowsedActivityOut:
         mine = _mine(row, at, parts[row["id"], caller], language) if caller else None
-        return _to_out(row, brought[row["id"], language], mine, language, position)
+        return _to_out(row, awards[row["id"]].brings, mine, position)
 
     return [(key, shown(row)) for (key, _), row in zip(found, rows, strict=True)]
 
@@ -208,12 +222,11 @@ def _to_out(
     row: Columns,
     brings: BroughtOut | None,
     mine: OwnPartOut | None,
-    language: Language,
     position: Position | None = None,
 ) -> BrowsedActivityOut:
-    """Build from a row of ``activities`` with ``org_name``."""
+    """Build from a row of ``activities`` with ``org_name``, in the language of the request."""
     beside = {
-        "category_name": CATEGORY_NAMES[row["category"]].said(language),
+        "category_name": CATEGORY_NAMES[row["category"]].said(),
         "brings": brings,
         "checkin_opens_at": row["starts_at"] - checkins.OPENS_BEFORE_START,
         "checkin_closes_at": row["ends_at"] + checkins.CLOSES_AFTER_END,
@@ -223,17 +236,18 @@ def _to_out(
     return BrowsedActivityOut.of_columns({**row, **beside})
 
 
-def _brought(
-    published: PolicyHistory, at: datetime, rows: Sequence[Columns], languages: Set[Language]
-) -> dict[tuple[UUID, Language], BroughtOut | None]:
-    """Return what each activity brings, by its id and the reader's language."""
+class _Award(NamedTuple):
+    """What attendance brings, and what the organizer hands in for it."""
+
+    brings: BroughtOut | None
+    evidence: tuple[EvidenceOut, ...]
+
+
+def _awards(published: PolicyHistory, at: datetime, rows: Sequence[Columns]) -> dict[UUID, _Award]:
+    """Return the award of each activity, by its id."""
     places = {(row["org_path"], row["rule_key"]) for row in rows}
     policies = {place: _announced(published, at, place) for place in places}
-    return {
-        (row["id"], language): _brings(row, policies[row["org_path"], row["rule_key"]], language)
-        for row in rows
-        for language in languages
-    }
+    return {row["id"]: _award(row, policies[row["org_path"], row["rule_key"]]) for row in rows}
 
 
 def _announced(
@@ -245,20 +259,21 @@ def _announced(
         return None
 
 
-def _brings(
-    row: Columns, policy: rules.PointsPolicy | None, language: Language
-) -> BroughtOut | None:
+def _award(row: Columns, policy: rules.PointsPolicy | None) -> _Award:
     if policy is None:
-        return None
+        return _Award(None, ())
     rule = policy.document.rules[row["rule_key"]]
     span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
     halves = rules.half_hours(span.length)
-    return BroughtOut(
-        rule_name=named(rule.name, rule.name_en).said(language),
+    brings = BroughtOut(
+        rule_name=named(rule.name, rule.name_en),
         per=rule.per,
         points=rules.points_for_attendance(rule, halves),
         minutes=rules.attendance_minutes(rule, halves),
     )
+    demanded = rules.demanded(rule)
+    asked = [one for one in rule.evidence if one.partition(">=")[0] in demanded]
+    return _Award(brings, tuple(showing.evidence_labels(policy.document, asked)))
 
 
 def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPartOut:

@@ -16,7 +16,7 @@ from app.models.people import Role
 from app.queries import org_changes as queries
 from app.queries import orgs as org_queries
 from app.queries import outbox
-from app.schemas.org_changes import OrgIn
+from app.schemas.org_changes import OrgContactIn, OrgIn
 from app.schemas.orgs import OrgOut
 from app.services import audit, orgs, people, records
 
@@ -70,6 +70,22 @@ async def rename(tx: Session, caller: UUID, org_id: UUID, name: str) -> OrgOut:
         org.name = name
         await queries.save(tx, org)
         await audit.write_about(tx, caller, "renamed", ("org", org.id), org.id, facts=facts)
+    return OrgOut.model_validate(org)
+
+
+async def set_contact(tx: Session, caller: UUID, org_id: UUID, body: OrgContactIn) -> OrgOut:
+    """Set how residents reach an organisation. Idempotent.
+
+    Raises OrgNotFound, Forbidden, OrgClosed.
+    """
+    org = await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
+    new = {"contact_phone": body.phone, "contact_note": body.note}
+    changed = sorted(name for name, value in new.items() if getattr(org, name) != value)
+    if changed:
+        for name, value in new.items():
+            setattr(org, name, value)
+        await queries.save(tx, org)
+        await audit.write_about(tx, caller, "changed", ("org", org.id), org.id, fields=changed)
     return OrgOut.model_validate(org)
 
 

@@ -10,15 +10,16 @@ from sqlalchemy import Engine, event
 from app.core.clock import now
 from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
-from app.models.orgs import Org
+from app.models.orgs import Level, Org
 from app.runtime import Runtime
 from app.schemas.browsing import BrowsedActivityOut
 from app.services import orgs
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, make_administrator, make_person
 from tests.factories.policies import SHIPPED, open_unit, publish_in
+from tests.routers.test_audit import entries
 
 ACTIVITIES = "/api/v1/activities"
 HERE: dict[str, Any] = {"lat": 32.23, "lng": 119.8}
@@ -59,7 +60,8 @@ async def seen(
     whole: dict[str, Any] = response.json()
     query = {"org_id": str(activity.org_id)}
     listed = (await api.get(ACTIVITIES, headers=headers, params=query)).json()
-    assert whole in listed["items"]
+    beside = {"contact", "evidence"}
+    assert {n: v for n, v in whole.items() if n not in beside} in listed["items"]
     return whole
 
 
@@ -275,3 +277,36 @@ async def test_own_sign_ups_show_the_activity_and_what_it_brought(
     assert earlier["checked_in_at"] == checkin["checkin"]["checked_in_at"]
     assert datetime.fromisoformat(earlier["starts_at"]) == attended.starts_at
     assert datetime.fromisoformat(earlier["ends_at"]) == attended.ends_at
+
+
+async def test_a_detail_tells_whom_to_ask_and_what_the_award_needs(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """The community's own contact, else that of the nearest organisation above."""
+    street = await make_org(runtime)
+    home = await make_org(runtime, parent=street, level=Level.community)
+    admin = await make_administrator(runtime, street.id)
+    activity = await make_activity(runtime, org=home, rule_key="commendation")
+    first = await seen(api, activity)
+    assert first["contact"] is None
+    assert [one["name"] for one in first["evidence"]] == ["document", "public_notice"]
+
+    async def tell(org: Org, **contact: str) -> None:
+        path = f"/api/v1/orgs/{org.id}/contact"
+        told = await api.put(path, headers=admin.headers, json=contact)
+        assert told.status_code == 200, told.text
+        assert told.json()["contact_phone"] == contact.get("phone")
+
+    await tell(street, phone="0511-88321234", note="王老师，工作日9–17点")
+    assert (await seen(api, activity))["contact"] == {
+        "org_id": str(street.id),
+        "org_name": street.name,
+        "phone": "0511-88321234",
+        "note": "王老师，工作日9–17点",
+    }
+    await tell(home, phone="110 120")
+    assert (await seen(api, activity))["contact"]["phone"] == "110 120"
+    await tell(home)
+    assert (await seen(api, activity))["contact"]["org_id"] == str(street.id)
+    made = [one["fields"] for one in await entries(api, admin, home) if one["verb"] == "changed"]
+    assert made == [["contact_phone"]] * 2

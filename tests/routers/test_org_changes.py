@@ -38,6 +38,7 @@ MATRIX = """
 operation  rule           nobody alice bob  counter rival sibling parent auditor admin outsider
 createOrg  administrator  401    403   403  403     403   403     403    403     201   403
 renameOrg  administrator  401    403   403  403     403   403     403    403     200   403
+setOrgContact  administrator  401  403  403  403  403  403    403    403     200   403
 moveOrg    administrator  401    403   403  403     403   403     403    403     200   403
 closeOrg   administrator  401    403   403  403     403   403     403    403     200   403
 reopenOrg  administrator  401    403   403  403     403   403     403    403     200   403
@@ -73,6 +74,10 @@ async def _rename(world: World) -> Ask:
     return Ask({"org_id": str(made.id)}, {"name": "新名"})
 
 
+async def _contact(world: World) -> Ask:
+    return Ask((await _rename(world)).ids, {"phone": "0511-88321234", "note": "王老师，工作日"})
+
+
 async def _move(world: World) -> Ask:
     street = await _street_of(world)
     made, to = [
@@ -97,6 +102,7 @@ async def _reopen(world: World) -> Ask:
 REQUESTS = {
     "createOrg": _create,
     "renameOrg": _rename,
+    "setOrgContact": _contact,
     "moveOrg": _move,
     "closeOrg": _close,
     "reopenOrg": _reopen,

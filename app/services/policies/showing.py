@@ -65,7 +65,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
             BreachOut(
                 **one.model_dump(exclude={"evidence", "name"}),
                 name=named(one.name, one.name_en),
-                evidence=_evidence(document, one.evidence),
+                evidence=evidence_labels(document, one.evidence),
             )
             for one in document.deductions.values()
         ],
@@ -86,12 +86,12 @@ def _rule(policy: PointsPolicy, rule: Rule) -> RuleOut:
     return RuleOut(
         **{name: getattr(rule, name) for name in shown},
         name=named(rule.name, rule.name_en),
-        evidence=_evidence(policy.document, rule.evidence),
+        evidence=evidence_labels(policy.document, rule.evidence),
         release={proof: policy.release(rule, proof) for proof in PROOFS},
     )
 
 
-def _evidence(document: PolicyDocument, asked: Iterable[str]) -> list[EvidenceOut]:
+def evidence_labels(document: PolicyDocument, asked: Iterable[str]) -> list[EvidenceOut]:
     """Return the fields that a rule asks for, ``rating`` or ``checkin>=10``, with labels."""
     parts = (one.partition(">=") for one in asked)
     return [
