@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261130_totals"
-down_revision = "20261129_search"
+down_revision = "20261130_reward_names"
 branch_labels = None
 depends_on = None
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql
 from alembic import op
 
 revision = "20261130_verifications"
-down_revision = "20261129_search"
+down_revision = "20261130_totals"
 branch_labels = None
 depends_on = None
 
