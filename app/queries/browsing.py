@@ -14,7 +14,7 @@ SELECT a.*, o.name AS org_name, p.version AS policy_version, p.created_at AS pol
 FROM activities a JOIN orgs o ON o.id = a.org_id
 LEFT JOIN LATERAL (
     SELECT id, name, contact_phone, contact_note FROM orgs
-    WHERE path IN (SELECT concat('/', array_to_string(codes[:depth], '/'), '/')
+    WHERE path IN (SELECT concat('/', array_to_string(codes[1 : depth], '/'), '/')
                    FROM string_to_array(trim('/' FROM o.path), '/') AS codes,
                         generate_series(1, cardinality(codes)) AS depth)
       AND coalesce(contact_phone, contact_note) IS NOT NULL
