@@ -10,6 +10,8 @@ import pytest
 from app.core.clock import now
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
+from app.schemas.policies import PolicyDocument
+from app.services.policies import publishing
 from app.services.policies.reading import MAX_CHARACTERS, MAX_LINES
 from tests.factories.http import assert_refused, keyed
 from tests.factories.orgs import make_org
@@ -295,6 +297,23 @@ async def test_of_two_at_once_one_is_told_that_it_is_late(
     version = await _newest(api, admin, org)
     replies = await asyncio.gather(*(publish(api, admin, org, version) for _ in range(5)))
     assert sorted(one.status_code for one in replies) == [201, 412, 412, 412, 412]
+
+
+async def test_who_publishes_between_the_look_and_the_writing_is_seen(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    org, admin = await make_place(runtime)
+    version = await _newest(api, admin, org)
+    real = publishing.check_at
+
+    async def after_another(*args: Any) -> PolicyDocument:
+        monkeypatch.setattr(publishing, "check_at", real)
+        async with runtime.database.transaction() as tx:
+            await publishing.publish(tx, TIGHTER, org=org)
+        return await real(*args)
+
+    monkeypatch.setattr(publishing, "check_at", after_another)
+    assert_refused(await publish(api, admin, org, version), 412, "request.precondition_failed")
 
 
 async def test_what_takes_effect_too_early_too_late_or_loosens_is_refused(
