@@ -135,6 +135,9 @@ KEEPER = AccessRule(
     "merchant keeper", roles=(Role.merchant_staff, Role.organizer, Role.administrator)
 )
 
+# Whoever reads about a merchant what its keepers see: they, and the auditors above it.
+MERCHANT_READER = AccessRule("merchant reader", roles=(*KEEPER.roles, Role.auditor))
+
 
 def allow(
     rule: AccessRule,

@@ -212,7 +212,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "staff_codes": {"code": "random, good for ten minutes"},
     "stock_movements": {"reason": _OF_ORGANISATION},
     "verifications": dict.fromkeys(
-        ("findings", "head", "rows_read", "step"), "names of checks and tables, and a seal"
+        ("findings", "head", "rows_read"), "names of checks and tables, and a seal"
     ),
 }
 # Columns of any table with a word or key of a list of ours.

@@ -1,5 +1,6 @@
 """SQL of funds: the public figures."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
@@ -177,3 +178,13 @@ async def public(session: Session, org_path: str, unit: int, month: date, *, sub
     """Read the figures of an organisation, or of its whole subtree, at the end of a month."""
     wanted = {"path": org_path, "unit": unit, "month": month, "subtree": subtree}
     return (await session.fetch(_PUBLIC, wanted))[0]
+
+
+async def months(
+    session: Session, org_id: UUID, unit: int, before: date | None, limit: int
+) -> Sequence[FundMonth]:
+    """Read the months of an organisation that have figures, newest first."""
+    query = select(FundMonth).where(FundMonth.org_id == org_id, FundMonth.unit_id == unit)
+    if before is not None:
+        query = query.where(col(FundMonth.month) < before)
+    return (await session.exec(query.order_by(col(FundMonth.month).desc()).limit(limit))).all()

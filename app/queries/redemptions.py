@@ -11,6 +11,8 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.merchants import Merchant
+from app.models.orgs import Org
+from app.models.people import Person
 from app.models.redemptions import (
     Charge,
     ChargeRefund,
@@ -150,6 +152,34 @@ async def page(session: Session, person: UUID, before: UUID | None, limit: int) 
     if before is not None:
         query = query.where(col(Redemption.id) < before)
     return (await session.execute(query)).all()
+
+
+async def of_subtree(
+    session: Session,
+    org_path: str,
+    status: RedemptionStatus | None,
+    merchant: UUID | None,
+    before: UUID | None,
+    limit: int,
+) -> Sequence[tuple[Redemption, str, str, str]]:
+    """Read redemptions at merchants of a subtree: reward, merchant and person by name too."""
+    query: Any = (
+        select(Redemption, Reward.name, Merchant.name, Person.display_name)
+        .join(Reward, col(Reward.id) == col(Redemption.reward_id))
+        .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
+        .join(Org, col(Org.id) == col(Merchant.org_id))
+        .join(Person, col(Person.id) == col(Redemption.person_id))
+        .where(col(Org.path).startswith(org_path, autoescape=True))
+        .order_by(col(Redemption.id).desc())
+        .limit(limit)
+    )
+    if status is not None:
+        query = query.where(Redemption.status == status)
+    if merchant is not None:
+        query = query.where(Redemption.merchant_id == merchant)
+    if before is not None:
+        query = query.where(col(Redemption.id) < before)
+    return list(await session.exec(query))
 
 
 async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:

@@ -1,12 +1,20 @@
 """Appointments by code (任命码)."""
 
-from app.api.access import ADMINISTRATOR, RESIDENT, allow
-from app.api.deps import CurrentPerson, Tx
+from app.api import exports
+from app.api.access import ADMINISTRATOR, AUDITOR, RESIDENT, allow
+from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.language import Bilingual
-from app.schemas.appointments import AcceptanceIn, AppointmentOut, OfferOut
+from app.core.paging import Page
+from app.schemas.appointments import (
+    AcceptanceIn,
+    AppointmentCaseOut,
+    AppointmentOut,
+    OfferOut,
+)
+from app.schemas.base import Id
 from app.schemas.roles import RoleHolderOut, TermIn
 from app.services import appointments
 from app.services.appointments import (
@@ -62,3 +70,14 @@ async def preview_appointment(body: AcceptanceIn, tx: Tx) -> OfferOut:
 async def accept_appointment(body: AcceptanceIn, tx: Tx, person_id: CurrentPerson) -> RoleHolderOut:
     """Accept the role of a code that an administrator shows."""
     return await appointments.accept(tx, person_id, body.code)
+
+
+@router.get("/appointments", operation_id="listAppointments", **allow(AUDITOR, OrgNotFound))
+async def list_appointments(
+    tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: Id
+) -> Page[AppointmentCaseOut]:
+    """Return what was offered by code in a subtree, and who accepted it, newest first."""
+    return await appointments.browse(tx, person_id, org_id, page)
+
+
+exports.beside(router, list_appointments, Bilingual("任命记录", "Appointments"))

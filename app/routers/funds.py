@@ -18,6 +18,7 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.funds import (
+    FundMonthOut,
     FundOut,
     ReceiptDecisionIn,
     ReceiptIn,
@@ -70,6 +71,31 @@ async def list_fund_receipts(org_id: PathId, tx: StaleReader, page: PageQuery) -
 
 
 exports.beside(router, list_fund_receipts, Bilingual("公益银行收入", "Fund receipts"))
+
+
+@router.get(
+    "/orgs/{org_id}/fund/receipts/{receipt_id}",
+    operation_id="getFundReceipt",
+    **allow(ANYONE, OrgNotFound, ReceiptNotFound),
+)
+async def get_fund_receipt(org_id: PathId, receipt_id: PathId, tx: StaleReader) -> ReceiptOut:
+    """Return a donation or a budget."""
+    return await funds.receipt(tx, org_id, receipt_id)
+
+
+@router.get(
+    "/orgs/{org_id}/fund/months",
+    operation_id="listFundMonths",
+    **allow(ANYONE, OrgNotFound, UnitUnknown),
+)
+async def list_fund_months(
+    org_id: PathId, tx: StaleReader, page: PageQuery, unit: UnitQuery | None = None
+) -> Page[FundMonthOut]:
+    """Return the months of a fund, newest first: opening, movements, closing, closed or not."""
+    return await funds.months(tx, org_id, unit, page)
+
+
+exports.beside(router, list_fund_months, Bilingual("公益银行月报", "Fund months"))
 
 
 @router.post(

@@ -1,20 +1,31 @@
 """Merchants: applications, visits, states, profiles and staff."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query
 
 from app.api import exports
-from app.api.access import ADMINISTRATOR, ANYONE, KEEPER, ORGANIZER, READER, RESIDENT, allow
+from app.api.access import (
+    ADMINISTRATOR,
+    ANYONE,
+    KEEPER,
+    MERCHANT_READER,
+    ORGANIZER,
+    READER,
+    RESIDENT,
+    allow,
+)
 from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, Tx
 from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
+from app.core.db import Session
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.merchants import MerchantState
-from app.schemas.base import Id
+from app.schemas.base import Day, Id
 from app.schemas.merchants import (
     MerchantChangedOut,
     MerchantIn,
@@ -28,7 +39,8 @@ from app.schemas.merchants import (
     VisitIn,
     VisitOut,
 )
-from app.services.merchants import register, staff
+from app.schemas.redemptions import StatementItemOut, StatementOut
+from app.services.merchants import access, register, staff, statement
 from app.services.merchants.access import MerchantNotFound, MerchantWrongState
 from app.services.merchants.register import NotVisited, OwnMerchant, TooManyApplications
 from app.services.merchants.staff import OwnStaffCode, StaffCodeInvalid, StaffNotFound
@@ -39,6 +51,8 @@ ABOUT = Bilingual(
     "Merchants: applications, visits, states, profiles and staff",
 )
 router = Router(tags=["merchants"], about=ABOUT)
+MonthQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]
+DayQuery = Annotated[Day | None, Query()]
 
 
 @router.post(
@@ -139,6 +153,50 @@ async def list_visits(
     return await register.visits(tx, caller, merchant_id, page)
 
 
+@router.get(
+    "/merchants/{merchant_id}/statement",
+    operation_id="getMerchantStatement",
+    **allow(READER, MerchantNotFound),
+)
+async def get_merchant_statement(
+    merchant_id: PathId,
+    tx: Reader,
+    caller: CurrentPerson,
+    month: MonthQuery = None,
+    since: DayQuery = None,
+    until: DayQuery = None,
+) -> StatementOut:
+    """Return a merchant's statement of a month or any days, for those above it and auditors."""
+    days = statement.period_of(month, since, until)
+    return await statement.of_merchant(tx, caller, merchant_id, month, days)
+
+
+async def _statement_items(
+    merchant_id: PathId,
+    tx: Reader,
+    caller: CurrentPerson,
+    page: PageQuery,
+    month: MonthQuery = None,
+    since: DayQuery = None,
+    until: DayQuery = None,
+) -> Page[StatementItemOut]:
+    days = statement.period_of(month, since, until)
+    return await statement.items_of_merchant(tx, caller, merchant_id, days, page)
+
+
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return (await access.get(tx, asked["merchant_id"])).org_id
+
+
+exports.beside(
+    router,
+    get_merchant_statement,
+    Bilingual("商户对账单", "Merchant statement"),
+    rows=_statement_items,
+    org=_org_of,
+)
+
+
 @router.post(
     "/merchants/{merchant_id}/moves",
     operation_id="moveMerchant",
@@ -173,10 +231,12 @@ async def make_staff_code(merchant_id: PathId, tx: Tx, caller: CurrentPerson) ->
 
 
 @router.get(
-    "/merchants/{merchant_id}/staff", operation_id="listStaff", **allow(KEEPER, MerchantNotFound)
+    "/merchants/{merchant_id}/staff",
+    operation_id="listStaff",
+    **allow(MERCHANT_READER, MerchantNotFound),
 )
 async def list_staff(merchant_id: PathId, tx: Reader, caller: CurrentPerson) -> StaffListOut:
-    """Return the staff of a merchant, the oldest first."""
+    """Return the staff of a merchant, the oldest first; names are masked for auditors."""
     return await staff.browse(tx, caller, merchant_id)
 
 

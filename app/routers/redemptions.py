@@ -1,23 +1,26 @@
-"""The caller's redemptions."""
+"""Redemptions: the caller's own, and those of a subtree."""
 
 from app.api import exports
-from app.api.access import RESIDENT, allow
+from app.api.access import READER, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.base import Nothing
+from app.models.redemptions import RedemptionStatus
+from app.schemas.base import Id, Nothing
 from app.schemas.redemptions import (
     MyRedemptionOut,
     MyRedemptionPlaceOut,
+    RedemptionCaseOut,
     RedemptionIn,
     RedemptionOut,
 )
 from app.services.cards import CardSuspended
 from app.services.ledger.types import InsufficientPoints
-from app.services.redemptions import reservations
+from app.services.orgs import OrgNotFound
+from app.services.redemptions import reading, reservations
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards.reading import (
     LimitReached,
@@ -27,7 +30,10 @@ from app.services.rewards.reading import (
     TierTooLow,
 )
 
-ABOUT = Bilingual("兑换：预约、取消与本人记录", "Redemptions: reserved and cancelled by the caller")
+ABOUT = Bilingual(
+    "兑换：预约、取消、本人记录与组织内的记录",
+    "Redemptions: reserved and cancelled by the caller; those of an organisation",
+)
 router = Router(tags=["redemptions"], about=ABOUT)
 
 
@@ -91,3 +97,19 @@ async def _my_redemptions(
 exports.beside(
     router, list_my_redemptions, Bilingual("我的兑换", "My redemptions"), rows=_my_redemptions
 )
+
+
+@router.get("/redemptions", operation_id="listRedemptions", **allow(READER, OrgNotFound))
+async def list_redemptions(
+    tx: Reader,
+    person_id: CurrentPerson,
+    page: PageQuery,
+    org_id: Id,
+    status: RedemptionStatus | None = None,
+    merchant_id: Id | None = None,
+) -> Page[RedemptionCaseOut]:
+    """Return the redemptions at the merchants of a subtree, newest first, without their codes."""
+    return await reading.browse(tx, person_id, org_id, status, merchant_id, page)
+
+
+exports.beside(router, list_redemptions, Bilingual("兑换记录", "Redemptions"))

@@ -6,8 +6,20 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.models.people import Role
-from app.schemas.base import Code, In, Out
+from app.schemas import roles
+from app.schemas.base import Code, In, Out, RecordOut
+
+VALUES = {Role: roles.VALUES[Role]}
+HEADINGS = {
+    "role": roles.HEADINGS["role"],
+    "offered_by": Bilingual("任命人", "Offered by"),
+    "expires_at": Bilingual("任命码截止时间", "Code ends at (Shanghai)"),
+    "accepted_by": Bilingual("就任人编号", "Accepted by (id)"),
+    "accepted_name": Bilingual("就任人", "Accepted by"),
+    "accepted_at": Bilingual("就任时间", "Accepted at (Shanghai)"),
+}
 
 
 class AppointmentOut(Out):
@@ -37,6 +49,20 @@ class OfferOut(Out):
         description="When the role begins; null: when it is accepted."
     )
     ends_at: datetime | None = Field(description="When the role ends; null: without end.")
+
+
+class AppointmentCaseOut(RecordOut):
+    """An appointment as it was offered, and who accepted it. Names are masked for auditors."""
+
+    role: Role
+    merchant_id: UUID | None
+    offered_by: str
+    expires_at: datetime
+    starts_at: datetime | None
+    ends_at: datetime | None
+    accepted_by: UUID | None
+    accepted_name: str | None
+    accepted_at: datetime | None
 
 
 class AcceptanceIn(In):

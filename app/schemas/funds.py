@@ -1,17 +1,30 @@
 """API schemas of funds (公益银行). Amounts are whole points."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.language import Bilingual
-from app.models.funds import ReceiptKind, ReceiptState
+from app.models.funds import FundMonth, ReceiptKind, ReceiptState
 from app.schemas.base import Flag, In, OneLine, Out
 from app.schemas.notify import words
 
-HEADINGS = {"reversal_reason": Bilingual("冲正原因", "Reason of reversal")}
+HEADINGS = {
+    "reversal_reason": Bilingual("冲正原因", "Reason of reversal"),
+    "month": Bilingual("月份", "Month"),
+    "opening": Bilingual("期初流通积分", "Outstanding before"),
+    "received": Bilingual("收入", "Received"),
+    "issued": Bilingual("发放", "Issued"),
+    "redeemed": Bilingual("兑换", "Redeemed"),
+    "expired": Bilingual("到期", "Expired"),
+    "reversed": Bilingual("冲正与扣分", "Reversed"),
+    "returned": Bilingual("本行柜台回收", "Returned"),
+    "closing": Bilingual("期末流通积分", "Outstanding after"),
+    "as_of": Bilingual("截至", "As of (Shanghai)"),
+    "is_closed": Bilingual("已结账", "Closed"),
+}
 NOTICES = {
     "receipt_reversals_waiting": words(
         ("收入冲正待确认", "Reversals to confirm"),
@@ -106,3 +119,44 @@ class FundOut(Out):
         description="Until when the figures count, in UTC; null: none were written."
     )
     is_closed: bool = Field(description="True: the month is over, its figures are final.")
+
+
+class FundMonthOut(Out):
+    """A month of a fund: ``closing = opening + issued - redeemed - expired - reversed``.
+
+    ``opening`` and ``closing``: points that were issued and neither spent nor gone: available,
+    pending or held by people. ``received``: from donations and budgets; ``returned``: redeemed at
+    the fund's own counters. What is undone counts negative. Months without a transfer are not
+    listed.
+    """
+
+    month: str = Field(description="YYYY-MM, in Asia/Shanghai.")
+    opening: int
+    received: int
+    issued: int
+    redeemed: int
+    expired: int
+    reversed: int
+    returned: int
+    closing: int
+    as_of: datetime = Field(description="Until when transfers are counted.")
+    is_closed: bool = Field(description="The month never changes any more.")
+
+    @classmethod
+    def of(cls, one: FundMonth, before: FundMonth | None) -> Self:
+        """Make a month of its sums since the beginning and those of the month before."""
+        names = ("received", "issued", "expired", "reversed", "returned", "spent")
+        moved = {name: getattr(one, name) - getattr(before, name, 0) for name in names}
+        return cls(
+            month=f"{one.month:%Y-%m}",
+            opening=_outstanding(before) if before is not None else 0,
+            redeemed=moved.pop("spent"),
+            closing=_outstanding(one),
+            **moved,
+            as_of=one.as_of,
+            is_closed=one.closed_at is not None,
+        )
+
+
+def _outstanding(one: FundMonth) -> int:
+    return one.available + one.pending + one.held

@@ -19,6 +19,9 @@ HEADINGS = {
     "pickup_place": Bilingual("领取地点", "Where to collect"),
     "pickup_hours": Bilingual("领取时间", "When to collect"),
     "expires_at": Bilingual("领取截止时间", "Collect by (Shanghai)"),
+    "settled_at": Bilingual("处理时间", "Settled at (Shanghai)"),
+    "settled_by": Bilingual("处理人编号", "Settled by (id)"),
+    "undo_reason": Bilingual("撤销原因", "Reason of undoing"),
     "undone_at": Bilingual("领取撤销时间", "Collection undone (Shanghai)"),
 }
 VALUES = {
@@ -67,6 +70,30 @@ class RedemptionOut(Out):
     undone_at: datetime | None = Field(
         description="When the counter undid the collection, in UTC; null: it did not."
     )
+
+
+class RedemptionCaseOut(Out):
+    """A redemption as organizers and auditors see it: without its code, the name masked.
+
+    ``settled_at`` and ``settled_by``: when and by whom it was collected, cancelled or ended.
+    """
+
+    id: UUID
+    reward_id: UUID
+    reward_name: str
+    merchant_id: UUID
+    merchant_name: str
+    person_id: UUID
+    display_name: str
+    quantity: int
+    points: int
+    status: RedemptionStatus
+    created_at: datetime
+    expires_at: datetime
+    settled_at: datetime | None
+    settled_by: UUID | None
+    undone_at: datetime | None
+    undo_reason: str | None
 
 
 class CollectionShopOut(Out):

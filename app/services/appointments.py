@@ -4,6 +4,7 @@ So nobody gets a role without knowing of it, and no card number has to be told.
 """
 
 import secrets
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -11,12 +12,13 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.paging import Page, PageParams
 from app.models.appointments import Appointment
 from app.models.people import Role
 from app.queries import appointments as queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
-from app.schemas.appointments import AppointmentOut, OfferOut
+from app.schemas.appointments import AppointmentCaseOut, AppointmentOut, OfferOut
 from app.schemas.roles import RoleHolderOut, TermIn
 from app.services import audit, people, records, roles
 from app.services.roles import Place
@@ -63,6 +65,36 @@ async def offer(tx: Session, caller: UUID, body: TermIn) -> AppointmentOut:
     )
     await records.create(tx, caller, made, role=body.role)
     return AppointmentOut(**made.model_dump(exclude={"code_hash"}), code=code)
+
+
+async def browse(
+    tx: Session, caller: UUID, org_id: UUID, asked: PageParams
+) -> Page[AppointmentCaseOut]:
+    """Return the appointments of a subtree, newest first; names are masked for auditors.
+
+    Raises OrgNotFound, Forbidden.
+    """
+    org = await records.authorized(tx, caller, roles.READERS, org_id)
+    masks = not await people.holds(tx, caller, [Role.administrator], org.path)
+
+    async def shown(found: Sequence[Appointment]) -> list[AppointmentCaseOut]:
+        ids = {one.created_by for one in found} | {one.accepted_by for one in found}
+        named = await people_queries.names(tx, [one for one in ids if one is not None])
+        names = {
+            who: people.masked(one.display_name) if masks else one.display_name
+            for who, one in named.items()
+        }
+        return [_case(one, names) for one in found]
+
+    return await records.browse(tx, caller, roles.READERS, org_id, Appointment, shown, asked)
+
+
+def _case(one: Appointment, names: Mapping[UUID, str]) -> AppointmentCaseOut:
+    return AppointmentCaseOut(
+        **one.model_dump(exclude={"code_hash"}),
+        offered_by=names[one.created_by],
+        accepted_name=names[one.accepted_by] if one.accepted_by else None,
+    )
 
 
 async def look_up(tx: Session, code: str) -> OfferOut:

@@ -7,9 +7,9 @@ from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.paging import Page, PageParams
+from app.core.paging import Key, Page, PageParams, keyset
 from app.core.validation_messages import invalid
-from app.models.funds import FundReceipt, ReceiptKind, ReceiptState
+from app.models.funds import FundMonth, FundReceipt, ReceiptKind, ReceiptState
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Org
 from app.models.people import Role
@@ -17,6 +17,7 @@ from app.queries import funds as queries
 from app.queries import records as record_queries
 from app.queries.ledger import posting as posting_queries
 from app.schemas.funds import (
+    FundMonthOut,
     FundOut,
     ReceiptDecisionIn,
     ReceiptIn,
@@ -178,6 +179,37 @@ async def receipts(tx: Session, org_id: UUID, asked: PageParams) -> Page[Receipt
     await orgs.get(tx, org_id)
     query = record_queries.where(FundReceipt, org_id=org_id)
     return await records.page(tx, query, FundReceipt, ReceiptOut, asked)
+
+
+async def receipt(tx: Session, org_id: UUID, receipt_id: UUID) -> ReceiptOut:
+    """Return a receipt of a fund. Raises OrgNotFound, ReceiptNotFound."""
+    await orgs.get(tx, org_id)
+    found = await record_queries.find(tx, FundReceipt, receipt_id)
+    if found is None or found.org_id != org_id:
+        raise ReceiptNotFound
+    return ReceiptOut.model_validate(found)
+
+
+async def months(
+    tx: Session, org_id: UUID, unit: str | None, asked: PageParams
+) -> Page[FundMonthOut]:
+    """Return the months of a fund, newest first, each as the difference to the one before.
+
+    Raises OrgNotFound, UnitUnknown.
+    """
+    org = await orgs.get(tx, org_id)
+    today = local_date(now()).replace(day=1)
+    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, today)
+
+    async def read(after: Key | None, limit: int) -> list[FundMonthOut]:
+        # One month more: the first difference needs the sums before it.
+        found = await queries.months(tx, org_id, unit_id, after[0] if after else None, limit + 1)
+        before: list[FundMonth | None] = [*found[1:], None]  # one too long without a month
+        return [FundMonthOut.of(*pair) for pair in zip(found, before, strict=False)][:limit]
+
+    return await keyset(
+        asked, (date,), read, lambda out: out, lambda out: (date.fromisoformat(f"{out.month}-01"),)
+    )
 
 
 async def figures(

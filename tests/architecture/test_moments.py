@@ -26,6 +26,7 @@ OTHERWISE = {
     "app.services.deductions.deduct",
     "app.services.funds._unit_then",
     "app.services.funds.figures",
+    "app.services.funds.months",
     "app.services.redemptions.charges._plan",
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reservations.mine",

@@ -31,6 +31,7 @@ MATRIX = """
 operation           rule           nobody alice bob  counter rival sibling parent auditor admin outsider
 offerAppointment    administrator  401    403   403  403     403   403     403    403     201   403
 previewAppointment  person         401    200   200  200     200   200     200    200     200   200
+listAppointments    auditor        401    403   403  403     403   403     403    200+    200+  403
 acceptAppointment   person         401    201+  201  201     201   201     201    201     403   201  403=roles.own
 """  # noqa: E501 - a table
 HERS = {"appointments": "accepted_by = :alice"}
@@ -62,7 +63,13 @@ async def _accept(world: World) -> Ask:
     return Ask(body={"code": made["code"]})
 
 
+async def _appointments(world: World) -> Ask:
+    await accept(world.api, world.alice, (await _accept(world)).body["code"])
+    return Ask(query={"org_id": str(world.home.id)})
+
+
 REQUESTS = {
+    "listAppointments": _appointments,
     "offerAppointment": _offer,
     "previewAppointment": _accept,
     "acceptAppointment": _accept,

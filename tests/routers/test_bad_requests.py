@@ -58,7 +58,7 @@ METHODS: dict[str, set[str]] = {
     "/me/card": {"GET"},
     "/me/card/code": {"GET"},
     "/rewards": {"GET", "POST"},
-    "/redemptions": {"POST"},
+    "/redemptions": {"GET", "POST"},
     "/redemptions/x/cancel": {"POST"},
     "/me/redemptions": {"GET"},
     "/me/notices": {"GET"},

@@ -37,6 +37,8 @@ MATRIX = """
 operation               rule           nobody  alice  bob  counter  rival  sibling  parent  auditor  admin  outsider
 getFund                 anyone         200     200    200  200      200    200      200     200      200    200
 listFundReceipts        anyone         200     200    200  200      200    200      200     200      200    200
+getFundReceipt          anyone         200     200    200  200      200    200      200     200      200    200
+listFundMonths          anyone         200     200    200  200      200    200      200     200      200    200
 receiveIntoFund         administrator  401     403    403  403      403    403      403     403      201    403
 proposeReceiptReversal  administrator  401     403    403  403      403    403      403     403      200    404       404=funds.receipt_not_found
 decideReceiptReversal   administrator  401     403    403  403      403    403      403     403      200    404       404=funds.receipt_not_found
@@ -69,6 +71,8 @@ HERS = {"fund_receipts": "created_by = :alice"}
 REQUESTS = {
     "getFund": _fund,
     "listFundReceipts": _fund,
+    "getFundReceipt": _entered,
+    "listFundMonths": _fund,
     "receiveIntoFund": _receipt,
     "proposeReceiptReversal": _entered,
     "decideReceiptReversal": _reversal,

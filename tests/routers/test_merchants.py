@@ -21,6 +21,7 @@ from tests.factories.people import (
     make_organizer,
     make_person,
 )
+from tests.factories.points import spend
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
 from tests.routers.test_audit import entries
@@ -40,7 +41,8 @@ recordVisit      organizer        401    403   403  403     403   404     201   
 listVisits       reader           401    403   403  403     403   404     200    200     200   404       404=merchants.not_found
 moveMerchant     administrator    401    403   403  403     403   403     403    403     200   404       404=merchants.not_found
 makeStaffCode    merchant keeper  401    403   403  201     404   404     201    403     201   404       404=merchants.not_found
-listStaff        merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
+listStaff        merchant reader  401    403   403  200     404   404     200    200     200   404       404=merchants.not_found
+getMerchantStatement  reader      401    403   403  403     403   404     200+   200+    200+  404       404=merchants.not_found
 removeStaff      merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
 """  # noqa: E501 - a table
 HERS = {
@@ -107,6 +109,11 @@ async def _code(world: World) -> Ask:
     return Ask(body={"code": await code_of(world.api, counter.staff, str(counter.merchant.id))})
 
 
+async def _statement(world: World) -> Ask:
+    await spend(world.api, world.runtime, world.alice, 1, world.shop)
+    return Ask({"merchant_id": str(world.shop.merchant.id)})
+
+
 REQUESTS = {
     "applyAsMerchant": _apply,
     "listMerchants": _of_home,
@@ -115,6 +122,7 @@ REQUESTS = {
     "editMerchant": _edit,
     "recordVisit": _visit,
     "listVisits": _shown,
+    "getMerchantStatement": _statement,
     "moveMerchant": _move,
     "makeStaffCode": _shown,
     "listStaff": _shown,

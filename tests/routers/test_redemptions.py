@@ -34,6 +34,7 @@ operation          rule    nobody alice bob  counter rival sibling parent audito
 redeem             person  401    201+  201  201     201   201     201    201     201   201
 cancelRedemption   person  401    200+  404  404     404   404     404    404     404   404       404=redemptions.not_found
 listMyRedemptions  person  401    200+  200  200     200   200     200    200     200   200
+listRedemptions    reader  401    403   403  403     403   403     200+   200+    200+  403
 """  # noqa: E501 - a table
 HERS = {"redemptions": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {"body.quantity"}  # 3.0 is no whole number to us
@@ -54,7 +55,13 @@ async def _my_redemptions(world: World) -> Ask:
     return Ask()
 
 
+async def _redemptions(world: World) -> Ask:
+    await _redeemed(world)
+    return Ask(query={"org_id": str(world.home.id)})
+
+
 REQUESTS = {
+    "listRedemptions": _redemptions,
     "redeem": _redeem,
     "cancelRedemption": _redeemed,
     "listMyRedemptions": _my_redemptions,

@@ -57,6 +57,7 @@ def permitted(operations: dict[str, Any], role: str) -> set[str]:
         "administrator": {Role.administrator},
         "merchant staff": {STAFF},
         "merchant keeper": {STAFF, Role.organizer, Role.administrator},
+        "merchant reader": {STAFF, Role.organizer, Role.administrator, Role.auditor},
     }
     return {
         f"{method.upper()} {path}"

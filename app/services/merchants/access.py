@@ -95,6 +95,17 @@ async def managed(tx: Session, caller: UUID, merchant_id: UUID) -> Merchant:
     return merchant
 
 
+async def read_above(tx: Session, caller: UUID, merchant_id: UUID) -> Merchant:
+    """Return a merchant of the subtrees that the caller organizes, administers or audits.
+
+    Raises MerchantNotFound.
+    """
+    merchant = await get(tx, merchant_id)
+    if not await people.holds(tx, caller, people.READERS, await _path(tx, merchant)):
+        raise MerchantNotFound
+    return merchant
+
+
 async def kept(tx: Session, caller: UUID, merchant_id: UUID) -> Merchant:
     """Lock a merchant that the caller works at, or organizes. Raises MerchantNotFound."""
     merchant = await queries.lock(tx, merchant_id)

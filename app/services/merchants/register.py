@@ -126,10 +126,7 @@ async def visit(tx: Session, caller: UUID, merchant_id: UUID, body: VisitIn) -> 
 
 async def visits(tx: Session, caller: UUID, merchant_id: UUID, asked: PageParams) -> Page[VisitOut]:
     """Return the visits to a merchant, newest first. Raises MerchantNotFound."""
-    merchant = await access.get(tx, merchant_id)
-    org = await orgs.get(tx, merchant.org_id)
-    if not await people.holds(tx, caller, people.READERS, org.path):
-        raise MerchantNotFound
+    merchant = await access.read_above(tx, caller, merchant_id)
     query = record_queries.where(MerchantVisit, merchant_id=merchant.id)
     return await records.page(tx, query, MerchantVisit, VisitOut, asked)
 

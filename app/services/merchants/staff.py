@@ -11,7 +11,7 @@ from app.models.merchants import Merchant, MerchantState, StaffCode
 from app.queries import merchants as queries
 from app.queries import records as record_queries
 from app.schemas.merchants import MerchantOut, RemovalIn, StaffCodeOut, StaffListOut, StaffOut
-from app.services import audit, records, roles
+from app.services import audit, people, records, roles
 from app.services.merchants import access
 from app.services.merchants.access import MerchantWrongState
 
@@ -70,11 +70,11 @@ async def accept(tx: Session, caller: UUID, code: str) -> MerchantOut:
 
 
 async def browse(tx: Session, caller: UUID, merchant_id: UUID) -> StaffListOut:
-    """Return the staff of a merchant. Raises MerchantNotFound."""
+    """Return the staff of a merchant, for auditors with masked names. Raises MerchantNotFound."""
     merchant = await access.get(tx, merchant_id)
-    if not await access.keeps(tx, caller, merchant):
-        raise access.MerchantNotFound
-    return await _staff(tx, merchant)
+    if await access.keeps(tx, caller, merchant):
+        return await _staff(tx, merchant)
+    return await _staff(tx, await access.read_above(tx, caller, merchant_id), masks=True)
 
 
 async def remove(tx: Session, caller: UUID, merchant_id: UUID, body: RemovalIn) -> StaffListOut:
@@ -85,7 +85,10 @@ async def remove(tx: Session, caller: UUID, merchant_id: UUID, body: RemovalIn) 
     return await _staff(tx, merchant)
 
 
-async def _staff(tx: Session, merchant: Merchant) -> StaffListOut:
+async def _staff(tx: Session, merchant: Merchant, *, masks: bool = False) -> StaffListOut:
     rows = await queries.staff(tx, merchant.id)
-    found = [StaffOut(person_id=who, display_name=name, since=at) for who, name, at in rows]
+    found = [
+        StaffOut(person_id=who, display_name=people.masked(name) if masks else name, since=at)
+        for who, name, at in rows
+    ]
     return StaffListOut(items=found)

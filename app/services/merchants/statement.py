@@ -7,6 +7,7 @@ from app.core.clock import local_date, midnight, month_start, now
 from app.core.db import Session
 from app.core.paging import Key, Page, PageParams, keyset
 from app.core.validation_messages import invalid
+from app.models.merchants import Merchant
 from app.queries import merchants as queries
 from app.queries.merchants import StatementItem
 from app.schemas.redemptions import PayerOut, StatementItemOut, StatementOut
@@ -47,7 +48,23 @@ async def statement(
 
     Raises Forbidden, MerchantNotYours.
     """
-    merchant = await access.of_staff(tx, staff)
+    return await _statement(tx, await access.of_staff(tx, staff), month, days)
+
+
+async def of_merchant(
+    tx: Session, caller: UUID, merchant_id: UUID, month: str | None, days: tuple[date, date]
+) -> StatementOut:
+    """Return the statement of a merchant for organizers, administrators and auditors above it.
+
+    Raises MerchantNotFound.
+    """
+    merchant = await access.read_above(tx, caller, merchant_id)
+    return await _statement(tx, merchant, month, days)
+
+
+async def _statement(
+    tx: Session, merchant: Merchant, month: str | None, days: tuple[date, date]
+) -> StatementOut:
     start, end = midnight(days[0]), midnight(days[1] + A_DAY)
     sums = await queries.sums(tx, merchant.id, start, end)
     rows = await queries.statement(tx, merchant.id, start, end, None, limit=MAX_ITEMS + 1)
@@ -72,7 +89,19 @@ async def statement_items(
     tx: Session, staff: Staff, days: tuple[date, date], asked: PageParams
 ) -> Page[StatementItemOut]:
     """Return a page of the items of a statement, newest first. Raises as ``statement``."""
-    merchant = await access.of_staff(tx, staff)
+    return await _items(tx, await access.of_staff(tx, staff), days, asked)
+
+
+async def items_of_merchant(
+    tx: Session, caller: UUID, merchant_id: UUID, days: tuple[date, date], asked: PageParams
+) -> Page[StatementItemOut]:
+    """Return a page of the items of a statement as ``of_merchant``. Raises MerchantNotFound."""
+    return await _items(tx, await access.read_above(tx, caller, merchant_id), days, asked)
+
+
+async def _items(
+    tx: Session, merchant: Merchant, days: tuple[date, date], asked: PageParams
+) -> Page[StatementItemOut]:
     start, end = midnight(days[0]), midnight(days[1] + A_DAY)
 
     async def read(after: Key | None, limit: int) -> list[StatementItemOut]:
