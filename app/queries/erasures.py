@@ -163,6 +163,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "idempotency_keys": ("body", "fingerprint", "key"),
+    "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
 }

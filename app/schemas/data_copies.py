@@ -25,6 +25,7 @@ PARTS = {
     "consents": Bilingual("同意记录", "Consents"),
     "name": Bilingual("实名确认", "Confirmed name"),
     "closures": Bilingual("注销申请", "Closure"),
+    "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
     "checkins": Bilingual("签到", "Check-ins"),
     "hours": Bilingual("服务时段", "Time of service"),

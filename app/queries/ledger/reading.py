@@ -103,7 +103,9 @@ class PageRow:
 _TOTALS = text("""
 WITH mine AS (
     SELECT id, purpose FROM ledger_accounts
-    WHERE owner_id = :owner AND unit_id = :unit AND purpose IN ('available', 'held', 'debt')
+    WHERE owner_id = ANY(ARRAY[CAST(:owner AS uuid)] || ARRAY(
+          SELECT id FROM people WHERE merged_into_id = :owner))
+      AND unit_id = :unit AND purpose IN ('available', 'held', 'debt')
 )
 SELECT coalesce(sum(amount) FILTER (WHERE what = 'earned'), 0) AS earned,
        coalesce(sum(amount) FILTER (WHERE what = 'spent'), 0) AS spent
@@ -123,12 +125,15 @@ FROM (
 """)
 
 _SPENT = """
-SELECT CAST(coalesce((SELECT sum(amount) FROM ledger_transfers
-                      WHERE from_account_id = :account
-                        AND kind IN ('charge', 'hold', 'deduction')), 0)
-          - coalesce((SELECT sum(amount) FROM ledger_transfers
-                      WHERE to_account_id = :account
-                        AND kind IN ('refund', 'unhold', 'restitution')), 0) AS bigint) AS points
+SELECT CAST(coalesce(sum(coalesce((SELECT sum(amount) FROM ledger_transfers
+                                   WHERE from_account_id = a.id
+                                     AND kind IN ('charge', 'hold', 'deduction')), 0)
+                       - coalesce((SELECT sum(amount) FROM ledger_transfers
+                                   WHERE to_account_id = a.id
+                                     AND kind IN ('refund', 'unhold', 'restitution')), 0)), 0)
+            AS bigint) AS points
+FROM ledger_accounts a
+WHERE a.owner_id = ANY(CAST(:people AS uuid[])) AND a.purpose = 'available' AND a.unit_id = :unit
 """
 
 
@@ -186,14 +191,15 @@ async def search(
 
 
 async def totals(session: Session, owner: UUID, unit: int) -> tuple[int, int]:
-    """Sum all points that a person has earned and spent."""
+    """Sum all points that a person has earned and spent, with accounts that were merged."""
     row = (await session.execute(_TOTALS, {"owner": owner, "unit": unit})).one()
     return int(row.earned), int(row.spent)
 
 
-async def spent(session: Session, account: int) -> int:
-    """Sum the points charged, held or deducted from an account that did not come back."""
-    return int((await session.fetch(_SPENT, {"account": account}))[0].points)
+async def spent(session: Session, people: Sequence[UUID], unit: int) -> int:
+    """Sum the points charged, held or deducted that did not come back, of a person's accounts."""
+    wanted = {"people": list(people), "unit": unit}
+    return int((await session.fetch(_SPENT, wanted))[0].points)
 
 
 async def expiring(session: Session, owner: UUID, unit: int) -> dict[datetime, int]:
