@@ -86,6 +86,7 @@ PARTS: Mapping[str, str] = {
     """,
     "certificates": _rows("certificates"),
     "notices": _rows("notices", "outbox_id"),
+    "subscriptions": _rows("subscriptions"),
     "attachments": _rows("attachments", of="t.created_by"),
     "acts": _rows("audit_entries", "request_id", of="t.actor_id"),
 }

@@ -32,6 +32,7 @@ _DELETED = (
     "DELETE FROM card_codes WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM subscriptions WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM data_copies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -166,6 +167,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
+    "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"

@@ -39,6 +39,7 @@ PARTS = {
     "entries": Bilingual("积分流水", "Passbook"),
     "certificates": Bilingual("志愿服务证明", "Certificates"),
     "notices": Bilingual("消息", "Notices"),
+    "subscriptions": Bilingual("微信订阅", "Messages of WeChat"),
     "attachments": Bilingual("附件", "Attachments"),
     "acts": Bilingual("操作记录", "Acts"),
 }

@@ -141,8 +141,8 @@ async def reject(tx: Session, caller: UUID, merge_id: UUID, reason: str) -> Merg
     Raises MergeNotFound, OwnMerge, MergeWrongState.
     """
     merge = await _locked(tx, caller, merge_id)
-    merge.settled_by, merge.answer = caller, reason
-    merge.settled_at = await moments.recorded(tx)
+    at = await moments.recorded(tx)
+    merge.settled_by, merge.settled_at, merge.answer = caller, at, reason
     await records.move(tx, caller, merge, MergeState.rejected, MOVES, MergeWrongState)
     return await _shown_one(tx, merge)
 

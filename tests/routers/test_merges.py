@@ -54,9 +54,9 @@ MATRIX = """
 operation     rule           nobody alice bob  counter rival sibling parent auditor admin outsider
 proposeMerge  administrator  401    403   403  403     403   403     403    403     201+  403
 listMerges    auditor        401    403   403  403     403   403     403    200+    200+  403
-getMerge      auditor        401    404   404  404     404   404     404    200+    200+  404  404=merges.not_found
-confirmMerge  administrator  401    404   404  404     404   404     404    404     200+  404  404=merges.not_found
-rejectMerge   administrator  401    404   404  404     404   404     404    404     200+  404  404=merges.not_found
+getMerge      auditor        401    403   403  403     403   403     403    200+    200+  404  404=merges.not_found
+confirmMerge  administrator  401    403   403  403     403   403     403    403     200+  404  404=merges.not_found
+rejectMerge   administrator  401    403   403  403     403   403     403    403     200+  404  404=merges.not_found
 """  # noqa: E501 - a table
 HERS = {"merges": "kept_id = :alice"}
 BEYOND_THE_SCHEMA = {
