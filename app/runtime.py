@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Hashable, Iterab
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -36,7 +38,7 @@ from app.integrations.wechat_sandbox.pushing import Pusher
 from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import browsing, checkins, people, signups
+from app.services import browsing, checkins, people, signups, subscriptions
 from app.services.checkins import Recorded, Scan
 from app.services.health import (
     NotReady,
@@ -51,6 +53,7 @@ from app.services.ledger.passbook import PassbookQuery
 from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
 from app.services.signups import Claim, Claimed
+from app.services.subscriptions import Templates
 
 BATCH_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
@@ -80,6 +83,7 @@ class Runtime:
     codes: RotatingCodes
     wechat: WechatClient
     pushes: PushReader | None
+    templates: Templates
     links: SignedLinks
     boards: Boards
     store: Store
@@ -143,6 +147,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),
             pushes=_push_reader(settings),
+            templates=subscriptions.load(_templates_file(settings)),
             links=SignedLinks(settings.secrets),
             boards=boards,
             store=open_store(settings),
@@ -189,6 +194,13 @@ def _push_reader(settings: Settings) -> PushReader | None:
     if settings.wechat_push is None:
         return None
     return PushReader(*settings.wechat_push, settings.wechat_appid)
+
+
+def _templates_file(settings: Settings) -> Path | None:
+    """Return the file of message templates; the sandbox's where there is no mini-program."""
+    if settings.wechat_templates_file is None and settings.wechat == "sandbox":
+        return Path(str(files("app") / "data" / "wechat-templates.toml"))
+    return settings.wechat_templates_file
 
 
 def _pusher(settings: Settings) -> Pusher | None:

@@ -21,6 +21,7 @@ from app.core.validation_messages import invalid
 from app.runtime import Runtime
 from app.schemas.base import Bound, Words
 from app.schemas.roles import CardNumber
+from app.services import subscriptions
 from app.services.merchants.access import Staff
 
 
@@ -38,6 +39,10 @@ async def _links(request: Request) -> SignedLinks:
 
 async def _public_url(request: Request) -> str | None:
     return runtime_of(request).settings.public_url
+
+
+async def _templates(request: Request) -> subscriptions.Templates:
+    return runtime_of(request).templates
 
 
 async def _job_intervals(request: Request) -> Mapping[str, float]:
@@ -99,6 +104,8 @@ AppRuntime = Annotated[Runtime, Depends(_runtime)]
 Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other personal values
 Links = Annotated[SignedLinks, Depends(_links)]
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
+# Of WeChat's messages, by kind of notice.
+Templates = Annotated[subscriptions.Templates, Depends(_templates)]
 # Seconds between two runs of each job, by its name.
 JobIntervals = Annotated[Mapping[str, float], Depends(_job_intervals)]
 CurrentPerson = Annotated[UUID, Depends(_person)]

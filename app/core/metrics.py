@@ -28,6 +28,11 @@ request_seconds = Histogram(
     ["method", "route"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+wechat_messages_total = Counter(
+    "qingxiang_wechat_messages_total",
+    "Messages of WeChat by kind of notice and outcome: sent, used_up, wrong, dropped.",
+    ["kind", "outcome"],
+)
 job_runs_total = Counter("qingxiang_job_runs_total", "Job runs by outcome.", ["job", "outcome"])
 clock_offset_seconds = Gauge(
     "qingxiang_clock_offset_seconds",

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     # Of the console's message push. With a token WeChat checks every picture that is uploaded.
     wechat_push_token: SecretStr | None = None
     wechat_push_aes_key: SecretStr | None = None  # 43 characters; demanded in production
+    # Which notices are sent as WeChat's messages, by which template; none with live WeChat if not
+    # set, those of the sandbox otherwise.
+    wechat_templates_file: Path | None = None
     # Where clients and WeChat reach this service: https://host
     public_url: str | None = None
 

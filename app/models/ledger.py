@@ -70,6 +70,7 @@ class Kind(StrEnum):
     restitution = "restitution"  # of a deduction: fund → available
     donation = "donation"  # income → fund or budget
     budget = "budget"  # income → fund or budget
+    merge = "merge"  # of two accounts of one person: available → available, debt → debt
 
 
 UNIT_OF_HOURS = "minutes"  # of service; no programme awards them as its points

@@ -31,7 +31,9 @@ class Person(SQLModel, table=True):
     """A resident, found by a blind index of the encrypted openid. No phone number is needed.
 
     ``erased_at``: the account was closed. The row stays as a pseudonym for the ledger, and its
-    openid and all that it says of the person are gone (decision 0030).
+    openid and all that it says of the person are gone (decision 0030). ``merged_into_id``: another
+    account of the same person, which keeps what this one had (decision 0036); never one that was
+    merged itself.
     """
 
     __tablename__ = "people"
@@ -39,6 +41,12 @@ class Person(SQLModel, table=True):
         CheckConstraint("num_nonnulls(suspended_at, suspended_org_id) IN (0, 2)", name="suspended"),
         CheckConstraint("birth_date IS NULL OR birth_year IS NULL", name="birth"),
         CheckConstraint(one_of("language", PersonLanguage), name="language"),
+        CheckConstraint("merged_into_id <> id", name="merged"),
+        Index(
+            "ix_people_merged",
+            "merged_into_id",
+            postgresql_where=text("merged_into_id IS NOT NULL"),
+        ),
     )
 
     id: UUID = id_field()
@@ -62,6 +70,7 @@ class Person(SQLModel, table=True):
     )
     language: str | None = Field(default=None, max_length=10)
     erased_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    merged_into_id: UUID | None = Field(default=None, foreign_key="people.id")
     created_at: datetime = created_at_field()
 
 

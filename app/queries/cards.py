@@ -36,7 +36,12 @@ _USE = """
 UPDATE card_codes SET used_at = :at WHERE id = ANY(CAST(:ids AS uuid[])) AND used_at IS NULL
 """
 
-_HOLDERS = "SELECT serial, person_id FROM cards WHERE serial = ANY(CAST(:serials AS int[]))"
+# A card of an account that was merged is read as the person's other card.
+_HOLDERS = """
+SELECT c.serial, coalesce(p.merged_into_id, c.person_id) AS person_id
+FROM cards c JOIN people p ON p.id = c.person_id
+WHERE c.serial = ANY(CAST(:serials AS int[]))
+"""
 
 
 async def find(session: Session, person: UUID) -> Card | None:

@@ -1,6 +1,6 @@
 """SQL of copies of a person's data: every row that says something of one person."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -38,6 +38,7 @@ PARTS: Mapping[str, str] = {
     "consents": _rows("consents", "guardian_sealed"),
     "name": _rows("name_confirmations"),
     "closures": _rows("closures"),
+    "merges": _rows("merges", "created_by", "reason", "answer", of="t.kept_id"),
     "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
     "hours": _rows("attended_times"),
@@ -85,14 +86,15 @@ PARTS: Mapping[str, str] = {
     """,
     "certificates": _rows("certificates"),
     "notices": _rows("notices", "outbox_id"),
+    "subscriptions": _rows("subscriptions"),
     "attachments": _rows("attachments", of="t.created_by"),
     "acts": _rows("audit_entries", "request_id", of="t.actor_id"),
 }
 
 
-async def part(session: Session, name: str, person: UUID) -> list[str]:
-    """Read the rows of a part, as JSON texts."""
-    return [row.row for row in await session.fetch(PARTS[name], {"people": [person]})]
+async def part(session: Session, name: str, people: Sequence[UUID]) -> list[str]:
+    """Read the rows of a part, as JSON texts. ``people``: all accounts of one person."""
+    return [row.row for row in await session.fetch(PARTS[name], {"people": list(people)})]
 
 
 async def add(session: Session, person: UUID, at: datetime) -> DataCopy | None:

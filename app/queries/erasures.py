@@ -33,6 +33,7 @@ _DELETED = (
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM subscriptions WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM data_copies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -164,8 +165,10 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "idempotency_keys": ("body", "fingerprint", "key"),
+    "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
+    "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"

@@ -27,7 +27,7 @@ class Gain:
 # person's points or as a debt. A reversal counts in the period of the reversed transfer; one of a
 # part closes none, and counts in that of the award's release, else of the award.
 _GAIN_COLUMNS = """
-    t.xact, t.id, a.owner_id AS person_id, o.path AS org_path, t.unit_id,
+    t.xact, t.id, p.id AS person_id, o.path AS org_path, t.unit_id,
     CASE WHEN t.kind IN ('reversal', 'clawback') THEN -t.amount ELSE t.amount END AS points,
     coalesce(c.created_at, t.created_at) AS earned_at
 """
@@ -36,7 +36,8 @@ JOIN ledger_accounts a
   ON a.purpose = CASE WHEN t.kind = 'clawback' THEN 'debt' ELSE 'available' END
  AND a.id = CASE WHEN t.kind IN ('reversal', 'clawback') THEN t.from_account_id
                  ELSE t.to_account_id END
-JOIN people p ON p.id = a.owner_id
+JOIN people h ON h.id = a.owner_id
+JOIN people p ON p.id = coalesce(h.merged_into_id, h.id)
 JOIN orgs o ON o.id = t.org_id
 LEFT JOIN ledger_transfers c
   ON c.id = CASE WHEN t.kind IN ('reversal', 'clawback') THEN coalesce(

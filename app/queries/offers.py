@@ -8,6 +8,7 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.attachments import Attachment, AttachmentKind, AttachmentState
+from app.queries import people as people_queries
 
 # As ``redemptions.redeemed``, for many rewards.
 _REDEEMED = """
@@ -25,7 +26,8 @@ async def redeemed(
 ) -> dict[UUID, int]:
     """Sum a person's quantity of each reward since a time, without what is overdue or undone."""
     values = {"rewards": [one for one, _ in since], "since": [start for _, start in since]}
-    rows = await session.fetch(_REDEEMED, values | {"people": [person], "at": at})
+    people = [person, *await people_queries.merged_into(session, [person])]
+    rows = await session.fetch(_REDEEMED, values | {"people": people, "at": at})
     return {row.reward_id: int(row.quantity) for row in rows}
 
 

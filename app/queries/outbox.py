@@ -28,8 +28,10 @@ async def put(
     await session.fetch(_PUT, {"topic": topic, "payloads": written, "due_at": due_at})
 
 
-async def take(session: Session, limit: int = 1, *, topics: str = "") -> list[OutboxMessage]:
-    """Lock the next messages that are due, of topics with a prefix."""
+async def take(
+    session: Session, limit: int = 1, *, topics: str = "", but: str | None = None
+) -> list[OutboxMessage]:
+    """Lock the next messages that are due, of topics with a prefix, and without another one."""
     query = (
         select(OutboxMessage)
         .where(col(OutboxMessage.handled_at).is_(None), col(OutboxMessage.due_at) <= func.now())
@@ -39,6 +41,8 @@ async def take(session: Session, limit: int = 1, *, topics: str = "") -> list[Ou
         # Concurrent workers skip the rows that another has locked.
         .with_for_update(skip_locked=True)
     )
+    if but is not None:
+        query = query.where(~col(OutboxMessage.topic).startswith(but, autoescape=True))
     return list(await session.exec(query))
 
 

@@ -19,7 +19,8 @@ _IN_TERM = "g.starts_at <= now() AND (g.ends_at IS NULL OR g.ends_at > now())"
 # Nobody who is suspended holds a role, even while Redis cannot refuse the access tokens.
 _BY_ACTIVE = """EXISTS (
     SELECT FROM people h
-    WHERE h.id = g.person_id AND h.suspended_at IS NULL AND h.erased_at IS NULL)"""
+    WHERE h.id = g.person_id AND h.suspended_at IS NULL AND h.erased_at IS NULL
+      AND h.merged_into_id IS NULL)"""
 _IN_FORCE = f"{_IN_TERM} AND {_BY_ACTIVE}"
 
 _ROLES_HELD = f"""
@@ -98,9 +99,29 @@ async def find_by_openid(session: Session, indexes: Sequence[bytes]) -> Person |
     return found.first()
 
 
-async def suspended_at(session: Session, person_id: UUID) -> datetime | None:
-    query = select(Person.suspended_at).where(Person.id == person_id)
+async def standing(session: Session, person_id: UUID) -> tuple[datetime | None, UUID | None]:
+    """Read since when a person is suspended, and into whom they were merged."""
+    query = select(Person.suspended_at, Person.merged_into_id).where(Person.id == person_id)
     return (await session.exec(query)).one()
+
+
+async def kept(session: Session, people: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Read into whom those of the people were merged who were."""
+    query = select(Person.id, Person.merged_into_id).where(col(Person.id).in_(people))
+    rows = await session.exec(query.where(col(Person.merged_into_id).is_not(None)))
+    return {person: into for person, into in rows if into is not None}
+
+
+async def family(session: Session, person_id: UUID) -> list[UUID]:
+    """Read all accounts of a person: first the one that was kept, then those merged into it."""
+    first = (await kept(session, [person_id])).get(person_id, person_id)
+    return [first, *await merged_into(session, [first])]
+
+
+async def merged_into(session: Session, people: Sequence[UUID]) -> list[UUID]:
+    """Read the accounts that were merged into those of people."""
+    query = select(Person.id).where(col(Person.merged_into_id).in_(people))
+    return list(await session.exec(query.order_by(col(Person.id))))
 
 
 async def add(
@@ -132,8 +153,9 @@ def not_ended() -> ColumnElement[bool]:
 
 
 def is_active() -> ColumnElement[bool]:
-    """Return the condition of a person who is neither suspended nor erased."""
-    return and_(col(Person.suspended_at).is_(None), col(Person.erased_at).is_(None))
+    """Return the condition of a person who is neither suspended nor erased nor merged."""
+    gone = (Person.suspended_at, Person.erased_at, Person.merged_into_id)
+    return and_(*(col(one).is_(None) for one in gone))
 
 
 def by_active() -> ColumnElement[bool]:

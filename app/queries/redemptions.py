@@ -21,6 +21,7 @@ from app.models.redemptions import (
     RedemptionStatus,
 )
 from app.models.rewards import Reward
+from app.queries import people as people_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +59,15 @@ async def redeemed(
 ) -> int:
     """Sum a person's quantity of a reward since a time, without what is overdue or was undone.
 
-    Exact while the person's accounts are locked.
+    With accounts that were merged into the person's. Exact while the person's are locked.
     """
+    people = [person, *await people_queries.merged_into(session, [person])]
     in_time = (col(Redemption.status) == RedemptionStatus.reserved) & (
         col(Redemption.expires_at) > at
     )
     found = await session.exec(
         select(func.coalesce(func.sum(Redemption.quantity), 0))
-        .where(Redemption.person_id == person, Redemption.reward_id == reward)
+        .where(col(Redemption.person_id).in_(people), Redemption.reward_id == reward)
         .where(col(Redemption.created_at) >= since)
         .where(in_time | (col(Redemption.status) == RedemptionStatus.collected))
         .where(col(Redemption.undone_at).is_(None))

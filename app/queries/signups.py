@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Row as NamedRow
-from sqlalchemy import text
-from sqlmodel import select
+from sqlalchemy import text, update
+from sqlmodel import col, select
 
 from app.core.clock import midnight
 from app.core.db import Row, Session
@@ -144,6 +144,17 @@ WHERE s.person_id = :person AND (CAST(:before AS uuid) IS NULL OR s.id < :before
 ORDER BY s.id DESC LIMIT :limit
 """)
 
+# Each sign-up is locked before its activity, as by a cancellation.
+_AHEAD = """
+SELECT s.id, s.activity_id, s.person_id, s.status, s.created_at,
+       CAST(NULL AS int) AS position
+FROM signups s JOIN activities a ON a.id = s.activity_id
+WHERE s.person_id = :person AND s.status <> 'cancelled' AND a.ends_at > CAST(:at AS timestamptz)
+  AND NOT EXISTS (
+      SELECT FROM checkins c WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id)
+ORDER BY s.id FOR UPDATE OF s
+"""
+
 # ON CONFLICT: of concurrent workers only the one that inserts the row reminds. The list "/" has all
 # activities by start.
 _REMIND = """
@@ -211,6 +222,18 @@ async def lock_of(session: Session, signup_id: UUID, activity: UUID) -> SignupRo
     row = await session.execute(_LOCK_OF, {"id": signup_id, "activity": activity})
     found = row.mappings().one_or_none()
     return SignupRow(**found) if found else None
+
+
+async def lock_ahead(session: Session, person: UUID, at: datetime) -> list[SignupRow]:
+    """Lock a person's sign-ups to what is not over, without a check-in; positions are not read."""
+    rows = await session.fetch(_AHEAD, {"person": person, "at": at})
+    return [SignupRow(**row) for row in rows]
+
+
+async def give_to(session: Session, ids: Sequence[UUID], person: UUID) -> None:
+    """Give locked sign-ups to another person."""
+    given = update(Signup).where(col(Signup.id).in_(ids)).values(person_id=person)
+    await session.execute(given)
 
 
 async def has_checked_in(session: Session, activity: UUID, person: UUID) -> bool:

@@ -25,6 +25,7 @@ PARTS = {
     "consents": Bilingual("同意记录", "Consents"),
     "name": Bilingual("实名确认", "Confirmed name"),
     "closures": Bilingual("注销申请", "Closure"),
+    "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
     "checkins": Bilingual("签到", "Check-ins"),
     "hours": Bilingual("服务时段", "Time of service"),
@@ -38,6 +39,7 @@ PARTS = {
     "entries": Bilingual("积分流水", "Passbook"),
     "certificates": Bilingual("志愿服务证明", "Certificates"),
     "notices": Bilingual("消息", "Notices"),
+    "subscriptions": Bilingual("微信订阅", "Messages of WeChat"),
     "attachments": Bilingual("附件", "Attachments"),
     "acts": Bilingual("操作记录", "Acts"),
 }

@@ -58,7 +58,8 @@ async def log_in(
 ) -> LoginOut:
     """Find or create the person of an openid and start a login.
 
-    The session_key is not stored, as nothing needs it. Raises PersonSuspended.
+    The session_key is not stored, as nothing needs it. The login of an account that was merged is
+    one to the account that was kept. Raises PersonSuspended; TokenRefused if it is merged now.
     """
     indexes = cipher.indexes(session.openid)
     person = await people.find_by_openid(tx, indexes)
@@ -77,10 +78,16 @@ async def log_in(
     elif person.openid_index != indexes[0]:
         # Found by the index of a secret before its rotation: store the index of the current one.
         await people.reseal(tx, person.id, indexes[0], cipher.seal(session.openid))
+    if person.merged_into_id is not None:
+        person = await people.find(tx, person.merged_into_id)
+        assert person is not None, "a foreign key"
     family = await queries.start_family(tx, person.id)
-    # Not before: the new login waits for a suspension that is being committed.
-    if (suspended_at := await people.suspended_at(tx, person.id)) is not None:
+    # Not before: the new login waits for a suspension or a merge that is being committed.
+    suspended_at, merged_into = await people.standing(tx, person.id)
+    if suspended_at is not None:
         raise PersonSuspended(suspended_at=suspended_at)
+    if merged_into is not None:
+        raise TokenRefused
     return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
 
 

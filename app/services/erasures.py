@@ -17,6 +17,7 @@ from app.core.discovery import declared
 from app.queries import closures as closure_queries
 from app.queries import erasures as queries
 from app.queries import outbox
+from app.queries import people as people_queries
 from app.queries.ledger import redactions
 from app.queries.ledger.redactions import REDACTED
 from app.services import audit, signups
@@ -58,7 +59,11 @@ async def erase_due(tx: Session, person: UUID, at: datetime) -> bool:
 
 
 async def erase(tx: Session, people: Sequence[UUID], at: datetime) -> None:
-    """Erase people. Repeated, it erases what was written meanwhile."""
+    """Erase people, with accounts that were merged into theirs.
+
+    Repeated, it erases what was written meanwhile.
+    """
+    people = [*people, *await people_queries.merged_into(tx, people)]
     for signup_id, person in await queries.signups_ahead(tx, people, at):
         with suppress(signups.AlreadyCheckedIn, signups.TooLateToCancel):
             await signups.cancel(tx, person, signup_id)

@@ -1,6 +1,7 @@
 """Notices: the inbox of the mini-program, filled from the outbox. ``notify`` sends them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -12,6 +13,7 @@ from app.core.paging import PageParams, by_id
 from app.models.notices import Notice
 from app.models.outbox import OutboxMessage
 from app.queries import notices as queries
+from app.queries import people as people_queries
 from app.queries.notices import NewNotice
 from app.schemas.audit import SubjectOut
 from app.schemas.notices import MAX_UNREAD, NoticeOut, NoticePage, UnreadOut
@@ -55,12 +57,18 @@ async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
 
     Raises KeyError, ValueError or IntegrityError if any message is invalid.
     """
-    new = [_new(message) for message in messages]
+    new = await _redirected(tx, [_new(message) for message in messages])
     await queries.insert(tx, [one for one in new if not kinds()[one.kind].merges])
     merging = [one for one in new if kinds()[one.kind].merges]
     # the order of relays that handle messages one by one
     for one in sorted(merging, key=lambda one: one.person_id):
         await queries.merge(tx, one)
+
+
+async def _redirected(tx: Session, new: Sequence[NewNotice]) -> list[NewNotice]:
+    """Address what is for an account that was merged to the one that was kept."""
+    into = await people_queries.kept(tx, sorted({one.person_id for one in new}))
+    return [replace(one, person_id=into.get(one.person_id, one.person_id)) for one in new]
 
 
 def _new(message: OutboxMessage) -> NewNotice:

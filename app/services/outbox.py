@@ -23,12 +23,16 @@ Handlers = Mapping[str, Handler[R]]
 BatchHandler = Callable[[Session, Sequence[OutboxMessage]], Awaitable[None]]
 
 
-async def handle_next(tx: Session, runtime: R, handlers: Handlers[R]) -> int:
-    """Handle the oldest message that is due, of any topic; return the number handled, 0 or 1.
+async def handle_next(
+    tx: Session, runtime: R, handlers: Handlers[R], *, topics: str = "", but: str | None = None
+) -> int:
+    """Handle the oldest message that is due; return the number handled, 0 or 1.
+
+    Of topics with a prefix, or of all that have not the prefix ``but``.
 
     A message that fails is postponed; the delay doubles each time.
     """
-    messages = await queries.take(tx)
+    messages = await queries.take(tx, topics=topics, but=but)
     for message in messages:
         await _handle(tx, runtime, handlers, message)
     return len(messages)

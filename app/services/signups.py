@@ -1,6 +1,7 @@
 """Sign-ups: claiming a place, the waiting list, cancelling."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
@@ -134,6 +135,30 @@ async def end(tx: Session, found: SignupRow, attended: type[Refusal]) -> SignupS
         seats.signups_waitlisted -= 1
     await queries.set_counters(tx, [seats])
     return SignupStatus(before)
+
+
+async def hand_over(tx: Session, absorbed: UUID, kept: UUID, at: datetime) -> None:
+    """Give a person's sign-ups to another account of the same person.
+
+    Those to what is not over, and without a check-in. Of two to one activity the better one stays.
+    """
+    ahead = await queries.lock_ahead(tx, absorbed, at)
+    if not ahead:
+        return
+    await queries.lock_seats(tx, sorted({one.activity_id for one in ahead}))
+    theirs = await queries.living(tx, [(one.activity_id, kept) for one in ahead])
+    given = []
+    for one in ahead:
+        other = theirs.get((one.activity_id, kept))
+        if other is None:
+            given.append(one.id)
+            continue
+        is_better = one.status == SignupStatus.confirmed != other.status
+        ended = other if is_better else one
+        with suppress(AlreadyCheckedIn, TooLateToCancel):
+            await cancel(tx, ended.person_id, ended.id)
+            given += [one.id] if is_better else []
+    await queries.give_to(tx, given, kept)
 
 
 async def fill(tx: Session, seats: Seats, number: int) -> None:

@@ -46,6 +46,7 @@ GUESSES = {
     "acceptAppointment": (AppointmentCodeInvalid, "code", "person_of"),
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
+    "proposeMerge": (PersonNotFound, "card", "person_of"),
     "acceptStaffCode": (StaffCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.

@@ -68,11 +68,13 @@ SHORTER_AS_SQL = {
     "funds._MONTH": "a union of ten selects over one materialized set",
     "funds._PUBLIC": "nine sums over a lateral that reads one row of each issuer",
     "health._OVERPOWERED": "privileges of columns from PostgreSQL's catalogue",
+    "ledger.merged.MERGE_CHECKS": "run by bench.verify with the checks of its neighbours",
     "ledger.probing.share_snapshot": "SET TRANSACTION SNAPSHOT takes a literal alone",
     "ledger.probing.tune": "settings of PostgreSQL's planner",
     "ledger.sealing._GROUP_LEAVES": "hashes of leaves, by the same SQL as the tree",
     "ledger.sealing._LEAVES": "hashes of leaves, by the same SQL as the tree",
     "ledger.sealing._SEALED_ENTRY": "the text of a leaf, by the same SQL as the tree",
+    "merges._BLOCKERS": "six counts of six tables in one statement",
 }
 # Beside the queries: how a connection is set up, constraints, and what starts the engines.
 MAY_HAVE_SQL = {"core", "embedded", "models", "queries"}

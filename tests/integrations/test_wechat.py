@@ -130,6 +130,8 @@ async def lab(
     for pattern in ("qx:sandbox:*", "qx:wechat:*"):
         async for key in redis.scan_iter(match=pattern):
             await redis.delete(key)
+    for user in ("alice", "bob"):
+        await state.State(redis).accept(sandbox_openid(user), "template", 100)
     # As app.core.logging does: httpx and uvicorn log whole addresses.
     caplog.set_level(logging.WARNING, "httpx")
     caplog.set_level(logging.WARNING, "httpcore")

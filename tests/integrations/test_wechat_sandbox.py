@@ -57,6 +57,8 @@ async def redis(
     for pattern in ("qx:sandbox:*", "qx:wechat:*"):
         async for key in connection.scan_iter(match=pattern):
             await connection.delete(key)
+    for user in ("alice", "bob"):
+        await state.State(connection).accept(sandbox_openid(user), "template", 100)
     yield connection
     await connection.aclose()
 

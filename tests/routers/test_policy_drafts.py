@@ -10,7 +10,7 @@ import pytest
 from app.core.clock import now
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
-from app.schemas.policies import PolicyDocument
+from app.schemas.policies.documents import PolicyDocument
 from app.services.policies import publishing
 from app.services.policies.reading import MAX_CHARACTERS, MAX_LINES
 from tests.factories.http import assert_refused, keyed

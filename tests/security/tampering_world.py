@@ -67,6 +67,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _award(played, home, organizers, people)
     await _spend(played, home, people)
     await _decide(played, home, organizers, people)
+    await _merge(played, home)
     await funds.write_months(runtime)
     async with runtime.database.transaction() as tx:
         await tx.fetch("UPDATE fund_months SET closed_at = now()", {})  # as if they were over
@@ -199,6 +200,22 @@ async def _decide(
         "objection": objection["id"],
         "auditor": auditor.id,
     }
+
+
+async def _merge(played: Played, home: Org) -> None:
+    """Two accounts of one person, each with points."""
+    absorbed, kept = [await make_person(played.runtime) for _ in "ab"]
+    for one in (absorbed, kept):
+        await give_award(played.runtime, one, home, points=4, minutes=30)
+    first, second = [await make_administrator(played.runtime, home.id) for _ in "ab"]
+    card, other = [
+        (await played.api.get(f"{API}/me/card", headers=one.headers)).json()["card_no"]
+        for one in (absorbed, kept)
+    ]
+    body = {"org_id": str(home.id), "absorbed_card_no": card, "kept_card_no": other}
+    made = await played.post(first, "/merges", body | {"reason": "同一人"})
+    await played.post(second, f"/merges/{made['id']}/confirmation")
+    played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
 
 
 async def _seal(played: Played, began: date) -> None:

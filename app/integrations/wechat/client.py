@@ -31,6 +31,7 @@ log = structlog.get_logger(__name__)
 SESSION_PATH = "/sns/jscode2session"
 TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
 MEDIA_CHECK_PATH = "/wxa/media_check_async"
+SEND_PATH = "/cgi-bin/message/subscribe/send"
 # Of media_check_async: a picture, the second version, shown as somebody's own data.
 PICTURE = {"media_type": 2, "version": 2, "scene": 1}
 
@@ -137,6 +138,13 @@ class WechatClient:
         if trace_id is None or len(trace_id) > MAX_TRACE_ID:
             raise unavailable(MEDIA_CHECK_PATH, "incomplete reply")
         return trace_id
+
+    async def send_message(
+        self, openid: str, template_id: str, page: str | None, data: Mapping[str, Any]
+    ) -> None:
+        """Send a message that the person accepted. Raises as ``call`` does."""
+        body: dict[str, Any] = {"touser": openid, "template_id": template_id, "data": dict(data)}
+        await self.call(SEND_PATH, body | ({"page": page} if page else {}))
 
     async def _token(self, refused: str | None) -> str:
         """Return a token other than ``refused``, if WeChat issues one. Raises WechatUnavailable."""

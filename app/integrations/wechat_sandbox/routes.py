@@ -7,6 +7,7 @@ session keys or tokens.
 
 import base64
 import json
+import re
 import secrets
 import time
 import unicodedata
@@ -56,6 +57,30 @@ ERRMSG = {
 }
 
 
+TEMPLATE_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# Most characters of a message's field, by its type.
+LIMITS = {
+    "thing": 20,
+    "name": 20,
+    "number": 32,
+    "letter": 32,
+    "symbol": 5,
+    "phrase": 5,
+    "character_string": 32,
+    "phone_number": 17,
+    "amount": 10,
+    "time": 40,
+    "date": 20,
+}
+
+
+def fits(name: str, field: object) -> bool:
+    """Tell whether WeChat takes a field of a message: not empty, and not too long."""
+    value = field.get("value") if isinstance(field, dict) else None
+    limit = LIMITS.get(name.rstrip("0123456789"), 0)
+    return isinstance(value, str) and 0 < len(value) <= limit
+
+
 def _printable(text: str) -> str:
     # Cc: controls with NUL; Cs: lone surrogates, which no UTF-8 can hold.
     if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
@@ -86,6 +111,16 @@ class ScriptIn(BaseModel):
     errcode: int = Field(ge=-1, le=9_999_999)
     times: int = Field(default=1, ge=1, le=1000)
     user: User | None = None
+
+
+class AcceptIn(BaseModel):
+    """A user accepts a template ``times`` times, as ``wx.requestSubscribeMessage`` asks."""
+
+    model_config = ConfigDict(extra="forbid", title="SandboxAcceptIn")
+
+    user: User
+    template_id: str = Field(pattern=TEMPLATE_ID.pattern)
+    times: int = Field(default=1, ge=1, le=1000)
 
 
 class AnswersIn(BaseModel):
@@ -149,7 +184,7 @@ class Sandbox:
         return {"access_token": token, "expires_in": seconds}
 
     async def send_message(self, request: Request, access_token: str = "") -> dict[str, Any]:
-        """message/subscribe/send: checks what WeChat checks first, delivers to nobody."""
+        """message/subscribe/send: checks, spends an accept, keeps the message."""
         await self._state.follow_script(SEND_PATH)
         await self._state.check_token(access_token)
         body = await _json_object(request)
@@ -157,11 +192,23 @@ class Sandbox:
         if not isinstance(openid, str) or not openid.isascii() or len(openid) != 28:
             raise WechatError(40003)
         await self._state.follow_script(SEND_PATH, openid)
-        if not isinstance(body.get("template_id"), str) or not body["template_id"]:
+        template_id, data = body.get("template_id"), body.get("data")
+        if not isinstance(template_id, str) or not TEMPLATE_ID.fullmatch(template_id):
             raise WechatError(40037)
-        if not isinstance(body.get("data"), dict):
+        if not isinstance(data, dict) or not all(fits(*one) for one in data.items()):
             raise WechatError(47003)
+        await self._state.spend_accept(openid, template_id)
+        await self._state.add_message(openid, json.dumps(body))
         return {"errcode": 0, "errmsg": "ok"}
+
+    async def accept(self, body: AcceptIn) -> dict[str, Any]:
+        """Answer as a user does who is asked on the phone."""
+        await self._state.accept(sandbox_openid(body.user), body.template_id, body.times)
+        return body.model_dump()
+
+    async def messages(self, user: User) -> list[dict[str, Any]]:
+        """Return what a user got, oldest first."""
+        return [json.loads(one) for one in await self._state.messages(sandbox_openid(user))]
 
     async def check_media(self, request: Request, access_token: str = "") -> dict[str, Any]:
         """media_check_async: takes note of the picture. ``answer_checks`` pushes the answer."""
@@ -244,6 +291,8 @@ def create_sandbox(
     app.add_api_route(TOKEN_PATH, sandbox.stable_token, methods=["POST"])
     app.add_api_route(SEND_PATH, sandbox.send_message, methods=["POST"])
     app.add_api_route(MEDIA_CHECK_PATH, sandbox.check_media, methods=["POST"])
+    app.add_api_route("/subscriptions", sandbox.accept, methods=["POST"])
+    app.add_api_route("/messages", sandbox.messages, methods=["GET"])
     app.add_api_route("/media-checks", sandbox.answer_checks, methods=["POST"])
     return app
 

@@ -113,6 +113,33 @@ class State:
             found, _ = await pipe.execute()
         return {str(_text(key)): str(_text(value)) for key, value in found.items()}
 
+    async def accept(self, openid: str, template_id: str, times: int) -> None:
+        """Let a user accept a template so often; each accept is good for one message."""
+        key = _accepts_key(openid, template_id)
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.incrby(key, times)
+            pipe.expire(key, SCRIPT_TTL_S)
+            await pipe.execute()
+
+    async def spend_accept(self, openid: str, template_id: str) -> None:
+        """Use an accept up. Raises WechatError if there is none."""
+        key = _accepts_key(openid, template_id)
+        if int(await self._redis.decr(key)) < 0:
+            await self._redis.delete(key)
+            raise WechatError(43101)
+
+    async def add_message(self, openid: str, message: str) -> None:
+        """Keep a message that was delivered to a user."""
+        async with self._redis.pipeline(transaction=True) as pipe:
+            pipe.rpush(_messages_key(openid), message)
+            pipe.expire(_messages_key(openid), SCRIPT_TTL_S)
+            await pipe.execute()
+
+    async def messages(self, openid: str) -> list[str]:
+        """Return the messages that were delivered to a user, oldest first."""
+        found = self._redis.lrange(_messages_key(openid), 0, -1)
+        return [str(_text(one)) for one in await found]
+
     async def current_token(self) -> tuple[str, int]:
         """Return the token and the whole seconds it has left."""
         token = _text(await self._redis.get(f"{KEY}token")) or await self._issue_token(nx=True)
@@ -172,6 +199,14 @@ def _code_key(code: str) -> str:
 
 def _token_key(token: str) -> str:
     return f"{KEY}token:{sha256(token.encode()).hexdigest()}"
+
+
+def _accepts_key(openid: str, template_id: str) -> str:
+    return f"{KEY}accepts:{openid}:{template_id}"
+
+
+def _messages_key(openid: str) -> str:
+    return f"{KEY}messages:{openid}"
 
 
 def _script_key(path: str, openid: str) -> str:

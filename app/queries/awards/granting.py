@@ -10,6 +10,7 @@ from sqlmodel import and_, col, func, or_, select
 
 from app.core.db import Session
 from app.models.awards import Award, AwardReason, AwardState
+from app.queries import people as people_queries
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ SELECT person_id, unit_id, rule_key,
            AS month,
        coalesce(sum(points), 0) AS year
 FROM awards
-WHERE person_id = ANY(CAST(:people AS uuid[])) AND awarded_at >= :year AND awarded_at < :year_end
+WHERE person_id = ANY(CAST(:people AS uuid[]) || ARRAY(
+    SELECT id FROM people WHERE merged_into_id = ANY(CAST(:people AS uuid[]))))
+  AND awarded_at >= :year AND awarded_at < :year_end
   AND state NOT IN ('reversed', 'rejected') AND NOT ({WAITS_FOR_REVIEW})
 GROUP BY person_id, unit_id, rule_key
 """  # noqa: S608 - a constant of this file
@@ -126,7 +129,9 @@ FROM unnest(CAST(:people AS uuid[]), CAST(:units AS int[]), CAST(:rules AS text[
             CAST(:orgs AS uuid[]), CAST(:since AS timestamptz[]), CAST(:until AS timestamptz[]))
      WITH ORDINALITY AS k(person_id, unit_id, rule_key, org_id, since, until, n)
 JOIN awards a
-  ON a.person_id = k.person_id AND a.unit_id = k.unit_id AND a.rule_key = k.rule_key
+  ON a.person_id = ANY(k.person_id || ARRAY(
+      SELECT id FROM people WHERE merged_into_id = k.person_id))
+ AND a.unit_id = k.unit_id AND a.rule_key = k.rule_key
  AND a.points > 0 AND a.state NOT IN ('reversed', 'rejected') AND NOT ({WAITS_FOR_REVIEW})
  AND (k.org_id IS NULL OR a.org_id = k.org_id) AND (k.since IS NULL OR a.awarded_at >= k.since)
  AND (k.until IS NULL OR a.awarded_at < k.until)
@@ -142,14 +147,17 @@ async def tallies(
 ) -> dict[tuple[UUID, int], dict[str, Tally]]:
     """Sum what people earned in a day, its month and its year, by (person, unit) and rule.
 
-    Without awards that wait for reviewers. Exact only while the people's accounts are locked by
-    this transaction.
+    Without awards that wait for reviewers; with those of accounts that were merged into theirs.
+    Exact only while the people's accounts are locked by this transaction.
     """
     rows = await session.fetch(_TALLIES, {"people": list(people), **asdict(spans)})
+    others = {row.person_id for row in rows}.difference(people)
+    into = await people_queries.kept(session, sorted(others)) if others else {}
     found: dict[tuple[UUID, int], dict[str, Tally]] = {}
     for row in rows:
         tally = Tally(int(row.day), int(row.month), int(row.year))
-        found.setdefault((row.person_id, row.unit_id), {})[row.rule_key] = tally
+        theirs = found.setdefault((into.get(row.person_id, row.person_id), row.unit_id), {})
+        theirs[row.rule_key] = theirs.get(row.rule_key, Tally()) + tally
     return found
 
 
@@ -159,14 +167,18 @@ async def insert(session: Session, awards: Sequence[NewAward]) -> None:
 
 
 async def totals(session: Session, person: UUID, unit: int, since: datetime) -> tuple[int, int]:
-    """Sum the points of available awards since a time, and the minutes that count."""
+    """Sum the points of available awards since a time, and the minutes that count.
+
+    With those of accounts that were merged into the person's.
+    """
+    people = [person, *await people_queries.merged_into(session, [person])]
     available = col(Award.state) == AwardState.available
     ended = col(Award.state).in_([AwardState.rejected, AwardState.reversed])
     counts = or_(available, and_(col(Award.hours_at_once), ~ended))
     query = select(
         func.coalesce(func.sum(Award.points).filter(available), 0),
         func.coalesce(func.sum(Award.minutes).filter(counts), 0),
-    ).where(Award.person_id == person, Award.unit_id == unit, Award.awarded_at >= since)
+    ).where(col(Award.person_id).in_(people), Award.unit_id == unit, Award.awarded_at >= since)
     points, minutes = (await session.exec(query)).one()
     return int(points), int(minutes)
 

@@ -3,7 +3,7 @@
 
 from app.models.base import one_of
 from app.models.cases import OPEN
-from app.queries.ledger.checking import Check
+from app.queries.ledger.checking import Check, of_one_person
 
 # Conditions on awards a: it has not ended; the points that its transfer moved, with those that went
 # back in parts; points are pending; minutes count (with the points or before them); the award has
@@ -106,7 +106,7 @@ PAID_CHECKS = (
 AWARD_CHECKS = (
     Check(
         "transfers: hours and debts are of an award, and of its person",
-        """
+        f"""
         SELECT 'transfer ' || t.id AS subject,
                concat_ws(' ', 'minutes', a.minutes, 'of', a.person_id) AS expected,
                concat_ws(' ', 'amount', t.amount, 'of', x.owner_id) AS found
@@ -115,7 +115,9 @@ AWARD_CHECKS = (
           ON x.id = CASE WHEN t.kind = 'award' THEN t.to_account_id ELSE t.from_account_id END
         WHERE t.source_type = 'award'
           AND (t.kind = 'clawback' OR (t.unit_id = 2 AND t.kind IN ('award', 'reversal')))
-          AND (x.owner_id IS DISTINCT FROM a.person_id OR (t.unit_id = 2 AND t.amount <> a.minutes))
+          AND ((x.owner_id IS DISTINCT FROM a.person_id
+                AND NOT (t.kind <> 'award' AND {of_one_person("x.owner_id", "a.person_id")}))
+               OR (t.unit_id = 2 AND t.amount <> a.minutes))
         """,
     ),
     Check(

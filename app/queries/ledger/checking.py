@@ -29,6 +29,13 @@ class Check:
     sql: str
 
 
+def of_one_person(one: str, other: str) -> str:
+    """Return SQL of the condition that two ids are, by now, one person's."""
+    return f"""EXISTS (
+    SELECT FROM people g JOIN people h ON h.id = {other} WHERE g.id = {one}
+      AND coalesce(g.merged_into_id, g.id) = coalesce(h.merged_into_id, h.id))"""
+
+
 ENTRY_CHECKS = (
     Check(
         "accounts: the balance is the sum of the transfers",

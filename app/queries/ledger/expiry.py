@@ -89,8 +89,13 @@ async def expired_of(session: Session, transfer: UUID, at: datetime) -> int:
     return int((await session.exec(query)).one())
 
 
-async def standing(session: Session, person: UUID, unit: int, but: UUID, at: datetime) -> int:
-    """Sum the points of a person's available awards except one, without expired points."""
+async def standing(
+    session: Session, people: Sequence[UUID], unit: int, but: UUID, at: datetime
+) -> int:
+    """Sum the points of available awards except one, without expired points.
+
+    ``people``: all accounts of one person.
+    """
     origin = aliased(Transfer)
     first_brought_by = func.coalesce(col(Lot.origin_id), col(Lot.transfer_id))
     # A lot belongs to the award whose points it holds, also if these came back into a new lot.
@@ -99,7 +104,7 @@ async def standing(session: Session, person: UUID, unit: int, but: UUID, at: dat
         .select_from(Lot)
         .join(Account, col(Account.id) == col(Lot.account_id))
         .join(origin, col(origin.id) == first_brought_by)
-        .where(Account.owner_id == person, Account.unit_id == unit)
+        .where(col(Account.owner_id).in_(people), Account.unit_id == unit)
         .where(Account.purpose == Purpose.available)
         .group_by(col(origin.source_id))
         .subquery()
@@ -110,7 +115,7 @@ async def standing(session: Session, person: UUID, unit: int, but: UUID, at: dat
         select(func.coalesce(func.sum(left), 0))
         .select_from(Award)
         .outerjoin(expired, expired.c.source_id == col(Award.id))
-        .where(Award.person_id == person, Award.unit_id == unit, Award.id != but)
+        .where(col(Award.person_id).in_(people), Award.unit_id == unit, Award.id != but)
         .where(Award.state == AwardState.available)
     )
     return int((await session.exec(query)).one())

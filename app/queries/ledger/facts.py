@@ -8,7 +8,7 @@ merchants and organisations.
 from enum import StrEnum
 
 from app.models.ledger import Kind, Purpose
-from app.queries.ledger.checking import Check
+from app.queries.ledger.checking import Check, of_one_person
 
 _BANK = (Purpose.fund, Purpose.budget)
 # Purposes of payer and payee, by kind.
@@ -28,6 +28,7 @@ _SIDES: dict[Kind, tuple[tuple[Purpose, ...], tuple[Purpose, ...]]] = {
     Kind.restitution: ((Purpose.fund,), (Purpose.available,)),
     Kind.donation: ((Purpose.income,), _BANK),
     Kind.budget: ((Purpose.income,), _BANK),
+    Kind.merge: ((Purpose.available, Purpose.debt), (Purpose.available, Purpose.debt)),
 }
 assert _SIDES.keys() == set(Kind)
 
@@ -75,11 +76,17 @@ WRONG_ACCOUNTS = f"""
 (p.unit_id IS DISTINCT FROM t.unit_id OR q.unit_id IS DISTINCT FROM t.unit_id
  OR ({_MOVES}) IS NOT TRUE
  OR (t.kind IN ('release', 'hold', 'unhold', 'repayment') AND p.owner_id <> q.owner_id)
+ OR (t.kind = 'merge' AND (p.purpose <> q.purpose OR p.owner_id = q.owner_id))
  OR (t.kind IN ({_SETTLING}) AND t.closes_id IS NULL
      AND NOT (t.kind = 'refund' AND t.source_type = 'charge'))
  OR ({_are("p", _OF_AN_ORGANISATION)} AND p.owner_id <> t.org_id)
  OR ({_are("q", _OF_AN_ORGANISATION)} AND q.owner_id <> t.org_id AND t.kind <> 'collect'))
 """
+
+# What an award gave to somebody who was merged is taken back from whom they were merged into.
+_ARE_OF_ONE_PERSON = f"""EXISTS (
+    SELECT FROM ledger_accounts p JOIN ledger_accounts q ON q.id = t.from_account_id
+    WHERE p.id = o.to_account_id AND {of_one_person("p.owner_id", "q.owner_id")})"""
 
 # Start of the first sealed day.
 SEALED_FROM = """
@@ -126,7 +133,8 @@ FACT_CHECKS = (
           AND (o.id IS NULL OR o.amount < t.amount
             OR (o.source_type, o.source_id) <> (t.source_type, t.source_id)
             OR (CASE t.kind {_SETTLED} END) IS NOT TRUE
-            OR (o.to_account_id <> t.from_account_id AND t.kind <> 'clawback')
+            OR (o.to_account_id <> t.from_account_id AND t.kind <> 'clawback'
+                AND NOT (t.kind = 'reversal' AND {_ARE_OF_ONE_PERSON}))
             OR (o.from_account_id <> t.to_account_id
                 AND (t.kind IN ('unhold', 'refund', 'restitution') OR {_OF_RECEIPT})
                 AND o.kind <> 'collect'))

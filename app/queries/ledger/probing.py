@@ -20,6 +20,7 @@ from app.queries.ledger.decided import DECISION_CHECKS
 from app.queries.ledger.facts import FACT_CHECKS, TRANSFER_CHECKS
 from app.queries.ledger.goods import GOODS_CHECKS
 from app.queries.ledger.holds import HOLD_CHECKS
+from app.queries.ledger.merged import MERGE_CHECKS
 from app.queries.ledger.redactions import REDACTION_CHECKS
 from app.queries.ledger.schema import SCHEMA_CHECKS
 from app.queries.ledger.standing import STANDING_CHECKS
@@ -53,6 +54,7 @@ COMPARISONS = (
     *TRAIL_CHECKS,
     *STANDING_CHECKS,
     *REDACTION_CHECKS,
+    *MERGE_CHECKS,
 )
 UNPROBED_CHECKS = (
     *FACT_CHECKS,

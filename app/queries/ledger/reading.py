@@ -129,12 +129,15 @@ class PageRow:
 
 
 _SPENT = """
-SELECT CAST(coalesce((SELECT sum(amount) FROM ledger_transfers
-                      WHERE from_account_id = :account
-                        AND kind IN ('charge', 'hold', 'deduction')), 0)
-          - coalesce((SELECT sum(amount) FROM ledger_transfers
-                      WHERE to_account_id = :account
-                        AND kind IN ('refund', 'unhold', 'restitution')), 0) AS bigint) AS points
+SELECT CAST(coalesce(sum(coalesce((SELECT sum(amount) FROM ledger_transfers
+                                   WHERE from_account_id = a.id
+                                     AND kind IN ('charge', 'hold', 'deduction')), 0)
+                       - coalesce((SELECT sum(amount) FROM ledger_transfers
+                                   WHERE to_account_id = a.id
+                                     AND kind IN ('refund', 'unhold', 'restitution')), 0)), 0)
+            AS bigint) AS points
+FROM ledger_accounts a
+WHERE a.owner_id = ANY(CAST(:people AS uuid[])) AND a.purpose = 'available' AND a.unit_id = :unit
 """
 
 
@@ -191,9 +194,10 @@ async def search(
     )
 
 
-async def spent(session: Session, account: int) -> int:
-    """Sum the points charged, held or deducted from an account that did not come back."""
-    return int((await session.fetch(_SPENT, {"account": account}))[0].points)
+async def spent(session: Session, people: Sequence[UUID], unit: int) -> int:
+    """Sum the points charged, held or deducted that did not come back, of a person's accounts."""
+    wanted = {"people": list(people), "unit": unit}
+    return int((await session.fetch(_SPENT, wanted))[0].points)
 
 
 async def expiring(session: Session, owner: UUID, unit: int) -> dict[datetime, int]:

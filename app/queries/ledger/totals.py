@@ -63,7 +63,9 @@ ON CONFLICT DO NOTHING
 _TOTALS = f"""
 WITH RECURSIVE mine AS (
     SELECT id, unit_id, last_number FROM ledger_accounts
-    WHERE owner_id = :owner AND unit_id = ANY(CAST(:units AS int[]))
+    WHERE owner_id = ANY(ARRAY[CAST(:owner AS uuid)] || ARRAY(
+              SELECT id FROM people WHERE merged_into_id = :owner))
+      AND unit_id = ANY(CAST(:units AS int[]))
       AND purpose = ANY(CAST(:purposes AS text[])) AND last_number > 0
 ), climb AS (
     SELECT m.id AS account, b.moment, CAST(0 AS bigint) AS number,
@@ -116,7 +118,10 @@ async def keep(session: Session, accounts: Sequence[int], numbers: Sequence[int]
 async def before(
     session: Session, owner: UUID, units: Sequence[int], moments: Sequence[datetime]
 ) -> dict[tuple[int, datetime | None], Totals]:
-    """Sum what a person had before each moment, by (unit, moment); None: until now."""
+    """Sum what a person had before each moment, by (unit, moment); None: until now.
+
+    With what accounts had that were merged into the person's: ``merge`` transfers do not count.
+    """
     wanted = {"owner": owner, "units": list(units), "moments": list(moments)}
     rows = await session.fetch(_TOTALS, wanted | {"purposes": list(COUNTED)})
     return {

@@ -182,6 +182,7 @@ TRAIL_CHECKS = (
             UNION ALL SELECT 'case', id, created_by, created_at FROM cases
             UNION ALL SELECT 'appointment', id, created_by, created_at FROM appointments
             UNION ALL SELECT 'co_organizer', id, created_by, created_at FROM co_organizers
+            UNION ALL SELECT 'merge', id, created_by, created_at FROM merges
         ) r
         LEFT JOIN audit_entries e
           ON e.subject_type = r.what AND e.subject_id = r.id AND e.verb = 'created'

@@ -60,9 +60,9 @@ def minutes_posting(award: Award | NewAward, title: str) -> Posting:
     )
 
 
-def minutes_reversal(award: Award, reason: str) -> Posting:
-    """Reverse the posted hours of an award."""
-    came_from, went_to = hours_accounts(award.org_id, award.person_id)
+def minutes_reversal(award: Award, owner: UUID, reason: str) -> Posting:
+    """Reverse the posted hours of an award, which ``owner`` has now."""
+    came_from, went_to = hours_accounts(award.org_id, owner)
     closes = minutes_id(award.id)
     return reversal_posting(
         award, (went_to, came_from), award.minutes, Kind.reversal, reason, closes

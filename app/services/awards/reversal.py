@@ -3,6 +3,7 @@
 This module reads under locks what ``reversal_plan`` needs, and executes its plan.
 """
 
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -133,11 +134,12 @@ async def _reversible(tx: Session, caller: UUID, transfer_id: UUID) -> tuple[Awa
     paid = await posting_queries.find_transfer(tx, award.id)
     if paid is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours are reversed with their points
-    if award.person_id == caller:
+    kept_id = (await people_queries.kept(tx, [award.person_id])).get(award.person_id)
+    if caller in (award.person_id, kept_id):
         raise OwnAward
     if award.state in (AwardState.reversed, AwardState.rejected):
         raise AlreadySettled(status=award.state)
-    return award, await _given(tx, award, paid)
+    return award, replace(await _given(tx, award, paid), kept_id=kept_id)
 
 
 async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:
@@ -169,14 +171,16 @@ async def _holdings(
     """Read the person's points; without points, or while they are pending, none are needed."""
     if given.fund is None or award.state != AwardState.available:
         return Holdings()
-    account = locked[reversal_plan.available_of(award)].id
+    available = reversal_plan.available_of(award, given)
+    account = locked[available].id
+    everyone = await people_queries.family(tx, award.person_id)
     org = await orgs.get(tx, award.org_id)
     policy = await history.in_force(tx, org.path, at)
     return Holdings(
         spendable=await posting.spendable(tx, account, at),
         expired=await expiry_queries.expired_of(tx, given.closes, at),
-        spent=await reading_queries.spent(tx, account),
-        standing=await expiry_queries.standing(tx, award.person_id, award.unit_id, award.id, at),
-        owes=-locked[reversal_plan.available_of(award).debt].balance,
+        spent=await reading_queries.spent(tx, everyone, award.unit_id),
+        standing=await expiry_queries.standing(tx, everyone, award.unit_id, award.id, at),
+        owes=-locked[available.debt].balance,
         max_debt=policy.document.clawback.max_debt,
     )

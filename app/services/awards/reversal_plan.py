@@ -19,12 +19,17 @@ class Given:
 
     ``fund`` is the account that paid the points, None without a payment. ``closes`` is the transfer
     that a reversal of the points settles: the release, else the award's own. ``has_hours``: the
-    minutes of the award count.
+    minutes of the award count. ``kept_id``: who has it now, if the award's person was merged.
     """
 
     fund: AccountKey | None
     closes: UUID
     has_hours: bool
+    kept_id: UUID | None = None
+
+    def owner_of(self, award: Award) -> UUID:
+        """Return who has the points and hours of the award, unless they are pending."""
+        return self.kept_id or award.person_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,20 @@ class ReversalPlan:
 
 def accounts(award: Award, given: Given) -> list[AccountKey]:
     """Return all accounts that a reversal may change."""
-    hours = list(hours_accounts(award.org_id, award.person_id)) if award.minutes else []
+    hours = list(hours_accounts(award.org_id, given.owner_of(award))) if award.minutes else []
     if given.fund is None:
         return hours if given.has_hours else []
-    available = available_of(award)
-    pending = available._replace(purpose=Purpose.pending)
-    return [given.fund, _owed_to(given.fund), pending, available, available.debt, *hours]
+    available = available_of(award, given)
+    return [given.fund, _owed_to(given.fund), _pending_of(award), available, available.debt, *hours]
 
 
-def available_of(award: Award) -> AccountKey:
-    """Return the account in which the points of an award become spendable."""
-    return AccountKey(award.person_id, Purpose.available, award.unit_id)
+def available_of(award: Award, given: Given) -> AccountKey:
+    """Return the account in which the points of an award are spendable."""
+    return AccountKey(given.owner_of(award), Purpose.available, award.unit_id)
+
+
+def _pending_of(award: Award) -> AccountKey:
+    return AccountKey(award.person_id, Purpose.pending, award.unit_id)
 
 
 def plan(
@@ -93,11 +101,11 @@ def plan(
     postings: list[Posting] = []
     if given.fund is not None:
         parts = _parts(award, holdings, award.points if part is None else part)
-        postings = _of_points(award, given.fund, given.closes, parts, reason)
+        postings = _of_points(award, given, given.fund, parts, reason)
     if part is not None:
         postings = [_of_part(award, given.closes, one) for one in postings]
     elif given.has_hours:
-        postings.append(minutes_reversal(award, reason))
+        postings.append(minutes_reversal(award, given.owner_of(award), reason))
     return ReversalPlan(postings[0].id if postings else award.id, parts, postings)
 
 
@@ -124,20 +132,19 @@ def _parts(award: Award, has: Holdings, points: int) -> Parts:
 
 
 def _of_points(
-    award: Award, fund: AccountKey, closes: UUID, parts: Parts, reason: str
+    award: Award, given: Given, fund: AccountKey, parts: Parts, reason: str
 ) -> list[Posting]:
     """Return the postings of the parts; the first settles what the award gave."""
-    available = available_of(award)
-    pending = available._replace(purpose=Purpose.pending)
+    available = available_of(award, given)
     moves = [
-        (pending, fund, parts.pending, Kind.reversal),
+        (_pending_of(award), fund, parts.pending, Kind.reversal),
         (available, fund, parts.available, Kind.reversal),
         (available.debt, _owed_to(fund), parts.debt, Kind.clawback),
     ]
     postings: list[Posting] = []
     for payer, payee, amount, kind in moves:
         if amount:
-            settles = None if postings else closes
+            settles = None if postings else given.closes
             postings.append(reversal_posting(award, (payer, payee), amount, kind, reason, settles))
     return postings
 

@@ -174,7 +174,7 @@ async def take_back(
     reason = reason[:200]
     postings = []
     if award.minutes and award.hours_at_once:
-        postings.append(minutes_reversal(award, reason))
+        postings.append(minutes_reversal(award, award.person_id, reason))
     if given is not None and award.points:  # there were points, and the fund has paid them
         fund = await posting.key_of(tx, given.from_account_id)
         entry = pending_reversal(award, fund, award.points, reason, f"reversal:{award.id}")

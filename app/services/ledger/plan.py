@@ -61,7 +61,8 @@ class Plan:
         transfer = self._move(posting, payer, payee)
         self._take_from(lots, transfer)
         if posting.payee.has_lots and posting.expires_at is not None:
-            self._make_lot(transfer, transfer.amount, posting.expires_at, posting.org_id, None)
+            ends, origin = posting.expires_at, posting.origin_id
+            self._make_lot(transfer, transfer.amount, ends, posting.org_id, origin)
         elif posting.payee.has_lots:
             self._give_back(transfer, posting)
         if posting.payee.has_lots and posting.repays:
@@ -89,6 +90,7 @@ class Plan:
             reference=f"repayment:{arrived.id}",
             closes_id=None,
             returns=None,
+            lot_id=None,
         )
         outcome = self.add(repayment)
         assert isinstance(outcome, Posted), "as much has just arrived"

@@ -46,6 +46,7 @@ KINDS: dict[Kind, Words] = {
     Kind.restitution: Words("扣减退还", "Restitution"),
     Kind.donation: Words("捐赠", "Donation"),
     Kind.budget: Words("预算拨入", "Budget"),
+    Kind.merge: Words("账号合并", "Merge"),
 }
 _BOOKED = Words(
     "本对账单只列已入账的收支：待生效的积分不在其中；已到期而尚未扣除的积分仍计入余额。",

@@ -80,6 +80,7 @@ class Posting:
     ``terms``: those of a hold. ``returns``: the transfer to whose lots points return, if it is not
     the closed one; without a closed one they are a part, and nothing is settled. ``given_back``:
     points of that transfer that returned before. ``repays``: False if they are spent at once.
+    ``origin_id``: the transfer that first brought the points of the new lot, if not this one.
     """
 
     id: UUID
@@ -101,6 +102,7 @@ class Posting:
     returns: UUID | None = None
     given_back: int = 0
     repays: bool = True
+    origin_id: UUID | None = None
 
     @property
     def source_of_lots(self) -> UUID | None:

@@ -86,7 +86,26 @@ PLACES: Tamperings = {
             "organisation {org}",
         ),
     ),
+    "merges": (
+        Tampering(
+            "UPDATE merges SET absorbed_id = kept_id, kept_id = absorbed_id WHERE id = '{merge}';"
+            "UPDATE people SET merged_into_id = NULL WHERE id = '{absorbed}';"
+            "UPDATE people SET merged_into_id = '{absorbed}' WHERE id = '{survivor}'",
+            "merges: transfers go",
+            "transfer",
+        ),
+        Tampering(
+            change("merges", "settled_by = '{bob}'", "merge"),
+            "merges: the audit trail",
+            "merge {merge}",
+        ),
+    ),
     "people": (
+        Tampering(
+            change("people", "merged_into_id = '{bob}'", "absorbed"),
+            "merges: people lead",
+            "person {absorbed}",
+        ),
         Tampering(delete("people", "carol"), "references", "cards {carol}"),
         Tampering(
             change("people", "suspended_at = now(), suspended_org_id = '{org}'", "bob"),

@@ -1,0 +1,94 @@
+"""Wire shapes of merges, and the words of their notices."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.language import Bilingual
+from app.models.merges import MergeState
+from app.schemas.base import Id, In, OneLine, RecordOut
+from app.schemas.notify import words
+from app.schemas.roles import CardNumber
+
+VALUES = {
+    MergeState: {
+        MergeState.proposed: ("待确认", "proposed"),
+        MergeState.confirmed: ("已合并", "merged"),
+        MergeState.rejected: ("已驳回", "rejected"),
+        MergeState.lapsed: ("已失效", "lapsed"),
+    }
+}
+HEADINGS = {
+    "absorbed_id": Bilingual("并入账号编号", "Absorbed person"),
+    "absorbed_name": Bilingual("并入账号", "Absorbed"),
+    "absorbed_card_no": Bilingual("并入卡号", "Absorbed card"),
+    "kept_id": Bilingual("保留账号编号", "Kept person"),
+    "kept_name": Bilingual("保留账号", "Kept"),
+    "kept_card_no": Bilingual("保留卡号", "Kept card"),
+    "lapses_at": Bilingual("失效时间", "Lapses at"),
+    "settled_by": Bilingual("处理人", "Settled by"),
+    "settled_at": Bilingual("处理时间", "Settled at"),
+    "answer": Bilingual("驳回原因", "Reason of the rejection"),
+    "debt": Bilingual("转入欠分", "Debt moved"),
+}
+NOTICES = {
+    "merge_proposed": words(
+        ("账号合并申请", "Merge of accounts"),
+        "{org}拟将您的一个账号并入尾号 {card} 的卡所属账号。如非您本人的账号，请立即联系{org}。",
+        "{org} is about to merge an account of yours into that of the card ending in {card}."
+        " If they are not both yours, tell {org} at once.",
+    ),
+    "merge_confirmed": words(
+        ("账号已合并", "Accounts merged"),
+        "您的两个账号已合并：转入 {points:n} 积分、{minutes:n} 分钟服务时长。",
+        "Your two accounts are one now: {points:n point} and {minutes:n minute} of service moved.",
+    ),
+    "merges_waiting": words(
+        ("账号合并待确认", "Merges to confirm"),
+        "{org}新收到 {count:n} 项账号合并申请，请核对后处理。",
+        "{count:n new merge} of accounts to confirm at {org}.",
+        merges=True,
+    ),
+}
+
+
+class MergeIn(In):
+    """Both cards are of one person. The account of ``kept_card_no`` stays."""
+
+    org_id: Id
+    absorbed_card_no: CardNumber
+    kept_card_no: CardNumber
+    reason: Annotated[
+        str, OneLine(200), Field(description="How it is known that both are one person's.")
+    ]
+
+
+class MergeRejectionIn(In):
+    reason: Annotated[str, OneLine(200)]
+
+
+class MergeOut(RecordOut):
+    """For auditors names and card numbers are masked. ``reason`` is null once it was erased.
+
+    ``settled_by``: null until it is settled, and if it lapsed.
+
+    ``points``, ``minutes`` and ``debt`` were moved at the confirmation; null before.
+    """
+
+    absorbed_id: UUID
+    absorbed_name: str
+    absorbed_card_no: str
+    kept_id: UUID
+    kept_name: str
+    kept_card_no: str
+    reason: str | None
+    state: MergeState
+    lapses_at: datetime
+    settled_by: UUID | None
+    settled_at: datetime | None
+    answer: str | None = Field(description="The reason of a rejection.")
+    points: int | None
+    minutes: int | None
+    debt: int | None
