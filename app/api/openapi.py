@@ -84,6 +84,11 @@ def published(app: FastAPI) -> TaggedBody:
     return found
 
 
+def printed(app: FastAPI) -> str:
+    """Return the document as text for a file: one value a line, the same for every run."""
+    return json.dumps(document(app), ensure_ascii=False, indent=1) + "\n"
+
+
 def additions_by_operation(app: FastAPI) -> dict[str, Additions]:
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     return {
