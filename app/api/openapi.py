@@ -104,7 +104,10 @@ def _optional_logins(app: FastAPI) -> set[str]:
         str(route.operation_id)
         for context in iter_route_contexts(app.routes)
         if isinstance(route := context.original_route, APIRoute)
-        and any(one.call is optional_caller for one in route.dependant.dependencies)
+        and (
+            additions_of(route.endpoint).knows_caller
+            or any(one.call is optional_caller for one in route.dependant.dependencies)
+        )
     }
 
 

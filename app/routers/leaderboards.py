@@ -6,7 +6,7 @@ from fastapi import Query, Request, Response
 
 from app.api.access import ANYONE, allow
 from app.api.context import caller_of, reads_primary, runtime_of
-from app.api.operations import direct
+from app.api.operations import direct, knows_caller
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -26,6 +26,7 @@ router = Router(tags=["leaderboards"], about=ABOUT)
     **allow(ANYONE, OrgNotFound),
 )
 @direct
+@knows_caller
 async def get_leaderboard(
     request: Request,
     org_id: Annotated[PathId | None, Query(description="None: all organisations.")] = None,
