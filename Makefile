@@ -2,13 +2,14 @@
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NPM_READY := clients/checks/node_modules/.ready
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell \
 	command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration lock clean
+.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -55,6 +56,13 @@ format: $(READY) ## format and mend what can be mended
 migration: $(READY) ## write the migration for changed models (NAME="needs")
 	@$(BIN)/qingxiang migration "$(NAME)"
 
+openapi: $(READY) ## write clients/openapi.json anew
+	$(BIN)/qingxiang openapi > clients/openapi.json.new
+	@mv clients/openapi.json.new clients/openapi.json
+
+openapi-check: $(NPM_READY) ## lint clients/openapi.json, generate types and a client, compile them (npm; 90 seconds)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node clients/checks/check.mjs
+
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \
 		--python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
@@ -64,7 +72,7 @@ lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 		--no-header --upgrade -q -o requirements-production.lock
 
 clean: ## forget the environment and all local data
-	rm -rf $(VENV) .data
+	rm -rf $(VENV) .data clients/checks/node_modules clients/checks/generated
 
 $(VENV)/.locked: requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads/"; exit 1; }
@@ -76,4 +84,9 @@ $(VENV)/.locked: requirements.lock
 
 $(READY): $(VENV)/.locked pyproject.toml
 	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+# The registry is the one of npm's own configuration; the lock names none.
+$(NPM_READY): clients/checks/package-lock.json $(READY)
+	cd clients/checks && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -12,20 +12,20 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import iter_route_contexts
 from fastapi.telemetry import TelemetryConfig
-from fastapi_swagger import patch_fastapi
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from app import routers
+from app.api import pages
 from app.api.access import ANYONE, require_access_rules
 from app.api.bodies import DuplicateKey
 from app.api.direct import DirectRoutes
 from app.api.middleware import RequestContext
-from app.api.openapi import described, document, published
+from app.api.openapi import described, document
 from app.api.own_writes import OwnWrites
 from app.api.problems import problem, too_large
-from app.api.routes import Route, Router, conditional
+from app.api.routes import Route, Router
 from app.core.errors import (
     Internal,
     Invalid,
@@ -116,11 +116,7 @@ def _document(app: FastAPI) -> None:
     app.router.route_class = Route
     app.router.dependencies.append(Depends(ANYONE))
 
-    @app.get(app.openapi_url, include_in_schema=False)
-    async def get_document(request: Request) -> Response:
-        return conditional(request, published(app))
-
-    patch_fastapi(app, redirect_from_root_to_docs=True)
+    pages.add(app)
 
 
 def _lifespan(settings: Settings) -> Any:

@@ -15,11 +15,11 @@ from xml.etree import ElementTree as ET
 from tests.engines import DATA_DIR, ROOT
 
 COPIED = (
-    *("app", "alembic", "bench", "deploy", "docs", "tests"),
+    *("app", "alembic", "bench", "clients", "deploy", "docs", "tests"),
     *(".env.example", ".gitignore", "alembic.ini", "compose.yaml", "pyproject.toml"),
     *("requirements.lock", "requirements-production.lock"),
 )
-CACHES = shutil.ignore_patterns("__pycache__", ".*")
+CACHES = shutil.ignore_patterns("__pycache__", ".*", "node_modules", "generated")
 RUN_SECONDS = 300
 
 

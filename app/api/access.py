@@ -47,6 +47,7 @@ KEY_PARAMETER = {
     "required": True,
     "description": "Up to 255 visible characters, new for each new intent.",
     "schema": {"type": "string", "maxLength": 257, "pattern": KEY_PATTERN},
+    "example": "3f1c1a52-6c0e-4c8e-9a53-5a0f6f1d2b7e",
 }
 IF_MATCH_PARAMETER = {
     "name": "if-match",
@@ -54,6 +55,7 @@ IF_MATCH_PARAMETER = {
     "required": True,
     "description": 'The `version` that was read, or the ETag of its GET: `"3"`.',
     "schema": {"type": "string", "maxLength": 100, "pattern": IF_MATCH_PATTERN},
+    "example": '"1"',
 }
 MERCHANT_PARAMETER = {
     "name": "x-merchant",

@@ -86,6 +86,11 @@ def published(app: FastAPI) -> TaggedBody:
     return found
 
 
+def printed(app: FastAPI) -> str:
+    """Return the document as text for a file: one value a line, the same for every run."""
+    return json.dumps(document(app), ensure_ascii=False, indent=1) + "\n"
+
+
 def additions_by_operation(app: FastAPI) -> dict[str, Additions]:
     routes = [context.original_route for context in iter_route_contexts(app.routes)]
     return {
@@ -101,7 +106,10 @@ def _optional_logins(app: FastAPI) -> set[str]:
         str(route.operation_id)
         for context in iter_route_contexts(app.routes)
         if isinstance(route := context.original_route, APIRoute)
-        and any(one.call is optional_caller for one in route.dependant.dependencies)
+        and (
+            additions_of(route.endpoint).knows_caller
+            or any(one.call is optional_caller for one in route.dependant.dependencies)
+        )
     }
 
 

@@ -20,6 +20,7 @@ class Additions:
     naturally_idempotent: bool = False
     no_store: bool = False
     direct: bool = False
+    knows_caller: bool = False
 
 
 def additions_of(handler: Callable[..., Any]) -> Additions:
@@ -54,6 +55,15 @@ def no_store(handler: Handler) -> Handler:
     ``Route`` sets the header. A test names the routes that must have it.
     """
     additions_of(handler).no_store = True
+    return handler
+
+
+def knows_caller(handler: Handler) -> Handler:
+    """Declare that a public route on the bare request tells a caller who is logged in more.
+
+    Other routes say so by their dependency ``Caller``.
+    """
+    additions_of(handler).knows_caller = True
     return handler
 
 

@@ -1,7 +1,6 @@
 """The command line: `qingxiang …`. Settings come from the environment."""
 
 import asyncio
-import json
 import sys
 
 import structlog
@@ -68,10 +67,11 @@ def demo() -> None:
 
 @cli.command()
 def openapi() -> None:
-    """Print the OpenAPI document."""
-    from app.main import create_app  # noqa: PLC0415 - the other commands need no web framework
+    """Print the OpenAPI document, as it stands in clients/openapi.json."""
+    from app.api.openapi import printed  # noqa: PLC0415 - the other commands need no web framework
+    from app.main import create_app  # noqa: PLC0415
 
-    out.print_json(json.dumps(create_app().openapi(), ensure_ascii=False))
+    sys.stdout.write(printed(create_app()))
 
 
 @cli.command()

@@ -24,7 +24,7 @@ _ZH = {
     "less_than": "数值太大",
     "literal_error": "不在可选范围内",
     "enum": "不在可选范围内",
-    "string_pattern_mismatch": "名称只用小写字母、数字和下划线",
+    "string_pattern_mismatch": "格式不正确",
     "string_too_short": "不能为空",
     "string_too_long": "太长",
     "too_short": "太少",
@@ -47,6 +47,32 @@ _ZH = {
     "model_attributes_type": "应为一组设置",
 }
 
+_KEY = Bilingual(
+    "只用小写字母、数字和下划线，以字母开头",
+    "only lower-case letters, digits and underscores, a letter first",
+)
+_MONTH = Bilingual("应为年月，如 2026-05", "expected a month, such as 2026-05")
+_VISIBLE = Bilingual("只用可见的 ASCII 字符", "only visible ASCII characters")
+# By the pattern that a value does not match.
+_BY_PATTERN = {
+    "^[a-z][a-z0-9_]*$": _KEY,
+    "^[a-z][a-z0-9_]{0,39}$": _KEY,
+    "^[a-z][a-z0-9_]{0,39}(>=[1-9][0-9]{0,5})?$": Bilingual(
+        "应为字段名，可加最小值，如 checkin>=10",
+        "expected the name of a field, perhaps with its least value: checkin>=10",
+    ),
+    "^20[0-9]{2}-(0[1-9]|1[0-2])$": _MONTH,
+    "^[0-9]{4}-[0-9]{2}$": _MONTH,
+    "^[0-9]{2,20}$": Bilingual("应为 2 至 20 位数字", "expected 2 to 20 digits"),
+    "^[0-9a-f]{64}$": Bilingual(
+        "应为 64 位十六进制数字（小写）", "expected 64 hexadecimal digits in lower case"
+    ),
+    r"^[0-9+() \-]+$": Bilingual(
+        "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
+    ),
+    "^[!-~]+$": _VISIBLE,
+}
+
 
 def wrong(zh: str, en: str) -> PydanticCustomError:
     """Return what a validator of ours raises: its message in both languages."""
@@ -62,6 +88,8 @@ def explained(error: Mapping[str, Any]) -> Bilingual:
     """Return the message for an error: a validator's own (``wrong``), or in English pydantic's."""
     if error["type"] == "bilingual":
         return Bilingual(error["ctx"]["zh"], error["ctx"]["en"])
+    if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] in _BY_PATTERN:
+        return _BY_PATTERN[error["ctx"]["pattern"]]
     return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
 
 

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.context import caller_of, reads_primary, runtime_of
 from app.api.deps import AppRuntime, Caller, CurrentPerson, OrgFilter, PageQuery, StaleReader, Tx
-from app.api.operations import direct, leads_to, no_store
+from app.api.operations import direct, knows_caller, leads_to, no_store
 from app.api.routes import Router, conditional
 from app.core.clock import now
 from app.core.errors import unwrap
@@ -132,6 +132,7 @@ async def publish_activity(
     **allow(ANYONE, ActivityNotFound),
 )
 @direct
+@knows_caller
 async def get_activity(activity_id: PathId, request: Request) -> Response:
     """Return an activity with its counters, whom to ask, and the caller's part.
 

@@ -7,7 +7,7 @@ from fastapi import Query, Request, Response
 from app.api.access import ANYONE, allow
 from app.api.context import caller_of, reads_primary, runtime_of
 from app.api.deps import AppRuntime, StaleReader
-from app.api.operations import direct
+from app.api.operations import direct, knows_caller
 from app.api.routes import Router, conditional
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -51,6 +51,7 @@ async def _board(request: Request, board: Board, around: str | None) -> Response
     **allow(ANYONE, OrgNotFound),
 )
 @direct
+@knows_caller
 async def get_leaderboard(
     request: Request,
     org_id: OrgQuery = None,
@@ -72,6 +73,7 @@ async def get_leaderboard(
     **allow(ANYONE, OrgNotFound),
 )
 @direct
+@knows_caller
 async def get_hours_leaderboard(
     request: Request,
     org_id: OrgQuery = None,

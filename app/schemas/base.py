@@ -214,6 +214,7 @@ class Code(GroupedMetadata):
         yield _pattern(f"^[^{UNSTORABLE}]*$")
 
 
+# With a pattern of one's own use str: Text would document its own in that place.
 Text = Annotated[str, AfterValidator(_storable), _pattern(f"^[^{UNSTORABLE}]*$")]
 # What is searched for, composed as names are.
 Words = Annotated[Text, AfterValidator(normalize.composed)]

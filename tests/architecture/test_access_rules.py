@@ -53,6 +53,8 @@ GUESSES = {
 PAGES = {
     "GET /": "anyone",
     "GET /docs": "anyone",
+    "GET /docs/codes": "anyone",
+    "GET /docs/start.js": "anyone",
     "GET /openapi.json": "anyone",
     "GET /swagger/swagger-ui-bundle.js": "anyone",
     "GET /swagger/swagger-ui.css": "anyone",

@@ -5,16 +5,22 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
+from markupsafe import escape
 
 import app as package
+from app.api.access import KEY_PARAMETER
 from app.api.downloads import WORKBOOK
+from app.api.openapi import printed
+from app.api.pages import codes_of
 from app.api.problems import MEDIA_TYPE
 from app.core.errors import Refusal
+from tests.engines import ROOT
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 DOTTED = re.compile(r"[a-z_]+\.[a-z_]+")
@@ -146,7 +152,8 @@ def test_what_needs_a_login_says_so(document: dict[str, Any]) -> None:
         assert operation["security"] in ([[], [{}, bearer]] if public else [[bearer]]), name
         if {} in operation["security"]:
             optional.add(operation["operationId"])
-    assert optional >= {"listActivities", "getReward", "getMerchant"}
+    assert optional >= {"listActivities", "getActivity", "getReward", "getMerchant"}
+    assert "getLeaderboard" in optional
     assert not optional & {"logIn", "refreshLogin", "isAlive", "listOrgs", "listSeals"}
 
 
@@ -208,17 +215,47 @@ def test_every_code_is_in_one_enum(document: dict[str, Any]) -> None:
         assert reference.items() <= schemas[name]["properties"]["code"].items(), name
 
 
-# fastapi-swagger reads its files by a function that 3.11 deprecates and 3.13 took back.
-@pytest.mark.filterwarnings("ignore:(open|read)_\\w+ is deprecated:DeprecationWarning")
 async def test_the_page_asks_no_other_host(api: httpx.AsyncClient) -> None:
     page = await api.get("/docs")
     assert page.status_code == 200
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    assert not re.search(r"<script(?![^>]* src=)|\son[a-z]+=", page.text)
     addresses = re.findall(r"""(?:src|href|url)\s*[=:]\s*["']([^"']+)["']""", page.text)
-    assert addresses
-    strangers = [a for a in addresses if "//" in a and not a.startswith("http://test/")]
-    assert strangers == []
-    for address in addresses:
+    assert len(addresses) == 5
+    assert [one for one in addresses if "//" in one] == []
+    script = await api.get("/docs/start.js")
+    assert "//" not in re.sub(r"^ *//.*|; // .*", "", script.text, flags=re.MULTILINE)
+    for address in (*addresses, "openapi.json"):
         assert (await api.get(address)).status_code == 200, address
+
+
+async def test_the_page_logs_in_by_the_sandbox_where_there_is_one(
+    app: FastAPI, api: httpx.AsyncClient
+) -> None:
+    script = (await api.get("/docs/start.js")).text
+    for path in ("sandbox/wechat/codes", "api/v1/auth/wechat"):
+        assert f'"{path}"' in script
+    assert str(KEY_PARAMETER["example"]) in script
+    assert 'id="sandbox-login"' in (await api.get("/docs")).text
+    runtime = app.state.runtime
+    app.state.runtime = replace(runtime, sandbox=None)
+    try:
+        assert 'id="sandbox-login"' not in (await api.get("/docs")).text
+    finally:
+        app.state.runtime = runtime
+
+
+async def test_the_page_of_codes_explains_each(app: FastAPI, api: httpx.AsyncClient) -> None:
+    page = (await api.get("/docs/codes")).text
+    for one in refusals():
+        row = page.partition(f'<tr id="{one.code}">')[2].partition("</tr>")[0]
+        assert escape(one.zh) in row, one.code
+        assert escape(one.en) in row, one.code
+        assert f"<td>{one.status}</td>" in row, one.code
+        assert all(fact in row for fact in one.fact_names), one.code
+    answers = {one["code"]: one["operations"] for one in codes_of(app)["codes"]}
+    assert answers["signups.closed"] == ["signUp"]
+    assert "redeem" in answers["rewards.out_of_stock"]
 
 
 def test_a_statement_is_a_file_of_its_media_type(document: dict[str, Any]) -> None:
@@ -232,6 +269,11 @@ def test_a_statement_is_a_file_of_its_media_type(document: dict[str, Any]) -> No
         if one["operationId"] in files
     }
     assert found == files
+
+
+def test_the_committed_document_is_current(app: FastAPI) -> None:
+    committed = (ROOT / "clients/openapi.json").read_text(encoding="utf-8")
+    assert committed == printed(app), "run `make openapi`"
 
 
 async def test_the_document_is_served(api: httpx.AsyncClient, document: dict[str, Any]) -> None:

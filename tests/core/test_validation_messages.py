@@ -1,16 +1,19 @@
 """Messages of validators: exact in both languages."""
 
 import ast
+import re
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from app.core.validation_messages import explained
 from app.schemas import base
 from app.schemas.audit import SubjectFilter
 from app.schemas.awards.batches import BatchRowIn
+from app.schemas.merchants import Phone
+from app.schemas.org_changes import DivisionCode
 from app.services.attachments import subjects
 
 APP = Path(base.__file__).parents[1]
@@ -61,3 +64,47 @@ def test_the_message_is_exact(shape: Any, value: Any) -> None:
     said = explained(error)
     assert (error["type"], said.en.isascii(), said.zh.isascii()) == ("bilingual", True, False)
     assert said.zh != GENERAL
+
+
+def patterns(source: str) -> set[str]:
+    """Return the patterns that pydantic itself checks: keyword arguments of fields."""
+    return {
+        ast.literal_eval(word.value)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call)
+        for word in node.keywords
+        if word.arg == "pattern"
+    }
+
+
+def test_every_pattern_has_its_message() -> None:
+    files = [*VALIDATORS, *APP.glob("routers/*.py"), *APP.glob("api/*.py")]
+    found = {one for file in files for one in patterns(file.read_text(encoding="utf-8"))}
+    assert len(found) > 6
+    for pattern in found:
+        error = {"type": "string_pattern_mismatch", "msg": "", "ctx": {"pattern": pattern}}
+        assert explained(error).zh not in {"格式不正确", "不正确"}, pattern
+
+
+def test_the_message_is_that_of_the_pattern() -> None:
+    shapes: list[tuple[Any, str]] = [
+        (Phone, "只用数字、空格和 + ( ) -"),
+        (DivisionCode, "应为 2 至 20 位数字"),
+        (Annotated[str, Field(pattern="^x$")], "格式不正确"),
+    ]
+    for shape, zh in shapes:
+        with pytest.raises(ValidationError) as refused:
+            TypeAdapter(shape).validate_python("三茅街道办")
+        [error] = refused.value.errors()
+        assert explained(error).zh == zh
+
+
+OWN_PATTERN_OF_A_TEXT = re.compile(r"\bText\b[^\]]*\bpattern=")
+
+
+def test_no_text_has_a_pattern_of_its_own() -> None:
+    """The document would show that of Text in its place."""
+    files = [*VALIDATORS, *APP.glob("routers/*.py"), *APP.glob("api/*.py")]
+    sources = {file.name: file.read_text(encoding="utf-8") for file in files}
+    assert [name for name, text in sources.items() if OWN_PATTERN_OF_A_TEXT.search(text)] == []
+    assert OWN_PATTERN_OF_A_TEXT.search('key: Annotated[Text, Field(max_length=9, pattern="^a$")]')

@@ -8,16 +8,45 @@ from uuid import uuid4
 import httpx
 from fastapi import FastAPI
 
+from app.api.access import routes_with_access_rules
+from app.api.problems import MEDIA_TYPE
 from app.api.refusals import catalogue
 from tests.factories.people import TestPerson
+
+# Of requests that reach no operation, and of failures.
+OF_NO_OPERATION = {"request.host_not_allowed", "request.unknown_route", "service.internal"}
 
 
 @asynccontextmanager
 async def in_process(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
     """Open a client of an application without a socket. Its failures are replies, with 500."""
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+
+    async def check(response: httpx.Response) -> None:
+        await require_documented(app, response)
+
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://test", event_hooks={"response": [check]}
+    ) as client:
         yield client
+
+
+async def require_documented(app: FastAPI, response: httpx.Response) -> None:
+    """Assert that the OpenAPI document lists the code of a refusal for its operation."""
+    if response.headers.get("content-type") != MEDIA_TYPE:
+        return
+    request = response.request
+    for route, rule in routes_with_access_rules(app):
+        pattern = getattr(route, "path_regex", None)
+        if rule is None or pattern is None or request.method not in (route.methods or ()):
+            continue
+        if pattern.match(request.url.path):
+            await response.aread()
+            code = response.json()["code"]
+            assert code in {one.code for one in rule.answers} | OF_NO_OPERATION, (
+                f"{request.method} {route.path} does not document {code}"
+            )
+            return
 
 
 def keyed(person: TestPerson, key: str | None = None) -> dict[str, str]:

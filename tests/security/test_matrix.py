@@ -24,6 +24,8 @@ ROWS, REQUESTS = nouns.rows(), nouns.requests()
 WITHOUT_A_LINE = {
     "GET /",
     "GET /docs",
+    "GET /docs/codes",
+    "GET /docs/start.js",
     "GET /openapi.json",
     "GET /swagger/favicon-32x32.png",
     "GET /swagger/swagger-ui-bundle.js",
