@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.people import Role
-from app.schemas.base import Code, In, Out
+from app.schemas.base import Code, In, Out, example
 
 
 class AppointmentOut(Out):
@@ -39,5 +39,5 @@ class OfferOut(Out):
     ends_at: datetime | None = Field(description="When the role ends; null: without end.")
 
 
-class AcceptanceIn(In):
+class AcceptanceIn(In, json_schema_extra=example({"code": "305518264907713264"})):
     code: Annotated[str, Code(60), Field(description="The 18 digits that an administrator shows.")]

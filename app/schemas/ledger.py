@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, example
 
 
 class Expiring(Out):
@@ -55,7 +55,7 @@ class EntryOut(Out):
     created_at: datetime = Field(description="When it was posted, in UTC.")
 
 
-class ReversalIn(In):
+class ReversalIn(In, json_schema_extra=example({"reason": "重复录入", "points": 5})):
     """``points``: to take back only so many of what the award gave; all that is left if absent."""
 
     reason: Annotated[str, OneLine(100)] = Field(
