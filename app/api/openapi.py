@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from fastapi import FastAPI
@@ -17,6 +19,8 @@ from app.api.routes import Router
 from app.core.etag import TaggedBody
 
 FILES = (WORKBOOK, "text/csv", "application/pdf", "application/zip")
+EXAMPLES = files("app") / "data" / "examples.json"
+SCHEMA_PATH = "#/components/schemas/{model}"
 KEY = "idempotency-key"
 REPLAYED = "Idempotency-Replayed"
 HEADERS = {
@@ -138,6 +142,7 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
         if additions.no_store and status < "400":
             response["headers"] |= _headers("Cache-Control")
     _add_links(operation, additions.links)
+    _add_examples(operation, examples())
     operation["responses"] = dict(sorted(responses.items()))
 
 
@@ -187,6 +192,20 @@ def _add_links(operation: dict[str, Any], declared: Mapping[str, Mapping[str, st
     for status, response in operation["responses"].items():
         if links and status in {"200", "201"}:
             response["links"] = links
+
+
+def _add_examples(operation: dict[str, Any], known: Mapping[str, Mapping[str, Any]]) -> None:
+    for status, example in known.get(operation["operationId"], {}).items():
+        content = operation["responses"].get(status, {}).get("content", {})
+        if "application/json" in content:
+            content["application/json"]["example"] = example
+
+
+@cache
+def examples() -> Mapping[str, Mapping[str, Any]]:
+    """Return examples of replies by operation and status. ``qingxiang demo`` writes the file."""
+    found: Mapping[str, Mapping[str, Any]] = json.loads(EXAMPLES.read_text(encoding="utf-8"))
+    return found
 
 
 def _link(target: str, inputs: Mapping[str, str]) -> dict[str, Any]:

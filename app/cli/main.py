@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+from pathlib import Path
+from typing import Annotated
 
 import structlog
 import typer
@@ -58,11 +60,15 @@ def migration(title: str) -> None:
 
 
 @cli.command()
-def demo() -> None:
+def demo(
+    examples: Annotated[
+        Path | None, typer.Option(help="Write examples of replies for the OpenAPI document.")
+    ] = None,
+) -> None:
     """Play one month of a county over HTTP, on an empty server of its own."""
     from app.demo.play import play  # noqa: PLC0415 - only here
 
-    raise typer.Exit(play(out))
+    raise typer.Exit(play(out, examples))
 
 
 @cli.command()

@@ -2,6 +2,7 @@
 
 from importlib.resources import files
 from pathlib import Path
+from uuid import UUID
 
 DATA = Path(str(files("app") / "data"))
 CITY, STREET = "321182", "321182001"  # 扬中市, 三茅街道
@@ -23,6 +24,21 @@ SHOPS = {
 }
 # Provider to the staff of the counter: vouchers at shops, goods at the 公益银行.
 STAFF_OF_PROVIDER = {"青年商户": "merchant", "公益银行": "merchant2", "青年之家": "merchant2"}
+
+
+def fixed_id(kind: int, number: str | int) -> UUID:
+    """Return an id that is the same in every installation: the API's examples name it.
+
+    A UUIDv7 of 2024. ``kind``: 0 an organisation, by its division code; 1 a person, 2 a merchant,
+    3 a reward, by their places in the demonstration data, from 1.
+    """
+    return UUID(f"01900000-0000-700{kind}-8000-{number:0>12}")
+
+
+# Organisations whose ids are fixed: the city, the street and a community of it.
+FIXED_ORGS = (CITY, STREET, "321182001001")
+PERSON_IDS = {user: fixed_id(1, place) for place, user in enumerate(CAST, start=1)}
+MERCHANT_IDS = {user: fixed_id(2, place) for place, user in enumerate(SHOPS, start=1)}
 
 RESIDENTS = (
     *(

@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from types import FrameType
 
 import httpx
@@ -29,6 +30,7 @@ from app.demo.acts import (
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
+from app.demo.examples import Examples, keep
 from app.demo.phone import AT_ONCE, Network, Unexpected
 from app.demo.stage import Stage, StageFailed, stage
 
@@ -46,9 +48,13 @@ ACTS = (
 )
 
 
-def play(console: Console) -> int:
-    """Run all acts on a server of its own; return 0 only if all checks held."""
+def play(console: Console, examples: Path | None = None) -> int:
+    """Run all acts on a server of its own; return 0 only if all checks held.
+
+    ``examples``: where examples of replies are written, for the OpenAPI document.
+    """
     started, checks = time.monotonic(), Checks(console)
+    kept = Examples()
     if not console.is_terminal:
         console.width = FILE_WIDTH
     console.print(
@@ -61,12 +67,16 @@ def play(console: Console) -> int:
     )
     try:
         with _ended_by_signals():
-            finished = _on_stage(console, checks)
+            finished = _on_stage(console, checks, kept if examples else None)
     except KeyboardInterrupt:
         console.print("\n[yellow]已中断，服务已停止。[/] [dim]Interrupted; nothing runs on.[/]")
         return INTERRUPTED
     if not finished:
         return 1
+    if examples is not None and not checks.misses:
+        with stage(demo_data="on") as place:
+            asyncio.run(keep(kept, place))
+        kept.write(examples)
     return conclude(console, checks, time.monotonic() - started)
 
 
@@ -88,7 +98,7 @@ def conclude(console: Console, checks: Checks, seconds: float) -> int:
     return checks.exit_status
 
 
-def _on_stage(console: Console, checks: Checks) -> bool:
+def _on_stage(console: Console, checks: Checks, kept: Examples | None) -> bool:
     """Run all acts; return False if they could not be completed."""
     with ExitStack() as cleared:
         try:
@@ -100,7 +110,7 @@ def _on_stage(console: Console, checks: Checks) -> bool:
         # The cleanup takes a second or two: print why.
         cleared.enter_context(_stopping(console))
         try:
-            asyncio.run(_through_the_month(console, checks, place))
+            asyncio.run(_through_the_month(console, checks, place, kept))
         except (Unexpected, httpx.TransportError, subprocess.TimeoutExpired) as error:
             console.print(f"  ✗ {type(error).__name__}: {error}", markup=False, style="bold red")
             _print_tail(console, place)
@@ -110,13 +120,18 @@ def _on_stage(console: Console, checks: Checks) -> bool:
     return True
 
 
-async def _through_the_month(console: Console, checks: Checks, place: Stage) -> None:
+async def _through_the_month(
+    console: Console, checks: Checks, place: Stage, kept: Examples | None
+) -> None:
     limits = httpx.Limits(max_connections=AT_ONCE, max_keepalive_connections=AT_ONCE)
     async with httpx.AsyncClient(
         base_url=place.url, limits=limits, timeout=REPLY_S, trust_env=False
     ) as client:
         day = Day(console, checks, Network(client))
         day.stage = place
+        if kept is not None:
+            await kept.learn(client)
+            client.event_hooks = {"response": [kept.note]}
         for act in ACTS:
             await act(day)
 

@@ -10,7 +10,19 @@ from app.core.clock import BEGINNING
 from app.core.db import Session
 from app.core.keys import FieldCipher
 from app.core.paging import PageParams
-from app.demo.cast import CAST, CITY, DATA, RESIDENTS, SHOPS, STAFF_OF_PROVIDER, STREET
+from app.demo.cast import (
+    CAST,
+    CITY,
+    DATA,
+    FIXED_ORGS,
+    MERCHANT_IDS,
+    PERSON_IDS,
+    RESIDENTS,
+    SHOPS,
+    STAFF_OF_PROVIDER,
+    STREET,
+    fixed_id,
+)
 from app.integrations.wechat_sandbox.state import sandbox_openid
 from app.models.merchants import Merchant, MerchantState
 from app.models.orgs import Org
@@ -24,6 +36,7 @@ from app.services.policies import publishing
 from app.services.rewards import reading as rewards
 
 NEIGHBOURS = 40
+DIVISIONS = DATA / "divisions-yangzhong.csv"
 
 
 async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
@@ -33,7 +46,8 @@ async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
     """
     if await policy_queries.newest(tx):
         return False
-    await divisions.load(tx, DATA / "divisions-yangzhong.csv")
+    await _fixed_orgs(tx)
+    await divisions.load(tx, DIVISIONS)
     await publish_default_policy(tx)
     city, street = await _org(tx, CITY), await _org(tx, STREET)
     people = {user: await _person(tx, cipher, user, name) for user, name in CAST.items()}
@@ -43,7 +57,9 @@ async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
         await _grant(tx, people[user], Role.organizer, org=street.id)
     for user, (name, kind) in SHOPS.items():
         state = MerchantState.active
-        merchant = Merchant(org_id=street.id, name=name, kind=kind, state=state)
+        merchant = Merchant(
+            id=MERCHANT_IDS[user], org_id=street.id, name=name, kind=kind, state=state
+        )
         tx.add(merchant)
         await tx.flush()
         await _grant(tx, people[user], Role.merchant_staff, merchant=merchant.id)
@@ -66,6 +82,19 @@ async def live(tx: Session, cipher: FieldCipher) -> None:
     offered = await rewards.browse(tx, street.id, None, PageParams(limit=100))
     by_key = {one.key: one.id for one in offered.items}
     await past.live(tx, past.Cast(street.id, people, neighbours, by_key))
+
+
+async def _fixed_orgs(tx: Session) -> None:
+    """Insert the organisations that have fixed ids; the import of divisions links them."""
+    with DIVISIONS.open(encoding="utf-8", newline="") as source:
+        rows = [row for row in csv.DictReader(source) if row["code"] in FIXED_ORGS]
+    path = "/"
+    for row in rows:  # from the top down, each below the one before
+        code = row["code"]
+        path += f"{code}/"
+        fixed = fixed_id(0, code)
+        tx.add(Org(id=fixed, code=code, name=row["name"], level=row["level"], path=path))
+    await tx.flush()
 
 
 async def _found(tx: Session, cipher: FieldCipher, user: str) -> UUID:
@@ -93,6 +122,7 @@ async def _person(tx: Session, cipher: FieldCipher, user: str, name: str) -> UUI
         openid_index=cipher.indexes(openid)[0],
         openid_sealed=cipher.seal(openid),
         display_name=name,
+        person_id=PERSON_IDS.get(user),
     )
     assert made is not None, "the database was empty"
     return made
@@ -109,10 +139,11 @@ async def _grant(
 
 async def _rewards(tx: Session, street: Org, merchant: UUID, user: str) -> None:
     with (DATA / "policy-rewards.csv").open(encoding="utf-8", newline="") as source:
-        for row in csv.DictReader(source):
+        for place, row in enumerate(csv.DictReader(source), start=1):
             if STAFF_OF_PROVIDER[row["provider"]] == user:
                 tx.add(
                     Reward(
+                        id=fixed_id(3, place),
                         org_id=street.id,
                         merchant_id=merchant,
                         key=row["key"],

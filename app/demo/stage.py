@@ -41,10 +41,12 @@ class Stage:
     """A server that answers at ``url``; ``home`` holds its data and its log.
 
     ``push_token``, ``push_key``: of WeChat's message push, made anew for each run.
+    ``demo_data``: the setting QX_DEMO_DATA.
     """
 
     home: Path
     url: str
+    demo_data: str = "off"
     push_token: str = field(default_factory=lambda: secrets.token_hex(16))
     push_key: str = field(
         default_factory=lambda: base64.b64encode(secrets.token_bytes(32)).decode().rstrip("=")
@@ -85,7 +87,7 @@ class Stage:
             "QX_HOST": HOST,
             "QX_PORT": self.url.rpartition(":")[2],
             "QX_DATA_DIR": str(self.data_dir),
-            "QX_DEMO_DATA": "off",
+            "QX_DEMO_DATA": self.demo_data,
             "QX_PUBLIC_URL": self.url,
             "QX_WECHAT_PUSH_TOKEN": self.push_token,
             "QX_WECHAT_PUSH_AES_KEY": self.push_key,
@@ -94,11 +96,11 @@ class Stage:
 
 
 @contextmanager
-def stage() -> Iterator[Stage]:
+def stage(demo_data: str = "off") -> Iterator[Stage]:
     """Start the server; stop it and remove its data at the end. Raises StageFailed."""
     home = Path(tempfile.mkdtemp(prefix="qingxiang-demo-"))
     home.chmod(0o711)  # under root the engines run as another user, which must enter the directory
-    built = Stage(home, f"http://{HOST}:{_free_port()}")
+    built = Stage(home, f"http://{HOST}:{_free_port()}", demo_data)
     try:
         with _server(built) as process:
             _await_ready(built, process)

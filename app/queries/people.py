@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import and_, col, or_, select
 
 from app.core.db import Session
+from app.core.ids import new_id
 from app.models.cards import Card
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
@@ -125,20 +126,33 @@ async def merged_into(session: Session, people: Sequence[UUID]) -> list[UUID]:
 
 
 async def add(
-    session: Session, *, openid_index: bytes, openid_sealed: bytes, display_name: str
+    session: Session,
+    *,
+    openid_index: bytes,
+    openid_sealed: bytes,
+    display_name: str,
+    person_id: UUID | None = None,
 ) -> UUID | None:
-    """Insert a person with a card; None if a concurrent transaction inserted the openid."""
+    """Insert a person with a card; None if a concurrent transaction inserted the openid.
+
+    ``person_id``: of demonstration data, whose ids are the same everywhere; else a new one.
+    """
     made = await session.execute(
         insert(Person)
-        .values(openid_index=openid_index, openid_sealed=openid_sealed, display_name=display_name)
+        .values(
+            id=person_id or new_id(),
+            openid_index=openid_index,
+            openid_sealed=openid_sealed,
+            display_name=display_name,
+        )
         .on_conflict_do_nothing(index_elements=[col(Person.openid_index)])
         .returning(col(Person.id))
     )
-    person_id: UUID | None = made.scalar_one_or_none()
-    if person_id is not None:
-        session.add(Card(person_id=person_id))
+    new_person: UUID | None = made.scalar_one_or_none()
+    if new_person is not None:
+        session.add(Card(person_id=new_person))
         await session.flush()
-    return person_id
+    return new_person
 
 
 async def reseal(session: Session, person: UUID, openid_index: bytes, openid_sealed: bytes) -> None:

@@ -93,8 +93,13 @@ def _serves_file() -> dict[str, Any]:
 
 async def _uploaded(
     request: Request,
-    subject_type: Annotated[SubjectType, Form(description="What it belongs to: a noun.")],
-    subject_id: Annotated[Id, Form(description="Id of the subject.")],
+    subject_type: Annotated[
+        SubjectType, Form(description="What it belongs to: a noun.", examples=["merchant"])
+    ],
+    subject_id: Annotated[
+        Id,
+        Form(description="Id of the subject.", examples=["01900000-0000-7002-8000-000000000001"]),
+    ],
     file: Annotated[UploadFile, File(description="The picture or PDF, at most 5 MB.")],
 ) -> AsyncIterator[Upload | Refusal]:
     """Store a file before the transaction that writes its row; remove it if there is no row.

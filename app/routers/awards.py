@@ -165,7 +165,13 @@ UploadedSheet = Annotated[Sheet, Depends(_uploaded)]
 )
 async def propose_award_sheet(
     sheet: UploadedSheet,
-    org_id: Annotated[Id, Form(description="Id of the organisation that proposes it.")],
+    org_id: Annotated[
+        Id,
+        Form(
+            description="Id of the organisation that proposes it.",
+            examples=["01900000-0000-7000-8000-000321182001"],
+        ),
+    ],
     rule_key: Annotated[RuleKey, Form()],
     tx: Tx,
     person_id: CurrentPerson,

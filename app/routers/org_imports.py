@@ -72,7 +72,7 @@ async def preview_org_import(
 async def import_orgs(
     org_id: PathId,
     lines: UploadedLines,
-    digest: Annotated[Digest, Form()],
+    digest: Annotated[Digest, Form(examples=["0" * 64])],
     tx: Tx,
     person_id: CurrentPerson,
 ) -> OrgImportOut:

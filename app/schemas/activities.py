@@ -11,7 +11,7 @@ from app.core.validation_messages import wrong
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import In, Moment, Number, OneLine, OrgId, Out, Text
+from app.schemas.base import NEXT_MAY_4, In, Moment, Number, OneLine, OrgId, Out, Text, example
 
 VALUES = {
     ActivityStatus: {
@@ -111,7 +111,27 @@ class ActivityContent(In):
         return self
 
 
-class ActivityIn(ActivityContent):
+class ActivityIn(
+    ActivityContent,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "title": "五四江堤清洁",
+            "description": "带上手套，八点半在三茅青年之家集合。",
+            "category": "volunteer_service",
+            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
+            "ends_at": NEXT_MAY_4 + "T11:00:00+08:00",
+            "capacity": 30,
+            "rule_key": "volunteer_hour",
+            "location": {
+                "name": "三茅青年之家",
+                "latitude": 32.2368,
+                "longitude": 119.8267,
+                "radius_m": 200,
+            },
+        }
+    ),
+):
     """By default sign-up is open from publication until the end of the activity."""
 
     org_id: OrgId

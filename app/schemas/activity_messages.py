@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.schemas.base import ActivityId, In, OneLine, RecordOut
+from app.schemas.base import ActivityId, In, OneLine, RecordOut, example
 from app.schemas.notify import words
 
 NOTICES = {
@@ -16,7 +16,7 @@ NOTICES = {
 }
 
 
-class ActivityMessageIn(In):
+class ActivityMessageIn(In, json_schema_extra=example({"text": "因下雨改在室内集合，时间不变。"})):
     """``text``: plain text on one line."""
 
     text: Annotated[str, OneLine(200)] = Field(

@@ -7,10 +7,40 @@ from pydantic import Field
 from app.models.activities import Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
-from app.schemas.base import Id, In, Moment, OneLine, OrgId, RecordOut, Text, Version
+from app.schemas.base import (
+    NEXT_MAY_4,
+    Id,
+    In,
+    Moment,
+    OneLine,
+    OrgId,
+    RecordOut,
+    Text,
+    Version,
+    example,
+)
 
 
-class ActivityTemplateEditIn(In):
+class ActivityTemplateEditIn(
+    In,
+    json_schema_extra=example(
+        {
+            "name": "江堤清洁（每次两小时）",
+            "title": "江堤清洁志愿服务",
+            "description": "带上手套，在三茅青年之家集合。",
+            "category": "volunteer_service",
+            "minutes": 120,
+            "capacity": 24,
+            "rule_key": "volunteer_hour",
+            "location": {
+                "name": "三茅青年之家",
+                "latitude": 32.2368,
+                "longitude": 119.8267,
+                "radius_m": 200,
+            },
+        }
+    ),
+):
     """What an activity from this template is like, but for when it starts."""
 
     name: Annotated[str, OneLine(80)] = Field(description="What the template is called.")
@@ -36,7 +66,27 @@ class ActivityTemplateEditIn(In):
         return plain | location_columns(self.location)
 
 
-class ActivityTemplateIn(ActivityTemplateEditIn):
+class ActivityTemplateIn(
+    ActivityTemplateEditIn,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "name": "江堤清洁（每次两小时）",
+            "title": "江堤清洁志愿服务",
+            "description": "带上手套，在三茅青年之家集合。",
+            "category": "volunteer_service",
+            "minutes": 120,
+            "capacity": 24,
+            "rule_key": "volunteer_hour",
+            "location": {
+                "name": "三茅青年之家",
+                "latitude": 32.2368,
+                "longitude": 119.8267,
+                "radius_m": 200,
+            },
+        }
+    ),
+):
     org_id: OrgId
 
 
@@ -61,7 +111,15 @@ class ActivityTemplateOut(RecordOut):
         return cls.model_validate(row | {"location": location_of(row)})
 
 
-class ActivityStartIn(In):
+class ActivityStartIn(
+    In,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
+        }
+    ),
+):
     """``org_id``: the organisation of the template, or one below it."""
 
     org_id: Id = Field(description="Id of the template's organisation, or of one below it.")

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.core.language import Bilingual
 from app.models.people import Role
 from app.schemas import roles
-from app.schemas.base import Code, In, Out, RecordOut
+from app.schemas.base import Code, In, Out, RecordOut, example
 
 VALUES = {Role: roles.VALUES[Role]}
 HEADINGS = {
@@ -65,5 +65,5 @@ class AppointmentCaseOut(RecordOut):
     accepted_at: datetime | None
 
 
-class AcceptanceIn(In):
+class AcceptanceIn(In, json_schema_extra=example({"code": "305518264907713264"})):
     code: Annotated[str, Code(60), Field(description="The 18 digits that an administrator shows.")]

@@ -12,7 +12,7 @@ from app.models.checkins import CheckinMethod
 from app.models.signups import SignupStatus
 from app.schemas import signups
 from app.schemas.awards import reading
-from app.schemas.base import In, OneLine, Out, PersonId
+from app.schemas.base import In, OneLine, Out, PersonId, example
 from app.schemas.notify import words
 
 HEADINGS = {
@@ -87,7 +87,7 @@ class AttendeeOut(Out):
     state: AwardState = Field(description="State of the award.")
 
 
-class ParticipantRemovalIn(In):
+class ParticipantRemovalIn(In, json_schema_extra=example({"reason": "本人来电说来不了"})):
     """``reason``: shown to the person, and stands in the audit trail."""
 
     reason: Annotated[str, OneLine(200)] = Field(

@@ -7,12 +7,23 @@ from pydantic import Field
 from app.core.language import Worded
 from app.schemas.awards.proposals import distinct
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import AwardId, Flag, Id, In, OneLine, Out
+from app.schemas.base import AwardId, Flag, Id, In, OneLine, Out, example
 
 MAX_REVIEWS = 200
 
 
-class ApprovalsIn(In):
+class ApprovalsIn(
+    In,
+    json_schema_extra=example(
+        {
+            "award_ids": [
+                "019da7e0-5b3c-7a41-9c56-2f6f0f0a7b11",
+                "019da7e0-5b3c-7a41-9c56-2f6f0f0a7b12",
+            ],
+            "partial": True,
+        }
+    ),
+):
     """Awards to review together: what is named first fills the caps first.
 
     ``partial``: false: all, or none; true: those that nothing speaks against.
@@ -29,7 +40,19 @@ class ApprovalsIn(In):
     )
 
 
-class RejectionsIn(ApprovalsIn):
+class RejectionsIn(
+    ApprovalsIn,
+    json_schema_extra=example(
+        {
+            "award_ids": [
+                "019da7e0-5b3c-7a41-9c56-2f6f0f0a7b11",
+                "019da7e0-5b3c-7a41-9c56-2f6f0f0a7b12",
+            ],
+            "partial": True,
+            "reason": "没有附上文件",
+        }
+    ),
+):
     """``reason``: one for all; shown to the people and in the audit trail."""
 
     reason: Annotated[str, OneLine(200)] = Field(

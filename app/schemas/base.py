@@ -16,8 +16,10 @@ from pydantic import (
     Field,
     ValidationInfo,
 )
+from pydantic.config import JsonDict
 
 from app.core import normalize
+from app.core.clock import now
 from app.core.errors import Refusal
 from app.core.language import Language
 from app.core.validation_messages import wrong
@@ -47,6 +49,18 @@ CreatedAt = Annotated[datetime, Field(description="When it was recorded, in UTC.
 Version = Annotated[int, Field(description="Counts edits; sent back as `If-Match`.")]
 
 
+# Of the year after this one: an example of a time that is to come.
+NEXT_MAY_4 = f"{now().year + 1}-05-04"
+
+
+def example(body: dict[str, Any]) -> JsonDict:
+    """Return the extra JSON schema of a body, whose example can be sent as it stands.
+
+    It names the demonstration data, whose ids are fixed; codes and tokens are made up.
+    """
+    return {"examples": [body]}
+
+
 class In(BaseModel):
     """A request body: unknown fields are refused, strings are not converted to numbers."""
 
@@ -62,7 +76,7 @@ def require_one_name(person_id: UUID | None, card_no: str | None) -> None:
         )
 
 
-class Nothing(In):
+class Nothing(In, json_schema_extra=example({})):
     """An optional body without fields."""
 
 

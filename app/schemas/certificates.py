@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import Day, In, Out
+from app.schemas.base import Day, In, Out, example
 
 
-class CertificateIn(In):
+class CertificateIn(In, json_schema_extra=example({"since": "2026-01-01"})):
     """Days in Asia/Shanghai, both included; without them from the first hours until today."""
 
     since: Day | None = Field(default=None, description="The first day; else the first with hours.")

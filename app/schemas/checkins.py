@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import ActivityId, Code, In, Number, Out
+from app.schemas.base import ActivityId, Code, In, Number, Out, example
 
 
 class PositionIn(In):
@@ -21,7 +21,20 @@ class PositionIn(In):
     coordinate_system: Literal["gcj02", "wgs84"] = Field(description="System of the two degrees.")
 
 
-class CheckinIn(In):
+class CheckinIn(
+    In,
+    json_schema_extra=example(
+        {
+            "code": "q3mQ0b1YkX7sJd2uR5vTzA8wLfNcEhGi",
+            "location": {
+                "latitude": 32.2368,
+                "longitude": 119.8267,
+                "accuracy_m": 20,
+                "coordinate_system": "gcj02",
+            },
+        }
+    ),
+):
     """``code``: the content of the QR code, 32 characters of base64url."""
 
     code: Annotated[str, Code(64, hyphens=True)] = Field(

@@ -5,7 +5,17 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.schemas.base import ActivityId, CreatedAt, Id, In, Out, PersonId, Text, require_one_name
+from app.schemas.base import (
+    ActivityId,
+    CreatedAt,
+    Id,
+    In,
+    Out,
+    PersonId,
+    Text,
+    example,
+    require_one_name,
+)
 from app.schemas.notify import words
 
 NOTICES = {
@@ -17,7 +27,7 @@ NOTICES = {
 }
 
 
-class CoOrganizerIn(In):
+class CoOrganizerIn(In, json_schema_extra=example({"card_no": "6800000000098"})):
     """Who it is: the id, or the number of the 青享卡."""
 
     person_id: Id | None = Field(default=None, description="Id of the person; or `card_no`.")

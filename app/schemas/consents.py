@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 from app.core.language import Worded
 from app.core.validation_messages import wrong
 from app.models.consents import ConsentDocument
-from app.schemas.base import Flag, In, OneLine, Out
+from app.schemas.base import Flag, In, OneLine, Out, example
 
 VALUES = {
     ConsentDocument: {
@@ -33,7 +33,9 @@ class GuardianIn(In):
     relation: GuardianRelation = Field(description="What the guardian is to the child.")
 
 
-class ConsentIn(In):
+class ConsentIn(
+    In, json_schema_extra=example({"document": "privacy", "version": "2026-11-29", "given": True})
+):
     """``given`` false: withdrawn, which closes the account in 15 days."""
 
     document: ConsentDocument = Field(description="The text that is agreed to.")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.language import Worded
-from app.schemas.base import Code, In, MerchantId, Out, RewardId
+from app.schemas.base import Code, In, MerchantId, Out, RewardId, example
 from app.schemas.notify import words
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
 
@@ -34,7 +34,9 @@ class CollectionPreviewOut(Out):
     expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
 
 
-class ChargePreviewIn(In):
+class ChargePreviewIn(
+    In, json_schema_extra=example({"card_code": "482913057716204839", "points": 9})
+):
     """``card_code``: the 18 digits currently shown by the card."""
 
     card_code: Annotated[str, Code(64)] = Field(

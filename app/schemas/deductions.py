@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.models.deductions import DeductionState
-from app.schemas.base import Flag, Id, In, OneLine, Out, PersonId, Text, require_one_name
+from app.schemas.base import Flag, Id, In, OneLine, Out, PersonId, Text, example, require_one_name
 from app.schemas.roles import CardNumber
 
 VALUES = {
@@ -20,7 +20,17 @@ VALUES = {
 }
 
 
-class DeductionIn(In):
+class DeductionIn(
+    In,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "rule_key": "no_show",
+            "card_no": "6800000000080",
+            "evidence": {"activity": "清明植树"},
+        }
+    ),
+):
     """A breach of the rules: ``evidence`` holds what the rule demands, by its names.
 
     Whose it is, the id says or the number of the 青享卡.
@@ -67,11 +77,11 @@ class DeductionOut(Out):
     decision: str | None = Field(description="Why the appeal was decided so; null: undecided.")
 
 
-class AppealIn(In):
+class AppealIn(In, json_schema_extra=example({"reason": "我提前一天打过电话请假"})):
     reason: Annotated[str, OneLine(500)] = Field(description="Why the deduction is wrong.")
 
 
-class AppealDecisionIn(In):
+class AppealDecisionIn(In, json_schema_extra=example({"granted": True, "reason": "通话记录属实"})):
     """``granted``: the points go back to the person."""
 
     granted: Flag = Field(description="True: the points go back to the person.")

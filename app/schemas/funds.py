@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.funds import FundMonth, ReceiptKind, ReceiptState
-from app.schemas.base import Flag, In, OneLine, Out
+from app.schemas.base import Flag, In, OneLine, Out, example
 from app.schemas.notify import words
 
 HEADINGS = {
@@ -53,7 +53,17 @@ VALUES = {
 }
 
 
-class ReceiptIn(In):
+class ReceiptIn(
+    In,
+    json_schema_extra=example(
+        {
+            "kind": "donation",
+            "points": 5000,
+            "giver": "扬中市青年企业家协会",
+            "note": "用于暑期志愿服务",
+        }
+    ),
+):
     """A donation or a budget, and its giver."""
 
     kind: ReceiptKind = Field(description="What came in.")
@@ -66,7 +76,7 @@ class ReceiptIn(In):
     )
 
 
-class ReceiptReversalIn(In):
+class ReceiptReversalIn(In, json_schema_extra=example({"reason": "多打了一个零"})):
     """Why a receipt should be reversed; everybody may read it."""
 
     reason: Annotated[str, OneLine(100)] = Field(
@@ -74,7 +84,9 @@ class ReceiptReversalIn(In):
     )
 
 
-class ReceiptDecisionIn(In):
+class ReceiptDecisionIn(
+    In, json_schema_extra=example({"confirmed": True, "reason": "与银行回单核对过"})
+):
     """``confirmed``: the receipt is reversed; else it stands."""
 
     confirmed: Flag = Field(description="True: the receipt is reversed; false: it stands.")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.ledger import Kind
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, example
 
 SourceType = Literal["award", "charge", "deduction", "lot", "receipt", "redemption"]
 
@@ -127,7 +127,7 @@ class EntryOut(Out):
     )
 
 
-class ReversalIn(In):
+class ReversalIn(In, json_schema_extra=example({"reason": "重复录入", "points": 5})):
     """``points``: to take back only so many of what the award gave; all that is left if absent."""
 
     reason: Annotated[str, OneLine(100)] = Field(

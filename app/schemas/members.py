@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.models.cards import CardStatus
-from app.schemas.base import In, OneLine, Out, PersonId
+from app.schemas.base import In, OneLine, Out, PersonId, example
 from app.schemas.roles import RoleHolderOut
 
 
@@ -35,7 +35,7 @@ class MemberDetailOut(MemberOut):
     awards: int = Field(description="Awards in the subtree.")
 
 
-class MemberReasonIn(In):
+class MemberReasonIn(In, json_schema_extra=example({"reason": "转借青享卡"})):
     """``reason`` stands in the audit trail."""
 
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -24,6 +24,7 @@ from app.schemas.base import (
     RecordOut,
     Text,
     Version,
+    example,
 )
 from app.schemas.notify import words
 
@@ -69,7 +70,12 @@ def _over(day: date) -> date:
     return day
 
 
-class ProfileIn(In):
+class ProfileIn(
+    In,
+    json_schema_extra=example(
+        {"description": "咖啡与简餐", "phone": "0511-88320000", "hours": "每天 9:00 至 21:00"}
+    ),
+):
     """Replaces the profile: optional fields that are left out are cleared."""
 
     description: Annotated[Text, Field(max_length=1000)] | None = Field(
@@ -81,7 +87,19 @@ class ProfileIn(In):
     )
 
 
-class MerchantIn(ProfileIn):
+class MerchantIn(
+    ProfileIn,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "name": "江洲书店",
+            "kind": "shop",
+            "description": "凭青享卡购书积分抵扣",
+            "phone": "0511-88320000",
+            "hours": "每天 9:00 至 21:00",
+        }
+    ),
+):
     """An application. ``fund_counter``: points that are collected there go to the 公益银行."""
 
     org_id: Id = Field(description="Id of the organisation that it applies to.")
@@ -92,7 +110,9 @@ class MerchantIn(ProfileIn):
     )
 
 
-class MerchantMoveIn(In):
+class MerchantMoveIn(
+    In, json_schema_extra=example({"state": "suspended", "reason": "店主来电说停业装修"})
+):
     state: MerchantState = Field(description="The state that the merchant should have.")
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
@@ -121,7 +141,12 @@ class MerchantChangedOut(Out):
     changes: list[ChangeOut] = Field(description="What the edit changed.")
 
 
-class VisitIn(In):
+class VisitIn(
+    In,
+    json_schema_extra=example(
+        {"visited_on": "2026-11-20", "note": "店面在营业，看过营业执照，谈了每杯九分。"}
+    ),
+):
     """A visit (走访): what was seen and agreed."""
 
     visited_on: Annotated[Day, AfterValidator(_over)] = Field(
@@ -146,7 +171,7 @@ class StaffCodeOut(Out):
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
 
 
-class StaffCodeIn(In):
+class StaffCodeIn(In, json_schema_extra=example({"code": "7K3M-9QX2-B4"})):
     code: Annotated[str, Code(32)] = Field(description="The code that an organizer shows.")
 
 
@@ -162,6 +187,11 @@ class StaffListOut(Out):
     items: list[StaffOut] = Field(description="All members of the staff.")
 
 
-class RemovalIn(In):
+class RemovalIn(
+    In,
+    json_schema_extra=example(
+        {"person_id": "01900000-0000-7001-8000-000000000006", "reason": "已经离职"}
+    ),
+):
     person_id: PersonId
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import In, OneLine, Out, PersonId
+from app.schemas.base import In, OneLine, Out, PersonId, example
 
 
-class NameConfirmationIn(In):
+class NameConfirmationIn(In, json_schema_extra=example({"display_name": "张爱丽"})):
     display_name: Annotated[str, OneLine(40)] = Field(
         description="The name as the organizer knows it: that of the account."
     )

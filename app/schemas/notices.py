@@ -10,7 +10,7 @@ from app.core.language import Worded
 from app.core.paging import Page
 from app.schemas import notify
 from app.schemas.audit import SubjectOut
-from app.schemas.base import Id, In, Out
+from app.schemas.base import Id, In, Out, example
 
 MAX_UNREAD = 1_000
 Unread = Annotated[
@@ -53,7 +53,9 @@ class NoticePage(Page[NoticeOut]):
     unread: Unread
 
 
-class NoticesReadIn(In):
+class NoticesReadIn(
+    In, json_schema_extra=example({"up_to": "019da7e0-5b3c-7a41-9c56-2f6f0f0a7b11"})
+):
     up_to: Id = Field(description="Id of the newest notice that the reader has seen.")
 
 

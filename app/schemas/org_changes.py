@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.models.orgs import Level
-from app.schemas.base import Id, In, OneLine
+from app.schemas.base import Id, In, OneLine, example
 from app.schemas.merchants import Phone
 
 DivisionCode = Annotated[
@@ -18,7 +18,17 @@ DivisionCode = Annotated[
 ]
 
 
-class OrgIn(In):
+class OrgIn(
+    In,
+    json_schema_extra=example(
+        {
+            "parent_id": "01900000-0000-7000-8000-000321182001",
+            "code": "321182001999",
+            "name": "滨江新社区居委会",
+            "level": "community",
+        }
+    ),
+):
     """A new organisation below ``parent_id``, of a lower level than that."""
 
     parent_id: Id = Field(description="Id of the organisation above it.")
@@ -27,7 +37,7 @@ class OrgIn(In):
     level: Level = Field(description="Level of the organisation.")
 
 
-class OrgNameIn(In):
+class OrgNameIn(In, json_schema_extra=example({"name": "文化新村社区"})):
     name: Annotated[str, OneLine(100)] = Field(description="The new name.")
 
 
@@ -38,14 +48,19 @@ class OrgContactIn(In):
     note: Annotated[str, OneLine(100)] | None = None
 
 
-class OrgMoveIn(In):
+class OrgMoveIn(
+    In,
+    json_schema_extra=example(
+        {"parent_id": "01900000-0000-7000-8000-000321182001", "reason": "区划调整"}
+    ),
+):
     """``reason`` stands in the audit trail."""
 
     parent_id: Id = Field(description="Id of the organisation that is to be above it.")
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
-class OrgReasonIn(In):
+class OrgReasonIn(In, json_schema_extra=example({"reason": "与邻近社区合并"})):
     """``reason`` stands in the audit trail."""
 
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.schemas.activities import ActivityContent, ActivityOut
-from app.schemas.base import Flag, Id, In, Moment, OneLine
+from app.schemas.base import NEXT_MAY_4, Flag, Id, In, Moment, OneLine, example
 
 
 class Part(StrEnum):
@@ -16,7 +16,27 @@ class Part(StrEnum):
     co_organizer = "co_organizer"
 
 
-class ActivityEditIn(ActivityContent):
+class ActivityEditIn(
+    ActivityContent,
+    json_schema_extra=example(
+        {
+            "title": "五四江堤清洁",
+            "description": "带上手套，八点半在三茅青年之家集合。",
+            "category": "volunteer_service",
+            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
+            "ends_at": NEXT_MAY_4 + "T11:00:00+08:00",
+            "capacity": 40,
+            "rule_key": "volunteer_hour",
+            "location": {
+                "name": "三茅青年之家",
+                "latitude": 32.2368,
+                "longitude": 119.8267,
+                "radius_m": 200,
+            },
+            "waitlist_latest": False,
+        }
+    ),
+):
     """The whole content: what is left out is cleared, but for the times of sign-up.
 
     Without ``signup_opens_at`` sign-up opens as before, without ``signup_closes_at`` it closes at
@@ -33,11 +53,11 @@ class ActivityEditIn(ActivityContent):
     )
 
 
-class ActivityCancelIn(In):
+class ActivityCancelIn(In, json_schema_extra=example({"reason": "台风预警，活动取消"})):
     reason: Annotated[str, OneLine(200)] = Field(description="Everybody who signed up reads it.")
 
 
-class ActivityCopyIn(In):
+class ActivityCopyIn(In, json_schema_extra=example({"starts_at": NEXT_MAY_4 + "T14:00:00+08:00"})):
     """All times are shifted by as much as the start."""
 
     starts_at: Moment = Field(description="When the copy begins, with its offset from UTC.")

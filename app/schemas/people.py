@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.schemas.base import In, Out, Text
+from app.schemas.base import In, Out, Text, example
 
 
 class PersonOut(Out):
@@ -13,7 +13,7 @@ class PersonOut(Out):
     display_name: str = Field(description="The person's own name.")
 
 
-class WechatLoginIn(In):
+class WechatLoginIn(In, json_schema_extra=example({"code": "0f3kQm000bXyZL1Wfd100AbCdE3kQm0R"})):
     """``code``: the result of ``wx.login``, valid for 5 minutes, once."""
 
     code: Annotated[Text, Field(min_length=1, max_length=256)] = Field(
@@ -21,7 +21,9 @@ class WechatLoginIn(In):
     )
 
 
-class RefreshIn(In):
+class RefreshIn(
+    In, json_schema_extra=example({"refresh_token": "x9Jr2vQyT0aB7cD4eF6gH8iK1lM3nO5p"})
+):
     refresh_token: Annotated[Text, Field(min_length=1, max_length=256)] = Field(
         description="The newest refresh token of the login."
     )

@@ -10,7 +10,7 @@ from app.core.clock import local_date, now
 from app.core.validation_messages import wrong
 from app.models.activities import Category
 from app.models.people import PersonLanguage
-from app.schemas.base import Day, Flag, Id, In, OneLine, Out
+from app.schemas.base import Day, Flag, Id, In, OneLine, Out, example
 from app.schemas.roles import RoleOut
 
 
@@ -49,7 +49,19 @@ class MeOut(Out):
     created_at: datetime = Field(description="When the caller first logged in, in UTC.")
 
 
-class MeIn(In):
+class MeIn(
+    In,
+    json_schema_extra=example(
+        {
+            "display_name": "张爱丽",
+            "birth_date": "2001-05-04",
+            "community_id": "01900000-0000-7000-8000-321182001001",
+            "interests": ["volunteer_service", "culture"],
+            "language": "zh-CN",
+            "shows_name": False,
+        }
+    ),
+):
     """Replaces all values: optional fields that are left out are cleared."""
 
     display_name: Annotated[str, OneLine(40)] = Field(description="Name that others see.")

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
-from app.schemas.base import Code, In, MerchantId, OneLine, Out, RewardId, Text
+from app.schemas.base import Code, In, MerchantId, OneLine, Out, RewardId, Text, example
 
 Points = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -44,7 +44,10 @@ VALUES = {
 }
 
 
-class RedemptionIn(In):
+class RedemptionIn(
+    In,
+    json_schema_extra=example({"reward_id": "01900000-0000-7003-8000-000000000015", "quantity": 1}),
+):
     reward_id: RewardId
     quantity: Annotated[int, Field(ge=1, le=100, strict=True)] = Field(
         default=1, description="Pieces."
@@ -124,7 +127,7 @@ class MyRedemptionPlaceOut(MyRedemptionOut):
     )
 
 
-class CollectIn(In):
+class CollectIn(In, json_schema_extra=example({"pickup_code": "7K3M-9QX2-B4"})):
     pickup_code: Annotated[str, Code(32)] = Field(description="The code that the person shows.")
 
 
@@ -139,7 +142,7 @@ class CollectedOut(Out):
     person: "PayerOut" = Field(description="Who collects it.")
 
 
-class UndoIn(In):
+class UndoIn(In, json_schema_extra=example({"reason": "扫错了人"})):
     reason: Annotated[str, OneLine(100)] = Field(description="Why. It stands in the audit trail.")
 
 
@@ -157,7 +160,10 @@ class UndoneOut(Out):
     undone_at: datetime = Field(description="When, in UTC.")
 
 
-class ChargeIn(In):
+class ChargeIn(
+    In,
+    json_schema_extra=example({"card_code": "482913057716204839", "points": 9, "note": "美式咖啡"}),
+):
     """``card_code``: the 18 digits currently shown by the card."""
 
     card_code: Annotated[str, Code(64)] = Field(
@@ -187,7 +193,7 @@ class ChargeOut(Out):
     points_refunded: int = Field(default=0, description="Points of it that went back.")
 
 
-class RefundIn(In):
+class RefundIn(In, json_schema_extra=example({"reason": "退一杯", "points": 9})):
     """``points``: by default all that was not refunded yet."""
 
     reason: Annotated[str, OneLine(100)] = Field(

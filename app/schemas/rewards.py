@@ -20,6 +20,7 @@ from app.schemas.base import (
     RewardId,
     Text,
     Version,
+    example,
 )
 
 HEADINGS = {
@@ -134,7 +135,26 @@ class RewardTermsIn(In):
         return self
 
 
-class RewardIn(RewardTermsIn):
+class RewardIn(
+    RewardTermsIn,
+    json_schema_extra=example(
+        {
+            "merchant_id": "01900000-0000-7002-8000-000000000002",
+            "key": "canvas_bag",
+            "name": "环保帆布袋",
+            "kind": "goods",
+            "points": 20,
+            "stock": 50,
+            "stock_period": "month",
+            "limit_per_member": 1,
+            "limit_period": "month",
+            "min_tier": "sprout",
+            "terms": "领取后不退换。",
+            "pickup_place": "三茅公益银行兑换点",
+            "pickup_hours": "每周六 9:00 至 12:00",
+        }
+    ),
+):
     """``key`` is unique at the merchant."""
 
     merchant_id: MerchantId
@@ -143,13 +163,31 @@ class RewardIn(RewardTermsIn):
     )
 
 
-class RewardEditIn(RewardTermsIn):
+class RewardEditIn(
+    RewardTermsIn,
+    json_schema_extra=example(
+        {
+            "name": "环保帆布袋",
+            "kind": "goods",
+            "points": 18,
+            "stock": 50,
+            "stock_period": "month",
+            "limit_per_member": 1,
+            "limit_period": "month",
+            "min_tier": "sprout",
+            "terms": "领取后不退换。",
+            "pickup_place": "三茅公益银行兑换点",
+            "pickup_hours": "每周六 9:00 至 12:00",
+            "reason": "供货价下降",
+        }
+    ),
+):
     """Replaces all terms: optional ones that are left out are cleared."""
 
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
-class WithdrawalIn(In):
+class WithdrawalIn(In, json_schema_extra=example({"reason": "供货商停产"})):
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
@@ -182,7 +220,7 @@ class RewardChangedOut(Out):
     changes: list[ChangeOut] = Field(description="What the edit changed.")
 
 
-class StockMovementIn(In):
+class StockMovementIn(In, json_schema_extra=example({"quantity": 20, "reason": "补货"})):
     """``quantity``: pieces that came in; negative: that left, were broken or miscounted."""
 
     quantity: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = Field(

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.people import Role
-from app.schemas.base import Code, Id, In, Moment, Out, PersonId
+from app.schemas.base import Code, Id, In, Moment, Out, PersonId, example
 from app.schemas.notify import words
 
 VALUES = {
@@ -47,7 +47,12 @@ class RoleOut(Out):
     ends_at: datetime | None = Field(description="When the role ends, in UTC; null: without end.")
 
 
-class TermIn(In):
+class TermIn(
+    In,
+    json_schema_extra=example(
+        {"role": "organizer", "org_id": "01900000-0000-7000-8000-000321182001"}
+    ),
+):
     """A role and its place: an organisation, or for ``merchant_staff`` a merchant.
 
     ``starts_at``: null or left out: at once; at most a year ahead. ``ends_at``: null or left out:
@@ -72,7 +77,16 @@ class TermIn(In):
     )
 
 
-class RoleIn(TermIn):
+class RoleIn(
+    TermIn,
+    json_schema_extra=example(
+        {
+            "role": "organizer",
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "card_no": "6800000000098",
+        }
+    ),
+):
     """The person is found by the number of their card."""
 
     card_no: CardNumber = Field(description="Number of the person's card: 13 digits.")

@@ -7,7 +7,17 @@ from pydantic import Field, model_validator
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.shops import ShopState
-from app.schemas.base import ChangeOut, In, MerchantId, Number, OneLine, Out, RecordOut, Version
+from app.schemas.base import (
+    ChangeOut,
+    In,
+    MerchantId,
+    Number,
+    OneLine,
+    Out,
+    RecordOut,
+    Version,
+    example,
+)
 from app.schemas.merchants import Hours, Phone
 
 HEADINGS = {
@@ -23,7 +33,19 @@ VALUES = {
 }
 
 
-class ShopIn(In):
+class ShopIn(
+    In,
+    json_schema_extra=example(
+        {
+            "name": "三茅青年咖啡馆二店",
+            "address": "扬中市三茅街道扬子中路 100 号",
+            "latitude": 32.2371,
+            "longitude": 119.8281,
+            "phone": "0511-88320000",
+            "hours": "每天 9:00 至 21:00",
+        }
+    ),
+):
     """``latitude`` and ``longitude``: GCJ-02 degrees of WeChat's map picker, both or neither."""
 
     name: Annotated[str, OneLine(60)] = Field(description="Name of the shop.")
@@ -46,7 +68,7 @@ class ShopIn(In):
         return self
 
 
-class ShopMoveIn(In):
+class ShopMoveIn(In, json_schema_extra=example({"state": "closed", "reason": "停业装修"})):
     state: ShopState = Field(description="The state that the shop should have.")
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 

@@ -5,10 +5,12 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.schemas.base import Day, In, Out
+from app.schemas.base import Day, In, Out, example
 
 
-class StatementLinkIn(In):
+class StatementLinkIn(
+    In, json_schema_extra=example({"unit": "points", "since": "2026-11-01", "until": "2026-11-30"})
+):
     """The period of the statement, in days of Asia/Shanghai."""
 
     unit: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)] = Field(

@@ -11,7 +11,7 @@ from app.core.language import Worded
 from app.core.validation_messages import explained
 from app.schemas.awards.proposals import MAX_PEOPLE, ActIn, RuleKey
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Flag, Id, In, Out, Text, require_one_name
+from app.schemas.base import Flag, Id, In, Out, Text, example, require_one_name
 
 
 class BatchRowIn(ActIn):
@@ -55,7 +55,28 @@ def _mistake(error: ErrorDetails) -> MistakeOut:
     return MistakeOut(field=name, msg=explained(error))
 
 
-class BatchIn(In):
+class BatchIn(
+    In,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "rule_key": "commendation",
+            "partial": False,
+            "rows": [
+                {
+                    "card_no": "6800000000072",
+                    "grade": "city",
+                    "evidence": {"document": "扬青发〔2026〕3号", "public_notice": "5 日"},
+                },
+                {
+                    "card_no": "6800000000080",
+                    "grade": "town",
+                    "evidence": {"document": "扬青发〔2026〕3号", "public_notice": "5 日"},
+                },
+            ],
+        }
+    ),
+):
     """Points by hand, row by row: all of them, or with ``partial`` those without a mistake."""
 
     rule_key: RuleKey

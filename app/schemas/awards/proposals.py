@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from app.core.validation_messages import wrong
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Id, In, OneLine, Out, PersonId, Text
+from app.schemas.base import Id, In, OneLine, Out, PersonId, Text, example
 from app.schemas.roles import CardNumber
 
 T = TypeVar("T")
@@ -77,7 +77,18 @@ class ActIn(In):
     )
 
 
-class AwardsIn(ActIn):
+class AwardsIn(
+    ActIn,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "rule_key": "commendation",
+            "grade": "town",
+            "evidence": {"document": "扬青发〔2026〕3号", "public_notice": "5 日"},
+            "card_nos": ["6800000000072", "6800000000080"],
+        }
+    ),
+):
     """Points by hand: the same act of several people, named by their ids or their cards."""
 
     rule_key: RuleKey

@@ -1,0 +1,94 @@
+"""The examples of the OpenAPI document are there, and valid for their schemas."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from fastapi import FastAPI
+
+JSON = "application/json"
+FORM = "multipart/form-data"
+FILE = "a,b\n"
+
+
+@pytest.fixture(scope="module")
+def document(app: FastAPI) -> dict[str, Any]:
+    found: dict[str, Any] = app.openapi()
+    return found
+
+
+def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for methods in document["paths"].values():
+        yield from methods.values()
+
+
+def wrong(document: dict[str, Any], schema: dict[str, Any], value: Any) -> list[str]:
+    """Return what is wrong with a value, by the schema and the components of the document."""
+    whole = schema | {"components": document["components"]}
+    validator = jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+    return [
+        f"{'.'.join(map(str, one.instance_path))}: {one.message}"
+        for one in validator.iter_errors(value)
+    ]
+
+
+def body_examples(document: dict[str, Any], content: dict[str, Any]) -> list[Any]:
+    """Return the examples of a JSON body; of a form the one that its fields have together."""
+    schema = content[JSON if JSON in content else FORM]["schema"]
+    name = schema.get("$ref") or next(one["$ref"] for one in schema["anyOf"] if "$ref" in one)
+    model = document["components"]["schemas"][name.rpartition("/")[2]]
+    if JSON in content:
+        found: list[Any] = model.get("examples", [])
+        return found
+    fields = model["properties"].items()
+    files = {field: FILE for field, shape in fields if "contentMediaType" in shape}
+    parts = {field: shape["examples"][0] for field, shape in fields if "examples" in shape}
+    return [files | parts]
+
+
+def test_every_body_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
+    missing, invalid = [], {}
+    for operation in operations(document):
+        if "requestBody" not in operation:
+            continue
+        content = operation["requestBody"]["content"]
+        found = body_examples(document, content)
+        if not found:
+            missing.append(operation["operationId"])
+        for schema in (one["schema"] for one in content.values()):
+            for value in found:
+                if errors := wrong(document, schema, value):
+                    invalid[operation["operationId"]] = errors
+    assert (missing, invalid) == ([], {})
+
+
+def test_every_reply_of_json_has_an_example_that_is_valid(document: dict[str, Any]) -> None:
+    missing, invalid = [], {}
+    for operation in operations(document):
+        for status, response in operation["responses"].items():
+            content = response.get("content", {}).get(JSON)
+            if content is None or status >= "300":
+                continue
+            name = f"{operation['operationId']} {status}"
+            if "example" not in content:
+                missing.append(name)
+            elif errors := wrong(document, content["schema"], content["example"]):
+                invalid[name] = errors
+    assert (missing, invalid) == ([], {})
+
+
+def test_every_other_example_is_valid(document: dict[str, Any]) -> None:
+    assert {
+        f"{name}.{field}": errors
+        for name, schema in document["components"]["schemas"].items()
+        for field, shape in schema.get("properties", {}).items()
+        for value in shape.get("examples", [])
+        if (errors := wrong(document, shape, value))
+    } == {}
+
+
+def test_an_example_of_another_shape_would_be_found(document: dict[str, Any]) -> None:
+    schema = {"$ref": "#/components/schemas/RedemptionIn"}
+    assert wrong(document, schema, {"reward_id": "soap"}) != []
+    assert wrong(document, schema, {"reward_id": "01900000-0000-7003-8000-000000000001"}) == []
