@@ -20,8 +20,9 @@ run: $(READY) ## start the service on http://127.0.0.1:8000 (QX_PORT, QX_DATA_DI
 demo: $(READY) ## play one month of a county over HTTP, from an empty database
 	@exec $(BIN)/qingxiang demo
 
+# A file stays with one process: what its tests share is made once.
 test: $(READY) ## run the tests on real engines
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 test-long: $(READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from typing import Any
 
+import pytest
 from fastapi import FastAPI
 
 from app.api.problems import Facts, problem
@@ -19,6 +20,7 @@ def test_the_catalogue_has_every_refusal() -> None:
     assert [one.code for one in catalogue()] == sorted(found)
 
 
+@pytest.mark.long
 def test_the_command_prints_the_whole_catalogue() -> None:
     """In a process of its own: it must import the refusals itself."""
     refusals()

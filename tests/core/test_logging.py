@@ -30,7 +30,7 @@ def environment(settings: Settings, style: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module", params=["json", "console"])
+@pytest.fixture(scope="module", params=["json", pytest.param("console", marks=pytest.mark.long)])
 def told(request: pytest.FixtureRequest, unstarted: Settings) -> dict[str, Any]:
     """What the program with the canaries said and logged."""
     done = subprocess.run(

@@ -200,6 +200,7 @@ async def test_databases_for_tests_have_the_same_rights(home: Path) -> None:
             await create_database(found.admin_database_url, "x; DROP DATABASE qingxiang")
 
 
+@pytest.mark.long
 def test_two_share_one_keeper_and_the_last_stops_it(home: Path, join: Callable[..., User]) -> None:
     first, second = join(home), join(home)
     assert first.found() == second.found()
@@ -213,6 +214,7 @@ def test_two_share_one_keeper_and_the_last_stops_it(home: Path, join: Callable[.
     assert not (home / "engines" / "engines.json").exists()
 
 
+@pytest.mark.long
 def test_a_killed_user_leaves_nothing_running(home: Path, join: Callable[..., User]) -> None:
     user = join(home)
     user.found()
@@ -221,6 +223,7 @@ def test_a_killed_user_leaves_nothing_running(home: Path, join: Callable[..., Us
     all_gone(before)
 
 
+@pytest.mark.long
 def test_coming_and_going_at_once(home: Path, join: Callable[..., User]) -> None:
     """Stops and starts race; whoever has a lease always has engines."""
     users = [join(home, rounds=4) for _ in range(3)]
@@ -234,6 +237,7 @@ def test_coming_and_going_at_once(home: Path, join: Callable[..., User]) -> None
     assert [user.leave() for user in users] == [0, 0, 0]
 
 
+@pytest.mark.long
 async def test_a_killed_keeper_hinders_nobody(home: Path, join: Callable[..., User]) -> None:
     first = join(home)
     found = first.found()
@@ -250,6 +254,7 @@ async def test_a_killed_keeper_hinders_nobody(home: Path, join: Callable[..., Us
     first.leave()
 
 
+@pytest.mark.long
 async def test_a_killed_postgres_comes_back_with_its_data(home: Path) -> None:
     with engines(home) as found:
         await write_note(found)
@@ -260,6 +265,7 @@ async def test_a_killed_postgres_comes_back_with_its_data(home: Path) -> None:
         assert family(home)["postgres"] != first
 
 
+@pytest.mark.long
 async def test_a_killed_valkey_comes_back(home: Path) -> None:
     with engines(home) as found:
         first = family(home)["valkey-server"]
@@ -275,6 +281,7 @@ async def test_a_killed_valkey_comes_back(home: Path) -> None:
 
 
 @pytest.mark.parametrize("left", ["a pid that is now another program's", "nothing"])
+@pytest.mark.long
 async def test_a_pid_file_that_lies_is_not_believed(
     home: Path, left: str, join: Callable[..., User]
 ) -> None:
@@ -301,6 +308,7 @@ async def test_a_pid_file_that_lies_is_not_believed(
 
 
 @pytest.mark.parametrize("name", ["deep" * 40, "青享 data, with: signs"])
+@pytest.mark.long
 async def test_paths_that_no_socket_or_url_could_hold(tmp_path: Path, name: str) -> None:
     with engines(tmp_path / name) as found:
         owner = await connect(found.migration_database_url)
@@ -314,6 +322,7 @@ async def test_paths_that_no_socket_or_url_could_hold(tmp_path: Path, name: str)
     all_gone(family(tmp_path / name))
 
 
+@pytest.mark.long
 def test_engines_below_a_closed_directory_never_run_as_root(tmp_path: Path) -> None:
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
@@ -325,6 +334,7 @@ def test_engines_below_a_closed_directory_never_run_as_root(tmp_path: Path) -> N
         assert closed.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.long
 async def test_an_ordinary_user_without_death_signals(
     tmp_path: Path, join: Callable[..., User]
 ) -> None:
@@ -363,6 +373,7 @@ def test_a_failure_says_why(tmp_path: Path) -> None:
         run.unlink()
 
 
+@pytest.mark.long
 def test_orderly_stop_by_sigterm(home: Path) -> None:
     with engines(home):
         before = family(home)

@@ -118,6 +118,7 @@ def test_a_child_that_has_just_failed_waits(
     assert MAX_BACKOFF_SECONDS < 10, "a full disk may have room again soon"
 
 
+@pytest.mark.long
 async def test_a_user_without_a_name(tmp_path: Path, join: Callable[..., User]) -> None:
     """As container platforms assign them: a number without an entry in the passwd database."""
     user = join(tmp_path, NOBODY_KNOWS)
@@ -129,6 +130,7 @@ async def test_a_user_without_a_name(tmp_path: Path, join: Callable[..., User]) 
     all_gone(before)
 
 
+@pytest.mark.long
 def test_a_user_without_a_name_or_a_namespace_is_told(
     tmp_path: Path, join: Callable[..., User]
 ) -> None:

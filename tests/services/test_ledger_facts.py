@@ -1,6 +1,9 @@
 """The ledger is that of the people, organisations and acts that it names, or does not verify."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -14,8 +17,10 @@ from app.services.awards import reversal
 from app.services.ledger import posting
 from app.services.redemptions import charges, reservations
 from app.services.redemptions.charges import ChargeCommand
+from tests.conftest import ScratchFactory
 from tests.engines import as_superuser
 from tests.factories.awards import give_award
+from tests.factories.damage import Damageable, damageable
 from tests.factories.deductions import deduction_body
 from tests.factories.funds import receive
 from tests.factories.guesses import Uncounted
@@ -86,30 +91,36 @@ BOOKS = {
 }
 
 
+@pytest_asyncio.fixture(scope="module")
+async def booked(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Damageable]:
+    """Awards with hours, one of them taken back, and a charge that was given back."""
+    async with ScratchFactory(engines_and_template, worker_number)() as application:
+        runtime: Runtime = application.state.runtime
+        person, other = await make_person(runtime), await make_person(runtime)
+        org, other_org = await make_org(runtime), await make_org(runtime)
+        kept, taken = [
+            await give_award(runtime, person, org, points=4, minutes=60, days_ago=days)
+            for days in (1, 2)
+        ]
+        await give_points(runtime, other.id, 4)
+        administrator = await make_administrator(runtime, org.id)
+        async with runtime.database.transaction() as tx:
+            await reversal.reverse(tx, administrator.id, taken, "有误")
+        spent = charge_posting(person.id, 2)
+        async with runtime.database.transaction() as tx:
+            await posting.post(tx, [spent, refund_posting(spent)], now())
+        names = {"person": person.id, "other": other.id, "other_org": other_org.id, "kept": kept}
+        async with damageable(application, engines_and_template[0], **names) as found:
+            yield found
+
+
 @pytest.mark.parametrize(("check", "damage"), BOOKS.values(), ids=BOOKS.keys())
 async def test_transfers_are_of_the_facts_that_they_name(
-    engines_and_template: tuple[Engines, str], alone: FastAPI, check: str, damage: str
+    booked: Damageable, check: str, damage: str
 ) -> None:
-    runtime: Runtime = alone.state.runtime
-    person, other = await make_person(runtime), await make_person(runtime)
-    org, other_org = await make_org(runtime), await make_org(runtime)
-    kept, taken = [
-        await give_award(runtime, person, org, points=4, minutes=60, days_ago=days)
-        for days in (1, 2)
-    ]
-    await give_points(runtime, other.id, 4)
-    administrator = await make_administrator(runtime, org.id)
-    async with runtime.database.transaction() as tx:
-        await reversal.reverse(tx, administrator.id, taken, "有误")
-    spent = charge_posting(person.id, 2)
-    async with runtime.database.transaction() as tx:
-        await posting.post(tx, [spent, refund_posting(spent)], now())
-    assert (await verified(runtime)).holds
-    names = {"person": person.id, "other": other.id, "other_org": other_org.id, "kept": kept}
-
-    await as_superuser(engines_and_template[0], runtime.settings, damage.format(**names))
-
-    found = {one.check for one in (await verified(runtime)).differences}
+    found = {one.check for one in (await booked.damaged(damage)).differences}
     assert any(name.startswith(check) for name in found), found
 
 
@@ -125,10 +136,8 @@ OTHERS = {
 }
 
 
-@pytest.fixture
-async def busy(alone: FastAPI) -> Runtime:
-    """A ledger in which one person has an account for each purpose, all from real acts."""
-    runtime: Runtime = alone.state.runtime
+async def _live(runtime: Runtime) -> None:
+    """Let one person have an account for each purpose, all from real acts."""
     person, org, shop = (
         await make_person(runtime),
         await make_org(runtime),
@@ -149,17 +158,31 @@ async def busy(alone: FastAPI) -> Runtime:
         missed = DeductionIn.model_validate(deduction_body(org, person))
         await deductions.deduct(tx, administrator.id, missed, Uncounted())
     await receive(runtime, org, 30)
+
+
+@pytest.fixture
+async def busy(alone: FastAPI) -> Runtime:
+    """A ledger in which one person has an account for each purpose."""
+    runtime: Runtime = alone.state.runtime
+    await _live(runtime)
     return runtime
 
 
+@pytest_asyncio.fixture(scope="module")
+async def lived(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Damageable]:
+    """The same, for damage that is undone."""
+    async with ScratchFactory(engines_and_template, worker_number)() as application:
+        await _live(application.state.runtime)
+        async with damageable(application, engines_and_template[0]) as found:
+            yield found
+
+
 @pytest.mark.parametrize("which", OTHERS.values(), ids=OTHERS.keys())
-async def test_an_account_is_of_who_the_acts_say(
-    engines_and_template: tuple[Engines, str], busy: Runtime, which: str
-) -> None:
-    assert (await verified(busy)).holds
+async def test_an_account_is_of_who_the_acts_say(lived: Damageable, which: str) -> None:
     taken = f"UPDATE ledger_accounts SET owner_id = gen_random_uuid() WHERE {which}"  # noqa: S608
-    await as_superuser(engines_and_template[0], busy.settings, taken)
-    assert not (await verified(busy)).holds
+    assert not (await lived.damaged(taken)).holds
 
 
 MOVED, STATE = "each moved its points", "each was settled as its state says"
@@ -197,11 +220,9 @@ FACTS = {
 
 @pytest.mark.parametrize(("check", "damage"), FACTS.values(), ids=FACTS.keys())
 async def test_points_are_of_the_acts_that_moved_them(
-    engines_and_template: tuple[Engines, str], busy: Runtime, check: str, damage: str
+    lived: Damageable, check: str, damage: str
 ) -> None:
-    assert (await verified(busy)).holds
-    await as_superuser(engines_and_template[0], busy.settings, damage)
-    found = (await verified(busy)).differences
+    found = (await lived.damaged(damage)).differences
     assert any(check in one.check for one in found), found
 
 
@@ -225,11 +246,9 @@ HOLDS = {
 
 @pytest.mark.parametrize(("check", "damage"), HOLDS.values(), ids=HOLDS.keys())
 async def test_what_is_held_is_held_until_its_end(
-    engines_and_template: tuple[Engines, str], busy: Runtime, check: str, damage: str
+    lived: Damageable, check: str, damage: str
 ) -> None:
-    assert (await verified(busy)).holds
-    await as_superuser(engines_and_template[0], busy.settings, damage)
-    found = {one.check for one in (await verified(busy)).differences}
+    found = {one.check for one in (await lived.damaged(damage)).differences}
     assert any(check in name for name in found), found
 
 
@@ -259,11 +278,10 @@ async def test_a_hold_is_not_ended_before_its_reservation(
     ("purpose", "other"), [("debt", "income"), ("takings", "expired"), ("held", "budget")]
 )
 async def test_an_account_is_for_what_the_acts_say(
-    engines_and_template: tuple[Engines, str], busy: Runtime, purpose: str, other: str
+    lived: Damageable, purpose: str, other: str
 ) -> None:
     change = f"UPDATE ledger_accounts SET purpose = '{other}' WHERE purpose = '{purpose}'"  # noqa: S608
-    await as_superuser(engines_and_template[0], busy.settings, change)
-    assert not (await verified(busy)).holds
+    assert not (await lived.damaged(change)).holds
 
 
 WAITS, COUNTS = "the points of each wait", "the hours of each count"
@@ -290,11 +308,9 @@ STATES = {
 
 @pytest.mark.parametrize(("check", "damage"), STATES.values(), ids=STATES.keys())
 async def test_an_award_is_where_its_transfers_left_it(
-    engines_and_template: tuple[Engines, str], busy: Runtime, check: str, damage: str
+    lived: Damageable, check: str, damage: str
 ) -> None:
-    assert (await verified(busy)).holds
-    await as_superuser(engines_and_template[0], busy.settings, f"UPDATE awards SET {damage}")  # noqa: S608
-    found = (await verified(busy)).differences
+    found = (await lived.damaged(f"UPDATE awards SET {damage}")).differences  # noqa: S608
     assert any(check in one.check for one in found), found
     assert all(one.expected != one.found for one in found)
 

@@ -1,10 +1,12 @@
 """What somebody tampers with does not verify."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from uuid import uuid4
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import text
 
@@ -16,7 +18,9 @@ from app.runtime import Runtime
 from app.services.ledger import posting, verification
 from app.services.ledger.types import AccountKey
 from app.services.ledger.verification import Difference
+from tests.conftest import ScratchFactory
 from tests.engines import as_superuser
+from tests.factories.damage import Damageable, damageable
 from tests.factories.ledger import (
     charge_posting,
     give_points,
@@ -114,33 +118,37 @@ DAMAGE = {
 }
 
 
+@pytest_asyncio.fixture(scope="module")
+async def spent(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Damageable]:
+    """Two lots of a person, from which two charges were paid."""
+    async with ScratchFactory(engines_and_template, worker_number)() as application:
+        runtime: Runtime = application.state.runtime
+        person = uuid4()
+        transfer = await give_points(runtime, person, 10)
+        await give_points(runtime, person, 10, expires_at=now() + timedelta(days=900))
+        async with runtime.database.transaction() as tx:
+            locked = await posting.lock(tx, [AccountKey(person, Purpose.available)], now())
+            await posting.post(tx, [charge_posting(person, 4), charge_posting(person, 8)], now())
+        names = {
+            "account": locked[AccountKey(person, Purpose.available)].id,
+            "transfer": transfer,
+        }
+        async with damageable(application, engines_and_template[0], **names) as found:
+            yield found
+
+
 @pytest.mark.parametrize(("damage", "checks"), DAMAGE.values(), ids=DAMAGE.keys())
-async def test_damage_is_found_and_placed(
-    engines_and_template: tuple[Engines, str],
-    alone: FastAPI,
-    damage: str,
-    checks: set[str],
-) -> None:
-    runtime: Runtime = alone.state.runtime
-    person = uuid4()
-    transfer = await give_points(runtime, person, 10)
-    await give_points(runtime, person, 10, expires_at=now() + timedelta(days=900))
-    async with runtime.database.transaction() as tx:
-        locked = await posting.lock(tx, [AccountKey(person, Purpose.available)], now())
-        await posting.post(tx, [charge_posting(person, 4), charge_posting(person, 8)], now())
-    account = locked[AccountKey(person, Purpose.available)].id
-    assert (await verified(runtime)).holds
-
-    tampered = damage.format(account=account, transfer=transfer)
-    await as_superuser(engines_and_template[0], runtime.settings, tampered)
-
-    report = await verified(runtime)
+async def test_damage_is_found_and_placed(spent: Damageable, damage: str, checks: set[str]) -> None:
+    report = await spent.damaged(damage)
     assert not report.holds
     found = {one.check for one in report.differences}
     for check in checks:
         assert any(name.startswith(check) for name in found), (check, found)
     subjects = " ".join(one.subject for one in report.differences)
-    assert f"account {account}" in subjects or "transfer " in subjects or "lot " in subjects
+    account = f"account {spent.names['account']}"
+    assert account in subjects or "transfer " in subjects or "lot " in subjects
     assert all(one.expected != one.found for one in report.differences)
 
 

@@ -1,12 +1,18 @@
 """A constraint, index or trigger that is gone or off is told; after a restore nothing is."""
 
+from collections.abc import AsyncIterator
+
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 
 from app.embedded.layout import Engines
 from app.runtime import Runtime
-from app.services.ledger import verification
-from tests.engines import as_owner, as_superuser
+from app.services.ledger.verification import Report
+from tests.conftest import ScratchFactory
+from tests.engines import as_owner
+from tests.factories.damage import Damageable, damageable
+from tests.factories.ledger import verified
 
 REFUSE = "CREATE OR REPLACE FUNCTION refuse_closed_days() RETURNS trigger LANGUAGE plpgsql AS"
 ANOTHER = "ALTER TABLE charges DROP CONSTRAINT ck_charges_status"
@@ -59,28 +65,28 @@ END $$
 """
 
 
-@pytest.fixture
-def runtime(alone: FastAPI) -> Runtime:
-    found: Runtime = alone.state.runtime
-    return found
-
-
-async def differences(runtime: Runtime) -> list[str]:
-    async with runtime.database.snapshot() as tx:
-        report = await verification.verify(tx)
+def schema_differences(report: Report) -> list[str]:
     return [one.subject for one in report.differences if one.check.startswith("schema")]
 
 
-@pytest.mark.parametrize("damage", DAMAGE)
-async def test_what_is_gone_or_off_is_told(
-    runtime: Runtime, engines_and_template: tuple[Engines, str], damage: str
-) -> None:
-    assert await differences(runtime) == []
-    statement, subject = DAMAGE[damage]
-    await as_superuser(engines_and_template[0], runtime.settings, statement)
-    assert subject in await differences(runtime)
+@pytest_asyncio.fixture(scope="module")
+async def empty(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Damageable]:
+    async with (
+        ScratchFactory(engines_and_template, worker_number)() as application,
+        damageable(application, engines_and_template[0]) as found,
+    ):
+        yield found
 
 
-async def test_a_restored_schema_is_the_same(runtime: Runtime) -> None:
+@pytest.mark.parametrize(("damage", "subject"), DAMAGE.values(), ids=DAMAGE.keys())
+async def test_what_is_gone_or_off_is_told(empty: Damageable, damage: str, subject: str) -> None:
+    report = await empty.damaged(damage)
+    assert subject in schema_differences(report)
+
+
+async def test_a_restored_schema_is_the_same(alone: FastAPI) -> None:
+    runtime: Runtime = alone.state.runtime
     await as_owner(runtime.settings, WRITTEN_ANEW)
-    assert await differences(runtime) == []
+    assert schema_differences(await verified(runtime)) == []

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import asyncpg
 import pytest
+import pytest_asyncio
 from fastapi import FastAPI
 from sqlalchemy import Column, make_url
 from sqlalchemy.dialects.postgresql import JSONB, TSTZMULTIRANGE
@@ -25,6 +26,7 @@ from app.runtime import Runtime
 from app.services.ledger import sealed_facts, seals, verification
 from app.services.ledger.sealed_facts import A_DAY
 from app.services.ledger.verification import ROOTS, ROWS, Difference
+from tests.conftest import ScratchFactory
 from tests.factories.clock import TODAY, noon
 from tests.services.unsealed import NOT_SEALED
 
@@ -142,35 +144,46 @@ def test_what_has_sealed_a_day_stays_as_it_is() -> None:
     assert sha256("\n".join(parts).encode()).hexdigest() == FORM
 
 
+@pytest_asyncio.fixture(scope="module")
+async def written(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[tuple[Runtime, asyncpg.Connection]]:
+    """A sealed row of each table; who changes one puts it back."""
+    async with ScratchFactory(engines_and_template, worker_number)() as application:
+        runtime: Runtime = application.state.runtime
+        async with superuser(runtime, engines_and_template[0]) as connection:
+            await write_rows(connection)
+            await seal(runtime)
+            async with runtime.database.snapshot() as tx:
+                report = await verification.verify(tx)
+            assert not [one for one in report.differences if one.check.startswith("sealed facts")]
+            yield runtime, connection
+
+
 @pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.name)
 async def test_each_sealed_column_of_a_row_is_compared_and_the_row_is_named(
-    runtime: Runtime, engines_and_template: tuple[Engines, str], fact: Fact
+    written: tuple[Runtime, asyncpg.Connection], fact: Fact
 ) -> None:
+    runtime, connection = written
     table = str(fact.model.__tablename__)
-    async with superuser(runtime, engines_and_template[0]) as connection:
-        await write_rows(connection)
-        await seal(runtime)
-        async with runtime.database.snapshot() as tx:
-            report = await verification.verify(tx)
-        assert not [one for one in report.differences if one.check.startswith("sealed facts")]
-        for column in columns(table):
-            if column.name not in fact.columns:
-                continue
-            await connection.execute(f"CREATE TABLE before AS SELECT * FROM {table}")
-            other = value(column, other=True)
-            await connection.execute(f"UPDATE {table} SET {column.name} = {other}")
+    for column in columns(table):
+        if column.name not in fact.columns:
+            continue
+        await connection.execute(f"CREATE TEMPORARY TABLE before AS SELECT * FROM {table}")
+        other = value(column, other=True)
+        await connection.execute(f"UPDATE {table} SET {column.name} = {other}")
 
-            found = await changed(runtime, fact)
+        found = await changed(runtime, fact)
 
-            assert [
-                subject
-                for subject, expected, _ in found
-                if subject.startswith(f"{fact.name} {ID}") and column.name in expected
-            ], column.name
-            await connection.execute(f"DELETE FROM {table}")
-            await connection.execute(f"INSERT INTO {table} SELECT * FROM before")
-            await connection.execute("DROP TABLE before")
-        assert not await changed(runtime, fact)
+        await connection.execute(f"DELETE FROM {table}")
+        await connection.execute(f"INSERT INTO {table} SELECT * FROM before")
+        await connection.execute("DROP TABLE before")
+        assert [
+            subject
+            for subject, expected, _ in found
+            if subject.startswith(f"{fact.name} {ID}") and column.name in expected
+        ], column.name
+    assert not await changed(runtime, fact)
 
 
 async def test_a_row_that_came_later_or_is_gone_is_named(
