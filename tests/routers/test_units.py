@@ -1,5 +1,7 @@
 """Units are for everybody to read; who administers a root opens them."""
 
+from uuid import uuid4
+
 import httpx
 
 from app.runtime import Runtime
@@ -20,7 +22,7 @@ NEW = {"code": "valley_points", "name": "山谷青年积分", "name_en": "Valley
 
 
 async def _new(_: World) -> Ask:
-    return Ask(body=NEW)
+    return Ask(body=NEW | {"code": f"u{uuid4().hex[:12]}"})
 
 
 REQUESTS = {"openUnit": _new}
