@@ -101,7 +101,7 @@ def test_every_job_that_moves_points_is_killed() -> None:
     others = {"outbox", "leaderboards", "nightly-rebuild", "forget"}
     others |= {"make-partitions", "drop-partitions"}
     others |= {"sweep-attachments", "check-pictures-again"}
-    others |= {"erase-accounts", "forget-data-copies", "keep-retention-periods"}
+    others |= {"erase-accounts", "forget-data-copies", "keep-retention-periods", "verify-ledger"}
     others |= {"publish-seals", "post-seals", "notify-of-seals"}
     others |= {"policy-simulations"}
     assert {job.name for job in worker.jobs()} == DUE.keys() | others
