@@ -48,6 +48,15 @@ class Facts(BaseModel):
     available: int | None = Field(None, description="Points that the caller can spend.")
     tier: str | None = Field(None, description="The key of the caller's tier.")
     stock_left: int | None = Field(None, description="Pieces that are left in this period.")
+    points_missing: int | None = Field(
+        None, description="Points of twelve months that are missing for the tier."
+    )
+    minutes_missing: int | None = Field(
+        None, description="Minutes of service of twelve months that are missing for the tier."
+    )
+    reviews_missing: int | None = Field(None, description="How many others have to approve it.")
+    position: int | None = Field(None, description="The caller's place in the waiting list.")
+    checked_in_at: datetime | None = Field(None, description="When the person checked in.")
     status: str | None = Field(None, description="The state that the thing has.")
     opens_at: datetime | None = Field(None, description="From when on it is possible.")
     closes_at: datetime | None = Field(None, description="Until when it is, or was, possible.")

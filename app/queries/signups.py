@@ -213,9 +213,10 @@ async def lock_of(session: Session, signup_id: UUID, activity: UUID) -> SignupRo
     return SignupRow(**found) if found else None
 
 
-async def has_checked_in(session: Session, activity: UUID, person: UUID) -> bool:
-    query = select(Checkin.id).filter_by(activity_id=activity, person_id=person).limit(1)
-    return (await session.exec(query)).first() is not None
+async def checked_in_at(session: Session, activity: UUID, person: UUID) -> datetime | None:
+    """Return when a person checked in; None if that has not happened."""
+    query = select(Checkin.checked_in_at).filter_by(activity_id=activity, person_id=person)
+    return (await session.exec(query.limit(1))).first()
 
 
 async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:
