@@ -13,7 +13,7 @@ from app.api.refusals import catalogue
 from app.core.clock import local_date, midnight, now, period_start
 from app.core.language import Language
 from app.main import MAX_BODY_BYTES
-from app.models.activities import Activity, ActivityStatus
+from app.models.activities import ActivityStatus
 from app.models.rewards import RewardPeriod
 from app.runtime import Runtime
 from app.services.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
@@ -172,28 +172,6 @@ async def _check_in_from_the_waiting_list(_: httpx.AsyncClient, runtime: Runtime
         await sign_up(runtime, activity, one)
     code = {"code": current_code(runtime, activity)}
     return Ask(person, "POST", "/checkins", {"status": "waitlisted", "position": 2}, code)
-
-
-async def _came(api: httpx.AsyncClient, runtime: Runtime) -> tuple[Activity, TestPerson, str, str]:
-    person = await make_person(runtime)
-    activity = await make_attended(runtime, person)
-    [signup] = await walk(api, f"{API}/me/signups", person.headers)
-    code = {"code": current_code(runtime, activity)}
-    came = await api.post(f"{API}/checkins", headers=keyed(person), json=code)
-    return activity, person, signup["id"], came.json()["checkin"]["checked_in_at"]
-
-
-async def _cancel_when_there(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    _, person, signup, came_at = await _came(api, runtime)
-    return Ask(person, "DELETE", f"/signups/{signup}", {"checked_in_at": came_at})
-
-
-async def _remove_who_came(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    activity, _, signup, came_at = await _came(api, runtime)
-    organizer = await make_organizer(runtime, activity.org_id)
-    facts = {"checked_in_at": came_at}
-    path = f"/activities/{activity.id}/signups/{signup}/removal"
-    return Ask(organizer, "POST", path, facts, REASON)
 
 
 async def _approve_alone_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
@@ -377,8 +355,6 @@ CASES: tuple[tuple[str, Maker], ...] = (
     ("rewards.limit_reached", _redeem_above_limit_for_ever),
     ("rewards.tier_too_low", _redeem_above_tier),
     ("checkins.not_signed_up", _check_in_from_the_waiting_list),
-    ("signups.checked_in", _cancel_when_there),
-    ("attendance.checked_in", _remove_who_came),
     ("awards.reviewed_before", _approve_alone_twice),
     ("awards.not_in_notice", _object_before_the_notice),
     ("redemptions.not_reserved", _collect_cancelled),
