@@ -56,6 +56,15 @@ class Facts(BaseModel):
     tier: str | None = Field(None, description="The key of the caller's tier.")
     stock_left: int | None = Field(None, description="Pieces that are left in this period.")
     status: State | None = Field(None, description="The state that the thing has.")
+    points_missing: int | None = Field(
+        None, description="Points of twelve months that are missing for the tier."
+    )
+    minutes_missing: int | None = Field(
+        None, description="Minutes of service of twelve months that are missing for the tier."
+    )
+    reviews_missing: int | None = Field(None, description="How many others have to approve it.")
+    position: int | None = Field(None, description="The caller's place in the waiting list.")
+    checked_in_at: datetime | None = Field(None, description="When the person checked in.")
     opens_at: datetime | None = Field(None, description="From when on it is possible.")
     closes_at: datetime | None = Field(None, description="Until when it is, or was, possible.")
     starts_at: datetime | None = Field(None, description="When the activity, or the role, begins.")

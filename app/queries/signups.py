@@ -236,9 +236,10 @@ async def give_to(session: Session, ids: Sequence[UUID], person: UUID) -> None:
     await session.execute(given)
 
 
-async def has_checked_in(session: Session, activity: UUID, person: UUID) -> bool:
-    query = select(Checkin.id).filter_by(activity_id=activity, person_id=person).limit(1)
-    return (await session.exec(query)).first() is not None
+async def checked_in_at(session: Session, activity: UUID, person: UUID) -> datetime | None:
+    """Return when a person checked in; None if that has not happened."""
+    query = select(Checkin.checked_in_at).filter_by(activity_id=activity, person_id=person)
+    return (await session.exec(query.limit(1))).first()
 
 
 async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:

@@ -29,6 +29,7 @@ Row = TypeVar("Row")
 class ParticipantCheckedIn(Refusal):
     code, status, title = "attendance.checked_in", 409, "Already checked in"
     zh, en = "该居民已签到，不能取消其报名", "This person has checked in, so the sign-up stays."
+    fact_names = ("checked_in_at",)
 
 
 class OwnSignup(Refusal):

@@ -41,7 +41,7 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
     if card is None:
         raise CardNotFound
     policy = await history.in_force(tx)
-    points, minutes = await _earned(tx, person_id, policy)
+    points, minutes = await earned(tx, person_id, policy)
     tier = policy.tier_for(points, minutes)
     return CardOut(
         card_no=card_number(card.serial),
@@ -105,12 +105,8 @@ async def forget_expired_codes(tx: Session) -> None:
     await queries.forget_expired(tx, now() - CODES_KEPT)
 
 
-async def tier_of(tx: Session, person_id: UUID, policy: PointsPolicy) -> Tier:
-    """Return the tier for the points earned in a programme in the last twelve months."""
-    return policy.tier_for(*await _earned(tx, person_id, policy))
-
-
-async def _earned(tx: Session, person_id: UUID, policy: PointsPolicy) -> tuple[int, int]:
+async def earned(tx: Session, person_id: UUID, policy: PointsPolicy) -> tuple[int, int]:
+    """Return points and minutes of the last twelve months, which make the tier."""
     return await granting_queries.totals(tx, person_id, policy.unit_id, now() - TIER_WINDOW)
 
 

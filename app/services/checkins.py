@@ -17,6 +17,7 @@ from app.models.activities import ActivityStatus
 from app.models.awards import Award
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
+from app.queries import browsing as browsing_queries
 from app.queries import checkins as queries
 from app.queries.awards import granting as granting_queries
 from app.queries.awards.granting import NewAward
@@ -47,8 +48,11 @@ class CheckinCodeExpired(Refusal):
 
 
 class NotSignedUp(Refusal):
+    """``status`` of the caller's sign-up, such as ``waitlisted``; without it there is none."""
+
     code, status, title = "checkins.not_signed_up", 403, "Not signed up"
     zh, en = "您未报名或未获得名额", "You have no confirmed place at this activity."
+    fact_names = ("status", "position")
 
 
 class OutsideWindow(Refusal):
@@ -109,13 +113,35 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         if isinstance(one, CheckinContext)
     }
     results = await _record(tx, met, at, clock)
+    placeless = [
+        (context.activity_id, person)
+        for person, (context, _) in met.items()
+        if person not in results
+    ]
+    refused = await _placeless(tx, placeless)
     return [
-        one if isinstance(one, Refusal) else _outcome(results.get(one.person_id)) for one in checked
+        one if isinstance(one, Refusal) else _outcome(results, refused, one.person_id)
+        for one in checked
     ]
 
 
-def _outcome(result: "_Result | None") -> Recorded | Refusal:
-    return Recorded(_to_out(result), result.is_new) if result else NotSignedUp()
+async def _placeless(tx: Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, NotSignedUp]:
+    """Return the refusals of people without a place, with what they have instead."""
+    parts = await browsing_queries.parts(tx, pairs)
+    return {
+        person: NotSignedUp(status=part.status, position=part.position)
+        if part.status
+        else NotSignedUp()
+        for (_, person), part in parts.items()
+    }
+
+
+def _outcome(
+    results: "dict[UUID, _Result]", refused: dict[UUID, NotSignedUp], person: UUID
+) -> Recorded | Refusal:
+    if person in results:
+        return Recorded(_to_out(results[person]), results[person].is_new)
+    return refused[person]
 
 
 def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:

@@ -37,6 +37,7 @@ class SignupNotFound(Refusal):
 class AlreadyCheckedIn(Refusal):
     code, status, title = "signups.checked_in", 409, "Already checked in"
     zh, en = "已签到，不能取消报名", "You have checked in; the sign-up cannot be cancelled."
+    fact_names = ("checked_in_at",)
 
 
 class TooLateToCancel(Refusal):
@@ -118,8 +119,9 @@ async def end(tx: Session, found: SignupRow, attended: type[Refusal]) -> SignupS
     Raises ``attended`` for who has checked in, TooLateToCancel.
     """
     seats = (await queries.lock_seats(tx, [found.activity_id]))[found.activity_id]
-    if await queries.has_checked_in(tx, found.activity_id, found.person_id):
-        raise attended
+    came_at = await queries.checked_in_at(tx, found.activity_id, found.person_id)
+    if came_at is not None:
+        raise attended(checked_in_at=came_at)
     at = now()  # not earlier: the locks may have been waited for
     takes_place = seats.status != ActivityStatus.cancelled
     if found.status == SignupStatus.confirmed and takes_place and at >= seats.starts_at:

@@ -67,6 +67,31 @@ CHANGED = (
         "so is an activity",
     ),
     Changed(
+        r"\w+ /activities/[\w-]+",
+        {"body.contact", "body.evidence"},
+        "it tells whom to ask and what the award needs beside attendance",
+    ),
+    Changed(
+        r"\w+ /orgs",
+        {"body.items.contact_phone", "body.items.contact_note"},
+        "organisations have a contact",
+    ),
+    Changed(
+        r"\w+ /leaderboards",
+        {"body.around"},
+        "a board shows the neighbours of who asks",
+    ),
+    Changed(
+        r"\w+ /me/points",
+        {"body.totals", "body.minutes_earned", "body.caps_left"},
+        "balances have totals of periods, and what the caps leave",
+    ),
+    Changed(
+        r"\w+ /me/points/entries",
+        {"body.items.title", "body.items.activity_id", "body.items.merchant_name"},
+        "an entry says what it is about",
+    ),
+    Changed(
         r"\w+ /rewards",
         {
             *("body.items.mine", "body.items.pictures", "body.items.pickup_place"),

@@ -8,17 +8,30 @@ import pytest
 
 from app.api.guesses import CARD_GUESS
 from app.core.clock import now
+from app.models.activities import Activity
 from app.models.cards import MAX_SERIAL, card_number, masked_number
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
-from tests.factories.activities import current_code, make_activity, sign_up
+from tests.factories.activities import (
+    current_code,
+    make_activity,
+    make_attended,
+    sign_up,
+)
 from tests.factories.exports import FORMS, exported
-from tests.factories.http import assert_refused, walk
+from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.organizing import Desk
-from tests.factories.people import TestPerson, make_administrator, make_person, make_with_role
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_person,
+    make_with_role,
+)
+from tests.factories.refusals import Ask as Refused
 from tests.routers.test_audit import entries
 from tests.routers.test_card_guesses import card_no
 from tests.routers.test_co_organizers import add
@@ -61,6 +74,34 @@ REQUESTS = {
     "listActivitySignups": _signed_up,
     "listActivityCheckins": _checked_in,
     "removeSignup": _signed_up,
+}
+
+
+async def _came(api: httpx.AsyncClient, runtime: Runtime) -> tuple[Activity, TestPerson, str, str]:
+    person = await make_person(runtime)
+    activity = await make_attended(runtime, person)
+    [signup] = await walk(api, f"{API}/me/signups", person.headers)
+    code = {"code": current_code(runtime, activity)}
+    came = await api.post(f"{API}/checkins", headers=keyed(person), json=code)
+    return activity, person, signup["id"], came.json()["checkin"]["checked_in_at"]
+
+
+async def _cancel_when_there(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    _, person, signup, came_at = await _came(api, runtime)
+    return Refused(person, "DELETE", f"/signups/{signup}", {"checked_in_at": came_at})
+
+
+async def _remove_who_came(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    activity, _, signup, came_at = await _came(api, runtime)
+    organizer = await make_organizer(runtime, activity.org_id)
+    facts = {"checked_in_at": came_at}
+    path = f"/activities/{activity.id}/signups/{signup}/removal"
+    return Refused(organizer, "POST", path, facts, REASON)
+
+
+REFUSED = {
+    "signups.checked_in": _cancel_when_there,
+    "attendance.checked_in": _remove_who_came,
 }
 
 

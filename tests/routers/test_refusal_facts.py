@@ -19,8 +19,8 @@ from app.runtime import Runtime
 from app.services.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.services.ledger.seals import GRACE
 from tests.architecture.test_openapi import refusals
-from tests.factories.activities import current_code, make_activity, make_attended
-from tests.factories.awards import approve, give_award, propose, reject, reverse
+from tests.factories.activities import current_code, make_activity, make_attended, sign_up
+from tests.factories.awards import TWO_REVIEWERS, approve, give_award, propose, reject, reverse
 from tests.factories.batches import donation, number
 from tests.factories.batches import make_case as make_batch
 from tests.factories.deductions import deduct
@@ -135,10 +135,12 @@ async def _charge_too_dear(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
 async def _redeem_out_of_stock(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
     """The stock of the period is opened by a first redemption."""
     person, counter = await _customer(runtime, 60)
-    reward = await make_reward(runtime, counter, stock=3)
+    reward = await make_reward(runtime, counter, stock=3, stock_period=RewardPeriod.year)
     await reserve(runtime, person.id, reward)
     body = {"reward_id": str(reward.id), "quantity": 3}
-    return Ask(person, "POST", "/redemptions", {"stock_left": 2}, body)
+    begun = period_start(now(), "year")
+    facts = {"stock_left": 2, "opens_at": period_start(begun + timedelta(days=370), "year")}
+    return Ask(person, "POST", "/redemptions", facts, body)
 
 
 async def _redeem_above_limit(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
@@ -146,19 +148,45 @@ async def _redeem_above_limit(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
     period = {"limit_per_member": 2, "limit_period": RewardPeriod.month}
     reward = await make_reward(runtime, counter, **period)
     await reserve(runtime, person.id, reward)
-    facts = {"limit": 2, "used": 1, "period_start": period_start(now(), "month")}
+    begun = period_start(now(), "month")
+    facts = {"limit": 2, "used": 1, "period_start": begun}
+    facts["opens_at"] = period_start(begun + timedelta(days=32), "month")
     body = {"reward_id": str(reward.id), "quantity": 2}
     return Ask(person, "POST", "/redemptions", facts, body)
 
 
 async def _redeem_above_limit_for_ever(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    facts = {"limit": 1, "used": 0, "period_start": None}
+    facts = {"limit": 1, "used": 0, "period_start": None, "opens_at": None}
     bound = {"limit_per_member": 1, "limit_period": RewardPeriod.session}
     return await _redeem(runtime, facts, quantity=2, points=60, **bound)
 
 
 async def _redeem_above_tier(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    return await _redeem(runtime, {"needed": "growth", "tier": "sprout"}, min_tier="growth")
+    facts = {"needed": "growth", "tier": "sprout", "points_missing": 40, "minutes_missing": 480}
+    return await _redeem(runtime, facts, min_tier="growth")
+
+
+async def _check_in_from_the_waiting_list(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
+    person, activity = await make_person(runtime), await make_activity(runtime, capacity=1)
+    for one in (*await make_people(runtime, 2), person):
+        await sign_up(runtime, activity, one)
+    code = {"code": current_code(runtime, activity)}
+    return Ask(person, "POST", "/checkins", {"status": "waitlisted", "position": 2}, code)
+
+
+async def _approve_alone_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
+    org = await make_org(runtime)
+    proposer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    [award] = await propose(api, proposer, org, await make_person(runtime), **TWO_REVIEWERS)
+    await approve(api, reviewer, award)
+    return Ask(reviewer, "POST", f"/awards/{award['id']}/approval", {"reviews_missing": 1})
+
+
+async def _object_before_the_notice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
+    org, (person, objector) = await make_org(runtime), await make_people(runtime, 2)
+    [award] = await propose(api, await make_organizer(runtime, org.id), org, person)
+    path = f"/awards/{award['id']}/objections"
+    return Ask(objector, "POST", path, {"status": "pending"}, REASON)
 
 
 async def _collect_cancelled(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
@@ -326,6 +354,9 @@ CASES: tuple[tuple[str, Maker], ...] = (
     ("rewards.limit_reached", _redeem_above_limit),
     ("rewards.limit_reached", _redeem_above_limit_for_ever),
     ("rewards.tier_too_low", _redeem_above_tier),
+    ("checkins.not_signed_up", _check_in_from_the_waiting_list),
+    ("awards.reviewed_before", _approve_alone_twice),
+    ("awards.not_in_notice", _object_before_the_notice),
     ("redemptions.not_reserved", _collect_cancelled),
     ("redemptions.not_reserved", _collect_overdue),
     ("redemptions.not_reserved", _cancel_collected),
@@ -446,4 +477,4 @@ async def test_what_is_wrong_with_a_sheet_is_said_in_one_language(
 
 async def test_the_facts_of_a_refusal_are_documented_where_it_is_refused(app: FastAPI) -> None:
     redeem = app.openapi()["paths"][f"{API}/redemptions"]["post"]["responses"]["409"]["x-facts"]
-    assert redeem["rewards.limit_reached"] == ["limit", "used", "period_start"]
+    assert redeem["rewards.limit_reached"] == ["limit", "used", "period_start", "opens_at"]

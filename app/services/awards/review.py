@@ -54,6 +54,7 @@ class OwnAward(Refusal):
 class ReviewedBefore(Refusal):
     code, status, title = "awards.reviewed_before", 409, "Reviewed before"
     zh, en = "您已审核过该记录，须另一人审核", "You have reviewed it; another person must."
+    fact_names = ("reviews_missing",)
 
 
 async def approve(tx: Session, caller: UUID, award_id: UUID) -> AwardOut:
@@ -81,7 +82,7 @@ async def note_approval(tx: Session, caller: UUID, award: Award, at: datetime) -
     if await announced.lacks_evidence(tx, award):
         raise EvidenceMissing
     if not await reviewing_queries.review(tx, award.id, caller, at, approved=True, reason=None):
-        raise ReviewedBefore
+        raise await _reviewed_before(tx, award)
     return await reviewing_queries.approvals(tx, award.id) >= award.reviews_needed
 
 
@@ -136,7 +137,12 @@ async def note_rejection(
     if award.state not in (AwardState.pending, AwardState.pending_budget):
         raise AwardNotPending(status=award.state)
     if not await reviewing_queries.review(tx, award.id, caller, at, approved=False, reason=reason):
-        raise ReviewedBefore
+        raise await _reviewed_before(tx, award)
+
+
+async def _reviewed_before(tx: Session, award: Award) -> ReviewedBefore:
+    given = await reviewing_queries.approvals(tx, award.id)
+    return ReviewedBefore(reviews_missing=max(award.reviews_needed - given, 0))
 
 
 async def rejected(

@@ -16,7 +16,6 @@ from app.queries import cards as card_queries
 from app.queries import offers as queries
 from app.schemas.base import ReasonOut
 from app.schemas.offers import OfferedRewardDetailOut, OfferedRewardOut, OwnOfferOut, PictureOut
-from app.schemas.policies.documents import Tier
 from app.services import cards
 from app.services.cards import CardSuspended
 from app.services.ledger import passbook
@@ -64,10 +63,10 @@ async def _beside(
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What a person has in a programme: the tier, and the points to spend."""
+    """What a person has in a programme: points and minutes of its tier, and points to spend."""
 
     policy: PointsPolicy
-    tier: Tier
+    earned: tuple[int, int]
     available: int
 
 
@@ -101,9 +100,9 @@ async def _means(
     for path in sorted(org_paths):
         policy = await history.in_force(tx, path, at)
         if policy.version not in by_version:
-            tier = await cards.tier_of(tx, person_id, policy)
+            earned = await cards.earned(tx, person_id, policy)
             points = await passbook.available(tx, person_id, policy.unit_id, at)
-            by_version[policy.version] = _Means(policy, tier, points)
+            by_version[policy.version] = _Means(policy, earned, points)
         found[path] = by_version[policy.version]
     return found
 
@@ -115,10 +114,10 @@ def _refusals(
     yield rewards.not_offered(row, row.merchant_state, at)
     if not is_active:
         yield CardSuspended()
-    if means.policy.tier_rank(means.tier.key) < means.policy.tier_rank(row.min_tier):
-        yield rewards.TierTooLow(needed=row.min_tier, tier=means.tier.key)
+    yield rewards.too_low(means.policy, row.min_tier, means.earned)
     yield rewards.over_limit(row, used, 1, at)
     if row.points > means.available:
         yield InsufficientPoints(needed=row.points, available=means.available)
     if row.stock_left is not None and row.stock_left < 1:
-        yield rewards.OutOfStock(stock_left=row.stock_left)
+        renewed = rewards.next_period(row.stock_period, at)
+        yield rewards.OutOfStock(stock_left=row.stock_left, opens_at=renewed)

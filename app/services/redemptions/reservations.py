@@ -77,9 +77,9 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     org = await orgs.get(tx, reward.org_id)
     policy = await history.in_force(tx, org.path, at)
     await cards.require_active(tx, person_id)
-    tier = await cards.tier_of(tx, person_id, policy)
-    if policy.tier_rank(tier.key) < policy.tier_rank(reward.min_tier):
-        raise rewards.TierTooLow(needed=reward.min_tier, tier=tier.key)
+    earned = await cards.earned(tx, person_id, policy)
+    if refusal := rewards.too_low(policy, reward.min_tier, earned):
+        raise refusal
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)
     locked = await posting.lock(tx, [payer, held], at)

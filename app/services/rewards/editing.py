@@ -147,7 +147,7 @@ async def _move(
     left = await queries.lock_stock(tx, reward.id, start)
     left = reward.stock if left is None else left
     if left + quantity < 0:
-        raise OutOfStock(stock_left=left)
+        raise OutOfStock(stock_left=left, opens_at=None)
     done = await queries.take_stock(tx, reward.id, start, stock=reward.stock, quantity=-quantity)
     assert done, "as much was left under the lock"
     movement = StockMovement(

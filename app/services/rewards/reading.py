@@ -1,6 +1,6 @@
 """The list of rewards (积分兑换清单), and what can be had of it."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -17,6 +17,14 @@ from app.schemas.rewards import RewardDetailOut, RewardOut
 from app.services import orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.merchants import access as merchants
+from app.services.policies.rules import PointsPolicy
+
+# Longer than each period, and less than two.
+_LONGER = {
+    RewardPeriod.month.value: timedelta(days=32),
+    RewardPeriod.quarter.value: timedelta(days=93),
+    RewardPeriod.year.value: timedelta(days=367),
+}
 
 
 class RewardNotFound(Refusal):
@@ -33,19 +41,19 @@ class RewardNotOffered(Refusal):
 class OutOfStock(Refusal):
     code, status, title = "rewards.out_of_stock", 409, "Out of stock"
     zh, en = "该兑换品库存不足", "There is not enough of this reward left."
-    fact_names = ("stock_left",)
+    fact_names = ("stock_left", "opens_at")
 
 
 class LimitReached(Refusal):
     code, status, title = "rewards.limit_reached", 409, "Limit reached"
     zh, en = "已达该兑换品的个人限额", "You have reached your limit for this reward."
-    fact_names = ("limit", "used", "period_start")
+    fact_names = ("limit", "used", "period_start", "opens_at")
 
 
 class TierTooLow(Refusal):
     code, status, title = "rewards.tier_too_low", 403, "Tier too low"
     zh, en = "您的青享卡等级不足", "Your card's tier does not reach this reward."
-    fact_names = ("needed", "tier")
+    fact_names = ("needed", "tier", "points_missing", "minutes_missing")
 
 
 async def browse(
@@ -148,13 +156,32 @@ def not_offered(reward: Reward, merchant_state: str, at: datetime) -> RewardNotO
     )
 
 
+def too_low(policy: PointsPolicy, min_tier: str, earned: tuple[int, int]) -> TierTooLow | None:
+    """Return the refusal of a tier below ``min_tier``; ``earned``: see ``cards.earned``."""
+    tier, wanted = policy.tier_for(*earned), policy.tier_rank(min_tier)
+    if policy.tier_rank(tier.key) >= wanted:
+        return None
+    needed, (points, minutes) = policy.document.tiers[wanted], earned
+    return TierTooLow(
+        needed=min_tier,
+        tier=tier.key,
+        points_missing=max(needed.points_12m - points, 0),
+        minutes_missing=max(needed.hours_12m * 60 - minutes, 0),
+    )
+
+
 def over_limit(reward: Reward, used: int, quantity: int, at: datetime) -> LimitReached | None:
     """Return the refusal of more than a person's limit of the running period."""
     if reward.limit_per_member is None or used + quantity <= reward.limit_per_member:
         return None
     since = running_period(reward.limit_period, at)
     starts = since if since != BEGINNING else None
-    return LimitReached(limit=reward.limit_per_member, used=used, period_start=starts)
+    return LimitReached(
+        limit=reward.limit_per_member,
+        used=used,
+        period_start=starts,
+        opens_at=next_period(reward.limit_period, at),
+    )
 
 
 async def get(tx: Session, reward_id: UUID) -> Reward:
@@ -170,7 +197,8 @@ async def take(tx: Session, reward: Reward, quantity: int, at: datetime) -> date
     if reward.stock is not None and not await queries.take_stock(
         tx, reward.id, start, stock=reward.stock, quantity=quantity
     ):
-        raise OutOfStock(stock_left=await queries.stock_left(tx, reward.id, start))
+        left = await queries.stock_left(tx, reward.id, start)
+        raise OutOfStock(stock_left=left, opens_at=next_period(reward.stock_period, at))
     return start
 
 
@@ -182,6 +210,13 @@ def running_period(period: str | None, at: datetime) -> datetime:
     if period in (None, RewardPeriod.session):
         return BEGINNING
     return period_start(at, RewardPeriod(period).value)  # type: ignore[arg-type]
+
+
+def next_period(period: str | None, at: datetime) -> datetime | None:
+    """Return when a stock or a limit is renewed; None if it never is."""
+    if period not in _LONGER:
+        return None
+    return running_period(period, running_period(period, at) + _LONGER[period])
 
 
 async def _access(tx: Session, caller: UUID | None, reward_id: UUID) -> Access | None:
