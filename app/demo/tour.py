@@ -4,15 +4,14 @@ Shows that an example can be sent as it stands, and yields the replies that the 
 demonstration has none of. Every step wants a reply of the 200s.
 """
 
-from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any
 
 from openpyxl import load_workbook
 
-from app.core.ids import new_id
+from app.demo.caller import Caller
 from app.demo.cast import CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
-from app.demo.phone import Network, Phone, Unexpected, until
+from app.demo.phone import Network, Unexpected, until
 
 CITY_ID, STREET_ID = str(fixed_id(0, CITY)), str(fixed_id(0, STREET))
 CAFE, COUNTER = (str(MERCHANT_IDS[user]) for user in ("merchant", "merchant2"))
@@ -33,84 +32,15 @@ PNG = bytes.fromhex(
 )
 
 
-@dataclass
-class Tour:
-    """``document``: the OpenAPI document. ``phones``: logged in, by the sandbox user."""
-
-    network: Network
-    document: dict[str, Any]
-    phones: dict[str, Phone] = field(default_factory=dict)
-
-    async def do(
-        self,
-        user: str,
-        operation_id: str,
-        body: Any = None,
-        version: Any = None,
-        **inputs: Any,
-    ) -> Any:
-        """Call an operation as a user, with the example of its body but for ``body``.
-
-        ``inputs``: values of the path, the others of the query. Return the reply's body.
-        Raises Unexpected unless the status is one of the 200s.
-        """
-        phone = await self._phone(user)
-        method, path, operation = self._operation(operation_id)
-        placed = {name: str(one) for name, one in inputs.items() if f"{{{name}}}" in path}
-        query = {name: one for name, one in inputs.items() if name not in placed}
-        headers = {"Authorization": f"Bearer {phone.token}", "Idempotency-Key": str(new_id())}
-        if version is not None:
-            headers["If-Match"] = f'"{version}"'
-        sent = self._example(operation)
-        request = self.network.client.build_request(
-            method,
-            path.format(**placed),
-            json=None if sent is None else sent | (body or {}),
-            params=query or None,
-            headers=headers,
-        )
-        response = await self.network.send(request)
-        if not response.is_success:
-            raise Unexpected(operation_id, "success", f"{response.status_code} {response.text}")
-        is_json = "json" in response.headers.get("content-type", "") and response.content
-        return response.json() if is_json else response.content
-
-    async def upload(self, user: str, path: str, name: str, content: bytes, **fields: str) -> Any:
-        phone = await self._phone(user)
-        return (await phone.upload(path, name, content, **fields)).want(201)
-
-    async def _phone(self, user: str) -> Phone:
-        if user not in self.phones:
-            self.phones[user] = Phone(self.network, user)
-            await self.phones[user].log_in()
-        return self.phones[user]
-
-    def _operation(self, operation_id: str) -> tuple[str, str, dict[str, Any]]:
-        for path, methods in self.document["paths"].items():
-            for method, operation in methods.items():
-                if operation["operationId"] == operation_id:
-                    return method.upper(), path, operation
-        raise LookupError(operation_id)
-
-    def _example(self, operation: dict[str, Any]) -> dict[str, Any] | None:
-        content = operation.get("requestBody", {}).get("content", {})
-        schema = content.get("application/json", {}).get("schema", {})
-        name = schema.get("$ref", "").rpartition("/")[2]
-        if not name:
-            return None
-        examples: list[dict[str, Any]] = self.document["components"]["schemas"][name]["examples"]
-        return examples[0]
-
-
 async def travel(network: Network) -> None:
     """Make the whole tour. Raises Unexpected at the first refusal."""
     document = (await network.client.get("/openapi.json")).json()
-    tour = Tour(network, document)
+    tour = Caller(network, document)
     for stop in STOPS:
         await stop(tour)
 
 
-async def _first(tour: Tour) -> None:
+async def _first(tour: Caller) -> None:
     await tour.do("alice", "isAlive")
     await tour.do("alice", "isReady")
     await tour.do("alice", "redeem")  # before anything takes points from her
@@ -119,7 +49,7 @@ async def _first(tour: Tour) -> None:
     await tour.do("alice", "refreshLogin", {"refresh_token": login["refresh_token"]})
 
 
-async def _activities(tour: Tour) -> None:
+async def _activities(tour: Caller) -> None:
     made = await tour.do("organizer", "createActivity")
     await tour.do("organizer", "publishActivity", activity_id=made["id"])
     place = {"activity_id": made["id"]}
@@ -145,7 +75,7 @@ async def _activities(tour: Tour) -> None:
     await tour.do("organizer", "getAttachment", attachment_id=picture["id"])
 
 
-async def _templates(tour: Tour) -> None:
+async def _templates(tour: Caller) -> None:
     made = await tour.do("organizer", "createActivityTemplate")
     place = {"activity_template_id": made["id"]}
     await tour.do("organizer", "listActivityTemplates", org_id=STREET_ID)
@@ -154,7 +84,7 @@ async def _templates(tour: Tour) -> None:
     await tour.do("organizer", "startActivity", **place)
 
 
-async def _awards(tour: Tour) -> None:
+async def _awards(tour: Caller) -> None:
     asked = {"org_id": STREET_ID, "rule_key": "commendation", "grade": "town"}
     await tour.do("organizer", "previewAward", card_no=ALICES_CARD, **asked)
     proposed = await tour.do("organizer", "proposeAwards")
@@ -180,7 +110,7 @@ async def _awards(tour: Tour) -> None:
     await tour.do("organizer", "listMyQueues")
 
 
-async def _filled(tour: Tour) -> bytes:
+async def _filled(tour: Caller) -> bytes:
     """Fill in the template of a rule for one person."""
     template = await tour.do(
         "organizer", "getAwardSheetTemplate", org_id=STREET_ID, rule_key="commendation"
@@ -205,7 +135,7 @@ def _awards_of(items: list[dict[str, Any]]) -> list[str]:
     return [one["award"]["id"] for one in items]
 
 
-async def _people(tour: Tour) -> None:
+async def _people(tour: Caller) -> None:
     await tour.do("alice", "updateMe")
     await tour.do("organizer", "confirmName", person_id=ALICE)
     await tour.do("alice", "issueMyCertificate")
@@ -229,7 +159,7 @@ async def _people(tour: Tour) -> None:
         await tour.do("admin", operation, **person)
 
 
-async def _merchants(tour: Tour) -> None:
+async def _merchants(tour: Caller) -> None:
     await tour.do("alice", "applyAsMerchant")
     cafe = {"merchant_id": CAFE}
     await tour.do("organizer", "listMerchants", org_id=STREET_ID)
@@ -246,7 +176,7 @@ async def _merchants(tour: Tour) -> None:
     await tour.do("admin", "moveMerchant", **cafe)
 
 
-async def _rewards(tour: Tour) -> None:
+async def _rewards(tour: Caller) -> None:
     made = await tour.do("organizer", "createReward")
     place = {"reward_id": made["id"]}
     await tour.do("organizer", "publishReward", **place)
@@ -260,7 +190,7 @@ async def _rewards(tour: Tour) -> None:
     await tour.do("organizer", "removeStaff", merchant_id=COUNTER)
 
 
-async def _orgs(tour: Tour) -> None:
+async def _orgs(tour: Caller) -> None:
     made = await tour.do("admin", "createOrg")
     place = {"org_id": made["id"]}
     await tour.do("admin", "renameOrg", **place)
@@ -276,7 +206,7 @@ async def _orgs(tour: Tour) -> None:
     await tour.do("admin", "listPolicyVersions", org_id=CITY_ID)
 
 
-async def _funds(tour: Tour) -> None:
+async def _funds(tour: Caller) -> None:
     street = {"org_id": STREET_ID}
     receipt = await tour.do("admin", "receiveIntoFund", **street)
     await tour.do("alice", "getFund", **street)
@@ -287,7 +217,7 @@ async def _funds(tour: Tour) -> None:
     await tour.do("bob", "decideReceiptReversal", **place)
 
 
-async def _proofs(tour: Tour) -> None:
+async def _proofs(tour: Caller) -> None:
     """Wait for the seals, which the worker writes once a minute."""
 
     async def is_sealed() -> bool:
