@@ -34,6 +34,7 @@ KINDS = {
     Kind.restitution: ("扣分撤销", "restitution"),
     Kind.donation: ("捐赠", "donation"),
     Kind.budget: ("预算拨入", "budget"),
+    Kind.merge: ("账号合并", "merge"),
 }
 PURPOSES = {
     Purpose.available: ("可用积分", "available"),

@@ -85,6 +85,7 @@ NOUNS = (
     "appointment",
     "attachment",
     "award",
+    "card",
     "case",
     "certificate",
     "charge",
@@ -98,6 +99,7 @@ NOUNS = (
     "fund_receipt",
     "merchant",
     "merchant_visit",
+    "merge",
     "org",
     "person",
     "policy",
@@ -109,7 +111,9 @@ NOUNS = (
     "signup",
     "staff_code",
     "stock_movement",
+    "transfer",
     "unit",
+    "verification",
 )
 
 
