@@ -56,7 +56,7 @@ class PublicationIn(PolicyDraftIn):
     )
 
 
-class FindingOut(Out):
+class PolicyFindingOut(Out):
     """``level``: an error prevents the publication, a warning does not."""
 
     level: FindingLevel
@@ -73,7 +73,7 @@ class PolicyCheckOut(Out):
     rules: int = Field(description="Rules that would be in force; 0 if there is an error.")
     tiers: int = Field(description="Tiers that would be in force; 0 if there is an error.")
     errors: int = Field(description="How many errors there are; `findings` tells at most 200.")
-    findings: list[FindingOut]
+    findings: list[PolicyFindingOut]
 
 
 class PolicyChangeOut(Out):

@@ -20,7 +20,7 @@ VALUES = {
 }
 
 
-class FindingOut(Out):
+class VerificationFindingOut(Out):
     """A check that found differences. `qingxiang ledger verify` prints each of them."""
 
     check: str = Field(description="Name of the check, stable.")
@@ -45,7 +45,7 @@ class VerificationOut(Out):
     steps_total: int = Field(description="Number of steps; 0 before the first.")
     checks: int = Field(description="Number of checks that were made; 0 until the end.")
     rows_read: dict[str, int] = Field(description="Rows of the ledger, by table.")
-    findings: list[FindingOut]
+    findings: list[VerificationFindingOut]
     sealed_to: date | None = Field(description="The last sealed day. Later days have no seal yet.")
     head: str | None = Field(
         description="Seal of that day, in hexadecimal: compare it with one that you kept."

@@ -16,12 +16,12 @@ from app.queries import roles as role_queries
 from app.schemas.policies.documents import PolicyDocument
 from app.schemas.policy_drafts import (
     FindingLevel,
-    FindingOut,
     PolicyChangeOut,
     PolicyChangesOut,
     PolicyCheckOut,
     PolicyDiffOut,
     PolicyDraftIn,
+    PolicyFindingOut,
     PublicationIn,
     PublicationOut,
 )
@@ -186,5 +186,7 @@ def _name(section: str, key: str, found: Comparison) -> Bilingual | None:
     return None
 
 
-def _finding(level: FindingLevel, one: DocumentError) -> FindingOut:
-    return FindingOut(level=level, line=one.line, path=one.path, msg=Bilingual(one.zh, one.en))
+def _finding(level: FindingLevel, one: DocumentError) -> PolicyFindingOut:
+    return PolicyFindingOut(
+        level=level, line=one.line, path=one.path, msg=Bilingual(one.zh, one.en)
+    )

@@ -17,7 +17,7 @@ from app.models.people import Role
 from app.models.verifications import Verification
 from app.models.verifications import VerificationState as State
 from app.queries import verifications as queries
-from app.schemas.verifications import FindingOut, VerificationOut
+from app.schemas.verifications import VerificationFindingOut, VerificationOut
 from app.services import audit
 from app.services.ledger.verification import Report
 from app.services.people import Forbidden
@@ -125,6 +125,8 @@ def _to_out(one: Verification) -> VerificationOut:
     return VerificationOut(
         **one.model_dump(exclude={"findings", "head", "beat_at"}),
         duration_s=(ended - started).total_seconds() if ended and started else None,
-        findings=[FindingOut(check=name, count=n) for name, n in sorted(one.findings.items())],
+        findings=[
+            VerificationFindingOut(check=name, count=n) for name, n in sorted(one.findings.items())
+        ],
         head=one.head.hex() if one.head else None,
     )
