@@ -9,9 +9,14 @@ from app.core.language import Worded
 from app.models.subscriptions import SubscriptionAnswer
 from app.schemas.base import In, Out
 
-TEMPLATE_ID = r"^[A-Za-z0-9_-]{1,64}$"
 TemplateId = Annotated[
-    str, Field(pattern=TEMPLATE_ID, description="WeChat's id of a message template.")
+    str,
+    Field(
+        pattern=r"^[A-Za-z0-9_-]+$",
+        min_length=1,
+        max_length=64,
+        description="WeChat's id of a message template.",
+    ),
 ]
 # A field of a template: its type and number.
 FIELD = r"^(thing|name|number|letter|symbol|character_string|phrase|phone_number|amount|time|date)[0-9]{1,2}$"  # noqa: E501

@@ -27,7 +27,7 @@ POINTS = "sandbox-points"
 MATRIX = """
 operation            rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 listMySubscriptions  person  401    200   200  200     200   200     200    200     200   200
-answerSubscriptions  person  401    200+  200  200     200   200     200    200     200   200
+answerSubscriptions  person  401    200   200  200     200   200     200    200     200   200
 """
 HERS = {"subscriptions": "person_id = :alice"}
 BESIDE_POINTS = {"subscriptions"}
