@@ -16,6 +16,7 @@ from app.jobs import seals as sealing
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.awards import give_award, reverse
+from tests.factories.clock import TODAY
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
@@ -355,13 +356,14 @@ async def test_a_statement_is_a_file_with_a_name_that_nobody_keeps(
     assert int(response.headers["content-length"]) == len(response.content)
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_paper_is_bound_to_the_newest_seal_of_its_days(scratch: ScratchFactory) -> None:
     async with scratch() as app:
         runtime: Runtime = app.state.runtime
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
-            person, today = await make_person(runtime), local_date(now())
-            days = [today - timedelta(days=n) for n in (3, 2, 1)]
+            person = await make_person(runtime)
+            days = [TODAY - timedelta(days=n) for n in (3, 2, 1)]
             await give_points(runtime, person.id, 5, at=clock(days[0], 12))
             await sealing.seal(runtime)
             published = (await api.get("/api/v1/ledger/seals")).json()["items"][::-1]
@@ -369,7 +371,7 @@ async def test_paper_is_bound_to_the_newest_seal_of_its_days(scratch: ScratchFac
             for form in FORMS:
                 early = await statement(api, person, form, since=f"{days[0]}", until=f"{days[1]}")
                 late = await statement(api, person, form, since=f"{days[0]}")
-                unsealed = await statement(api, person, form, since=f"{today}")
+                unsealed = await statement(api, person, form, since=f"{TODAY}")
 
                 assert [one["day"] for one in published] == [f"{day}" for day in days]
                 for found, seal in ((early, published[1]), (late, published[2])):

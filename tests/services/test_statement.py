@@ -104,8 +104,8 @@ async def test_a_longer_statement_takes_no_more_memory(
     monkeypatch.setattr(statement, "PAGE", 50)
     monkeypatch.setattr(statement, "IN_MEMORY", 4_096)
     little, much = await make_person(runtime), await make_person(runtime)
-    await give_many(runtime, little, 200)
-    await give_many(runtime, much, 2_000)
+    await give_many(runtime, little, 100)
+    await give_many(runtime, much, 1_000)
     await peak(runtime, little, form)  # what is made once
 
     assert await peak(runtime, much, form) < 1.5 * await peak(runtime, little, form)
