@@ -85,7 +85,7 @@ async def list_account_transfers(
     Of a person's account those of other subtrees are shown without reason, source and other side,
     and each page leaves an entry in the audit trail.
     """
-    return await entries.browse(tx, person_id, org_id, account_id, (since, until), page, notes=True)
+    return await entries.browse(tx, person_id, org_id, account_id, (since, until), page)
 
 
 async def _account_transfers(
@@ -98,7 +98,7 @@ async def _account_transfers(
     until: UntilQuery = None,
 ) -> Page[AccountEntryOut]:
     return await entries.browse(
-        tx, person_id, org_id, account_id, (since, until), page, notes=False
+        tx, person_id, org_id, account_id, (since, until), page, for_file=True
     )
 
 

@@ -11,10 +11,12 @@ from app.core.paging import Key, Page, PageParams, keyset
 from app.models.ledger import Account, Kind, Purpose, Transfer
 from app.queries import accounts as queries
 from app.queries.ledger import statement as statement_queries
+from app.queries.ledger.statement import Span
 from app.schemas.accounts import AccountEntryOut, OwnerKind
 from app.services.accounts import owners
 from app.services.accounts.owners import Owner, kind_of
 from app.services.accounts.reading import Readable, note_reading, readable
+from app.services.exports import MAX_ROWS, TooManyRows
 from app.services.ledger import statement
 from app.services.ledger.statement import FIRST_DAY, LAST_DAY, Period
 
@@ -31,42 +33,48 @@ async def browse(
     days: tuple[date | None, date | None],
     asked: PageParams,
     *,
-    notes: bool,
+    for_file: bool = False,
 ) -> Page[AccountEntryOut]:
     """Return the transfers of an account between two days, newest first; None: without a bound.
 
-    ``notes``: a look at a person's account is written to the audit trail. Raises OrgNotFound,
-    Forbidden, AccountNotFound, Invalid.
+    A look at a person's account is written to the audit trail; ``for_file``: not here, as a file
+    has an entry of its own. Raises OrgNotFound, Forbidden, AccountNotFound, Invalid, for a file
+    TooManyRows.
     """
     since, until = [
         statement.within_reach(one) for one in (days[0] or FIRST_DAY, days[1] or LAST_DAY)
     ]
     period = statement.period_of(since, until)
     one = await readable(tx, caller, org_id, account_id)
-    if notes:
+    span = await _span(tx, one, period)
+    if not for_file:
         await note_reading(tx, caller, one)
-    return await _entries(tx, one, period, asked)
+    elif span.last - span.before > MAX_ROWS:
+        raise TooManyRows(limit=MAX_ROWS, measure="rows")
+    return await _entries(tx, one, span, asked)
+
+
+async def _span(tx: Session, one: Readable, period: Period) -> Span:
+    account, purpose = one.account, Purpose(one.account.purpose)
+    bounds = midnight(period.since), midnight(period.until + A_DAY)
+    found = await statement_queries.span(tx, account.owner_id, purpose, account.unit_id, *bounds)
+    assert found is not None, "the account was found"
+    return found
 
 
 async def _entries(
-    tx: Session, one: Readable, period: Period, asked: PageParams
+    tx: Session, one: Readable, span: Span, asked: PageParams
 ) -> Page[AccountEntryOut]:
-    """Return the transfers of an account in a period, newest first.
+    """Return the transfers of an account in a span of its numbers, newest first.
 
     Numbers have no gaps, and 41 index reads find the numbers at the ends of a period: no page
     reads more rows than it has, however long the account or the period.
     """
-    account = one.account
-    bounds = midnight(period.since), midnight(period.until + A_DAY)
-    span = await statement_queries.span(
-        tx, account.owner_id, Purpose(account.purpose), account.unit_id, *bounds
-    )
-    assert span is not None, "the account was found"
 
     async def page(after: Key | None, limit: int) -> list[AccountEntryOut]:
         newest = min(after[0] - 1, span.last) if after else span.last
         first = max(newest - limit + 1, span.before + 1)
-        found = await queries.entries(tx, account.id, first, newest) if newest >= first else []
+        found = await queries.entries(tx, one.account.id, first, newest) if newest >= first else []
         return await _shown_entries(tx, one, found)
 
     return await keyset(asked, (int,), page, lambda out: out, lambda out: (out.number,))
