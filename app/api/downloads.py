@@ -1,10 +1,12 @@
-"""Responses that send a generated file."""
+"""Responses that send a generated file or picture."""
 
 import asyncio
+import io
 import os
-from typing import IO, ClassVar
+from typing import IO, ClassVar, Self
 from urllib.parse import quote
 
+import segno
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -53,6 +55,18 @@ class Download(Response):
             while piece := await asyncio.to_thread(file.read, PIECE):
                 await send({"type": "http.response.body", "body": piece, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class QrPicture(Response):
+    """A QR code of a text, as SVG."""
+
+    media_type = "image/svg+xml"
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        picture = io.BytesIO()
+        segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=10, light="white")
+        return cls(picture.getvalue())
 
 
 class Workbook(Download):

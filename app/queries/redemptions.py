@@ -82,6 +82,11 @@ async def lock(session: Session, redemption_id: UUID) -> Redemption | None:
     return found.first()
 
 
+async def find_own(session: Session, redemption_id: UUID, person: UUID) -> Redemption | None:
+    mine = select(Redemption).where(Redemption.id == redemption_id)
+    return (await session.exec(mine.where(Redemption.person_id == person))).first()
+
+
 async def lock_own(session: Session, redemption_id: UUID, person: UUID) -> Redemption | None:
     found = await session.exec(
         select(Redemption)

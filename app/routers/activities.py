@@ -1,14 +1,13 @@
 """Activities and the check-in code for the organizer's screen."""
 
-import io
 from typing import Annotated
 
-import segno
 from fastapi import Depends, Query, Request, Response
 
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.context import caller_of, reads_primary, runtime_of
 from app.api.deps import AppRuntime, Caller, CurrentPerson, OrgFilter, PageQuery, StaleReader, Tx
+from app.api.downloads import QrPicture
 from app.api.operations import direct, knows_caller, leads_to, no_store
 from app.api.routes import Router, conditional
 from app.core.clock import now
@@ -63,10 +62,6 @@ async def _order(
 
 
 OrderQuery = Annotated[Order, Depends(_order)]
-
-
-class Picture(Response):
-    media_type = "image/svg+xml"
 
 
 @router.get("/activities", operation_id="listActivities", **allow(ANYONE, OrgNotFound, Forbidden))
@@ -165,15 +160,13 @@ async def get_checkin_code(
 @router.get(
     "/activities/{activity_id}/checkin-code.svg",
     operation_id="getCheckinCodeSvg",
-    response_class=Picture,
+    response_class=QrPicture,
     **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden),
 )
 @no_store
 async def get_checkin_code_svg(
     activity_id: PathId, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
-) -> Picture:
+) -> QrPicture:
     """Return the check-in code as a QR picture."""
     text = await activities.checkin_code_text(tx, runtime.codes, person_id, activity_id)
-    picture = io.BytesIO()
-    segno.make(text, error="m", micro=False).save(picture, kind="svg", scale=10, light="white")
-    return Picture(picture.getvalue())
+    return QrPicture.of(text)

@@ -3,6 +3,7 @@
 from app.api import exports
 from app.api.access import READER, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
+from app.api.downloads import QrPicture
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -20,7 +21,7 @@ from app.schemas.redemptions import (
 from app.services.cards import CardSuspended
 from app.services.ledger.types import InsufficientPoints
 from app.services.orgs import OrgNotFound
-from app.services.redemptions import reading, reservations
+from app.services.redemptions import codes, reading, reservations
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards.reading import (
     LimitReached,
@@ -76,6 +77,20 @@ async def cancel_redemption(
 ) -> RedemptionOut:
     """Cancel a reservation; its points are available again."""
     return await reservations.cancel(tx, person_id, redemption_id)
+
+
+@router.get(
+    "/redemptions/{redemption_id}/pickup-code.svg",
+    operation_id="getPickupCodeSvg",
+    response_class=QrPicture,
+    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved),
+)
+@no_store
+async def get_pickup_code_svg(
+    redemption_id: PathId, tx: Reader, person_id: CurrentPerson
+) -> QrPicture:
+    """Return the code of the caller's reservation as a QR picture for the counter."""
+    return QrPicture.of(await codes.mine(tx, person_id, redemption_id))
 
 
 @router.get("/me/redemptions", operation_id="listMyRedemptions", **allow(RESIDENT))

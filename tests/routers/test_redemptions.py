@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import httpx
 
+from app.api.downloads import QrPicture
 from app.core.clock import now
 from app.jobs.expiry import expire_reservations
 from app.models.ledger import Purpose
@@ -35,6 +36,7 @@ redeem             person  401    201+  201  201     201   201     201    201   
 cancelRedemption   person  401    200+  404  404     404   404     404    404     404   404       404=redemptions.not_found
 listMyRedemptions  person  401    200+  200  200     200   200     200    200     200   200
 listRedemptions    reader  401    403   403  403     403   403     200+   200+    200+  403
+getPickupCodeSvg   person  401    200   404  404     404   404     404    404     404   404       404=redemptions.not_found
 """  # noqa: E501 - a table
 HERS = {"redemptions": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {"body.quantity"}  # 3.0 is no whole number to us
@@ -64,6 +66,7 @@ REQUESTS = {
     "listRedemptions": _redemptions,
     "redeem": _redeem,
     "cancelRedemption": _redeemed,
+    "getPickupCodeSvg": _redeemed,
     "listMyRedemptions": _my_redemptions,
 }
 
@@ -115,6 +118,23 @@ async def collect(api: httpx.AsyncClient, counter: Counter, pickup_code: str) ->
         headers=keyed(counter.staff),
         json={"pickup_code": pickup_code},
     )
+
+
+async def test_the_code_is_a_picture_until_it_is_collected(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    person, counter = await make_rich(runtime), await make_counter(runtime)
+    made = await reserved(api, person, await make_reward(runtime, counter))
+    path = f"{API}/redemptions/{made['id']}/pickup-code.svg"
+
+    shown = await api.get(path, headers=person.headers)
+    assert (shown.status_code, shown.headers["content-type"]) == (200, "image/svg+xml")
+    assert shown.headers["cache-control"] == "no-store"
+    assert shown.content == QrPicture.of(made["pickup_code"]).body
+    other = await api.get(path, headers=(await make_rich(runtime)).headers)
+    assert_refused(other, 404, "redemptions.not_found")
+    assert (await collect(api, counter, made["pickup_code"])).status_code == 200
+    assert_refused(await api.get(path, headers=person.headers), 409, "redemptions.not_reserved")
 
 
 async def test_a_reservation_holds_the_points(api: httpx.AsyncClient, runtime: Runtime) -> None:

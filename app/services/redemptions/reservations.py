@@ -124,8 +124,7 @@ async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> Redemptio
         raise RedemptionNotFound
     at = await moments.moment(tx)
     if redemption.status != RedemptionStatus.cancelled:
-        if _status_at(redemption, at) != RedemptionStatus.reserved:
-            raise _not_reserved(redemption, at)
+        require_reserved(redemption, at)
         await _give_back(tx, redemption, RedemptionStatus.cancelled, at, person_id)
     reward = await rewards.get(tx, redemption.reward_id)
     return _to_out(redemption, named(reward.name, reward.name_en), at)
@@ -141,8 +140,7 @@ async def to_collect(tx: Session, merchant_id: UUID, pickup_code: str, at: datet
     redemption = await queries.lock_by_pickup_code(tx, code, merchant_id)
     if redemption is None:
         raise RedemptionNotFound
-    if _status_at(redemption, at) != RedemptionStatus.reserved:
-        raise _not_reserved(redemption, at)
+    require_reserved(redemption, at)
     await cards.require_active(tx, redemption.person_id)
     return redemption
 
@@ -231,6 +229,12 @@ def _status_at(redemption: Redemption, at: datetime) -> RedemptionStatus:
     """Return the status at a moment: an overdue reservation is expired, marked or not."""
     overdue = redemption.status == RedemptionStatus.reserved and redemption.expires_at <= at
     return RedemptionStatus.expired if overdue else RedemptionStatus(redemption.status)
+
+
+def require_reserved(redemption: Redemption, at: datetime) -> None:
+    """Raise RedemptionNotReserved unless it waits to be collected at a moment."""
+    if _status_at(redemption, at) != RedemptionStatus.reserved:
+        raise _not_reserved(redemption, at)
 
 
 def _not_reserved(redemption: Redemption, at: datetime) -> RedemptionNotReserved:
