@@ -43,10 +43,14 @@ def test_engines() -> Iterator[tuple[Engines, str]]:
     """Yield the engines and the name of an up-to-date template database."""
     DATA_DIR.mkdir(parents=True, exist_ok=True)
     with engines(DATA_DIR) as found:
-        with (DATA_DIR / "template.lock").open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            template = asyncio.run(_template(found))
-        yield found, template
+        yield found, asyncio.run(up_to_date_template(found))
+
+
+async def up_to_date_template(found: Engines) -> str:
+    """Return the template of this version and month, which is made unless it is there."""
+    with (DATA_DIR / "template.lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        return await _template(found)
 
 
 def settings_for(found: Engines, database: str, redis_db: int, **overrides: object) -> Settings:
@@ -94,9 +98,10 @@ async def _template(found: Engines) -> str:
     admin = await connect(found.admin_database_url)
     for statement in QUICK:
         await admin.execute(statement)
+    month = await admin.fetchval("SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM')")
     await admin.close()
     await _drop_leftovers(found.admin_database_url)
-    name = f"template_{_fingerprint()}"
+    name = f"template_{_fingerprint(month)}"
     if name in await _databases(found.admin_database_url):
         return name
     making = f"making_{os.getpid()}"
@@ -112,9 +117,12 @@ async def _template(found: Engines) -> str:
     return name
 
 
-def _fingerprint() -> str:
-    """Return a hash of all files from which the template is made."""
-    digest = sha256()
+def _fingerprint(month: str) -> str:
+    """Return a hash of all files from which the template is made, and of the month.
+
+    A new database has the partitions of its month and of three more, by PostgreSQL's clock.
+    """
+    digest = sha256(month.encode())
     sources = [*(ROOT / "alembic").rglob("*.py"), *(ROOT / "app" / "data").iterdir()]
     for file in [*sources, *(ROOT / "app" / "demo" / name for name in ("cast.py", "seed.py"))]:
         digest.update(file.read_bytes())

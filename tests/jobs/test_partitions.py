@@ -1,25 +1,26 @@
 """Months of the audit trail and the outbox: made ahead, dropped whole, and nothing younger."""
 
 import asyncio
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
-from fastapi import FastAPI
 from sqlalchemy import text
 
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import ClockWrong, LockTimeout
 from app.embedded.databases import connect
+from app.embedded.layout import Engines
 from app.jobs import partitions, seals, worker
 from app.runtime import Runtime
 from app.services import partitions as months
 from bench.forget import make_month
 from tests.conftest import ScratchFactory
-from tests.engines import as_owner
+from tests.engines import as_owner, up_to_date_template
 from tests.factories.clock import noon, travel
 from tests.factories.ledger import assert_ledger_verifies, give_points, verified
 from tests.factories.orgs import make_org
@@ -52,9 +53,14 @@ _WRITE = {
 
 
 @pytest.fixture
-def runtime(alone: FastAPI) -> Runtime:
-    found: Runtime = alone.state.runtime
-    return found
+async def runtime(
+    engines_and_template: tuple[Engines, str], worker_number: int
+) -> AsyncIterator[Runtime]:
+    """A new database of this month: the tests may have begun in the month before."""
+    found, _ = engines_and_template
+    new = found, await up_to_date_template(found)
+    async with ScratchFactory(new, worker_number)() as application:
+        yield application.state.runtime
 
 
 async def owner_of(runtime: Runtime) -> Any:
