@@ -109,9 +109,7 @@ class AccessRule(Guard):
             verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
         else:
             bar = runtime.revocations.bar(claims.family_id)
-            verdict = await runtime.limiter.take(
-                self.limit or PERSON, str(claims.person_id), bar=bar
-            )
+            verdict = await runtime.limiter.take(self.limit or PERSON, claims.person, bar=bar)
         request.state.headers = verdict.headers()
         verdict.enforce()
         if claims is not None and (

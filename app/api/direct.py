@@ -10,6 +10,7 @@ A plan is made from FastAPI's route object, and only if everything in it is unde
 and serialization with FastAPI. Decision 0024 has the reasons.
 """
 
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from inspect import iscoroutinefunction
@@ -26,7 +27,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.params import Body
 from fastapi.routing import APIRoute, serialize_response
 from fastapi.utils import is_body_allowed_for_status_code
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -39,7 +40,7 @@ from app.api.routes import Route
 log = structlog.get_logger(__name__)
 # Bytes. A plain body is parsed before the access rule has counted the request, so it is short.
 MAX_PLAIN_BODY = 4096
-JSON = ("application/json", "application/json; charset=utf-8")
+JSON = (b"application/json", b"application/json; charset=utf-8")
 ABSENT = object()
 NO_BODY: Message = {"type": "http.request", "body": b"", "more_body": False}
 
@@ -86,13 +87,14 @@ class Plan:
         }
         self._lists = {one.name for one in route.dependant.query_params if _is_list(one)}
 
-    def may_be_plain(self, headers: Headers) -> bool:
+    def may_be_plain(self, scope: Scope) -> bool:
         """Tell before a body is received: FastAPI refuses a too large one without receiving it."""
-        length = headers.get("content-length", "0")
+        headers = dict(reversed(scope["headers"]))  # of one that is repeated the first counts
+        length = headers.get(b"content-length", b"0")
         if not self.reads_body:
-            return length == "0"
-        is_short = len(length) <= len(str(MAX_PLAIN_BODY)) and length.isascii() and length.isdigit()
-        return is_short and headers.get("content-type", JSON[0]) in JSON
+            return bool(length == b"0")
+        is_short = len(length) <= len(str(MAX_PLAIN_BODY)) and length.isdigit()
+        return is_short and headers.get(b"content-type", JSON[0]) in JSON
 
     def set_arguments(
         self, request: PlainRequest, message: Message, path_params: Mapping[str, Any]
@@ -163,17 +165,18 @@ class DirectRoutes:
         self._app, self._ordinary = app, ordinary
         # Other middleware is part of ``ordinary``, and a plan does not know it.
         plans = [] if app.user_middleware else [*plans_of(app.router.routes)]
-        self._patterned = [one for one in plans if one.route.param_convertors]
-        self._by_path = {
-            (method, one.route.path): [one]
-            for one in plans
-            if not one.route.param_convertors
-            for method in one.route.methods or ()
-        }
+        self._by_path: dict[tuple[str, str], list[Plan]] = {}
+        self._patterned: defaultdict[str, list[Plan]] = defaultdict(list)
+        for plan in plans:
+            for method in plan.route.methods or ():
+                if plan.route.param_convertors:
+                    self._patterned[method].append(plan)
+                else:
+                    self._by_path[method, plan.route.path] = [plan]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         plan, matched = self._find(scope)
-        if plan is None or not plan.may_be_plain(Headers(scope=scope)):
+        if plan is None or not plan.may_be_plain(scope):
             await self._ordinary(scope, receive, send)
             return
         message = NO_BODY
@@ -202,7 +205,8 @@ class DirectRoutes:
     def _find(self, scope: Scope) -> tuple[Plan | None, Scope]:
         """Return the plan of a request, and what its route adds to the scope."""
         if scope["type"] == "http":
-            for plan in self._by_path.get((scope["method"], scope["path"]), self._patterned):
+            method, path = scope["method"], scope["path"]
+            for plan in self._by_path.get((method, path)) or self._patterned.get(method, []):
                 match, matched = plan.route.matches(scope)
                 if match is Match.FULL:
                     return plan, matched

@@ -15,7 +15,7 @@ from app.api.cors import CrossOrigin
 from app.api.problems import problem, too_large
 from app.core import language
 from app.core.errors import Busy, HostNotAllowed, Refusal, TooLarge
-from app.core.ids import new_id
+from app.core.ids import new_id_text
 from app.core.logging import log_request
 from app.core.metrics import request_seconds, requests_total
 
@@ -51,7 +51,7 @@ class RequestContext:
             # Answered as GET. In a copy: uvicorn leaves the body out, by the method in its own.
             scope = {**scope, "method": "GET", IS_HEAD: True}
         host, given_id, accept_language = _read_head(scope)
-        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else str(new_id())
+        request_id = given_id if _REQUEST_ID.fullmatch(given_id) else new_id_text()
         scope.setdefault("state", {})["request_id"] = request_id
         # No unbind is needed: each request runs in a task, and so a context, of its own.
         structlog.contextvars.bind_contextvars(request_id=request_id)

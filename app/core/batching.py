@@ -10,8 +10,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Sequence
 from contextvars import Context
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 
@@ -37,8 +36,7 @@ def no_conflicts(_: object) -> Iterable[Hashable]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting(Generic[C, R]):
+class _Waiting(NamedTuple, Generic[C, R]):  # made in half the time of a frozen dataclass
     """``since``: when the command was submitted, of the monotonic clock."""
 
     command: C

@@ -6,7 +6,7 @@ A request is one transaction, committed before the reply.
 import asyncio
 import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, Final
@@ -231,6 +231,11 @@ class Database(ReadPool):
     async def close(self) -> None:
         await super().close()
         await asyncio.shield(self.engine.dispose())
+
+
+def columns(rows: Sequence[Any]) -> dict[str, tuple[Any, ...]]:
+    """Return the columns of one named tuple or more, each by its name, as array parameters."""
+    return dict(zip(rows[0]._fields, zip(*rows, strict=True), strict=True))
 
 
 @lru_cache(maxsize=500)

@@ -17,10 +17,19 @@ def new_id() -> UUID:
     Made here and not by PostgreSQL's ``uuidv7()`` where several rows of one statement share an
     id, such as an award and its transfer. Python has ``uuid.uuid7`` from 3.14 on.
     """
+    return UUID(int=_new_value())
+
+
+def new_id_text() -> str:
+    """Return the same as text, in half the time of ``str(new_id())``."""
+    digits = f"{_new_value():032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
+
+
+def _new_value() -> int:
     value = time.time_ns() // 1_000_000 << 80 | int.from_bytes(os.urandom(10))
     value = value & ~(0xF << 76) | 0x7 << 76
-    value = value & ~(0x3 << 62) | 0x2 << 62
-    return UUID(int=value)
+    return value & ~(0x3 << 62) | 0x2 << 62
 
 
 def least_id(moment: datetime) -> UUID:

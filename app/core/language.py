@@ -7,6 +7,7 @@ rendered; ``request_language`` returns that of the running request.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Annotated, Literal, NamedTuple
 
 from pydantic import PlainSerializer, PlainValidator, WithJsonSchema
@@ -54,8 +55,13 @@ def speaking(language: Language) -> Iterator[None]:
 
 def preferred(accept_language: str) -> Language:
     """Choose by an Accept-Language header (RFC 9110, 12.5.4); at most 200 characters are read."""
+    return _preferred(accept_language[:200])
+
+
+@lru_cache(maxsize=1000)
+def _preferred(accept_language: str) -> Language:
     best, best_q = "zh-CN", 0.0
-    for part in accept_language[:200].split(","):
+    for part in accept_language.split(","):
         tag, _, weight = part.strip().partition(";q=")
         try:
             q = float(weight or 1)

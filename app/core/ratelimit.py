@@ -9,7 +9,7 @@ import time
 from dataclasses import dataclass
 from functools import cache, cached_property
 from math import ceil
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from app.core.batching import Batcher
 from app.core.errors import Busy, RateLimited, Refusal
@@ -100,8 +100,7 @@ class Limit:
         return f'"{self.name}";q={self.burst};w={self.window_s}'
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """The answer for one request. ``barred``: the bar that was named exists."""
 
     limit: Limit
@@ -137,8 +136,7 @@ class Verdict:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
+class _Question(NamedTuple):
     limit: Limit
     key: str
     what: What | Literal["pass"]

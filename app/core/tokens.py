@@ -9,6 +9,7 @@ import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -37,6 +38,11 @@ class Claims:
     person_id: UUID
     family_id: UUID  # the login; revoking it revokes all its tokens
     expires_at: int  # epoch seconds
+
+    @cached_property
+    def person(self) -> str:
+        """The id as text: claims are kept with their token, the text with them."""
+        return str(self.person_id)
 
 
 class Tokens:

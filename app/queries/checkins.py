@@ -4,14 +4,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from app.core.db import Row, Session
+from app.core.db import Row, Session, columns
 from app.core.db_errors import Retry
 
 
-@dataclass(frozen=True, slots=True)
-class CheckinContext:
+class CheckinContext(NamedTuple):
     """Data for one check-in: the activity, and the person's pending points by unit.
 
     ``is_own_act``: the person has a part in organizing the activity. ``version``: of the activity.
@@ -35,8 +35,7 @@ class CheckinContext:
     pending: dict[int, int]
 
 
-@dataclass(frozen=True, slots=True)
-class NewCheckin:
+class NewCheckin(NamedTuple):
     id: UUID
     activity_id: UUID
     person_id: UUID
@@ -123,14 +122,11 @@ def _context(row: Row) -> CheckinContext:
 
 
 async def insert(session: Session, checkins: Sequence[NewCheckin]) -> dict[UUID, bool]:
-    """Insert check-ins of people with a confirmed place.
+    """Insert one check-in or more of people with a confirmed place.
 
     Return them by id: False if the person had checked in before.
     """
-    names = NewCheckin.__dataclass_fields__
-    rows = await session.fetch(
-        INSERT, {name: [getattr(one, name) for one in checkins] for name in names}
-    )
+    rows = await session.fetch(INSERT, columns(checkins))
     return {row.id: row.is_new for row in rows}
 
 

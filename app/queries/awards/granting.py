@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlmodel import and_, col, func, or_, select
 
-from app.core.db import Session
+from app.core.db import Session, columns
 from app.models.awards import Award, AwardReason, AwardState
 from app.queries import people as people_queries
 
@@ -55,8 +55,7 @@ class OnceAsked(NamedTuple):
     scope: Once
 
 
-@dataclass(frozen=True, slots=True)
-class NewAward:
+class NewAward(NamedTuple):
     """A row of ``awards`` to insert; ``evidence`` is JSON."""
 
     id: UUID
@@ -162,8 +161,8 @@ async def tallies(
 
 
 async def insert(session: Session, awards: Sequence[NewAward]) -> None:
-    names = NewAward.__dataclass_fields__
-    await session.fetch(_INSERT, {n: [getattr(award, n) for award in awards] for n in names})
+    """Insert one award or more."""
+    await session.fetch(_INSERT, columns(awards))
 
 
 async def totals(session: Session, person: UUID, unit: int, since: datetime) -> tuple[int, int]:

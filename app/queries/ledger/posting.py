@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlmodel import select
 
-from app.core.db import Session
+from app.core.db import Session, columns
 from app.models.ledger import Account, Kind, Purpose, Transfer
 
 
@@ -46,8 +46,7 @@ class LotRow:
         return self.origin_id or self.transfer_id
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRow:
+class TransferRow(NamedTuple):
     id: UUID
     unit_id: int
     from_account_id: int
@@ -235,14 +234,10 @@ async def write(
     changed: Sequence[LotRow],
     uses: Sequence[LotUseRow],
 ) -> None:
-    """Write a plan in one statement."""
-    columns = {
-        name: [getattr(transfer, name) for transfer in transfers]
-        for name in TransferRow.__dataclass_fields__
-    }
+    """Write a plan of one transfer or more in one statement."""
     await session.fetch(
         _WRITE,
-        columns
+        columns(transfers)
         | {
             "account_ids": [account.id for account in accounts],
             "balances": [account.balance for account in accounts],
@@ -268,7 +263,7 @@ async def find_transfer(session: Session, transfer_id: UUID) -> TransferRow | No
     found = (await session.exec(select(Transfer).where(Transfer.id == transfer_id))).first()
     if found is None:
         return None
-    return TransferRow(**{name: getattr(found, name) for name in TransferRow.__dataclass_fields__})
+    return TransferRow(**{name: getattr(found, name) for name in TransferRow._fields})
 
 
 async def find_account(session: Session, account_id: int) -> tuple[UUID, str, int]:
