@@ -17,7 +17,8 @@ async def simulate(runtime: Runtime) -> int:
     """Run the simulations that wait, one after the other; return how many.
 
     Each reads one snapshot, on a connection without time-outs, as a year of a city takes minutes.
-    Safe with two workers, and when one is killed: see ``running``.
+    Safe with two workers, and when one is killed: see ``running``. A worker that is told to stop
+    ends its simulation first; if it is killed for taking too long, another begins that one again.
     """
     count = 0
     while True:

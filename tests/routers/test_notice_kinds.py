@@ -68,7 +68,8 @@ async def award_approved(s: Stage) -> Told:
         s.person,
         ("award", award["id"]),
         f"「市级/镇级表彰」的 15 积分已通过审核，如无异议将于 {zh} 到账。",
-        f"“市级/镇级表彰” was approved: 15 points, credited on {en} unless somebody objects.",
+        "“Commendation by city or town” was approved: 15 points,"
+        f" credited on {en} unless somebody objects.",
     )
 
 
@@ -81,7 +82,7 @@ async def award_without_points(s: Stage) -> Told:
         s.person,
         ("award", award["id"]),
         "「市级/镇级表彰」已通过审核，按积分上限不计积分。",
-        "“市级/镇级表彰” was approved: the caps left no points.",
+        "“Commendation by city or town” was approved: the caps left no points.",
     )
 
 
@@ -92,7 +93,7 @@ async def award_rejected(s: Stage) -> Told:
         s.person,
         ("award", award["id"]),
         "「市级/镇级表彰」的 15 积分不予发放：材料不全",
-        "“市级/镇级表彰” (15 points) was rejected: 材料不全",
+        "“Commendation by city or town” (15 points) was rejected: 材料不全",
     )
 
 
@@ -115,7 +116,7 @@ async def public_notice_over(s: Stage) -> Told:
         s.person,
         ("award", award["id"]),
         "「市级/镇级表彰」公示期满，15 积分已到账。",
-        "The public notice of “市级/镇级表彰” is over: 15 points credited.",
+        "The public notice of “Commendation by city or town” is over: 15 points credited.",
     )
 
 
@@ -126,7 +127,7 @@ async def objection_decided(s: Stage) -> Told:
         objector,
         ("award", award["id"]),
         "您对「市级/镇级表彰」的异议不成立：已核实",
-        "Your objection to “市级/镇级表彰” was dismissed: 已核实",
+        "Your objection to “Commendation by city or town” was dismissed: 已核实",
     )
 
 
@@ -139,7 +140,8 @@ async def objection_ended(s: Stage) -> Told:
         objector,
         ("award", award["id"]),
         "「市级/镇级表彰」已不予发放或已冲正，您的异议不再处理。",
-        "“市级/镇级表彰” was rejected or reversed, so your objection will not be decided.",
+        "“Commendation by city or town” was rejected or reversed,"
+        " so your objection will not be decided.",
     )
 
 
@@ -175,7 +177,7 @@ async def points_deducted(s: Stage) -> Told:
         s.person,
         ("deduction", made["id"]),
         f"因「无故缺席」扣 2 积分，{zh} 前可以申诉。",
-        f"2 points deducted for “无故缺席”. You may appeal until {en}.",
+        f"2 points deducted for “Absence without notice”. You may appeal until {en}.",
     )
 
 
@@ -200,7 +202,8 @@ async def appeal_decided(s: Stage) -> Told:
         s.person,
         ("deduction", made["id"]),
         "您对「无故缺席」扣分的申诉成立，扣分已撤销：属实",
-        "Your appeal against the deduction for “无故缺席” was granted, and the deduction"
+        "Your appeal against the deduction for “Absence without notice” was granted,"
+        " and the deduction"
         " revoked: 属实",
     )
 

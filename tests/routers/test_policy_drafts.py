@@ -71,10 +71,6 @@ async def _yesterday(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
 REFUSED = {"policy_drafts.invalid": _invalid, "policy_drafts.wrong_time": _yesterday}
 
 
-async def known(setup: Setup) -> Known:
-    return {"document": [TIGHTER, SHIPPED], "if-match": ["1", "2"]}
-
-
 async def completion(_: Setup) -> Completion:
     def complete(body: dict[str, Any], _: Known) -> None:
         if "document" in body:

@@ -9,7 +9,6 @@ from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator
 from tests.factories.policies import SHIPPED
-from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
 UNITS = "/api/v1/units"
@@ -26,10 +25,6 @@ async def _new(_: World) -> Ask:
 
 
 REQUESTS = {"openUnit": _new}
-
-
-async def known(_: Setup) -> Known:
-    return {"code": ["points", "minutes"]}
 
 
 async def test_a_unit_is_opened_once_and_then_given_in(
