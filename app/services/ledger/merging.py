@@ -35,20 +35,18 @@ class Merged:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """What was moved, of all units of points together. ``is_settled``: nothing is held or waits."""
+    """What was moved, of all units of points together."""
 
     points: int = 0
     minutes: int = 0
     debt: int = 0
-    is_settled: bool = True
 
 
 async def lock(tx: Session, one: Merged, at: datetime) -> Locked:
     """Lock what ``move`` may move, in one call; overdue holds have ended then."""
     keys: set[AccountKey] = set()
     for row in await reading_queries.accounts_of(tx, one.absorbed_id):
-        keys.add(AccountKey(one.absorbed_id, Purpose(row.purpose), row.unit_id))
-        if row.purpose == Purpose.available or row.balance < 0:
+        if row.purpose == Purpose.available or row.balance < 0:  # or a debt
             for person in (one.absorbed_id, one.kept_id):
                 keys.add(AccountKey(person, Purpose(row.purpose), row.unit_id))
                 keys.add(AccountKey(person, Purpose.available, row.unit_id))
@@ -70,11 +68,6 @@ async def move(tx: Session, one: Merged, at: datetime, locked: Locked) -> Moved:
         points=sum(entry.amount for entry in moved if entry.payer.has_lots),
         minutes=sum(entry.amount for entry in moved if entry.payer.unit_id == MINUTES),
         debt=sum(entry.amount for entry in moved if entry.payer.purpose is Purpose.debt),
-        is_settled=not any(
-            row.balance
-            for key, row in locked.items()
-            if key.owner_id == one.absorbed_id and key.purpose in (Purpose.held, Purpose.pending)
-        ),
     )
 
 
