@@ -1,15 +1,19 @@
 """API schemas of the audit trail."""
 
 import re
+from collections.abc import Iterator
 from datetime import datetime
+from importlib import import_module
+from pkgutil import walk_packages
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
 
-from app import schemas
+from app import models, schemas
 from app.core.discovery import declared
 from app.core.validation_messages import wrong
+from app.models.base import Record
 from app.schemas.base import Out
 
 # A noun, or one record of it.
@@ -77,44 +81,12 @@ VALUES = {
         "organizes": ("参与组织", "organizes"),
     }
 }
-# The singular nouns of audit entries, notices and attachments.
-NOUNS = (
-    "activity",
-    "activity_message",
-    "activity_template",
-    "appointment",
-    "attachment",
-    "award",
-    "card",
-    "case",
-    "certificate",
-    "charge",
-    "clock",
-    "closure",
-    "co_organizer",
-    "consent",
-    "data_copy",
-    "deduction",
-    "export",
-    "fund_receipt",
-    "merchant",
-    "merchant_visit",
-    "merge",
-    "org",
-    "person",
-    "policy",
-    "proposal",
-    "redemption",
-    "reward",
-    "seal",
-    "shop",
-    "signup",
-    "staff_code",
-    "stock_movement",
-    "transfer",
-    "unit",
-    "verification",
-)
+# The singular nouns of subjects that are no ``Record``.
+OTHER_NOUNS = {
+    *("activity", "award", "certificate", "charge", "clock", "closure", "consent", "data_copy"),
+    *("export", "merchant", "org", "person", "policy", "proposal", "redemption", "reward"),
+    *("seal", "signup", "unit"),
+}
 
 
 def _with_states(schema: dict[str, Any]) -> None:
@@ -124,8 +96,23 @@ def _with_states(schema: dict[str, Any]) -> None:
     schema["enum"] = sorted({str(state) for enum in enums for state in enum})
 
 
+def nouns() -> set[str]:
+    """Return the singular nouns of audit entries, notices and attachments."""
+    for module in walk_packages(models.__path__, f"{models.__name__}."):
+        import_module(module.name)
+    records = {re.sub(r"(?<!^)(?=[A-Z])", "_", one.__name__).lower() for one in _below(Record)}
+    return OTHER_NOUNS | records
+
+
+def _below(base: type[Record]) -> Iterator[type[Record]]:
+    for one in base.__subclasses__():
+        if one.__module__.startswith("app."):
+            yield one
+        yield from _below(one)
+
+
 def _with_nouns(schema: dict[str, Any]) -> None:
-    schema["enum"] = [*NOUNS]
+    schema["enum"] = sorted(nouns())
 
 
 def _with_verbs(schema: dict[str, Any]) -> None:

@@ -3,11 +3,14 @@
 import json
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
 from starlette.requests import Request
 
-from app.api.problems import language_of, problem
+from app.api.problems import MEDIA_TYPE, language_of, problem
 from app.core.errors import Busy, Invalid, RateLimited
+from tests.factories.http import require_documented
 
 
 def request(**headers: str) -> Request:
@@ -80,3 +83,30 @@ def test_its_headers_say_when_to_come_back() -> None:
 def test_its_headers_name_its_language(accepted: str, language: str) -> None:
     headers = problem(request(accept_language=accepted), Busy()).headers
     assert (headers["content-language"], headers["vary"]) == (language, "Accept-Language")
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [("/api/v1/me/points", "points.insufficient"), ("/api/v1/me", "request.unknown")],
+)
+async def test_a_code_that_an_operation_does_not_declare_is_found(
+    app: FastAPI, path: str, code: str
+) -> None:
+    reply = httpx.Response(
+        409,
+        headers={"Content-Type": MEDIA_TYPE},
+        json={"code": code},
+        request=httpx.Request("GET", f"http://test{path}"),
+    )
+    with pytest.raises(AssertionError, match="does not document"):
+        await require_documented(app, reply)
+
+
+async def test_a_code_that_an_operation_declares_is_not_found(app: FastAPI) -> None:
+    reply = httpx.Response(
+        401,
+        headers={"Content-Type": MEDIA_TYPE},
+        json={"code": "auth.token_invalid"},
+        request=httpx.Request("GET", "http://test/api/v1/me/points"),
+    )
+    await require_documented(app, reply)

@@ -1,10 +1,14 @@
 """The closed sets of the audit trail hold what the services write."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
-from app.schemas.audit import NOUNS, VALUES
+from app.schemas.audit import VALUES
+from app.schemas.audit import nouns as known_nouns
+from app.schemas.ledger import SourceType
 
 ROOT = Path(__file__).parents[2]
 WRITERS = ("audit.write", "audit.write_about")
@@ -49,7 +53,7 @@ def test_every_verb_has_words() -> None:
 def test_every_noun_is_listed() -> None:
     written = {noun for source in sources() for noun in nouns(source)}
     assert len(written) > 10
-    assert written <= {*NOUNS}
+    assert written <= known_nouns()
 
 
 def test_an_unknown_word_would_be_found() -> None:
@@ -58,3 +62,8 @@ def test_an_unknown_word_would_be_found() -> None:
         "oven",
         "pan",
     }
+
+
+def test_every_source_of_an_entry_is_listed() -> None:
+    found = {one for source in sources() for one in re.findall(r'source_type="(\w+)"', source)}
+    assert found == {*get_args(SourceType)}
