@@ -11,7 +11,7 @@ from app.core.validation_messages import wrong
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import NEXT_MAY_4, In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.base import In, Moment, Number, OneLine, OrgId, Out, Text, example
 
 VALUES = {
     ActivityStatus: {
@@ -119,8 +119,8 @@ class ActivityIn(
             "title": "五四江堤清洁",
             "description": "带上手套，八点半在三茅青年之家集合。",
             "category": "volunteer_service",
-            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
-            "ends_at": NEXT_MAY_4 + "T11:00:00+08:00",
+            "starts_at": "2028-05-04T09:00:00+08:00",
+            "ends_at": "2028-05-04T11:00:00+08:00",
             "capacity": 30,
             "rule_key": "volunteer_hour",
             "location": {

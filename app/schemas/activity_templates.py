@@ -8,7 +8,6 @@ from app.models.activities import Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
 from app.schemas.base import (
-    NEXT_MAY_4,
     Id,
     In,
     Moment,
@@ -116,7 +115,7 @@ class ActivityStartIn(
     json_schema_extra=example(
         {
             "org_id": "01900000-0000-7000-8000-000321182001",
-            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
+            "starts_at": "2028-05-04T09:00:00+08:00",
         }
     ),
 ):

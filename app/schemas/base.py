@@ -19,7 +19,6 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from app.core import normalize
-from app.core.clock import now
 from app.core.errors import Refusal
 from app.core.language import Language
 from app.core.validation_messages import wrong
@@ -47,10 +46,6 @@ RewardId = Annotated[UUID, Field(description="Id of the reward.")]
 AwardId = Annotated[UUID, Field(description="Id of the award.")]
 CreatedAt = Annotated[datetime, Field(description="When it was recorded, in UTC.")]
 Version = Annotated[int, Field(description="Counts edits; sent back as `If-Match`.")]
-
-
-# Of the year after this one: an example of a time that is to come.
-NEXT_MAY_4 = f"{now().year + 1}-05-04"
 
 
 def example(body: dict[str, Any]) -> JsonDict:

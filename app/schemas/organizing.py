@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.schemas.activities import ActivityContent, ActivityOut
-from app.schemas.base import NEXT_MAY_4, Flag, Id, In, Moment, OneLine, example
+from app.schemas.base import Flag, Id, In, Moment, OneLine, example
 
 
 class Part(StrEnum):
@@ -23,8 +23,8 @@ class ActivityEditIn(
             "title": "五四江堤清洁",
             "description": "带上手套，八点半在三茅青年之家集合。",
             "category": "volunteer_service",
-            "starts_at": NEXT_MAY_4 + "T09:00:00+08:00",
-            "ends_at": NEXT_MAY_4 + "T11:00:00+08:00",
+            "starts_at": "2028-05-04T09:00:00+08:00",
+            "ends_at": "2028-05-04T11:00:00+08:00",
             "capacity": 40,
             "rule_key": "volunteer_hour",
             "location": {
@@ -57,7 +57,7 @@ class ActivityCancelIn(In, json_schema_extra=example({"reason": "台风预警，
     reason: Annotated[str, OneLine(200)] = Field(description="Everybody who signed up reads it.")
 
 
-class ActivityCopyIn(In, json_schema_extra=example({"starts_at": NEXT_MAY_4 + "T14:00:00+08:00"})):
+class ActivityCopyIn(In, json_schema_extra=example({"starts_at": "2028-05-04T14:00:00+08:00"})):
     """All times are shifted by as much as the start."""
 
     starts_at: Moment = Field(description="When the copy begins, with its offset from UTC.")
