@@ -83,9 +83,28 @@ VALUES = {
 }
 # The singular nouns of subjects that are no ``Record``.
 OTHER_NOUNS = {
-    *("activity", "award", "certificate", "charge", "clock", "closure", "consent", "data_copy"),
-    *("export", "merchant", "org", "person", "policy", "proposal", "redemption", "reward"),
-    *("seal", "signup", "unit"),
+    "activity",
+    "award",
+    "card",
+    "certificate",
+    "charge",
+    "clock",
+    "closure",
+    "consent",
+    "data_copy",
+    "export",
+    "merchant",
+    "org",
+    "person",
+    "policy",
+    "proposal",
+    "redemption",
+    "reward",
+    "seal",
+    "signup",
+    "transfer",
+    "unit",
+    "verification",
 }
 
 

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out, example
 
-SourceType = Literal["award", "charge", "deduction", "lot", "receipt", "redemption"]
+SourceType = Literal["award", "charge", "deduction", "lot", "merge", "receipt", "redemption"]
 
 
 class Expiring(Out):
