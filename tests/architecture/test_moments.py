@@ -27,6 +27,7 @@ OTHERWISE = {
     "app.services.funds._unit_then",
     "app.services.funds.figures",
     "app.services.redemptions.charges._plan",
+    "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reservations.mine",
 }
