@@ -159,6 +159,7 @@ READS = (
     listing("district", DISTRICT),
     listing("community", COMMUNITY),
     listing("home feed with mine", DISTRICT, caller=ONE, ends_after=MIDDLE),
+    listing("search with mine", CITY, caller=ONE, q="清洁", ends_after=MIDDLE),
     listing("city, category", CITY, category=Category.volunteer_service),
     listing("district, category", DISTRICT, category=Category.volunteer_service),
     listing("community, category", COMMUNITY, category=Category.volunteer_service),
