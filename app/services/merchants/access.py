@@ -125,7 +125,7 @@ async def keeps(tx: Session, caller: UUID | None, merchant: Merchant) -> bool:
 async def keeps_until(tx: Session, caller: UUID, merchant: Merchant) -> datetime | None:
     """Return when a person who ``keeps`` a merchant stops to; None: never."""
     path = await _path(tx, merchant)
-    return await people_queries.keeps_until(tx, caller, merchant.id, people.ORGANIZERS, path)
+    return await queries.keeps_until(tx, caller, merchant.id, people.ORGANIZERS, path)
 
 
 async def _path(tx: Session, merchant: Merchant) -> str:
