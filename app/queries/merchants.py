@@ -1,11 +1,11 @@
 """SQL of merchants and their statements."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, func, literal, or_, text
+from sqlalchemy import func, or_, text
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -13,7 +13,6 @@ from app.core.paging import Key
 from app.models.merchants import Merchant, MerchantState, MerchantVisit
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
-from app.queries.people import in_force
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,25 +123,6 @@ async def count_applications(session: Session, person: UUID) -> int:
 async def was_visited(session: Session, merchant: UUID) -> bool:
     query = select(MerchantVisit.id).where(MerchantVisit.merchant_id == merchant).limit(1)
     return (await session.exec(query)).first() is not None
-
-
-async def keeps_until(
-    session: Session, person_id: UUID, merchant_id: UUID, roles: Collection[str], org_path: str
-) -> datetime | None:
-    """Read when a keeper of a merchant stops being one; None: never.
-
-    A keeper is on its staff, or holds one of the roles at its organisation or above.
-    """
-    above = select(Org.id).where(literal(org_path).op("^@")(col(Org.path)))
-    at_org = and_(col(RoleGrant.role).in_(roles), col(RoleGrant.org_id).in_(above))
-    query = (
-        select(RoleGrant.ends_at)
-        .where(RoleGrant.person_id == person_id, in_force())
-        .where(or_(col(RoleGrant.merchant_id) == merchant_id, at_org))
-        .order_by(col(RoleGrant.ends_at).desc().nulls_first())
-        .limit(1)
-    )
-    return (await session.exec(query)).first()
 
 
 async def staff(session: Session, merchant: UUID) -> list[tuple[UUID, str, datetime]]:
