@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out, example
 
@@ -53,7 +54,7 @@ class CapLeftOut(Out):
 
 class RuleCapsLeftOut(Out):
     rule_key: str
-    rule_name: str
+    rule_name: Worded
     caps: list[CapLeftOut]
 
 

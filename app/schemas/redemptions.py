@@ -83,7 +83,7 @@ class RedemptionCaseOut(Out):
 
     id: UUID
     reward_id: UUID
-    reward_name: str
+    reward_name: Worded
     merchant_id: UUID
     merchant_name: str
     person_id: UUID

@@ -3,8 +3,10 @@
 from uuid import UUID
 
 from app.core.db import Session
+from app.core.language import named
 from app.core.paging import Page, PageParams, keyset
 from app.models.redemptions import Redemption, RedemptionStatus
+from app.models.rewards import Reward
 from app.queries import redemptions as queries
 from app.schemas.redemptions import RedemptionCaseOut
 from app.services import people, records
@@ -34,10 +36,10 @@ async def browse(
     )
 
 
-def _case(one: Redemption, reward: str, merchant: str, person: str) -> RedemptionCaseOut:
+def _case(one: Redemption, reward: Reward, merchant: str, person: str) -> RedemptionCaseOut:
     return RedemptionCaseOut(
         **one.model_dump(include=set(RedemptionCaseOut.model_fields)),
-        reward_name=reward,
+        reward_name=named(reward.name, reward.name_en),
         merchant_name=merchant,
         display_name=people.masked(person),
     )
