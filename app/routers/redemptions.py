@@ -99,14 +99,14 @@ async def list_my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[MyRedemptionPlaceOut]:
     """List the caller's redemptions with pick-up codes and shops, newest first."""
-    return await reservations.mine_with_shops(tx, person_id, page)
+    return await reading.mine_with_shops(tx, person_id, page)
 
 
 async def _my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[MyRedemptionOut]:
     """Return the list without the shops."""
-    return await reservations.mine(tx, person_id, page)
+    return await reading.mine(tx, person_id, page)
 
 
 exports.beside(

@@ -33,8 +33,9 @@ OTHERWISE = {
     "app.services.policy_simulations.running._fail",
     "app.services.policy_simulations.running._replay",
     "app.services.redemptions.charges._plan",
+    "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",
-    "app.services.redemptions.reservations.mine",
+    "app.services.redemptions.reading.mine",
 }
 
 
