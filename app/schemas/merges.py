@@ -66,7 +66,9 @@ class MergeIn(In):
 
 
 class MergeRejectionIn(In):
-    reason: Annotated[str, OneLine(200)]
+    reason: Annotated[str, OneLine(200)] = Field(
+        description="Why it is rejected. It stands with the merge."
+    )
 
 
 class MergeOut(RecordOut):
@@ -77,18 +79,28 @@ class MergeOut(RecordOut):
     ``points``, ``minutes`` and ``debt`` were moved at the confirmation; null before.
     """
 
-    absorbed_id: UUID
-    absorbed_name: str
-    absorbed_card_no: str
-    kept_id: UUID
-    kept_name: str
-    kept_card_no: str
-    reason: str | None
-    state: MergeState
-    lapses_at: datetime
-    settled_by: UUID | None
-    settled_at: datetime | None
+    absorbed_id: UUID = Field(description="Id of the person whose account ends.")
+    absorbed_name: str = Field(description="Name of that person.")
+    absorbed_card_no: str = Field(description="Number of the card of that account.")
+    kept_id: UUID = Field(description="Id of the person whose account stays.")
+    kept_name: str = Field(description="Name of that person.")
+    kept_card_no: str = Field(description="Number of the card of that account.")
+    reason: str | None = Field(
+        description="How it is known that both are one person's; null once it was erased."
+    )
+    state: MergeState = Field(description="State of the merge.")
+    lapses_at: datetime = Field(description="Until when it can be confirmed, in UTC.")
+    settled_by: UUID | None = Field(description="Id of who confirmed or rejected it; null: nobody.")
+    settled_at: datetime | None = Field(
+        description="When it was confirmed or rejected, or lapsed, in UTC; null: not yet."
+    )
     answer: str | None = Field(description="The reason of a rejection.")
-    points: int | None
-    minutes: int | None
-    debt: int | None
+    points: int | None = Field(
+        description="Points moved to the kept account; null before the confirmation."
+    )
+    minutes: int | None = Field(
+        description="Minutes of service moved; null before the confirmation."
+    )
+    debt: int | None = Field(
+        description="Points owed that were moved; null before the confirmation."
+    )

@@ -44,8 +44,12 @@ class OrgNameIn(In, json_schema_extra=example({"name": "文化新村社区"})):
 class OrgContactIn(In):
     """Replaces both: what is left out is removed. ``note``: whom to ask for, when, where."""
 
-    phone: Phone | None = None
-    note: Annotated[str, OneLine(100)] | None = None
+    phone: Phone | None = Field(
+        default=None, description="Number for residents to call; null: none."
+    )
+    note: Annotated[str, OneLine(100)] | None = Field(
+        default=None, description="Whom to ask for, when, where; null: nothing."
+    )
 
 
 class OrgMoveIn(

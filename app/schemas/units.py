@@ -16,14 +16,18 @@ class UnitIn(In):
     """A unit for the points of another programme: they are not exchanged for others."""
 
     code: Code = Field(description="As a policy names it in `programme.unit`.")
-    name: Annotated[str, OneLine(40)] = Field(examples=["靖江青年积分"])
+    name: Annotated[str, OneLine(40)] = Field(
+        examples=["靖江青年积分"], description="Name in Chinese."
+    )
     name_en: Annotated[str, OneLine(40)] | None = Field(
-        default=None, examples=["Jingjiang youth points"]
+        default=None,
+        examples=["Jingjiang youth points"],
+        description="Name for readers in English, who else see the Chinese one.",
     )
 
 
 class UnitOut(Out):
     """A unit: the points of a programme, or ``minutes`` of service."""
 
-    code: str
+    code: str = Field(description="Code of the unit, such as `points` or `minutes`.")
     name: Worded = Field(description="In the language of the request.")
