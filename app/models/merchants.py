@@ -1,4 +1,4 @@
-"""Merchants: those that accept points, and counters of a 公益银行; visits and staff codes."""
+"""Merchants: those that accept points, and counters of a 公益银行; visits."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import CheckConstraint, Index, text
 from sqlmodel import Field, SQLModel
 
-from app.models.base import Record, Timestamp, created_at_field, id_field, one_of
+from app.models.base import Record, created_at_field, id_field, one_of
 
 
 class MerchantKind(StrEnum):
@@ -59,14 +59,3 @@ class MerchantVisit(Record, table=True):
     merchant_id: UUID = Field(foreign_key="merchants.id")
     visited_on: date
     note: str = Field(max_length=1000)
-
-
-class StaffCode(Record, table=True):
-    """A code that makes who enters it staff of a merchant: once, before ``expires_at``."""
-
-    __tablename__ = "staff_codes"
-
-    merchant_id: UUID = Field(foreign_key="merchants.id")
-    code: str = Field(max_length=12, unique=True)
-    expires_at: datetime = Field(sa_type=Timestamp)
-    used_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -212,7 +212,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "undo_reason": "why a merchant took goods back; stands in the transfer too",
     },
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
-    "staff_codes": {"code": "random, good for ten minutes"},
     "stock_movements": {"reason": _OF_ORGANISATION},
     "verifications": dict.fromkeys(
         ("findings", "head", "rows_read"), "names of checks and tables, and a seal"

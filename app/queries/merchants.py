@@ -10,7 +10,7 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.core.paging import Key
-from app.models.merchants import Merchant, MerchantState, MerchantVisit, StaffCode
+from app.models.merchants import Merchant, MerchantState, MerchantVisit
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
 
@@ -123,11 +123,6 @@ async def count_applications(session: Session, person: UUID) -> int:
 async def was_visited(session: Session, merchant: UUID) -> bool:
     query = select(MerchantVisit.id).where(MerchantVisit.merchant_id == merchant).limit(1)
     return (await session.exec(query)).first() is not None
-
-
-async def lock_code(session: Session, code: str) -> StaffCode | None:
-    query = select(StaffCode).where(StaffCode.code == code).with_for_update()
-    return (await session.exec(query)).first()
 
 
 async def staff(session: Session, merchant: UUID) -> list[tuple[UUID, str, datetime]]:

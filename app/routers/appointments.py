@@ -27,8 +27,8 @@ from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.roles import OwnRole, RoleHeld
 
 ABOUT = Bilingual(
-    "任命码：管理员出示，本人扫码就任",
-    "Appointments: an administrator shows a code, the person accepts",
+    "任命码：管理员出示（店员的也可由商户出示），本人扫码就任",
+    "Appointments: an administrator, or a merchant for its staff, shows a code; the person accepts",
 )
 router = Router(tags=["appointments"], about=ABOUT)
 CODE = (AppointmentCodeInvalid, AppointmentExpired, AppointmentAccepted)
@@ -68,7 +68,7 @@ async def preview_appointment(body: AcceptanceIn, tx: Tx) -> OfferOut:
 )
 @leads_to("leaveRole", {"role_id": "id"})
 async def accept_appointment(body: AcceptanceIn, tx: Tx, person_id: CurrentPerson) -> RoleHolderOut:
-    """Accept the role of a code that an administrator shows."""
+    """Accept the role of a code that somebody else shows."""
     return await appointments.accept(tx, person_id, body.code)
 
 

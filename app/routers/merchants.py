@@ -17,7 +17,6 @@ from app.api.access import (
     allow,
 )
 from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, Tx
-from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.db import Session
@@ -25,6 +24,7 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.merchants import MerchantState
+from app.schemas.appointments import AppointmentOut
 from app.schemas.base import Day, Id
 from app.schemas.merchants import (
     MerchantChangedOut,
@@ -33,8 +33,6 @@ from app.schemas.merchants import (
     MerchantOut,
     ProfileIn,
     RemovalIn,
-    StaffCodeIn,
-    StaffCodeOut,
     StaffListOut,
     VisitIn,
     VisitOut,
@@ -43,8 +41,8 @@ from app.schemas.redemptions import StatementItemOut, StatementOut
 from app.services.merchants import access, register, staff, statement
 from app.services.merchants.access import MerchantNotFound, MerchantWrongState
 from app.services.merchants.register import NotVisited, OwnMerchant, TooManyApplications
-from app.services.merchants.staff import OwnStaffCode, StaffCodeInvalid, StaffNotFound
-from app.services.orgs import OrgNotFound
+from app.services.merchants.staff import StaffNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 
 ABOUT = Bilingual(
     "商户：入驻申请、走访、审核、暂停、资料与店员",
@@ -95,24 +93,6 @@ async def list_my_merchants(
 ) -> Page[MerchantOut]:
     """Return the merchants that the caller works at or applied for."""
     return await register.mine(tx, caller, page)
-
-
-@router.post(
-    "/me/merchants",
-    status_code=201,
-    operation_id="acceptStaffCode",
-    **allow(
-        RESIDENT,
-        StaffCodeInvalid,
-        OwnStaffCode,
-        body=True,
-        once=True,
-        guess=Guess(CODE_GUESS, StaffCodeInvalid),
-    ),
-)
-async def accept_staff_code(body: StaffCodeIn, tx: Tx, caller: CurrentPerson) -> MerchantOut:
-    """Become staff of a merchant by a code that somebody there has made."""
-    return await staff.accept(tx, caller, body.code)
 
 
 @router.get(
@@ -228,12 +208,12 @@ async def move_merchant(
     "/merchants/{merchant_id}/staff-codes",
     status_code=201,
     operation_id="makeStaffCode",
-    **allow(KEEPER, MerchantNotFound, MerchantWrongState, once=True),
+    **allow(KEEPER, MerchantNotFound, MerchantWrongState, OrgClosed),
 )
-@leads_to("acceptStaffCode", {"body.code": "code"})
+@leads_to("acceptAppointment", {"body.code": "code"})
 @no_store
-async def make_staff_code(merchant_id: PathId, tx: Tx, caller: CurrentPerson) -> StaffCodeOut:
-    """Make a code that makes who enters it staff of the merchant, once, for ten minutes."""
+async def make_staff_code(merchant_id: PathId, tx: Tx, caller: CurrentPerson) -> AppointmentOut:
+    """Make an appointment code for the staff of the merchant: good once, for 10 minutes."""
     return await staff.make_code(tx, caller, merchant_id)
 
 

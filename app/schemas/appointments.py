@@ -43,7 +43,7 @@ class OfferOut(Out):
     role: Role = Field(description="The role that is offered.")
     org_name: str = Field(description="Name of the organisation in which the role is.")
     merchant_name: str | None = Field(description="Name of the merchant, of its staff; else null.")
-    offered_by: str = Field(description="Name of the administrator, masked.")
+    offered_by: str = Field(description="Name of who offers it, masked.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
     starts_at: datetime | None = Field(
         description="When the role begins; null: when it is accepted."
@@ -70,4 +70,4 @@ class AppointmentCaseOut(RecordOut):
 
 
 class AcceptanceIn(In, json_schema_extra=example({"code": "305518264907713264"})):
-    code: Annotated[str, Code(60), Field(description="The 18 digits that an administrator shows.")]
+    code: Annotated[str, Code(60), Field(description="The 18 digits that are shown to the person.")]

@@ -12,7 +12,6 @@ from app.core.validation_messages import wrong
 from app.models.merchants import MerchantKind, MerchantState
 from app.schemas.base import (
     ChangeOut,
-    Code,
     CreatedAt,
     Day,
     Id,
@@ -161,18 +160,6 @@ class VisitOut(RecordOut):
     merchant_id: MerchantId
     visited_on: date = Field(description="Day of the visit, in Asia/Shanghai.")
     note: str = Field(description="What was seen and agreed.")
-
-
-class StaffCodeOut(Out):
-    """``code`` makes who enters it staff: once, until ``expires_at``."""
-
-    code: str = Field(description="Makes who enters it staff of the merchant, once.")
-    merchant_id: MerchantId
-    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
-
-
-class StaffCodeIn(In, json_schema_extra=example({"code": "7K3M-9QX2-B4"})):
-    code: Annotated[str, Code(32)] = Field(description="The code that an organizer shows.")
 
 
 class StaffOut(Out):

@@ -1,11 +1,12 @@
 """Appointments by code: an administrator shows a code, the person enters it on their own phone.
 
+A code for the staff of a merchant is also shown by who keeps the merchant.
 So nobody gets a role without knowing of it, and no card number has to be told.
 """
 
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams
 from app.models.appointments import Appointment
+from app.models.merchants import Merchant
 from app.models.people import Role
 from app.queries import appointments as queries
 from app.queries import people as people_queries
@@ -21,14 +23,15 @@ from app.queries import records as record_queries
 from app.schemas.appointments import AppointmentCaseOut, AppointmentOut, OfferOut
 from app.schemas.roles import RoleHolderOut, TermIn
 from app.services import audit, people, records, roles
-from app.services.roles import Place
+from app.services.merchants import access
+from app.services.roles import Place, Term
 
 CODE_DIGITS = 18
 LIFETIME = timedelta(minutes=10)
 
 
 class AppointmentCodeInvalid(Refusal):
-    """An unknown code, or one whose administrator is none any more, or ends before the role."""
+    """An unknown code, or one whose maker may not give the role any more, or not for so long."""
 
     code, status, title = "appointments.code_invalid", 422, "Appointment code invalid"
     zh, en = "任命码无效，请核对后重试", "The appointment code is not valid."
@@ -36,7 +39,7 @@ class AppointmentCodeInvalid(Refusal):
 
 class AppointmentExpired(Refusal):
     code, status, title = "appointments.expired", 409, "Appointment code expired"
-    zh, en = "任命码已过期，请管理员重新生成", "The appointment code has expired; ask for another."
+    zh, en = "任命码已过期，请出示人重新生成", "The appointment code has expired; ask for another."
     fact_names = ("expires_at",)
 
 
@@ -51,19 +54,33 @@ async def offer(tx: Session, caller: UUID, body: TermIn) -> AppointmentOut:
 
     Raises Invalid, OrgNotFound, MerchantNotFound, OrgClosed, Forbidden.
     """
-    place, (starts_at, ends_at) = await roles.administered(tx, caller, body)
+    place, term = await roles.administered(tx, caller, body)
+    return await _make(tx, caller, body.role, place, term)
+
+
+async def offer_staff(tx: Session, caller: UUID, merchant: Merchant) -> AppointmentOut:
+    """Make a code for the staff of a merchant that the caller keeps.
+
+    Who keeps it until some day gives the role until then. Raises OrgClosed.
+    """
+    place = await roles.place_of(tx, Role.merchant_staff, None, merchant.id)
+    until = await access.keeps_until(tx, caller, merchant)
+    return await _make(tx, caller, Role.merchant_staff, place, (None, until))
+
+
+async def _make(tx: Session, caller: UUID, role: Role, place: Place, term: Term) -> AppointmentOut:
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
     made = Appointment(
         org_id=place.org.id,
         created_by=caller,
-        role=body.role,
+        role=role,
         merchant_id=place.merchant_id,
-        starts_at=starts_at,
-        ends_at=ends_at,
+        starts_at=term[0],
+        ends_at=term[1],
         code_hash=_hash(code),
         expires_at=now() + LIFETIME,
     )
-    await records.create(tx, caller, made, role=body.role)
+    await records.create(tx, caller, made, role=role)
     return AppointmentOut(**made.model_dump(exclude={"code_hash"}), code=code)
 
 
@@ -116,7 +133,7 @@ async def look_up(tx: Session, code: str) -> OfferOut:
 
 
 async def accept(tx: Session, caller: UUID, code: str) -> RoleHolderOut:
-    """Accept the role of a code; it can be used once. The administrator is who appoints.
+    """Accept the role of a code; it can be used once. Who made it appoints.
 
     Raises AppointmentCodeInvalid, AppointmentAccepted, AppointmentExpired, OwnRole, RoleHeld,
     OrgClosed.
@@ -141,13 +158,23 @@ async def _offered(tx: Session, code: str) -> tuple[Appointment, Place]:
         raise AppointmentExpired(expires_at=made.expires_at)
     org_id = None if made.merchant_id else made.org_id
     place = await roles.place_of(tx, Role(made.role), org_id, made.merchant_id)
-    still = [Role.administrator]
-    if not await people_queries.has_role_at(tx, made.created_by, still, place.org.path):
+    may, until = await _right(tx, made.created_by, place)
+    if not may:
         raise AppointmentCodeInvalid
-    until = await people_queries.administers_until(tx, made.created_by, place.org.path)
     if until is not None and (made.ends_at is None or made.ends_at > until):
         raise AppointmentCodeInvalid
     return made, place
+
+
+async def _right(tx: Session, maker: UUID, place: Place) -> tuple[bool, datetime | None]:
+    """Tell whether the maker of a code may give its role now, and until when; None: no end."""
+    if place.merchant_id is not None:
+        merchant = await access.get(tx, place.merchant_id)
+        may = await access.keeps(tx, maker, merchant)
+        return may, await access.keeps_until(tx, maker, merchant)
+    path = place.org.path
+    may = await people_queries.has_role_at(tx, maker, [Role.administrator], path)
+    return may, await people_queries.administers_until(tx, maker, path)
 
 
 def _hash(code: str) -> bytes:

@@ -127,7 +127,7 @@ async def give(tx: Session, caller: UUID, body: RoleIn) -> RoleHolderOut:
 async def grant(
     tx: Session, actor: UUID, person_id: UUID, role: Role, place: Place, term: Term
 ) -> RoleHolderOut:
-    """Grant a role in the name of an administrator. Raises OwnRole, RoleHeld."""
+    """Grant a role in the name of who gives it. Raises OwnRole, RoleHeld."""
     if person_id == actor:
         raise OwnRole
     new = _new(person_id, role, place, term)

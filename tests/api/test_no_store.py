@@ -19,7 +19,7 @@ from tests.factories.rewards import make_counter, make_reward
 API = "/api/v1"
 NAMES = {"access_token", "refresh_token", "pickup_code", "card_code", "ticket"}
 # The word alone names a code of an organisation too.
-SCHEMAS = {"AppointmentOut", "CardCodeOut", "CheckinCodeOut", "DataCopyOut", "StaffCodeOut"}
+SCHEMAS = {"AppointmentOut", "CardCodeOut", "CheckinCodeOut", "DataCopyOut"}
 SCHEMAS |= {"StatementLinkOut"}
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),

@@ -25,7 +25,6 @@ from app.main import create_app
 from app.services.appointments import AppointmentCodeInvalid
 from app.services.auth import TokenRefused
 from app.services.checkins import CheckinCodeInvalid
-from app.services.merchants.staff import StaffCodeInvalid
 from app.services.people import PersonNotFound
 from app.services.redemptions.charges import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
@@ -47,7 +46,6 @@ GUESSES = {
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (PersonNotFound, "card", "person_of"),
-    "acceptStaffCode": (StaffCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {
@@ -87,6 +85,7 @@ WITHOUT_A_KEY = {
     "signUp": "a person has one sign-up for an activity",
     "checkIn": "a person has one check-in at an activity",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
+    "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
     "createActivity": "a second draft is seen before it is published; the contract names no key",
 }
 

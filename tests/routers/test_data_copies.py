@@ -66,7 +66,6 @@ NOT_COPIED = {
     "policy_simulations": "an organisation's",
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",
-    "staff_codes": "in the acts",
     "stock_movements": "a merchant's",
     "verifications": "in the acts",
 }

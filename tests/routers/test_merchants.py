@@ -1,6 +1,6 @@
 """Merchants: applied for, visited, approved, suspended; their staff."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import httpx
@@ -9,7 +9,6 @@ import pytest
 from app.core.clock import local_date, now
 from app.models.merchants import MerchantState
 from app.runtime import Runtime
-from app.services.merchants import staff as staff_service
 from app.services.merchants.register import MAX_APPLICATIONS
 from tests.engines import as_owner
 from tests.factories.http import assert_refused, keyed, walk
@@ -19,13 +18,14 @@ from tests.factories.people import (
     TestPerson,
     make_administrator,
     make_organizer,
+    make_people,
     make_person,
 )
 from tests.factories.points import spend
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
+from tests.routers.test_appointments import accept, offer
 from tests.routers.test_audit import entries
-from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
 MERCHANTS = "/api/v1/merchants"
@@ -34,7 +34,6 @@ operation        rule             nobody alice bob  counter rival sibling parent
 applyAsMerchant  person           401    201   201  201     201   201     201    201     201   201
 listMerchants    reader           401    403   403  403     403   403     200    200     200   403
 listMyMerchants  person           401    200   200  200     200   200     200    200     200   200
-acceptStaffCode  person           401    201   201  201     201   201     201    201     201   201
 getMerchant      anyone           200    200   200  200     200   200     200    200     200   200
 editMerchant     merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
 recordVisit      organizer        401    403   403  403     403   404     201    403     201   404       404=merchants.not_found
@@ -47,12 +46,10 @@ removeStaff      merchant keeper  401    403   403  200     404   404     200   
 """  # noqa: E501 - a table
 HERS = {
     "merchant_visits": "created_by = :alice",
-    "staff_codes": "created_by = :alice",
 }
-BESIDE_POINTS = {"merchant_visits", "staff_codes"}
+BESIDE_POINTS = {"merchant_visits"}
 BEYOND_THE_SCHEMA = {
     "body.visited_on",  # not to come
-    "merchants.staff_code_invalid",
     "request.precondition_failed",
     "request.precondition_required",
 }
@@ -104,11 +101,6 @@ async def _remove(world: World) -> Ask:
     return Ask(ids, REASON | {"person_id": ids["person_id"]})
 
 
-async def _code(world: World) -> Ask:
-    counter = await make_counter(world.runtime, org=world.home)
-    return Ask(body={"code": await code_of(world.api, counter.staff, str(counter.merchant.id))})
-
-
 async def _statement(world: World) -> Ask:
     await spend(world.api, world.runtime, world.alice, 1, world.shop)
     return Ask({"merchant_id": str(world.shop.merchant.id)})
@@ -117,7 +109,6 @@ async def _statement(world: World) -> Ask:
 REQUESTS = {
     "applyAsMerchant": _apply,
     "listMerchants": _of_home,
-    "acceptStaffCode": _code,
     "getMerchant": _shown,
     "editMerchant": _edit,
     "recordVisit": _visit,
@@ -142,12 +133,6 @@ async def _one_application_too_many(api: httpx.AsyncClient, runtime: Runtime) ->
 REFUSED = {"merchants.too_many_applications": _one_application_too_many}
 
 
-async def known(setup: Setup) -> Known:
-    counter = await make_counter(setup.runtime, org=setup.org)
-    codes = [await code_of(setup.api, counter.staff, str(counter.merchant.id)) for _ in range(4)]
-    return {"code": codes}
-
-
 async def apply(api: httpx.AsyncClient, who: TestPerson, body: dict[str, Any]) -> dict[str, Any]:
     made = await api.post(MERCHANTS, headers=keyed(who), json=body)
     assert made.status_code == 201, made.text
@@ -155,14 +140,15 @@ async def apply(api: httpx.AsyncClient, who: TestPerson, body: dict[str, Any]) -
     return found
 
 
-async def code_of(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> str:
-    made = await api.post(f"{MERCHANTS}/{merchant}/staff-codes", headers=keyed(keeper))
+async def show(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> dict[str, Any]:
+    made = await api.post(f"{MERCHANTS}/{merchant}/staff-codes", headers=keeper.headers)
     assert made.status_code == 201, made.text
-    return str(made.json()["code"])
+    shown: dict[str, Any] = made.json()
+    return shown
 
 
-async def accept(api: httpx.AsyncClient, who: TestPerson, code: str) -> httpx.Response:
-    return await api.post("/api/v1/me/merchants", headers=keyed(who), json={"code": code})
+async def code_of(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> str:
+    return str((await show(api, keeper, merchant))["code"])
 
 
 async def enlist(
@@ -231,21 +217,33 @@ async def test_nobody_decides_about_his_own_merchant(
     assert_refused(refused, 403, "merchants.own")
 
 
-async def test_a_staff_code_is_good_once_for_somebody_else_and_not_for_ever(
+async def test_a_code_for_staff_is_good_once_for_somebody_else_and_not_for_ever(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    counter, helper = await make_counter(runtime), await make_person(runtime)
+    org, helper = await make_org(runtime), await make_person(runtime)
+    counter = await make_counter(runtime, org=org)
     merchant = str(counter.merchant.id)
-    code = await code_of(api, counter.staff, merchant)
-    assert_refused(await accept(api, counter.staff, code), 403, "merchants.own_staff_code")
-    assert (await accept(api, helper, code.lower())).json()["id"] == merchant
+    shown = await show(api, counter.staff, merchant)
+    assert (shown["role"], shown["merchant_id"]) == ("merchant_staff", merchant)
+    code = shown["code"]
+    assert_refused(await accept(api, counter.staff, code), 403, "roles.own")
+    assert (await accept(api, helper, code)).json()["merchant_id"] == merchant
     third = await make_person(runtime)
-    assert_refused(await accept(api, third, code), 422, "merchants.staff_code_invalid")
-    late = await code_of(api, counter.staff, merchant)
-    end = f"UPDATE staff_codes SET expires_at = now() WHERE code = '{late}'"  # noqa: S608
+    assert_refused(await accept(api, third, code), 409, "appointments.accepted")
+    second = await code_of(api, counter.staff, merchant)
+    assert_refused(await accept(api, helper, second), 409, "roles.held")
+    late = await show(api, counter.staff, merchant)
+    end = f"UPDATE appointments SET expires_at = now() WHERE id = '{late['id']}'"  # noqa: S608
     await as_owner(runtime.settings, end)
-    assert_refused(await accept(api, third, late), 422, "merchants.staff_code_invalid")
-    assert len(late) == staff_service.LENGTH
+    assert_refused(await accept(api, third, late["code"]), 409, "appointments.expired")
+    assert (await inbox(api, runtime, helper))[0]["kind"] == "role_moved"
+    admin = await make_administrator(runtime, org.id)
+    for subject, verbs in {
+        f"appointment:{shown['id']}": ["accepted", "created"],
+        f"person:{helper.id}": ["appointed"],
+    }.items():
+        written = await entries(api, admin, org, subject=subject)
+        assert [one["verb"] for one in written] == verbs
 
     path = f"{MERCHANTS}/{merchant}/staff"
     listed = await api.get(path, headers=helper.headers)
@@ -259,6 +257,56 @@ async def test_a_staff_code_is_good_once_for_somebody_else_and_not_for_ever(
     assert_refused(await api.get(path, headers=helper.headers), 403, "auth.forbidden")
     again = await api.post(f"{path}/removals", headers=keyed(counter.staff), json=body)
     assert_refused(again, 404, "merchants.staff_not_found")
+    await enlist(api, counter.staff, helper, merchant)
+
+
+async def test_a_code_for_staff_dies_with_the_work_of_who_made_it(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    counter, (helper, third) = await make_counter(runtime), await make_people(runtime, 2)
+    merchant = str(counter.merchant.id)
+    await enlist(api, counter.staff, helper, merchant)
+    code = await code_of(api, helper, merchant)
+    body = REASON | {"person_id": str(helper.id)}
+    path = f"{MERCHANTS}/{merchant}/staff/removals"
+    gone = await api.post(path, headers=keyed(counter.staff), json=body)
+    assert gone.status_code == 200, gone.text
+
+    assert_refused(await accept(api, third, code), 422, "appointments.code_invalid")
+
+
+async def test_staff_until_some_day_adds_nobody_for_longer(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    counter, (helper, third) = await make_counter(runtime), await make_people(runtime, 2)
+    merchant = str(counter.merchant.id)
+    admin = await make_administrator(runtime, counter.merchant.org_id)
+    until = (now() + timedelta(days=9)).isoformat()
+    place = {"role": "merchant_staff", "merchant_id": merchant}
+    made = await offer(api, admin, **place, ends_at=until)
+    held = (await accept(api, helper, made["code"])).json()
+    shown = await show(api, helper, merchant)
+    assert shown["ends_at"] == held["ends_at"] is not None
+    sooner = f"UPDATE role_grants SET ends_at = now() + interval '1 day' WHERE id = '{held['id']}'"  # noqa: S608
+    as_told = f"UPDATE role_grants SET ends_at = '{held['ends_at']}' WHERE id = '{held['id']}'"  # noqa: S608
+    await as_owner(runtime.settings, sooner)
+    assert_refused(await accept(api, third, shown["code"]), 422, "appointments.code_invalid")
+    await as_owner(runtime.settings, as_told)
+    taken = await accept(api, third, shown["code"])
+    assert (taken.status_code, taken.json()["ends_at"]) == (201, held["ends_at"])
+
+
+async def test_staff_is_added_to_a_suspended_merchant_and_not_to_an_application(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, (owner, helper) = await make_org(runtime), await make_people(runtime, 2)
+    counter, admin = await make_counter(runtime, org=org), await make_administrator(runtime, org.id)
+    made = await apply(api, owner, {"org_id": str(org.id), "name": "面馆"})
+    refused = await api.post(f"{MERCHANTS}/{made['id']}/staff-codes", headers=admin.headers)
+    assert_refused(refused, 409, "merchants.wrong_state")
+
+    merchant = str(counter.merchant.id)
+    assert (await move(api, admin, merchant, MerchantState.suspended)).status_code == 200
     await enlist(api, counter.staff, helper, merchant)
 
 

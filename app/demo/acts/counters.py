@@ -45,7 +45,7 @@ async def admit(day: Day) -> None:
     await clerk.arrive()
     await _employ(day, owner, clerk, cafe, staff=2)
     await _employ(day, day.organizer, day.bank, bank, staff=1)
-    day.say(f"{clerk.name}、{day.bank.name} 凭店员码上岗", "staff by codes")
+    day.say(f"{clerk.name}、{day.bank.name} 凭任命码上岗", "staff by codes")
 
 
 async def _apply(day: Day, who: Phone, name: str, kind: str) -> dict[str, Any]:
@@ -62,8 +62,8 @@ async def _approve(day: Day, merchant: dict[str, Any]) -> Any:
 
 async def _employ(day: Day, by: Phone, who: Phone, merchant: dict[str, Any], *, staff: int) -> None:
     path = f"/merchants/{merchant['id']}"
-    code = (await by.do(f"{path}/staff-codes")).want(201)["code"]
-    joined = (await who.do("/me/merchants", {"code": code})).want(201)
-    day.checks.equal(f"merchant of {who.name}", merchant["name"], joined["name"])
+    code = (await by.post(f"{path}/staff-codes")).want(201)["code"]
+    joined = (await who.do("/appointments/acceptance", {"code": code})).want(201)
+    day.checks.equal(f"merchant of {who.name}", merchant["name"], joined["merchant_name"])
     there = (await by.get(f"{path}/staff")).want(200)["items"]
     day.checks.equal(f"staff of {merchant['name']}", staff, len(there))

@@ -1,5 +1,6 @@
 """A merchant, and who acts for it: its staff, or the organizers of its organisation."""
 
+from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -119,6 +120,12 @@ async def keeps(tx: Session, caller: UUID | None, merchant: Merchant) -> bool:
     if await people.holds(tx, caller, people.ORGANIZERS, await _path(tx, merchant)):
         return True
     return caller is not None and await people_queries.is_staff_of(tx, caller, merchant.id)
+
+
+async def keeps_until(tx: Session, caller: UUID, merchant: Merchant) -> datetime | None:
+    """Return when a person who ``keeps`` a merchant stops to; None: never."""
+    path = await _path(tx, merchant)
+    return await people_queries.keeps_until(tx, caller, merchant.id, people.ORGANIZERS, path)
 
 
 async def _path(tx: Session, merchant: Merchant) -> str:
