@@ -34,6 +34,7 @@ POSTED = {one.zh: one.en for one in REASONS.values()} | {
     "捐赠": "Donation",
     "预算拨入": "Budget",
     "冲正": "Reversal",
+    "账号合并": "Accounts merged",
 }
 
 
