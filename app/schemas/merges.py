@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.merges import MergeState
-from app.schemas.base import Id, In, OneLine, RecordOut
+from app.schemas.base import Id, In, OneLine, RecordOut, example
 from app.schemas.notify import words
 from app.schemas.roles import CardNumber
 
@@ -54,7 +54,17 @@ NOTICES = {
 }
 
 
-class MergeIn(In):
+class MergeIn(
+    In,
+    json_schema_extra=example(
+        {
+            "org_id": "01900000-0000-7000-8000-000321182001",
+            "absorbed_card_no": "6800000000130",
+            "kept_card_no": "6800000000163",
+            "reason": "本人持身份证到场，换手机后重复注册",
+        }
+    ),
+):
     """Both cards are of one person. The account of ``kept_card_no`` stays."""
 
     org_id: Id
@@ -65,7 +75,7 @@ class MergeIn(In):
     ]
 
 
-class MergeRejectionIn(In):
+class MergeRejectionIn(In, json_schema_extra=example({"reason": "经核实为两名居民"})):
     reason: Annotated[str, OneLine(200)] = Field(
         description="Why it is rejected. It stands with the merge."
     )

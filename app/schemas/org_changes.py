@@ -41,7 +41,9 @@ class OrgNameIn(In, json_schema_extra=example({"name": "文化新村社区"})):
     name: Annotated[str, OneLine(100)] = Field(description="The new name.")
 
 
-class OrgContactIn(In):
+class OrgContactIn(
+    In, json_schema_extra=example({"phone": "0511-88320000", "note": "工作日 9:00 至 17:00"})
+):
     """Replaces both: what is left out is removed. ``note``: whom to ask for, when, where."""
 
     phone: Phone | None = Field(

@@ -8,11 +8,12 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.language import Worded
-from app.schemas.base import Id, In, Moment, Out, Text
+from app.schemas.base import NEXT_MAY_4, Id, In, Moment, Out, Text, example
 
 # A little more than ``reading.MAX_CHARACTERS``, so that the check itself says what is too large.
 MAX_DOCUMENT = 65_536
 EXAMPLE = "[caps]\nday = 20\n\n[rules.lecture_give]\npoints = 6\n"
+DRAFT = {"org_id": "01900000-0000-7000-8000-000321182001", "document": EXAMPLE}
 Document = Annotated[
     Text,
     Field(
@@ -40,7 +41,7 @@ class ChangeEffect(StrEnum):
     changed = "changed"
 
 
-class PolicyDraftIn(In):
+class PolicyDraftIn(In, json_schema_extra=example(DRAFT)):
     """A document for an organisation, or for all that have no programme of their own."""
 
     org_id: Id | None = Field(
@@ -50,7 +51,10 @@ class PolicyDraftIn(In):
     document: Document
 
 
-class PublicationIn(PolicyDraftIn):
+class PublicationIn(
+    PolicyDraftIn,
+    json_schema_extra=example(DRAFT | {"effective_from": f"{NEXT_MAY_4}T00:00:00+08:00"}),
+):
     effective_from: Moment | None = Field(
         default=None, description="When it takes effect, at most two years from now; else at once."
     )

@@ -6,13 +6,14 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.clock import now
 from app.core.language import Bilingual, Worded
 from app.core.validation_messages import wrong
 from app.models.awards import AwardReason, AwardState
 from app.models.policy_simulations import PolicySimulationState as State
-from app.schemas.base import CreatedAt, Day, Out, PersonId
+from app.schemas.base import CreatedAt, Day, Out, PersonId, example
 from app.schemas.policies.documents import Proof
-from app.schemas.policy_drafts import PolicyDraftIn
+from app.schemas.policy_drafts import DRAFT, PolicyDraftIn
 
 HEADINGS = {
     "person_id": Bilingual("人员编号", "Person id"),
@@ -33,9 +34,15 @@ VALUES = {
         State.cancelled: ("已取消", "cancelled"),
     }
 }
+LAST_YEAR = now().year - 1  # of an example, which is to be a past period
 
 
-class SimulationIn(PolicyDraftIn):
+class SimulationIn(
+    PolicyDraftIn,
+    json_schema_extra=example(
+        DRAFT | {"first_day": f"{LAST_YEAR}-09-01", "last_day": f"{LAST_YEAR}-12-31"}
+    ),
+):
     """A document, and the past days under which it is tried: both included, at most 366."""
 
     first_day: Day = Field(description="First day of the period, in Asia/Shanghai.")

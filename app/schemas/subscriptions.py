@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.language import Worded
 from app.models.subscriptions import SubscriptionAnswer
-from app.schemas.base import In, Out
+from app.schemas.base import In, Out, example
 
 TemplateId = Annotated[
     str,
@@ -41,7 +41,17 @@ class AnswerIn(In):
     answer: SubscriptionAnswer = Field(description="What the person answered for this template.")
 
 
-class SubscriptionsIn(In):
+class SubscriptionsIn(
+    In,
+    json_schema_extra=example(
+        {
+            "answers": [
+                {"template_id": "sandbox-activity", "answer": "accept"},
+                {"template_id": "sandbox-points", "answer": "reject"},
+            ]
+        }
+    ),
+):
     """The answers to one question of ``wx.requestSubscribeMessage``, each template once."""
 
     answers: Annotated[list[AnswerIn], Field(min_length=1, max_length=20)] = Field(
