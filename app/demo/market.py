@@ -4,6 +4,7 @@ Made by the services, as organizers and staff would.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from app.core.clock import local_date, now
 from app.core.db import Session
@@ -12,6 +13,7 @@ from app.demo import pictures, places
 from app.demo.cast import MERCHANT_IDS
 from app.demo.county import County
 from app.models.merchants import MerchantKind
+from app.models.rewards import RewardKind
 from app.schemas.merchants import MerchantIn, VisitIn
 from app.schemas.rewards import (
     RewardDetailOut,
@@ -33,7 +35,7 @@ TERMS = {
     "place": "预约后请按时到场，无故缺席按积分办法扣分。",
     "donation": "积分转入公益银行，用于困难家庭，每季度公示。",
 }
-OFFERED_FOR = timedelta(days=90)
+OFFERED_FOR, PLACES_FOR = timedelta(days=90), timedelta(days=270)
 
 
 async def open_merchants(tx: Session, county: County) -> None:
@@ -105,11 +107,13 @@ async def what_is_new(tx: Session, county: County) -> None:
 def _described(reward: RewardDetailOut, user: str) -> RewardEditIn:
     """Return the terms of a reward with what people should know of it."""
     same = reward.model_dump(include=set(RewardTermsIn.model_fields))
-    told = {
+    told: dict[str, Any] = {
         "name": reward.name_zh,
         "terms": TERMS[reward.kind],
         "pickup_place": places.SHOPS[user][0].name,
         "pickup_hours": places.SHOPS[user][0].hours,
         "reason": "补充兑换说明",
     }
+    if reward.kind == RewardKind.place:
+        told |= {"offered_from": now(), "offered_until": now() + PLACES_FOR}
     return RewardEditIn.model_validate(same | told)

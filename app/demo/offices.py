@@ -9,6 +9,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.paging import PageParams
 from app.demo import pictures, places
+from app.demo.cast import MERCHANT_IDS
 from app.demo.county import County, Uncounted
 from app.models.activities import Category
 from app.models.funds import ReceiptKind
@@ -19,7 +20,7 @@ from app.schemas.activity_templates import ActivityTemplateIn
 from app.schemas.awards.proposals import AwardsIn
 from app.schemas.awards.review import ObjectionIn
 from app.schemas.deductions import AppealIn, DeductionIn
-from app.schemas.funds import ReceiptIn
+from app.schemas.funds import ReceiptIn, ReceiptReversalIn
 from app.schemas.roles import TermIn
 from app.services import (
     activity_templates,
@@ -75,11 +76,18 @@ async def what_waits(tx: Session, county: County) -> None:
         kind=ReceiptKind.budget, points=2000, giver="三茅街道团工委", note="本季度预算"
     )
     await funds.receive(tx, admin, county.street, budget)
-    for person in (neighbours[6], None):
-        term = TermIn(role=Role.organizer, org_id=county.community, ends_at=now() + A_YEAR)
-        offered = await appointments.offer(tx, admin, term)
-        if person is not None:
-            await appointments.accept(tx, person, offered.code)
+    await _mistaken(tx, county)
+    ends_at = now() + A_YEAR
+    term = TermIn(role=Role.organizer, org_id=county.community, ends_at=ends_at)
+    offered = await appointments.offer(tx, admin, term)
+    await appointments.accept(tx, neighbours[6], offered.code)
+    term = TermIn(
+        role=Role.merchant_staff,
+        merchant_id=MERCHANT_IDS["merchant"],
+        starts_at=now() + timedelta(days=1),
+        ends_at=ends_at,
+    )
+    await appointments.offer(tx, admin, term)
     await _awards(tx, county)
     breach = DeductionIn(
         rule_key="late_cancel",
@@ -92,12 +100,23 @@ async def what_waits(tx: Session, county: County) -> None:
     await deductions.appeal(tx, neighbours[3], made.id, reason)
 
 
+async def _mistaken(tx: Session, county: County) -> None:
+    """A donation that was entered with a nought too many: its reversal waits for another."""
+    admin = county.people["admin"]
+    given = ReceiptIn(
+        kind=ReceiptKind.donation, points=20000, giver="江洲路爱心超市", note="爱心捐赠"
+    )
+    receipt = await funds.receive(tx, admin, county.street, given)
+    why = ReceiptReversalIn(reason="多打了一个零")
+    await funds.propose_reversal(tx, admin, county.street, receipt.id, why)
+
+
 async def _awards(tx: Session, county: County) -> None:
     """Of two proposals one waits for its review; the other is in public notice, with objection."""
     alice, organizer = county.people["alice"], county.people["organizer"]
     for document, people in (
         ("三茅〔2026〕18号", [alice, county.neighbours[1]]),
-        ("三茅〔2026〕17号", [county.neighbours[2], county.neighbours[4]]),
+        ("三茅〔2026〕17号", [county.neighbours[2], alice]),
     ):
         body = AwardsIn(
             rule_key="commendation",

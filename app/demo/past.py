@@ -8,12 +8,12 @@ from uuid import UUID
 
 from app.core.clock import local_date, midnight, now
 from app.core.db import Session
-from app.demo import alice, market, offices, places, programme, today
+from app.demo import market, offices, places, programme, residents, today
 from app.demo.county import County, Uncounted, clock_at, held
 from app.models.activities import Category
 from app.schemas.activities import ActivityIn
 from app.schemas.awards.proposals import AwardsIn
-from app.schemas.deductions import DeductionIn
+from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
 from app.schemas.redemptions import RedemptionIn
 from app.services import activities, cards, checkins, deductions
 from app.services.awards import proposals, release, review
@@ -58,7 +58,7 @@ async def live(tx: Session, county: County) -> None:
         await offices.settle(tx, county)
         await market.open_merchants(tx, county)
         await market.describe_rewards(tx, county)
-        await alice.join(tx, county)
+        await residents.join(tx, county)
     for week in range(WEEKS):
         await _week(tx, county, week, midnight(first + week * WEEK) + NINE_O_CLOCK)
     wanted = RedemptionIn(reward_id=county.rewards[RESERVED])
@@ -70,7 +70,7 @@ async def live(tx: Session, county: County) -> None:
     await today.play(tx, county)
     await market.what_is_new(tx, county)
     await offices.what_waits(tx, county)
-    await alice.keep_papers(tx, county)
+    await residents.keep_papers(tx, county)
 
 
 def _coming() -> date:
@@ -138,13 +138,22 @@ async def _evening(tx: Session, county: County, week: int, at: datetime) -> None
     if week == HONOURED_IN + 1:  # its public notice is over
         await release.release_due(tx, at, limit=10)
     if week == ABSENT_IN:
-        breach = DeductionIn(
-            rule_key="no_show",
-            org_id=county.street,
-            person_id=alice,
-            evidence={"activity": "文明交通劝导（早班）"},
-        )
-        await deductions.deduct(tx, county.people["organizer"], breach, Uncounted())
+        await _absent(tx, county)
+
+
+async def _absent(tx: Session, county: County) -> None:
+    """A deduction from alice, who appeals; another organizer decides that she is right."""
+    alice, organizer2 = county.people["alice"], county.people["organizer2"]
+    breach = DeductionIn(
+        rule_key="no_show",
+        org_id=county.street,
+        person_id=alice,
+        evidence={"activity": "文明交通劝导（早班）"},
+    )
+    made = await deductions.deduct(tx, county.people["organizer"], breach, Uncounted())
+    await deductions.appeal(tx, alice, made.id, AppealIn(reason="当天我在路口值班，忘了签到。"))
+    decision = AppealDecisionIn(granted=True, reason="值班表和照片属实，退回积分。")
+    await deductions.decide(tx, organizer2, made.id, decision)
 
 
 async def _honour(tx: Session, county: County) -> None:

@@ -33,9 +33,10 @@ async def publish(
     return (await activities.publish(tx, organizer, made.id)).id
 
 
-async def sign_up(tx: Session, activity: UUID, people: Sequence[UUID]) -> None:
-    """Sign people up in this order, by the clock as it is set."""
-    held(await signups.claim(tx, [Claim(activity, person) for person in people], now()))
+async def sign_up(tx: Session, activity: UUID, people: Sequence[UUID]) -> list[UUID]:
+    """Sign people up in this order, by the clock as it is set; return the ids."""
+    claimed = held(await signups.claim(tx, [Claim(activity, person) for person in people], now()))
+    return [one.signup.id for one in claimed]
 
 
 def near(place: LocationIn, number: int) -> PositionIn:

@@ -15,9 +15,10 @@ from app.schemas.activities import ActivityIn
 from app.schemas.activity_messages import ActivityMessageIn
 from app.schemas.co_organizers import CoOrganizerIn
 from app.schemas.redemptions import RedemptionIn, RefundIn
-from app.services import activities, activity_messages, cards, checkins, co_organizers
+from app.services import activities, activity_messages, cards, checkins, co_organizers, signups
 from app.services.checkins import Scan
 from app.services.merchants.access import Staff
+from app.services.organizing import ending
 from app.services.redemptions import charges, refunds, reservations, undoing
 from app.services.redemptions.charges import ChargeCommand
 
@@ -31,6 +32,7 @@ async def play(tx: Session, county: County) -> None:
     await _running(tx, county)
     await _tomorrow(tx, county)
     await _waiting(tx, county)
+    await _cancelled(tx, county)
     await _counters(tx, county)
 
 
@@ -77,7 +79,10 @@ async def _tomorrow(tx: Session, county: County) -> None:
         location=places.COMMUNITY,
     )
     made = await programme.publish(tx, county, body, "house", 2)
-    await programme.sign_up(tx, made, [county.people["alice"], *county.neighbours[12:20]])
+    signed_up = await programme.sign_up(
+        tx, made, [county.people["alice"], *county.neighbours[12:20]]
+    )
+    await signups.cancel(tx, county.neighbours[19], signed_up[-1])
     organizer = county.people["organizer"]
     helper = CoOrganizerIn(person_id=county.people["bob"])
     await co_organizers.add(tx, organizer, made, helper)
@@ -102,6 +107,26 @@ async def _waiting(tx: Session, county: County) -> None:
     made = await programme.publish(tx, county, body, "cup", 6)
     before = county.neighbours[20:29]
     await programme.sign_up(tx, made, [*before, county.people["alice"], county.neighbours[30]])
+
+
+async def _cancelled(tx: Session, county: County) -> None:
+    """An activity that the organizer cancelled; the rule asks for more than attendance."""
+    starts_at = midnight(local_date(now()) + 5 * DAY) + 14 * HOUR
+    body = ActivityIn(
+        org_id=county.street,
+        title="青年议事会：共享单车停放",
+        description="一起看现场、提建议，形成会议记录。",
+        category=Category.property_affairs,
+        starts_at=starts_at,
+        ends_at=starts_at + 2 * HOUR,
+        capacity=15,
+        rule_key="council_attend",
+        location=places.YOUTH_HOME,
+    )
+    made = await programme.publish(tx, county, body, "people", 1)
+    await programme.sign_up(tx, made, county.neighbours[30:34])
+    reason = "场地检修，改期另行通知"
+    await ending.cancel(tx, county.people["organizer"], made, reason)
 
 
 async def _counters(tx: Session, county: County) -> None:
