@@ -8,6 +8,7 @@ from dataclasses import replace
 from fastapi import FastAPI
 
 from app.demo import seed, tour
+from app.demo.means import Means
 from app.demo.phone import Network
 from app.jobs import policy_simulations, seals, verifications, worker
 from app.jobs.outbox import relay
@@ -32,7 +33,7 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
 async def test_every_step_of_the_tour_is_accepted(alone: FastAPI) -> None:
     runtime: Runtime = alone.state.runtime
     async with runtime.database.transaction() as tx:
-        await seed.live(tx, runtime.cipher)
+        await seed.live(tx, Means.of(runtime.settings))
     await relay(runtime)
     await seals.seal(runtime)
     async with in_process(alone) as api, working(runtime):
