@@ -241,25 +241,6 @@ async def administers_until(session: Session, person_id: UUID, org_path: str) ->
     return (await session.exec(query)).first()
 
 
-async def keeps_until(
-    session: Session, person_id: UUID, merchant_id: UUID, roles: Collection[str], org_path: str
-) -> datetime | None:
-    """Read when a keeper of a merchant stops being one; None: never.
-
-    A keeper is on its staff, or holds one of the roles at its organisation or above.
-    """
-    above = select(Org.id).where(literal(org_path).op("^@")(col(Org.path)))
-    at_org = and_(col(RoleGrant.role).in_(roles), col(RoleGrant.org_id).in_(above))
-    query = (
-        select(RoleGrant.ends_at)
-        .where(RoleGrant.person_id == person_id, in_force())
-        .where(or_(col(RoleGrant.merchant_id) == merchant_id, at_org))
-        .order_by(col(RoleGrant.ends_at).desc().nulls_first())
-        .limit(1)
-    )
-    return (await session.exec(query)).first()
-
-
 async def is_staff_of(session: Session, person_id: UUID, merchant_id: UUID) -> bool:
     """Whether the person is on the staff of the merchant."""
     query = select(RoleGrant.id).where(

@@ -1,14 +1,14 @@
 """SQL of roles: granting, ending, listing."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, delete, func
+from sqlalchemy import ColumnElement, delete, func, literal
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import and_, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.db import Session
@@ -192,6 +192,25 @@ async def page(
     if before is not None:
         query = query.where(col(RoleGrant.id) < before)
     return [Held(*row) for row in await session.exec(query)]
+
+
+async def keeps_until(
+    session: Session, person_id: UUID, merchant_id: UUID, roles: Collection[str], org_path: str
+) -> datetime | None:
+    """Read when a keeper of a merchant stops being one; None: never.
+
+    A keeper is on its staff, or holds one of the roles at its organisation or above.
+    """
+    above = select(Org.id).where(literal(org_path).op("^@")(col(Org.path)))
+    at_org = and_(col(RoleGrant.role).in_(roles), col(RoleGrant.org_id).in_(above))
+    query = (
+        select(RoleGrant.ends_at)
+        .where(RoleGrant.person_id == person_id, in_force())
+        .where(or_(col(RoleGrant.merchant_id) == merchant_id, at_org))
+        .order_by(col(RoleGrant.ends_at).desc().nulls_first())
+        .limit(1)
+    )
+    return (await session.exec(query)).first()
 
 
 def _held() -> Any:

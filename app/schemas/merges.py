@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.merges import MergeState
-from app.schemas.base import Id, In, OneLine, RecordOut, example
+from app.schemas.base import STREET, Id, In, OneLine, RecordOut, example
 from app.schemas.notify import words
 from app.schemas.roles import CardNumber
 
@@ -58,7 +58,7 @@ class MergeIn(
     In,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "absorbed_card_no": "6800000000130",
             "kept_card_no": "6800000000163",
             "reason": "本人持身份证到场，换手机后重复注册",

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.models.orgs import Level
-from app.schemas.base import Id, In, OneLine, example
+from app.schemas.base import STREET, Id, In, OneLine, example
 from app.schemas.merchants import Phone
 
 DivisionCode = Annotated[
@@ -22,7 +22,7 @@ class OrgIn(
     In,
     json_schema_extra=example(
         {
-            "parent_id": "01900000-0000-7000-8000-000321182001",
+            "parent_id": STREET,
             "code": "321182001999",
             "name": "滨江新社区居委会",
             "level": "community",
@@ -56,9 +56,7 @@ class OrgContactIn(
 
 class OrgMoveIn(
     In,
-    json_schema_extra=example(
-        {"parent_id": "01900000-0000-7000-8000-000321182001", "reason": "区划调整"}
-    ),
+    json_schema_extra=example({"parent_id": STREET, "reason": "区划调整"}),
 ):
     """``reason`` stands in the audit trail."""
 

@@ -8,12 +8,12 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.language import Worded
-from app.schemas.base import NEXT_MAY_4, Id, In, Moment, Out, Text, example
+from app.schemas.base import STREET, Id, In, Moment, Out, Text, example
 
 # A little more than ``reading.MAX_CHARACTERS``, so that the check itself says what is too large.
 MAX_DOCUMENT = 65_536
 EXAMPLE = "[caps]\nday = 20\n\n[rules.lecture_give]\npoints = 6\n"
-DRAFT = {"org_id": "01900000-0000-7000-8000-000321182001", "document": EXAMPLE}
+DRAFT = {"org_id": STREET, "document": EXAMPLE}
 Document = Annotated[
     Text,
     Field(
@@ -53,7 +53,7 @@ class PolicyDraftIn(In, json_schema_extra=example(DRAFT)):
 
 class PublicationIn(
     PolicyDraftIn,
-    json_schema_extra=example(DRAFT | {"effective_from": f"{NEXT_MAY_4}T00:00:00+08:00"}),
+    json_schema_extra=example(DRAFT | {"effective_from": "2028-05-04T00:00:00+08:00"}),
 ):
     effective_from: Moment | None = Field(
         default=None, description="When it takes effect, at most two years from now; else at once."

@@ -9,6 +9,7 @@ from app.core.errors import Refusal
 from app.models.merchants import Merchant, MerchantState
 from app.queries import merchants as queries
 from app.queries import people as people_queries
+from app.queries import roles as role_queries
 from app.queries.people import Workplace
 from app.services import orgs, people, records
 from app.services.attachments.subjects import Access, Subject
@@ -125,7 +126,7 @@ async def keeps(tx: Session, caller: UUID | None, merchant: Merchant) -> bool:
 async def keeps_until(tx: Session, caller: UUID, merchant: Merchant) -> datetime | None:
     """Return when a person who ``keeps`` a merchant stops to; None: never."""
     path = await _path(tx, merchant)
-    return await people_queries.keeps_until(tx, caller, merchant.id, people.ORGANIZERS, path)
+    return await role_queries.keeps_until(tx, caller, merchant.id, people.ORGANIZERS, path)
 
 
 async def _path(tx: Session, merchant: Merchant) -> str:
