@@ -148,7 +148,7 @@ async def _people(tour: Caller) -> None:
     await tour.do("alice", "answerSubscriptions")
     await tour.do("alice", "listMySubscriptions")
     await tour.do("alice", "getHoursLeaderboard", period="all", around="me")
-    await tour.do("alice", "getOrgLeaderboard", period="all")
+    await tour.do("alice", "getOrgLeaderboard", level="street", period="all")
     notices = await tour.do("alice", "listMyNotices")
     await tour.do("alice", "readMyNotices", {"up_to": notices["items"][0]["id"]})
     await tour.do("organizer", "deductPoints")
