@@ -147,7 +147,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),
             pushes=_push_reader(settings),
-            templates=subscriptions.load(_templates_file(settings)),
+            templates=subscriptions.load(templates_file(settings)),
             links=SignedLinks(settings.secrets),
             boards=boards,
             store=open_store(settings),
@@ -196,7 +196,7 @@ def _push_reader(settings: Settings) -> PushReader | None:
     return PushReader(*settings.wechat_push, settings.wechat_appid)
 
 
-def _templates_file(settings: Settings) -> Path | None:
+def templates_file(settings: Settings) -> Path | None:
     """Return the file of message templates; the sandbox's where there is no mini-program."""
     if settings.wechat_templates_file is None and settings.wechat == "sandbox":
         return Path(str(files("app") / "data" / "wechat-templates.toml"))

@@ -19,11 +19,11 @@ import uvicorn
 from app.core import backoff
 from app.core.db import Database
 from app.core.http import Protocol
-from app.core.keys import FieldCipher
 from app.core.metrics import MULTIPROCESS_DIR
 from app.core.parent_watch import PARENT
 from app.core.settings import Settings, get_settings
 from app.demo import seed
+from app.demo.means import Means
 from app.embedded.layout import Engines
 from app.embedded.lease import engines
 from app.migrations import migrate
@@ -133,7 +133,7 @@ async def load_demonstration(settings: Settings, *, past: bool = False) -> bool:
     try:
         async with database.transaction() as tx:
             await health.take_turn(tx)
-            return await seed.load(tx, FieldCipher(settings.secrets), past=past)
+            return await seed.load(tx, Means.of(settings), past=past)
     finally:
         await database.close()
 

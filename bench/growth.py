@@ -53,7 +53,7 @@ from app.services.ledger import passbook as ledger_passbook
 from app.services.ledger.types import POINTS
 from app.services.merchants import statement
 from app.services.merchants.access import Staff
-from app.services.redemptions import reservations
+from app.services.redemptions import reading
 from bench import staying
 from bench.crowds import (
     ACCOUNT,
@@ -184,7 +184,7 @@ READS = (
     Read("own sign-ups", lambda _, tx: signup_service.mine(tx, ONE, PageParams(PAGE))),
     Read("own notices", lambda _, tx: notices.mine(tx, ONE, PageParams(PAGE))),
     Read("unread notices", lambda _, tx: notice_queries.unread(tx, ONE, MAX_UNREAD), int),
-    Read("own redemptions", lambda _, tx: reservations.mine(tx, ONE, PageParams(PAGE))),
+    Read("own redemptions", lambda _, tx: reading.mine(tx, ONE, PageParams(PAGE))),
     Read(
         "merchant's statement",
         lambda _, tx: statement.statement(

@@ -91,6 +91,14 @@ class Facts(BaseModel):
     closed_at: datetime | None = Field(None, description="When the organisation was closed.")
     suspended_at: datetime | None = Field(None, description="When the account was suspended.")
     simulation_id: str | None = Field(None, description="The simulation that is under way.")
+    verification_id: str | None = Field(None, description="The verification that is under way.")
+    merge_id: str | None = Field(None, description="The merge that is proposed already.")
+    reservations: int | None = Field(None, description="Reservations that stand.")
+    awards: int | None = Field(None, description="Awards that wait for reviewers or their time.")
+    cases: int | None = Field(None, description="Appeals and objections that are open.")
+    deductions: int | None = Field(None, description="Deductions that may still be appealed.")
+    closures: int | None = Field(None, description="Accounts that are about to be closed.")
+    suspended: int | None = Field(None, description="Accounts that are suspended or merged.")
     document: ConsentDocument | None = Field(
         None, description="The text that somebody has to agree to."
     )

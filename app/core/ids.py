@@ -50,6 +50,4 @@ def _known_shape_or_nil(value: object) -> object:
     return value
 
 
-PathId = Annotated[
-    UUID, BeforeValidator(_known_shape_or_nil), WithJsonSchema({"type": "string", "format": "uuid"})
-]
+PathId = Annotated[UUID, BeforeValidator(_known_shape_or_nil), WithJsonSchema({"type": "string"})]

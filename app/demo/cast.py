@@ -5,7 +5,8 @@ from pathlib import Path
 from uuid import UUID
 
 DATA = Path(str(files("app") / "data"))
-CITY, STREET = "321182", "321182001"  # 扬中市, 三茅街道
+# 扬中市, 三茅街道, 文化新村社区
+CITY, STREET, COMMUNITY = "321182", "321182001", "321182001001"
 # Sandbox user to display name.
 CAST = {
     "admin": "王建国",
@@ -36,7 +37,7 @@ def fixed_id(kind: int, number: str | int) -> UUID:
 
 
 # Organisations whose ids are fixed: the city, the street and a community of it.
-FIXED_ORGS = (CITY, STREET, "321182001001")
+FIXED_ORGS = (CITY, STREET, COMMUNITY)
 PERSON_IDS = {user: fixed_id(1, place) for place, user in enumerate(CAST, start=1)}
 MERCHANT_IDS = {user: fixed_id(2, place) for place, user in enumerate(SHOPS, start=1)}
 

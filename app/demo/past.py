@@ -3,44 +3,45 @@
 In one transaction with the rest of the demonstration data, before the first job or request runs.
 """
 
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TypeVar
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
-import time_machine
-
-from app.core.clock import BEGINNING, local_date, midnight, now
+from app.core.clock import local_date, midnight, now
 from app.core.db import Session
-from app.core.errors import Refusal
-from app.core.server_clock import Reading
+from app.demo import market, offices, places, programme, residents, today
+from app.demo.county import County, Uncounted, clock_at, held
 from app.models.activities import Category
 from app.schemas.activities import ActivityIn
 from app.schemas.awards.proposals import AwardsIn
-from app.schemas.deductions import DeductionIn
+from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn
 from app.schemas.redemptions import RedemptionIn
-from app.services import activities, cards, checkins, deductions, signups
-from app.services.awards import proposals, review
+from app.services import activities, cards, checkins, deductions
+from app.services.awards import proposals, release, review
 from app.services.checkins import Scan
 from app.services.merchants.access import Staff
 from app.services.redemptions import charges, reservations
 from app.services.redemptions.charges import ChargeCommand
-from app.services.signups import Claim
 
-T = TypeVar("T")
 WEEKS = 13
 NINE_O_CLOCK, LONG = timedelta(hours=9), timedelta(hours=3)
-SATURDAY, WEEK = 5, timedelta(days=7)
-# Of a Saturday, in turn: title, category, places, rule.
+SATURDAY, WEEK, SIX_DAYS = 5, timedelta(days=7), timedelta(days=6)
+# Of a Saturday, in turn: title, category, places, rule, where, motif of the cover.
 PROGRAMME = (
-    ("江堤清洁志愿服务", Category.volunteer_service, 24, "volunteer_hour"),
-    ("社区敬老陪伴", Category.volunteer_service, 16, "volunteer_hour"),
-    ("周末读书会", Category.culture, 20, "activity_checkin"),
-    ("文明交通劝导", Category.volunteer_service, 18, "volunteer_hour"),
+    (
+        *("江堤清洁志愿服务", Category.volunteer_service, 24, "volunteer_hour"),
+        *(places.EMBANKMENT, "river"),
+    ),
+    (
+        *("社区敬老陪伴", Category.volunteer_service, 16, "volunteer_hour"),
+        *(places.ELDERLY_HOME, "people"),
+    ),
+    ("周末读书会", Category.culture, 20, "activity_checkin", places.LIBRARY, "book"),
+    (
+        *("文明交通劝导", Category.volunteer_service, 18, "volunteer_hour"),
+        *(places.CROSSING, "house"),
+    ),
 )
+COVERED = 4  # past activities with a cover
 AHEAD = 3  # further Saturdays, with sign-up open
 # Reward, and the weeks in which alice collects it.
 COLLECTED, RESERVED = {4: "soap", 8: "toothpaste"}, "tissue"
@@ -48,133 +49,120 @@ COFFEE_IN, HONOURED_IN, ABSENT_IN = (3, 9), 7, 10
 COFFEE = 9  # points
 
 
-@dataclass(frozen=True)
-class Cast:
-    """``people``: by the sandbox user. ``rewards``: ids by key."""
-
-    street: UUID
-    people: Mapping[str, UUID]
-    neighbours: Sequence[UUID]
-    rewards: Mapping[str, UUID]
-
-
-async def live(tx: Session, cast: Cast) -> None:
-    """Play the weeks up to today; alice reserves a reward, and what comes is published."""
-    today = local_date(now())
-    last = today - timedelta(days=(today.weekday() - SATURDAY) % 7 or 7)
+async def live(tx: Session, county: County) -> None:
+    """Play the weeks up to today, today, and what comes; alice reserves a reward."""
+    last = local_date(now())
+    last -= timedelta(days=(last.weekday() - SATURDAY) % 7 or 7)
+    first = last - (WEEKS - 1) * WEEK
+    with clock_at(tx, midnight(first) - SIX_DAYS + NINE_O_CLOCK):
+        await offices.settle(tx, county)
+        await market.open_merchants(tx, county)
+        await market.describe_rewards(tx, county)
+        await residents.join(tx, county)
     for week in range(WEEKS):
-        day = last - (WEEKS - 1 - week) * WEEK
-        await _week(tx, cast, week, midnight(day) + NINE_O_CLOCK)
-    wanted = RedemptionIn(reward_id=cast.rewards[RESERVED])
-    await reservations.reserve(tx, cast.people["alice"], wanted)
-    coming = today + timedelta(days=(SATURDAY - today.weekday()) % 7 or 7)
+        await _week(tx, county, week, midnight(first + week * WEEK) + NINE_O_CLOCK)
+    wanted = RedemptionIn(reward_id=county.rewards[RESERVED])
+    await reservations.reserve(tx, county.people["alice"], wanted)
     for week in range(WEEKS, WEEKS + AHEAD):
-        starts_at = midnight(coming + (week - WEEKS) * WEEK) + NINE_O_CLOCK
-        activity = await _publish(tx, cast, week, starts_at)
-        await _sign_up(tx, activity, _who_comes(cast, week), now())
+        starts_at = midnight(_coming() + (week - WEEKS) * WEEK) + NINE_O_CLOCK
+        activity = await _publish(tx, county, week, starts_at)
+        await programme.sign_up(tx, activity, _who_comes(county, week))
+    await today.play(tx, county)
+    await market.what_is_new(tx, county)
+    await offices.what_waits(tx, county)
+    await residents.keep_papers(tx, county)
 
 
-@contextmanager
-def _at(tx: Session, moment: datetime) -> Iterator[datetime]:
-    """Set the clock of the process, and what it knows of PostgreSQL's."""
-    with time_machine.travel(moment, tick=False):
-        tx.clock.keep(Reading(moment, moment, time.monotonic(), BEGINNING))
-        try:
-            yield moment
-        finally:
-            tx.clock.forget()
+def _coming() -> date:
+    """Return the next Saturday: in a week if today is one."""
+    day = local_date(now())
+    return day + timedelta(days=(SATURDAY - day.weekday()) % 7 or 7)
 
 
-async def _week(tx: Session, cast: Cast, week: int, starts_at: datetime) -> None:
+async def _week(tx: Session, county: County, week: int, starts_at: datetime) -> None:
     """An activity from its publication to the evening, and what alice does with her points."""
-    people = _who_comes(cast, week)
-    with _at(tx, starts_at - timedelta(days=5)) as at:
-        activity = await _publish(tx, cast, week, starts_at)
-        await _sign_up(tx, activity, people, at)
-    with _at(tx, starts_at) as at:
+    people = _who_comes(county, week)
+    with clock_at(tx, starts_at - timedelta(days=5)):
+        activity = await _publish(tx, county, week, starts_at)
+        await programme.sign_up(tx, activity, people)
+    with clock_at(tx, starts_at) as at:
         present = people[: PROGRAMME[week % len(PROGRAMME)][2]]
-        serial = (await activities.organized(tx, cast.people["organizer"], activity)).serial
-        scans = [Scan(serial, person) for person in present]
-        _held(await checkins.record(tx, scans, at))
-    with _at(tx, starts_at + LONG + timedelta(hours=1)) as at:
-        await _evening(tx, cast, week, at)
+        serial = (await activities.organized(tx, county.people["organizer"], activity)).serial
+        where = PROGRAMME[week % len(PROGRAMME)][4]
+        scans = [
+            Scan(serial, person, programme.near(where, number))
+            for number, person in enumerate(present)
+        ]
+        held(await checkins.record(tx, scans, at))
+    with clock_at(tx, starts_at + LONG + timedelta(hours=1)) as at:
+        await _evening(tx, county, week, at)
 
 
-def _who_comes(cast: Cast, week: int) -> list[UUID]:
+def _who_comes(county: County, week: int) -> list[UUID]:
     """Return who signs up: alice always, the others in turn."""
-    others = [one for place, one in enumerate(cast.neighbours) if (place + week) % 3]
+    others = [one for place, one in enumerate(county.neighbours) if (place + week) % 3]
     start = week * 5 % len(others)
-    return [cast.people["alice"], *others[start:], *others[:start]][:26]
+    return [county.people["alice"], *others[start:], *others[:start]][:26]
 
 
-async def _publish(tx: Session, cast: Cast, week: int, starts_at: datetime) -> UUID:
-    title, category, places, rule = PROGRAMME[week % len(PROGRAMME)]
-    organizer = cast.people["organizer"]
+async def _publish(tx: Session, county: County, week: int, starts_at: datetime) -> UUID:
+    title, category, capacity, rule, where, motif = PROGRAMME[week % len(PROGRAMME)]
     body = ActivityIn(
-        org_id=cast.street,
+        org_id=county.street,
         title=title,
         description=f"{title}，每次三小时，自备水杯。",
         category=category,
         starts_at=starts_at,
         ends_at=starts_at + LONG,
-        capacity=places,
+        capacity=capacity,
         rule_key=rule,
+        location=where,
     )
-    made = await activities.create(tx, organizer, body)
-    return (await activities.publish(tx, organizer, made.id)).id
+    cover = motif if week >= WEEKS - COVERED else None
+    return await programme.publish(tx, county, body, cover, week)
 
 
-async def _sign_up(tx: Session, activity: UUID, people: Sequence[UUID], at: datetime) -> None:
-    _held(await signups.claim(tx, [Claim(activity, person) for person in people], at))
-
-
-async def _evening(tx: Session, cast: Cast, week: int, at: datetime) -> None:
-    alice = cast.people["alice"]
+async def _evening(tx: Session, county: County, week: int, at: datetime) -> None:
+    alice = county.people["alice"]
     if key := COLLECTED.get(week):
-        body = RedemptionIn(reward_id=cast.rewards[key])
+        body = RedemptionIn(reward_id=county.rewards[key])
         reserved = await reservations.reserve(tx, alice, body)
-        counter = Staff(cast.people["merchant2"])
+        counter = Staff(county.people["merchant2"])
         await reservations.collect(tx, counter, reserved.pickup_code)
     if week in COFFEE_IN:
         code = (await cards.code(tx, alice)).code
-        command = ChargeCommand(cast.people["merchant"], code, COFFEE, "美式咖啡")
-        _held(await charges.charge(tx, [command], at))
+        command = ChargeCommand(county.people["merchant"], code, COFFEE, "美式咖啡")
+        held(await charges.charge(tx, [command], at))
     if week == HONOURED_IN:
-        await _honour(tx, cast)
+        await _honour(tx, county)
+    if week == HONOURED_IN + 1:  # its public notice is over
+        await release.release_due(tx, at, limit=10)
     if week == ABSENT_IN:
-        breach = DeductionIn(
-            rule_key="no_show",
-            org_id=cast.street,
-            person_id=alice,
-            evidence={"activity": "文明交通劝导（早班）"},
-        )
-        await deductions.deduct(tx, cast.people["organizer"], breach, Uncounted())
+        await _absent(tx, county)
 
 
-async def _honour(tx: Session, cast: Cast) -> None:
+async def _absent(tx: Session, county: County) -> None:
+    """A deduction from alice, who appeals; another organizer decides that she is right."""
+    alice, organizer2 = county.people["alice"], county.people["organizer2"]
+    breach = DeductionIn(
+        rule_key="no_show",
+        org_id=county.street,
+        person_id=alice,
+        evidence={"activity": "文明交通劝导（早班）"},
+    )
+    made = await deductions.deduct(tx, county.people["organizer"], breach, Uncounted())
+    await deductions.appeal(tx, alice, made.id, AppealIn(reason="当天我在路口值班，忘了签到。"))
+    decision = AppealDecisionIn(granted=True, reason="值班表和照片属实，退回积分。")
+    await deductions.decide(tx, organizer2, made.id, decision)
+
+
+async def _honour(tx: Session, county: County) -> None:
     body = AwardsIn(
         rule_key="commendation",
-        org_id=cast.street,
-        person_ids=[cast.people["alice"], cast.neighbours[0]],
+        org_id=county.street,
+        person_ids=[county.people["alice"], county.neighbours[0]],
         evidence={"document": "三茅〔2026〕11号", "public_notice": "已公示"},
     )
-    proposed = await proposals.propose(tx, cast.people["organizer"], body, Uncounted())
+    proposed = await proposals.propose(tx, county.people["organizer"], body, Uncounted())
     for one in proposed.items:
-        await review.approve(tx, cast.people["organizer2"], one.award.id)
-
-
-class Uncounted:
-    """Guesses of card numbers (``people.CardGuesses``): none, as people are named by their ids."""
-
-    async def admit(self) -> None:
-        pass
-
-    async def count(self, wrong: int) -> None:
-        assert not wrong
-
-
-def _held(outcomes: Sequence[T | Refusal]) -> None:
-    """Raise the first refusal."""
-    for one in outcomes:
-        if isinstance(one, Refusal):
-            raise one
+        await review.approve(tx, county.people["organizer2"], one.award.id)

@@ -13,6 +13,7 @@ from app.core.paging import PageParams
 from app.demo.cast import (
     CAST,
     CITY,
+    COMMUNITY,
     DATA,
     FIXED_ORGS,
     MERCHANT_IDS,
@@ -23,6 +24,7 @@ from app.demo.cast import (
     STREET,
     fixed_id,
 )
+from app.demo.means import Means
 from app.integrations.wechat_sandbox.state import sandbox_openid
 from app.models.merchants import Merchant, MerchantState
 from app.models.orgs import Org
@@ -39,7 +41,7 @@ NEIGHBOURS = 40
 DIVISIONS = DATA / "divisions-yangzhong.csv"
 
 
-async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
+async def load(tx: Session, means: Means, *, past: bool = False) -> bool:
     """Load all data unless there is a policy already; return whether it did.
 
     ``past``: with forty more residents and the three months behind them.
@@ -50,7 +52,7 @@ async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
     await divisions.load(tx, DIVISIONS)
     await publish_default_policy(tx)
     city, street = await _org(tx, CITY), await _org(tx, STREET)
-    people = {user: await _person(tx, cipher, user, name) for user, name in CAST.items()}
+    people = {user: await _person(tx, means.cipher, user, name) for user, name in CAST.items()}
     await _grant(tx, people["admin"], Role.administrator, org=city.id)
     await _grant(tx, people["auditor"], Role.auditor, org=city.id)
     for user in ("organizer", "organizer2"):
@@ -65,23 +67,34 @@ async def load(tx: Session, cipher: FieldCipher, *, past: bool = False) -> bool:
         await _grant(tx, people[user], Role.merchant_staff, merchant=merchant.id)
         await _rewards(tx, street, merchant.id, user)
     if past:
-        await live(tx, cipher)
+        await live(tx, means)
     return True
 
 
-async def live(tx: Session, cipher: FieldCipher) -> None:
+async def live(tx: Session, means: Means) -> None:
     """Add forty residents to the data, and the three months behind everybody."""
-    from app.demo import past  # noqa: PLC0415 - production does not install what sets clocks
+    # production does not install what sets clocks
+    from app.demo import past  # noqa: PLC0415
+    from app.demo.county import County  # noqa: PLC0415
 
     neighbours = [
-        await _person(tx, cipher, f"resident-{number:02}", name)
+        await _person(tx, means.cipher, f"resident-{number:02}", name)
         for number, name in enumerate(RESIDENTS[:NEIGHBOURS], start=1)
     ]
-    people = {user: await _found(tx, cipher, user) for user in CAST}
+    people = {user: await _found(tx, means.cipher, user) for user in CAST}
     street = await _org(tx, STREET)
     offered = await rewards.browse(tx, street.id, None, PageParams(limit=100))
     by_key = {one.key: one.id for one in offered.items}
-    await past.live(tx, past.Cast(street.id, people, neighbours, by_key))
+    county = County(
+        means=means,
+        city=fixed_id(0, CITY),
+        street=street.id,
+        community=fixed_id(0, COMMUNITY),
+        people=people,
+        neighbours=neighbours,
+        rewards=by_key,
+    )
+    await past.live(tx, county)
 
 
 async def _fixed_orgs(tx: Session) -> None:

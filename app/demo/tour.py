@@ -9,6 +9,7 @@ from typing import Any
 
 from openpyxl import load_workbook
 
+from app.demo import tour_offices
 from app.demo.caller import Caller
 from app.demo.cast import CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
 from app.demo.phone import Network, Unexpected, until
@@ -144,6 +145,10 @@ async def _people(tour: Caller) -> None:
     await tour.do("alice", "recordMyConsent")
     await tour.do("alice", "listMyConsents")
     await tour.do("alice", "createStatementLink")
+    await tour.do("alice", "answerSubscriptions")
+    await tour.do("alice", "listMySubscriptions")
+    await tour.do("alice", "getHoursLeaderboard", period="all", around="me")
+    await tour.do("alice", "getOrgLeaderboard", level="street", period="all")
     notices = await tour.do("alice", "listMyNotices")
     await tour.do("alice", "readMyNotices", {"up_to": notices["items"][0]["id"]})
     await tour.do("organizer", "deductPoints")
@@ -173,6 +178,8 @@ async def _merchants(tour: Caller) -> None:
     await tour.do("alice", "listShops")
     await tour.do("organizer", "editShop", version=shop["version"], shop_id=shop["id"])
     await tour.do("organizer", "moveShop", shop_id=shop["id"])
+    await tour.do("organizer", "getMerchantStatement", **cafe)
+    await tour.do("organizer", "listRedemptions", org_id=STREET_ID)
     await tour.do("admin", "moveMerchant", **cafe)
 
 
@@ -196,11 +203,13 @@ async def _orgs(tour: Caller) -> None:
     await tour.do("admin", "renameOrg", **place)
     others = await tour.do("admin", "listOrgs", level="street", limit=2)
     await tour.do("admin", "moveOrg", {"parent_id": others["items"][1]["id"]}, **place)
+    await tour.do("admin", "setOrgContact", **place)
     await tour.do("admin", "closeOrg", **place)
     await tour.do("admin", "reopenOrg", **place)
     await tour.do("admin", "giveRole")
     await tour.do("admin", "giveRole", {"role": "administrator", "card_no": BOBS_CARD})
     await tour.do("admin", "offerAppointment")
+    await tour.do("auditor", "listAppointments", org_id=CITY_ID)
     await tour.do("auditor", "listAuditEntries", org_id=CITY_ID)
     await tour.do("alice", "getCurrentPolicy", org_id=STREET_ID)
     await tour.do("admin", "listPolicyVersions", org_id=CITY_ID)
@@ -212,6 +221,8 @@ async def _funds(tour: Caller) -> None:
     await tour.do("alice", "getFund", **street)
     await tour.do("alice", "listFundReceipts", **street)
     place = {**street, "receipt_id": receipt["id"]}
+    await tour.do("alice", "getFundReceipt", **place)
+    await tour.do("alice", "listFundMonths", **street)
     await tour.do("admin", "proposeReceiptReversal", **place)
     del tour.phones["bob"]  # _people ended his login, _orgs made him administrator
     await tour.do("bob", "decideReceiptReversal", **place)
@@ -230,5 +241,5 @@ async def _proofs(tour: Caller) -> None:
 
 STOPS = (
     *(_first, _activities, _templates, _awards, _people),
-    *(_merchants, _rewards, _orgs, _funds, _proofs),
+    *(_merchants, _rewards, _orgs, _funds, *tour_offices.STOPS, _proofs),
 )

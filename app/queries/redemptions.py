@@ -168,10 +168,10 @@ async def of_subtree(
     merchant: UUID | None,
     before: UUID | None,
     limit: int,
-) -> Sequence[tuple[Redemption, str, str, str]]:
-    """Read redemptions at merchants of a subtree: reward, merchant and person by name too."""
+) -> Sequence[tuple[Redemption, Reward, str, str]]:
+    """Read redemptions at merchants of a subtree, rewards, and merchants and people by name."""
     query: Any = (
-        select(Redemption, Reward.name, Merchant.name, Person.display_name)
+        select(Redemption, Reward, Merchant.name, Person.display_name)
         .join(Reward, col(Reward.id) == col(Redemption.reward_id))
         .join(Merchant, col(Merchant.id) == col(Redemption.merchant_id))
         .join(Org, col(Org.id) == col(Merchant.org_id))

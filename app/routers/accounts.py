@@ -28,6 +28,7 @@ OwnerQuery = Annotated[
     Id | None,
     Query(description="An organisation, a merchant or a person; people are found by this alone."),
 ]
+PurposeQuery = Annotated[Purpose | None, Query(description="Only accounts for this; else all.")]
 SinceQuery = Annotated[Day | None, Query(description="The first day, in Asia/Shanghai.")]
 UntilQuery = Annotated[Day | None, Query(description="The last day, in Asia/Shanghai.")]
 
@@ -39,7 +40,7 @@ async def list_accounts(
     page: PageQuery,
     org_id: Id,
     owner_id: OwnerQuery = None,
-    account_purpose: Purpose | None = None,
+    account_purpose: PurposeQuery = None,
 ) -> Page[AccountOut]:
     """Return accounts of organisations and merchants of a subtree, or those of one owner.
 
@@ -54,7 +55,7 @@ async def _accounts(
     page: PageQuery,
     org_id: Id,
     owner_id: OwnerQuery = None,
-    account_purpose: Purpose | None = None,
+    account_purpose: PurposeQuery = None,
 ) -> Page[AccountOut]:
     return await reading.browse_of_subtree(tx, person_id, org_id, owner_id, account_purpose, page)
 

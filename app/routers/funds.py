@@ -33,6 +33,9 @@ from app.services.orgs import OrgNotFound
 
 ABOUT = Bilingual("公益银行：收入记录与公开数据", "Funds: receipts and public figures")
 router = Router(tags=["funds"], about=ABOUT)
+FundUnitQuery = Annotated[
+    UnitQuery | None, Query(description="Code of a unit; by default that of the programme.")
+]
 
 
 @router.get(
@@ -48,9 +51,7 @@ async def get_fund(
             description="A month of Asia/Shanghai: `2026-11`; by default the running one.",
         ),
     ] = None,
-    unit: Annotated[
-        UnitQuery | None, Query(description="Code of a unit; by default that of the programme.")
-    ] = None,
+    unit: FundUnitQuery = None,
     subtree: Annotated[bool, Query(description="With the organisations below it.")] = False,
 ) -> FundOut:
     """Return the public figures at the end of a month; for the running month until `as_of`.
@@ -89,7 +90,7 @@ async def get_fund_receipt(org_id: PathId, receipt_id: PathId, tx: StaleReader) 
     **allow(ANYONE, OrgNotFound, UnitUnknown),
 )
 async def list_fund_months(
-    org_id: PathId, tx: StaleReader, page: PageQuery, unit: UnitQuery | None = None
+    org_id: PathId, tx: StaleReader, page: PageQuery, unit: FundUnitQuery = None
 ) -> Page[FundMonthOut]:
     """Return the months of a fund, newest first: opening, movements, closing, closed or not."""
     return await funds.months(tx, org_id, unit, page)

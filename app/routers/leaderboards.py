@@ -30,7 +30,12 @@ router = Router(tags=["leaderboards"], about=ABOUT)
 
 
 OrgQuery = Annotated[PathId | None, Query(description="None: all organisations.")]
-PlacesQuery = Annotated[int, Query(ge=1, le=100)]
+PeriodQuery = Annotated[BoardPeriod, Query(description="The running period that counts.")]
+PlacesQuery = Annotated[int, Query(ge=1, le=100, description="How many places.")]
+LevelQuery = Annotated[Level, Query(description="Level of the organisations to compare.")]
+MeasureQuery = Annotated[
+    Measure, Query(description="What is summed up: points or minutes of service.")
+]
 AroundQuery = Annotated[
     Literal["me"] | None, Query(description="`me`: the caller's neighbours too.")
 ]
@@ -55,7 +60,7 @@ async def _board(request: Request, board: Board, around: str | None) -> Response
 async def get_leaderboard(
     request: Request,
     org_id: OrgQuery = None,
-    period: Annotated[BoardPeriod, Query(description="The running period that counts.")] = "month",
+    period: PeriodQuery = "month",
     limit: PlacesQuery = 20,
     around: AroundQuery = None,
 ) -> Response:
@@ -77,7 +82,7 @@ async def get_leaderboard(
 async def get_hours_leaderboard(
     request: Request,
     org_id: OrgQuery = None,
-    period: BoardPeriod = "month",
+    period: PeriodQuery = "month",
     limit: PlacesQuery = 20,
     around: AroundQuery = None,
 ) -> Response:
@@ -90,9 +95,9 @@ async def get_org_leaderboard(
     tx: StaleReader,
     runtime: AppRuntime,
     org_id: OrgQuery = None,
-    level: Level = Level.community,
-    measure: Measure = "points",
-    period: BoardPeriod = "month",
+    level: LevelQuery = Level.community,
+    measure: MeasureQuery = "points",
+    period: PeriodQuery = "month",
     limit: PlacesQuery = 20,
 ) -> OrgLeaderboardOut:
     """Return the organisations of a level below another by what their people earned together."""

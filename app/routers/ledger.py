@@ -161,7 +161,7 @@ async def _said(request: Request, page: TaggedBody) -> Response:
     """Return a page of entries in the language of the request; without a tag it is not kept."""
     if request_language() == "en":
         async with runtime_of(request).database.read() as tx:
-            page = await naming.in_english(tx, page, "reason")
+            page = await naming.in_english(tx, page, "reason", "title")
     if not page.tag:
         return Response(page.body, media_type="application/json")
     return conditional(request, page)

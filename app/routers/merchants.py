@@ -49,8 +49,15 @@ ABOUT = Bilingual(
     "Merchants: applications, visits, states, profiles and staff",
 )
 router = Router(tags=["merchants"], about=ABOUT)
-MonthQuery = Annotated[str | None, Query(pattern=r"^[0-9]{4}-[0-9]{2}$", max_length=7)]
-DayQuery = Annotated[Day | None, Query()]
+MonthQuery = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{4}-[0-9]{2}$",
+        max_length=7,
+        description="A month of Asia/Shanghai: `2026-11`; in place of days.",
+    ),
+]
+DayQuery = Annotated[Day | None, Query(description="First or last day, in Asia/Shanghai.")]
 
 
 @router.post(

@@ -1,5 +1,9 @@
 """Merges (账号合并) of two accounts of one person."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api import exports
 from app.api.access import ADMINISTRATOR, AUDITOR, allow
 from app.api.deps import CurrentPerson, EndedLogins, PageQuery, Reader, Tx
@@ -42,6 +46,7 @@ PROPOSE = allow(
     once=True,
     guess=Guess(CARD_GUESS, PersonNotFound),
 )
+StateQuery = Annotated[MergeState | None, Query(description="Only those in this state; else all.")]
 SETTLE = (MergeNotFound, OwnMerge, MergeWrongState)
 CONFIRM = allow(
     ADMINISTRATOR,
@@ -71,7 +76,7 @@ async def list_merges(
     caller: CurrentPerson,
     page: PageQuery,
     org_id: Id,
-    state: MergeState | None = None,
+    state: StateQuery = None,
 ) -> Page[MergeOut]:
     """Return the merges of an organisation and everything below it, newest first."""
     return await merges.browse(tx, caller, org_id, state, page)

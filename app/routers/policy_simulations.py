@@ -42,6 +42,7 @@ ABOUT = Bilingual(
 router = Router(prefix="/policies/simulations", tags=["policy_simulations"], about=ABOUT)
 # Each keeps a worker busy and writes a row for each person: ten at once, then one in five minutes.
 ASKS = replace(ADMINISTRATOR, limit=Limit("policy_simulation", burst=10, per_second=1 / 300))
+OrgQuery = Annotated[Id | None, Query(description="Only those of this organisation.")]
 MAX_BYTES = 320 * 1024
 ASK = (OrgNotFound, DraftInvalid, SimulationPeriodWrong, SimulationUnderWay)
 
@@ -67,7 +68,7 @@ async def simulate_policy(
 
 @router.get("", operation_id="listPolicySimulations", **allow(ADMINISTRATOR, OrgNotFound))
 async def list_policy_simulations(
-    tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: Id | None = None
+    tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: OrgQuery = None
 ) -> Page[PolicySimulationOut]:
     """Return the simulations of an organisation, newest first; without `org_id` those of all."""
     return await asking.browse(tx, person_id, org_id, page)

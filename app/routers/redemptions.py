@@ -1,5 +1,9 @@
 """Redemptions: the caller's own, and those of a subtree."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api import exports
 from app.api.access import READER, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
@@ -36,6 +40,10 @@ ABOUT = Bilingual(
     "Redemptions: reserved and cancelled by the caller; those of an organisation",
 )
 router = Router(tags=["redemptions"], about=ABOUT)
+StatusQuery = Annotated[
+    RedemptionStatus | None, Query(description="Only those in this state; else all.")
+]
+MerchantQuery = Annotated[Id | None, Query(description="Only those at this merchant; else all.")]
 
 
 @router.post(
@@ -99,14 +107,14 @@ async def list_my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[MyRedemptionPlaceOut]:
     """List the caller's redemptions with pick-up codes and shops, newest first."""
-    return await reservations.mine_with_shops(tx, person_id, page)
+    return await reading.mine_with_shops(tx, person_id, page)
 
 
 async def _my_redemptions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
 ) -> Page[MyRedemptionOut]:
     """Return the list without the shops."""
-    return await reservations.mine(tx, person_id, page)
+    return await reading.mine(tx, person_id, page)
 
 
 exports.beside(
@@ -120,8 +128,8 @@ async def list_redemptions(
     person_id: CurrentPerson,
     page: PageQuery,
     org_id: Id,
-    status: RedemptionStatus | None = None,
-    merchant_id: Id | None = None,
+    status: StatusQuery = None,
+    merchant_id: MerchantQuery = None,
 ) -> Page[RedemptionCaseOut]:
     """Return the redemptions at the merchants of a subtree, newest first, without their codes."""
     return await reading.browse(tx, person_id, org_id, status, merchant_id, page)

@@ -1,6 +1,5 @@
 """API schemas of ledger accounts and their transfers, for auditors. Amounts are whole units."""
 
-from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
@@ -9,7 +8,8 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.ledger import Kind, Purpose
-from app.schemas.base import Out
+from app.schemas.base import CreatedAt, Out
+from app.schemas.ledger import SourceType
 
 
 class OwnerKind(StrEnum):
@@ -87,10 +87,10 @@ class AccountOut(Out):
     """An account: what one owner has for one purpose, in one unit."""
 
     id: AccountNumber
-    owner_kind: OwnerKind
-    owner_id: UUID
+    owner_kind: OwnerKind = Field(description="What the owner is.")
+    owner_id: UUID = Field(description="Id of the owner, of that kind.")
     owner_name: str = Field(description="Name of the owner; that of a person masked for auditors.")
-    purpose: Purpose
+    purpose: Purpose = Field(description="What the account is for.")
     unit: str = Field(description="Code of the unit, such as `points` or `minutes`.")
     balance: int = Field(description="Balance now, in the unit.")
     floor: int | None = Field(description="The lowest balance allowed; null for none.")
@@ -104,21 +104,33 @@ class AccountEntryOut(Out):
     kind and balances are shown, the rest is null.
     """
 
-    id: UUID | None
+    id: UUID | None = Field(description="Id of the transfer; null if withheld.")
     number: int = Field(description="1, 2, 3 … in each account, without a gap.")
-    direction: Literal["in", "out"]
+    direction: Literal["in", "out"] = Field(
+        description="`in`: the account received the amount; `out`: it paid."
+    )
     amount: int = Field(description="Amount moved, in the unit; positive.")
-    balance_after: int
-    kind: Kind
-    reason: str | None
+    balance_after: int = Field(description="Balance of the account after it, in the unit.")
+    kind: Kind = Field(description="Kind of the transfer.")
+    reason: str | None = Field(description="Why, in words; null if withheld.")
     reference: str | None = Field(description="The business fact, unique for ever.")
-    source_type: str | None = Field(description="Noun of what caused it, such as `award`.")
-    source_id: UUID | None
-    org_id: UUID | None
-    closes_id: UUID | None = Field(description="The transfer that this one settles.")
-    other_kind: OwnerKind
-    other_id: UUID | None
-    other_name: str | None
-    other_purpose: Purpose
-    is_withheld: bool
-    created_at: datetime
+    source_type: SourceType | None = Field(
+        description="Noun of what caused it, such as `award`; null if withheld."
+    )
+    source_id: UUID | None = Field(
+        description="Id of what caused it, of that noun; null if withheld."
+    )
+    org_id: UUID | None = Field(
+        description="Id of the organisation that it belongs to; null if withheld."
+    )
+    closes_id: UUID | None = Field(description="The transfer that this one settles; null for none.")
+    other_kind: OwnerKind = Field(description="What the owner of the other account is.")
+    other_id: UUID | None = Field(description="Id of that owner; null if withheld.")
+    other_name: str | None = Field(
+        description="Name of that owner, of a person masked for auditors; null if withheld."
+    )
+    other_purpose: Purpose = Field(description="What the other account is for.")
+    is_withheld: bool = Field(
+        description="Whether it is of another subtree, so that only amounts and kinds are told."
+    )
+    created_at: CreatedAt

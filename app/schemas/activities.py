@@ -11,7 +11,7 @@ from app.core.validation_messages import wrong
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.base import STREET, In, Moment, Number, OneLine, OrgId, Out, Text, example
 
 VALUES = {
     ActivityStatus: {
@@ -115,7 +115,7 @@ class ActivityIn(
     ActivityContent,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "title": "五四江堤清洁",
             "description": "带上手套，八点半在三茅青年之家集合。",
             "category": "volunteer_service",

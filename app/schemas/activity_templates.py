@@ -8,6 +8,7 @@ from app.models.activities import Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
 from app.schemas.base import (
+    STREET,
     Id,
     In,
     Moment,
@@ -69,7 +70,7 @@ class ActivityTemplateIn(
     ActivityTemplateEditIn,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "name": "江堤清洁（每次两小时）",
             "title": "江堤清洁志愿服务",
             "description": "带上手套，在三茅青年之家集合。",
@@ -114,7 +115,7 @@ class ActivityStartIn(
     In,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "starts_at": "2028-05-04T09:00:00+08:00",
         }
     ),

@@ -54,15 +54,19 @@ class OfferOut(Out):
 class AppointmentCaseOut(RecordOut):
     """An appointment as it was offered, and who accepted it. Names are masked for auditors."""
 
-    role: Role
-    merchant_id: UUID | None
-    offered_by: str
-    expires_at: datetime
-    starts_at: datetime | None
-    ends_at: datetime | None
-    accepted_by: UUID | None
-    accepted_name: str | None
-    accepted_at: datetime | None
+    role: Role = Field(description="The role that is offered.")
+    merchant_id: UUID | None = Field(description="Id of the merchant, of its staff; else null.")
+    offered_by: str = Field(description="Name of the administrator.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+    starts_at: datetime | None = Field(
+        description="When the role begins; null: when it is accepted."
+    )
+    ends_at: datetime | None = Field(description="When the role ends; null: without end.")
+    accepted_by: UUID | None = Field(
+        description="Id of the person who accepted it; null: nobody yet."
+    )
+    accepted_name: str | None = Field(description="Name of that person; null: nobody yet.")
+    accepted_at: datetime | None = Field(description="When it was accepted, in UTC; null: not yet.")
 
 
 class AcceptanceIn(In, json_schema_extra=example({"code": "305518264907713264"})):

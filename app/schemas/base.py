@@ -48,6 +48,10 @@ CreatedAt = Annotated[datetime, Field(description="When it was recorded, in UTC.
 Version = Annotated[int, Field(description="Counts edits; sent back as `If-Match`.")]
 
 
+# The street of the demonstration data, for examples.
+STREET = "01900000-0000-7000-8000-000321182001"
+
+
 def example(body: dict[str, Any]) -> JsonDict:
     """Return the extra JSON schema of a body, whose example can be sent as it stands.
 

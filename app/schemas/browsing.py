@@ -10,7 +10,7 @@ from app.core.language import Bilingual, Worded
 from app.models.activities import Category
 from app.models.signups import SignupStatus
 from app.schemas.activities import ActivityOut
-from app.schemas.base import Out, ReasonOut
+from app.schemas.base import OrgId, Out, ReasonOut
 from app.schemas.policies.documents import Per
 from app.schemas.policies.showing import EvidenceOut
 
@@ -80,16 +80,18 @@ class BrowsedActivityOut(ActivityOut):
 class ContactOut(Out):
     """Whom to ask: the organisation of the activity, or the nearest above with a contact."""
 
-    org_id: UUID
-    org_name: str
-    phone: str | None
-    note: str | None
+    org_id: OrgId
+    org_name: str = Field(description="Name of the organisation.")
+    phone: str | None = Field(description="Number to call; null: there is none.")
+    note: str | None = Field(description="Whom to ask for, when, where; null: nothing is said.")
 
 
 class BrowsedActivityDetailOut(BrowsedActivityOut):
     """An activity with whom to ask about it, and what its award needs beside attendance."""
 
-    contact: ContactOut | None
+    contact: ContactOut | None = Field(
+        description="Whom to ask; null: no organisation above has a contact."
+    )
     evidence: list[EvidenceOut] = Field(
         description="What the organizer hands in for the award of each who attended."
     )

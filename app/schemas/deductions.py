@@ -7,7 +7,18 @@ from uuid import UUID
 from pydantic import Field, model_validator
 
 from app.models.deductions import DeductionState
-from app.schemas.base import Flag, Id, In, OneLine, Out, PersonId, Text, example, require_one_name
+from app.schemas.base import (
+    STREET,
+    Flag,
+    Id,
+    In,
+    OneLine,
+    Out,
+    PersonId,
+    Text,
+    example,
+    require_one_name,
+)
 from app.schemas.roles import CardNumber
 
 VALUES = {
@@ -24,7 +35,7 @@ class DeductionIn(
     In,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "rule_key": "no_show",
             "card_no": "6800000000080",
             "evidence": {"activity": "清明植树"},

@@ -143,14 +143,18 @@ class FundMonthOut(Out):
     """
 
     month: str = Field(description="YYYY-MM, in Asia/Shanghai.")
-    opening: int
-    received: int
-    issued: int
-    redeemed: int
-    expired: int
-    reversed: int
-    returned: int
-    closing: int
+    opening: int = Field(
+        description="Points outstanding before the month: issued, and neither spent nor gone."
+    )
+    received: int = Field(description="Points from donations and budgets.")
+    issued: int = Field(description="Points given to people.")
+    redeemed: int = Field(description="Points that people spent.")
+    expired: int = Field(description="Points that expired with people.")
+    reversed: int = Field(description="Points that reversals and deductions took from people.")
+    returned: int = Field(
+        description="Those of `redeemed` that came back at the fund's own counters."
+    )
+    closing: int = Field(description="Points outstanding after the month, or at `as_of`.")
     as_of: datetime = Field(description="Until when transfers are counted.")
     is_closed: bool = Field(description="The month never changes any more.")
 

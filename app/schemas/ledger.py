@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Worded
 from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out, example
 
@@ -20,41 +21,43 @@ class Expiring(Out):
 class TotalsOut(Out):
     """What a period's entries sum to; ``earned`` less what was reversed in the period."""
 
-    earned: int
-    spent: int
-    expired: int
-    deducted: int
+    earned: int = Field(description="Points earned, less what was reversed in the period.")
+    spent: int = Field(description="Points spent.")
+    expired: int = Field(description="Points that expired.")
+    deducted: int = Field(description="Points taken by deductions.")
 
 
 class PeriodTotalsOut(Out):
     """Totals of all time, of this year and of this month in Asia/Shanghai."""
 
-    all: TotalsOut
-    year: TotalsOut
-    month: TotalsOut
+    all: TotalsOut = Field(description="Of all time.")
+    year: TotalsOut = Field(description="Of this year in Asia/Shanghai.")
+    month: TotalsOut = Field(description="Of this month in Asia/Shanghai.")
 
 
 class MinutesOut(Out):
     """Minutes of service earned in all time, this year and this month in Asia/Shanghai."""
 
-    all: int
-    year: int
-    month: int
+    all: int = Field(description="Minutes of all time.")
+    year: int = Field(description="Minutes of this year in Asia/Shanghai.")
+    month: int = Field(description="Minutes of this month in Asia/Shanghai.")
 
 
 class CapLeftOut(Out):
     """A cap, in points: ``left`` of ``limit`` can still be earned in the running period."""
 
-    period: Literal["day", "month", "year"]
-    limit: int
+    period: Literal["day", "month", "year"] = Field(
+        description="The period of the cap; a calendar one of Asia/Shanghai."
+    )
+    limit: int = Field(description="Points that can be earned in a period.")
     used: int = Field(description="Without awards that wait for reviewers.")
-    left: int
+    left: int = Field(description="Points that can still be earned in the running period.")
 
 
 class RuleCapsLeftOut(Out):
-    rule_key: str
-    rule_name: str
-    caps: list[CapLeftOut]
+    rule_key: str = Field(description="Key of the rule.")
+    rule_name: Worded = Field(description="Name of the rule, in the language of the request.")
+    caps: list[CapLeftOut] = Field(description="The rule's own caps.")
 
 
 class CapsLeftOut(Out):
@@ -64,8 +67,10 @@ class CapsLeftOut(Out):
     rules, which the day's cap in ``overall`` does not count.
     """
 
-    overall: list[CapLeftOut]
-    emergency_day: CapLeftOut | None
+    overall: list[CapLeftOut] = Field(description="Caps of all rules together.")
+    emergency_day: CapLeftOut | None = Field(
+        description="The day's cap with awards by emergency rules; null: the policy has none."
+    )
     rules: list[RuleCapsLeftOut] = Field(description="The rules that have caps of their own.")
 
 
@@ -89,8 +94,10 @@ class PointsOut(Out):
     expiring: list[Expiring] = Field(
         description="Unspent points by the date on which they expire, the soonest first."
     )
-    totals: PeriodTotalsOut
-    minutes_earned: MinutesOut
+    totals: PeriodTotalsOut = Field(
+        description="What was earned, spent, expired and deducted, in points."
+    )
+    minutes_earned: MinutesOut = Field(description="Minutes of service.")
     caps_left: CapsLeftOut | None = Field(
         description="Null where no policy is in force, or it awards points of another unit."
     )

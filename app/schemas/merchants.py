@@ -11,6 +11,7 @@ from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.merchants import MerchantKind, MerchantState
 from app.schemas.base import (
+    STREET,
     ChangeOut,
     CreatedAt,
     Day,
@@ -90,7 +91,7 @@ class MerchantIn(
     ProfileIn,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "name": "江洲书店",
             "kind": "shop",
             "description": "凭青享卡购书积分抵扣",

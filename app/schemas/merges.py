@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.merges import MergeState
-from app.schemas.base import Id, In, OneLine, RecordOut
+from app.schemas.base import STREET, Id, In, OneLine, RecordOut, example
 from app.schemas.notify import words
 from app.schemas.roles import CardNumber
 
@@ -54,7 +54,17 @@ NOTICES = {
 }
 
 
-class MergeIn(In):
+class MergeIn(
+    In,
+    json_schema_extra=example(
+        {
+            "org_id": STREET,
+            "absorbed_card_no": "6800000000130",
+            "kept_card_no": "6800000000163",
+            "reason": "本人持身份证到场，换手机后重复注册",
+        }
+    ),
+):
     """Both cards are of one person. The account of ``kept_card_no`` stays."""
 
     org_id: Id
@@ -65,8 +75,10 @@ class MergeIn(In):
     ]
 
 
-class MergeRejectionIn(In):
-    reason: Annotated[str, OneLine(200)]
+class MergeRejectionIn(In, json_schema_extra=example({"reason": "经核实为两名居民"})):
+    reason: Annotated[str, OneLine(200)] = Field(
+        description="Why it is rejected. It stands with the merge."
+    )
 
 
 class MergeOut(RecordOut):
@@ -77,18 +89,28 @@ class MergeOut(RecordOut):
     ``points``, ``minutes`` and ``debt`` were moved at the confirmation; null before.
     """
 
-    absorbed_id: UUID
-    absorbed_name: str
-    absorbed_card_no: str
-    kept_id: UUID
-    kept_name: str
-    kept_card_no: str
-    reason: str | None
-    state: MergeState
-    lapses_at: datetime
-    settled_by: UUID | None
-    settled_at: datetime | None
+    absorbed_id: UUID = Field(description="Id of the person whose account ends.")
+    absorbed_name: str = Field(description="Name of that person.")
+    absorbed_card_no: str = Field(description="Number of the card of that account.")
+    kept_id: UUID = Field(description="Id of the person whose account stays.")
+    kept_name: str = Field(description="Name of that person.")
+    kept_card_no: str = Field(description="Number of the card of that account.")
+    reason: str | None = Field(
+        description="How it is known that both are one person's; null once it was erased."
+    )
+    state: MergeState = Field(description="State of the merge.")
+    lapses_at: datetime = Field(description="Until when it can be confirmed, in UTC.")
+    settled_by: UUID | None = Field(description="Id of who confirmed or rejected it; null: nobody.")
+    settled_at: datetime | None = Field(
+        description="When it was confirmed or rejected, or lapsed, in UTC; null: not yet."
+    )
     answer: str | None = Field(description="The reason of a rejection.")
-    points: int | None
-    minutes: int | None
-    debt: int | None
+    points: int | None = Field(
+        description="Points moved to the kept account; null before the confirmation."
+    )
+    minutes: int | None = Field(
+        description="Minutes of service moved; null before the confirmation."
+    )
+    debt: int | None = Field(
+        description="Points owed that were moved; null before the confirmation."
+    )

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from app.models.orgs import Level
-from app.schemas.base import Id, In, OneLine, example
+from app.schemas.base import STREET, Id, In, OneLine, example
 from app.schemas.merchants import Phone
 
 DivisionCode = Annotated[
@@ -22,7 +22,7 @@ class OrgIn(
     In,
     json_schema_extra=example(
         {
-            "parent_id": "01900000-0000-7000-8000-000321182001",
+            "parent_id": STREET,
             "code": "321182001999",
             "name": "滨江新社区居委会",
             "level": "community",
@@ -41,18 +41,22 @@ class OrgNameIn(In, json_schema_extra=example({"name": "文化新村社区"})):
     name: Annotated[str, OneLine(100)] = Field(description="The new name.")
 
 
-class OrgContactIn(In):
+class OrgContactIn(
+    In, json_schema_extra=example({"phone": "0511-88320000", "note": "工作日 9:00 至 17:00"})
+):
     """Replaces both: what is left out is removed. ``note``: whom to ask for, when, where."""
 
-    phone: Phone | None = None
-    note: Annotated[str, OneLine(100)] | None = None
+    phone: Phone | None = Field(
+        default=None, description="Number for residents to call; null: none."
+    )
+    note: Annotated[str, OneLine(100)] | None = Field(
+        default=None, description="Whom to ask for, when, where; null: nothing."
+    )
 
 
 class OrgMoveIn(
     In,
-    json_schema_extra=example(
-        {"parent_id": "01900000-0000-7000-8000-000321182001", "reason": "区划调整"}
-    ),
+    json_schema_extra=example({"parent_id": STREET, "reason": "区划调整"}),
 ):
     """``reason`` stands in the audit trail."""
 

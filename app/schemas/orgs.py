@@ -27,5 +27,5 @@ class OrgOut(Out):
     level: Level = Field(description="Level of the organisation.")
     parent_id: UUID | None = Field(description="Id of the organisation above it; null: none.")
     closed_at: datetime | None = Field(description="When it was closed, in UTC; null: it is open.")
-    contact_phone: str | None
-    contact_note: str | None
+    contact_phone: str | None = Field(description="Number for residents to call; null: none.")
+    contact_note: str | None = Field(description="Whom to ask for, when, where; null: nothing.")

@@ -81,22 +81,28 @@ class RedemptionCaseOut(Out):
     ``settled_at`` and ``settled_by``: when and by whom it was collected, cancelled or ended.
     """
 
-    id: UUID
+    id: UUID = Field(description="Id of the redemption.")
     reward_id: UUID
-    reward_name: str
+    reward_name: Worded = Field(description="Name of the reward, in the language of the request.")
     merchant_id: UUID
-    merchant_name: str
+    merchant_name: str = Field(description="Name of the merchant.")
     person_id: UUID
-    display_name: str
-    quantity: int
-    points: int
-    status: RedemptionStatus
-    created_at: datetime
-    expires_at: datetime
-    settled_at: datetime | None
-    settled_by: UUID | None
-    undone_at: datetime | None
-    undo_reason: str | None
+    display_name: str = Field(description="Name of the person, masked.")
+    quantity: int = Field(description="Pieces.")
+    points: int = Field(description="Points for all pieces together.")
+    status: RedemptionStatus = Field(description="State of the redemption.")
+    created_at: datetime = Field(description="When it was reserved, in UTC.")
+    expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
+    settled_at: datetime | None = Field(
+        description="When it was collected, cancelled or ended, in UTC; null: not yet."
+    )
+    settled_by: UUID | None = Field(
+        description="Id of who collected or cancelled it; null: nobody."
+    )
+    undone_at: datetime | None = Field(
+        description="When the counter undid the collection, in UTC; null: it did not."
+    )
+    undo_reason: str | None = Field(description="Why the collection was undone; null: it was not.")
 
 
 class CollectionShopOut(Out):

@@ -194,8 +194,8 @@ class WithdrawalIn(In, json_schema_extra=example({"reason": "供货商停产"}))
 class RewardDetailOut(RewardOut):
     """``version`` is sent back as ``If-Match``; ``name_zh`` as ``name`` when it is edited."""
 
-    name_zh: str
-    name_en: str | None
+    name_zh: str = Field(description="Name in Chinese.")
+    name_en: str | None = Field(description="Name for readers in English; null: the Chinese one.")
     state: RewardState = Field(description="State of the reward.")
     version: Version
     stock: int | None = Field(description="Pieces with which each period begins; null: unlimited.")

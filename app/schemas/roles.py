@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.people import Role
-from app.schemas.base import Code, Id, In, Moment, Out, PersonId, example
+from app.schemas.base import STREET, Code, Id, In, Moment, Out, PersonId, example
 from app.schemas.notify import words
 
 VALUES = {
@@ -49,9 +49,7 @@ class RoleOut(Out):
 
 class TermIn(
     In,
-    json_schema_extra=example(
-        {"role": "organizer", "org_id": "01900000-0000-7000-8000-000321182001"}
-    ),
+    json_schema_extra=example({"role": "organizer", "org_id": STREET}),
 ):
     """A role and its place: an organisation, or for ``merchant_staff`` a merchant.
 
@@ -82,7 +80,7 @@ class RoleIn(
     json_schema_extra=example(
         {
             "role": "organizer",
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "card_no": "6800000000098",
         }
     ),

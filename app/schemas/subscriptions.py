@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.language import Worded
 from app.models.subscriptions import SubscriptionAnswer
-from app.schemas.base import In, Out
+from app.schemas.base import In, Out, example
 
 TemplateId = Annotated[
     str,
@@ -38,17 +38,29 @@ class TemplateIn(BaseModel):
 
 class AnswerIn(In):
     template_id: TemplateId
-    answer: SubscriptionAnswer
+    answer: SubscriptionAnswer = Field(description="What the person answered for this template.")
 
 
-class SubscriptionsIn(In):
+class SubscriptionsIn(
+    In,
+    json_schema_extra=example(
+        {
+            "answers": [
+                {"template_id": "sandbox-activity", "answer": "accept"},
+                {"template_id": "sandbox-points", "answer": "reject"},
+            ]
+        }
+    ),
+):
     """The answers to one question of ``wx.requestSubscribeMessage``, each template once."""
 
-    answers: Annotated[list[AnswerIn], Field(min_length=1, max_length=20)]
+    answers: Annotated[list[AnswerIn], Field(min_length=1, max_length=20)] = Field(
+        description="One for each template of the question."
+    )
 
 
 class SubscriptionOut(Out):
-    template_id: str
+    template_id: str = Field(description="WeChat's id of a message template.")
     titles: list[Worded] = Field(description="Of the notices that are sent by it.")
     kinds: list[str] = Field(description="Kinds of notices that are sent by it.")
     credits: int = Field(ge=0, description="How many may still be sent: one for each accept.")
@@ -58,7 +70,7 @@ class SubscriptionOut(Out):
 class SubscriptionsOut(Out):
     """Every template that the client may ask for."""
 
-    items: list[SubscriptionOut]
+    items: list[SubscriptionOut] = Field(description="One for each template.")
 
 
 class SendPayload(BaseModel):

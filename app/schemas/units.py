@@ -5,25 +5,38 @@ from typing import Annotated
 from pydantic import Field
 
 from app.core.language import Worded
-from app.schemas.base import In, OneLine, Out
+from app.schemas.base import In, OneLine, Out, example
 
 Code = Annotated[
     str, Field(max_length=40, pattern="^[a-z][a-z0-9_]{0,39}$", examples=["jingjiang_points"])
 ]
 
 
-class UnitIn(In):
+class UnitIn(
+    In,
+    json_schema_extra=example(
+        {
+            "code": "jingjiang_points",
+            "name": "靖江青年积分",
+            "name_en": "Jingjiang youth points",
+        }
+    ),
+):
     """A unit for the points of another programme: they are not exchanged for others."""
 
     code: Code = Field(description="As a policy names it in `programme.unit`.")
-    name: Annotated[str, OneLine(40)] = Field(examples=["靖江青年积分"])
+    name: Annotated[str, OneLine(40)] = Field(
+        examples=["靖江青年积分"], description="Name in Chinese."
+    )
     name_en: Annotated[str, OneLine(40)] | None = Field(
-        default=None, examples=["Jingjiang youth points"]
+        default=None,
+        examples=["Jingjiang youth points"],
+        description="Name for readers in English, who else see the Chinese one.",
     )
 
 
 class UnitOut(Out):
     """A unit: the points of a programme, or ``minutes`` of service."""
 
-    code: str
+    code: str = Field(description="Code of the unit, such as `points` or `minutes`.")
     name: Worded = Field(description="In the language of the request.")

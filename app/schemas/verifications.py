@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.verifications import VerificationState
-from app.schemas.base import Out
+from app.schemas.base import CreatedAt, Out
 
 VALUES = {
     VerificationState: {
@@ -33,19 +33,21 @@ class VerificationOut(Out):
     ``interrupted``: its worker ended meanwhile; ``failed``: an error or longer than two hours.
     """
 
-    id: UUID
-    state: VerificationState
-    created_by: UUID
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
+    id: UUID = Field(description="Id of the verification.")
+    state: VerificationState = Field(description="State of the verification.")
+    created_by: UUID = Field(description="Id of the person who asked for it.")
+    created_at: CreatedAt
+    started_at: datetime | None = Field(
+        description="When a worker began it, in UTC; null: it waits."
+    )
+    ended_at: datetime | None = Field(description="When it ended, in UTC; null: not yet.")
     duration_s: float | None = Field(description="Seconds from its start to its end.")
     step: str | None = Field(description="The check that runs.")
-    steps_done: int
+    steps_done: int = Field(description="Number of steps done.")
     steps_total: int = Field(description="Number of steps; 0 before the first.")
     checks: int = Field(description="Number of checks that were made; 0 until the end.")
     rows_read: dict[str, int] = Field(description="Rows of the ledger, by table.")
-    findings: list[VerificationFindingOut]
+    findings: list[VerificationFindingOut] = Field(description="The checks that found differences.")
     sealed_to: date | None = Field(description="The last sealed day. Later days have no seal yet.")
     head: str | None = Field(
         description="Seal of that day, in hexadecimal: compare it with one that you kept."

@@ -21,6 +21,7 @@ from app.services.accounts import owners, reading
 from app.services.accounts.owners import Owner
 from app.services.awards.reversal import TransferNotFound
 from app.services.ledger import seals
+from app.services.policies import naming
 
 MOST_RELATED = 100
 REVERSING = (Kind.reversal, Kind.clawback, Kind.refund, Kind.restitution)
@@ -80,7 +81,7 @@ async def _to_out(
         unit=(await reading.unit_codes(tx))[transfer.unit_id],
         payer=_side(payer, known, transfer.from_number, transfer.from_balance),
         payee=_side(payee, known, transfer.to_number, transfer.to_balance),
-        reason=transfer.reason,
+        reason=(await naming.said(tx, [transfer.reason]))[0],
         reference=transfer.reference,
         source=_source(transfer),
         org_id=transfer.org_id,

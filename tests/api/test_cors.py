@@ -104,7 +104,7 @@ async def test_no_other_origin_is_told_anything(pages: httpx.AsyncClient, origin
 async def test_by_default_there_is_none(api: httpx.AsyncClient) -> None:
     refused = await api.options(PATH, headers=preflight(H5))
     assert_refused(refused, 405, "request.method_not_allowed")
-    assert refused.headers["allow"] == "OPTIONS, POST"
+    assert refused.headers["allow"] == "GET, HEAD, OPTIONS, POST"
     reply = await api.get("/api/v1/orgs", headers={"Origin": H5})
     assert marks(refused) | marks(reply) == set()
 

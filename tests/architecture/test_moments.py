@@ -35,7 +35,7 @@ OTHERWISE = {
     "app.services.redemptions.charges._plan",
     "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",
-    "app.services.redemptions.reservations.mine",
+    "app.services.redemptions.reading.mine",
 }
 
 

@@ -24,6 +24,9 @@ from tests.engines import ROOT
 
 PROBLEM = {"$ref": "#/components/schemas/Problem"}
 DOTTED = re.compile(r"[a-z_]+\.[a-z_]+")
+# Accounts of the ledger have numbers of PostgreSQL, for small indexes of entries. In the API they
+# are decimal strings, as every id is a string.
+NUMBERED = {"account_id"}
 CHINESE = re.compile(r"[一-鿿]")
 
 
@@ -168,7 +171,8 @@ def test_every_id_in_a_path_is_a_uuid(document: dict[str, Any]) -> None:
     for name, operation in operations(document):
         for parameter in operation.get("parameters", []):
             if parameter["in"] == "path" and parameter["name"].endswith("_id"):
-                assert parameter["schema"]["format"] == "uuid", name
+                expected = None if parameter["name"] in NUMBERED else "uuid"
+                assert parameter["schema"].get("format") == expected, name
 
 
 def test_closed_sets_are_enums_in_replies(document: dict[str, Any]) -> None:

@@ -44,7 +44,9 @@ async def every_command(runtime: Runtime) -> None:
     await limiter.check(LIMIT, "another")
     await limiter.charge(LIMIT, "a third")
     gains: Gains = {(f"/{n}/:all:2020-01-01",): {str(uuid4()): n} for n in range(1, 4)}
-    await Boards(runtime.redis, breaker).apply("1-slots", START, (1, new_id()), gains)
+    boards = Boards(runtime.redis, breaker)
+    await boards.apply("1-slots", START, (1, new_id()), gains)
+    await boards.around("1-slots", "/1/:all:2020-01-01", uuid4(), 2)
 
 
 Calls = list[tuple[Script, list[str]]]

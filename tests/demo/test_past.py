@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from fastapi import FastAPI
 
 from app.core.clock import SHANGHAI, now
-from app.demo import past, seed
+from app.demo import past, seed, today
+from app.demo.means import Means
 from app.jobs.outbox import relay
 from app.runtime import Runtime
 from tests.factories.clock import travel
@@ -15,9 +16,9 @@ from tests.factories.ledger import assert_ledger_verifies
 
 # Alice's screens, and how many items each has.
 SCREENS = {
-    "/me/signups": past.WEEKS + past.AHEAD,
-    "/me/awards": past.WEEKS + 1,  # and one by hand
-    "/me/redemptions": len(past.COLLECTED) + 1,
+    "/me/signups": past.WEEKS + past.AHEAD + today.ACTIVITIES,
+    "/me/awards": past.WEEKS + 3,  # and three by hand
+    "/me/redemptions": len(past.COLLECTED) + 2,  # reserved, cancelled
     "/me/deductions": 1,
 }
 
@@ -38,7 +39,7 @@ async def test_it_can_be_made_on_any_day(alone: FastAPI) -> None:
         with travel(day), suppress(_RolledBackError):
             runtime.database.clock.forget()
             async with runtime.database.transaction() as tx:
-                await seed.live(tx, runtime.cipher)
+                await seed.live(tx, Means.of(runtime.settings))
                 raise _RolledBackError
         runtime.database.clock.forget()
 
@@ -47,7 +48,7 @@ async def test_alice_has_something_in_every_screen(alone: FastAPI) -> None:
     runtime: Runtime = alone.state.runtime
     before = now()
     async with runtime.database.transaction() as tx:
-        await seed.live(tx, runtime.cipher)
+        await seed.live(tx, Means.of(runtime.settings))
     assert abs(now() - before) < timedelta(minutes=2), "the clock is right again"
     await relay(runtime)
     async with in_process(alone) as api:

@@ -21,7 +21,7 @@ from app.services.retention import SIMULATIONS_KEPT
 from tests.engines import as_owner
 from tests.factories.attendance import in_force_since
 from tests.factories.awards import give_award
-from tests.factories.clock import travel
+from tests.factories.clock import TODAY, travel
 from tests.factories.exports import FORMS, exported
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
@@ -47,7 +47,6 @@ BEYOND_THE_SCHEMA = {
     *("policy_drafts.invalid", "policy_simulations.wrong_period", "request.invalid"),
 }
 HALF_A_CAP = "[rules.volunteer_hour]\ncap = { day = 4 }\n"
-TODAY = local_date(now())
 
 
 def period(since: int = 30, until: int = 0, **more: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 
 from app.jobs import seals
@@ -43,6 +44,7 @@ async def looked_up(api: httpx.AsyncClient, reader: TestPerson, transfer: object
     return reply.json()
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_a_transfer_tells_both_sides_and_what_reverses_it(alone: FastAPI) -> None:
     async with in_process(alone) as api:
         await _transfer_and_parts(api, alone.state.runtime)

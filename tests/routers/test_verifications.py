@@ -107,6 +107,7 @@ async def api(alone: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
+@pytest.mark.usefixtures("at_noon")
 async def test_the_result_is_that_of_the_command(api: httpx.AsyncClient, runtime: Runtime) -> None:
     root = await make_org(runtime)
     auditor = await make_with_role(runtime, Role.auditor, org=root.id)

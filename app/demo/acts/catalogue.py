@@ -56,8 +56,8 @@ async def _edit(day: Day, reward: dict[str, Any]) -> None:
 
 async def reprice(day: Day, reward: dict[str, Any], points: int, version: int) -> tuple[str, str]:
     """Edit the price; return the change in words, and the verdict."""
-    kept = {name: reward[name] for name in (*COLUMNS, *NUMBERS, "name")}
-    body = kept | {"points": points, "reason": "按市场价调整"}
+    kept = {name: reward[name] for name in (*COLUMNS, *NUMBERS, "name_en")}
+    body = kept | {"name": reward["name_zh"], "points": points, "reason": "按市场价调整"}
     reply = await day.organizer.put(f"/rewards/{reward['id']}", body, version=version)
     if reply.status != 200:
         return "", reply.verdict

@@ -86,7 +86,9 @@ WRONG_ACCOUNTS = f"""
 # What an award gave to somebody who was merged is taken back from whom they were merged into.
 _ARE_OF_ONE_PERSON = f"""EXISTS (
     SELECT FROM ledger_accounts p JOIN ledger_accounts q ON q.id = t.from_account_id
-    WHERE p.id = o.to_account_id AND {of_one_person("p.owner_id", "q.owner_id")})"""
+    WHERE p.id = o.to_account_id AND p.owner_id <> q.owner_id
+      AND (p.unit_id, p.purpose) = (q.unit_id, q.purpose)
+      AND {of_one_person("p.owner_id", "q.owner_id")})"""
 
 # Start of the first sealed day.
 SEALED_FROM = """

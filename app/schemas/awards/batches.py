@@ -11,7 +11,7 @@ from app.core.language import Worded
 from app.core.validation_messages import explained
 from app.schemas.awards.proposals import MAX_PEOPLE, ActIn, RuleKey
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Flag, Id, In, Out, Text, example, require_one_name
+from app.schemas.base import STREET, Flag, Id, In, Out, Text, example, require_one_name
 
 
 class BatchRowIn(ActIn):
@@ -59,7 +59,7 @@ class BatchIn(
     In,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "rule_key": "commendation",
             "partial": False,
             "rows": [

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from app.core.validation_messages import wrong
 from app.schemas.awards.reading import AwardOut
-from app.schemas.base import Id, In, OneLine, Out, PersonId, Text, example
+from app.schemas.base import STREET, Id, In, OneLine, Out, PersonId, Text, example
 from app.schemas.roles import CardNumber
 
 T = TypeVar("T")
@@ -81,7 +81,7 @@ class AwardsIn(
     ActIn,
     json_schema_extra=example(
         {
-            "org_id": "01900000-0000-7000-8000-000321182001",
+            "org_id": STREET,
             "rule_key": "commendation",
             "grade": "town",
             "evidence": {"document": "扬青发〔2026〕3号", "public_notice": "5 日"},

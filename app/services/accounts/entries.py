@@ -19,6 +19,7 @@ from app.services.accounts.reading import Readable, note_reading, readable
 from app.services.exports import MAX_ROWS, TooManyRows
 from app.services.ledger import statement
 from app.services.ledger.statement import FIRST_DAY, LAST_DAY, Period
+from app.services.policies import naming
 
 A_DAY = timedelta(days=1)
 # What is not told of a transfer of another subtree.
@@ -87,11 +88,12 @@ async def _shown_entries(
     others = await queries.many(tx, sides)
     known = await owners.owners(tx, others.values(), masks=one.hidden)
     within = await _within(tx, one, [transfer.org_id for _, transfer in found])
+    names = await naming.book(tx, [transfer.reason for _, transfer in found])
     shown = []
     for number, transfer in found:
         other = others[_other(one.account.id, transfer)]
         is_withheld = one.owner.kind is OwnerKind.person and transfer.org_id not in within
-        shown.append(_entry(one.account.id, number, transfer, other, known, is_withheld))
+        shown.append(_entry(one.account.id, number, transfer, other, known, names, is_withheld))
     return shown
 
 
@@ -112,12 +114,14 @@ def _entry(
     transfer: Transfer,
     other: Account,
     known: dict[UUID, Owner],
+    names: naming.Book,
     is_withheld: bool,
 ) -> AccountEntryOut:
     is_payee = transfer.to_account_id == account
     direction: Literal["in", "out"] = "in" if is_payee else "out"
     owner = known.get(other.owner_id)
     told = {name: None if is_withheld else getattr(transfer, name) for name in WITHHELD}
+    told["reason"] = told["reason"] and names.said(transfer.reason)
     return AccountEntryOut(
         **told,
         number=number,

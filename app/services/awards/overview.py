@@ -5,6 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Session
+from app.core.language import named
 from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.queries.awards import granting as queries
@@ -42,7 +43,9 @@ async def _caps_left(tx: Session, person_id: UUID, unit: int, at: datetime) -> C
     overall = list(caps.of_all_rules(policy, earned))
     emergency = _left(room for room, is_emergency in overall if is_emergency)
     rules = [
-        RuleCapsLeftOut(rule_key=rule.key, rule_name=rule.name, caps=_left(rooms))
+        RuleCapsLeftOut(
+            rule_key=rule.key, rule_name=named(rule.name, rule.name_en), caps=_left(rooms)
+        )
         for rule in policy.document.rules.values()
         if not rule.off and (rooms := list(caps.of_rule(rule, earned)))
     ]

@@ -13,11 +13,12 @@ from app.core.db import Session
 from app.core.etag import TaggedBody, tag_of
 from app.core.language import Language, request_language
 from app.queries import rewards as reward_queries
+from app.schemas.awards.reading import REASONS
 from app.services.policies import history
 
 _COLON, _COLON_EN = "：", ": "
 # Words that the service itself writes before a name, or alone.
-POSTED = {
+POSTED = {one.zh: one.en for one in REASONS.values()} | {
     "扣分": "Deduction",
     "申诉成立": "Appeal granted",
     "审核未通过": "Not approved",
@@ -33,6 +34,7 @@ POSTED = {
     "捐赠": "Donation",
     "预算拨入": "Budget",
     "冲正": "Reversal",
+    "账号合并": "Accounts merged",
 }
 
 
@@ -71,12 +73,13 @@ async def said(tx: Session, texts: Sequence[str]) -> list[str]:
     return [names.said(text) for text in texts]
 
 
-async def in_english(tx: Session, page: TaggedBody, field: str) -> TaggedBody:
-    """Return a rendered page of a list with ``field`` of its items in English."""
+async def in_english(tx: Session, page: TaggedBody, *fields: str) -> TaggedBody:
+    """Return a rendered page of a list with fields of its items, texts or null, in English."""
     found = json.loads(page.body or b"{}")
     items = found.get("items", [])
-    names = await book(tx, [item[field] for item in items], "en")
+    texts = [item[field] for item in items for field in fields if item[field]]
+    names = await book(tx, texts, "en")
     for item in items:
-        item[field] = names.said(item[field])
+        item.update({field: names.said(item[field]) for field in fields if item[field]})
     body = json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
     return TaggedBody(tag_of(body), body)

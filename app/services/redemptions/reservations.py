@@ -9,12 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.language import Bilingual, named
-from app.core.paging import Page, PageParams, by_id
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import MerchantKind
 from app.models.notices import NoticeKind
@@ -23,11 +21,8 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
-from app.queries import shops as shop_queries
 from app.schemas.redemptions import (
     CollectedOut,
-    MyRedemptionOut,
-    MyRedemptionPlaceOut,
     PayerOut,
     RedemptionIn,
     RedemptionOut,
@@ -47,7 +42,6 @@ from app.services.policies import history
 from app.services.redemptions import holding
 from app.services.rewards import reading as rewards
 
-SHOPS = 5  # of each merchant, shown with a redemption
 GIVEN_BACK = {
     RedemptionStatus.cancelled: NoticeKind.redemption_cancelled,
     RedemptionStatus.expired: NoticeKind.redemption_expired,
@@ -189,31 +183,6 @@ async def expire(tx: Session, redemption_id: UUID, at: datetime) -> None:
         await _give_back(tx, redemption, RedemptionStatus.expired, at, None)
 
 
-async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MyRedemptionOut]:
-    """Return the person's redemptions, newest first."""
-    at = now()
-    return await by_id(
-        asked,
-        lambda before, limit: queries.page(tx, person_id, before, limit),
-        lambda row: _mine(row, at),
-    )
-
-
-async def mine_with_shops(
-    tx: Session, person_id: UUID, asked: PageParams
-) -> Page[MyRedemptionPlaceOut]:
-    """Return the same, with the open shops of each merchant."""
-    page = await mine(tx, person_id, asked)
-    shops = await shop_queries.first_of(tx, sorted({one.merchant_id for one in page.items}), SHOPS)
-    items = [
-        MyRedemptionPlaceOut(
-            **dict(one), shops=[dict(shop) for shop in shops.get(one.merchant_id, [])]
-        )
-        for one in page.items
-    ]
-    return Page(items=items, next_cursor=page.next_cursor)
-
-
 async def _check_limit(
     tx: Session, person_id: UUID, reward: Reward, quantity: int, at: datetime
 ) -> None:
@@ -287,15 +256,10 @@ async def _settle(
 
 
 def _to_out(redemption: Redemption, reward_name: Bilingual, at: datetime) -> RedemptionOut:
-    return RedemptionOut.model_validate(_shown(redemption, reward_name, at))
+    return RedemptionOut.model_validate(shown_of(redemption, reward_name, at))
 
 
-def _mine(row: Any, at: datetime) -> MyRedemptionOut:
-    names = ("merchant_name", "pickup_place", "pickup_hours")
-    shown = _shown(row.Redemption, named(row.reward_name, row.reward_name_en), at)
-    return MyRedemptionOut.model_validate(shown | {name: getattr(row, name) for name in names})
-
-
-def _shown(redemption: Redemption, reward_name: Bilingual, at: datetime) -> dict[str, Any]:
+def shown_of(redemption: Redemption, reward_name: Bilingual, at: datetime) -> dict[str, Any]:
+    """Return the fields that a person sees of an own redemption, with its status at a moment."""
     shown = {"reward_name": reward_name, "status": _status_at(redemption, at)}
     return redemption.model_dump() | shown
