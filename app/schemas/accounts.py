@@ -18,20 +18,21 @@ class OwnerKind(StrEnum):
     merchant = "merchant"
 
 
+# Of exports and, with a capital, of statements.
 KINDS = {
     Kind.award: ("发放", "award"),
-    Kind.release: ("到账", "release"),
-    Kind.hold: ("预留", "hold"),
-    Kind.unhold: ("取消预留", "end of a hold"),
-    Kind.collect: ("核销", "collection"),
+    Kind.release: ("生效", "release"),
+    Kind.hold: ("兑换预留", "held"),
+    Kind.unhold: ("预留退回", "hold ended"),
+    Kind.collect: ("兑换领取", "collected"),
     Kind.charge: ("消费", "charge"),
-    Kind.refund: ("退还", "refund"),
+    Kind.refund: ("退款", "refund"),
     Kind.reversal: ("冲正", "reversal"),
-    Kind.clawback: ("追回欠分", "clawback"),
-    Kind.repayment: ("偿还欠分", "repayment"),
+    Kind.clawback: ("追回", "clawback"),
+    Kind.repayment: ("偿还", "repayment"),
     Kind.expiry: ("到期", "expiry"),
-    Kind.deduction: ("扣分", "deduction"),
-    Kind.restitution: ("扣分撤销", "restitution"),
+    Kind.deduction: ("扣减", "deduction"),
+    Kind.restitution: ("扣减退还", "restitution"),
     Kind.donation: ("捐赠", "donation"),
     Kind.budget: ("预算拨入", "budget"),
     Kind.merge: ("账号合并", "merge"),

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from app.models.ledger import Kind
+from app.schemas import accounts
 from app.services.ledger.statement import Heading
 
 
@@ -30,24 +30,7 @@ COLUMNS = (
     Words("余额", "Balance"),
     Words("凭证号", "Voucher"),
 )
-KINDS: dict[Kind, Words] = {
-    Kind.award: Words("发放", "Award"),
-    Kind.release: Words("生效", "Release"),
-    Kind.hold: Words("兑换预留", "Held"),
-    Kind.unhold: Words("预留退回", "Hold ended"),
-    Kind.collect: Words("兑换领取", "Collected"),
-    Kind.charge: Words("消费", "Charge"),
-    Kind.refund: Words("退款", "Refund"),
-    Kind.reversal: Words("冲正", "Reversal"),
-    Kind.clawback: Words("追回", "Clawback"),
-    Kind.repayment: Words("偿还", "Repayment"),
-    Kind.expiry: Words("到期", "Expiry"),
-    Kind.deduction: Words("扣减", "Deduction"),
-    Kind.restitution: Words("扣减退还", "Restitution"),
-    Kind.donation: Words("捐赠", "Donation"),
-    Kind.budget: Words("预算拨入", "Budget"),
-    Kind.merge: Words("账号合并", "Merge"),
-}
+KINDS = {kind: Words(zh, en.capitalize()) for kind, (zh, en) in accounts.KINDS.items()}
 _BOOKED = Words(
     "本对账单只列已入账的收支：待生效的积分不在其中；已到期而尚未扣除的积分仍计入余额。",
     "Booked entries only: pending points are not in it, and points that have expired count"
