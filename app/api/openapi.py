@@ -130,7 +130,7 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
     for one in parameters:
         # Of a query no format: there a malformed id is that of nothing, and the list is empty.
         if one["in"] == "path" and one["name"].endswith("_id"):
-            one["schema"]["format"] = "uuid"
+            one["schema"].setdefault("format", "uuid")
     if additions.naturally_idempotent:
         responses["200"] = responses["201"] | {"description": "Done before: the first result."}
     if method == "get" and not additions.no_store and _is_json(responses["200"]):

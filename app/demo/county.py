@@ -21,15 +21,23 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class County:
-    """``people``: by the sandbox user. ``rewards``: ids by key. ``community``: alice's."""
+    """``people``: by the sandbox user. ``rewards``: ids by key.
+
+    ``communities``: some of the street, alice's first.
+    """
 
     means: Means
     city: UUID
     street: UUID
-    community: UUID
+    communities: Sequence[UUID]
     people: Mapping[str, UUID]
     neighbours: Sequence[UUID]
     rewards: Mapping[str, UUID]
+
+    @property
+    def community(self) -> UUID:
+        """Return that of alice."""
+        return self.communities[0]
 
 
 class _SetClock(ServerClock):

@@ -37,14 +37,12 @@ A_YEAR = timedelta(days=365)
 
 
 async def settle(tx: Session, county: County) -> None:
-    """Contacts of the city, the streets and the street's communities; a donation; a template."""
+    """Contacts of the city, the streets and some communities; a donation; a template."""
     admin = county.people["admin"]
-    everybody = PageParams(limit=100)
-    city = await orgs.get(tx, county.city)
-    streets = await orgs.browse(tx, OrgFilter(county.city, Level.street), everybody)
-    communities = await orgs.browse(tx, OrgFilter(county.street, Level.community), everybody)
-    found = [(one.id, one.name) for one in (*streets.items, *communities.items)]
-    for place, (org_id, name) in enumerate([(city.id, city.name), *found]):
+    streets = await orgs.browse(tx, OrgFilter(county.city, Level.street), PageParams(limit=100))
+    offices = (county.city, *(one.id for one in streets.items), *county.communities)
+    for place, org_id in enumerate(offices):
+        name = (await orgs.get(tx, org_id)).name
         await org_changes.set_contact(tx, admin, org_id, places.contact(place, name))
     given = ReceiptIn(
         kind=ReceiptKind.donation,

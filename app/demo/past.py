@@ -107,8 +107,10 @@ def _who_comes(county: County, week: int) -> list[UUID]:
 
 async def _publish(tx: Session, county: County, week: int, starts_at: datetime) -> UUID:
     title, category, capacity, rule, where, motif = PROGRAMME[week % len(PROGRAMME)]
+    # The street and its communities hold them in turn.
+    holders = (county.street, *county.communities)
     body = ActivityIn(
-        org_id=county.street,
+        org_id=holders[week % len(holders)],
         title=title,
         description=f"{title}，每次三小时，自备水杯。",
         category=category,

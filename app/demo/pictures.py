@@ -17,6 +17,7 @@ from app.services.attachments.content import Content
 from app.services.attachments.subjects import SubjectRef
 
 WIDTH, HEIGHT = 480, 270
+GROUNDS = 3  # colours of one motif
 COLOURS = ("#2f7d5b", "#2a6f97", "#b5651d", "#8e4a6b", "#5a6b2f", "#3d5a80", "#a23e48")
 PALE, LIGHT = "#f6f1e3", "#ffd166"
 Box = tuple[int, int, int, int]
@@ -73,8 +74,10 @@ MOTIFS = {
 
 @cache
 def drawn(motif: str, number: int) -> Content:
-    """Return a motif on the colour of a number, checked and encoded as an upload is."""
-    ground = Image.new("RGB", (WIDTH, HEIGHT), COLOURS[number % len(COLOURS)])
+    """Return a motif on one of its colours, checked and encoded as an upload is."""
+    ground = Image.new(
+        "RGB", (WIDTH, HEIGHT), COLOURS[(number + list(MOTIFS).index(motif)) % len(COLOURS)]
+    )
     pen = ImageDraw.Draw(ground, "RGBA")
     for line in range(HEIGHT):
         pen.line((0, line, WIDTH, line), fill=(0, 0, 0, line * 90 // HEIGHT))
@@ -93,5 +96,7 @@ async def attach(
 
     WeChat is not asked about it: it is ours.
     """
-    upload = await storing.put(means.store, subject, drawn(motif, number), is_checked=False)
+    upload = await storing.put(
+        means.store, subject, drawn(motif, number % GROUNDS), is_checked=False
+    )
     return (await storing.attach(tx, caller, upload)).id

@@ -3,37 +3,32 @@
 from datetime import date
 
 from app.core.db import Session
-from app.core.paging import PageParams
 from app.demo import pictures
 from app.demo.cast import CAST, RESIDENTS
 from app.demo.county import County
 from app.models.activities import Category
 from app.models.consents import ConsentDocument
-from app.models.orgs import Level
 from app.models.subscriptions import SubscriptionAnswer
-from app.queries.orgs import OrgFilter
 from app.schemas.certificates import CertificateIn
 from app.schemas.consents import ConsentIn
 from app.schemas.name_confirmations import NameConfirmationIn
 from app.schemas.profiles import MeIn
 from app.schemas.subscriptions import AnswerIn, SubscriptionsIn
-from app.services import consents, data_copies, name_confirmations, orgs, profiles, subscriptions
+from app.services import consents, data_copies, name_confirmations, profiles, subscriptions
 from app.services.attachments.subjects import SubjectRef
 from app.services.certificates import issuing
 
 BORN = date(2001, 5, 4)
-COMMUNITIES = 5  # in which the residents live
+WITH_PROFILE = 20  # neighbours; the others left theirs empty
 
 
 async def join(tx: Session, county: County) -> None:
-    """Give everybody a community, and alice a whole profile whose name is confirmed."""
-    wanted = OrgFilter(county.street, Level.community)
-    communities = (await orgs.browse(tx, wanted, PageParams(limit=COMMUNITIES))).items
-    for number, neighbour in enumerate(county.neighbours):
+    """Give neighbours a community, and alice a whole profile whose name is confirmed."""
+    for number, neighbour in enumerate(county.neighbours[:WITH_PROFILE]):
         profile = MeIn(
             display_name=RESIDENTS[number],
             birth_year=1990 + number % 15,
-            community_id=communities[number % COMMUNITIES].id,
+            community_id=county.communities[number % len(county.communities)],
         )
         await profiles.replace(tx, neighbour, profile)
     await _alice(tx, county)

@@ -13,7 +13,7 @@ from app.core.paging import PageParams
 from app.demo.cast import (
     CAST,
     CITY,
-    COMMUNITY,
+    COMMUNITIES,
     DATA,
     FIXED_ORGS,
     MERCHANT_IDS,
@@ -27,13 +27,14 @@ from app.demo.cast import (
 from app.demo.means import Means
 from app.integrations.wechat_sandbox.state import sandbox_openid
 from app.models.merchants import Merchant, MerchantState
-from app.models.orgs import Org
+from app.models.orgs import Level, Org
 from app.models.people import Role
 from app.models.rewards import Reward, RewardState
 from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.queries import policies as policy_queries
-from app.services import divisions, roles
+from app.queries.orgs import OrgFilter
+from app.services import divisions, orgs, roles
 from app.services.policies import publishing
 from app.services.rewards import reading as rewards
 
@@ -85,11 +86,13 @@ async def live(tx: Session, means: Means) -> None:
     street = await _org(tx, STREET)
     offered = await rewards.browse(tx, street.id, None, PageParams(limit=100))
     by_key = {one.key: one.id for one in offered.items}
+    wanted = OrgFilter(street.id, Level.community)
+    communities = await orgs.browse(tx, wanted, PageParams(limit=COMMUNITIES))
     county = County(
         means=means,
         city=fixed_id(0, CITY),
         street=street.id,
-        community=fixed_id(0, COMMUNITY),
+        communities=[one.id for one in communities.items],
         people=people,
         neighbours=neighbours,
         rewards=by_key,

@@ -11,12 +11,12 @@ from openpyxl import load_workbook
 
 from app.demo import tour_offices
 from app.demo.caller import Caller
-from app.demo.cast import CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
+from app.demo.cast import CAST, CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
 from app.demo.phone import Network, Unexpected, until
 
 CITY_ID, STREET_ID = str(fixed_id(0, CITY)), str(fixed_id(0, STREET))
 CAFE, COUNTER = (str(MERCHANT_IDS[user]) for user in ("merchant", "merchant2"))
-ALICE, BOB, COUNTER_STAFF = (str(PERSON_IDS[user]) for user in ("alice", "bob", "merchant2"))
+BOB = str(PERSON_IDS["bob"])
 ALICES_CARD = "6800000000072"
 BOBS_CARD = "6800000000080"
 ROW: dict[str, str | int] = {
@@ -138,7 +138,8 @@ def _awards_of(items: list[dict[str, Any]]) -> list[str]:
 
 async def _people(tour: Caller) -> None:
     await tour.do("alice", "updateMe")
-    await tour.do("organizer", "confirmName", person_id=ALICE)
+    await tour.do("bob", "updateMe", {"display_name": CAST["bob"]})
+    await tour.do("organizer", "confirmName", {"display_name": CAST["bob"]}, person_id=BOB)
     await tour.do("alice", "issueMyCertificate")
     await tour.do("alice", "listMyCertificates")
     await tour.do("alice", "listConsentTexts")

@@ -23,7 +23,9 @@ ABOUT = Bilingual(
 )
 router = Router(prefix="/ledger/accounts", tags=["accounts"], about=ABOUT)
 READ = allow(AUDITOR, OrgNotFound, AccountNotFound)
-AccountId = Annotated[str, Path(description="Number of the account.")]
+AccountId = Annotated[
+    str, Path(description="Number of the account.", json_schema_extra={"format": "int64"})
+]
 OwnerQuery = Annotated[
     Id | None,
     Query(description="An organisation, a merchant or a person; people are found by this alone."),

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from app.core.language import Bilingual, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
-from app.schemas.base import Code, In, MerchantId, OneLine, Out, RewardId, Text, example
+from app.schemas.base import Code, In, MerchantId, OneLine, Out, PersonId, RewardId, Text, example
 
 Points = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -82,11 +82,11 @@ class RedemptionCaseOut(Out):
     """
 
     id: UUID = Field(description="Id of the redemption.")
-    reward_id: UUID
+    reward_id: RewardId
     reward_name: Worded = Field(description="Name of the reward, in the language of the request.")
-    merchant_id: UUID
+    merchant_id: MerchantId
     merchant_name: str = Field(description="Name of the merchant.")
-    person_id: UUID
+    person_id: PersonId
     display_name: str = Field(description="Name of the person, masked.")
     quantity: int = Field(description="Pieces.")
     points: int = Field(description="Points for all pieces together.")

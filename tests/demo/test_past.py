@@ -2,11 +2,13 @@
 
 from contextlib import suppress
 from datetime import datetime, timedelta
+from typing import Any
 
 from fastapi import FastAPI
 
 from app.core.clock import SHANGHAI, now
 from app.demo import past, seed, today
+from app.demo.cast import STREET, fixed_id
 from app.demo.means import Means
 from app.jobs.outbox import relay
 from app.runtime import Runtime
@@ -22,15 +24,58 @@ SCREENS = {
     "/me/deductions": 1,
 }
 
-# A Saturday, when the next activity is a week ahead; and the first second of a year.
+# Other screens of hers.
+ONES = (
+    "/me",
+    "/me/points",
+    "/me/card",
+    "/me/card/code",
+    "/me/points/entries",
+    "/me/notices",
+    "/me/certificates",
+    "/me/consents",
+    "/me/data-copies",
+    "/me/subscriptions",
+    "/activities?lat=32.2368&lng=119.8267&limit=100",
+    "/rewards?limit=100",
+    "/shops",
+    "/leaderboards?around=2",
+    "/leaderboards/hours?around=2",
+    "/leaderboards/orgs",
+    "/awards/notices",
+    f"/orgs/{fixed_id(0, STREET)}/fund",
+    f"/orgs/{fixed_id(0, STREET)}/fund/receipts",
+)
+# What is rightly empty there.
+MAY_BE_EMPTY: dict[str, set[str]] = {}
+
+# A Saturday's last seconds, when the next activity is a week ahead; the first second of a year.
 DAYS = (
-    datetime(2026, 12, 5, 15, tzinfo=SHANGHAI),
+    datetime(2026, 12, 5, 23, 59, 30, tzinfo=SHANGHAI),
     datetime(2027, 1, 1, 0, 0, 1, tzinfo=SHANGHAI),
 )
 
 
 class _RolledBackError(Exception):
     pass
+
+
+def _empty(reply: Any) -> set[str]:
+    """Return the fields of a reply, ``items.name``, that have no value in any place."""
+    found: dict[str, bool] = {}
+
+    def note(value: Any, path: str) -> None:
+        if path:
+            found[path] = found.get(path, False) or value not in (None, "", [], {})
+        if isinstance(value, dict):
+            for key, one in value.items():
+                note(one, f"{path}.{key}" if path else key)
+        if isinstance(value, list):
+            for one in value:
+                note(one, path)
+
+    note(reply, "")
+    return {path for path, is_there in found.items() if not is_there}
 
 
 async def test_it_can_be_made_on_any_day(alone: FastAPI) -> None:
@@ -61,6 +106,13 @@ async def test_alice_has_something_in_every_screen(alone: FastAPI) -> None:
             found: list[dict[str, str]] = reply.json()["items"]
             return found
 
+        empty: dict[str, set[str]] = {}
+        for path in (*SCREENS, *ONES):
+            reply = await api.get(f"/api/v1{path}", headers=headers)
+            assert reply.status_code == 200, (path, reply.text)
+            if found := _empty(reply.json()) - {"next_cursor"}:
+                empty[path] = found
+        assert empty == MAY_BE_EMPTY
         assert {path: len(await items(path)) for path in SCREENS} == SCREENS
         kinds = {one["kind"] for one in await items("/me/notices")}
         assert {"redemption_reserved", "points_charged", "points_deducted"} <= kinds
