@@ -130,7 +130,7 @@ async def _cancelled(tx: Session, county: County) -> None:
 
 
 async def _counters(tx: Session, county: County) -> None:
-    """Charges, one refunded, one in part; collections, one undone; a reservation cancelled."""
+    """Charges, one refunded, one in part; collections; alice's is undone, then cancelled."""
     alice, first, second = county.people["alice"], county.neighbours[0], county.neighbours[1]
     cafe, counter = Staff(county.people["merchant"]), Staff(county.people["merchant2"])
     await _charge(tx, county, first, TEA, "柠檬茶")
@@ -138,15 +138,15 @@ async def _counters(tx: Session, county: County) -> None:
     await refunds.refund(tx, cafe, wrong, RefundIn(reason="点错了，未取餐"))
     partly = await _charge(tx, county, second, CAKE, "蛋糕与茶")
     await refunds.refund(tx, cafe, partly, RefundIn(reason="茶已售完", points=TEA // 2))
-    ids = []
     for person in (first, second):
         wanted = RedemptionIn(reward_id=county.rewards["soap"])
         reserved = await reservations.reserve(tx, person, wanted)
-        ids.append((await reservations.collect(tx, counter, reserved.pickup_code)).id)
-    await undoing.undo(tx, counter, ids[-1], "扫错了领取码")
+        await reservations.collect(tx, counter, reserved.pickup_code)
     unwanted = RedemptionIn(reward_id=county.rewards["donate"])
     reserved = await reservations.reserve(tx, alice, unwanted)
-    await reservations.cancel(tx, alice, reserved.id)
+    await reservations.collect(tx, counter, reserved.pickup_code)
+    undone = await undoing.undo(tx, counter, reserved.id, "扫错了领取码")
+    await reservations.cancel(tx, alice, undone.replaced_by)
 
 
 async def _charge(tx: Session, county: County, person: UUID, points: int, note: str) -> UUID:

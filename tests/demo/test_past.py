@@ -20,10 +20,11 @@ from tests.factories.ledger import assert_ledger_verifies
 SCREENS = {
     "/me/signups": past.WEEKS + past.AHEAD + today.ACTIVITIES,
     "/me/awards": past.WEEKS + 3,  # and three by hand
-    "/me/redemptions": len(past.COLLECTED) + 2,  # reserved, cancelled
+    "/me/redemptions": len(past.COLLECTED) + 3,  # reserved, undone, cancelled
     "/me/deductions": 1,
 }
 
+FUND = f"/orgs/{fixed_id(0, STREET)}/fund"
 # Other screens of hers.
 ONES = (
     "/me",
@@ -39,15 +40,19 @@ ONES = (
     "/activities?lat=32.2368&lng=119.8267&limit=100",
     "/rewards?limit=100",
     "/shops",
-    "/leaderboards?around=2",
-    "/leaderboards/hours?around=2",
+    "/leaderboards?around=me",
+    "/leaderboards/hours?around=me",
     "/leaderboards/orgs",
     "/awards/notices",
-    f"/orgs/{fixed_id(0, STREET)}/fund",
-    f"/orgs/{fixed_id(0, STREET)}/fund/receipts",
+    f"/rewards/{fixed_id(3, 13)}",  # a place, offered for some months
+    FUND,
+    f"{FUND}/receipts",
 )
 # What is rightly empty there.
-MAY_BE_EMPTY: dict[str, set[str]] = {}
+MAY_BE_EMPTY = {
+    "/me": {"roles"},  # a resident has none
+    FUND: {"as_of"},  # until the job has written figures
+}
 
 # A Saturday's last seconds, when the next activity is a week ahead; the first second of a year.
 DAYS = (
