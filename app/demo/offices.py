@@ -90,12 +90,12 @@ async def what_waits(tx: Session, county: County) -> None:
     breach = DeductionIn(
         rule_key="late_cancel",
         org_id=county.street,
-        person_id=neighbours[3],
+        person_id=neighbours[8],
         evidence={"activity": "社区敬老陪伴"},
     )
     made = await deductions.deduct(tx, county.people["organizer"], breach, Uncounted())
     reason = AppealIn(reason="我提前一天打过电话请假，值班同志可以作证。")
-    await deductions.appeal(tx, neighbours[3], made.id, reason)
+    await deductions.appeal(tx, neighbours[8], made.id, reason)
 
 
 async def _mistaken(tx: Session, county: County) -> None:
