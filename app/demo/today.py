@@ -32,6 +32,7 @@ async def play(tx: Session, county: County) -> None:
     await _running(tx, county)
     await _tomorrow(tx, county)
     await _waiting(tx, county)
+    await _open(tx, county)
     await _cancelled(tx, county)
     await _counters(tx, county)
 
@@ -107,6 +108,24 @@ async def _waiting(tx: Session, county: County) -> None:
     made = await programme.publish(tx, county, body, "cup", 6)
     before = county.neighbours[20:29]
     await programme.sign_up(tx, made, [*before, county.people["alice"], county.neighbours[30]])
+
+
+async def _open(tx: Session, county: County) -> None:
+    """An activity with places left, to which alice may sign up."""
+    starts_at = midnight(local_date(now()) + 6 * DAY) + 18 * HOUR
+    body = ActivityIn(
+        org_id=county.communities[1],
+        title="江堤夜跑",
+        description="沿江堤慢跑五公里，跑前热身，跑后拉伸；请穿亮色衣服。",
+        category=Category.health,
+        starts_at=starts_at,
+        ends_at=starts_at + 2 * HOUR,
+        capacity=30,
+        rule_key="activity_checkin",
+        location=places.EMBANKMENT,
+    )
+    made = await programme.publish(tx, county, body, "river", 2)
+    await programme.sign_up(tx, made, county.neighbours[5:12])
 
 
 async def _cancelled(tx: Session, county: County) -> None:

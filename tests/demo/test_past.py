@@ -106,9 +106,9 @@ async def test_alice_has_something_in_every_screen(alone: FastAPI) -> None:
         login = await api.post("/api/v1/auth/wechat", json={"code": made.json()["code"]})
         headers = {"Authorization": f"Bearer {login.json()['access_token']}"}
 
-        async def items(path: str) -> list[dict[str, str]]:
-            reply = await api.get(f"/api/v1{path}", headers=headers, params={"limit": 100})
-            found: list[dict[str, str]] = reply.json()["items"]
+        async def items(path: str, **asked: Any) -> list[dict[str, Any]]:
+            reply = await api.get(f"/api/v1{path}", headers=headers, params={"limit": 100, **asked})
+            found: list[dict[str, Any]] = reply.json()["items"]
             return found
 
         empty: dict[str, set[str]] = {}
@@ -118,6 +118,10 @@ async def test_alice_has_something_in_every_screen(alone: FastAPI) -> None:
             if found := _empty(reply.json()) - {"next_cursor"}:
                 empty[path] = found
         assert empty == MAY_BE_EMPTY
+        coming = await items("/activities", upcoming=True)
+        assert {one["mine"]["may_sign_up"] for one in coming} == {True, False}
+        signups = [one["mine"]["signup"] for one in coming if one["mine"]["signup"]]
+        assert {one["status"] for one in signups} == {"confirmed", "waitlisted"}
         assert {path: len(await items(path)) for path in SCREENS} == SCREENS
         kinds = {one["kind"] for one in await items("/me/notices")}
         assert {"redemption_reserved", "points_charged", "points_deducted"} <= kinds
