@@ -71,6 +71,10 @@ _BY_PATTERN = {
         "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
     ),
     "^[!-~]+$": _VISIBLE,
+    "^(thing|name|number|letter|symbol|character_string|phrase|phone_number"
+    "|amount|time|date)[0-9]{1,2}$": Bilingual(
+        "应为订阅消息模板的字段，如 thing1", "expected a field of a message template: thing1"
+    ),
 }
 
 

@@ -19,8 +19,13 @@ TemplateId = Annotated[
     ),
 ]
 # A field of a template: its type and number.
-FIELD = r"^(thing|name|number|letter|symbol|character_string|phrase|phone_number|amount|time|date)[0-9]{1,2}$"  # noqa: E501
-FieldName = Annotated[str, Field(pattern=FIELD)]
+FieldName = Annotated[
+    str,
+    Field(
+        pattern="^(thing|name|number|letter|symbol|character_string|phrase|phone_number"
+        "|amount|time|date)[0-9]{1,2}$"
+    ),
+]
 
 
 class TemplateIn(BaseModel):

@@ -36,7 +36,8 @@ A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 # What only tells, feeds or asks again: a wrong clock does no harm that the next run does not mend.
 HARMLESS = {
     *("check-pictures-again", "leaderboards", "nightly-rebuild", "outbox"),
-    *("notify-of-seals", "post-seals", "publish-seals"),
+    *("notify-of-seals", "policy-simulations", "post-seals", "publish-seals"),
+    *("send-subscriptions", "sweep-merges", "verify-ledger"),
 }
 
 

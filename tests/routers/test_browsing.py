@@ -12,7 +12,7 @@ from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Level, Org
 from app.runtime import Runtime
-from app.schemas.browsing import BrowsedActivityOut
+from app.schemas.browsing import BrowsedActivityDetailOut
 from app.services import orgs
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, walk
@@ -157,13 +157,17 @@ async def test_what_it_brings_follows_a_new_policy(
 async def test_own_part_is_written_as_the_whole_is(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    """Byte for byte: the part of each reader is put into what all of them read."""
+    """The part of each reader is put into what all of them read, whatever stands there."""
     waits, comes = [await make_person(runtime) for _ in range(2)]
     activity = await make_activity(runtime, capacity=1, description='"mine":null} 小雨\n')
     await sign_up(runtime, activity, comes, waits)
-    for headers in ({}, waits.headers, comes.headers):
-        body = (await api.get(f"{ACTIVITIES}/{activity.id}", headers=headers)).text
-        assert BrowsedActivityOut.model_validate_json(body).model_dump_json() == body
+    for reader, expected in ((None, None), (waits, "waitlisted"), (comes, "confirmed")):
+        headers = reader.headers if reader else {}
+        body = (await api.get(f"{ACTIVITIES}/{activity.id}", headers=headers)).json()
+        signup = body["mine"] and body["mine"]["signup"]["status"]
+        assert (signup, body["description"]) == (expected, activity.description)
+        whole = BrowsedActivityDetailOut.model_validate(body | {"brings": None, "evidence": []})
+        assert [*body] == [*whole.model_dump()]
 
 
 async def test_the_list_without_a_token_is_kept_by_its_etag(

@@ -38,6 +38,8 @@ async def test_children_of_an_organisation_are_listed_by_code(
                 "level": "community",
                 "parent_id": str(street.id),
                 "closed_at": None,
+                "contact_phone": None,
+                "contact_note": None,
             }
             for org in made
         ],

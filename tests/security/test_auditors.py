@@ -29,6 +29,11 @@ UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
     "getAwardSheetTemplate": "an empty form to propose awards with",
+    "listPolicySimulations": "drafts, which are not in force",
+    "getPolicySimulation": "drafts, which are not in force",
+    "listSimulatedPeople": "drafts, which are not in force",
+    "exportSimulatedPeopleCsv": "drafts, which are not in force",
+    "exportSimulatedPeopleXlsx": "drafts, which are not in force",
     "previewAward": "what a proposal would give: for who proposes, or for oneself",
 }
 # What an auditor starts though residents may not: it reads.
@@ -42,6 +47,7 @@ UNRECORDED = {
     "getMyCertificateFile": "one's own",
     "getDataCopyFile": "one's own, by a link that its owner made",
     "getAwardSheetTemplate": "an empty form",
+    "getPickupCodeSvg": "one's own",
     "getCheckinCodeSvg": "a code that lives for seconds; showing it is on record",
     "getAttachmentFile": "one file at a time of what the reader sees in a list",
     "getAttachmentThumbnail": "one file at a time of what the reader sees in a list",

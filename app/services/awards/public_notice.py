@@ -34,7 +34,6 @@ MAX_OBJECTIONS_A_DAY = 10
 class NotInNotice(Refusal):
     code, status, title = "awards.not_in_notice", 409, "Not in public notice"
     zh, en = "该积分记录不在公示期", "This award is not in public notice."
-    fact_names = ("status",)
     # Without its state as a fact: anybody may object, and the state is not everybody's to know.
 
 
@@ -109,7 +108,7 @@ async def object_to(tx: Session, caller: UUID, award_id: UUID, body: ObjectionIn
     if award is None:
         raise AwardNotFound
     if award.state != AwardState.notice:
-        raise NotInNotice(status=award.state)
+        raise NotInNotice
     if await case_queries.lock_of(tx, CaseKind.objection, award_id, caller):
         raise ObjectedBefore
     used = await case_queries.count_open(tx, caller, CaseKind.objection)
