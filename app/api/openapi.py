@@ -194,7 +194,7 @@ def _add_links(operation: dict[str, Any], declared: Mapping[str, Mapping[str, st
     if any(one["name"] == "cursor" for one in operation.get("parameters", [])):
         links["nextPage"] = _link(operation["operationId"], {"cursor": "next_cursor"})
     for status, response in operation["responses"].items():
-        if links and status in {"200", "201"}:
+        if links and status in {"200", "201", "202"}:
             response["links"] = links
 
 

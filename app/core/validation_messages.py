@@ -71,6 +71,12 @@ _BY_PATTERN = {
         "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
     ),
     "^[!-~]+$": _VISIBLE,
+    "^[A-Za-z0-9_][A-Za-z0-9_/?=&.-]{0,255}$": Bilingual(
+        "应为小程序页面路径，如 pages/home?from=1", "expected a page: pages/home?from=1"
+    ),
+    "^[A-Za-z0-9_-]+$": Bilingual(
+        "只用字母、数字、下划线和连字符", "only letters, digits, underscores and hyphens"
+    ),
     "^(thing|name|number|letter|symbol|character_string|phrase|phone_number"
     "|amount|time|date)[0-9]{1,2}$": Bilingual(
         "应为订阅消息模板的字段，如 thing1", "expected a field of a message template: thing1"

@@ -26,7 +26,7 @@ getTransfer  auditor  401    403   403  403     403   403     403    200+    200
 
 
 async def _transfer(world: World) -> Ask:
-    given = await give_award(world.runtime, world.alice, world.home, points=1)
+    given = await give_award(world.runtime, world.alice, world.home, points=1, days_ago=2)
     return Ask({"transfer_id": str(given)})
 
 
