@@ -21,7 +21,6 @@ from app.queries import erasures as erasure_queries
 from app.queries import members as member_queries
 from app.queries import merges as queries
 from app.queries import outbox
-from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.merges import MergeIn, MergeOut
 from app.services import audit, notify, orgs, people, records, roles, signups
@@ -101,7 +100,7 @@ async def confirm(tx: Session, caller: UUID, merge_id: UUID) -> tuple[MergeOut, 
     LastAdministrator, MergeBlocked, KeptRole.
     """
     merge = await _locked(tx, caller, merge_id)
-    if caller in await people_queries.family(tx, merge.created_by):
+    if await people.is_any_of(tx, caller, merge.created_by):
         raise OwnMerge
     at = await moments.moment(tx)
     if merge.state == MergeState.proposed and merge.lapses_at <= at:
@@ -198,7 +197,7 @@ def _merged(merge: Merge) -> Merged:
 
 async def _locked(tx: Session, caller: UUID, merge_id: UUID) -> Merge:
     merge = await records.locked(tx, Merge, merge_id, caller, ADMINISTRATORS, MergeNotFound)
-    if caller in (merge.absorbed_id, merge.kept_id):
+    if await people.is_any_of(tx, caller, merge.absorbed_id, merge.kept_id):
         raise OwnMerge
     return merge
 
