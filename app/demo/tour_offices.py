@@ -4,6 +4,7 @@ They come after those of ``tour``, in which bob becomes an administrator.
 """
 
 from datetime import timedelta
+from typing import Any
 
 from app.core.clock import local_date, now
 from app.demo.caller import Caller
@@ -11,19 +12,28 @@ from app.demo.cast import STREET, fixed_id
 from app.demo.phone import Unexpected, until
 
 STREET_ID = str(fixed_id(0, STREET))
+MERGED = {"absorbed_code": "resident-04", "kept_code": "resident-07"}
 WORKED_WITHIN_S = 60.0
 LOOSER = "[caps]\nday = 90\nmonth = 900\n"  # than the policy above: two errors
 
 
 async def _merges(tour: Caller) -> None:
     """Withdraw a merge of two neighbours, then confirm one as another administrator."""
-    withdrawn = await tour.do("admin", "proposeMerge")
+    withdrawn = await _proposed(tour)
     await tour.do("admin", "rejectMerge", merge_id=withdrawn["id"])
-    proposed = await tour.do("admin", "proposeMerge")
+    proposed = await _proposed(tour)
     place = {"merge_id": proposed["id"]}
     await tour.do("bob", "confirmMerge", **place)
     await tour.do("auditor", "getMerge", **place)
     await tour.do("auditor", "listMerges", org_id=STREET_ID)
+
+
+async def _proposed(tour: Caller) -> Any:
+    """Propose the merge of two neighbours who show the codes of their cards."""
+    shown = {
+        field: (await tour.do(user, "getMyCardCode"))["code"] for field, user in MERGED.items()
+    }
+    return await tour.do("admin", "proposeMerge", shown)
 
 
 async def _drafts(tour: Caller) -> None:

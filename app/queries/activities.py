@@ -125,6 +125,22 @@ async def publish(session: Session, activity_id: UUID) -> int | None:
     return version
 
 
+def has_part(activity: str, person: str) -> str:
+    """Return the condition, as SQL, that a person has a part in organizing an activity.
+
+    By any account of the person (docs/decisions/0036). ``activity``: an alias of activities.
+    """
+    return f"""
+    EXISTS (
+        SELECT FROM (SELECT {person} AS id UNION ALL
+                     SELECT f.id FROM people f WHERE f.merged_into_id = {person}) own
+        WHERE own.id = {activity}.created_by OR EXISTS (
+            SELECT FROM activity_organizers h
+            WHERE h.activity_id = {activity}.id AND h.person_id = own.id)
+    )
+    """
+
+
 async def note_organizer(session: Session, activity_id: UUID, person_id: UUID) -> bool:
     """Note that a person organizes an activity; False if it is known already."""
     row = insert_row(ActivityOrganizer).values(activity_id=activity_id, person_id=person_id)

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from app.core.db import Row, Session, columns
 from app.core.db_errors import Retry
+from app.queries.activities import has_part
 
 
 class CheckinContext(NamedTuple):
@@ -45,17 +46,15 @@ class NewCheckin(NamedTuple):
     award_id: UUID
 
 
-_ACTIVITIES = """
+_ACTIVITIES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
        a.starts_at, a.ends_at, a.rule_key, a.latitude, a.longitude, a.created_by,
-       a.version, a.created_by = k.person_id OR EXISTS (
-           SELECT FROM activity_organizers h
-           WHERE h.activity_id = a.id AND h.person_id = k.person_id) AS is_own_act,
+       a.version, {has_part("a", "k.person_id")} AS is_own_act,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
 JOIN activities a ON a.serial = k.serial
-"""
+"""  # noqa: S608 - a condition
 
 # Sign-ups are locked FOR SHARE, so that none is cancelled before the check-in commits. The unique
 # constraint guarantees that of concurrent check-ins only one row is inserted.

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, delete, func, literal
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import aliased
 from sqlmodel import and_, col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -169,6 +170,32 @@ async def outside(session: Session, person_id: UUID, paths: Sequence[str]) -> He
     query = _held().where(RoleGrant.person_id == person_id)
     for path in paths:
         query = query.where(~col(Org.path).startswith(path, autoescape=True))
+    found = (await session.exec(query.order_by(col(RoleGrant.id)).limit(1))).first()
+    return Held(*found) if found is not None else None
+
+
+async def beyond(session: Session, person_id: UUID, other: UUID) -> Held | None:
+    """Read a role of a person, not ended, that another person does not hold as widely and as long.
+
+    As widely: at the same merchant, or at the same organisation or above.
+    """
+    theirs, place = aliased(RoleGrant), aliased(Org)
+    as_wide = (
+        select(theirs.id)
+        .outerjoin(place, col(place.id) == theirs.org_id)
+        .where(theirs.person_id == other, theirs.role == RoleGrant.role)
+        .where(
+            or_(
+                col(theirs.merchant_id) == col(RoleGrant.merchant_id),
+                col(Org.path).op("^@")(col(place.path)),
+            )
+        )
+        .where(col(theirs.starts_at) <= func.greatest(RoleGrant.starts_at, func.now()))
+        .where(or_(col(theirs.ends_at).is_(None), col(theirs.ends_at) >= col(RoleGrant.ends_at)))
+        .correlate(RoleGrant, Org)
+        .exists()
+    )
+    query = _held().where(RoleGrant.person_id == person_id, ~as_wide)
     found = (await session.exec(query.order_by(col(RoleGrant.id)).limit(1))).first()
     return Held(*found) if found is not None else None
 

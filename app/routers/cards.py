@@ -25,5 +25,8 @@ async def get_my_card(tx: Reader, person_id: CurrentPerson) -> CardOut:
 @leads_to("charge", {"body.card_code": "code"})
 @no_store
 async def get_my_card_code(tx: Tx, person_id: CurrentPerson) -> CardCodeOut:
-    """Return the code for a merchant's counter: valid once, for at most a minute."""
+    """Return the code for a merchant's counter: valid once, for at most a minute.
+
+    An administrator who merges two accounts of the caller asks for it too.
+    """
     return await cards.code(tx, person_id)

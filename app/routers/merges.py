@@ -7,7 +7,7 @@ from fastapi import Query
 from app.api import exports
 from app.api.access import ADMINISTRATOR, AUDITOR, allow
 from app.api.deps import CurrentPerson, EndedLogins, PageQuery, Reader, Tx
-from app.api.guesses import CARD_GUESS, Guess
+from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -17,16 +17,18 @@ from app.models.merges import MergeState
 from app.schemas.base import Id
 from app.schemas.merges import MergeIn, MergeOut, MergeRejectionIn
 from app.services import merges
+from app.services.cards import CardSuspended
 from app.services.members import RoleElsewhere
+from app.services.merge_guards import KeptRole, OwnMerge
 from app.services.merges import (
     MergeBlocked,
     MergeNotFound,
     MergeProposed,
     MergeWrongState,
-    OwnMerge,
 )
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
+from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
 from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual(
@@ -38,13 +40,17 @@ PROPOSE = allow(
     ADMINISTRATOR,
     OrgNotFound,
     OrgClosed,
+    CardCodeInvalid,
+    CardCodeUsed,
+    CardSuspended,
     PersonNotFound,
     OwnMerge,
     RoleElsewhere,
+    KeptRole,
     MergeProposed,
     body=True,
     once=True,
-    guess=Guess(CARD_GUESS, PersonNotFound),
+    guess=Guess(CODE_GUESS, CardCodeInvalid),
 )
 StateQuery = Annotated[MergeState | None, Query(description="Only those in this state; else all.")]
 SETTLE = (MergeNotFound, OwnMerge, MergeWrongState)
@@ -55,6 +61,7 @@ CONFIRM = allow(
     RoleElsewhere,
     LastAdministrator,
     MergeBlocked,
+    KeptRole,
     once=True,
 )
 
@@ -65,6 +72,7 @@ CONFIRM = allow(
 async def propose_merge(body: MergeIn, tx: Tx, caller: CurrentPerson) -> MergeOut:
     """Propose to merge two accounts of one person of the subtree. Both get a notice.
 
+    The person shows the codes of both cards, each as at a counter: both logins are there.
     Another administrator confirms it within 14 days, or it lapses.
     """
     return await merges.propose(tx, caller, body)

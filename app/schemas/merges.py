@@ -8,9 +8,8 @@ from pydantic import Field
 
 from app.core.language import Bilingual
 from app.models.merges import MergeState
-from app.schemas.base import STREET, Id, In, OneLine, RecordOut, example
+from app.schemas.base import STREET, Code, Id, In, OneLine, RecordOut, example
 from app.schemas.notify import words
-from app.schemas.roles import CardNumber
 
 VALUES = {
     MergeState: {
@@ -59,17 +58,24 @@ class MergeIn(
     json_schema_extra=example(
         {
             "org_id": STREET,
-            "absorbed_card_no": "6800000000130",
-            "kept_card_no": "6800000000163",
+            "absorbed_code": "482913057716204839",
+            "kept_code": "907134462258801673",
             "reason": "本人持身份证到场，换手机后重复注册",
         }
     ),
 ):
-    """Both cards are of one person. The account of ``kept_card_no`` stays."""
+    """Both cards are shown by one person who is there. The account of ``kept_code`` stays.
+
+    Each code is used up by the proposal, as by a charge.
+    """
 
     org_id: Id
-    absorbed_card_no: CardNumber
-    kept_card_no: CardNumber
+    absorbed_code: Annotated[
+        str, Code(64), Field(description="The 18 digits that the card shows whose account ends.")
+    ]
+    kept_code: Annotated[
+        str, Code(64), Field(description="The 18 digits that the card shows whose account stays.")
+    ]
     reason: Annotated[
         str, OneLine(200), Field(description="How it is known that both are one person's.")
     ]

@@ -78,20 +78,20 @@ async def open(  # noqa: A001 - the workflow's word
 
 async def accept(tx: Session, caller: UUID, case: Case, parties: Parties) -> None:
     """Accept a received case. Raises WrongState, OwnCase or a party's refusal."""
-    _require_no_part(caller, case, parties)
+    await _require_no_part(tx, caller, case, parties)
     case.handler_id = caller
     await _move(tx, caller, case, CaseStep.accepted, CaseState.accepted)
 
 
 async def send_back(tx: Session, caller: UUID, case: Case, reason: str, parties: Parties) -> None:
     """Return a case to the opener, who must add something. Raises as ``accept``."""
-    _require_no_part(caller, case, parties)
+    await _require_no_part(tx, caller, case, parties)
     await _move(tx, caller, case, CaseStep.returned, CaseState.returned, reason)
 
 
 async def refuse(tx: Session, caller: UUID, case: Case, reason: str, parties: Parties) -> None:
     """Refuse to handle a case. Raises as ``accept``."""
-    _require_no_part(caller, case, parties)
+    await _require_no_part(tx, caller, case, parties)
     await _move(tx, caller, case, CaseStep.refused, CaseState.refused, reason)
 
 
@@ -108,8 +108,8 @@ async def assign(
 
     Raises NotHandler, OwnCase or a party's refusal, OrgNotFound, Forbidden, WrongState.
     """
-    _require_handler(caller, case)
-    _require_no_part(person, case, parties)
+    await _require_handler(tx, caller, case)
+    await _require_no_part(tx, person, case, parties)
     org = await records.authorized(tx, person, people.ORGANIZERS, org_id)
     case.org_id, case.handler_id = org.id, person
     await _move(tx, caller, case, CaseStep.assigned, CaseState.accepted)
@@ -119,8 +119,8 @@ async def answer(
     tx: Session, caller: UUID, case: Case, outcome: CaseOutcome, text: str, parties: Parties
 ) -> None:
     """Answer an accepted case. Raises OwnCase or a party's refusal, NotHandler, WrongState."""
-    _require_no_part(caller, case, parties)
-    _require_handler(caller, case)
+    await _require_no_part(tx, caller, case, parties)
+    await _require_handler(tx, caller, case)
     at = await moments.moment(tx)
     case.outcome, case.answer, case.answered_at = outcome, text, at
     state = CaseState.closed if case.kind in FINAL else CaseState.answered
@@ -162,15 +162,12 @@ async def lapse(tx: Session, actor: UUID, kind: CaseKind, subject_id: UUID) -> S
     return lapsed
 
 
-def _require_no_part(person: UUID, case: Case, parties: Parties) -> None:
-    if person in parties:
-        raise parties[person]
-    if person == case.created_by:
-        raise OwnCase
+async def _require_no_part(tx: Session, person: UUID, case: Case, parties: Parties) -> None:
+    await people.require_no_part(tx, person, {**parties, case.created_by: OwnCase})
 
 
-def _require_handler(person: UUID, case: Case) -> None:
-    if case.handler_id is not None and person != case.handler_id:
+async def _require_handler(tx: Session, person: UUID, case: Case) -> None:
+    if case.handler_id is not None and not await people.is_any_of(tx, person, case.handler_id):
         raise NotHandler
 
 

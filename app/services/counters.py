@@ -6,7 +6,6 @@ from uuid import UUID
 
 from app.core.clock import local_date, now
 from app.core.db import Session
-from app.core.errors import Refusal
 from app.core.language import named
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
@@ -50,9 +49,7 @@ async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> Ch
     """
     await merchants.of_staff(tx, staff, sells=True)
     rows = await card_queries.lock_codes(tx, [body.card_code])
-    code = charges.usable(rows.get(body.card_code), now())
-    if isinstance(code, Refusal):
-        raise code
+    code = charges.require_usable(rows.get(body.card_code), now())
     payer = await _payer(tx, code.person_id)
     return ChargePreviewOut(points=body.points, person=payer, expires_at=code.expires_at)
 

@@ -95,7 +95,7 @@ async def deduct(
     """
     org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
     person_id = await _person(tx, body, guesses)
-    if person_id == caller:
+    if await people.is_any_of(tx, caller, person_id):
         raise OwnPoints
     at = await moments.moment(tx)
     policy = await history.in_force(tx, org.path, at)
@@ -193,8 +193,7 @@ async def decide(
         tx, Deduction, deduction_id, caller, people.ORGANIZERS, DeductionNotFound
     )
     parties = dict.fromkeys((deduction.created_by, deduction.person_id), OwnDeduction)
-    if caller in parties:
-        raise parties[caller]
+    await people.require_no_part(tx, caller, parties)
     state = State.revoked if body.granted else State.upheld
     at = await moments.moment(tx)
     await records.move(tx, caller, deduction, state, MOVES, NotAppealed, reason=body.reason)

@@ -115,7 +115,7 @@ async def decide_reversal(
     proposer = receipt.reversal_proposed_by
     if proposer is None:
         raise ReceiptWrongState(status=receipt.state)
-    if body.confirmed and proposer == caller:
+    if body.confirmed and await people.is_any_of(tx, caller, proposer):
         raise OwnReversal
     state = ReceiptState.reversed if body.confirmed else ReceiptState.standing
     if body.confirmed:

@@ -13,28 +13,23 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams
-from app.core.validation_messages import invalid
 from app.models.cards import SHOWN_DIGITS, CardStatus, card_number, masked_number
 from app.models.merges import Merge, MergeState
-from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import auth as auth_queries
 from app.queries import erasures as erasure_queries
 from app.queries import members as member_queries
 from app.queries import merges as queries
-from app.queries import organizing as organizing_queries
 from app.queries import outbox
-from app.queries import people as people_queries
 from app.queries import records as record_queries
-from app.queries import roles as role_queries
 from app.schemas.merges import MergeIn, MergeOut
 from app.services import audit, notify, orgs, people, records, roles, signups
+from app.services import merge_guards as guards
 from app.services.ledger import merging, moments
 from app.services.ledger.merging import Merged
-from app.services.members import RoleElsewhere
+from app.services.merge_guards import ADMINISTRATORS, OwnMerge
 
 LAPSES_AFTER = timedelta(days=14)
-ADMINISTRATORS = (Role.administrator,)
 READERS = (Role.auditor, Role.administrator)
 MOVES = {
     MergeState.proposed: {MergeState.confirmed, MergeState.rejected, MergeState.lapsed},
@@ -44,12 +39,6 @@ MOVES = {
 class MergeNotFound(Refusal):
     code, status, title = "merges.not_found", 404, "No such merge"
     zh, en = "账号合并申请不存在", "There is no such merge."
-
-
-class OwnMerge(Refusal):
-    code, status, title = "merges.own", 403, "Own merge"
-    zh = "不能办理本人账号的合并，也不能确认自己提出的申请"
-    en = "Nobody merges an own account, or confirms what they proposed."
 
 
 class MergeProposed(Refusal):
@@ -74,19 +63,17 @@ class MergeWrongState(records.WrongState):
 async def propose(tx: Session, caller: UUID, body: MergeIn) -> MergeOut:
     """Propose to merge the account of one card into that of another; both get a notice.
 
-    Raises Invalid, OrgNotFound, OrgClosed, Forbidden, PersonNotFound, OwnMerge, RoleElsewhere,
-    MergeProposed.
+    The codes of both cards are used up: whoever shows them is logged in to both accounts. Raises
+    Invalid, OrgNotFound, OrgClosed, Forbidden, CardCodeInvalid, CardCodeUsed, CardSuspended,
+    PersonNotFound, OwnMerge, RoleElsewhere, KeptRole, MergeProposed.
     """
     org = await records.authorized_open(tx, caller, ADMINISTRATORS, body.org_id)
-    numbers = {"absorbed_card_no": body.absorbed_card_no, "kept_card_no": body.kept_card_no}
-    serials = [people.serial_named(no, f"body.{field}") for field, no in numbers.items()]
-    absorbed, kept = [await people.holder(tx, one) for one in serials]
-    if absorbed == kept:
-        raise invalid("body.kept_card_no", "两张卡属于同一账号", "both cards are of one account")
+    absorbed, kept = await guards.use_codes(tx, body)
     if caller in (absorbed, kept):
         raise OwnMerge
-    await queries.lock_people(tx, [absorbed, kept])
-    await _require_administered(tx, caller, org, (absorbed, kept))
+    locked = await queries.lock_people(tx, [absorbed, kept])
+    await guards.require_administered(tx, caller, org, (absorbed, kept))
+    await guards.require_no_new_role(tx, absorbed, kept)
     if (found := await queries.open_of(tx, absorbed)) is not None:
         raise MergeProposed(merge_id=found.id, closes_at=found.lapses_at)
     merge = Merge(
@@ -98,7 +85,7 @@ async def propose(tx: Session, caller: UUID, body: MergeIn) -> MergeOut:
         lapses_at=await moments.recorded(tx) + LAPSES_AFTER,
     )
     await records.create(tx, caller, merge)
-    card = card_number(serials[1] or 0)[-SHOWN_DIGITS:]
+    card = card_number(locked[kept][1].serial or 0)[-SHOWN_DIGITS:]
     subject = ("merge", merge.id)
     await notify.send(tx, [absorbed, kept], "merge_proposed", subject, org=org.name, card=card)
     but = [caller, absorbed, kept]
@@ -110,10 +97,10 @@ async def confirm(tx: Session, caller: UUID, merge_id: UUID) -> tuple[MergeOut, 
     """Merge the two accounts; return also the logins to be revoked after the commit.
 
     Raises MergeNotFound, OwnMerge, MergeWrongState, PersonNotFound, RoleElsewhere,
-    LastAdministrator, MergeBlocked.
+    LastAdministrator, MergeBlocked, KeptRole.
     """
     merge = await _locked(tx, caller, merge_id)
-    if caller in await people_queries.family(tx, merge.created_by):
+    if await people.is_any_of(tx, caller, merge.created_by):
         raise OwnMerge
     at = await moments.moment(tx)
     if merge.state == MergeState.proposed and merge.lapses_at <= at:
@@ -122,9 +109,10 @@ async def confirm(tx: Session, caller: UUID, merge_id: UUID) -> tuple[MergeOut, 
         raise MergeWrongState(status=merge.state)
     org = await orgs.get(tx, merge.org_id)
     # Before anything is moved: somebody may belong to the subtree by a sign-up alone.
-    await _require_administered(tx, caller, org, (merge.absorbed_id, merge.kept_id))
+    await guards.require_administered(tx, caller, org, (merge.absorbed_id, merge.kept_id))
     await signups.hand_over(tx, merge.absorbed_id, merge.kept_id, at)
     await _move_points(tx, merge, at)
+    await guards.require_no_new_role(tx, merge.absorbed_id, merge.kept_id)  # the two are locked
     await roles.require_others(tx, merge.absorbed_id)
     ended = await _close(tx, caller, merge, at)
     merge.settled_by, merge.settled_at = caller, at
@@ -209,25 +197,9 @@ def _merged(merge: Merge) -> Merged:
 
 async def _locked(tx: Session, caller: UUID, merge_id: UUID) -> Merge:
     merge = await records.locked(tx, Merge, merge_id, caller, ADMINISTRATORS, MergeNotFound)
-    if caller in (merge.absorbed_id, merge.kept_id):
+    if await people.is_any_of(tx, caller, merge.absorbed_id, merge.kept_id):
         raise OwnMerge
     return merge
-
-
-async def _require_administered(
-    tx: Session, caller: UUID, org: Org, both: tuple[UUID, UUID]
-) -> None:
-    """Both belong to the subtree, with no role outside of what the caller administers.
-
-    Else two administrators of a community could reach the account of one above them.
-    """
-    mine = await organizing_queries.paths_of(tx, caller, ADMINISTRATORS)
-    for person_id in both:
-        if await member_queries.find(tx, org.path, person_id) is None:
-            raise people.PersonNotFound
-        held = await role_queries.outside(tx, person_id, mine)
-        if held is not None:
-            raise RoleElsewhere(org_id=held.org.id, org_name=held.org.name, role=held.grant.role)
 
 
 async def _move_points(tx: Session, merge: Merge, at: datetime) -> None:

@@ -42,7 +42,7 @@ async def confirm(
     org = await orgs.get(tx, person.community_id)
     if not await people.holds(tx, caller, people.ORGANIZERS, org.path):
         raise people.PersonNotFound
-    if person_id == caller:
+    if await people.is_any_of(tx, caller, person_id):
         raise OwnName
     if person.display_name != body.display_name:
         raise AnotherName

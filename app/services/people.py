@@ -1,6 +1,6 @@
 """People: their roles, their age, and masked names."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import Protocol
 from uuid import UUID
@@ -62,6 +62,26 @@ async def roles(tx: Session, people: Sequence[UUID]) -> list[set[Role]]:
     """Return the roles that each of the people holds at any organisation."""
     held = await queries.roles_held(tx, sorted(set(people)))
     return [held.get(one, set()) for one in people]
+
+
+async def is_any_of(tx: Session, person_id: UUID, *others: UUID | None) -> bool:
+    """Return whether one of these is the person, by any of the person's accounts.
+
+    Whatever nobody may decide about their own asks this: accounts are merged (decision 0036).
+    """
+    if person_id in others:
+        return True
+    named = {one for one in others if one is not None}
+    return bool(named) and not named.isdisjoint(await queries.family(tx, person_id))
+
+
+async def require_no_part(
+    tx: Session, person_id: UUID, parties: Mapping[UUID, type[Refusal]]
+) -> None:
+    """Raise the refusal of a party that is the person, by any account."""
+    for party, refusal in parties.items():
+        if await is_any_of(tx, person_id, party):
+            raise refusal
 
 
 def is_under_14(birth_date: date | None) -> bool:

@@ -45,7 +45,7 @@ GUESSES = {
     "acceptAppointment": (AppointmentCodeInvalid, "code", "person_of"),
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
-    "proposeMerge": (PersonNotFound, "card", "person_of"),
+    "proposeMerge": (CardCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {

@@ -15,18 +15,28 @@ from app.models.merges import Merge
 from app.models.orgs import Level, Org
 from app.models.people import Person, Role
 from app.models.signups import Signup
-from app.queries import leaderboards
+from app.queries import leaderboards, roles
 from app.queries.awards import granting
 from app.queries.erasures import NAME
+from app.queries.roles import NewGrant
 from app.runtime import Runtime
 from app.services import erasures, people
 from app.services.awards import caps
+from app.services.cards import CODE_LIFETIME
 from app.services.ledger.types import MINUTES
 from app.services.merges import LAPSES_AFTER
 from tests.factories.activities import make_activity, sign_up
-from tests.factories.awards import give_award, reverse
+from tests.factories.awards import (
+    TWO_REVIEWERS,
+    approve,
+    give_award,
+    reject,
+    reverse,
+)
+from tests.factories.awards import propose as propose_awards
 from tests.factories.clock import travel
 from tests.factories.exports import FORMS, exported
+from tests.factories.funds import decide_reversal, propose_reversal, receive
 from tests.factories.http import assert_refused, bearer, keyed, log_in
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
@@ -40,11 +50,13 @@ from tests.factories.people import (
 )
 from tests.factories.points import refund, spend
 from tests.factories.refusals import Ask as Refused
-from tests.factories.rewards import make_counter, make_reward, reserve
+from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
 from tests.routers.test_audit import entries
+from tests.routers.test_deductions import appeal, decide, deduct
 from tests.routers.test_members import member_of
+from tests.routers.test_own_acts import attend
 from tests.routers.test_roles import card_no
-from tests.security.schema_world import Known, Setup
+from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
 from tests.security.world import Ask, World
 
 API = "/api/v1"
@@ -60,20 +72,27 @@ rejectMerge   administrator  401    403   403  403     403   403     403    403 
 """  # noqa: E501 - a table
 HERS = {"merges": "kept_id = :alice"}
 BEYOND_THE_SCHEMA = {
-    *("body.absorbed_card_no", "body.kept_card_no", "people.not_found", "merges.own"),
+    *("body.kept_code", "cards.code_invalid", "cards.code_used", "merges.proposed"),
 }
 
 
 async def propose(
     api: httpx.AsyncClient, caller: TestPerson, org: Org, absorbed: TestPerson, kept: TestPerson
 ) -> httpx.Response:
-    body = {
-        "org_id": str(org.id),
-        "absorbed_card_no": await card_no(api, absorbed),
-        "kept_card_no": await card_no(api, kept),
-        "reason": WHY,
-    }
+    body = await asked(api, org, absorbed, kept)
     return await api.post(MERGES, headers=keyed(caller), json=body)
+
+
+async def asked(
+    api: httpx.AsyncClient, org: Org, absorbed: TestPerson, kept: TestPerson
+) -> dict[str, str]:
+    """Return the body of a proposal, with the codes that the two cards show."""
+    codes = [
+        (await api.get(f"{API}/me/card/code", headers=one.headers)).json()["code"]
+        for one in (absorbed, kept)
+    ]
+    names = ("org_id", "absorbed_code", "kept_code", "reason")
+    return dict(zip(names, (str(org.id), *codes, WHY), strict=True))
 
 
 async def proposed(
@@ -107,13 +126,7 @@ async def _hers(world: World) -> Ask:
     """Alice's account stays; the other account is a member's of home."""
     await sign_up(world.runtime, await make_activity(world.runtime, org=world.home), world.alice)
     other = await member_of(world.runtime, world.home)
-    body = {
-        "org_id": str(world.home.id),
-        "absorbed_card_no": await card_no(world.api, other),
-        "kept_card_no": await card_no(world.api, world.alice),
-        "reason": WHY,
-    }
-    return Ask(body=body)
+    return Ask(body=await asked(world.api, world.home, other, world.alice))
 
 
 async def _proposed(world: World) -> Ask:
@@ -141,12 +154,7 @@ async def _twice(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     org = await make_org(runtime)
     admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
     made = (await propose(api, admin, org, absorbed, kept)).json()
-    body = {
-        "org_id": str(org.id),
-        "absorbed_card_no": made["absorbed_card_no"],
-        "kept_card_no": made["kept_card_no"],
-        "reason": WHY,
-    }
+    body = await asked(api, org, absorbed, kept)
     facts = {"merge_id": made["id"], "closes_at": made["lapses_at"]}
     return Refused(admin, "POST", "/merges", facts, body)
 
@@ -166,15 +174,34 @@ async def _open(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(second, "POST", f"/merges/{merge_id}/confirmation", facts)
 
 
-REFUSED = {"merges.proposed": _twice, "merges.blocked": _open}
+async def _of_the_kept_alone(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    """The kept person is an organizer without an end; the other one until tomorrow."""
+    org = await make_org(runtime)
+    admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, kept.id, Role.organizer, org=org.id)
+        until = now() + timedelta(days=1)
+        await roles.grant(tx, NewGrant(absorbed.id, "organizer", org.id, None, ends_at=until))
+    facts = {"org_id": str(org.id), "org_name": org.name, "role": "organizer"}
+    return Refused(admin, "POST", "/merges", facts, await asked(api, org, absorbed, kept))
+
+
+REFUSED = {
+    "merges.proposed": _twice,
+    "merges.blocked": _open,
+    "merges.kept_role": _of_the_kept_alone,
+}
 
 
 async def known(setup: Setup) -> Known:
     admin = await make_administrator(setup.runtime, setup.org.id)
     pairs = [await pair(setup.runtime, setup.org) for _ in range(3)]
     made = [await proposed(setup.api, admin, setup.org, *two) for two in pairs]
-    cards = [await card_no(setup.api, one) for one in await pair(setup.runtime, setup.org)]
-    return {"merge_id": made, "absorbed_card_no": cards[:1], "kept_card_no": cards[1:]}
+    codes = [
+        await make_card_codes(setup.runtime, one, FEW, OUTLIVES_THE_RUN)
+        for one in await pair(setup.runtime, setup.org)
+    ]
+    return {"merge_id": made, "absorbed_code": codes[0], "kept_code": codes[1]}
 
 
 async def _lots(runtime: Runtime, person: TestPerson) -> list[tuple[int, int]]:
@@ -326,7 +353,7 @@ async def test_two_administrators_decide_and_neither_about_their_own(
     for one, other in ((first, kept), (absorbed, first)):
         assert_refused(await propose(api, first, org, one, other), 403, "merges.own")
     same = await propose(api, first, org, kept, kept)
-    assert same.json()["errors"][0]["field"] == "body.kept_card_no"
+    assert same.json()["errors"][0]["field"] == "body.kept_code"
     stranger = await make_person(runtime)
     assert_refused(await propose(api, first, org, stranger, kept), 404, "people.not_found")
     superior = await member_of(runtime, org)
@@ -351,6 +378,81 @@ async def test_two_administrators_decide_and_neither_about_their_own(
         await job.lapse(runtime)
     got = await api.get(f"{MERGES}/{late}", headers=second.headers)
     assert (got.json()["state"], got.json()["settled_by"]) == ("lapsed", None)
+    await assert_ledger_verifies(runtime)
+
+
+async def test_both_cards_are_shown_and_their_codes_used_up(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
+    shown = await asked(api, org, absorbed, kept)
+    for field in ("absorbed_code", "kept_code"):
+        numbers = shown | {field: await card_no(api, kept)}
+        refused = await api.post(MERGES, headers=keyed(admin), json=numbers)
+        assert_refused(refused, 422, "cards.code_invalid")
+    with travel(now() + CODE_LIFETIME):
+        late = await api.post(MERGES, headers=keyed(admin), json=shown)
+    assert_refused(late, 422, "cards.code_invalid")
+    made = await api.post(MERGES, headers=keyed(admin), json=shown)
+    assert made.status_code == 201, made.text
+    for field in ("absorbed_code", "kept_code"):
+        used = await asked(api, org, absorbed, kept) | {field: shown[field]}
+        again = await api.post(MERGES, headers=keyed(admin), json=used)
+        assert_refused(again, 409, "cards.code_used")
+
+
+async def test_nobody_gets_a_role_by_a_merge(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Also one that the kept person got between the proposal and its confirmation."""
+    street = await make_org(runtime)
+    org = await make_org(runtime, parent=street, level=Level.community)
+    first, second = [await make_administrator(runtime, street.id) for _ in "ab"]
+    absorbed, kept = await pair(runtime, org)
+    merge_id = await proposed(api, first, street, absorbed, kept)
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, kept.id, Role.organizer, org=street.id)
+        await appoint(tx, absorbed.id, Role.organizer, org=org.id)
+    assert_refused(await confirm(api, second, merge_id), 409, "merges.kept_role")
+    assert_refused(await propose(api, first, street, absorbed, kept), 409, "merges.kept_role")
+    counter = await make_counter(runtime, org=org)
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, kept.id, Role.merchant_staff, merchant=counter.merchant.id)
+        await appoint(tx, absorbed.id, Role.organizer, org=street.id)
+    assert_refused(await confirm(api, second, merge_id), 409, "merges.kept_role")
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, absorbed.id, Role.merchant_staff, merchant=counter.merchant.id)
+    assert (await confirm(api, second, merge_id)).status_code == 200
+
+
+async def test_whose_account_was_merged_decides_nothing_of_its_own(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """What the absorbed account proposed, reviewed, deducted or organized is the kept one's own."""
+    org = await make_org(runtime)
+    absorbed, kept, other = [await make_administrator(runtime, org.id) for _ in "abc"]
+    resident = await member_of(runtime, org)
+    await give_points(runtime, resident.id, 5, org=org.id)
+    [award] = await propose_awards(api, absorbed, org, resident)
+    [reviewed] = await propose_awards(api, other, org, resident, **TWO_REVIEWERS)
+    assert (await approve(api, absorbed, reviewed)).status_code == 200
+    receipt = await receive(runtime, org, 500)
+    await propose_reversal(api, absorbed, org, receipt)
+    deduction = await deduct(api, absorbed, org, resident)
+    await appeal(api, resident, deduction)
+    activity = await make_activity(runtime, org=org, created_by=absorbed.id)
+
+    await merged(api, runtime, org, absorbed, kept)
+
+    assert_refused(await approve(api, kept, award), 403, "awards.own_proposal")
+    assert_refused(await approve(api, kept, reviewed), 409, "awards.reviewed_before")
+    assert_refused(await reject(api, kept, reviewed), 409, "awards.reviewed_before")
+    refused = await decide_reversal(api, kept, org, receipt)
+    assert_refused(refused, 403, "funds.own_reversal")
+    refused = await decide(api, kept, deduction, granted=False)
+    assert_refused(refused, 403, "deductions.own")
+    paid = await attend(api, runtime, kept, activity)
+    assert paid["state"] == "pending", "another organizer approves it"
+    assert_refused(await approve(api, kept, paid), 403, "awards.own_award")
     await assert_ledger_verifies(runtime)
 
 

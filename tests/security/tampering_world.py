@@ -208,11 +208,11 @@ async def _merge(played: Played, home: Org) -> None:
     for one in (absorbed, kept):
         await give_award(played.runtime, one, home, points=4, minutes=30)
     first, second = [await make_administrator(played.runtime, home.id) for _ in "ab"]
-    card, other = [
-        (await played.api.get(f"{API}/me/card", headers=one.headers)).json()["card_no"]
+    code, other = [
+        (await played.api.get(f"{API}/me/card/code", headers=one.headers)).json()["code"]
         for one in (absorbed, kept)
     ]
-    body = {"org_id": str(home.id), "absorbed_card_no": card, "kept_card_no": other}
+    body = {"org_id": str(home.id), "absorbed_code": code, "kept_code": other}
     made = await played.post(first, "/merges", body | {"reason": "同一人"})
     await played.post(second, f"/merges/{made['id']}/confirmation")
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}

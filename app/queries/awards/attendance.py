@@ -11,6 +11,7 @@ from sqlmodel import col, func, select
 from app.core.db import Session
 from app.models.awards import Award
 from app.models.orgs import Org
+from app.queries.activities import has_part
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +98,7 @@ _SELECT = f"""
 SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_key, a.points,
        a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
        a.proposal_id, a.awarded_at, c.method, {_CAME}, v.starts_at, v.ends_at,
-       coalesce(v.created_by = a.person_id OR EXISTS (
-           SELECT FROM activity_organizers h
-           WHERE h.activity_id = v.id AND h.person_id = a.person_id), false),
+       v.id IS NOT NULL AND {has_part("v", "a.person_id")},
        {_counted_at("a")}, {_ended_at("a")},
        a.rule_key = ANY(CAST(:once AS text[])) AND EXISTS (
            SELECT FROM awards e

@@ -13,7 +13,7 @@ from app.queries.awards import reviewing as reviewing_queries
 from app.schemas.awards.reading import AwardListOut
 from app.schemas.awards.review import AwardEvidenceIn
 from app.schemas.policies.documents import Rule
-from app.services import audit
+from app.services import audit, people
 from app.services.awards import announced
 from app.services.awards.proposals import (
     Basis,
@@ -43,7 +43,7 @@ async def add_evidence(tx: Session, caller: UUID, body: AwardEvidenceIn) -> Awar
     groups: dict[tuple[UUID | None, str], list[Award]] = defaultdict(list)
     for award_id in body.award_ids:
         award = await organized(tx, caller, found.get(award_id))
-        if award.person_id == caller:
+        if await people.is_any_of(tx, caller, award.person_id):
             raise OwnAward
         if award.state not in WAITING or not award.reviews_needed or award.release_at is not None:
             raise AwardNotPending(status=award.state)

@@ -134,8 +134,7 @@ async def decide(tx: Session, caller: UUID, objection_id: UUID, body: DecisionIn
     award, case = await _locked(tx, caller, objection_id)
     reviewers = await reviewing_queries.reviewers(tx, award.id)
     parties = dict.fromkeys(reviewers, OwnReview) | {case.created_by: OwnObjection}
-    if caller in parties:
-        raise parties[caller]
+    await people.require_no_part(tx, caller, parties)
     if award.state != AwardState.notice or case.state not in OPEN:
         raise ObjectionDecided(status=award.state)
     outcome = CaseOutcome.adopted if body.upheld else CaseOutcome.dismissed

@@ -20,7 +20,7 @@ from app.queries.ledger import posting as posting_queries
 from app.queries.ledger import reading as reading_queries
 from app.queries.ledger.posting import TransferRow
 from app.schemas.ledger import ReversalOut
-from app.services import audit, notify, orgs
+from app.services import audit, notify, orgs, people
 from app.services.awards import public_notice, reversal_plan
 from app.services.awards.postings import minutes_id
 from app.services.awards.reversal_plan import Given, Holdings
@@ -135,7 +135,7 @@ async def _reversible(tx: Session, caller: UUID, transfer_id: UUID) -> tuple[Awa
     if paid is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours are reversed with their points
     kept_id = (await people_queries.kept(tx, [award.person_id])).get(award.person_id)
-    if caller in (award.person_id, kept_id):
+    if await people.is_any_of(tx, caller, award.person_id):
         raise OwnAward
     if award.state in (AwardState.reversed, AwardState.rejected):
         raise AlreadySettled(status=award.state)

@@ -81,6 +81,7 @@ async def note_approval(tx: Session, caller: UUID, award: Award, at: datetime) -
         raise AwardNotPending(status=award.state)
     if await announced.lacks_evidence(tx, award):
         raise EvidenceMissing
+    await _require_first_review(tx, caller, award)
     if not await reviewing_queries.review(tx, award.id, caller, at, approved=True, reason=None):
         raise await _reviewed_before(tx, award)
     return await reviewing_queries.approvals(tx, award.id) >= award.reviews_needed
@@ -136,7 +137,14 @@ async def note_rejection(
     """Note the caller's rejection of a locked award. Raises AwardNotPending, ReviewedBefore."""
     if award.state not in (AwardState.pending, AwardState.pending_budget):
         raise AwardNotPending(status=award.state)
+    await _require_first_review(tx, caller, award)
     if not await reviewing_queries.review(tx, award.id, caller, at, approved=False, reason=reason):
+        raise await _reviewed_before(tx, award)
+
+
+async def _require_first_review(tx: Session, caller: UUID, award: Award) -> None:
+    """Raise ReviewedBefore for who reviewed a locked award, by another account too."""
+    if await people.is_any_of(tx, caller, *await reviewing_queries.reviewers(tx, award.id)):
         raise await _reviewed_before(tx, award)
 
 
@@ -212,9 +220,9 @@ async def reviewable(tx: Session, caller: UUID, award_id: UUID) -> Award:
     Raises AwardNotFound, OwnProposal, OwnAward.
     """
     award = await organized(tx, caller, await granting_queries.find(tx, award_id, lock=True))
-    if award.proposed_by == caller:
+    if await people.is_any_of(tx, caller, award.proposed_by):
         raise OwnProposal
-    if award.person_id == caller:
+    if await people.is_any_of(tx, caller, award.person_id):
         raise OwnAward
     return award
 

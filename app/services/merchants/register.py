@@ -144,7 +144,7 @@ async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveI
     if not await people.holds(tx, caller, [Role.administrator], org.path):
         raise MerchantNotFound
     works_there = await people_queries.is_staff_of(tx, caller, merchant.id)
-    if caller == merchant.applied_by or works_there:
+    if works_there or await people.is_any_of(tx, caller, merchant.applied_by):
         raise OwnMerchant
     before, is_active = merchant.state, body.state == MerchantState.active
     is_new = is_active and before in (MerchantState.applied, MerchantState.declined)

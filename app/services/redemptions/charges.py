@@ -169,6 +169,14 @@ def usable(code: CodeRow | None, at: datetime) -> CodeRow | Refusal:
     return code
 
 
+def require_usable(code: CodeRow | None, at: datetime) -> CodeRow:
+    """Return the code. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
+    found = usable(code, at)
+    if isinstance(found, Refusal):
+        raise found
+    return found
+
+
 def _charge(command: ChargeCommand, counter: Workplace, unit_id: int, row: CodeRow) -> NewCharge:
     return NewCharge(
         id=new_id(),
