@@ -40,7 +40,10 @@ class Satisfaction(StrEnum):
 
 
 class CaseStep(StrEnum):
-    """The step that an entry records. ``lapsed``: the subject of the case has ended."""
+    """The step that an entry records.
+
+    ``lapsed``: the subject of the case has ended, or the account of its opener was closed.
+    """
 
     opened = "opened"
     accepted = "accepted"
@@ -122,7 +125,7 @@ class CaseEntry(SQLModel, table=True):
     """A step of a case, numbered without a gap. Append-only.
 
     ``handler_id`` is the handler of the case from this step on. ``author_id`` is null for entries
-    that a migration wrote.
+    that a migration or the closure of an account wrote.
     """
 
     __tablename__ = "case_entries"
@@ -143,7 +146,7 @@ class CaseEntry(SQLModel, table=True):
 
     @classmethod
     def of(
-        cls, case: Case, step: CaseStep, author: UUID, before: str | None, text: str | None
+        cls, case: Case, step: CaseStep, author: UUID | None, before: str | None, text: str | None
     ) -> "CaseEntry":
         """Return the entry of the step that has brought a case to its present state."""
         return cls(

@@ -36,11 +36,12 @@ _USE = """
 UPDATE card_codes SET used_at = :at WHERE id = ANY(CAST(:ids AS uuid[])) AND used_at IS NULL
 """
 
-# A card of an account that was merged is read as the person's other card.
+# A card of an account that was merged is read as the person's other card. That of an erased account
+# is nobody's.
 _HOLDERS = """
 SELECT c.serial, coalesce(p.merged_into_id, c.person_id) AS person_id
 FROM cards c JOIN people p ON p.id = c.person_id
-WHERE c.serial = ANY(CAST(:serials AS int[]))
+WHERE c.serial = ANY(CAST(:serials AS int[])) AND p.erased_at IS NULL
 """
 
 

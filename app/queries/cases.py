@@ -33,6 +33,18 @@ async def lock_open(session: Session, kind: CaseKind, subject_id: UUID) -> Seque
     return (await session.exec(query)).all()
 
 
+async def open_by(
+    session: Session, kind: CaseKind, people: Sequence[UUID]
+) -> Sequence[tuple[UUID, UUID]]:
+    """Read subjects and openers of the open cases of a kind that people opened."""
+    query = (
+        select(Case.subject_id, Case.created_by)
+        .where(col(Case.created_by).in_(people), Case.kind == kind, col(Case.state).in_(OPEN))
+        .order_by(col(Case.subject_id), col(Case.created_by))
+    )
+    return (await session.exec(query)).all()
+
+
 async def about(session: Session, kind: CaseKind, subjects: Collection[UUID]) -> Sequence[Case]:
     """Read the cases about several subjects, oldest first."""
     query = select(Case).where(Case.kind == kind, col(Case.subject_id).in_(subjects))

@@ -11,6 +11,7 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.certificates import Certificate
+from app.models.checkins import AttendedTime
 from app.models.ledger import Account, Purpose, Transfer
 
 
@@ -51,21 +52,43 @@ async def page(
     return (await session.exec(query)).all()
 
 
+async def not_over(session: Session, people: Sequence[UUID], at: datetime) -> list[UUID]:
+    """Read the awards of people whose counted time ends after ``at``, also those begun since."""
+    query = select(AttendedTime.award_id).where(col(AttendedTime.person_id).in_(people))
+    query = query.where(func.upper(AttendedTime.during) > at)
+    return list(await session.exec(query))
+
+
 async def minutes(
-    session: Session, person: UUID, unit: int, since: datetime, until: datetime
+    session: Session,
+    person: UUID,
+    unit: int,
+    since: datetime,
+    until: datetime,
+    without: Sequence[UUID],
 ) -> int:
-    """Sum the minutes of a person that were posted from ``since`` on and before ``until``."""
+    """Sum the minutes of a person that were posted from ``since`` on and before ``until``.
+
+    ``without``: transfers that do not count.
+    """
     query = select(func.coalesce(func.sum(_signed()), 0)).select_from(Transfer)
-    found = await session.exec(_of(query, person, unit, since, until))
+    query = _of(query, person, unit, since, until)
+    found = await session.exec(query.where(col(Transfer.id).not_in(without)))
     return int(found.one())
 
 
 async def served(
-    session: Session, person: UUID, unit: int, since: datetime, until: datetime, limit: int
+    session: Session,
+    person: UUID,
+    unit: int,
+    since: datetime,
+    until: datetime,
+    without: Sequence[UUID],
+    limit: int,
 ) -> list[Served]:
-    """Read the minutes one by one, oldest first."""
+    """Read the minutes one by one, oldest first. ``without``: as for ``minutes``."""
     query = select(Transfer.created_at, Transfer.reason, _signed()).select_from(Transfer)
-    query = _of(query, person, unit, since, until)
+    query = _of(query, person, unit, since, until).where(col(Transfer.id).not_in(without))
     rows = await session.exec(
         query.order_by(col(Transfer.created_at), col(Transfer.id)).limit(limit)
     )

@@ -1,5 +1,6 @@
 """SQL of co-organizers."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -47,6 +48,12 @@ async def of_activity(session: Session, activity_id: UUID) -> list[NamedCoOrgani
         )
         for one, name in await session.exec(query)
     ]
+
+
+async def of_people(session: Session, people: Sequence[UUID]) -> Sequence[CoOrganizer]:
+    """Read what people co-organize."""
+    query = select(CoOrganizer).where(col(CoOrganizer.person_id).in_(people))
+    return (await session.exec(query.order_by(col(CoOrganizer.id)))).all()
 
 
 async def delete(session: Session, co_organizer: CoOrganizer) -> None:

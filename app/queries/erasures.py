@@ -10,8 +10,8 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Session
+from app.queries.people import ERASED_NAME
 
-NAME = "已注销用户"
 # Attachments of these belong to the organisation, whoever uploaded them.
 _OF_ORGANISATIONS = ("activity", "reward", "merchant", "shop", "fund_receipt")
 
@@ -83,6 +83,10 @@ DELETE FROM attachments WHERE id IN (
     SELECT id FROM attachments
     WHERE subject_type = 'person' AND subject_id = ANY(CAST(:people AS uuid[]))
     UNION ALL
+    SELECT t.id FROM merchants m
+    JOIN attachments t ON t.subject_type = 'merchant' AND t.subject_id = m.id
+    WHERE m.applied_by = ANY(CAST(:people AS uuid[])) AND m.state IN ('applied', 'declined')
+    UNION ALL
     SELECT t.id FROM awards a
     JOIN attachments t ON t.subject_type = 'award' AND t.subject_id = a.id
     WHERE a.person_id = ANY(CAST(:people AS uuid[])))
@@ -115,7 +119,7 @@ class Lost:
 async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
     """Erase what the rows of people, logins, cards, keys, notices and messages say of them."""
     these = {"people": list(people)}
-    await session.fetch(_PEOPLE, these | {"name": NAME, "at": at})
+    await session.fetch(_PEOPLE, these | {"name": ERASED_NAME, "at": at})
     for statement in _DELETED:
         await session.fetch(statement, these)
     await session.fetch(_CARDS, these)
@@ -128,7 +132,10 @@ async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
 
 
 async def remove_attachments(session: Session, people: Sequence[UUID]) -> list[UUID]:
-    """Delete the attachments of people and of their awards; return the ids of their bytes."""
+    """Delete the attachments of people, of their awards and of their applications.
+
+    Returns the ids of the bytes.
+    """
     kept = {"kept": list(_OF_ORGANISATIONS)}
     return [row.id for row in await session.fetch(_ATTACHMENTS, {"people": list(people)} | kept)]
 
@@ -165,6 +172,9 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "idempotency_keys": ("body", "fingerprint", "key"),
+    # Of applications, and the telephone of who applied where nobody is left on the staff; by
+    # ``ERASES`` of the service.
+    "merchants": ("description", "hours", "name", "phone"),
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
@@ -200,7 +210,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
-    "merchants": dict.fromkeys(("description", "hours", "name", "phone"), _OF_ORGANISATION),
     "policies": {"source": _OF_ORGANISATION},
     "policy_simulations": {
         "failure": "code of a refusal",

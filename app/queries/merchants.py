@@ -120,6 +120,12 @@ async def count_applications(session: Session, person: UUID) -> int:
     return (await session.exec(query)).one()
 
 
+async def lock_applied_by(session: Session, people: Sequence[UUID]) -> Sequence[Merchant]:
+    """Lock the merchants for which people applied, by id."""
+    query = select(Merchant).where(col(Merchant.applied_by).in_(people)).order_by(col(Merchant.id))
+    return (await session.exec(query.with_for_update(key_share=True))).all()
+
+
 async def was_visited(session: Session, merchant: UUID) -> bool:
     query = select(MerchantVisit.id).where(MerchantVisit.merchant_id == merchant).limit(1)
     return (await session.exec(query)).first() is not None

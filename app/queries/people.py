@@ -15,6 +15,8 @@ from app.models.cards import Card
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
 
+# The display name of who closed the account, as stored; shown in the language of the caller.
+ERASED_NAME = "已注销用户"
 # A grant ``g`` in force, by PostgreSQL's clock; ``in_force`` says the same.
 _IN_TERM = "g.starts_at <= now() AND (g.ends_at IS NULL OR g.ends_at > now())"
 # Nobody who is suspended holds a role, even while Redis cannot refuse the access tokens.
@@ -271,9 +273,9 @@ async def holders(session: Session, role: str) -> list[UUID]:
 
 
 async def existing(session: Session, people: Sequence[UUID]) -> set[UUID]:
-    """Return the ids that are people."""
-    rows = await session.exec(select(Person.id).where(col(Person.id).in_(people)))
-    return set(rows)
+    """Return the ids that are people whose accounts are not erased."""
+    query = select(Person.id).where(col(Person.id).in_(people), col(Person.erased_at).is_(None))
+    return set(await session.exec(query))
 
 
 async def names(session: Session, people: Sequence[UUID]) -> dict[UUID, Named]:

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import inspect
-from sqlmodel import col, select
+from sqlmodel import SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.db import Session
@@ -53,6 +53,6 @@ async def save(session: Session, record: Record) -> None:
     await session.flush()
 
 
-def changed(record: Record) -> list[str]:
+def changed(record: SQLModel) -> list[str]:
     """Return the names of columns whose values have not been written yet."""
     return sorted(name for name, one in inspect(record).attrs.items() if one.history.has_changes())

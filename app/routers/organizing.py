@@ -107,7 +107,14 @@ async def cancel_activity(
 @router.post(
     "/activities/{activity_id}/close",
     operation_id="closeActivity",
-    **allow(ORGANIZER, ActivityNotFound, ActivityWrongState, ending.ActivityNotBegun, body=True),
+    **allow(
+        ORGANIZER,
+        ActivityNotFound,
+        ActivityWrongState,
+        ending.ActivityNotBegun,
+        ending.ActivityNotOver,
+        body=True,
+    ),
 )
 async def close_activity(
     activity_id: PathId,
@@ -115,7 +122,7 @@ async def close_activity(
     person_id: CurrentPerson,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> ActivityOut:
-    """Close an activity that has begun: nobody signs up or checks in any more."""
+    """Close an activity that has begun, or is over if somebody has checked in: nobody joins now."""
     return await ending.close(tx, person_id, activity_id)
 
 

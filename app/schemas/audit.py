@@ -47,6 +47,7 @@ VALUES = {
         "published": ("发布", "published"),
         "proposed": ("申报", "proposed"),
         "approved": ("审核通过", "approved"),
+        "lapsed": ("因账户注销而终止", "ended with its account"),
         "rejected": ("审核不通过", "rejected"),
         "reversed": ("冲正", "reversed"),
         "reversed_in_part": ("部分冲正", "reversed in part"),

@@ -154,12 +154,19 @@ async def withdraw(tx: Session, caller: UUID, case: Case) -> None:
     await _move(tx, caller, case, CaseStep.withdrawn, CaseState.withdrawn)
 
 
-async def lapse(tx: Session, actor: UUID, kind: CaseKind, subject_id: UUID) -> Sequence[Case]:
+async def lapse(
+    tx: Session, actor: UUID | None, kind: CaseKind, subject_id: UUID
+) -> Sequence[Case]:
     """End the open cases about a locked subject that has ended; return them."""
     lapsed = await queries.lock_open(tx, kind, subject_id)
     for case in lapsed:
-        await _move(tx, actor, case, CaseStep.lapsed, CaseState.withdrawn)
+        await end(tx, actor, case)
     return lapsed
+
+
+async def end(tx: Session, actor: UUID | None, case: Case) -> None:
+    """End a locked open case without a decision: its subject has ended, or its opener has gone."""
+    await _move(tx, actor, case, CaseStep.lapsed, CaseState.withdrawn)
 
 
 async def _require_no_part(tx: Session, person: UUID, case: Case, parties: Parties) -> None:
@@ -184,7 +191,12 @@ def _due(state: CaseState) -> datetime | None:
 
 
 async def _move(
-    tx: Session, author: UUID, case: Case, step: CaseStep, to: CaseState, text: str | None = None
+    tx: Session,
+    author: UUID | None,
+    case: Case,
+    step: CaseStep,
+    to: CaseState,
+    text: str | None = None,
 ) -> None:
     before, due_at = case.state, case.due_at
     is_late = due_at is not None and now() >= due_at

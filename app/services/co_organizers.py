@@ -4,6 +4,7 @@ Points by a check-in of theirs wait for another organizer, also after the right 
 (decisions 0009 and 0027).
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.core.db import Session
@@ -98,6 +99,19 @@ async def remove(tx: Session, caller: UUID, activity_id: UUID, co_organizer_id: 
     found = await record_queries.find(tx, CoOrganizer, co_organizer_id)
     if found is None or found.activity_id != activity_id:
         raise CoOrganizerNotFound
-    about = audit.about("activity", activity_id)
-    await audit.write(tx, caller, "deleted", found, facts=about | {"person": str(found.person_id)})
-    await queries.delete(tx, found)
+    await _end(tx, caller, found)
+
+
+async def end_of(tx: Session, erased: Sequence[UUID]) -> None:
+    """End the rights of erased people. Repeatable."""
+    for one in await queries.of_people(tx, erased):
+        await _end(tx, None, one)
+
+
+ERASES = end_of
+
+
+async def _end(tx: Session, actor: UUID | None, one: CoOrganizer) -> None:
+    facts = audit.about("activity", one.activity_id) | {"person": str(one.person_id)}
+    await audit.write(tx, actor, "deleted", one, facts=facts)
+    await queries.delete(tx, one)

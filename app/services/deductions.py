@@ -15,7 +15,7 @@ from app.core.language import Bilingual
 from app.core.normalize import normalized
 from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
-from app.models.cases import Case, CaseKind, CaseOutcome
+from app.models.cases import OPEN, Case, CaseKind, CaseOutcome
 from app.models.deductions import Deduction
 from app.models.deductions import DeductionState as State
 from app.models.ledger import Kind, Purpose
@@ -213,6 +213,20 @@ async def decide(
     facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
     await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)
     return _to_out(deduction, case, await naming.book(tx))
+
+
+async def end_appeals(tx: Session, erased: Sequence[UUID]) -> None:
+    """End the open appeals of erased people: the deductions stand. Repeatable."""
+    for deduction_id, opener in await case_queries.open_by(tx, CaseKind.appeal, erased):
+        deduction = await record_queries.lock(tx, Deduction, deduction_id)
+        case = await case_queries.lock_of(tx, CaseKind.appeal, deduction_id, opener)
+        assert deduction is not None, "no deduction is ever deleted"
+        if case is not None and case.state in OPEN:
+            await cases.end(tx, None, case)
+            await records.move(tx, None, deduction, State.upheld, MOVES, NotAppealed)
+
+
+ERASES = end_appeals
 
 
 async def _tell(tx: Session, deduction: Deduction, kind: NoticeKind, **facts: Any) -> None:

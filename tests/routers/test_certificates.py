@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -10,8 +11,13 @@ from app.core.clock import local_date, now
 from app.models.orgs import Level, Org
 from app.queries import name_confirmations
 from app.runtime import Runtime
+from app.schemas.certificates import CertificateIn
+from app.services.certificates import issuing
+from tests.factories.activities import sign_up
 from tests.factories.awards import give_award, reverse
+from tests.factories.clock import noon, travel
 from tests.factories.http import assert_refused, keyed, walk
+from tests.factories.organizing import Desk
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
 from tests.security.schema_world import Known, Setup
@@ -106,6 +112,41 @@ async def test_anybody_may_check_a_code_and_learns_when_hours_were_taken_back(
     found = (await api.get(f"{CHECKS}/{code}")).json()
     assert (found["minutes"], found["is_current"]) == (120, False)
     assert_refused(await api.get(f"{CHECKS}/{code[:-1]}"), 404, "certificates.not_found")
+
+
+async def test_hours_that_are_not_over_are_not_certified(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Minutes are posted at the check-in. What is issued stays current when they have ended."""
+    with travel(noon()):
+        person, desk = await make_person(runtime), Desk(api, runtime)
+        await desk.open(hours=3, starts_at=now() - timedelta(minutes=1))
+        async with runtime.database.transaction() as tx:
+            await name_confirmations.add(tx, person.id, desk.org.id, desk.organizer.id)
+        await sign_up(runtime, desk.activity, person)
+        assert (await desk.check_in(person)).json()["award"]["minutes"] == 150
+        assert_refused(await issue(api, person), 409, "certificates.no_hours")
+        await give_award(runtime, person, desk.org, points=2, minutes=60)
+        first = (await issue(api, person)).json()
+        assert first["minutes"] == 60
+    with travel(desk.activity.ends_at - timedelta(seconds=1)):
+        assert await _issued_now(runtime, person) == (60, [60])
+    with travel(desk.activity.ends_at):
+        assert await _issued_now(runtime, person) == (210, [150, 60])
+        found = (await api.get(f"{CHECKS}/{first['code']}")).json()
+        assert (found["minutes"], found["is_current"]) == (60, True)
+        async with runtime.database.read() as tx:
+            lines = (await issuing.sheet(tx, person.id, UUID(first["id"]))).lines
+        assert [one.minutes for one in lines] == [60]
+
+
+async def _issued_now(runtime: Runtime, person: TestPerson) -> tuple[int, list[int]]:
+    """Issue a certificate without a token, which would have ended; return sum and lines."""
+    async with runtime.database.transaction() as tx:
+        made = await issuing.issue(tx, person.id, CertificateIn())
+        assert (await issuing.check(tx, made.code)).is_current
+        shown = await issuing.sheet(tx, person.id, made.id)
+    return made.minutes, [one.minutes for one in shown.lines]
 
 
 async def test_the_pdf_is_a_page_with_text_and_no_font(

@@ -17,7 +17,7 @@ from app.models.people import Person, Role
 from app.models.signups import Signup
 from app.queries import leaderboards, roles
 from app.queries.awards import granting
-from app.queries.erasures import NAME
+from app.queries.people import ERASED_NAME
 from app.queries.roles import NewGrant
 from app.runtime import Runtime
 from app.services import erasures, people
@@ -469,7 +469,7 @@ async def test_who_is_erased_is_erased_with_the_account_that_was_merged(
         rows = await tx.exec(
             select(Person.display_name, Person.merged_into_id).where(Person.id == absorbed.id)
         )
-        assert rows.one() == (NAME, kept.id)
+        assert rows.one() == (ERASED_NAME, kept.id)
         found = await tx.get(Merge, UUID(merge["id"]))
     assert found is not None
     assert found.reason is None

@@ -15,6 +15,7 @@ from tests.factories.activities import (
     sign_up,
 )
 from tests.factories.attachments import attach
+from tests.factories.clock import travel
 from tests.factories.http import assert_refused, walk
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies
@@ -51,6 +52,7 @@ BEYOND_THE_SCHEMA = {
     "body.cover_id",  # a picture of this activity
     "activities.wrong_state",
     "activities.not_begun",
+    "activities.not_over",
 }
 REASON = {"reason": "台风红色预警"}
 
@@ -168,6 +170,12 @@ async def _close_early(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(desk.organizer, "POST", path, {"starts_at": desk.activity.starts_at})
 
 
+async def _close_attended(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    desk = await _attended_desk(api, runtime)
+    path = f"/activities/{desk.activity.id}/close"
+    return Refused(desk.organizer, "POST", path, {"ends_at": desk.activity.ends_at})
+
+
 async def _retime_begun(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     desk = await Desk(api, runtime).open(**begun())
     times = {name: getattr(desk.activity, name) for name in ("starts_at", "ends_at")}
@@ -181,6 +189,7 @@ REFUSED = {
     "activities.capacity_taken": _shrink,
     "request.precondition_failed": _edit_stale,
     "activities.not_begun": _close_early,
+    "activities.not_over": _close_attended,
 }
 
 
@@ -208,16 +217,17 @@ async def test_a_cancelled_activity_gives_nothing_any_more(desk: Desk) -> None:
 
 
 async def test_a_closed_activity_takes_nobody_and_keeps_what_was_earned(desk: Desk) -> None:
-    await desk.open(**begun())
+    await desk.open(**begun(hours=0.2))  # shorter than a login
     await desk.attended()
     late = await make_person(desk.runtime)
     await sign_up(desk.runtime, desk.activity, late)
 
-    closed = await desk.post("close")
-
-    assert (closed.status_code, closed.json()["status"]) == (200, "closed")
-    assert (await desk.post("close")).json() == closed.json()
-    assert_refused(await desk.check_in(late), 409, "activities.not_open")
+    assert_refused(await desk.post("close"), 409, "activities.not_over")
+    with travel(desk.activity.ends_at):  # check-ins would be taken for another half hour
+        closed = await desk.post("close")
+        assert (closed.status_code, closed.json()["status"]) == (200, "closed")
+        assert (await desk.post("close")).json() == closed.json()
+        assert_refused(await desk.check_in(late), 409, "activities.not_open")
     assert_refused(await desk.post("signups", {}), 409, "activities.not_open")
     assert_refused(await desk.post("cancel", REASON), 409, "activities.wrong_state")
     [signup] = await walk(desk.api, f"{API}/me/signups", late.headers)
@@ -226,6 +236,11 @@ async def test_a_closed_activity_takes_nobody_and_keeps_what_was_earned(desk: De
     everything = await walk(desk.api, ACTIVITIES, org_id=str(desk.activity.org_id))
     assert [one["status"] for one in everything] == ["closed"]
     await assert_ledger_verifies(desk.runtime)
+
+
+async def test_an_activity_that_nobody_attends_is_closed_before_its_end(desk: Desk) -> None:
+    await desk.open(**begun())
+    assert (await desk.post("close")).json()["status"] == "closed"
 
 
 async def test_an_attended_activity_is_not_cancelled(desk: Desk) -> None:

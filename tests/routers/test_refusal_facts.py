@@ -182,13 +182,6 @@ async def _approve_alone_twice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
     return Ask(reviewer, "POST", f"/awards/{award['id']}/approval", {"reviews_missing": 1})
 
 
-async def _object_before_the_notice(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    org, (person, objector) = await make_org(runtime), await make_people(runtime, 2)
-    [award] = await propose(api, await make_organizer(runtime, org.id), org, person)
-    path = f"/awards/{award['id']}/objections"
-    return Ask(objector, "POST", path, {"status": "pending"}, REASON)
-
-
 async def _collect_cancelled(api: httpx.AsyncClient, runtime: Runtime) -> Ask:
     person, counter = await _customer(runtime, 15)
     made = await reserve(runtime, person.id, await make_reward(runtime, counter))
@@ -356,7 +349,6 @@ CASES: tuple[tuple[str, Maker], ...] = (
     ("rewards.tier_too_low", _redeem_above_tier),
     ("checkins.not_signed_up", _check_in_from_the_waiting_list),
     ("awards.reviewed_before", _approve_alone_twice),
-    ("awards.not_in_notice", _object_before_the_notice),
     ("redemptions.not_reserved", _collect_cancelled),
     ("redemptions.not_reserved", _collect_overdue),
     ("redemptions.not_reserved", _cancel_collected),

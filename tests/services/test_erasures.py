@@ -44,6 +44,7 @@ from tests.factories.rewards import make_counter
 API = "/api/v1"
 NAME = "卡娜丽"
 TEXTS = ("学员日志甲", "评语乙", "活动丙", "申诉理由丁", "答复戊", "驳回己")
+APPLIED = ("小店庚", "13900006666", "简介辛", "营业壬")
 # Tables without a reference to a person that hold texts of people all the same would stand here.
 REFERS = {"people.id"}
 
@@ -75,11 +76,15 @@ async def _lived(
     waiting = (await propose(api, await make_organizer(runtime, org.id), org, person))[0]
     made = await attach(api, person, ("award", waiting["id"]))
     await spend(api, runtime, person, 1, shop)
+    body = dict(zip(("name", "phone", "description", "hours"), APPLIED, strict=True))
+    body["org_id"] = str(org.id)
+    applied = await api.post(f"{API}/merchants", headers=keyed(person), json=body)
+    assert applied.is_success, applied.text
     code = (await api.get(f"{API}/me/card/code", headers=person.headers)).json()["code"]
     async with runtime.database.read() as tx:
         found = await tx.get(Person, person.id)
     assert found is not None
-    traces = [NAME, *TEXTS, found.openid_index.hex(), found.openid_sealed.hex(), code]
+    traces = [NAME, *TEXTS, *APPLIED, found.openid_index.hex(), found.openid_sealed.hex(), code]
     return person, traces, UUID(made["id"])
 
 

@@ -145,6 +145,18 @@ async def lock_due(session: Session, at: datetime, limit: int) -> list[Award]:
     return list(await session.exec(query))
 
 
+async def lock_unpaid(session: Session, people: Sequence[UUID]) -> list[Award]:
+    """Lock the awards of people that wait for a review, a notice or a budget, by id."""
+    waits = [AwardState.pending, AwardState.pending_budget, AwardState.notice]
+    query = (
+        select(Award)
+        .where(col(Award.person_id).in_(people), col(Award.state).in_(waits))
+        .order_by(col(Award.id))
+        .with_for_update()
+    )
+    return list(await session.exec(query))
+
+
 async def reviewers(session: Session, award: UUID) -> Sequence[UUID]:
     """Return the people who have reviewed an award."""
     query = select(AwardReview.reviewer_id).where(AwardReview.award_id == award)

@@ -8,6 +8,13 @@ from app.queries.ledger.awarded import STANDS
 from app.queries.ledger.checking import Check
 
 _UPHELD = "SELECT subject_id FROM cases WHERE kind = 'objection' AND outcome = 'adopted'"
+# What the erasure of their people ended, which nobody decided.
+_LAPSED = """
+SELECT a.id FROM audit_entries e JOIN awards a ON a.id = e.subject_id
+JOIN people p ON p.id = a.person_id
+WHERE e.subject_type = 'award' AND e.verb = 'lapsed' AND e.actor_id IS NULL
+  AND p.erased_at IS NOT NULL
+"""
 # How an evidence number is compared: only plain figures, letters, dots and slashes are folded here;
 # ``normalized`` folds more (app/core/normalize.py).
 _PLAIN = "~ '^[A-Za-z0-9./ ]+$'"
@@ -125,7 +132,8 @@ DECISION_CHECKS = (
         """,
     ),
     Check(
-        "awards: the rejected ones are those that a reviewer or an upheld objection rejected",
+        "awards: the rejected ones are those that a reviewer, an upheld objection or the erasure of"
+        " their person rejected",
         f"""
         SELECT 'award ' || coalesce(a.id, r.award_id) AS subject,
                CASE WHEN r.award_id IS NULL THEN 'not rejected' ELSE 'rejected' END AS expected,
@@ -133,6 +141,7 @@ DECISION_CHECKS = (
         FROM (SELECT id FROM awards WHERE state = 'rejected') a
         FULL JOIN (
             SELECT award_id FROM award_reviews WHERE NOT approved UNION {_UPHELD}
+            UNION {_LAPSED}
         ) r ON r.award_id = a.id
         WHERE r.award_id IS NULL
            OR (a.id IS NULL AND EXISTS (SELECT FROM awards x WHERE x.id = r.award_id))

@@ -137,7 +137,8 @@ async def _people(tx: Session, rows: Sequence[Row], guesses: CardGuesses) -> dic
     numbers = {one.card_no for one in bodies if one.card_no is not None}
     holders = await people.by_card(tx, numbers, guesses)
     asked = {one.person_id for one in bodies if one.person_id is not None}
-    names = await people_queries.names(tx, sorted(asked | set(holders.values())))
+    there = await people_queries.existing(tx, sorted(asked | set(holders.values())))
+    names = await people_queries.names(tx, sorted(there))
     for row in rows:
         if row.body is None:
             continue

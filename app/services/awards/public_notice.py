@@ -183,7 +183,7 @@ async def _locked(tx: Session, caller: UUID, objection_id: UUID) -> tuple[Award,
     return award, case
 
 
-async def end_objections(tx: Session, actor: UUID, award: Award) -> None:
+async def end_objections(tx: Session, actor: UUID | None, award: Award) -> None:
     """End the open objections to a locked award that has ended, and notify who made them."""
     if award.open_objections:
         ended = await cases.lapse(tx, actor, CaseKind.objection, award.id)

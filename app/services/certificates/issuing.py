@@ -1,4 +1,8 @@
-"""Certificates of volunteer hours (民政部令67号): issued under a confirmed name, and checked."""
+"""Certificates of volunteer hours (民政部令67号): issued under a confirmed name, and checked.
+
+Minutes are posted at the check-in, for the time until the planned end. A certificate counts those
+whose time had ended when it was issued, and so does every later check of it.
+"""
 
 import secrets
 from collections.abc import Sequence
@@ -19,6 +23,8 @@ from app.queries import people as people_queries
 from app.queries.certificates import Served
 from app.schemas.certificates import CertificateCheckOut, CertificateIn, CertificateOut
 from app.services import audit, people
+from app.services.awards.postings import minutes_id
+from app.services.ledger import moments
 from app.services.ledger.types import MINUTES
 
 # Crockford's base 32, without letters that look like figures: 16 of them are 80 bits.
@@ -52,14 +58,16 @@ class Sheet:
 
 
 async def issue(tx: Session, person_id: UUID, body: CertificateIn) -> CertificateOut:
-    """Issue a certificate. Raises PersonNotFound, NameUnconfirmed, NoHours, Invalid."""
+    """Issue a certificate. Raises PersonNotFound, NameUnconfirmed, NoHours, Invalid, ClockWrong."""
     person = await people_queries.find(tx, person_id)
     if person is None or person.erased_at is not None:
         raise people.PersonNotFound
     if await name_confirmations.find(tx, person_id) is None:
         raise NameUnconfirmed
     since, until = await _days(tx, person_id, body)
-    minutes = await queries.minutes(tx, person_id, MINUTES, *_span(since, until))
+    at = await moments.checked_now(tx)
+    without = await _not_over(tx, person_id, at)
+    minutes = await queries.minutes(tx, person_id, MINUTES, *_span(since, until), without)
     if minutes <= 0:
         raise NoHours
     certificate = Certificate(
@@ -70,7 +78,7 @@ async def issue(tx: Session, person_id: UUID, body: CertificateIn) -> Certificat
         since=since,
         until=until,
         minutes=minutes,
-        created_at=now(),
+        created_at=at,
     )
     await queries.add(tx, certificate)
     facts = {"minutes": minutes}
@@ -94,7 +102,9 @@ async def sheet(tx: Session, person_id: UUID, certificate_id: UUID) -> Sheet:
     if found is None or found.person_id != person_id:
         raise CertificateNotFound
     span = _span(found.since, found.until)
-    return Sheet(found, await queries.served(tx, person_id, MINUTES, *span, MOST_LINES))
+    without = await _not_over(tx, person_id, found.created_at)
+    lines = await queries.served(tx, person_id, MINUTES, *span, without, MOST_LINES)
+    return Sheet(found, lines)
 
 
 async def check(tx: Session, code: str) -> CertificateCheckOut:
@@ -103,12 +113,19 @@ async def check(tx: Session, code: str) -> CertificateCheckOut:
     if found is None:
         raise CertificateNotFound
     span = _span(found.since, found.until)
-    minutes = await queries.minutes(tx, found.person_id, MINUTES, *span)
+    without = await _not_over(tx, found.person_id, found.created_at)
+    minutes = await queries.minutes(tx, found.person_id, MINUTES, *span, without)
     return CertificateCheckOut(
         **found.model_dump(exclude={"name"}),
         name=people.masked(found.name),
         is_current=minutes == found.minutes,
     )
+
+
+async def _not_over(tx: Session, person_id: UUID, at: datetime) -> list[UUID]:
+    """Return the transfers of minutes for time that had not ended at a moment."""
+    family = await people_queries.family(tx, person_id)
+    return [minutes_id(award) for award in await queries.not_over(tx, family, at)]
 
 
 async def _days(tx: Session, person_id: UUID, body: CertificateIn) -> tuple[date, date]:

@@ -4,6 +4,7 @@ An administrator who did not apply, and does not work there, decides about a mer
 approved after a visit. A suspended one neither charges nor collects.
 """
 
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.core.db import Session
@@ -148,6 +149,8 @@ async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveI
         raise OwnMerchant
     before, is_active = merchant.state, body.state == MerchantState.active
     is_new = is_active and before in (MerchantState.applied, MerchantState.declined)
+    if is_new and await _has_gone(tx, merchant.applied_by):
+        raise MerchantWrongState(status=before)
     if is_new and not await queries.was_visited(tx, merchant.id):
         raise NotVisited
     await records.move(
@@ -162,6 +165,35 @@ async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveI
     facts = {"merchant": merchant.name, "active": is_active, "reason": body.reason}
     await notify.send(tx, told, "merchant_moved", ("merchant", merchant.id), **facts)
     return MerchantOut.model_validate(merchant)
+
+
+async def _has_gone(tx: Session, applicant: UUID | None) -> bool:
+    """Return whether an applicant's account is erased: nobody could run the merchant."""
+    return applicant is not None and not await people_queries.existing(tx, [applicant])
+
+
+async def erase(tx: Session, erased: Sequence[UUID]) -> None:
+    """Decline and empty the applications of erased people, which show their names and telephones.
+
+    A merchant in business stays. Its telephone goes if the applicant is erased and nobody is left
+    on its staff: it may be the applicant's own. Repeatable.
+    """
+    for merchant in await queries.lock_applied_by(tx, erased):
+        is_undecided = merchant.state == MerchantState.applied
+        if merchant.state in (MerchantState.applied, MerchantState.declined):
+            merchant.name = people_queries.ERASED_NAME
+            merchant.description = merchant.hours = merchant.phone = None
+        elif not await queries.staff(tx, merchant.id):
+            merchant.phone = None
+        if is_undecided:
+            declined = MerchantState.declined
+            await records.move(tx, None, merchant, declined, MOVES, MerchantWrongState)
+        elif fields := record_queries.changed(merchant):
+            await queries.save(tx, merchant)
+            await audit.write(tx, None, "changed", merchant, fields=fields)
+
+
+ERASES = erase
 
 
 async def _shown(tx: Session, merchant: Merchant) -> MerchantOut:

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.models.activities import Activity, ActivityStatus
@@ -14,6 +13,7 @@ from app.schemas.activities import ActivityOut
 from app.services import activities, audit, notify
 from app.services.activities import ActivityWrongState
 from app.services.attachments import storing
+from app.services.ledger import moments
 from app.services.organizing.editing import ActivityAttended
 
 
@@ -24,6 +24,17 @@ class ActivityNotBegun(Refusal):
         "The activity has not begun: it can be cancelled, not closed.",
     )
     fact_names = ("starts_at",)
+
+
+class ActivityNotOver(Refusal):
+    """Somebody has checked in: the minutes of the attendance count until the planned end."""
+
+    code, status, title = "activities.not_over", 409, "Not over"
+    zh, en = (
+        "已有人签到，活动到计划结束时间后才能结束",
+        "Somebody has checked in: it can be closed once its planned end is over.",
+    )
+    fact_names = ("ends_at",)
 
 
 async def cancel(tx: Session, caller: UUID, activity_id: UUID, reason: str) -> ActivityOut:
@@ -47,15 +58,21 @@ async def cancel(tx: Session, caller: UUID, activity_id: UUID, reason: str) -> A
 
 
 async def close(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
-    """Close a published activity that has begun: nobody signs up or checks in any more.
+    """Close a published activity: nobody signs up or checks in any more.
 
-    Idempotent. Raises ActivityNotFound, ActivityWrongState, ActivityNotBegun.
+    One at which somebody has checked in is closed after its planned end, until which the attended
+    time counts; another one after its start. Idempotent. Raises ActivityNotFound,
+    ActivityWrongState, ActivityNotBegun, ActivityNotOver, ClockWrong.
     """
     activity = await activities.organized(tx, caller, activity_id, lock=True)
     if activity.status == ActivityStatus.closed:
         return ActivityOut.of(activity)
-    if activity.status == ActivityStatus.published and now() < activity.starts_at:
-        raise ActivityNotBegun(starts_at=activity.starts_at)
+    if activity.status == ActivityStatus.published:
+        at = await moments.checked_now(tx)
+        if at < activity.starts_at:
+            raise ActivityNotBegun(starts_at=activity.starts_at)
+        if activity.checkins and at < activity.ends_at:
+            raise ActivityNotOver(ends_at=activity.ends_at)
     await _move(tx, caller, activity, ActivityStatus.closed)
     return ActivityOut.of(activity)
 
