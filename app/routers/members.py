@@ -17,7 +17,7 @@ from app.models.cards import CardStatus
 from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
 from app.services import members
 from app.services.members import MemberWrongState, OwnAccount, RoleElsewhere, SuspendedAbove
-from app.services.orgs import OrgNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
 from app.services.roles import LastAdministrator
 
@@ -62,7 +62,7 @@ async def get_member(
 @router.post(
     "/{person_id}/suspension",
     operation_id="suspendMember",
-    **allow(ADMINISTRATOR, *DECIDE, LastAdministrator, body=True, once=True),
+    **allow(ADMINISTRATOR, *DECIDE, OrgClosed, LastAdministrator, body=True, once=True),
 )
 async def suspend_member(
     org_id: PathId,
@@ -93,7 +93,7 @@ async def restore_member(
 @router.post(
     "/{person_id}/card/suspension",
     operation_id="suspendCard",
-    **allow(ADMINISTRATOR, *DECIDE, body=True, once=True),
+    **allow(ADMINISTRATOR, *DECIDE, OrgClosed, body=True, once=True),
 )
 async def suspend_card(
     org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson

@@ -120,9 +120,10 @@ async def suspend(
 ) -> tuple[MemberOut, list[UUID]]:
     """Suspend a person; return also the logins to be revoked after the commit.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere,
-    LastAdministrator.
+    Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, OwnAccount, MemberWrongState,
+    RoleElsewhere, LastAdministrator.
     """
+    await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if person.suspended_at is not None:
         raise MemberWrongState(status="suspended")
@@ -161,8 +162,11 @@ async def set_card(
 ) -> MemberOut:
     """Suspend or restore a card. A suspended one reserves, collects, pays and shows nothing.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere.
+    A closed organisation only restores. Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound,
+    OwnAccount, MemberWrongState, RoleElsewhere.
     """
+    if status is CardStatus.suspended:
+        await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if card.status == status:
         raise MemberWrongState(status=card.status)
