@@ -18,7 +18,7 @@ from app.services import orgs
 from app.services.awards import simulation
 from app.services.awards.simulation import Earner, Simulation
 from app.services.policies import comparing, publishing
-from app.services.policies.reading import PolicyInvalid
+from app.services.policies.reading import PolicyInvalid, plain
 
 T = TypeVar("T")
 cli = typer.Typer(no_args_is_help=True, help="The points rules (积分管理办法).")
@@ -111,7 +111,7 @@ def _shown(value: object) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8-sig")
+        return plain(file.read_bytes().decode())
     except UnicodeDecodeError:
         raise refuse(f"{file.name}: 不是 UTF-8 文件 / not a UTF-8 file") from None
 

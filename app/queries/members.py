@@ -30,11 +30,12 @@ Member = tuple[Person, Card]
 
 @dataclass(frozen=True, slots=True)
 class MemberFilter:
-    """People with ``q`` in the name; with this serial of the card; suspended or not."""
+    """People with ``q`` in the name, or as the name; with this serial of the card; suspended."""
 
     q: str | None = None
     serial: int | None = None
     suspended: bool | None = None
+    is_whole_name: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,11 @@ async def page(
 ) -> Sequence[Member]:
     """Read people of a subtree, newest first."""
     query = _members(_belongs(org_path)).order_by(col(Person.id).desc()).limit(limit)
-    if wanted.q is not None:
-        query = query.where(col(Person.display_name).contains(wanted.q, autoescape=True))
+    name = col(Person.display_name)
+    if wanted.q is not None and wanted.is_whole_name:
+        query = query.where(name == wanted.q)
+    elif wanted.q is not None:
+        query = query.where(name.contains(wanted.q, autoescape=True))
     if wanted.serial is not None:
         query = query.where(Card.serial == wanted.serial)
     if wanted.suspended is not None:
@@ -114,13 +118,16 @@ async def takes_part(session: Session, org_path: str, person_id: UUID) -> bool:
     return (await session.exec(query)).first() is not None
 
 
-async def lock(session: Session, org_path: str, person_id: UUID) -> Member | None:
-    """Lock a person of a subtree and the card; a login of theirs waits for the commit.
-
-    A role that was given does not count: else one could be given to anybody, to suspend them.
-    """
+async def acts(session: Session, org_path: str, person_id: UUID) -> bool:
+    """Whether a person takes part in a subtree, or is suspended by it."""
     belongs = col(Person.id).in_(union_all(*_takes_part(org_path), _suspended(org_path)))
-    query = _members(belongs).where(Person.id == person_id)
+    query = select(Person.id).where(Person.id == person_id, belongs)
+    return (await session.exec(query)).first() is not None
+
+
+async def lock(session: Session, org_path: str, person_id: UUID) -> Member | None:
+    """Lock a person whom ``find`` finds, and the card; a login of theirs waits for the commit."""
+    query = _members(_belongs(org_path)).where(Person.id == person_id)
     return (await session.exec(query.with_for_update(of=[Person, Card]))).first()
 
 

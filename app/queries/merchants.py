@@ -112,6 +112,12 @@ async def of_person(
     return (await session.exec(query.order_by(col(Merchant.id).desc()).limit(limit))).all()
 
 
+async def count_active(session: Session, org_id: UUID) -> int:
+    """Count the active merchants of an organisation, without those of organisations below it."""
+    query = select(func.count()).select_from(Merchant).where(Merchant.org_id == org_id)
+    return (await session.exec(query.where(Merchant.state == MerchantState.active))).one()
+
+
 async def count_applications(session: Session, person: UUID) -> int:
     """Count the undecided applications of a person."""
     query = select(func.count()).where(

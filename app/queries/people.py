@@ -272,6 +272,12 @@ async def holders(session: Session, role: str) -> list[UUID]:
     return list((await session.execute(query)).scalars())
 
 
+async def suspended_since(session: Session, person_id: UUID) -> datetime | None:
+    """Return when a person was suspended; None for others."""
+    query = select(Person.suspended_at).where(Person.id == person_id)
+    return (await session.exec(query)).first()
+
+
 async def existing(session: Session, people: Sequence[UUID]) -> set[UUID]:
     """Return the ids that are people whose accounts are not erased."""
     query = select(Person.id).where(col(Person.id).in_(people), col(Person.erased_at).is_(None))

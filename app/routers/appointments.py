@@ -24,7 +24,7 @@ from app.services.appointments import (
 )
 from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgClosed, OrgNotFound
-from app.services.roles import OwnRole, RoleHeld
+from app.services.roles import OwnRole, PersonSuspended, RoleHeld
 
 ABOUT = Bilingual(
     "任命码：管理员出示（店员的也可由商户出示），本人扫码就任",
@@ -32,7 +32,7 @@ ABOUT = Bilingual(
 )
 router = Router(tags=["appointments"], about=ABOUT)
 CODE = (AppointmentCodeInvalid, AppointmentExpired, AppointmentAccepted)
-ACCEPT = (*CODE, OwnRole, RoleHeld, OrgClosed)
+ACCEPT = (*CODE, OwnRole, PersonSuspended, RoleHeld, OrgClosed)
 
 
 @router.post(

@@ -49,7 +49,7 @@ from app.services.awards import (
 )
 from app.services.ledger import units
 from app.services.ledger.units import UnitUnknown
-from app.services.orgs import OrgNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
 
 ABOUT = Bilingual(
@@ -58,7 +58,7 @@ ABOUT = Bilingual(
 router = Router(tags=["awards"], about=ABOUT)
 MAX_BATCH_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # the sheet and the other parts of the form
 # What each verb may refuse.
-PROPOSE = (OrgNotFound, proposals.TooManyProposals)
+PROPOSE = (OrgNotFound, OrgClosed, proposals.TooManyProposals)
 SHEET = (batches.RowsWrong, sheets.WrongSheet, SheetUnreadable, SheetTooLarge, SheetNotPlain)
 REVIEWED = (review.OwnAward, review.AwardNotPending)
 REVIEW = (review.AwardNotFound, review.OwnProposal, *REVIEWED, review.ReviewedBefore)

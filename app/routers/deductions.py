@@ -26,7 +26,7 @@ from app.services.deductions import (
     TooManyDeductions,
     TooManyOfPerson,
 )
-from app.services.orgs import OrgNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
 
 ABOUT = Bilingual("扣分与申诉", "Deductions of points, and appeals against them")
@@ -40,6 +40,7 @@ router = Router(tags=["deductions"], about=ABOUT)
     **allow(
         ORGANIZER,
         OrgNotFound,
+        OrgClosed,
         PersonNotFound,
         OwnPoints,
         DeductedBefore,

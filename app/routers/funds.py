@@ -29,7 +29,7 @@ from app.services import funds
 from app.services.funds import OwnReversal, ReceiptNotFound, ReceiptWrongState
 from app.services.ledger.types import InsufficientPoints
 from app.services.ledger.units import UnitUnknown
-from app.services.orgs import OrgNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 
 ABOUT = Bilingual("公益银行：收入记录与公开数据", "Funds: receipts and public figures")
 router = Router(tags=["funds"], about=ABOUT)
@@ -103,7 +103,7 @@ exports.beside(router, list_fund_months, Bilingual("公益银行月报", "Fund m
     "/orgs/{org_id}/fund/receipts",
     status_code=201,
     operation_id="receiveIntoFund",
-    **allow(ADMINISTRATOR, OrgNotFound, body=True, once=True),
+    **allow(ADMINISTRATOR, OrgNotFound, OrgClosed, body=True, once=True),
 )
 async def receive_into_fund(
     org_id: PathId, body: ReceiptIn, tx: Tx, person_id: CurrentPerson

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import Query
 
-from app.api.access import ADMINISTRATOR, AUDITOR, allow
+from app.api.access import ADMINISTRATOR, AUDITOR, READER, allow
 from app.api.deps import CardFilter, CurrentPerson, EndedLogins, NameFilter, PageQuery, Tx
 from app.api.guesses import CARD_GUESS, Guess
 from app.api.routes import Router
@@ -16,8 +16,14 @@ from app.core.ratelimit import Limit
 from app.models.cards import CardStatus
 from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
 from app.services import members
-from app.services.members import MemberWrongState, OwnAccount, RoleElsewhere, SuspendedAbove
-from app.services.orgs import OrgNotFound
+from app.services.members import (
+    MemberWrongState,
+    OwnAccount,
+    RoleElsewhere,
+    RoleOnly,
+    SuspendedAbove,
+)
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
 from app.services.roles import LastAdministrator
 
@@ -27,14 +33,14 @@ ABOUT = Bilingual(
 router = Router(prefix="/orgs/{org_id}/people", tags=["members"], about=ABOUT)
 # Each look at people is an entry in the audit trail: sixty at once, then one in 10 s.
 LOOKS = Limit("look", burst=60, per_second=1 / 10)
-READ = replace(AUDITOR, limit=LOOKS)
-DECIDE = (OrgNotFound, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere)
+READ, FIND = (replace(rule, limit=LOOKS) for rule in (AUDITOR, READER))
+DECIDE = (OrgNotFound, PersonNotFound, OwnAccount, MemberWrongState, RoleOnly, RoleElsewhere)
 
 
 @router.get(
     "",
     operation_id="listMembers",
-    **allow(READ, OrgNotFound, PersonNotFound, guess=Guess(CARD_GUESS, PersonNotFound)),
+    **allow(FIND, OrgNotFound, PersonNotFound, guess=Guess(CARD_GUESS, PersonNotFound)),
 )
 async def list_members(
     org_id: PathId,
@@ -47,7 +53,10 @@ async def list_members(
         bool | None, Query(description="Only suspended people, or only others.")
     ] = None,
 ) -> Page[MemberOut]:
-    """Return the people of a subtree: of a part of the name, or the holder of a card."""
+    """Return the people of a subtree: of a part of the name, or the holder of a card.
+
+    Organizers give the whole name or a card number. Auditors give no name.
+    """
     return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)
 
 
@@ -62,7 +71,7 @@ async def get_member(
 @router.post(
     "/{person_id}/suspension",
     operation_id="suspendMember",
-    **allow(ADMINISTRATOR, *DECIDE, LastAdministrator, body=True, once=True),
+    **allow(ADMINISTRATOR, *DECIDE, OrgClosed, LastAdministrator, body=True, once=True),
 )
 async def suspend_member(
     org_id: PathId,
@@ -93,7 +102,7 @@ async def restore_member(
 @router.post(
     "/{person_id}/card/suspension",
     operation_id="suspendCard",
-    **allow(ADMINISTRATOR, *DECIDE, body=True, once=True),
+    **allow(ADMINISTRATOR, *DECIDE, OrgClosed, body=True, once=True),
 )
 async def suspend_card(
     org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson

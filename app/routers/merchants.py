@@ -64,7 +64,7 @@ DayQuery = Annotated[Day | None, Query(description="First or last day, in Asia/S
     "/merchants",
     status_code=201,
     operation_id="applyAsMerchant",
-    **allow(RESIDENT, OrgNotFound, TooManyApplications, body=True, once=True),
+    **allow(RESIDENT, OrgNotFound, OrgClosed, TooManyApplications, body=True, once=True),
 )
 @leads_to("getMerchant", {"merchant_id": "id"})
 async def apply_as_merchant(body: MerchantIn, tx: Tx, caller: CurrentPerson) -> MerchantOut:
@@ -119,7 +119,7 @@ async def edit_merchant(
     "/merchants/{merchant_id}/visits",
     status_code=201,
     operation_id="recordVisit",
-    **allow(ORGANIZER, MerchantNotFound, body=True, once=True),
+    **allow(ORGANIZER, MerchantNotFound, OrgClosed, body=True, once=True),
 )
 async def record_visit(
     merchant_id: PathId, body: VisitIn, tx: Tx, caller: CurrentPerson
@@ -192,6 +192,7 @@ exports.beside(
         MerchantNotFound,
         MerchantWrongState,
         OwnMerchant,
+        OrgClosed,
         NotVisited,
         body=True,
         once=True,

@@ -36,7 +36,7 @@ from app.schemas.rewards import (
     WithdrawalIn,
 )
 from app.services.merchants.access import MerchantNotFound, MerchantWrongState
-from app.services.orgs import OrgNotFound
+from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.redemptions import offers
 from app.services.rewards import editing, reading
 from app.services.rewards.editing import RewardKeyTaken, RewardWrongState, StockKindFixed
@@ -76,7 +76,7 @@ exports.beside(router, list_rewards, Bilingual("奖品", "Rewards"), rows=_rewar
     "/rewards",
     status_code=201,
     operation_id="createReward",
-    **allow(ORGANIZER, MerchantNotFound, RewardKeyTaken, body=True, once=True),
+    **allow(ORGANIZER, MerchantNotFound, OrgClosed, RewardKeyTaken, body=True, once=True),
 )
 @leads_to("publishReward", {"reward_id": "id"})
 @leads_to("editReward", {"reward_id": "id"})
@@ -121,7 +121,7 @@ async def edit_reward(
 @router.post(
     "/rewards/{reward_id}/publish",
     operation_id="publishReward",
-    **allow(ORGANIZER, RewardNotFound, RewardWrongState, MerchantWrongState, once=True),
+    **allow(ORGANIZER, RewardNotFound, OrgClosed, RewardWrongState, MerchantWrongState, once=True),
 )
 async def publish_reward(reward_id: PathId, tx: Tx, caller: CurrentPerson) -> RewardDetailOut:
     """Offer a reward, for the first time or again."""

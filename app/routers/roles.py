@@ -21,11 +21,19 @@ from app.services import roles
 from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
-from app.services.roles import LastAdministrator, OwnRole, RoleHeld, RoleNotFound
+from app.services.roles import LastAdministrator, OwnRole, PersonSuspended, RoleHeld, RoleNotFound
 
 ABOUT = Bilingual("任职：授予、查询与解除", "Roles: giving, listing and ending them")
 router = Router(tags=["roles"], about=ABOUT)
-GIVE = (OrgNotFound, MerchantNotFound, OrgClosed, PersonNotFound, OwnRole, RoleHeld)
+GIVE = (
+    OrgNotFound,
+    MerchantNotFound,
+    OrgClosed,
+    PersonNotFound,
+    OwnRole,
+    PersonSuspended,
+    RoleHeld,
+)
 ReasonQuery = Annotated[
     str, OneLine(200), Query(description="Why the role ends. It stands in the audit trail.")
 ]

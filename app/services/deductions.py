@@ -90,10 +90,10 @@ async def deduct(
 ) -> DeductionOut:
     """Take the points of a breach, or all available points if they are fewer.
 
-    Raises OrgNotFound, Forbidden, OwnPoints, PersonNotFound, Invalid, DeductedBefore,
+    Raises OrgNotFound, Forbidden, OrgClosed, OwnPoints, PersonNotFound, Invalid, DeductedBefore,
     TooManyDeductions, TooManyOfPerson, and what ``guesses`` raises.
     """
-    org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
+    org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
     person_id = await _person(tx, body, guesses)
     if await people.is_any_of(tx, caller, person_id):
         raise OwnPoints

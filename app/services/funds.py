@@ -54,8 +54,8 @@ class OwnReversal(Refusal):
 
 
 async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> ReceiptOut:
-    """Record a donation or a budget. Raises OrgNotFound, Forbidden."""
-    org = await records.authorized(tx, caller, [Role.administrator], org_id)
+    """Record a donation or a budget. Raises OrgNotFound, Forbidden, OrgClosed."""
+    org = await records.authorized_open(tx, caller, [Role.administrator], org_id)
     at = await moments.moment(tx)
     policy = await history.in_force(tx, org.path, at)
     receipt = FundReceipt(

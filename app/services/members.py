@@ -1,9 +1,11 @@
 """Members: people as the administrators of an organisation see them, suspend and restore them.
 
-Each look leaves an entry in the audit trail. An administrator decides about the people of the
-subtree, but not about somebody with a role outside of what the administrator administers.
+Its organizers find a person there. Each look leaves an entry in the audit trail. An administrator
+decides about the people of the subtree, but not about somebody with a role outside of what the
+administrator administers.
 """
 
+from typing import NamedTuple
 from uuid import UUID
 
 from app.core.clock import now
@@ -28,6 +30,14 @@ ADMINISTRATORS = (Role.administrator,)
 ROLES_SHOWN = 100
 
 
+class Sight(NamedTuple):
+    """What a reader of an organisation may do: as administrator, as organizer, as auditor."""
+
+    administers: bool
+    finds: bool
+    browses: bool
+
+
 class OwnAccount(Refusal):
     code, status, title = "members.own", 403, "Own account"
     zh, en = (
@@ -49,6 +59,15 @@ class RoleElsewhere(Refusal):
     fact_names = ("org_id", "org_name", "role")
 
 
+class RoleOnly(Refusal):
+    """Else a role could be given to anybody, to suspend them: the role is taken away instead."""
+
+    code, status, title = "members.role_only", 409, "A role alone"
+    zh = "该人员在本组织仅有任命的角色，请撤销该角色"
+    en = "The person has nothing but a role here that was given; take the role away instead."
+    fact_names = ("role",)
+
+
 class SuspendedAbove(Refusal):
     code, status, title = "members.suspended_above", 409, "Suspended by another organisation"
     zh = "该账号由其他组织停用，请由其恢复"
@@ -67,20 +86,24 @@ async def browse(
 ) -> Page[MemberOut]:
     """Return the people of a subtree, newest first; names are masked for auditors.
 
-    Auditors do not search by name: what is found would confirm a name that was guessed. Raises
-    OrgNotFound, Forbidden, Invalid; PersonNotFound for a card of nobody in the subtree.
+    Auditors do not search by name: what is found would confirm a name that was guessed. Organizers
+    find by a whole name or a card number, and do not browse. Raises OrgNotFound, Forbidden,
+    Invalid; PersonNotFound for a card of nobody in the subtree.
     """
-    org = await records.authorized(tx, caller, roles.READERS, org_id)
+    org = await records.authorized(tx, caller, people.READERS, org_id)
+    sight = await _sight(tx, caller, org.path)
     serial = people.serial_named(card_no, "query.card_no") if card_no is not None else None
-    masks = not await people.holds(tx, caller, ADMINISTRATORS, org.path)
-    if masks and q is not None:
+    if not sight.finds and q is not None:
         raise invalid("query.q", "审计人员请按卡号查找", "auditors search by card number alone")
-    wanted = MemberFilter(q, serial, suspended)
+    if not sight.browses and q is None and serial is None:
+        raise invalid("query.q", "请填写全名或卡号", "give the whole name, or a card number")
+    wanted = MemberFilter(q, serial, suspended, is_whole_name=not sight.administers)
+    masks_name = not sight.finds or (not sight.administers and q is None and serial is None)
     found = await keyset(
         asked,
         (UUID,),
         lambda after, limit: queries.page(tx, org.path, wanted, after[0] if after else None, limit),
-        lambda one: _to_out(*one, masks=masks),
+        lambda one: _to_out(*one, masks=not sight.administers, masks_name=masks_name),
         lambda one: (one[0].id,),
     )
     if card_no is not None and not found.items:
@@ -120,9 +143,10 @@ async def suspend(
 ) -> tuple[MemberOut, list[UUID]]:
     """Suspend a person; return also the logins to be revoked after the commit.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere,
-    LastAdministrator.
+    Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, OwnAccount, MemberWrongState,
+    RoleOnly, RoleElsewhere, LastAdministrator.
     """
+    await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if person.suspended_at is not None:
         raise MemberWrongState(status="suspended")
@@ -161,8 +185,12 @@ async def set_card(
 ) -> MemberOut:
     """Suspend or restore a card. A suspended one reserves, collects, pays and shows nothing.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere.
+    A closed organisation only restores. Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound,
+    OwnAccount, MemberWrongState, RoleOnly,
+    RoleElsewhere.
     """
+    if status is CardStatus.suspended:
+        await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if card.status == status:
         raise MemberWrongState(status=card.status)
@@ -171,6 +199,14 @@ async def set_card(
     verb = "suspended" if status is CardStatus.suspended else "restored"
     await _write(tx, caller, verb, ("card", person.id), org, reason)
     return _to_out(person, card)
+
+
+async def _sight(tx: Session, caller: UUID, org_path: str) -> Sight:
+    administers, organizes, audits = [
+        await people.holds(tx, caller, [role], org_path)
+        for role in (Role.administrator, Role.organizer, Role.auditor)
+    ]
+    return Sight(administers, finds=administers or organizes, browses=administers or audits)
 
 
 async def _locked(
@@ -191,6 +227,10 @@ async def _decided(
 ) -> tuple[Org, Person, Card]:
     """Lock a person without a role outside of what the caller administers, and the card."""
     found = await _locked(tx, caller, org_id, person_id)
+    if not await queries.acts(tx, found[0].path, person_id):
+        wanted = RoleFilter(person_id=person_id)
+        given = await role_queries.page(tx, found[0].path, wanted, None, 1)
+        raise RoleOnly(role=given[0].grant.role) if given else people.PersonNotFound
     mine = await organizing_queries.paths_of(tx, caller, ADMINISTRATORS)
     held = await role_queries.outside(tx, person_id, mine)
     if held is not None:
@@ -204,10 +244,14 @@ async def _write(
     await audit.write_about(tx, caller, verb, subject, org.id, reason=reason)
 
 
-def _to_out(person: Person, card: Card, *, masks: bool = False) -> MemberOut:
+def _to_out(
+    person: Person, card: Card, *, masks: bool = False, masks_name: bool | None = None
+) -> MemberOut:
+    """``masks``: the card number, and the name too unless ``masks_name`` says otherwise."""
+    hides = masks if masks_name is None else masks_name
     return MemberOut(
         person_id=person.id,
-        display_name=people.masked(person.display_name) if masks else person.display_name,
+        display_name=people.masked(person.display_name) if hides else person.display_name,
         card_no=masked_number(card.serial) if masks else card_number(card.serial),
         card_status=CardStatus(card.status),
         suspended_at=person.suspended_at,

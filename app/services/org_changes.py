@@ -13,6 +13,7 @@ from app.core.errors import Refusal
 from app.core.validation_messages import invalid
 from app.models.orgs import Level, Org
 from app.models.people import Role
+from app.queries import merchants as merchant_queries
 from app.queries import org_changes as queries
 from app.queries import orgs as org_queries
 from app.queries import outbox
@@ -37,12 +38,12 @@ class BelowItself(Refusal):
 
 
 class OrgInUse(Refusal):
-    """``orgs``: open ones below it. ``activities``: published ones that are not over."""
+    """Open ones below it; its published activities that are not over; its active merchants."""
 
     code, status, title = "orgs.in_use", 409, "Organisation in use"
-    zh = "该组织还有下级组织或未结束的活动，不能撤销"
-    en = "There are organisations below it, or activities that are not over."
-    fact_names = ("orgs", "activities")
+    zh = "该组织还有下级组织、未结束的活动或营业中的商户，不能撤销"
+    en = "There are organisations below it, activities that are not over, or active merchants."
+    fact_names = ("orgs", "activities", "merchants")
 
 
 class OrgOpen(Refusal):
@@ -114,10 +115,12 @@ async def move(tx: Session, caller: UUID, org_id: UUID, parent_id: UUID, reason:
 
 
 async def close(tx: Session, caller: UUID, org_id: UUID, reason: str) -> OrgOut:
-    """Close an organisation without open ones below it and without running activities.
+    """Close an organisation without open ones below it, running activities and active merchants.
 
-    It takes no new activities, roles or organisations; what it has stays. So nobody can sign up to
-    anything of it. Raises OrgNotFound, Forbidden, OrgClosed, OrgInUse.
+    It takes and gives nothing new: no activities, roles, organisations, proposals of awards,
+    deductions, receipts, merchants, rewards and suspensions. What it has stays and can be ended:
+    awards are approved or rejected, appeals and objections decided, spent points refunded,
+    reservations collected, people restored. Raises OrgNotFound, Forbidden, OrgClosed, OrgInUse.
     """
     org = await _decided(tx, caller, org_id)
     if org.closed_at is not None:
@@ -125,8 +128,9 @@ async def close(tx: Session, caller: UUID, org_id: UUID, reason: str) -> OrgOut:
     at = now()
     below = await queries.open_children(tx, org.id)
     running = await queries.running_activities(tx, org.id, at)
-    if below or running:
-        raise OrgInUse(orgs=below, activities=running)
+    merchants = await merchant_queries.count_active(tx, org.id)
+    if below or running or merchants:
+        raise OrgInUse(orgs=below, activities=running, merchants=merchants)
     org.closed_at = at
     await queries.save(tx, org)
     await _write(tx, caller, "closed", org, reason=reason)

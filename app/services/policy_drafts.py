@@ -1,7 +1,7 @@
 """Drafts of points rules over the API: checked, compared, published by administrators."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import groupby
 from uuid import UUID
 
@@ -28,16 +28,22 @@ from app.schemas.policy_drafts import (
 from app.services import people, records
 from app.services.policies import comparing, publishing
 from app.services.policies.comparing import Change, Comparison
-from app.services.policies.history import ROOT
+from app.services.policies.history import ROOT, is_whole, load
 from app.services.policies.publishing import PAST
-from app.services.policies.reading import DocumentError, PolicyInvalid
+from app.services.policies.reading import (
+    DocumentError,
+    PolicyInvalid,
+    line_numbers,
+    line_of,
+    parse,
+    plain,
+)
 
 ADMINISTRATORS = (Role.administrator,)
 MAX_TOLD = 200
 AHEAD = timedelta(days=731)
 # Tables of the document whose members have keys and names.
 _KEYED = ("rules", "deductions", "tiers")
-_MARK = "\ufeff"  # with which some editors begin a file
 
 
 class DraftInvalid(Refusal):
@@ -67,7 +73,7 @@ async def place(tx: Session, caller: UUID, org_id: UUID | None) -> Org | None:
 
 
 def source_of(draft: PolicyDraftIn) -> str:
-    return draft.document.removeprefix(_MARK)
+    return plain(draft.document)
 
 
 async def check(tx: Session, caller: UUID, draft: PolicyDraftIn) -> PolicyCheckOut:
@@ -76,7 +82,9 @@ async def check(tx: Session, caller: UUID, draft: PolicyDraftIn) -> PolicyCheckO
     version, errors, warnings = await _newest(tx, org), list[DocumentError](), list[DocumentError]()
     document: PolicyDocument | None = None
     try:
-        document = await publishing.check_at(tx, source, org, now())
+        read = await publishing.check_at(tx, source, org, now())
+        await _require_programme_allowed(tx, caller, org, source, now())
+        document = read
         warnings = await asyncio.to_thread(publishing.warnings, document, source)
     except PolicyInvalid as invalid:
         errors = invalid.problems
@@ -121,9 +129,11 @@ async def publish(tx: Session, caller: UUID, draft: PublicationIn, version: int)
     begins = draft.effective_from or at
     if not at - PAST <= begins <= at + AHEAD:
         raise PublicationTimeWrong(limit=AHEAD.days, measure="days")
+    source = source_of(draft)
     try:
+        await _require_programme_allowed(tx, caller, org, source, begins)
         number = await publishing.publish(
-            tx, source_of(draft), org=org, effective_from=begins, by=caller, after=version
+            tx, source, org=org, effective_from=begins, by=caller, after=version
         )
     except PolicyInvalid as invalid:
         raise refused(invalid) from None
@@ -145,6 +155,25 @@ def refused(invalid: PolicyInvalid) -> DraftInvalid:
         for one in invalid.problems[:MAX_TOLD]
     ]
     return DraftInvalid(fields=fields, refused=len(invalid.problems))
+
+
+async def _require_programme_allowed(
+    tx: Session, caller: UUID, org: Org | None, source: str, at: datetime
+) -> None:
+    """Raise PolicyInvalid for a programme with which an organisation would leave the rules above.
+
+    Its first one is published by an administrator of its root; later versions of it by its own.
+    """
+    if org is None or not is_whole(parse(source)):
+        return
+    if (await load(tx)).has_programme(org.code, at):
+        return
+    if await people.holds(tx, caller, ADMINISTRATORS, f"/{org.path.split('/')[1]}/"):
+        return
+    zh = "自有的整份办法首次须由根组织的管理员发布；只写更严的几行，不写 [programme]"
+    en = "an administrator of the root publishes the first programme; write only what is stricter"
+    line = line_of(("programme",), line_numbers(source))
+    raise PolicyInvalid([DocumentError(line, "programme", zh, en)])
 
 
 async def _newest(tx: Session, org: Org | None) -> int:

@@ -37,6 +37,12 @@ class OwnRole(Refusal):
     en = "Nobody gives or takes their own role; leave it in your profile."
 
 
+class PersonSuspended(Refusal):
+    code, status, title = "roles.person_suspended", 409, "Account suspended"
+    zh, en = "该账号已停用，不能任职", "The account is suspended; it is given no role."
+    fact_names = ("suspended_at",)
+
+
 class RoleHeld(Refusal):
     code, status, title = "roles.held", 409, "Role held already"
     zh, en = "该人员已有此职责", "The person holds this role here already."
@@ -117,7 +123,7 @@ async def give(tx: Session, caller: UUID, body: RoleIn) -> RoleHolderOut:
     """Give a role to the holder of a card.
 
     Raises Invalid, OrgNotFound, MerchantNotFound, OrgClosed, Forbidden, PersonNotFound, OwnRole,
-    RoleHeld.
+    PersonSuspended, RoleHeld.
     """
     place, term = await administered(tx, caller, body)
     person = await people.holder(tx, people.serial_named(body.card_no, "body.card_no"))
@@ -127,9 +133,11 @@ async def give(tx: Session, caller: UUID, body: RoleIn) -> RoleHolderOut:
 async def grant(
     tx: Session, actor: UUID, person_id: UUID, role: Role, place: Place, term: Term
 ) -> RoleHolderOut:
-    """Grant a role in the name of who gives it. Raises OwnRole, RoleHeld."""
+    """Grant a role in the name of who gives it. Raises OwnRole, PersonSuspended, RoleHeld."""
     if person_id == actor:
         raise OwnRole
+    if (suspended_at := await people_queries.suspended_since(tx, person_id)) is not None:
+        raise PersonSuspended(suspended_at=suspended_at)
     new = _new(person_id, role, place, term)
     made = await queries.grant(tx, new)
     if made is None:

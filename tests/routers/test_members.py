@@ -43,7 +43,7 @@ API = "/api/v1"
 REASON = {"reason": "冒用他人身份"}
 MATRIX = """
 operation      rule           nobody alice bob  counter rival sibling parent auditor admin outsider
-listMembers    auditor        401    403   403  403     403   403     403    200+    200+  403
+listMembers    reader         401    403   403  403     403   403     200+   200+    200+  403
 getMember      auditor        401    403   403  403     403   403     403    200+    200+  403
 suspendMember  administrator  401    403   403  403     403   403     403    403     200   403
 restoreMember  administrator  401    403   403  403     403   403     403    403     200   403
@@ -61,6 +61,11 @@ async def _her(world: World) -> Ask:
     return Ask(ids, REASON, {})
 
 
+async def _her_card(world: World) -> Ask:
+    ask = await _her(world)
+    return Ask(ask.ids, REASON, {"card_no": await card_no(world.api, world.alice)})
+
+
 async def _somebody(world: World, verb: str | None = None) -> Ask:
     """Name another member of home: with a suspended login Alice could not call any more."""
     person = await member_of(world.runtime, world.home)
@@ -71,7 +76,7 @@ async def _somebody(world: World, verb: str | None = None) -> Ask:
 
 
 REQUESTS = {
-    "listMembers": _her,
+    "listMembers": _her_card,
     "getMember": _her,
     "suspendMember": _somebody,
     "restoreMember": partial(_somebody, verb="suspension"),
@@ -114,7 +119,27 @@ async def _suspended_above(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(admin, "POST", path, facts, REASON)
 
 
+async def _role_only(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    admin, person = await make_administrator(runtime, org.id), await make_person(runtime)
+    assert (await give(api, admin, person, org)).status_code == 201
+    path = f"/orgs/{org.id}/people/{person.id}/suspension"
+    return Refused(admin, "POST", path, {"role": "organizer"}, REASON)
+
+
+async def _given_while_suspended(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    admin, person = await make_administrator(runtime, org.id), await member_of(runtime, org)
+    number = await card_no(api, person)
+    done = await post(api, admin, org, person, "suspension")
+    facts = {"suspended_at": done.json()["suspended_at"]}
+    body = {"card_no": number, "role": "organizer", "org_id": str(org.id)}
+    return Refused(admin, "POST", "/roles", facts, body)
+
+
 REFUSED = {
+    "members.role_only": _role_only,
+    "roles.person_suspended": _given_while_suspended,
     "members.role_elsewhere": _role_elsewhere,
     "members.suspended_above": _suspended_above,
 }
@@ -188,6 +213,40 @@ async def test_people_of_a_subtree_are_found_and_each_look_is_on_record(
     refused = await api.get(path, headers=auditor.headers, params=guess)
     assert_refused(refused, 422, "request.invalid")
     assert [one["field"] for one in refused.json()["errors"]] == ["query.q"]
+
+
+async def test_an_organizer_finds_by_the_whole_name_or_the_card_and_browses_nobody(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street = await make_org(runtime)
+    org, other = [await make_org(runtime, parent=street, level=Level.community) for _ in range(2)]
+    organizer, admin = [
+        await make(runtime, org.id) for make in (make_organizer, make_administrator)
+    ]
+    person, elsewhere = await member_of(runtime, org, "欧阳小五"), await member_of(runtime, other)
+    path = f"{API}/orgs/{org.id}/people"
+    number = await card_no(api, person)
+
+    async def ask(**params: str) -> httpx.Response:
+        return await api.get(path, headers=organizer.headers, params=params)
+
+    for params in ({"q": "欧阳小五"}, {"card_no": number}):
+        [found] = (await ask(**params)).json()["items"]
+        assert (found["person_id"], found["display_name"]) == (str(person.id), "欧阳小五")
+        assert found["card_no"].lstrip("*") == number[-4:]
+    assert (await ask(q="欧阳")).json()["items"] == []
+    for params in ({}, {"suspended": "false"}):
+        refused = await ask(**params)
+        assert_refused(refused, 422, "request.invalid")
+        assert [one["field"] for one in refused.json()["errors"]] == ["query.q"]
+    unknown = await ask(card_no=await card_no(api, elsewhere))
+    assert_refused(unknown, 404, "people.not_found")
+    looks = await entries(api, admin, org, actor=str(organizer.id))
+    assert [(one["verb"], one["fields"]) for one in looks] == [
+        ("searched", ["q"]),
+        ("searched", ["card_no"]),
+        ("searched", ["q"]),
+    ]
 
 
 async def test_a_suspended_person_is_out_at_once_and_comes_back(
@@ -304,7 +363,9 @@ async def test_a_role_that_was_only_given_suspends_nobody(
     admin, person = await make_administrator(runtime, org.id), await make_person(runtime)
     given = await give(api, admin, person, org)
     for verb in ("suspension", "card/suspension"):
-        assert_refused(await post(api, admin, org, person, verb), 404, "people.not_found")
+        assert_refused(await post(api, admin, org, person, verb), 409, "members.role_only")
+        stranger = await make_person(runtime)
+        assert_refused(await post(api, admin, org, stranger, verb), 404, "people.not_found")
     assert (await end(api, admin, given.json()["id"])).status_code == 204
     made = await offer(api, admin, org_id=str(org.id))
     taken = await accept(api, person, made["code"])

@@ -9,11 +9,14 @@ import pytest
 
 from app.jobs.outbox import relay
 from app.models.activities import ActivityStatus
+from app.models.merchants import MerchantState
 from app.models.orgs import Level, Org
 from app.models.people import Role
+from app.models.rewards import RewardState
 from app.runtime import Runtime
 from tests.factories.activities import activity_body, make_activity
-from tests.factories.awards import give_award
+from tests.factories.awards import approve, award_body, give_award, propose
+from tests.factories.deductions import deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.leaderboards import fed
 from tests.factories.ledger import assert_ledger_verifies
@@ -26,6 +29,7 @@ from tests.factories.people import (
     make_with_role,
 )
 from tests.factories.refusals import Ask as Refused
+from tests.factories.rewards import make_counter, make_reward
 from tests.routers.test_audit import entries
 from tests.routers.test_roles import give
 from tests.security.schema_world import MANY, Known, Setup
@@ -119,7 +123,9 @@ async def _closed(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
 async def _in_use(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     street = (await make_tree(runtime))[0]
     await make_activity(runtime, org=street)
-    facts, admin = {"orgs": 1, "activities": 1}, await make_administrator(runtime, above(street))
+    await make_counter(runtime, org=street)
+    facts = {"orgs": 1, "activities": 1, "merchants": 1}
+    admin = await make_administrator(runtime, above(street))
     return Refused(admin, "POST", f"/orgs/{street.id}/closure", facts, REASON)
 
 
@@ -295,3 +301,60 @@ async def test_a_closed_organisation_takes_nothing_new(
     assert (await api.post(publish, headers=keyed(organizer))).status_code == 200
     verbs = [e["verb"] for e in await entries(api, admin, street, subject=f"org:{community.id}")]
     assert verbs == ["reopened", "closed"]
+
+
+async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was_begun(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street, community, admin = await make_tree(runtime)
+    organizer, other = [await make_organizer(runtime, community.id) for _ in range(2)]
+    person = await make_person(runtime)
+    counter = await make_counter(runtime, org=community, state=MerchantState.suspended)
+    reward = await make_reward(runtime, counter, state=RewardState.draft)
+    [begun] = await propose(api, organizer, community, person)
+    suspension = f"{ORGS}/{community.id}/people/{person.id}/suspension"
+    card = f"{ORGS}/{community.id}/people/{person.id}/card"
+    suspended = await api.post(f"{card}/suspension", headers=keyed(admin), json=REASON)
+    assert suspended.status_code == 200, suspended.text
+    assert (await post(api, admin, community, "closure")).status_code == 200
+
+    merchant = f"{API}/merchants/{counter.merchant.id}"
+    receipt = {"kind": "donation", "points": 5, "giver": "某公司"}
+    row = {"person_id": str(person.id), "evidence": award_body(community, [person])["evidence"]}
+    batch = {"org_id": str(community.id), "rule_key": "commendation", "rows": [row]}
+    applied = {"org_id": str(community.id), "name": "新店", "kind": "shop"}
+    offered = {
+        "merchant_id": str(counter.merchant.id),
+        "key": "tea",
+        "name": "茶",
+        "kind": "goods",
+        "points": 10,
+        "min_tier": "sprout",
+    }
+    visited = {"visited_on": "2026-01-05", "note": "资质齐全"}
+    refused = [
+        await api.post(f"{API}{path}", headers=keyed(caller), json=body)
+        for caller, path, body in (
+            (organizer, "/awards", award_body(community, [person])),
+            (organizer, "/awards/batches", batch),
+            (organizer, "/deductions", deduction_body(community, person)),
+            (admin, f"/orgs/{community.id}/fund/receipts", receipt),
+            (person, "/merchants", applied),
+            (organizer, f"/merchants/{counter.merchant.id}/visits", visited),
+            (admin, f"/merchants/{counter.merchant.id}/moves", REASON | {"state": "active"}),
+            (organizer, "/rewards", offered),
+            (organizer, f"/rewards/{reward.id}/publish", None),
+        )
+    ]
+    refused += [
+        await api.post(f"{merchant}/staff-codes", headers=organizer.headers),
+        await api.post(suspension, headers=keyed(admin), json=REASON),
+        await api.post(f"{card}/suspension", headers=keyed(admin), json=REASON),
+    ]
+    for one in refused:
+        assert_refused(one, 409, "orgs.closed")
+    assert (await approve(api, other, begun)).status_code == 200
+    restored = await api.post(f"{card}/restoration", headers=keyed(admin), json=REASON)
+    assert restored.status_code == 200, restored.text
+    await assert_ledger_verifies(runtime)
+    assert street.closed_at is None

@@ -339,3 +339,51 @@ async def test_what_takes_effect_too_early_too_late_or_loosens_is_refused(
     for path, headers in ((f"{POLICIES}/check", {}), (POLICIES, {"If-Match": "1"})):
         reply = await api.post(path, headers=keyed(admin) | headers, json={"document": TIGHTER})
         assert_refused(reply, 403, "auth.forbidden")
+
+
+async def test_a_community_does_not_leave_the_rules_above_by_a_programme_of_its_own(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street, above = await make_place(runtime)
+    community = await make_org(runtime, parent=street, level=Level.community)
+    admin = await make_administrator(runtime, community.id)
+    unit = f"u{community.code}"
+    opened = {"code": unit, "name": "社区积分"}
+    assert (await api.post("/api/v1/units", headers=keyed(above), json=opened)).is_success
+    whole = SHIPPED.replace('unit = "points"', f'unit = "{unit}"')
+
+    read = await _newest(api, admin, community)
+    refused = await publish(api, admin, community, read, whole)
+    checked = await check(api, admin, community, whole)
+
+    assert_refused(refused, 422, "policy_drafts.invalid")
+    [error] = refused.json()["errors"]
+    assert (error["field"], whole.split("\n")[error["row"] - 1]) == ("programme", "[programme]")
+    assert (checked["is_valid"], checked["errors"]) == (False, 1)
+    first = await publish(api, above, community, read, whole)
+    assert first.status_code == 201, first.text
+    # From then on it is the organisation's own.
+    read = first.json()["version"]
+    again = await publish(api, admin, community, read, whole.replace("day = 24", "day = 25", 1))
+    assert again.status_code == 201, again.text
+    # Its root puts it below the rules above again, and so it stays.
+    back = await publish(api, above, community, again.json()["version"], TIGHTER)
+    assert back.status_code == 201, back.text
+    refused = await publish(api, admin, community, back.json()["version"], whole)
+    assert_refused(refused, 422, "policy_drafts.invalid")
+
+
+async def test_line_ends_of_windows_are_those_of_any_document(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, admin = await make_place(runtime)
+    many = "# 一行说明\n" * 120 + "[caps]\nday = 20\n"
+    for document in (many, many.replace("\n", "\r\n")):
+        found = await check(api, admin, org, document)
+        assert (found["is_valid"], found["findings"]) == (True, [])
+        wrong = await check(api, admin, org, document.replace("day = 20", "day = 1000"))
+        if "\r" in document:
+            assert [one["line"] for one in wrong["findings"]] == [122]
+    version = await _newest(api, admin, org)
+    reply = await publish(api, admin, org, version, "[caps]\r\nday = 20\r\n")
+    assert reply.status_code == 201, reply.text

@@ -17,6 +17,7 @@ from app.core.normalize import normalized
 from app.core.validation_messages import invalid
 from app.models.awards import AwardState
 from app.models.notices import NoticeKind
+from app.models.orgs import Org
 from app.models.quotas import QuotaKind
 from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
@@ -76,8 +77,8 @@ class Mistake:
 async def propose(tx: Session, caller: UUID, body: AwardsIn, guesses: CardGuesses) -> AwardsOut:
     """Propose awards: pending until others approve.
 
-    Raises OrgNotFound, Forbidden, PersonNotFound, Invalid, NumberUsed, TooManyProposals, and what
-    ``guesses`` raises.
+    Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, Invalid, NumberUsed,
+    TooManyProposals, and what ``guesses`` raises.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
     lines = [
@@ -132,8 +133,16 @@ class Basis:
 
 
 async def authorized(tx: Session, caller: UUID, org_id: UUID, rule_key: str) -> Basis:
-    """Return the basis. Raises OrgNotFound, Forbidden, or Invalid without such a rule."""
-    org = await records.authorized(tx, caller, people.ORGANIZERS, org_id)
+    """Return the basis of a proposal, at an organisation that is not closed before the commit.
+
+    Raises OrgNotFound, Forbidden, OrgClosed, or Invalid without such a rule.
+    """
+    org = await records.authorized_open(tx, caller, people.ORGANIZERS, org_id)
+    return await basis_at(tx, org, rule_key)
+
+
+async def basis_at(tx: Session, org: Org, rule_key: str) -> Basis:
+    """Return the basis at an organisation. Raises Invalid without such a rule."""
     policy = await history.in_force(tx, org.path)
     rule = policy.rule(rule_key)
     if rule is None:

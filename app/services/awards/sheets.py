@@ -15,8 +15,9 @@ from app.core.language import Bilingual
 from app.core.xlsx.reader import Sheet, SheetRow, Value
 from app.schemas.awards.batches import BatchOut, read_row
 from app.schemas.policies.documents import Rule
+from app.services import people, records
 from app.services.awards.batches import Row, propose_rows, row_of
-from app.services.awards.proposals import authorized
+from app.services.awards.proposals import authorized, basis_at
 from app.services.people import CardGuesses
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
@@ -53,8 +54,8 @@ async def propose_sheet(
 ) -> BatchOut:
     """Propose the rows of a sheet. Rows are identified by their numbers in the sheet.
 
-    Raises OrgNotFound, Forbidden, Invalid, WrongSheet, RowsWrong, TooManyProposals, and what
-    ``guesses`` raises.
+    Raises OrgNotFound, Forbidden, OrgClosed, Invalid, WrongSheet, RowsWrong, TooManyProposals, and
+    what ``guesses`` raises.
     """
     basis = await authorized(tx, caller, org_id, rule_key)
     columns = _columns(basis.rule, sheet)
@@ -66,7 +67,8 @@ async def template(
     tx: Session, caller: UUID, org_id: UUID, rule_key: str
 ) -> tuple[Rule, list[str]]:
     """Return the headings of the sheet for a rule. Raises OrgNotFound, Forbidden, Invalid."""
-    basis = await authorized(tx, caller, org_id, rule_key)
+    org = await records.authorized(tx, caller, people.ORGANIZERS, org_id)
+    basis = await basis_at(tx, org, rule_key)
     return basis.rule, list(_headings(basis.policy, basis.rule))
 
 

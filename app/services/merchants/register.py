@@ -55,8 +55,8 @@ class NotVisited(Refusal):
 
 
 async def apply(tx: Session, caller: UUID, body: MerchantIn) -> MerchantOut:
-    """File an application. Raises OrgNotFound, TooManyApplications."""
-    org = await orgs.get(tx, body.org_id)
+    """File an application. Raises OrgNotFound, OrgClosed, TooManyApplications."""
+    org = await orgs.get_open(tx, body.org_id)
     is_organizer = await people.holds(tx, caller, people.ORGANIZERS, org.path)
     used = await queries.count_applications(tx, caller)
     if used >= MAX_APPLICATIONS and not is_organizer:
@@ -116,8 +116,9 @@ async def edit(
 
 
 async def visit(tx: Session, caller: UUID, merchant_id: UUID, body: VisitIn) -> VisitOut:
-    """Record a visit. Raises MerchantNotFound."""
+    """Record a visit. Raises MerchantNotFound, OrgClosed."""
     merchant = await access.managed(tx, caller, merchant_id)
+    await orgs.get_open(tx, merchant.org_id)
     made = MerchantVisit(
         org_id=merchant.org_id, created_by=caller, merchant_id=merchant.id, **body.model_dump()
     )
@@ -135,7 +136,8 @@ async def visits(tx: Session, caller: UUID, merchant_id: UUID, asked: PageParams
 async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveIn) -> MerchantOut:
     """Approve, decline, suspend or resume a merchant.
 
-    A resident who applied becomes its first staff. Raises MerchantNotFound, OwnMerchant,
+    A resident who applied becomes its first staff. A closed organisation has no active merchant;
+    declining and suspending stay possible there. Raises MerchantNotFound, OwnMerchant, OrgClosed,
     NotVisited, MerchantWrongState.
     """
     merchant = await queries.lock(tx, merchant_id)
@@ -148,6 +150,8 @@ async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveI
     if works_there or await people.is_any_of(tx, caller, merchant.applied_by):
         raise OwnMerchant
     before, is_active = merchant.state, body.state == MerchantState.active
+    if is_active:
+        await orgs.get_open(tx, org.id)
     is_new = is_active and before in (MerchantState.applied, MerchantState.declined)
     if is_new and await _has_gone(tx, merchant.applied_by):
         raise MerchantWrongState(status=before)

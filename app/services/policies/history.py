@@ -76,6 +76,11 @@ class PolicyHistory:
         policies = [self._policy((version,)) for version in versions]
         return list({policy.unit_id: policy for policy in policies}.values())
 
+    def has_programme(self, org_code: str, at: datetime) -> bool:
+        """Tell whether an organisation's own document then in force is a whole programme."""
+        standing = self._standing(org_code, at)
+        return standing is not None and is_whole(standing.table)
+
     def givers(self, unit: str) -> set[str | None]:
         """Return the codes of all organisations that ever had a programme in a unit.
 

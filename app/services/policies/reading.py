@@ -52,6 +52,11 @@ class PolicyInvalid(Exception):
         self.problems = sorted(problems, key=lambda problem: problem.line)
 
 
+def plain(source: str) -> str:
+    """Return a document with LF line ends, without the mark with which some editors begin it."""
+    return source.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+
+
 def parse(source: str) -> Table:
     """Parse TOML. Raises PolicyInvalid with the line of the first error."""
     lines = source.count("\n") + 1
@@ -257,7 +262,7 @@ def _statements(source: str) -> Iterator[tuple[int, str]]:
     parses, so ``tomllib`` itself finds the statements and no second TOML parser is needed.
     """
     begun, lines = 1, list[str]()
-    for number, line in enumerate(source.split("\n"), start=1):
+    for number, line in enumerate(plain(source).split("\n"), start=1):
         begun = begun if lines else number
         lines.append(line)
         if len(lines) > MAX_STATEMENT_LINES:

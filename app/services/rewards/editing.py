@@ -56,8 +56,9 @@ class StockKindFixed(Refusal):
 
 
 async def create(tx: Session, caller: UUID, body: RewardIn) -> RewardDetailOut:
-    """Draft a reward. Raises MerchantNotFound, Invalid, RewardKeyTaken."""
+    """Draft a reward. Raises MerchantNotFound, OrgClosed, Invalid, RewardKeyTaken."""
     merchant = await merchants.managed(tx, caller, body.merchant_id)
+    await orgs.get_open(tx, merchant.org_id)
     await _check_tier(tx, merchant.org_id, body.min_tier)
     reward = Reward(id=new_id(), org_id=merchant.org_id, **body.model_dump())
     if not await queries.add(tx, reward):
@@ -90,8 +91,9 @@ async def edit(
 
 
 async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut:
-    """Offer a reward. Raises RewardNotFound, RewardWrongState, MerchantWrongState."""
+    """Offer a reward. Raises RewardNotFound, OrgClosed, RewardWrongState, MerchantWrongState."""
     reward = await _managed(tx, caller, reward_id)
+    await orgs.get_open(tx, reward.org_id)
     merchant = await merchants.get(tx, reward.merchant_id)
     if merchant.state != MerchantState.active:
         raise merchants.MerchantWrongState(status=merchant.state)
@@ -100,7 +102,10 @@ async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut
 
 
 async def withdraw(tx: Session, caller: UUID, reward_id: UUID, reason: str) -> RewardDetailOut:
-    """Offer a reward no more; what is reserved can be collected. Raises as ``publish``."""
+    """Offer a reward no more; what is reserved can be collected.
+
+    Raises RewardNotFound, RewardWrongState.
+    """
     reward = await _managed(tx, caller, reward_id)
     to = RewardState.withdrawn
     await records.move(tx, caller, reward, to, MOVES, RewardWrongState, reason=reason)
