@@ -43,7 +43,11 @@ WordsQuery = Annotated[
     Words, Query(max_length=50, description="Words to search for; without it no search.")
 ]
 UpcomingQuery = Annotated[
-    bool, Query(description="Only those that have not ended; running ones are among them.")
+    bool,
+    Query(
+        description="Only those that have not ended, running ones among them; without `status`"
+        " no cancelled and no closed ones."
+    ),
 ]
 
 

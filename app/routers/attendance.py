@@ -51,7 +51,8 @@ async def list_activity_signups(
 ) -> Page[ParticipantOut]:
     """Return who signed up, in the order of the sign-ups; cancelled ones with their ``status``.
 
-    For organizers and co-organizers of the activity, and auditors, for whom names are masked.
+    For organizers and co-organizers of the activity, and auditors, for whom names are masked;
+    they search by card number alone.
     """
     return await attendance.list_signups(
         tx, person_id, activity_id, status, q, card_no, guesses, page
@@ -81,7 +82,8 @@ async def list_activity_checkins(
 ) -> Page[AttendeeOut]:
     """Return who checked in, in the order of the check-ins; ``state``: that of the award.
 
-    For organizers and co-organizers of the activity, and auditors, for whom names are masked.
+    For organizers and co-organizers of the activity, and auditors, for whom names are masked;
+    they search by card number alone.
     """
     return await attendance.list_checkins(
         tx, person_id, activity_id, state, q, card_no, guesses, page

@@ -59,7 +59,8 @@ class OwnPartOut(Out):
     may_sign_up: bool = Field(description="Whether a new sign-up would be accepted now.")
     would_wait: bool = Field(description="Whether it would go to the waiting list.")
     reason: ReasonOut | None = Field(
-        description="Why a sign-up would be refused; null if it may be made, or is made."
+        description="Why a sign-up would be refused; null if it may be made, or is made, and the"
+        " activity was not cancelled."
     )
 
 

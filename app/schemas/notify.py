@@ -132,10 +132,10 @@ _SHARED: dict[str, Words] = {
     ),
     NoticeKind.activity_changed: words(
         ("活动变更", "Activity changed"),
-        "您报名的「{title}」有变更，{retimed:新时间：|时间不变：}{starts_at:time} 开始，"
-        "{relocated:新地点：|地点不变：}{place}。",
+        "您报名的「{title}」有变更，{retimed:新时间：|时间不变：}{starts_at:time} 至 "
+        "{ends_at:time}，{relocated:新地点：|地点不变：}{place}。",
         "“{title}”, which you signed up to, was changed. {retimed:New time|Time as before}:"
-        " {starts_at:time}; {relocated:new place|place as before}: {place}.",
+        " {starts_at:time} to {ends_at:time}; {relocated:new place|place as before}: {place}.",
     ),
     NoticeKind.activity_cancelled: words(
         ("活动取消", "Activity cancelled"),

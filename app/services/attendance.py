@@ -49,11 +49,13 @@ async def list_signups(
 ) -> Page[ParticipantOut]:
     """Return the sign-ups of an activity in their order; without ``status`` those that stand.
 
+    For whom names are masked there is no search by name (``q``).
+
     Raises ActivityNotFound, Forbidden, Invalid, what ``guesses`` raises; PersonNotFound for a card
     of none of them.
     """
     activity, masks = await readable(tx, caller, activity_id)
-    wanted = await _filter(q, card_no, guesses)
+    wanted = await _filter(q, card_no, guesses, masks=masks)
 
     async def read(after: UUID | None, limit: int) -> list[ParticipantOut]:
         rows = await queries.signups(tx, activity.id, wanted, status, after, limit)
@@ -76,11 +78,13 @@ async def list_checkins(
 ) -> Page[AttendeeOut]:
     """Return the check-ins of an activity in their order; ``state``: of their awards.
 
+    For whom names are masked there is no search by name (``q``).
+
     Raises ActivityNotFound, Forbidden, Invalid, what ``guesses`` raises; PersonNotFound for a card
     of none of them.
     """
     activity, masks = await readable(tx, caller, activity_id)
-    wanted = await _filter(q, card_no, guesses)
+    wanted = await _filter(q, card_no, guesses, masks=masks)
 
     async def read(after: UUID | None, limit: int) -> list[AttendeeOut]:
         rows = await queries.checkins(tx, activity.id, wanted, state, after, limit)
@@ -138,7 +142,11 @@ async def readable(tx: Session, caller: UUID, activity_id: UUID) -> tuple[Activi
         raise
 
 
-async def _filter(q: str | None, card_no: str | None, guesses: CardGuesses) -> AttendanceFilter:
+async def _filter(
+    q: str | None, card_no: str | None, guesses: CardGuesses, *, masks: bool
+) -> AttendanceFilter:
+    if masks:
+        people.require_no_name(q)
     if card_no is None:
         return AttendanceFilter(q)
     await guesses.admit()

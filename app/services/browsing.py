@@ -40,6 +40,8 @@ from app.services.policies.history import PolicyHistory, PolicyMissing
 
 # What everybody sees.
 SHOWN = [ActivityStatus.published, ActivityStatus.closed, ActivityStatus.cancelled]
+# What is still to take place, or under way.
+COMING = [ActivityStatus.published]
 # By distance and by creation are sorted so many at most: the next ones by start.
 SORTED = 200
 # Above each distance in metres, and each number of microseconds since 1970 until 2200.
@@ -138,11 +140,12 @@ async def browse(
 ) -> Page[BrowsedActivityOut]:
     """Return activities; drafts only of an organisation that the caller organizes.
 
-    By distance or creation: of the next ``SORTED`` that have not ended. Raises OrgNotFound,
-    Forbidden, Invalid (by distance without a position).
+    Of those that have not ended (``ends_after``), without ``status``, only published ones. By
+    distance or creation: of the next ``SORTED`` that have not ended. Raises OrgNotFound, Forbidden,
+    Invalid (by distance without a position).
     """
     org_path = (await orgs.get(tx, org_id)).path if org_id is not None else None
-    statuses = [status] if status else SHOWN
+    statuses = [status] if status else COMING if wanted.ends_after else SHOWN
     if status is ActivityStatus.draft:
         if caller is None or org_path is None:
             raise people.Forbidden
@@ -284,10 +287,12 @@ def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPart
             {"id": part.signup_id, "status": part.status, "position": part.position}
         )
     may = signup is None and refusal is None
+    # A sign-up counts for nothing at a cancelled activity.
+    tells = refusal is not None and (signup is None or seats.status == ActivityStatus.cancelled)
     return OwnPartOut(
         signup=signup,
         checked_in_at=part.checked_in_at,
         may_sign_up=may,
         would_wait=may and not signups.has_place(seats),
-        reason=ReasonOut.of(refusal, language) if refusal and signup is None else None,
+        reason=ReasonOut.of(refusal, language) if refusal and tells else None,
     )

@@ -12,7 +12,6 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams, keyset
-from app.core.validation_messages import invalid
 from app.models.cards import Card, CardStatus, card_number, masked_number
 from app.models.orgs import Org
 from app.models.people import Person, Role
@@ -93,8 +92,8 @@ async def browse(
     org = await records.authorized(tx, caller, people.READERS, org_id)
     sight = await _sight(tx, caller, org.path)
     serial = people.serial_named(card_no, "query.card_no") if card_no is not None else None
-    if not sight.finds and q is not None:
-        raise invalid("query.q", "审计人员请按卡号查找", "auditors search by card number alone")
+    if not sight.finds:
+        people.require_no_name(q)
     if not sight.browses and q is None and serial is None:
         raise invalid("query.q", "请填写全名或卡号", "give the whole name, or a card number")
     wanted = MemberFilter(q, serial, suspended, is_whole_name=not sight.administers)

@@ -109,6 +109,15 @@ def masked(name: str) -> str:
     return name[0] + "*" + name[-1]
 
 
+def require_no_name(q: str | None) -> None:
+    """Raise Invalid for a search by name where names are masked.
+
+    What is found would confirm a name that was guessed.
+    """
+    if q is not None:
+        raise invalid("query.q", "审计人员请按卡号查找", "auditors search by card number alone")
+
+
 def serial_named(card_no: str, field: str) -> int:
     """Return the serial of a card's number. Raises Invalid, for this field of the request."""
     serial = serial_of(card_no)

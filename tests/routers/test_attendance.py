@@ -19,7 +19,7 @@ from tests.factories.activities import (
     make_attended,
     sign_up,
 )
-from tests.factories.exports import FORMS, exported
+from tests.factories.exports import FORMS, PURPOSE, exported
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies
@@ -163,6 +163,14 @@ async def test_lists_show_who_signed_up_and_who_came(desk: Desk) -> None:
         assert await listed(desk, "signups", helper, **query) == expected
     masked = {one["display_name"] for one in await listed(desk, "signups", auditor)}
     assert masked == {"王*四", "*雷", "韩*梅", "*五"}
+    # A search by name would confirm a name that was guessed.
+    for kind in ("signups", "checkins", "signups.csv", "checkins.xlsx"):
+        path = f"/api/v1/activities/{desk.activity.id}/{kind}"
+        asked = {"q": "小"} | (PURPOSE if "." in kind else {})
+        guess = await desk.api.get(path, headers=auditor.headers, params=asked)
+        assert_refused(guess, 422, "request.invalid")
+        assert [one["field"] for one in guess.json()["errors"]] == ["query.q"], kind
+    assert len(await listed(desk, "signups", auditor, card_no=card)) == 1
 
     [attendee] = await listed(desk, "checkins")
     assert (attendee["display_name"], attendee["state"]) == ("王小四", "available")

@@ -11,13 +11,14 @@ from app.core.clock import now
 from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Level, Org
+from app.models.people import Role
 from app.runtime import Runtime
 from app.schemas.browsing import BrowsedActivityDetailOut
 from app.services import orgs
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, walk
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_administrator, make_person
+from tests.factories.people import TestPerson, make_administrator, make_person, make_with_role
 from tests.factories.policies import SHIPPED, open_unit, publish_in
 from tests.routers.test_audit import entries
 
@@ -215,6 +216,37 @@ async def test_activities_are_sorted(api: httpx.AsyncClient, runtime: Runtime) -
         assert {ids[one["id"]]: one["distance_m"] for one in items}.get(3) == 0
     distances = {ids[one["id"]]: one["distance_m"] for one in items}
     assert distances == {0: 2224, 1: None, 2: 1112, 3: 0}
+
+
+async def test_what_was_cancelled_or_closed_is_not_upcoming(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    opened, closed, cancelled = [
+        await make_in_state(runtime, state, org) for state in ("open", "closed", "cancelled")
+    ]
+    given = await make_activity(runtime, org=org)
+    await sign_up(runtime, given, person)
+    organizer = await make_with_role(runtime, Role.organizer, org=org.id)
+    ended = await api.post(
+        f"{ACTIVITIES}/{given.id}/cancel", headers=organizer.headers, json={"reason": "暴雨"}
+    )
+    assert ended.status_code == 200, ended.text
+    everything = [opened, closed, cancelled, given]
+    searches: list[tuple[dict[str, Any], list[Activity]]] = [
+        ({}, everything),
+        ({"upcoming": True}, [opened]),
+        ({"upcoming": True, "sort": "newest"}, [opened]),
+        ({"upcoming": True, "status": "cancelled"}, [cancelled, given]),
+    ]
+    for query, expected in searches:
+        items = await walk(api, ACTIVITIES, org_id=str(org.id), **query)
+        assert {one["id"] for one in items} == {str(one.id) for one in expected}, query
+    mine = (await seen(api, given, person))["mine"]
+    assert mine["may_sign_up"] is False
+    assert mine["signup"]["status"] == "confirmed"
+    assert mine["reason"]["code"] == "activities.not_open"
+    assert mine["reason"]["facts"]["status"] == "cancelled"
 
 
 @pytest.mark.parametrize("query", [{"sort": "distance"}, {"lat": 32.2}, {"lng": 119.8}])

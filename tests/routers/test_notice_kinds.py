@@ -275,15 +275,16 @@ async def activity_tomorrow(s: Stage) -> Told:
 
 async def activity_changed(s: Stage) -> Told:
     activity = await make_attended(s.runtime, s.person, org=s.org)
-    later = activity.starts_at + timedelta(hours=1)
-    body = edit_body(activity, starts_at=later, ends_at=later + timedelta(hours=2))
+    later = activity.ends_at + timedelta(hours=1)  # the start stays
+    body = edit_body(activity, ends_at=later)
     assert (await edit(s.api, s.organizer, activity, body)).status_code == 200
-    zh, en = in_words(later.isoformat())
+    (zh, en), (until, until_en) = [in_words(t.isoformat()) for t in (activity.starts_at, later)]
     return Told(
         s.person,
         ("activity", str(activity.id)),
-        f"您报名的「清明植树」有变更，新时间：{zh} 开始，地点不变：—。",
-        f"“清明植树”, which you signed up to, was changed. New time: {en}; place as before: —.",
+        f"您报名的「清明植树」有变更，新时间：{zh} 至 {until}，地点不变：—。",
+        f"“清明植树”, which you signed up to, was changed. New time: {en} to {until_en};"
+        " place as before: —.",
     )
 
 

@@ -170,6 +170,7 @@ async def _tell(
         ("activity", activity.id),
         title=activity.title,
         starts_at=activity.starts_at,
+        ends_at=activity.ends_at,
         retimed=not TIME.isdisjoint(changed),
         place=activity.location_name or NOWHERE,
         relocated=not PLACE.isdisjoint(changed),
