@@ -12,6 +12,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams, keyset
+from app.core.validation_messages import invalid
 from app.models.cards import Card, CardStatus, card_number, masked_number
 from app.models.orgs import Org
 from app.models.people import Person, Role

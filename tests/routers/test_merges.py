@@ -35,6 +35,7 @@ from tests.factories.awards import (
 )
 from tests.factories.awards import propose as propose_awards
 from tests.factories.clock import travel
+from tests.factories.deductions import deduct
 from tests.factories.exports import FORMS, exported
 from tests.factories.funds import decide_reversal, propose_reversal, receive
 from tests.factories.http import assert_refused, bearer, keyed, log_in
@@ -52,7 +53,7 @@ from tests.factories.points import refund, spend
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
 from tests.routers.test_audit import entries
-from tests.routers.test_deductions import appeal, decide, deduct
+from tests.routers.test_deductions import appeal, decide
 from tests.routers.test_members import member_of
 from tests.routers.test_own_acts import attend
 from tests.routers.test_roles import card_no
