@@ -27,6 +27,12 @@ class PersonNotFound(Refusal):
     zh, en = "人员不存在", "There is no such person."
 
 
+class PersonMerged(Refusal):
+    code, status, title = "people.merged", 409, "Account merged"
+    zh = "该账号已并入本人的另一账号，请按保留的账号办理"
+    en = "The account was merged into another one of the person; name that one."
+
+
 class CardGuesses(Protocol):
     """Counts unknown card numbers, so that nobody can find out which ones exist."""
 
@@ -107,6 +113,19 @@ def masked(name: str) -> str:
     if len(name) == 2:
         return "*" + name[-1]
     return name[0] + "*" + name[-1]
+
+
+async def require_known(tx: Session, named: Collection[UUID]) -> None:
+    """Raise PersonNotFound unless all are people, PersonMerged if an account was merged."""
+    if await queries.existing(tx, sorted(named)) != set(named):
+        raise PersonNotFound
+    await require_not_merged(tx, named)
+
+
+async def require_not_merged(tx: Session, named: Collection[UUID]) -> None:
+    """Raise PersonMerged if one of the accounts was merged into another."""
+    if await queries.kept(tx, sorted(named)):
+        raise PersonMerged
 
 
 def serial_named(card_no: str, field: str) -> int:

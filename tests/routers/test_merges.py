@@ -35,6 +35,7 @@ from tests.factories.awards import (
 )
 from tests.factories.awards import propose as propose_awards
 from tests.factories.clock import travel
+from tests.factories.deductions import deduct
 from tests.factories.exports import FORMS, exported
 from tests.factories.funds import decide_reversal, propose_reversal, receive
 from tests.factories.http import assert_refused, bearer, keyed, log_in
@@ -52,7 +53,7 @@ from tests.factories.points import refund, spend
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
 from tests.routers.test_audit import entries
-from tests.routers.test_deductions import appeal, decide, deduct
+from tests.routers.test_deductions import appeal, decide
 from tests.routers.test_members import member_of
 from tests.routers.test_own_acts import attend
 from tests.routers.test_roles import card_no
@@ -453,6 +454,27 @@ async def test_whose_account_was_merged_decides_nothing_of_its_own(
     paid = await attend(api, runtime, kept, activity)
     assert paid["state"] == "pending", "another organizer approves it"
     assert_refused(await approve(api, kept, paid), 403, "awards.own_award")
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_collection_of_an_account_that_was_merged_is_not_undone(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """The reservation would stay with an account that nobody logs in to."""
+    org = await make_org(runtime)
+    absorbed, kept = await pair(runtime, org)
+    await give_points(runtime, absorbed.id, 30, org=org.id)
+    counter = await make_counter(runtime, org=org)
+    held = await reserve(runtime, absorbed.id, await make_reward(runtime, counter))
+    at_counter, staff = f"{API}/merchant/redemptions", counter.staff
+    body = {"pickup_code": held.pickup_code}
+    done = await api.post(f"{at_counter}/collect", headers=keyed(staff), json=body)
+    assert done.status_code == 200, done.text
+    await merged(api, runtime, org, absorbed, kept)
+    undo, why = f"{at_counter}/{held.id}/undo", {"reason": "扫错了人"}
+    refused = await api.post(undo, headers=keyed(staff), json=why)
+    assert_refused(refused, 409, "people.merged")
+    assert await balance(runtime, absorbed.id, Purpose.held) == 0
     await assert_ledger_verifies(runtime)
 
 
