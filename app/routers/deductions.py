@@ -27,7 +27,7 @@ from app.services.deductions import (
     TooManyOfPerson,
 )
 from app.services.orgs import OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 
 ABOUT = Bilingual("扣分与申诉", "Deductions of points, and appeals against them")
 router = Router(tags=["deductions"], about=ABOUT)
@@ -41,6 +41,7 @@ router = Router(tags=["deductions"], about=ABOUT)
         ORGANIZER,
         OrgNotFound,
         PersonNotFound,
+        PersonMerged,
         OwnPoints,
         DeductedBefore,
         TooManyDeductions,

@@ -18,7 +18,7 @@ from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
 from app.services import members
 from app.services.members import MemberWrongState, OwnAccount, RoleElsewhere, SuspendedAbove
 from app.services.orgs import OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual(
@@ -28,7 +28,7 @@ router = Router(prefix="/orgs/{org_id}/people", tags=["members"], about=ABOUT)
 # Each look at people is an entry in the audit trail: sixty at once, then one in 10 s.
 LOOKS = Limit("look", burst=60, per_second=1 / 10)
 READ = replace(AUDITOR, limit=LOOKS)
-DECIDE = (OrgNotFound, PersonNotFound, OwnAccount, MemberWrongState, RoleElsewhere)
+DECIDE = (OrgNotFound, PersonNotFound, PersonMerged, OwnAccount, MemberWrongState, RoleElsewhere)
 
 
 @router.get(

@@ -226,10 +226,9 @@ async def _close(tx: Session, caller: UUID, merge: Merge, at: datetime) -> list[
         subject = ("person", absorbed)
         await audit.write_about(tx, caller, "dismissed", subject, role.org_id, facts=facts)
     card = (await queries.lock_people(tx, [absorbed]))[absorbed][1]
-    if card.status != CardStatus.suspended:
-        card.status = CardStatus.suspended
-        await member_queries.save(tx, card)
-        await audit.write_about(tx, caller, "suspended", ("card", absorbed), merge.org_id)
+    card.status = CardStatus.suspended
+    await member_queries.save(tx, card)
+    await audit.write_about(tx, caller, "suspended", ("card", absorbed), merge.org_id)
     await queries.lead(tx, absorbed, merge.kept_id)
     return await auth_queries.revoke_all(tx, absorbed, at)
 

@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from app.core.clock import now
 from app.jobs import merges as job
-from app.models.cards import serial_of
+from app.models.cards import CardStatus, serial_of
 from app.models.ledger import Purpose
 from app.models.merges import Merge
 from app.models.orgs import Level, Org
@@ -29,13 +29,14 @@ from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import (
     TWO_REVIEWERS,
     approve,
+    award_body,
     give_award,
     reject,
     reverse,
 )
 from tests.factories.awards import propose as propose_awards
 from tests.factories.clock import travel
-from tests.factories.deductions import deduct
+from tests.factories.deductions import deduct, deduction_body
 from tests.factories.exports import FORMS, exported
 from tests.factories.funds import decide_reversal, propose_reversal, receive
 from tests.factories.http import assert_refused, bearer, keyed, log_in
@@ -51,7 +52,13 @@ from tests.factories.people import (
 )
 from tests.factories.points import refund, spend
 from tests.factories.refusals import Ask as Refused
-from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
+from tests.factories.rewards import (
+    make_card_codes,
+    make_counter,
+    make_reward,
+    reserve,
+    set_card_status,
+)
 from tests.routers.test_audit import entries
 from tests.routers.test_deductions import appeal, decide
 from tests.routers.test_members import member_of
@@ -476,6 +483,40 @@ async def test_a_collection_of_an_account_that_was_merged_is_not_undone(
     assert_refused(refused, 409, "people.merged")
     assert await balance(runtime, absorbed.id, Purpose.held) == 0
     await assert_ledger_verifies(runtime)
+
+
+async def test_an_account_that_was_merged_is_not_named_any_more(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
+    await give_award(runtime, absorbed, org)  # still of the organisation by it
+    await merged(api, runtime, org, absorbed, kept)
+    at, why = f"{API}/orgs/{org.id}/people/{absorbed.id}", {"reason": "x"}
+    for path in ("suspension", "restoration", "card/suspension", "card/restoration"):
+        refused = await api.post(f"{at}/{path}", headers=keyed(admin), json=why)
+        assert_refused(refused, 409, "people.merged")
+    for path, body in (
+        ("awards", award_body(org, [absorbed])),
+        ("deductions", deduction_body(org, absorbed)),
+    ):
+        refused = await api.post(f"{API}/{path}", headers=keyed(admin), json=body)
+        assert_refused(refused, 409, "people.merged")
+
+
+async def test_an_account_whose_card_is_suspended_is_not_merged(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    first, second = [await make_administrator(runtime, org.id) for _ in "ab"]
+    for place in range(2):
+        two = await pair(runtime, org)
+        merge_id = await proposed(api, first, org, *two)
+        async with runtime.database.transaction() as tx:
+            await set_card_status(tx, two[place].id, CardStatus.suspended)
+        refused = await confirm(api, second, merge_id)
+        assert_refused(refused, 409, "merges.blocked")
+        assert refused.json()["facts"]["suspended"] == 1
 
 
 async def test_who_is_erased_is_erased_with_the_account_that_was_merged(
