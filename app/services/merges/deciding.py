@@ -24,10 +24,10 @@ from app.queries import outbox
 from app.queries import records as record_queries
 from app.schemas.merges import MergeIn, MergeOut
 from app.services import audit, notify, orgs, people, records, roles, signups
-from app.services import merge_guards as guards
 from app.services.ledger import merging, moments
 from app.services.ledger.merging import Merged
-from app.services.merge_guards import ADMINISTRATORS, OwnMerge
+from app.services.merges import guards
+from app.services.merges.guards import ADMINISTRATORS, OwnMerge
 
 LAPSES_AFTER = timedelta(days=14)
 READERS = (Role.auditor, Role.administrator)
