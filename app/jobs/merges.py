@@ -2,8 +2,8 @@
 
 from app.jobs.job import Job
 from app.runtime import Runtime
-from app.services import merges
 from app.services.ledger import moments
+from app.services.merges import deciding as merges
 
 BATCH = 100
 

@@ -28,8 +28,9 @@ SELECT
     (SELECT count(*) FROM deductions WHERE person_id = :absorbed AND state <> 'revoked'
        AND appeal_until > CAST(:at AS timestamptz)) AS deductions,
     (SELECT count(*) FROM closures WHERE person_id IN (:absorbed, :kept)) AS closures,
-    (SELECT count(*) FROM people WHERE id IN (:absorbed, :kept)
-       AND (suspended_at IS NOT NULL OR merged_into_id IS NOT NULL)) AS suspended
+    (SELECT count(*) FROM people p JOIN cards c ON c.person_id = p.id
+     WHERE p.id IN (:absorbed, :kept) AND (p.suspended_at IS NOT NULL
+       OR p.merged_into_id IS NOT NULL OR c.status = 'suspended')) AS suspended
 """  # noqa: S608 - constants
 
 
@@ -39,7 +40,7 @@ class Blockers:
 
     Of the absorbed person: reservations that wait, awards that wait for reviewers or for their
     time, open cases, and deductions that may be appealed. Of both: accounts that are about to be
-    closed or were; that are suspended, or were merged.
+    closed or were; that are suspended themselves or by their card, or were merged.
     """
 
     reservations: int

@@ -18,7 +18,7 @@ from app.schemas.roles import CardNumber
 from app.services import award_previews
 from app.services.award_previews import PreviewQuery
 from app.services.orgs import OrgNotFound
-from app.services.people import Forbidden, PersonNotFound
+from app.services.people import Forbidden, PersonMerged, PersonNotFound
 
 ABOUT = Bilingual("积分预览：按上限还能得多少", "Previews: what the caps would leave of an award")
 router = Router(tags=["award_previews"], about=ABOUT)
@@ -29,7 +29,7 @@ PREVIEW = replace(RESIDENT, limit=Limit("preview", burst=60, per_second=1 / 10))
 @router.get(
     "/awards/preview",
     operation_id="previewAward",
-    **allow(PREVIEW, OrgNotFound, Forbidden, PersonNotFound),
+    **allow(PREVIEW, OrgNotFound, Forbidden, PersonNotFound, PersonMerged),
 )
 async def preview_award(
     tx: Tx,

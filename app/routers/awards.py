@@ -50,7 +50,7 @@ from app.services.awards import (
 from app.services.ledger import units
 from app.services.ledger.units import UnitUnknown
 from app.services.orgs import OrgClosed, OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 
 ABOUT = Bilingual(
     "积分记录：申报、审核、公示与异议", "Awards: proposals, reviews, public notice and objections"
@@ -85,7 +85,15 @@ DECIDE = (
     "/awards",
     status_code=201,
     operation_id="proposeAwards",
-    **allow(ORGANIZER, *PROPOSE, PersonNotFound, proposals.NumberUsed, body=True, once=True),
+    **allow(
+        ORGANIZER,
+        *PROPOSE,
+        PersonNotFound,
+        PersonMerged,
+        proposals.NumberUsed,
+        body=True,
+        once=True,
+    ),
 )
 @leads_to("approveAward", {"award_id": "items/0/award/id"})
 async def propose_awards(

@@ -13,7 +13,7 @@ from app.core.paging import Page
 from app.schemas.co_organizers import CoOrganizerIn, CoOrganizerOut
 from app.services import co_organizers
 from app.services.activities import ActivityNotFound, ActivityWrongState
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 
 ABOUT = Bilingual(
     "活动的协办人：可修改该活动、出示签到码",
@@ -31,6 +31,7 @@ router = Router(tags=["co_organizers"], about=ABOUT)
         ActivityNotFound,
         ActivityWrongState,
         PersonNotFound,
+        PersonMerged,
         co_organizers.OneselfAdded,
         co_organizers.CoOrganizerThere,
         co_organizers.TooManyCoOrganizers,

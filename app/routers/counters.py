@@ -37,6 +37,7 @@ from app.services.cards import CardSuspended
 from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
+from app.services.people import PersonMerged
 from app.services.redemptions import refunds, reservations, undoing
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
 from app.services.redemptions.refunds import (
@@ -109,6 +110,7 @@ async def preview_collection(body: CollectIn, tx: Tx, staff: CurrentStaff) -> Co
         NotCollected,
         UndoTooLate,
         InsufficientPoints,
+        PersonMerged,
         body=True,
         once=True,
     ),

@@ -27,7 +27,7 @@ from app.services.deductions import (
     TooManyOfPerson,
 )
 from app.services.orgs import OrgClosed, OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 
 ABOUT = Bilingual("扣分与申诉", "Deductions of points, and appeals against them")
 router = Router(tags=["deductions"], about=ABOUT)
@@ -42,6 +42,7 @@ router = Router(tags=["deductions"], about=ABOUT)
         OrgNotFound,
         OrgClosed,
         PersonNotFound,
+        PersonMerged,
         OwnPoints,
         DeductedBefore,
         TooManyDeductions,

@@ -24,7 +24,7 @@ from app.services.members import (
     SuspendedAbove,
 )
 from app.services.orgs import OrgClosed, OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual(
@@ -34,7 +34,10 @@ router = Router(prefix="/orgs/{org_id}/people", tags=["members"], about=ABOUT)
 # Each look at people is an entry in the audit trail: sixty at once, then one in 10 s.
 LOOKS = Limit("look", burst=60, per_second=1 / 10)
 READ, FIND = (replace(rule, limit=LOOKS) for rule in (AUDITOR, READER))
-DECIDE = (OrgNotFound, PersonNotFound, OwnAccount, MemberWrongState, RoleOnly, RoleElsewhere)
+DECIDE = (
+    *(OrgNotFound, PersonNotFound, PersonMerged, OwnAccount),
+    *(MemberWrongState, RoleOnly, RoleElsewhere),
+)
 
 
 @router.get(

@@ -16,16 +16,16 @@ from app.core.paging import Page
 from app.models.merges import MergeState
 from app.schemas.base import Id
 from app.schemas.merges import MergeIn, MergeOut, MergeRejectionIn
-from app.services import merges
 from app.services.cards import CardSuspended
 from app.services.members import RoleElsewhere
-from app.services.merge_guards import KeptRole, OwnMerge
-from app.services.merges import (
+from app.services.merges import deciding as merges
+from app.services.merges.deciding import (
     MergeBlocked,
     MergeNotFound,
     MergeProposed,
     MergeWrongState,
 )
+from app.services.merges.guards import KeptRole, OwnMerge
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed

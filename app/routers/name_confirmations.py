@@ -7,13 +7,14 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.schemas.name_confirmations import NameConfirmationIn, NameConfirmationOut
 from app.services import name_confirmations
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 
 ABOUT = Bilingual("实名确认：由网格组织者确认居民姓名", "Real names confirmed by organizers")
 router = Router(tags=["name_confirmations"], about=ABOUT)
 CONFIRM = allow(
     ORGANIZER,
     PersonNotFound,
+    PersonMerged,
     name_confirmations.OwnName,
     name_confirmations.AnotherName,
     name_confirmations.Confirmed,

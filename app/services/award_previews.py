@@ -6,7 +6,6 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.language import named
 from app.core.validation_messages import invalid
-from app.queries import people as people_queries
 from app.queries.awards import granting as queries
 from app.queries.awards.granting import OnceAsked
 from app.schemas.award_previews import AwardPreviewOut, RoomOut
@@ -74,7 +73,10 @@ async def preview(
 async def _person(
     tx: Session, caller: UUID, asked: PreviewQuery, org_path: str, guesses: CardGuesses
 ) -> UUID:
-    """Return who is named. Raises Forbidden unless it is the caller, or the caller organizes."""
+    """Return who is named.
+
+    Raises PersonNotFound, PersonMerged; Forbidden unless it is the caller, or the caller organizes.
+    """
     if asked.card_no is None and asked.person_id in (None, caller):
         return caller
     await people.require_role(tx, caller, people.ORGANIZERS, org_path)
@@ -83,8 +85,9 @@ async def _person(
     found = asked.person_id
     if asked.card_no is not None:
         found = (await people.by_card(tx, [asked.card_no], guesses)).get(asked.card_no)
-    if found is None or not await people_queries.existing(tx, [found]):
+    if found is None:
         raise people.PersonNotFound
+    await people.require_known(tx, [found])
     return found
 
 

@@ -15,7 +15,6 @@ from app.models.cards import serial_of
 from app.models.co_organizers import CoOrganizer
 from app.queries import activities as activity_queries
 from app.queries import co_organizers as queries
-from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.co_organizers import CoOrganizerIn, CoOrganizerOut
 from app.services import activities, audit, notify, people, records
@@ -75,12 +74,13 @@ async def add(tx: Session, caller: UUID, activity_id: UUID, body: CoOrganizerIn)
 
 
 async def _person(tx: Session, body: CoOrganizerIn) -> UUID:
-    """Return who is named. Raises PersonNotFound."""
+    """Return who is named. Raises PersonNotFound, PersonMerged."""
     found = body.person_id
     if body.card_no is not None:
         found = await people.holder(tx, serial_of(body.card_no))
-    if found is None or not await people_queries.existing(tx, [found]):
+    if found is None:
         raise people.PersonNotFound
+    await people.require_known(tx, [found])
     return found
 
 

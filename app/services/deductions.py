@@ -23,7 +23,6 @@ from app.models.notices import NoticeKind
 from app.models.quotas import QuotaKind
 from app.queries import cases as case_queries
 from app.queries import deductions as queries
-from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies.documents import Deduction as DeductionRule
@@ -90,8 +89,8 @@ async def deduct(
 ) -> DeductionOut:
     """Take the points of a breach, or all available points if they are fewer.
 
-    Raises OrgNotFound, Forbidden, OrgClosed, OwnPoints, PersonNotFound, Invalid, DeductedBefore,
-    TooManyDeductions, TooManyOfPerson, and what ``guesses`` raises.
+    Raises OrgNotFound, Forbidden, OrgClosed, OwnPoints, PersonNotFound, PersonMerged, Invalid,
+    DeductedBefore, TooManyDeductions, TooManyOfPerson, and what ``guesses`` raises.
     """
     org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
     person_id = await _person(tx, body, guesses)
@@ -140,12 +139,13 @@ async def deduct(
 
 
 async def _person(tx: Session, body: DeductionIn, guesses: CardGuesses) -> UUID:
-    """Return who is named. Raises PersonNotFound, and what ``guesses`` raises."""
+    """Return who is named. Raises PersonNotFound, PersonMerged, and what ``guesses`` raises."""
     found = body.person_id
     if body.card_no is not None:
         found = (await people.by_card(tx, [body.card_no], guesses)).get(body.card_no)
-    if found is None or not await people_queries.existing(tx, [found]):
+    if found is None:
         raise people.PersonNotFound
+    await people.require_known(tx, [found])
     return found
 
 

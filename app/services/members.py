@@ -212,13 +212,17 @@ async def _sight(tx: Session, caller: UUID, org_path: str) -> Sight:
 async def _locked(
     tx: Session, caller: UUID, org_id: UUID, person_id: UUID
 ) -> tuple[Org, Person, Card]:
-    """Lock a person of a subtree that the caller administers, and the card."""
+    """Lock a person of a subtree that the caller administers, and the card.
+
+    Raises OrgNotFound, Forbidden, OwnAccount, PersonNotFound, PersonMerged.
+    """
     org = await records.authorized(tx, caller, ADMINISTRATORS, org_id)
     if person_id == caller:
         raise OwnAccount
     member = await queries.lock(tx, org.path, person_id)
     if member is None:
         raise people.PersonNotFound
+    await people.require_not_merged(tx, [person_id])
     return org, *member
 
 

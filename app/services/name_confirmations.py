@@ -33,8 +33,8 @@ async def confirm(
 ) -> NameConfirmationOut:
     """Confirm that a person's name is the real one.
 
-    Raises PersonNotFound, also outside of the caller's communities, OwnName, AnotherName,
-    Confirmed.
+    Raises PersonNotFound, also outside of the caller's communities, OwnName, PersonMerged,
+    AnotherName, Confirmed.
     """
     person = await people_queries.find(tx, person_id)
     if person is None or person.erased_at is not None or person.community_id is None:
@@ -44,6 +44,7 @@ async def confirm(
         raise people.PersonNotFound
     if await people.is_any_of(tx, caller, person_id):
         raise OwnName
+    await people.require_not_merged(tx, [person_id])
     if person.display_name != body.display_name:
         raise AnotherName
     if not await queries.add(tx, person_id, org.id, caller):

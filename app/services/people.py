@@ -27,6 +27,12 @@ class PersonNotFound(Refusal):
     zh, en = "人员不存在", "There is no such person."
 
 
+class PersonMerged(Refusal):
+    code, status, title = "people.merged", 409, "Account merged"
+    zh = "该账号已并入本人的另一账号，请按保留的账号办理"
+    en = "The account was merged into another one of the person; name that one."
+
+
 class CardGuesses(Protocol):
     """Counts unknown card numbers, so that nobody can find out which ones exist."""
 
@@ -116,6 +122,19 @@ def require_no_name(q: str | None) -> None:
     """
     if q is not None:
         raise invalid("query.q", "审计人员请按卡号查找", "auditors search by card number alone")
+
+
+async def require_known(tx: Session, named: Collection[UUID]) -> None:
+    """Raise PersonNotFound unless all are people, PersonMerged if an account was merged."""
+    if await queries.existing(tx, sorted(named)) != set(named):
+        raise PersonNotFound
+    await require_not_merged(tx, named)
+
+
+async def require_not_merged(tx: Session, named: Collection[UUID]) -> None:
+    """Raise PersonMerged if one of the accounts was merged into another."""
+    if await queries.kept(tx, sorted(named)):
+        raise PersonMerged
 
 
 def serial_named(card_no: str, field: str) -> int:

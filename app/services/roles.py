@@ -158,9 +158,10 @@ def _new(person_id: UUID, role: Role, place: Place, term: Term = (None, None)) -
 async def appoint_at_org(
     tx: Session, actor: UUID | None, person_id: UUID, role: Role, org_id: UUID
 ) -> None:
-    """Grant a person a role at an organisation. Idempotent. Raises PersonNotFound, OrgClosed.
+    """Grant a person a role at an organisation. Idempotent.
 
-    ``actor``: who grants it, for the audit trail; None if the command line does.
+    ``actor``: who grants it, for the audit trail; None if the command line does. Raises
+    PersonNotFound, PersonMerged, OrgClosed.
     """
     await _appoint(tx, actor, person_id, role, await place_of(tx, role, org_id, None))
 
@@ -171,7 +172,7 @@ async def appoint_staff(
     """Grant a person the role of a merchant's staff. Idempotent.
 
     ``actor``: who grants it, for the audit trail; None if the command line does. Raises
-    PersonNotFound, MerchantNotFound, OrgClosed.
+    PersonNotFound, PersonMerged, MerchantNotFound, OrgClosed.
     """
     role = Role.merchant_staff
     await _appoint(tx, actor, person_id, role, await place_of(tx, role, None, merchant_id))
@@ -180,8 +181,7 @@ async def appoint_staff(
 async def _appoint(
     tx: Session, actor: UUID | None, person_id: UUID, role: Role, place: Place
 ) -> None:
-    if not await people_queries.existing(tx, [person_id]):
-        raise people.PersonNotFound
+    await people.require_known(tx, [person_id])
     if made := await queries.grant(tx, _new(person_id, role, place)):
         await _appointed(tx, actor, made, place.org.id)
 

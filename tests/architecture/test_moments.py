@@ -27,7 +27,7 @@ OTHERWISE = {
     "app.services.funds._unit_then",
     "app.services.funds.figures",
     "app.services.funds.months",
-    "app.services.merge_guards.use_codes",
+    "app.services.merges.guards.use_codes",
     "app.services.policy_simulations.asking._period",
     "app.services.policy_simulations.asking.ask",
     "app.services.policy_simulations.asking.cancel",

@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from app.core.clock import now
 from app.jobs import merges as job
-from app.models.cards import serial_of
+from app.models.cards import CardStatus, serial_of
 from app.models.ledger import Purpose
 from app.models.merges import Merge
 from app.models.orgs import Level, Org
@@ -24,20 +24,14 @@ from app.services import erasures, people
 from app.services.awards import caps
 from app.services.cards import CODE_LIFETIME
 from app.services.ledger.types import MINUTES
-from app.services.merges import LAPSES_AFTER
+from app.services.merges.deciding import LAPSES_AFTER
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import (
-    TWO_REVIEWERS,
-    approve,
     give_award,
-    reject,
     reverse,
 )
-from tests.factories.awards import propose as propose_awards
 from tests.factories.clock import travel
-from tests.factories.deductions import deduct
 from tests.factories.exports import FORMS, exported
-from tests.factories.funds import decide_reversal, propose_reversal, receive
 from tests.factories.http import assert_refused, bearer, keyed, log_in
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
@@ -51,11 +45,15 @@ from tests.factories.people import (
 )
 from tests.factories.points import refund, spend
 from tests.factories.refusals import Ask as Refused
-from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
+from tests.factories.rewards import (
+    make_card_codes,
+    make_counter,
+    make_reward,
+    reserve,
+    set_card_status,
+)
 from tests.routers.test_audit import entries
-from tests.routers.test_deductions import appeal, decide
 from tests.routers.test_members import member_of
-from tests.routers.test_own_acts import attend
 from tests.routers.test_roles import card_no
 from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
 from tests.security.world import Ask, World
@@ -425,36 +423,19 @@ async def test_nobody_gets_a_role_by_a_merge(api: httpx.AsyncClient, runtime: Ru
     assert (await confirm(api, second, merge_id)).status_code == 200
 
 
-async def test_whose_account_was_merged_decides_nothing_of_its_own(
+async def test_an_account_whose_card_is_suspended_is_not_merged(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    """What the absorbed account proposed, reviewed, deducted or organized is the kept one's own."""
     org = await make_org(runtime)
-    absorbed, kept, other = [await make_administrator(runtime, org.id) for _ in "abc"]
-    resident = await member_of(runtime, org)
-    await give_points(runtime, resident.id, 5, org=org.id)
-    [award] = await propose_awards(api, absorbed, org, resident)
-    [reviewed] = await propose_awards(api, other, org, resident, **TWO_REVIEWERS)
-    assert (await approve(api, absorbed, reviewed)).status_code == 200
-    receipt = await receive(runtime, org, 500)
-    await propose_reversal(api, absorbed, org, receipt)
-    deduction = await deduct(api, absorbed, org, resident)
-    await appeal(api, resident, deduction)
-    activity = await make_activity(runtime, org=org, created_by=absorbed.id)
-
-    await merged(api, runtime, org, absorbed, kept)
-
-    assert_refused(await approve(api, kept, award), 403, "awards.own_proposal")
-    assert_refused(await approve(api, kept, reviewed), 409, "awards.reviewed_before")
-    assert_refused(await reject(api, kept, reviewed), 409, "awards.reviewed_before")
-    refused = await decide_reversal(api, kept, org, receipt)
-    assert_refused(refused, 403, "funds.own_reversal")
-    refused = await decide(api, kept, deduction, granted=False)
-    assert_refused(refused, 403, "deductions.own")
-    paid = await attend(api, runtime, kept, activity)
-    assert paid["state"] == "pending", "another organizer approves it"
-    assert_refused(await approve(api, kept, paid), 403, "awards.own_award")
-    await assert_ledger_verifies(runtime)
+    first, second = [await make_administrator(runtime, org.id) for _ in "ab"]
+    for place in range(2):
+        two = await pair(runtime, org)
+        merge_id = await proposed(api, first, org, *two)
+        async with runtime.database.transaction() as tx:
+            await set_card_status(tx, two[place].id, CardStatus.suspended)
+        refused = await confirm(api, second, merge_id)
+        assert_refused(refused, 409, "merges.blocked")
+        assert refused.json()["facts"]["suspended"] == 1
 
 
 async def test_who_is_erased_is_erased_with_the_account_that_was_merged(

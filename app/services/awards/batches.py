@@ -43,6 +43,7 @@ from app.services.people import CardGuesses
 from app.services.policies import rules
 
 UNKNOWN = ("查无此人", "nobody has it")
+MERGED = ("该账号已合并", "the account was merged into another one")
 MISTYPED = ("卡号有误", "not a number of a card")
 GIVEN_ONCE = ("once", "community_year")
 
@@ -139,12 +140,15 @@ async def _people(tx: Session, rows: Sequence[Row], guesses: CardGuesses) -> dic
     asked = {one.person_id for one in bodies if one.person_id is not None}
     there = await people_queries.existing(tx, sorted(asked | set(holders.values())))
     names = await people_queries.names(tx, sorted(there))
+    merged = await people_queries.kept(tx, sorted(asked))
     for row in rows:
         if row.body is None:
             continue
         card_no = row.body.card_no
         found = row.body.person_id if card_no is None else holders.get(card_no)
-        if found in names:
+        if found in merged:
+            row.refuse("person_id", *MERGED)
+        elif found in names:
             row.person_id = found
         elif card_no is None:
             row.refuse("person_id", *UNKNOWN)

@@ -19,7 +19,6 @@ from app.models.awards import AwardState
 from app.models.notices import NoticeKind
 from app.models.orgs import Org
 from app.models.quotas import QuotaKind
-from app.queries import people as people_queries
 from app.queries.awards import reviewing as queries
 from app.schemas.awards.proposals import AwardsIn, AwardsOut, PersonAwardOut
 from app.schemas.policies.documents import Rule
@@ -77,7 +76,7 @@ class Mistake:
 async def propose(tx: Session, caller: UUID, body: AwardsIn, guesses: CardGuesses) -> AwardsOut:
     """Propose awards: pending until others approve.
 
-    Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, Invalid, NumberUsed,
+    Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, PersonMerged, Invalid, NumberUsed,
     TooManyProposals, and what ``guesses`` raises.
     """
     basis = await authorized(tx, caller, body.org_id, body.rule_key)
@@ -108,11 +107,10 @@ async def propose(tx: Session, caller: UUID, body: AwardsIn, guesses: CardGuesse
 
 
 async def _people(tx: Session, body: AwardsIn, guesses: CardGuesses) -> Sequence[UUID]:
-    """Return who is named. Raises PersonNotFound, which says of which cards."""
+    """Return who is named. Raises PersonMerged, and PersonNotFound, which says of which cards."""
     if body.card_nos is None:
         named = body.person_ids or []
-        if await people_queries.existing(tx, named) != set(named):
-            raise people.PersonNotFound
+        await people.require_known(tx, named)
         return named
     holders = await people.by_card(tx, body.card_nos, guesses)
     if unknown := [n for n, one in enumerate(body.card_nos) if one not in holders]:

@@ -50,7 +50,8 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     """Undo a collection of the last ten minutes.
 
     Raises Forbidden, MerchantNotYours, RedemptionNotFound (another merchant's too), NotCollected,
-    UndoTooLate, InsufficientPoints (a limited fund has given the points out again).
+    UndoTooLate, InsufficientPoints (a limited fund has given the points out again), PersonMerged
+    (nobody could collect at the account that was merged).
     """
     merchant = await merchants.of_staff(tx, staff)
     old = await queries.lock_at(tx, redemption_id, merchant.id)
@@ -65,6 +66,8 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     reward = await rewards.get(tx, old.reward_id)
     new = _anew(old, at)
     await _move(tx, merchant, reward, old, new, policy, at)
+    # The accounts are locked now, which a merge locks too.
+    await people.require_not_merged(tx, [old.person_id])
     await queries.undo(tx, old.id, at, staff.person_id, reason)
     await queries.insert(tx, new)
     subject, about = ("redemption", old.id), audit.about("redemption", new.id)

@@ -24,10 +24,10 @@ from app.queries import outbox
 from app.queries import records as record_queries
 from app.schemas.merges import MergeIn, MergeOut
 from app.services import audit, notify, orgs, people, records, roles, signups
-from app.services import merge_guards as guards
 from app.services.ledger import merging, moments
 from app.services.ledger.merging import Merged
-from app.services.merge_guards import ADMINISTRATORS, OwnMerge
+from app.services.merges import guards
+from app.services.merges.guards import ADMINISTRATORS, OwnMerge
 
 LAPSES_AFTER = timedelta(days=14)
 READERS = (Role.auditor, Role.administrator)
@@ -226,10 +226,9 @@ async def _close(tx: Session, caller: UUID, merge: Merge, at: datetime) -> list[
         subject = ("person", absorbed)
         await audit.write_about(tx, caller, "dismissed", subject, role.org_id, facts=facts)
     card = (await queries.lock_people(tx, [absorbed]))[absorbed][1]
-    if card.status != CardStatus.suspended:
-        card.status = CardStatus.suspended
-        await member_queries.save(tx, card)
-        await audit.write_about(tx, caller, "suspended", ("card", absorbed), merge.org_id)
+    card.status = CardStatus.suspended
+    await member_queries.save(tx, card)
+    await audit.write_about(tx, caller, "suspended", ("card", absorbed), merge.org_id)
     await queries.lead(tx, absorbed, merge.kept_id)
     return await auth_queries.revoke_all(tx, absorbed, at)
 
