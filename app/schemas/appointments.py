@@ -65,7 +65,7 @@ class AppointmentCaseOut(RecordOut):
     accepted_by: UUID | None = Field(
         description="Id of the person who accepted it; null: nobody yet."
     )
-    accepted_name: str | None = Field(description="Name of that person; null: nobody yet.")
+    accepted_name: PersonName | None = Field(description="Name of that person; null: nobody yet.")
     accepted_at: datetime | None = Field(description="When it was accepted, in UTC; null: not yet.")
 
 
