@@ -32,7 +32,7 @@ API = "/api/v1"
 
 async def _close(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson) -> None:
     assert (await api.post(CLOSURE, headers=keyed(person))).status_code == 201
-    assert await erase(runtime) == 1
+    assert await erase(runtime) >= 1  # others may be due, of other tests
 
 
 async def _post(
