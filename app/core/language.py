@@ -72,6 +72,18 @@ def _preferred(accept_language: str) -> Language:
     return "en" if best == "en" else "zh-CN"
 
 
+# The name of who closed the account: the Chinese one is stored in place of the person's.
+CLOSED_ACCOUNT = Bilingual("已注销用户", "Closed account")
+
+
+def _shown_name(name: str | None) -> str | None:
+    return CLOSED_ACCOUNT.said() if name == CLOSED_ACCOUNT.zh else name
+
+
+# The name of a person, masked or not: of one who closed the account, in the caller's language.
+PersonName = Annotated[str, PlainSerializer(_shown_name, return_type=str)]
+
+
 def _sentence(value: object) -> Bilingual:
     if not isinstance(value, (list, tuple)):
         raise ValueError("expected a sentence in both languages")  # noqa: TRY004 - pydantic's

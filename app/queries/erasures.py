@@ -10,7 +10,7 @@ from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Session
-from app.queries.people import ERASED_NAME
+from app.core.language import CLOSED_ACCOUNT
 
 # Attachments of these belong to the organisation, whoever uploaded them.
 _OF_ORGANISATIONS = ("activity", "reward", "merchant", "shop", "fund_receipt")
@@ -119,7 +119,7 @@ class Lost:
 async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
     """Erase what the rows of people, logins, cards, keys, notices and messages say of them."""
     these = {"people": list(people)}
-    await session.fetch(_PEOPLE, these | {"name": ERASED_NAME, "at": at})
+    await session.fetch(_PEOPLE, these | {"name": CLOSED_ACCOUNT.zh, "at": at})
     for statement in _DELETED:
         await session.fetch(statement, these)
     await session.fetch(_CARDS, these)

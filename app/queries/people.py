@@ -15,8 +15,6 @@ from app.models.cards import Card
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
 
-# The display name of who closed the account, as stored; shown in the language of the caller.
-ERASED_NAME = "已注销用户"
 # A grant ``g`` in force, by PostgreSQL's clock; ``in_force`` says the same.
 _IN_TERM = "g.starts_at <= now() AND (g.ends_at IS NULL OR g.ends_at > now())"
 # Nobody who is suspended holds a role, even while Redis cannot refuse the access tokens.

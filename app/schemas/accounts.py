@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.ledger import Kind, Purpose
 from app.schemas.base import CreatedAt, Out
 from app.schemas.ledger import SourceType
@@ -90,7 +90,9 @@ class AccountOut(Out):
     id: AccountNumber
     owner_kind: OwnerKind = Field(description="What the owner is.")
     owner_id: UUID = Field(description="Id of the owner, of that kind.")
-    owner_name: str = Field(description="Name of the owner; that of a person masked for auditors.")
+    owner_name: PersonName = Field(
+        description="Name of the owner; that of a person masked for auditors."
+    )
     purpose: Purpose = Field(description="What the account is for.")
     unit: str = Field(description="Code of the unit, such as `points` or `minutes`.")
     balance: int = Field(description="Balance now, in the unit.")

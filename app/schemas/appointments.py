@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.people import Role
 from app.schemas import roles
 from app.schemas.base import Code, In, Out, RecordOut, example
@@ -43,7 +43,7 @@ class OfferOut(Out):
     role: Role = Field(description="The role that is offered.")
     org_name: str = Field(description="Name of the organisation in which the role is.")
     merchant_name: str | None = Field(description="Name of the merchant, of its staff; else null.")
-    offered_by: str = Field(description="Name of who offers it, masked.")
+    offered_by: PersonName = Field(description="Name of who offers it, masked.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
     starts_at: datetime | None = Field(
         description="When the role begins; null: when it is accepted."
@@ -56,7 +56,7 @@ class AppointmentCaseOut(RecordOut):
 
     role: Role = Field(description="The role that is offered.")
     merchant_id: UUID | None = Field(description="Id of the merchant, of its staff; else null.")
-    offered_by: str = Field(description="Name of the administrator.")
+    offered_by: PersonName = Field(description="Name of the administrator.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
     starts_at: datetime | None = Field(
         description="When the role begins; null: when it is accepted."
@@ -65,7 +65,7 @@ class AppointmentCaseOut(RecordOut):
     accepted_by: UUID | None = Field(
         description="Id of the person who accepted it; null: nobody yet."
     )
-    accepted_name: str | None = Field(description="Name of that person; null: nobody yet.")
+    accepted_name: PersonName | None = Field(description="Name of that person; null: nobody yet.")
     accepted_at: datetime | None = Field(description="When it was accepted, in UTC; null: not yet.")
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.awards import AwardState
 from app.models.checkins import CheckinMethod
 from app.models.signups import SignupStatus
@@ -48,7 +48,7 @@ class ParticipantOut(Out):
 
     id: UUID = Field(description="Id of the sign-up.")
     person_id: PersonId
-    display_name: str = Field(description="The person's name; masked for auditors.")
+    display_name: PersonName = Field(description="The person's name; masked for auditors.")
     card_no: str = Field(description="Number of the person's card, masked.")
     status: SignupStatus = Field(description="State of the sign-up.")
     position: int | None = Field(
@@ -73,7 +73,7 @@ class AttendeeOut(Out):
 
     id: UUID = Field(description="Id of the check-in.")
     person_id: PersonId
-    display_name: str = Field(description="The person's name; masked for auditors.")
+    display_name: PersonName = Field(description="The person's name; masked for auditors.")
     card_no: str = Field(description="Number of the person's card, masked.")
     checked_in_at: datetime = Field(description="When the person checked in, in UTC.")
     session: int = Field(description="Which session of the activity, from 0.")

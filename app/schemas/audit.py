@@ -12,6 +12,7 @@ from pydantic import AfterValidator, Field
 
 from app import models, schemas
 from app.core.discovery import declared
+from app.core.language import PersonName
 from app.core.validation_messages import wrong
 from app.models.base import Record
 from app.schemas.base import Out
@@ -146,7 +147,7 @@ class ActorOut(Out):
     """The person who decided."""
 
     id: UUID = Field(description="Id of the person.")
-    display_name: str = Field(description="Name of the person.")
+    display_name: PersonName = Field(description="Name of the person.")
 
 
 class SubjectOut(Out):

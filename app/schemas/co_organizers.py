@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.language import PersonName
 from app.schemas.base import (
     ActivityId,
     CreatedAt,
@@ -47,6 +48,6 @@ class CoOrganizerOut(Out):
     id: UUID = Field(description="Id of the co-organizer's record.")
     activity_id: ActivityId
     person_id: PersonId
-    display_name: str = Field(description="Name of the person.")
+    display_name: PersonName = Field(description="Name of the person.")
     created_by: UUID = Field(description="Id of the person who added the co-organizer.")
     created_at: CreatedAt

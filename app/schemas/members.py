@@ -5,6 +5,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.core.language import PersonName
 from app.models.cards import CardStatus
 from app.schemas.base import In, OneLine, Out, PersonId, example
 from app.schemas.roles import RoleHolderOut
@@ -17,7 +18,7 @@ class MemberOut(Out):
     """
 
     person_id: PersonId
-    display_name: str = Field(description="The person's name; masked for auditors.")
+    display_name: PersonName = Field(description="The person's name; masked for auditors.")
     card_no: str = Field(description="Number of the card; masked for auditors.")
     card_status: CardStatus = Field(description="State of the card.")
     suspended_at: datetime | None = Field(

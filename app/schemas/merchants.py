@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from app.core.clock import local_date, now
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.core.validation_messages import wrong
 from app.models.merchants import MerchantKind, MerchantState
 from app.schemas.base import (
@@ -122,7 +122,7 @@ class MerchantOut(Out):
 
     id: UUID = Field(description="Id of the merchant.")
     org_id: UUID = Field(description="Id of the organisation that it belongs to.")
-    name: str = Field(description="Name of the merchant.")
+    name: PersonName = Field(description="Name of the merchant.")
     kind: MerchantKind = Field(
         description="`fund_counter`: points collected there go to the 公益银行."
     )
@@ -167,7 +167,7 @@ class StaffOut(Out):
     """A member of a merchant's staff, since ``since``."""
 
     person_id: PersonId
-    display_name: str = Field(description="The person's name.")
+    display_name: PersonName = Field(description="The person's name.")
     since: datetime = Field(description="Since when the person is staff, in UTC.")
 
 

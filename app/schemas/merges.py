@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.merges import MergeState
 from app.schemas.base import STREET, Code, Id, In, OneLine, RecordOut, example
 from app.schemas.notify import words
@@ -96,10 +96,10 @@ class MergeOut(RecordOut):
     """
 
     absorbed_id: UUID = Field(description="Id of the person whose account ends.")
-    absorbed_name: str = Field(description="Name of that person.")
+    absorbed_name: PersonName = Field(description="Name of that person.")
     absorbed_card_no: str = Field(description="Number of the card of that account.")
     kept_id: UUID = Field(description="Id of the person whose account stays.")
-    kept_name: str = Field(description="Name of that person.")
+    kept_name: PersonName = Field(description="Name of that person.")
     kept_card_no: str = Field(description="Number of the card of that account.")
     reason: str | None = Field(
         description="How it is known that both are one person's; null once it was erased."

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual, Worded
+from app.core.language import Bilingual, PersonName, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
 from app.schemas.base import Code, In, MerchantId, OneLine, Out, PersonId, RewardId, Text, example
 
@@ -87,7 +87,7 @@ class RedemptionCaseOut(Out):
     merchant_id: MerchantId
     merchant_name: str = Field(description="Name of the merchant.")
     person_id: PersonId
-    display_name: str = Field(description="Name of the person, masked.")
+    display_name: PersonName = Field(description="Name of the person, masked.")
     quantity: int = Field(description="Pieces.")
     points: int = Field(description="Points for all pieces together.")
     status: RedemptionStatus = Field(description="State of the redemption.")
@@ -184,7 +184,7 @@ class ChargeIn(
 class PayerOut(Out):
     """The payer's name, masked: a counter need not know it."""
 
-    display_name: str = Field(description="The person's name, masked.")
+    display_name: PersonName = Field(description="The person's name, masked.")
 
 
 class ChargeOut(Out):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.people import Role
 from app.schemas.base import STREET, Code, Id, In, Moment, Out, PersonId, example
 from app.schemas.notify import words
@@ -94,7 +94,7 @@ class RoleHolderOut(RoleOut):
     """A role, who holds it and where. ``org_id``: for a merchant's staff null."""
 
     person_id: PersonId
-    display_name: str = Field(description="Name of the person.")
+    display_name: PersonName = Field(description="Name of the person.")
     org_name: str = Field(description="Name of the organisation in which the role is.")
     merchant_name: str | None = Field(description="Name of the merchant, of its staff; else null.")
     created_at: datetime = Field(description="When the role was granted, in UTC.")

@@ -8,6 +8,7 @@ from uuid import UUID
 from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.core.language import CLOSED_ACCOUNT
 from app.core.validation_messages import invalid
 from app.models.cards import serial_of
 from app.models.people import Person, Role
@@ -107,7 +108,9 @@ def born_by(person: Person) -> date | None:
 
 
 def masked(name: str) -> str:
-    """Mask a name for public lists: ``王*四``, ``*三``."""
+    """Mask a name for public lists: ``王*四``, ``*三``. That of a closed account is nobody's."""
+    if name == CLOSED_ACCOUNT.zh:
+        return name
     if len(name) <= 1:
         return "*"
     if len(name) == 2:

@@ -4,6 +4,7 @@ PUSHES = {"wxa_media_check": answer}
 """
 
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -15,7 +16,10 @@ from app.core.db import Session
 from app.core.discovery import declared
 from app.core.keys import FieldCipher
 from app.schemas.pushes import PushedEvent
+from app.services.ledger import moments
 
+# WeChat's clock may be ahead of ours by so much.
+MAX_AHEAD = timedelta(minutes=5)
 log = structlog.get_logger(__name__)
 # The cipher finds and seals openids.
 Handler = Callable[[Session, FieldCipher, dict[str, Any]], Awaitable[None]]
@@ -32,10 +36,23 @@ def handlers() -> Mapping[str, Handler]:
 
 
 async def receive(tx: Session, cipher: FieldCipher, message: dict[str, Any]) -> None:
-    """Act on a message. One that nobody acts on, or that WeChat sends twice, does nothing."""
+    """Act on a message. One that nobody acts on, or that WeChat sends twice, does nothing.
+
+    Nor does one that was made in the future: it would outlast whoever registers meanwhile, who is
+    another person under the same openid. Raises ClockWrong: WeChat sends it again.
+    """
     try:
-        event = PushedEvent.model_validate(message).event
-        if event in handlers():
-            await handlers()[event](tx, cipher, message)
+        pushed = PushedEvent.model_validate(message)
+        if pushed.event not in handlers():
+            return
+        if pushed.created_at is not None and await _is_ahead(tx, pushed.created_at):
+            log.warning("push.ahead", alert=True, event_name=pushed.event)
+            return
+        await handlers()[pushed.event](tx, cipher, message)
     except ValidationError as error:  # to answer with an error would have it sent again
         log.warning("push.unreadable", alert=True, errors=error.error_count())
+
+
+async def _is_ahead(tx: Session, made_at: int) -> bool:
+    latest = await moments.checked_now(tx) + MAX_AHEAD
+    return made_at > latest.timestamp()

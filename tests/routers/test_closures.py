@@ -125,7 +125,7 @@ async def test_a_closed_account_ends_its_logins_and_is_nobodys(
 
 
 async def test_wechats_events_close_an_account_at_once(scratch: ScratchFactory) -> None:
-    """Twice, late and forged ones change nothing."""
+    """Twice, late and forged ones change nothing, nor those of the future."""
     settings = {"wechat_push_token": TOKEN, "wechat_push_aes_key": AES_KEY}
     async with scratch(**settings, public_url="http://test") as app:
         runtime: Runtime = app.state.runtime
@@ -150,13 +150,15 @@ async def test_wechats_events_close_an_account_at_once(scratch: ScratchFactory) 
                 )
                 assert_refused(reply, 403, "pushes.not_wechat")
                 assert await push(event, event, at - 7200) == "success"  # before it was registered
+                assert await push(event, event, now().timestamp() + 400) == "success"  # to come
                 assert await push("a stranger", event, at) == "success"
                 assert await job.erase(runtime) == 0
+                at = now().timestamp() + 200  # WeChat's clock may be ahead of ours
                 assert [await push(event, event, at) for _ in "ab"] == ["success"] * 2
                 assert await job.erase(runtime) == 1
                 assert await names_of(runtime, first) == ["已注销用户"]
                 second = UUID((await log_in(api, event))["person"]["id"])
-                await push(event, event, at)
+                await push(event, event, at - 3800)
                 assert (await job.erase(runtime), second == first) == (0, False)
 
 

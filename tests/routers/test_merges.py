@@ -8,6 +8,7 @@ import httpx
 from sqlmodel import select
 
 from app.core.clock import now
+from app.core.language import CLOSED_ACCOUNT
 from app.jobs import merges as job
 from app.models.cards import CardStatus, serial_of
 from app.models.ledger import Purpose
@@ -17,7 +18,6 @@ from app.models.people import Person, Role
 from app.models.signups import Signup
 from app.queries import leaderboards, roles
 from app.queries.awards import granting
-from app.queries.people import ERASED_NAME
 from app.queries.roles import NewGrant
 from app.runtime import Runtime
 from app.services import erasures, people
@@ -451,7 +451,7 @@ async def test_who_is_erased_is_erased_with_the_account_that_was_merged(
         rows = await tx.exec(
             select(Person.display_name, Person.merged_into_id).where(Person.id == absorbed.id)
         )
-        assert rows.one() == (ERASED_NAME, kept.id)
+        assert rows.one() == (CLOSED_ACCOUNT.zh, kept.id)
         found = await tx.get(Merge, UUID(merge["id"]))
     assert found is not None
     assert found.reason is None

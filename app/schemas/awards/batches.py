@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError, WrapValidator, model_validator
 from pydantic_core import ErrorDetails
 
-from app.core.language import Worded
+from app.core.language import PersonName, Worded
 from app.core.validation_messages import explained
 from app.schemas.awards.proposals import MAX_PEOPLE, ActIn, RuleKey
 from app.schemas.awards.reading import AwardOut
@@ -99,7 +99,9 @@ class BatchRowOut(Out):
 
     row: int = Field(description="Number of the row, from 1; or its number in the sheet.")
     person_id: UUID | None = Field(description="Id of the person; null with mistakes.")
-    display_name: str | None = Field(description="The person's name, masked; null with mistakes.")
+    display_name: PersonName | None = Field(
+        description="The person's name, masked; null with mistakes."
+    )
     award: AwardOut | None = Field(description="The award; null with mistakes.")
     points_if_approved_now: int | None = Field(
         description="Points that the caps leave at this moment; null with mistakes."

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from pydantic import Field, PlainSerializer
 
-from app.core.language import Bilingual
+from app.core.language import Bilingual, PersonName
 from app.models.awards import AwardReason, AwardState
 from app.schemas.base import AwardId, Out, PersonId
 
@@ -103,7 +103,7 @@ class AwardNoticeOut(Out):
     """An award that everybody may look at until ``ends_at``, and who gets it, masked."""
 
     award: AwardOut = Field(description="The award.")
-    display_name: str = Field(description="The person's name, masked.")
+    display_name: PersonName = Field(description="The person's name, masked.")
     org_id: UUID = Field(description="Id of the organisation that gives it.")
     title: str = Field(description="What it is for.")
     ends_at: datetime = Field(description="When the public notice ends, in UTC.")
@@ -126,7 +126,7 @@ class AwardCaseOut(Out):
 
     award: AwardOut = Field(description="The award.")
     person_id: PersonId
-    display_name: str = Field(description="The person's name, masked.")
+    display_name: PersonName = Field(description="The person's name, masked.")
     org_id: UUID = Field(description="Id of the organisation that gives it.")
     title: str = Field(description="What it is for.")
     evidence: dict[str, str] = Field(

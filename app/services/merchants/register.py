@@ -10,6 +10,7 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
+from app.core.language import CLOSED_ACCOUNT
 from app.core.paging import Page, PageParams, by_id
 from app.models.merchants import Merchant, MerchantState, MerchantVisit
 from app.models.people import Role
@@ -185,7 +186,7 @@ async def erase(tx: Session, erased: Sequence[UUID]) -> None:
     for merchant in await queries.lock_applied_by(tx, erased):
         is_undecided = merchant.state == MerchantState.applied
         if merchant.state in (MerchantState.applied, MerchantState.declined):
-            merchant.name = people_queries.ERASED_NAME
+            merchant.name = CLOSED_ACCOUNT.zh
             merchant.description = merchant.hours = merchant.phone = None
         elif not await queries.staff(tx, merchant.id):
             merchant.phone = None
