@@ -8,8 +8,8 @@ from uuid import UUID
 
 from fastapi import Request
 
-from app.core.ids import NIL
 from app.core.tokens import Claims
+from app.core.validation_messages import invalid
 from app.runtime import Runtime
 from app.services.merchants.access import Staff
 
@@ -52,10 +52,10 @@ async def optional_caller(request: Request) -> UUID | None:
 def staff_of(request: Request) -> Staff:
     """Return the caller as staff of the merchant that ``X-Merchant`` names, if it names one.
 
-    A malformed id is that of no merchant.
+    Raises Invalid for a malformed id.
     """
     named = request.headers.get("x-merchant")
     try:
         return Staff(person_of(request), UUID(named) if named is not None else None)
     except ValueError:
-        return Staff(person_of(request), NIL)
+        raise invalid("header.x-merchant", "应为商户编号", "not the id of a merchant") from None

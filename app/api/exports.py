@@ -11,7 +11,6 @@ adds ``GET /awards.xlsx`` (exportAwardsXlsx) and ``GET /awards.csv`` (exportAwar
 import inspect
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -65,7 +64,7 @@ def beside(
     export of a public list requires a login. The query parameter ``purpose`` is required and
     written to the audit trail, except below ``/me``, where the list is the caller's own. Exports
     of others' data have the rate limit ``EXPORTS`` and count as one for HEAD too, which returns
-    no rows and writes no entry.
+    no rows and writes no entry; what is refused before, for a purpose or a right, does not count.
     ``title`` names file and sheet. ``rows`` is the list handler that is read in place of
     ``handler``, if that does not return a page. ``org`` returns the organisation for the audit
     trail, of the arguments of the list, if it has no ``org_id``. Raises LookupError for a field
@@ -77,8 +76,6 @@ def beside(
     source = _Source(route.path, rows or handler, title, org)
     EXPORTED.add(route.operation_id)
     rule = route.guard if route.guard.authenticated else RESIDENT
-    if not source.is_own:
-        rule = replace(rule, limit=EXPORTS)
     for form, reply in FORMS:
         router.add_api_route(
             route.path.removeprefix(router.prefix) + reply.suffix,
@@ -147,8 +144,11 @@ class _Source:
             export = partial(
                 exports.export, runtime.database, self._title, self._columns, read, form, note
             )
+            admit = None if self.is_own else _admission(request)
             from_primary = self.is_own or await reads_primary(request)
-            return await runtime.replicas.run(export, from_primary=from_primary)
+            return await runtime.replicas.run(
+                partial(export, admit=admit), from_primary=from_primary
+            )
 
     async def _read_page(self, asked: dict[str, Any], tx: Session, page: PageParams) -> Page[Any]:
         return await self._read(**asked, **{self._tx: tx, self._page: page})
@@ -161,6 +161,22 @@ class _Source:
         named = request.query_params.keys() & {one.name for one in self._filters}
         listed = self._path.removeprefix(API).format(**asked)  # which account, which activity
         return AuditNote(actor, org_id, listed, sorted(named), purpose)
+
+
+def _admission(request: Request) -> Callable[[], Awaitable[None]]:
+    """Return what counts an export against ``EXPORTS``, once, though a replica fails meanwhile."""
+    is_counted = False
+
+    async def admit() -> None:
+        nonlocal is_counted
+        if is_counted:
+            return
+        verdict = await runtime_of(request).limiter.take(EXPORTS, str(person_of(request)))
+        is_counted = True
+        request.state.headers = verdict.headers()
+        verdict.enforce()
+
+    return admit
 
 
 def _named(signature: inspect.Signature, *annotations: Any) -> str:

@@ -23,6 +23,7 @@ from app.models.notices import NoticeKind
 from app.models.quotas import QuotaKind
 from app.queries import cases as case_queries
 from app.queries import deductions as queries
+from app.queries import members as member_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies.documents import Deduction as DeductionRule
@@ -89,6 +90,10 @@ async def deduct(
 ) -> DeductionOut:
     """Take the points of a breach, or all available points if they are fewer.
 
+    The person takes part in something of the organisation's subtree, or lives there: card numbers
+    run in sequence, and nobody's organizer deducts from strangers. The refusal tells no more than
+    that of a card of nobody.
+
     Raises OrgNotFound, Forbidden, OrgClosed, OwnPoints, PersonNotFound, PersonMerged, Invalid,
     DeductedBefore, TooManyDeductions, TooManyOfPerson, and what ``guesses`` raises.
     """
@@ -96,6 +101,9 @@ async def deduct(
     person_id = await _person(tx, body, guesses)
     if await people.is_any_of(tx, caller, person_id):
         raise OwnPoints
+    if not await member_queries.takes_part(tx, org.path, person_id):
+        await guesses.count(1 if body.card_no is not None else 0)
+        raise people.PersonNotFound
     at = await moments.moment(tx)
     policy = await history.in_force(tx, org.path, at)
     rule = policy.document.deductions.get(body.rule_key)

@@ -40,6 +40,7 @@ MAX_CHARACTERS = 32_767  # per cell, in Excel
 # Whole numbers differ from text only for CSV, where they need no protection from formulas.
 Cell = str | int
 Read = Callable[[Session, PageParams], Awaitable[Page[Any]]]
+Admit = Callable[[], Awaitable[None]]
 
 
 class TooManyRows(Refusal):
@@ -192,16 +193,18 @@ async def export(
     form: type[Table],
     note: AuditNote | None,
     pool: ReadPool,
+    admit: Admit | None = None,
 ) -> IO[bytes]:
     """Write a list to a file and record the export; the caller closes the file.
 
     ``note`` is None for the caller's own list and for HEAD, which are not recorded. ``pool``: the
-    server that is read, one for all pages: another could be further back. Raises TooManyRows, and
-    what ``read`` raises.
+    server that is read, one for all pages: another could be further back. ``admit`` is called once
+    the first page is read, so that what ``read`` refuses is not counted as an export. Raises
+    TooManyRows, and what ``read`` and ``admit`` raise.
     """
     with spooled(IN_MEMORY) as file:
         with closing(form(file)) as table:
-            rows = await _write(pool, table, title, columns, read)
+            rows = await _write(pool, table, title, columns, read, admit)
         if note is not None:
             async with database.transaction() as tx:
                 await _write_note(tx, note, form.name, rows)
@@ -209,7 +212,12 @@ async def export(
 
 
 async def _write(
-    pool: ReadPool, table: Table, title: Bilingual, columns: Sequence[Column], read: Read
+    pool: ReadPool,
+    table: Table,
+    title: Bilingual,
+    columns: Sequence[Column],
+    read: Read,
+    admit: Admit | None,
 ) -> int:
     """Write all pages of a list; return the number of rows. Raises TooManyRows."""
 
@@ -219,6 +227,8 @@ async def _write(
     asked, rows = PageParams(PAGE), 0
     async with pool.read() as tx:
         page = await read(tx, asked)
+    if admit is not None:
+        await admit()
     await asyncio.to_thread(table.begin, title.said(), [one.heading.said() for one in columns])
     while True:
         rows += len(page.items)

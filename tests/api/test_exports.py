@@ -350,6 +350,15 @@ async def test_nobody_floods_the_audit_trail_with_exports(scratch: ScratchFactor
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as api:
             path, asked = f"{API}/orgs/{org.id}/fund/receipts.csv", {"purpose": "核对"}
             tries = range(beside.EXPORTS.burst + 10)
+            # What is refused for its purpose, or for a right, takes no part of the quota.
+            unasked = [await api.get(path, headers=hasty.headers) for _ in tries]
+            awards = f"{API}/awards.csv", asked | {"org_id": str(org.id)}
+            elsewhere = await make_organizer(runtime, (await make_org(runtime)).id)
+            barred = [
+                await api.get(awards[0], headers=elsewhere.headers, params=awards[1]) for _ in tries
+            ]
+            own = path.replace(str(org.id), str((await make_org(runtime)).id))
+            after = await api.get(own, headers=elsewhere.headers, params=asked)
             replies = [await api.get(path, headers=hasty.headers, params=asked) for _ in tries]
             others = [
                 await api.get(path, headers=calm.headers, params=asked),
@@ -358,6 +367,9 @@ async def test_nobody_floods_the_audit_trail_with_exports(scratch: ScratchFactor
             ]
             found = await exports_of(api, org, await make_administrator(runtime, org.id))
 
+    assert {one.status_code for one in unasked} == {422}
+    assert {one.status_code for one in barred} == {403}
+    assert (after.status_code, replies[0].status_code) == (200, 200)
     refused = replies[-1]
     assert_refused(refused, 429, "request.rate_limited")
     assert refused.json()["facts"]["limit"] == beside.EXPORTS.burst

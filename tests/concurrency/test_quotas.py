@@ -16,7 +16,7 @@ from tests.concurrency import rushes
 from tests.concurrency.meeting import meet_after
 from tests.concurrency.test_cases import in_notice, object_to
 from tests.factories.awards import award_body
-from tests.factories.deductions import deduction_body
+from tests.factories.deductions import belong, deduction_body
 from tests.factories.http import keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import make_organizer, make_people, make_person
@@ -45,6 +45,7 @@ async def the_last_deduction(app: FastAPI) -> dict[str, int]:
     async with rushes.one_client_of(app) as (api, runtime):
         org, person = await make_org(runtime), await make_person(runtime)
         organizers = [await make_organizer(runtime, org.id) for _ in range(AT_ONCE)]
+        await belong(runtime, org, person)
         await use_up(runtime, person, QuotaKind.deductions_of, deductions.MAX_OF_PERSON_A_DAY - 1)
         replies = await rushes.at_once(
             api.post(

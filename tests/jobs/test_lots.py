@@ -26,7 +26,7 @@ from app.services.policies import publishing
 from app.services.redemptions import charges, refunds, reservations
 from app.services.redemptions.charges import ChargeCommand
 from tests.factories.clock import travel
-from tests.factories.deductions import deduction_body
+from tests.factories.deductions import belong, deduction_body
 from tests.factories.guesses import Uncounted
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_posting
@@ -176,6 +176,7 @@ async def test_what_comes_back_lives_as_long_as_the_policy_says(
     first, second = [(await make_organizer(runtime, org.id)).id for _ in range(2)]
     counter = await make_counter(runtime, org=org)
     reward = RedemptionIn(reward_id=(await make_reward(runtime, counter, points=4)).id)
+    await belong(runtime, org, person)
     breach = DeductionIn.model_validate(deduction_body(org, person))
     charge = ChargeCommand(
         counter.staff.id, (await make_card_codes(runtime, person, 1))[0], 3, note=""

@@ -11,7 +11,7 @@ from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.awards import award_body
 from tests.factories.batches import BATCHES, body, donation, make_case, number, send, wrong
-from tests.factories.deductions import deduction_body
+from tests.factories.deductions import belong, deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.people import TestPerson
 from tests.factories.sheets import XLSX, make_sheet
@@ -126,6 +126,7 @@ async def test_awards_and_deductions_name_people_by_their_cards(
         rest = {k: v for k, v in sample.items() if k not in ("person_id", "person_ids")}
         return await api.post(f"/api/v1/{noun}", headers=keyed(organizer), json=rest | named)
 
+    await belong(runtime, org, *people)
     award, breach = award_body(org, people), deduction_body(org, people[0])
     given = await send_to("awards", {"card_nos": [*cards[:2], spaced]}, award)
     taken = await send_to("deductions", {"card_no": cards[0]}, breach)
@@ -158,6 +159,7 @@ async def test_unknown_cards_of_awards_and_deductions_run_out(
 ) -> None:
     async with limited(scratch) as (api, runtime):
         org, organizer, (first, *_) = await make_case(runtime)
+        await belong(runtime, org, first)
         sample = award_body(org, [first]) if noun == "awards" else deduction_body(org, first)
         named_by_id = sample.copy()
         sample.pop("person_ids" if noun == "awards" else "person_id")

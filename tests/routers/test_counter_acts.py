@@ -292,9 +292,14 @@ async def test_staff_of_two_merchants_choose_one(api: httpx.AsyncClient, runtime
         f"{API}/statement", headers=staff.headers | {"X-Merchant": str(second.merchant.id)}
     )
     assert (shown.json()["merchant_id"], shown.json()["net"]) == (str(second.merchant.id), 11)
-    for malformed in ("x", str(third.merchant.id)):
-        seen = await api.get(f"{API}/today", headers=staff.headers | {"X-Merchant": malformed})
-        assert_refused(seen, 403, "merchants.not_yours")
+    wrong = {"x": (422, "request.invalid"), str(third.merchant.id): (403, "merchants.not_yours")}
+    for named, refusal in wrong.items():
+        seen = await api.get(f"{API}/today", headers=staff.headers | {"X-Merchant": named})
+        assert_refused(seen, *refusal)
+    refused = await api.post(
+        f"{API}/charges", headers=keyed(staff) | {"X-Merchant": "zz"}, json={"points": 1}
+    )
+    assert_refused(refused, 422, "request.invalid")
 
 
 async def test_a_key_is_of_one_merchant(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -12,17 +12,20 @@ from sqlalchemy import text
 from app.core.clock import local_date, midnight, now
 from app.jobs.outbox import relay
 from app.models.ledger import Purpose
+from app.models.orgs import Level, Org
 from app.models.quotas import QuotaKind
 from app.runtime import Runtime
-from tests.factories.deductions import deduct, deduction_body
+from tests.factories.activities import make_activity, sign_up
+from tests.factories.deductions import belong, deduct, deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.people import TestPerson, make_organizer, make_people, make_person
 from tests.factories.quotas import use_up
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
+from tests.routers.test_roles import card_no
 from tests.security.schema_world import FEW, Completion, Known, Setup
 from tests.security.world import Ask, World
 
@@ -48,6 +51,7 @@ REASON = {"reason": "x"}
 
 
 async def _deduct(world: World) -> Ask:
+    await belong(world.runtime, world.home, world.alice)
     return Ask(body=deduction_body(world.home, world.alice))
 
 
@@ -86,6 +90,7 @@ REQUESTS = {
 async def _deduct_too_often(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     org, person = await make_org(runtime), await make_person(runtime)
     organizer = await make_organizer(runtime, org.id)
+    await belong(runtime, org, person)
     await use_up(runtime, organizer, QuotaKind.deductions_made, 100)
     facts = {"limit": 100, "used": 100, "opens_at": midnight(local_date(now()) + timedelta(days=1))}
     return Refused(organizer, "POST", "/deductions", facts, deduction_body(org, person))
@@ -93,6 +98,7 @@ async def _deduct_too_often(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
 
 async def _deduct_too_often_of_one(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     org, person = await make_org(runtime), await make_person(runtime)
+    await belong(runtime, org, person)
     await use_up(runtime, person, QuotaKind.deductions_of, 10)
     facts = {"limit": 10, "used": 10, "opens_at": midnight(local_date(now()) + timedelta(days=1))}
     organizer = await make_organizer(runtime, org.id)
@@ -101,6 +107,7 @@ async def _deduct_too_often_of_one(_: httpx.AsyncClient, runtime: Runtime) -> Re
 
 async def _deduct_again(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     org, person = await make_org(runtime), await make_person(runtime)
+    await belong(runtime, org, person)
     body = deduction_body(org, person)
     first, second = [await make_organizer(runtime, org.id) for _ in range(2)]
     made = await api.post(DEDUCTIONS, headers=keyed(first), json=body)
@@ -205,6 +212,7 @@ async def test_the_same_breach_costs_once(api: httpx.AsyncClient, runtime: Runti
     org, person = await make_org(runtime), await make_person(runtime)
     await give_points(runtime, person.id, 9, org=org.id)
     organizers = [await make_organizer(runtime, org.id) for _ in range(2)]
+    await belong(runtime, org, person)
     body = deduction_body(org, person)
 
     first, again = [await api.post(DEDUCTIONS, headers=keyed(one), json=body) for one in organizers]
@@ -308,6 +316,7 @@ async def test_nobody_deducts_from_oneself(api: httpx.AsyncClient, runtime: Runt
     org = await make_org(runtime)
     organizer, other = [await make_organizer(runtime, org.id) for _ in range(2)]
     await give_points(runtime, organizer.id, 5, org=org.id)
+    await belong(runtime, org, organizer)
     body = deduction_body(org, organizer)
 
     own, done = [
@@ -338,6 +347,7 @@ async def test_an_appeal_has_thirty_days(api: httpx.AsyncClient, runtime: Runtim
 async def test_what_a_rule_asks_for_must_be_there(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org, person = await make_org(runtime), await make_person(runtime)
     organizer = await make_organizer(runtime, org.id)
+    await belong(runtime, org, person)
     for changes, field in (
         ({"rule_key": "bad_mood"}, "body.rule_key"),
         ({"rule_key": "commendation"}, "body.rule_key"),
@@ -355,6 +365,30 @@ async def test_what_a_rule_asks_for_must_be_there(api: httpx.AsyncClient, runtim
     elsewhere = deduction_body(await make_org(runtime), person)
     outside = await api.post(DEDUCTIONS, headers=keyed(organizer), json=elsewhere)
     assert_refused(outside, 403, "auth.forbidden")
+
+
+async def test_nobody_deducts_from_strangers_by_the_numbers_of_their_cards(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    street = await make_org(runtime)
+    org, other = [await make_org(runtime, parent=street, level=Level.community) for _ in range(2)]
+    organizer, above = [await make_organizer(runtime, one.id) for one in (org, street)]
+    stranger, guest = await make_people(runtime, 2)
+    await belong(runtime, other, stranger)
+    activity = await make_activity(runtime, org=org)
+    await sign_up(runtime, activity, guest)
+
+    async def ask(by: TestPerson, place: Org, who: TestPerson) -> httpx.Response:
+        body = deduction_body(place, who, card_no=await card_no(api, who))
+        body.pop("person_id")
+        return await api.post(DEDUCTIONS, headers=keyed(by), json=body)
+
+    assert_refused(await ask(organizer, org, stranger), 404, "people.not_found")
+    by_id = deduction_body(org, stranger)
+    refused = await api.post(DEDUCTIONS, headers=keyed(organizer), json=by_id)
+    assert_refused(refused, 404, "people.not_found")
+    assert (await ask(organizer, org, guest)).status_code == 201
+    assert (await ask(above, street, stranger)).status_code == 201
 
 
 async def test_organizers_see_what_waits_for_a_decision(

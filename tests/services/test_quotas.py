@@ -12,7 +12,7 @@ from app.runtime import Runtime
 from app.services import deductions, quotas
 from app.services.awards import proposals, public_notice
 from tests.factories.awards import approve, award_body, propose
-from tests.factories.deductions import deduction_body
+from tests.factories.deductions import belong, deduction_body
 from tests.factories.http import assert_refused, keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_person
@@ -63,6 +63,7 @@ async def test_a_request_that_fails_counts_nothing(
     org, person = await make_org(runtime), await make_person(runtime)
     organizer = await make_organizer(runtime, org.id)
     await propose(api, organizer, org, person)
+    await belong(runtime, org, person)
     body = deduction_body(org, person)
     replies = [
         await api.post(f"{API}/deductions", headers=keyed(organizer), json=body) for _ in "ab"
@@ -129,6 +130,7 @@ async def test_deductions_by_an_organizer_and_of_a_person(
     monkeypatch.setattr(deductions, limit, 1)
     org, people = await make_org(runtime), await make_people(runtime, 2)
     organizers = [await make_organizer(runtime, org.id) for _ in "ab"]
+    await belong(runtime, org, *people)
 
     async def deducted(by: int, of: int) -> httpx.Response:
         body = deduction_body(org, people[of])
