@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
+from app.core.language import Bilingual
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.core.validation_messages import invalid
 from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus
@@ -33,6 +34,18 @@ class ActivityNotOpen(Refusal):
     code, status, title = "activities.not_open", 409, "Activity not open"
     zh, en = "活动未发布或已结束", "The activity is not published, or it is over."
     fact_names = ("status", "starts_at", "ends_at")
+
+    def sentence(self) -> Bilingual:
+        return _NOT_OPEN[ActivityStatus(self.facts["status"])]
+
+
+_OVER = Bilingual("活动已结束", "The activity is over.")
+_NOT_OPEN = {
+    ActivityStatus.draft: Bilingual("活动尚未发布", "The activity is not published yet."),
+    ActivityStatus.published: _OVER,
+    ActivityStatus.closed: _OVER,
+    ActivityStatus.cancelled: Bilingual("活动已取消", "The activity was cancelled."),
+}
 
 
 class ActivityNotDraft(Refusal):
