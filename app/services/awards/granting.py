@@ -41,7 +41,8 @@ class Grant:
     the act was proven: the policy's conditions for release depend on it. ``title`` is the text
     in the passbook. ``attended``: points and minutes are for this time, and become less if some
     of it was counted before. ``is_own_act``: the person has a part in what proves the act, so that
-    at least one other person must confirm it. What follows from these is computed once.
+    at least one other person must confirm it. ``counted_before``: of the attended time nothing is
+    left that would bring points. What follows from these is computed once.
     """
 
     reference: str
@@ -58,13 +59,16 @@ class Grant:
     proposal_id: UUID | None = None
     attended: Span | None = None
     is_own_act: bool = False
+    counted_before: bool = False
     id: UUID = field(default_factory=new_id)  # of the award and of its transfer
 
     def worth(self, attended: timedelta) -> "Grant":
         """Return the grant for so much of its attended time."""
         halves = rules.half_hours(attended)
         points = rules.points_for_attendance(self.rule, halves)
-        return replace(self, points=points, minutes=rules.attendance_minutes(self.rule, halves))
+        minutes = rules.attendance_minutes(self.rule, halves)
+        nothing_left = self.points > 0 and points == 0
+        return replace(self, points=points, minutes=minutes, counted_before=nothing_left)
 
     @cached_property
     def release(self) -> Release:
@@ -256,6 +260,8 @@ def _accounts(one: Grant) -> list[AccountKey]:
 def _award(
     one: Grant, points: int, reason: AwardReason, state: AwardState, at: datetime
 ) -> NewAward:
+    if one.counted_before and reason is AwardReason.full:
+        reason = AwardReason.counted_before
     return NewAward(
         id=one.id,
         reference=one.reference,
