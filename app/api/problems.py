@@ -48,6 +48,7 @@ class Facts(BaseModel):
     window: int | None = Field(None, description="Seconds in which `limit` requests may be made.")
     retry_after: int | None = Field(None, description="Seconds after which to try again.")
     used: int | None = Field(None, description="How much of `limit` is used up.")
+    left: int | None = Field(None, description="How much of `limit` is left.")
     period_start: datetime | None = Field(
         None, description="Since when `used` counts; null: since ever."
     )

@@ -7,7 +7,7 @@ installs the handler that renders them.
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, TypeVar
 
-from app.core.language import Language
+from app.core.language import Bilingual, Language
 
 T = TypeVar("T")
 
@@ -20,6 +20,7 @@ class Refusal(Exception):
     as ``{"field", "msg"}`` items, of a batch with the ``row``; ``msg`` is Bilingual.
     ``facts`` let a screen say when, how many, which: ``limit``, ``used``, ``opens_at``; a class
     declares the names of those that it may have as ``fact_names``.
+    ``zh``, ``en``: what lists of all refusals say of it.
     """
 
     code: ClassVar[str]
@@ -43,9 +44,12 @@ class Refusal(Exception):
         self.fields = fields
         self.facts = facts
 
-    @classmethod
-    def message(cls, language: Language) -> str:
-        return cls.zh if language == "zh-CN" else cls.en
+    def sentence(self) -> Bilingual:
+        """Return what is said. A refusal with several causes chooses by its facts."""
+        return Bilingual(self.zh, self.en)
+
+    def message(self, language: Language) -> str:
+        return self.sentence().said(language)
 
 
 class Invalid(Refusal):

@@ -18,17 +18,9 @@ _ZH = {
     "list_type": "应为列表",
     "dict_type": "应为一组设置",
     "model_type": "应为一组设置",
-    "greater_than_equal": "数值太小",
-    "less_than_equal": "数值太大",
-    "greater_than": "数值太小",
-    "less_than": "数值太大",
     "literal_error": "不在可选范围内",
     "enum": "不在可选范围内",
     "string_pattern_mismatch": "格式不正确",
-    "string_too_short": "不能为空",
-    "string_too_long": "太长",
-    "too_short": "太少",
-    "too_long": "太多",
     "value_error": "内容不一致",
     "int_parsing": "应为整数",
     "float_type": "应为数字",
@@ -46,6 +38,21 @@ _ZH = {
     "json_invalid": "不是有效的 JSON",
     "model_attributes_type": "应为一组设置",
 }
+
+# By pydantic's type of error, with the limit of its ``ctx``.
+_BOUNDS = {
+    "greater_than_equal": ("ge", "应不小于 {}", "must be at least {}"),
+    "less_than_equal": ("le", "应不大于 {}", "must be at most {}"),
+    "greater_than": ("gt", "应大于 {}", "must be more than {}"),
+    "less_than": ("lt", "应小于 {}", "must be less than {}"),
+    "string_too_short": ("min_length", "至少 {} 个字符", "at least {} characters"),
+    "string_too_long": ("max_length", "最多 {} 个字符", "at most {} characters"),
+    "too_short": ("min_length", "至少 {} 项", "at least {} items"),
+    "too_long": ("max_length", "最多 {} 项", "at most {} items"),
+}
+# Texts that a validator of ours has changed have their length checked as any value.
+_OF_TEXTS = {"too_short": "string_too_short", "too_long": "string_too_long"}
+_EMPTY = Bilingual("不能为空", "must not be empty")
 
 _KEY = Bilingual(
     "只用小写字母、数字和下划线，以字母开头",
@@ -71,11 +78,11 @@ _BY_PATTERN = {
         "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
     ),
     "^[!-~]+$": _VISIBLE,
-    "^[A-Za-z0-9_][A-Za-z0-9_/?=&.-]{0,255}$": Bilingual(
-        "应为小程序页面路径，如 pages/home?from=1", "expected a page: pages/home?from=1"
-    ),
     "^[A-Za-z0-9_-]+$": Bilingual(
         "只用字母、数字、下划线和连字符", "only letters, digits, underscores and hyphens"
+    ),
+    "^[A-Za-z0-9_][A-Za-z0-9_/?=&.-]{0,255}$": Bilingual(
+        "应为小程序的页面路径，如 pages/index", "expected a page of the mini-program: pages/index"
     ),
     "^(thing|name|number|letter|symbol|character_string|phrase|phone_number"
     "|amount|time|date)[0-9]{1,2}$": Bilingual(
@@ -100,7 +107,19 @@ def explained(error: Mapping[str, Any]) -> Bilingual:
         return Bilingual(error["ctx"]["zh"], error["ctx"]["en"])
     if error["type"] == "string_pattern_mismatch" and error["ctx"]["pattern"] in _BY_PATTERN:
         return _BY_PATTERN[error["ctx"]["pattern"]]
+    if error["type"] in _BOUNDS:
+        return _bound(error["type"], error["ctx"])
     return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
+
+
+def _bound(kind: str, ctx: Mapping[str, Any]) -> Bilingual:
+    """Return the message for a value beyond a limit, with the limit."""
+    if ctx.get("field_type") == "Value":
+        kind = _OF_TEXTS.get(kind, kind)
+    name, zh, en = _BOUNDS[kind]
+    if name == "min_length" and ctx[name] == 1:
+        return _EMPTY
+    return Bilingual(zh.format(ctx[name]), en.format(ctx[name]))
 
 
 def invalid(field: str, zh: str, en: str) -> Invalid:

@@ -34,6 +34,7 @@ class AwardReason(StrEnum):
     overall_month = "overall_month"
     overall_year = "overall_year"
     once = "once"  # the rule gives once, and the person had it before
+    counted_before = "counted_before"  # the attended time counted at another activity
 
 
 class Award(SQLModel, table=True):

@@ -36,6 +36,12 @@ LEFT JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_
 LEFT JOIN checkins c ON c.activity_id = k.activity_id AND c.session = 0
                     AND c.person_id = k.person_id
 """
+_CANCELLED = """
+SELECT DISTINCT s.activity_id, s.person_id
+FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
+JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
+WHERE s.status = 'cancelled'
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +74,10 @@ async def parts(
     values = {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
     rows = await session.fetch(_PARTS, values) if pairs else []
     return {(activity, person): Part(*part) for activity, person, *part in rows}
+
+
+async def cancelled(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:
+    """Return those pairs (activity, person) of which a sign-up was cancelled."""
+    values = {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
+    rows = await session.fetch(_CANCELLED, values) if pairs else []
+    return {(row["activity_id"], row["person_id"]) for row in rows}

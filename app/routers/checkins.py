@@ -16,10 +16,10 @@ from app.services.activities import ActivityNotOpen
 from app.services.checkins import (
     CheckinCodeExpired,
     CheckinCodeInvalid,
-    NotSignedUp,
     OutsideWindow,
     Scan,
 )
+from app.services.signups import NotSignedUp
 
 ABOUT = Bilingual(
     "签到：扫描现场二维码，发放积分与时长",

@@ -15,8 +15,9 @@ class RoomOut(Out):
     Periods are those of Asia/Shanghai. ``used`` counts no award that waits for reviewers.
     """
 
-    scope: Literal["rule", "all_rules"] = Field(
-        description="`rule`: a cap of this rule; `all_rules`: of all rules together."
+    scope: Literal["rule", "all_rules", "emergency"] = Field(
+        description="`rule`: a cap of this rule; `all_rules`: of all rules together; `emergency`:"
+        " of all rules together, with the points of emergencies."
     )
     period: Literal["day", "month", "year"] = Field(
         description="The period of Asia/Shanghai for which the cap is."

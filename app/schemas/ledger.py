@@ -126,7 +126,8 @@ class EntryOut(Out):
     source: Source = Field(description="What moved the points.")
     created_at: datetime = Field(description="When it was posted, in UTC.")
     title: str | None = Field(
-        description="Of the activity or the rule of an award, or the reward's name; else null."
+        description="Of the activity or the rule of an award, the reward's name, the merchant's of"
+        " a charge, the rule's of a deduction; else null."
     )
     activity_id: UUID | None = Field(description="Of an award by attendance.")
     merchant_name: str | None = Field(

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
+from app.core.language import Bilingual
 from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.core.validation_messages import invalid
 from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus
@@ -34,6 +35,18 @@ class ActivityNotOpen(Refusal):
     zh, en = "活动未发布或已结束", "The activity is not published, or it is over."
     fact_names = ("status", "starts_at", "ends_at")
 
+    def sentence(self) -> Bilingual:
+        return _NOT_OPEN[ActivityStatus(self.facts["status"])]
+
+
+_OVER = Bilingual("活动已结束", "The activity is over.")
+_NOT_OPEN = {
+    ActivityStatus.draft: Bilingual("活动尚未发布", "The activity is not published yet."),
+    ActivityStatus.published: _OVER,
+    ActivityStatus.closed: _OVER,
+    ActivityStatus.cancelled: Bilingual("活动已取消", "The activity was cancelled."),
+}
+
 
 class ActivityNotDraft(Refusal):
     code, status, title = "activities.not_draft", 409, "Activity not a draft"
@@ -56,6 +69,7 @@ async def create(
     await require_rule(tx, org.path, body.rule_key)
     at = now()
     require_limits(body, at)
+    require_to_come("ends_at", body.ends_at, at)
     activity = Activity(
         org_id=org.id,
         org_path=org.path,
@@ -96,13 +110,21 @@ def require_limits(body: ActivityContent, at: datetime) -> None:
         raise invalid("body.ends_at", "活动最长 24 小时", "at most 24 hours after the start")
 
 
+def require_to_come(name: str, moment: datetime, at: datetime) -> None:
+    """Raise Invalid, for this field of the body, unless the moment is later than ``at``."""
+    if moment <= at:
+        raise invalid(f"body.{name}", "应晚于当前时间", "lies in the past")
+
+
 async def publish(tx: Session, caller: UUID, activity_id: UUID) -> ActivityOut:
     """Publish a draft. Idempotent.
 
-    Raises ActivityNotFound, OrgClosed, ActivityNotDraft (cancelled).
+    Raises ActivityNotFound, OrgClosed, ActivityNotDraft (cancelled), Invalid (it would be over).
     """
     activity = await organized(tx, caller, activity_id)
     await orgs.get_open(tx, activity.org_id)
+    if activity.status == ActivityStatus.draft:
+        require_to_come("ends_at", activity.ends_at, now())
     version = await queries.publish(tx, activity_id)
     if version is None:
         if activity.status != ActivityStatus.published:

@@ -94,7 +94,7 @@ async def _person(
 def _room(room: caps.Room) -> RoomOut:
     scope, _, period = room.reason.value.partition("_")
     return RoomOut(
-        scope="rule" if scope == "cap" else "all_rules",
+        scope="emergency" if room.is_emergency else "rule" if scope == "cap" else "all_rules",
         period=period,
         limit=room.cap,
         used=room.used,

@@ -17,18 +17,19 @@ from app.models.activities import ActivityStatus
 from app.models.awards import Award
 from app.models.checkins import CheckinMethod
 from app.models.ledger import Purpose
-from app.queries import browsing as browsing_queries
 from app.queries import checkins as queries
 from app.queries.awards import granting as granting_queries
 from app.queries.awards.granting import NewAward
 from app.queries.checkins import CheckinContext, ExistingCheckin, NewCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
+from app.services import signups
 from app.services.activities import ActivityNotOpen
 from app.services.awards import granting, wording
 from app.services.awards.granting import Grant
 from app.services.policies import history, rules
 from app.services.policies.rules import PointsPolicy
+from app.services.signups import NotSignedUp
 
 # Check-ins are accepted this long before the start and after the end.
 OPENS_BEFORE_START = timedelta(minutes=30)
@@ -45,14 +46,6 @@ class CheckinCodeInvalid(Refusal):
 class CheckinCodeExpired(Refusal):
     code, status, title = "checkins.code_expired", 422, "Code expired"
     zh, en = "签到码已过期，请重新扫描", "This code has expired; scan the screen again."
-
-
-class NotSignedUp(Refusal):
-    """``status`` of the caller's sign-up, such as ``waitlisted``; without it there is none."""
-
-    code, status, title = "checkins.not_signed_up", 403, "Not signed up"
-    zh, en = "您未报名或未获得名额", "You have no confirmed place at this activity."
-    fact_names = ("status", "position")
 
 
 class OutsideWindow(Refusal):
@@ -118,22 +111,11 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         for person, (context, _) in met.items()
         if person not in results
     ]
-    refused = await _placeless(tx, placeless)
+    refused = await signups.placeless(tx, placeless)
     return [
         one if isinstance(one, Refusal) else _outcome(results, refused, one.person_id)
         for one in checked
     ]
-
-
-async def _placeless(tx: Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, NotSignedUp]:
-    """Return the refusals of people without a place, with what they have instead."""
-    parts = await browsing_queries.parts(tx, pairs)
-    return {
-        person: NotSignedUp(status=part.status, position=part.position)
-        if part.status
-        else NotSignedUp()
-        for (_, person), part in parts.items()
-    }
 
 
 def _outcome(

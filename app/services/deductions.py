@@ -54,6 +54,11 @@ class AppealClosed(records.WrongState):
     zh, en = "已申诉过或已超过申诉期限", "It has been appealed against, or the time is over."
     fact_names = ("status", "closes_at")
 
+    def sentence(self) -> Bilingual:
+        if self.facts["status"] == State.standing:
+            return Bilingual("已超过申诉期限", "The time to appeal is over.")
+        return Bilingual("已申诉过", "It has been appealed against before.")
+
 
 class NotAppealed(records.WrongState):
     code, title = "deductions.not_appealed", "Not appealed against"

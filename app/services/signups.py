@@ -11,10 +11,12 @@ from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
+from app.core.language import Bilingual
 from app.core.paging import Page, PageParams, by_id
 from app.models.activities import ActivityStatus
 from app.models.notices import NoticeKind
 from app.models.signups import SignupStatus
+from app.queries import browsing as browsing_queries
 from app.queries import signups as queries
 from app.queries.signups import NewSignup, Seats, SignupRow
 from app.schemas.signups import MySignupOut, SignupOut
@@ -27,6 +29,11 @@ class SignupsClosed(Refusal):
     code, status, title = "signups.closed", 409, "Sign-up closed"
     zh, en = "不在报名时间内", "Sign-up is not open at this time."
     fact_names = ("opens_at", "closes_at")
+
+    def sentence(self) -> Bilingual:
+        if now() >= self.facts["closes_at"]:
+            return Bilingual("报名已截止", "Sign-up is over.")
+        return Bilingual("报名尚未开始", "Sign-up is not open yet.")
 
 
 class SignupNotFound(Refusal):
@@ -44,6 +51,26 @@ class TooLateToCancel(Refusal):
     code, status, title = "signups.too_late_to_cancel", 409, "Too late to cancel"
     zh, en = "活动已开始，不能取消报名", "The activity has begun; a place cannot be given back."
     fact_names = ("closes_at",)
+
+
+class NotSignedUp(Refusal):
+    """``status``: the caller's sign-up is ``waitlisted`` or ``cancelled``; without it: none."""
+
+    code, status, title = "checkins.not_signed_up", 403, "Not signed up"
+    zh, en = "您未报名或未获得名额", "You have no confirmed place at this activity."
+    fact_names = ("status", "position")
+
+    def sentence(self) -> Bilingual:
+        return _NOT_SIGNED_UP[self.facts.get("status")]
+
+
+_NOT_SIGNED_UP = {
+    None: Bilingual("您未报名此活动", "You have not signed up to this activity."),
+    SignupStatus.waitlisted: Bilingual(
+        "您还在候补，未获得名额", "You are on the waiting list and have no place yet."
+    ),
+    SignupStatus.cancelled: Bilingual("您的报名已取消", "Your sign-up was cancelled."),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +241,19 @@ async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MySignup
         lambda before, limit: queries.page(tx, person_id, before, limit),
         MySignupOut.model_validate,
     )
+
+
+async def placeless(tx: Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, NotSignedUp]:
+    """Return the refusals of people without a place, with what they have instead."""
+    parts = await browsing_queries.parts(tx, pairs)
+    ended = await browsing_queries.cancelled(tx, pairs)
+
+    def refusal(pair: tuple[UUID, UUID]) -> NotSignedUp:
+        if status := parts[pair].status:
+            return NotSignedUp(status=status, position=parts[pair].position)
+        return NotSignedUp(status=SignupStatus.cancelled) if pair in ended else NotSignedUp()
+
+    return {pair[1]: refusal(pair) for pair in pairs}
 
 
 def seats_of(row: Mapping[str, Any]) -> Seats:

@@ -149,13 +149,14 @@ async def answer(
     Raises Invalid for a template that is unknown or there twice.
     """
     known = {one.template_id for one in templates.values()}
+    seen: set[str] = set()
     for n, one in enumerate(body.answers):
+        field = f"body.answers.{n}.template_id"
         if one.template_id not in known:
-            field = f"body.answers.{n}.template_id"
-            raise invalid(
-                field, "模板不存在或重复", "an unknown template, or one that is there twice"
-            )
-        known.remove(one.template_id)
+            raise invalid(field, "没有这个模板", "no such template")
+        if one.template_id in seen:
+            raise invalid(field, "模板重复", "this template is there twice")
+        seen.add(one.template_id)
     for one in sorted(body.answers, key=lambda one: one.template_id):
         await queries.answer(tx, person_id, one.template_id, one.answer)
     return await mine(tx, templates, person_id)

@@ -137,7 +137,7 @@ async def test_a_draft_with_a_mistake_is_told_with_its_line_and_writes_nothing(
     result = await run("simulate", wrong, *period(), "--org", "321182001", "--csv", sheet)
 
     assert result.exit_code == 1
-    assert result.stderr.startswith("draft.toml: line 2: caps.day: 数值太小 / ")
+    assert result.stderr.startswith("draft.toml: line 2: caps.day: 应不小于 1 / ")
     assert files_of(tmp_path) == before
 
 

@@ -108,3 +108,23 @@ def test_no_text_has_a_pattern_of_its_own() -> None:
     sources = {file.name: file.read_text(encoding="utf-8") for file in files}
     assert [name for name, text in sources.items() if OWN_PATTERN_OF_A_TEXT.search(text)] == []
     assert OWN_PATTERN_OF_A_TEXT.search('key: Annotated[Text, Field(max_length=9, pattern="^a$")]')
+
+
+def test_a_limit_is_told() -> None:
+    shapes: list[tuple[Any, Any, tuple[str, str]]] = [
+        (
+            Annotated[base.Text, Field(max_length=5)],
+            "清" * 6,
+            ("最多 5 个字符", "at most 5 characters"),
+        ),
+        (Annotated[str, Field(min_length=1)], "", ("不能为空", "must not be empty")),
+        (Annotated[str, Field(min_length=2)], "a", ("至少 2 个字符", "at least 2 characters")),
+        (Annotated[list[int], Field(max_length=2)], [1, 2, 3], ("最多 2 项", "at most 2 items")),
+        (Annotated[int, Field(ge=3)], 2, ("应不小于 3", "must be at least 3")),
+        (Annotated[int, Field(lt=3)], 3, ("应小于 3", "must be less than 3")),
+    ]
+    for shape, value, told in shapes:
+        with pytest.raises(ValidationError) as refused:
+            TypeAdapter(shape).validate_python(value)
+        [error] = refused.value.errors()
+        assert explained(error) == told

@@ -470,6 +470,7 @@ async def test_a_draft_has_no_code(api: httpx.AsyncClient, runtime: Runtime) -> 
     for path in ("checkin-code", "checkin-code.svg"):
         response = await api.get(f"{ACTIVITIES}/{activity.id}/{path}", headers=organizer.headers)
         assert_refused(response, 409, "activities.not_open")
+        assert response.json()["msg"] == "活动尚未发布"
 
 
 async def test_a_refused_request_does_not_spoil_the_policy_for_the_next(

@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from app.core.clock import now
+from app.models.activities import ActivityStatus
 from app.runtime import Runtime
 from tests.engines import as_owner
 from tests.factories.activities import edit_body, sign_up
@@ -254,3 +255,19 @@ async def test_nothing_is_edited_in_a_closed_organisation(desk: Desk) -> None:
     await as_owner(desk.runtime.settings, closed)
     assert_refused(await desk.edit(title="夏至植树"), 409, "orgs.closed")
     await as_owner(desk.runtime.settings, closed.replace("now()", "NULL"))  # it has no entry
+
+
+async def test_what_is_over_is_neither_created_nor_copied_nor_published(desk: Desk) -> None:
+    starts_at = now() - timedelta(hours=3)
+    await desk.open(status=ActivityStatus.draft, starts_at=starts_at)
+    body = edit_body(desk.activity) | {"org_id": str(desk.org.id)}
+    path = f"{ACTIVITIES}/{desk.activity.id}"
+    for where, sent in (
+        (ACTIVITIES, body),
+        (f"{path}/copies", {"starts_at": starts_at.isoformat()}),
+        (f"{path}/publish", {}),
+    ):
+        refused = await desk.api.post(where, headers=keyed(desk.organizer), json=sent)
+        assert_refused(refused, 422, "request.invalid")
+        told = [(one["field"], one["msg"]) for one in refused.json()["errors"]]
+        assert told == [("body.ends_at", "应晚于当前时间")], where

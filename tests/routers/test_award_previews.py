@@ -72,6 +72,7 @@ async def test_it_says_what_an_award_would_give(api: httpx.AsyncClient, runtime:
     assert body["reason"] == "已达每日总上限"
     rooms = {(one["scope"], one["period"], one["limit"]): one for one in body["caps"]}
     assert rooms["all_rules", "day", 24]["left"] == 8
+    assert rooms["emergency", "day", 48]["left"] == 32
     assert rooms["all_rules", "month", 150] == {
         "scope": "all_rules",
         "period": "month",

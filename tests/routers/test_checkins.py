@@ -305,6 +305,7 @@ async def test_another_activitys_code_checks_in_only_there(
     response = await scan(api, runtime, person, other)
 
     assert_refused(response, 403, "checkins.not_signed_up")
+    assert response.json()["msg"] == "您未报名此活动"
     assert await balance(runtime, person.id) == 0
     assert (await scan(api, runtime, person, mine)).status_code == 201
 
@@ -319,6 +320,7 @@ async def test_who_waits_for_a_place_cannot_check_in(
     response = await scan(api, runtime, second, activity)
 
     assert_refused(response, 403, "checkins.not_signed_up")
+    assert response.json()["msg"] == "您还在候补，未获得名额"
     assert await balance(runtime, second.id) == 0
 
 
@@ -333,6 +335,7 @@ async def test_who_gave_the_place_back_cannot_check_in(
     response = await scan(api, runtime, person, activity)
 
     assert_refused(response, 403, "checkins.not_signed_up")
+    assert response.json()["msg"] == "您的报名已取消"
 
 
 async def test_a_cancelled_activity_takes_no_check_in(

@@ -294,7 +294,9 @@ async def test_an_appeal_that_is_not_granted_changes_nothing(
 
     assert denied.json()["state"] == "upheld"
     assert await balance(runtime, person.id) == 3
-    assert_refused(await appeal(api, person, made), 409, "deductions.appeal_closed")
+    again = await appeal(api, person, made)
+    assert_refused(again, 409, "deductions.appeal_closed")
+    assert again.json()["msg"] == "已申诉过"
 
 
 async def test_nobody_decides_who_has_a_part_in_it(
@@ -341,7 +343,9 @@ async def test_an_appeal_has_thirty_days(api: httpx.AsyncClient, runtime: Runtim
         )
 
     assert (await appeal(api, person, in_time)).status_code == 200
-    assert_refused(await appeal(api, person, late), 409, "deductions.appeal_closed")
+    refused = await appeal(api, person, late)
+    assert_refused(refused, 409, "deductions.appeal_closed")
+    assert refused.json()["msg"] == "已超过申诉期限"
 
 
 async def test_what_a_rule_asks_for_must_be_there(api: httpx.AsyncClient, runtime: Runtime) -> None:

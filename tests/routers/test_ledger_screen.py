@@ -38,7 +38,7 @@ async def test_each_entry_says_what_it_is_about(api: httpx.AsyncClient, runtime:
     found = await entries(api, person)
     assert [about(one) for one in found] == [
         ("hold", "香皂", None, "测试商户"),
-        ("charge", None, None, "测试商户"),
+        ("charge", "测试商户", None, "测试商户"),
         ("award", "读书会", str(activity.id), None),
         ("award", "测试发放", None, None),
     ]

@@ -97,3 +97,18 @@ async def test_the_rules_in_force_can_be_read(
 
     monkeypatch.setattr(history, "load", nothing)
     assert_refused(await api.get(f"{POLICIES}/current"), 404, "policies.none")
+
+
+async def test_evidence_and_notes_have_words_in_both_languages(api: httpx.AsyncClient) -> None:
+    top = (await api.get(f"{POLICIES}/current")).json()
+    unlabelled = [
+        one["name"]
+        for shown in (*top["rules"], *top["deductions"])
+        for one in shown["evidence"]
+        if one["label"] == one["name"] or one["label_en"] is None
+    ]
+    assert unlabelled == []
+    english = await api.get(f"{POLICIES}/current", headers={"Accept-Language": "en"})
+    notes = [one["note"] for one in english.json()["rules"] if one["note"]]
+    assert "Once in a lifetime" in notes
+    assert all(note.isascii() for note in notes)

@@ -333,9 +333,16 @@ async def test_a_limit_counts_what_is_reserved_and_collected_not_what_was_given_
 
     assert_refused(await redeem(api, person, reward), 409, "rewards.limit_reached")
     await cancel(api, person, first)
+    one_left = await redeem(api, person, reward, 2)
+    assert one_left.json()["msg"] == "超出个人限额：还可兑换 1 件"
     third = await reserved(api, person, reward)
     await collect(api, counter, third["pickup_code"])
-    assert_refused(await redeem(api, person, reward), 409, "rewards.limit_reached")
+    refused = await redeem(api, person, reward)
+    assert_refused(refused, 409, "rewards.limit_reached")
+    assert (refused.json()["msg"], refused.json()["facts"]["left"]) == (
+        "已达该兑换品的个人限额",
+        0,
+    )
     assert (await redeem(api, await make_rich(runtime), reward)).status_code == 201
 
 

@@ -1,6 +1,6 @@
 """Every refusal with facts: what it says in either language, and that it changes nothing."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -149,14 +149,14 @@ async def _redeem_above_limit(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
     reward = await make_reward(runtime, counter, **period)
     await reserve(runtime, person.id, reward)
     begun = period_start(now(), "month")
-    facts = {"limit": 2, "used": 1, "period_start": begun}
+    facts = {"limit": 2, "used": 1, "left": 1, "period_start": begun}
     facts["opens_at"] = period_start(begun + timedelta(days=32), "month")
     body = {"reward_id": str(reward.id), "quantity": 2}
     return Ask(person, "POST", "/redemptions", facts, body)
 
 
 async def _redeem_above_limit_for_ever(_: httpx.AsyncClient, runtime: Runtime) -> Ask:
-    facts = {"limit": 1, "used": 0, "period_start": None, "opens_at": None}
+    facts = {"limit": 1, "used": 0, "left": 1, "period_start": None, "opens_at": None}
     bound = {"limit_per_member": 1, "limit_period": RewardPeriod.session}
     return await _redeem(runtime, facts, quantity=2, points=60, **bound)
 
@@ -404,8 +404,13 @@ async def test_a_refusal_tells_its_facts_and_changes_nothing(
 
     for language, reply in replies.items():
         assert_refused(reply, refusal.status, code)
-        assert reply.json()["msg"] == refusal.message(language)
         facts = reply.json()["facts"]
+        times = {
+            name: datetime.fromisoformat(value)
+            for name, value in facts.items()
+            if name.endswith("_at") and value is not None
+        }
+        assert reply.json()["msg"] == refusal(**facts | times).message(language)
         assert {**facts, **to_jsonable_python(ask.facts)} == facts
         assert facts.keys() - ask.facts.keys() <= {"expires_at"}
     assert await everything(runtime) == before
@@ -469,4 +474,4 @@ async def test_what_is_wrong_with_a_sheet_is_said_in_one_language(
 
 async def test_the_facts_of_a_refusal_are_documented_where_it_is_refused(app: FastAPI) -> None:
     redeem = app.openapi()["paths"][f"{API}/redemptions"]["post"]["responses"]["409"]["x-facts"]
-    assert redeem["rewards.limit_reached"] == ["limit", "used", "period_start", "opens_at"]
+    assert redeem["rewards.limit_reached"] == ["limit", "used", "left", "period_start", "opens_at"]

@@ -269,15 +269,21 @@ async def test_nobody_is_promoted_into_a_cancelled_activity(
 
 
 @pytest.mark.parametrize(
-    "times",
+    ("times", "said"),
     [
-        {"signup_opens_at": timedelta(minutes=5), "signup_closes_at": timedelta(hours=1)},
-        {"signup_opens_at": timedelta(hours=-3), "signup_closes_at": timedelta(minutes=-1)},
+        (
+            {"signup_opens_at": timedelta(minutes=5), "signup_closes_at": timedelta(hours=1)},
+            "报名尚未开始",
+        ),
+        (
+            {"signup_opens_at": timedelta(hours=-3), "signup_closes_at": timedelta(minutes=-1)},
+            "报名已截止",
+        ),
     ],
     ids=["before it opens", "after it closed"],
 )
 async def test_outside_its_time_sign_up_is_closed(
-    api: httpx.AsyncClient, runtime: Runtime, times: dict[str, timedelta]
+    api: httpx.AsyncClient, runtime: Runtime, times: dict[str, timedelta], said: str
 ) -> None:
     moment = now()
     activity = await make_activity(
@@ -290,6 +296,7 @@ async def test_outside_its_time_sign_up_is_closed(
     response = await sign_up(api, activity, await make_person(runtime))
 
     assert_refused(response, 409, "signups.closed")
+    assert response.json()["msg"] == said
     assert await counters(api, activity) == (0, 0)
 
 
@@ -300,8 +307,10 @@ async def test_only_a_published_activity_that_is_not_over_is_open(
     over = await make_activity(runtime, starts_at=now() - timedelta(hours=3), hours=2)
     cancelled = await make_activity(runtime, status=ActivityStatus.cancelled)
 
-    for activity in (over, cancelled):
-        assert_refused(await sign_up(api, activity, person), 409, "activities.not_open")
+    for activity, said in ((over, "活动已结束"), (cancelled, "活动已取消")):
+        refused = await sign_up(api, activity, person)
+        assert_refused(refused, 409, "activities.not_open")
+        assert refused.json()["msg"] == said
 
 
 async def test_a_draft_does_not_exist_for_residents(

@@ -128,8 +128,10 @@ async def test_answers_are_counted_once_and_a_ban_ends_all(
     assert await credits_of(api, person) == 2
     assert (await tell(api, person, POINTS, answer="reject")).status_code == 200
     assert await credits_of(api, person) == 2, "an accept of before stays good"
-    for wrong in (("unknown",), (POINTS, POINTS)):
-        assert_refused(await tell(api, person, *wrong), 422, "request.invalid")
+    for wrong, said in ((("unknown",), "没有这个模板"), ((POINTS, POINTS), "模板重复")):
+        refused = await tell(api, person, *wrong)
+        assert_refused(refused, 422, "request.invalid")
+        assert [one["msg"] for one in refused.json()["errors"]] == [said]
     banned = (await tell(api, person, POINTS, answer="ban")).json()["items"]
     [mine] = [one for one in banned if one["template_id"] == POINTS]
     assert (mine["credits"], mine["answer"], mine["kinds"]) == (0, "ban", ["award_paid"])

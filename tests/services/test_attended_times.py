@@ -93,6 +93,17 @@ async def test_no_moment_counts_twice(
     await assert_ledger_verifies(runtime)
 
 
+async def test_time_that_was_counted_before_is_the_reason(
+    runtime: Runtime, somebody: tuple[TestPerson, Org]
+) -> None:
+    """Not of who came too late to have half an hour."""
+    reasons = [
+        (await attend(runtime, *somebody, at(hour), starts_at=at(starts), hours=hours)).reason
+        for hour, starts, hours in ((12, 12, 2), (12.5, 12.5, 1), (13, 13, 2), (16.6, 15, 2))
+    ]
+    assert reasons == ["full", "counted_before", "full", "full"]
+
+
 async def test_extras_share_their_hours_too(
     runtime: Runtime, somebody: tuple[TestPerson, Org]
 ) -> None:

@@ -38,6 +38,10 @@ CASE t.source_type
     WHEN 'redemption' THEN (
         SELECT r.name FROM redemptions d JOIN rewards r ON r.id = d.reward_id
         WHERE d.id = t.source_id)
+    WHEN 'charge' THEN (
+        SELECT m.name FROM charges c JOIN merchants m ON m.id = c.merchant_id
+        WHERE c.id = t.source_id)
+    WHEN 'deduction' THEN (SELECT d.title FROM deductions d WHERE d.id = t.source_id)
 END AS title,
 CASE WHEN t.source_type = 'award' THEN (
     SELECT CAST(split_part(w.reference, ':', 2) AS uuid) FROM awards w
@@ -69,7 +73,7 @@ WITH pages AS (
     JOIN ledger_accounts a
       ON a.owner_id = k.owner_id AND a.purpose = 'available' AND a.unit_id = k.unit_id
 ), tagged AS (
-    SELECT *, '2-' || id || '-' || newest || '-' || size AS tag FROM pages
+    SELECT *, '3-' || id || '-' || newest || '-' || size AS tag FROM pages
 )
 SELECT p.n, p.tag, p.newest, CASE WHEN p.tag IS DISTINCT FROM p.known THEN (
     SELECT coalesce(CAST(json_agg(row_to_json(e) ORDER BY e.number DESC) AS text), '[]') FROM (

@@ -20,6 +20,9 @@ REASONS: dict[AwardReason, Bilingual] = {
     AwardReason.overall_month: Bilingual("已达每月总上限", "Limited by the overall monthly cap."),
     AwardReason.overall_year: Bilingual("已达每年总上限", "Limited by the overall yearly cap."),
     AwardReason.once: Bilingual("该项积分已领取过", "These points are given once."),
+    AwardReason.counted_before: Bilingual(
+        "这段时间已在另一活动中计过", "This time was counted at another activity before."
+    ),
 }
 _STATES: dict[str, tuple[str, str]] = {
     AwardState.pending_budget: ("待拨付", "waits for the fund"),

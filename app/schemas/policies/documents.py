@@ -185,6 +185,9 @@ class Rule(Shape):
     )
     off: bool = Field(default=False, description="Whether it is not in force here.")
     note: Note | None = Field(default=None, description="A remark.")
+    note_en: Note | None = Field(
+        default=None, description="The same in English; null: the Chinese one."
+    )
 
 
 class Deduction(Shape):

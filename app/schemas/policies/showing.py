@@ -51,7 +51,7 @@ class RuleOut(Out):
     release: dict[Proof, Release] = Field(description="What an award waits for, by its proof.")
     hours: bool = Field(description="Whether each hour counts as an hour of service.")
     emergency: bool = Field(description="Whether `emergency_day` is its cap of the day.")
-    note: str | None = Field(description="A remark; null: none.")
+    note: Worded | None = Field(description="A remark in the language of the request; null: none.")
 
 
 class BreachOut(Out):

@@ -40,11 +40,15 @@ def once(rule: Rule, org_id: UUID, at: datetime) -> Once:
 
 
 class Room(NamedTuple):
-    """A cap, what the person earned of it so far, and the reason of an award that it cuts."""
+    """A cap, what the person earned of it so far, and the reason of an award that it cuts.
+
+    ``is_emergency``: it is the one of days of emergency.
+    """
 
     cap: int
     used: int
     reason: AwardReason
+    is_emergency: bool = False
 
     @property
     def left(self) -> int:
@@ -91,7 +95,7 @@ def of_all_rules(policy: PointsPolicy, earned: Mapping[str, Tally]) -> Iterator[
         (caps.day, overall.day - emergency, AwardReason.overall_day, False),
     ):
         if cap is not None:
-            yield Room(cap, used, reason), is_emergency
+            yield Room(cap, used, reason, is_emergency), is_emergency
 
 
 def apply_caps(

@@ -25,6 +25,7 @@ from app.queries.awards.attended_times import Attendance
 from app.queries.awards.granting import NewAward, OnceAsked, Tally
 from app.schemas.policies.documents import Proof, Release, Rule
 from app.services.awards import caps
+from app.services.awards.budgets import Budgets
 from app.services.awards.postings import award_posting, hours_accounts, minutes_posting
 from app.services.ledger import posting
 from app.services.ledger.posting import Locked
@@ -41,7 +42,8 @@ class Grant:
     the act was proven: the policy's conditions for release depend on it. ``title`` is the text
     in the passbook. ``attended``: points and minutes are for this time, and become less if some
     of it was counted before. ``is_own_act``: the person has a part in what proves the act, so that
-    at least one other person must confirm it. What follows from these is computed once.
+    at least one other person must confirm it. ``counted_before``: of the attended time nothing is
+    left that would bring points. What follows from these is computed once.
     """
 
     reference: str
@@ -58,13 +60,16 @@ class Grant:
     proposal_id: UUID | None = None
     attended: Span | None = None
     is_own_act: bool = False
+    counted_before: bool = False
     id: UUID = field(default_factory=new_id)  # of the award and of its transfer
 
     def worth(self, attended: timedelta) -> "Grant":
         """Return the grant for so much of its attended time."""
         halves = rules.half_hours(attended)
         points = rules.points_for_attendance(self.rule, halves)
-        return replace(self, points=points, minutes=rules.attendance_minutes(self.rule, halves))
+        minutes = rules.attendance_minutes(self.rule, halves)
+        nothing_left = points == 0 < self.points
+        return replace(self, points=points, minutes=minutes, counted_before=nothing_left)
 
     @cached_property
     def release(self) -> Release:
@@ -194,31 +199,12 @@ def _balances(one: Grant, locked: Locked) -> tuple[int, int | None]:
     return locked[one.available].balance, pending
 
 
-class _Budgets:
-    """What limited funds can pay for the awards of a batch, in its order.
-
-    Waiting awards are paid first: while a fund has any, it pays no new award.
-    """
-
-    def __init__(self, left: dict[AccountKey, int]) -> None:
-        self._left = left
-
-    def pays(self, fund: AccountKey, points: int) -> bool:
-        if fund.purpose is not Purpose.budget or points == 0:
-            return True
-        if self._left[fund] < points:
-            self._left[fund] = 0  # later awards must not be paid before this one
-            return False
-        self._left[fund] -= points
-        return True
-
-
-async def _budgets(tx: Session, grants: Sequence[Grant], locked: Locked) -> _Budgets:
+async def _budgets(tx: Session, grants: Sequence[Grant], locked: Locked) -> Budgets:
     limited = sorted({one.fund for one in grants if one.fund.purpose is Purpose.budget})
     if not limited:
-        return _Budgets({})
+        return Budgets({})
     owing = await queries.unpaid(tx, [(key.owner_id, key.unit_id) for key in limited])
-    return _Budgets(
+    return Budgets(
         {key: 0 if (key.owner_id, key.unit_id) in owing else locked[key].balance for key in limited}
     )
 
@@ -256,6 +242,8 @@ def _accounts(one: Grant) -> list[AccountKey]:
 def _award(
     one: Grant, points: int, reason: AwardReason, state: AwardState, at: datetime
 ) -> NewAward:
+    if one.counted_before and reason is AwardReason.full:
+        reason = AwardReason.counted_before
     return NewAward(
         id=one.id,
         reference=one.reference,

@@ -143,6 +143,8 @@ class Replay:
             points, reason = caps.apply_caps(policy, rule, claim.points, tallies, had=had)
             points = max(points - act.points_reversed, 0)
             earned.add(act, points)
+        if claim.points == 0 and act.reason == AwardReason.counted_before:
+            reason = AwardReason.counted_before  # no rule changes that
         state = first_state(release, claim.points)
         return Replayed(claim.points, points, claim.minutes, reason, claim.proof, state)
 

@@ -23,7 +23,8 @@ from app.services.awards.replay import Ineligibility, Replay, Replayed
 from app.services.policies.history import Draft
 
 MOST_CHANGED = 20
-OVER_A_CAP = set(AwardReason) - {AwardReason.full, AwardReason.once}
+NOT_BY_A_CAP = {AwardReason.full, AwardReason.once, AwardReason.counted_before}
+OVER_A_CAP = set(AwardReason) - NOT_BY_A_CAP
 
 
 @dataclass(slots=True)

@@ -138,8 +138,7 @@ def _require_to_come(activity: Activity, body: ActivityEditIn, moved: Collection
     if at >= activity.ends_at or (at >= activity.starts_at and "starts_at" in moved):
         raise ActivityBegun(starts_at=activity.starts_at, ends_at=activity.ends_at)
     for name in sorted(moved):
-        if getattr(body, name) <= at:
-            raise invalid(f"body.{name}", "应晚于当前时间", "lies in the past")
+        activities.require_to_come(name, getattr(body, name), at)
 
 
 async def _fit(tx: Session, activity: Activity, body: ActivityEditIn) -> None:

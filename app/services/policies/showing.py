@@ -82,10 +82,11 @@ def _tier(tier: Tier) -> TierOut:
 
 
 def _rule(policy: PointsPolicy, rule: Rule) -> RuleOut:
-    shown = RuleOut.model_fields.keys() - {"evidence", "name", "release"}
+    shown = RuleOut.model_fields.keys() - {"evidence", "name", "note", "release"}
     return RuleOut(
         **{name: getattr(rule, name) for name in shown},
         name=named(rule.name, rule.name_en),
+        note=named(rule.note, rule.note_en) if rule.note is not None else None,
         evidence=evidence_labels(policy.document, rule.evidence),
         release={proof: policy.release(rule, proof) for proof in PROOFS},
     )

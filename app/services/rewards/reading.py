@@ -7,7 +7,7 @@ from uuid import UUID
 from app.core.clock import BEGINNING, now, period_start
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.language import named
+from app.core.language import Bilingual, named
 from app.core.paging import Page, PageParams, by_id
 from app.models.merchants import MerchantState
 from app.models.rewards import Reward, RewardPeriod, RewardState
@@ -47,7 +47,15 @@ class OutOfStock(Refusal):
 class LimitReached(Refusal):
     code, status, title = "rewards.limit_reached", 409, "Limit reached"
     zh, en = "已达该兑换品的个人限额", "You have reached your limit for this reward."
-    fact_names = ("limit", "used", "period_start", "opens_at")
+    fact_names = ("limit", "used", "left", "period_start", "opens_at")
+
+    def sentence(self) -> Bilingual:
+        if left := self.facts["left"]:
+            return Bilingual(
+                f"超出个人限额：还可兑换 {left} 件",
+                f"That is over your limit for this reward: {left} more can be had.",
+            )
+        return super().sentence()
 
 
 class TierTooLow(Refusal):
@@ -179,6 +187,7 @@ def over_limit(reward: Reward, used: int, quantity: int, at: datetime) -> LimitR
     return LimitReached(
         limit=reward.limit_per_member,
         used=used,
+        left=max(reward.limit_per_member - used, 0),
         period_start=starts,
         opens_at=next_period(reward.limit_period, at),
     )
