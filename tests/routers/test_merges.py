@@ -125,6 +125,8 @@ async def _hers(world: World) -> Ask:
     """Alice's account stays; the other account is a member's of home."""
     await sign_up(world.runtime, await make_activity(world.runtime, org=world.home), world.alice)
     other = await member_of(world.runtime, world.home)
+    async with world.runtime.database.transaction() as tx:  # some worlds make alice one
+        await appoint(tx, other.id, Role.organizer, org=world.home.id)
     return Ask(body=await asked(world.api, world.home, other, world.alice))
 
 
