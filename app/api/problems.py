@@ -89,6 +89,7 @@ class Facts(BaseModel):
     parent_name: str | None = Field(None, description="The organisation that is to be above it.")
     orgs: int | None = Field(None, description="Open organisations below it.")
     activities: int | None = Field(None, description="Published activities that are not over.")
+    merchants: int | None = Field(None, description="Merchants of it that are in business.")
     closed_at: datetime | None = Field(None, description="When the organisation was closed.")
     suspended_at: datetime | None = Field(None, description="When the account was suspended.")
     simulation_id: str | None = Field(None, description="The simulation that is under way.")

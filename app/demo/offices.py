@@ -78,7 +78,7 @@ async def what_waits(tx: Session, county: County) -> None:
     ends_at = now() + A_YEAR
     term = TermIn(role=Role.organizer, org_id=county.community, ends_at=ends_at)
     offered = await appointments.offer(tx, admin, term)
-    await appointments.accept(tx, neighbours[6], offered.code)
+    await appointments.accept(tx, neighbours[9], offered.code)
     term = TermIn(
         role=Role.merchant_staff,
         merchant_id=MERCHANT_IDS["merchant"],

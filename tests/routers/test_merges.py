@@ -16,9 +16,8 @@ from app.models.merges import Merge
 from app.models.orgs import Level, Org
 from app.models.people import Person, Role
 from app.models.signups import Signup
-from app.queries import leaderboards, roles
+from app.queries import leaderboards
 from app.queries.awards import granting
-from app.queries.roles import NewGrant
 from app.runtime import Runtime
 from app.services import erasures, people
 from app.services.awards import caps
@@ -54,7 +53,7 @@ from tests.factories.rewards import (
 )
 from tests.routers.test_audit import entries
 from tests.routers.test_members import member_of
-from tests.routers.test_roles import card_no
+from tests.routers.test_roles import card_no, give
 from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
 from tests.security.world import Ask, World
 
@@ -181,8 +180,9 @@ async def _of_the_kept_alone(api: httpx.AsyncClient, runtime: Runtime) -> Refuse
     admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
     async with runtime.database.transaction() as tx:
         await appoint(tx, kept.id, Role.organizer, org=org.id)
-        until = now() + timedelta(days=1)
-        await roles.grant(tx, NewGrant(absorbed.id, "organizer", org.id, None, ends_at=until))
+    until = (now() + timedelta(days=1)).isoformat()
+    given = await give(api, admin, absorbed, org, role="organizer", ends_at=until)
+    assert given.status_code == 201, given.text
     facts = {"org_id": str(org.id), "org_name": org.name, "role": "organizer"}
     return Refused(admin, "POST", "/merges", facts, await asked(api, org, absorbed, kept))
 
