@@ -42,7 +42,6 @@ class Day:
     bank: Phone = field(init=False)
     leaver: Phone = field(init=False)  # whose account is closed
     erased: str = ""  # the leaver's name, once it is erased
-    certificate: dict[str, Any] = field(default_factory=dict)  # of the leaver
     merchants: dict[str, dict[str, Any]] = field(default_factory=dict)  # by name
     city: dict[str, Any] = field(default_factory=dict)
     street: dict[str, Any] = field(default_factory=dict)

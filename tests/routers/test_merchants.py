@@ -50,6 +50,7 @@ HERS = {
 BESIDE_POINTS = {"merchant_visits"}
 BEYOND_THE_SCHEMA = {
     "body.visited_on",  # not to come
+    *("query.month", "query.since", "query.until"),  # 2026-13; one day before another
     "request.precondition_failed",
     "request.precondition_required",
 }

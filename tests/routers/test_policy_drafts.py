@@ -29,7 +29,10 @@ checkPolicy    administrator  401    403   403  403     403   403     403    403
 diffPolicy     administrator  401    403   403  403     403   403     403    403     200   403
 publishPolicy  administrator  401    403   403  403     403   403     403    403     201   403
 """
-BEYOND_THE_SCHEMA = {"policy_drafts.invalid", "policy_drafts.wrong_time"}
+BEYOND_THE_SCHEMA = {
+    *("policy_drafts.invalid", "policy_drafts.wrong_time"),
+    *("request.precondition_failed", "request.precondition_required"),
+}
 TIGHTER = "[caps]\nday = 20\n"
 
 
