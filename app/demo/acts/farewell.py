@@ -1,5 +1,6 @@
 """One closes the account and keeps it; one cancels at WeChat and is erased."""
 
+import asyncio
 import time
 
 from app.demo.acts.honours import boards
@@ -10,6 +11,7 @@ from app.integrations.wechat_sandbox.state import sandbox_openid
 
 CANCELLED = "user_authorization_cancellation"
 APPID = "wx-sandbox-appid"
+ERASED, LOOK_S = "已注销用户", 3.0  # each look at a person is on record, and limited
 ERASED_S = 150.0  # the job runs once a minute
 WAVERER = 45  # of those present
 
@@ -58,6 +60,14 @@ async def forget(day: Day) -> None:
     day.say(f"{gone.name} 的登录失效：{told}", "the login has ended")
 
     before = gone.person_id
+
+    async def name() -> str:
+        await asyncio.sleep(LOOK_S)
+        seen = await day.admin.get(f"/orgs/{day.street['id']}/people/{before}")
+        return str(seen.want(200)["display_name"])
+
+    day.checks.equal("the name of the erased", ERASED, await until(name, ERASED, ERASED_S))
+    day.say(f"管理员看到的是“{ERASED}”", "no name is left")
     again = Phone(day.network, gone.user)
     day.checks.equal("the same WeChat user is new", True, (await again.log_in())["is_new"])
     day.checks.equal("and another person", True, again.person_id != before)
