@@ -19,7 +19,7 @@ from app.core.links import SignedLinks
 from app.core.paging import PageParams
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
-from app.schemas.base import Bound, Words
+from app.schemas.base import Bound, Day, Words
 from app.schemas.roles import CardNumber
 from app.services import subscriptions
 from app.services.merchants.access import Staff
@@ -145,6 +145,16 @@ CardFilter = Annotated[
 # The ends of a list in time.
 Since = Annotated[Bound | None, Query(description="Only from this time on, with its offset.")]
 Until = Annotated[Bound | None, Query(description="Only before this time, with its offset.")]
+# The days of a statement: a month, or a first and a last day.
+MonthQuery = Annotated[
+    str | None,
+    Query(
+        pattern=r"^[0-9]{4}-[0-9]{2}$",
+        max_length=7,
+        description="A month of Asia/Shanghai: `2026-11`; in place of days.",
+    ),
+]
+DayQuery = Annotated[Day | None, Query(description="First or last day, in Asia/Shanghai.")]
 # What a signed link holds.
 ExpiresQuery = Annotated[
     int, Query(ge=0, lt=2**40, description="Until when the link is valid: Unix seconds.")

@@ -1,20 +1,25 @@
 """A merchant's counter: previews, collections, charges, refunds, today, statements."""
 
-from typing import Annotated
-
-from fastapi import Query, Request, Response
+from fastapi import Request, Response
 
 from app.api import exports
 from app.api.access import MERCHANT_STAFF, allow
 from app.api.context import runtime_of, staff_of
-from app.api.deps import CurrentStaff, IdempotencyKey, PageQuery, Reader, Tx
+from app.api.deps import (
+    CurrentStaff,
+    DayQuery,
+    IdempotencyKey,
+    MonthQuery,
+    PageQuery,
+    Reader,
+    Tx,
+)
 from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import direct, leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.base import Day
 from app.schemas.counters import (
     ChargePreviewIn,
     ChargePreviewOut,
@@ -53,15 +58,6 @@ ABOUT = Bilingual(
     "A merchant's counter: previews, collections, charges, refunds, today and statements",
 )
 router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
-MonthQuery = Annotated[
-    str | None,
-    Query(
-        pattern=r"^[0-9]{4}-[0-9]{2}$",
-        max_length=7,
-        description="A month of Asia/Shanghai: `2026-11`; in place of days.",
-    ),
-]
-DayQuery = Annotated[Day | None, Query(description="First or last day, in Asia/Shanghai.")]
 
 
 @router.post(

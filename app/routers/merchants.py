@@ -16,7 +16,16 @@ from app.api.access import (
     RESIDENT,
     allow,
 )
-from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, Tx
+from app.api.deps import (
+    Caller,
+    CurrentPerson,
+    DayQuery,
+    IfMatch,
+    MonthQuery,
+    PageQuery,
+    Reader,
+    Tx,
+)
 from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.db import Session
@@ -25,7 +34,7 @@ from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.merchants import MerchantState
 from app.schemas.appointments import AppointmentOut
-from app.schemas.base import Day, Id
+from app.schemas.base import Id
 from app.schemas.merchants import (
     MerchantChangedOut,
     MerchantIn,
@@ -49,15 +58,6 @@ ABOUT = Bilingual(
     "Merchants: applications, visits, states, profiles and staff",
 )
 router = Router(tags=["merchants"], about=ABOUT)
-MonthQuery = Annotated[
-    str | None,
-    Query(
-        pattern=r"^[0-9]{4}-[0-9]{2}$",
-        max_length=7,
-        description="A month of Asia/Shanghai: `2026-11`; in place of days.",
-    ),
-]
-DayQuery = Annotated[Day | None, Query(description="First or last day, in Asia/Shanghai.")]
 
 
 @router.post(

@@ -12,7 +12,7 @@ from uuid import UUID
 from app.core.clock import BEGINNING, local_date, midnight, now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.paging import Page, PageParams, keyset
+from app.core.paging import Page, PageParams, by_id, keyset
 from app.models.policy_simulations import PolicySimulation
 from app.models.policy_simulations import PolicySimulationState as State
 from app.queries import policy_simulations as queries
@@ -117,12 +117,8 @@ async def browse(
 ) -> Page[PolicySimulationOut]:
     """Return the simulations of an organisation, newest first. Raises OrgNotFound, Forbidden."""
     await policy_drafts.place(tx, caller, org_id)
-    return await keyset(
-        asked,
-        (UUID,),
-        lambda after, limit: queries.page(tx, org_id, after[0] if after else None, limit),
-        _to_out,
-        lambda one: (one.id,),
+    return await by_id(
+        asked, lambda before, limit: queries.page(tx, org_id, before, limit), _to_out
     )
 
 
