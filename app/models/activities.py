@@ -32,6 +32,14 @@ class ActivityStatus(StrEnum):
     closed = "closed"
 
 
+class SignupFor(StrEnum):
+    """What people sign up for: the activity as a whole, single sessions, or nothing (walk-in)."""
+
+    activity = "activity"
+    session = "session"
+    nothing = "nothing"
+
+
 MAX_LENGTH = timedelta(hours=24)
 MAX_DISTANCE = timedelta(days=731)  # two years, one of them a leap year
 
@@ -41,6 +49,10 @@ class Activity(SQLModel, table=True):
 
     ``version`` counts edits and moves between states, not the counters: an editor names the one
     that was read (If-Match), and a check-in is repeated if it changes meanwhile (decision 0027).
+
+    ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them and
+    ends with the last. ``checks_out``: rules that pay by time pay from check-in to check-out, with
+    the latter. ``checkins`` and ``checkouts`` are summed over the sessions.
 
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
@@ -52,7 +64,10 @@ class Activity(SQLModel, table=True):
         CheckConstraint(one_of("category", Category), name="category"),
         CheckConstraint(one_of("status", ActivityStatus), name="status"),
         CheckConstraint("starts_at < ends_at", name="times"),
-        CheckConstraint("before_limits OR ends_at - starts_at <= '24 hours'", name="length"),
+        CheckConstraint(one_of("signup_for", SignupFor), name="signup_for"),
+        CheckConstraint(
+            "before_limits OR sessions > 0 OR ends_at - starts_at <= '24 hours'", name="length"
+        ),
         CheckConstraint(
             "before_limits OR ends_at - created_at <= '731 days' "
             "AND created_at - starts_at <= '731 days'",
@@ -62,7 +77,8 @@ class Activity(SQLModel, table=True):
         CheckConstraint("capacity > 0", name="capacity"),
         # Guards against oversold places if the service has a bug.
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
-        CheckConstraint("signups_waitlisted >= 0 AND checkins >= 0", name="counters"),
+        CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
+        CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
     )
@@ -93,6 +109,14 @@ class Activity(SQLModel, table=True):
     # Last number given in the waiting list. Numbers are never reused, so the order is stable.
     last_queue_number: int = 0
     checkins: int = 0
+    checkouts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    sessions: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    signup_for: str = Field(
+        default=SignupFor.activity,
+        max_length=20,
+        sa_column_kwargs={"server_default": text("'activity'")},
+    )
+    checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)
     cover_id: UUID | None = Field(default=None, foreign_key="attachments.id", ondelete="SET NULL")

@@ -18,7 +18,10 @@ class SignupStatus(StrEnum):
 
 
 class Signup(SQLModel, table=True):
-    """Cancelled rows are kept. A person has at most one other row for an activity."""
+    """Cancelled rows are kept. A person has at most one other row for a session of an activity.
+
+    ``session``: 0: for the activity as a whole.
+    """
 
     __tablename__ = "signups"
     __table_args__ = (
@@ -28,12 +31,14 @@ class Signup(SQLModel, table=True):
             "uq_signups_living",
             "activity_id",
             "person_id",
+            "session",
             unique=True,
             postgresql_where=text("status <> 'cancelled'"),
         ),
         Index(
             "ix_signups_queue",
             "activity_id",
+            "session",
             "queue_number",
             postgresql_where=text("status = 'waitlisted'"),
         ),
@@ -48,6 +53,7 @@ class Signup(SQLModel, table=True):
 
     id: UUID = id_field()
     activity_id: UUID = Field(foreign_key="activities.id")
+    session: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     person_id: UUID = Field(foreign_key="people.id")
     status: str = Field(max_length=20)
     queue_number: int | None = None
