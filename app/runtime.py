@@ -38,8 +38,9 @@ from app.integrations.wechat_sandbox.pushing import Pusher
 from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import browsing, checkins, people, signups, subscriptions
+from app.services import browsing, checkins, checkouts, people, signups, subscriptions
 from app.services.checkins import Recorded, Scan
+from app.services.checkouts import Leave, Left
 from app.services.health import (
     NotReady,
     require_current_schema,
@@ -89,6 +90,7 @@ class Runtime:
     store: Store
     sandbox: FastAPI | None
     checkins: Batcher[Scan, Recorded | Refusal]
+    checkouts: Batcher[Leave, Left | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
@@ -101,7 +103,7 @@ class Runtime:
 
     async def finish_batches(self) -> None:
         """Wait for the batches that run, before their engines are closed."""
-        commands = (self.checkins, self.signups, self.charges)
+        commands = (self.checkins, self.checkouts, self.signups, self.charges)
         queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
         batchers: tuple[Batcher[Any, Any] | ReplicatedBatcher[Any, Any], ...] = commands + queries
         for batcher in batchers:
@@ -153,6 +155,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             store=open_store(settings),
             sandbox=sandbox,
             checkins=_commands(database, checkins.record, checkins.conflict_keys),
+            checkouts=_commands(database, checkouts.record, checkouts.conflict_keys),
             signups=_commands(
                 database, signups.claim, signups.conflict_keys, dated=moments.checked_now
             ),

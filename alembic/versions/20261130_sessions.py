@@ -125,7 +125,8 @@ def upgrade() -> None:
         sa.Column("recorded_by", sa.Uuid(), nullable=True),
         sa.Column("award_id", sa.Uuid(), nullable=True),
         sa.CheckConstraint(
-            "departure IN ('rotating_code', 'steward', 'device', 'offline', 'forgotten')",
+            "departure IN ('rotating_code', 'steward', 'device', 'offline', 'forgotten',"
+            " 'corrected')",
             name=op.f("ck_checkouts_departure"),
         ),
         sa.CheckConstraint("recorded_by <> person_id", name=op.f("ck_checkouts_by_others")),
@@ -169,6 +170,13 @@ def upgrade() -> None:
     op.add_column(
         "activities",
         sa.Column("checks_out", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+    )
+    op.create_index(
+        "ix_activities_checks_out",
+        "activities",
+        ["ends_at"],
+        unique=False,
+        postgresql_where=sa.text("checks_out"),
     )
     op.add_column("checkins", sa.Column("came_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("checkins", sa.Column("recorded_by", sa.Uuid(), nullable=True))
@@ -247,6 +255,11 @@ def downgrade() -> None:
     op.drop_column("checkins", "is_walk_in")
     op.drop_column("checkins", "recorded_by")
     op.drop_column("checkins", "came_at")
+    op.drop_index(
+        "ix_activities_checks_out",
+        table_name="activities",
+        postgresql_where=sa.text("checks_out"),
+    )
     op.drop_column("activities", "checks_out")
     op.drop_column("activities", "signup_for")
     op.drop_column("activities", "sessions")

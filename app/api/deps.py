@@ -37,6 +37,10 @@ async def _links(request: Request) -> SignedLinks:
     return runtime_of(request).links
 
 
+async def _host_url(request: Request) -> str:
+    return runtime_of(request).settings.public_url or str(request.base_url).rstrip("/")
+
+
 async def _public_url(request: Request) -> str | None:
     return runtime_of(request).settings.public_url
 
@@ -103,6 +107,7 @@ StaleReader = Annotated[Session, Depends(_stale_reader, scope="function")]
 AppRuntime = Annotated[Runtime, Depends(_runtime)]
 Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other personal values
 Links = Annotated[SignedLinks, Depends(_links)]
+HostUrl = Annotated[str, Depends(_host_url)]  # https://host, else that of the request
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
 # Of WeChat's messages, by kind of notice.
 Templates = Annotated[subscriptions.Templates, Depends(_templates)]

@@ -50,9 +50,9 @@ class Activity(SQLModel, table=True):
     ``version`` counts edits and moves between states, not the counters: an editor names the one
     that was read (If-Match), and a check-in is repeated if it changes meanwhile (decision 0027).
 
-    ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them and
-    ends with the last. ``checks_out``: rules that pay by time pay from check-in to check-out, with
-    the latter. ``checkins`` and ``checkouts`` are summed over the sessions.
+    ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them
+    and ends with the last. ``checks_out``: what it pays is paid with the check-out, for the time
+    since the check-in. ``checkins`` and ``checkouts`` are summed over the sessions.
 
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
@@ -80,6 +80,7 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
+        Index("ix_activities_checks_out", "ends_at", postgresql_where=text("checks_out")),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
     )
 

@@ -1,6 +1,6 @@
 """Check-ins: who attended. The location is an additional signal, not a proof."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
@@ -18,6 +18,11 @@ def award_column() -> Column[UUID]:
     return Column(Uuid(), award, unique=True)
 
 
+# Check-ins are accepted this long before the start of a session and after its end.
+OPENS_BEFORE_START = timedelta(minutes=30)
+CLOSES_AFTER_END = timedelta(minutes=30)
+
+
 class CheckinMethod(StrEnum):
     """How a presence was proven. ``leader``: by the list of who leads a team."""
 
@@ -32,11 +37,11 @@ class CheckinMethod(StrEnum):
 class Checkin(SQLModel, table=True):
     """A person's presence at a session of an activity; session 0 is an activity without any.
 
-    ``checked_in_at``: when it was recorded. ``came_at``: when the person came, if that was earlier:
-    a device without network recorded it. ``recorded_by``: who checked the person in, if not the
-    person. ``is_walk_in``: without a place. ``award_id``: null if a rule that pays by time waits for
-    the check-out. Rows are never changed: a check-out, a correction and an annulment are rows of
-    their own, because the seals of days cover all of them.
+    ``checked_in_at``: when it was recorded. ``came_at``: when the person came, if that was
+    earlier: a device without network noted it. ``recorded_by``: who checked the person in, if not
+    the person. ``is_walk_in``: without a place. ``award_id``: null if a rule that pays by time
+    waits for the check-out. Rows are never changed: a check-out, a correction and an annulment are
+    rows of their own, because the seals of days cover all of them.
     """
 
     __tablename__ = "checkins"

@@ -12,13 +12,18 @@ from app.models.checkins import award_column
 
 
 class Departure(StrEnum):
-    """How a check-out was proven. ``forgotten``: there was none until the session was over."""
+    """How a check-out was proven.
+
+    ``forgotten``: there was none until the session was over; ``corrected``: an organizer decided
+    about the presence before.
+    """
 
     rotating_code = "rotating_code"
     steward = "steward"
     device = "device"
     offline = "offline"
     forgotten = "forgotten"
+    corrected = "corrected"
 
 
 class Checkout(SQLModel, table=True):

@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, literal
+from sqlalchemy import ColumnElement, case, func, literal, true
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.awards import Award, AwardState
 from app.models.cards import Card
 from app.models.checkins import Checkin
+from app.models.checkouts import Checkout
+from app.models.corrections import Correction
 from app.models.people import Person
 from app.models.signups import Signup, SignupStatus
 
 Participant = tuple[Signup, str, int, int | None]
-Attendee = tuple[Checkin, str, int, Award]
+Attendee = tuple[Checkin, str, int, Award | None]
 
 # Written into the statement: with a parameter the partial indexes would not be used.
 CANCELLED = literal(SignupStatus.cancelled.value, literal_execute=True)
@@ -97,12 +100,19 @@ async def checkins(
     after: UUID | None,
     limit: int,
 ) -> Sequence[Attendee]:
-    """Read check-ins in their order: with name, serial of the card, award."""
+    """Read check-ins in their order: with name, serial of the card, the award that holds."""
+    latest = select(Correction).where(Correction.checkin_id == col(Checkin.id))
+    latest = latest.order_by(col(Correction.number).desc()).limit(1)
+    corrected = aliased(Correction, latest.correlate(Checkin).lateral())
+    paid = func.coalesce(col(Checkout.award_id), col(Checkin.award_id))
+    holds = case((col(corrected.id).is_not(None), corrected.award_id), else_=paid)
     query = (
         select(Checkin, Person.display_name, Card.serial, Award)
         .join(Person, col(Person.id) == col(Checkin.person_id))
         .join(Card, col(Card.person_id) == col(Checkin.person_id))
-        .join(Award, col(Award.id) == col(Checkin.award_id))
+        .outerjoin(Checkout, col(Checkout.checkin_id) == col(Checkin.id))
+        .outerjoin(corrected, true())
+        .outerjoin(Award, col(Award.id) == holds)
         .where(Checkin.activity_id == activity_id, *wanted.conditions())
         .order_by(col(Checkin.id))
         .limit(limit)
@@ -112,3 +122,17 @@ async def checkins(
     if after is not None:
         query = query.where(col(Checkin.id) > after)
     return (await session.exec(query)).all()
+
+
+async def checkouts(session: Session, checkins: Collection[UUID]) -> dict[UUID, Checkout]:
+    """Read the check-outs of check-ins, by check-in."""
+    query = select(Checkout).where(col(Checkout.checkin_id).in_(checkins))
+    return {one.checkin_id: one for one in await session.exec(query)}
+
+
+async def corrections(session: Session, checkins: Collection[UUID]) -> dict[UUID, Correction]:
+    """Read the latest corrections of check-ins, by check-in."""
+    query = select(Correction).where(col(Correction.checkin_id).in_(checkins))
+    return {
+        one.checkin_id: one for one in await session.exec(query.order_by(col(Correction.number)))
+    }

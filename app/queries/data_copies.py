@@ -41,6 +41,13 @@ PARTS: Mapping[str, str] = {
     "merges": _rows("merges", "created_by", "reason", "answer", of="t.kept_id"),
     "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
+    "checkouts": _rows("checkouts"),
+    "corrections": _rows(
+        "corrections",
+        "created_by",
+        of="c.person_id",
+        join="JOIN checkins c ON c.id = t.checkin_id",
+    ),
     "hours": _rows("attended_times"),
     "awards": _rows("awards"),
     "reviews": _rows(

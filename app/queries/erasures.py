@@ -184,7 +184,8 @@ ERASED: Mapping[str, tuple[str, ...]] = {
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
-        ("cancel_reason", "description", "location_name", "org_path", "title"), _OF_ORGANISATION
+        ("cancel_reason", "description", "location_name", "org_path", "signup_for", "title"),
+        _OF_ORGANISATION,
     ),
     "activity_messages": {"text": _OF_ORGANISATION},
     "activity_templates": dict.fromkeys(
@@ -206,6 +207,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
+    "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
@@ -231,6 +233,7 @@ CODES = {
     *(
         "category",
         "cause",
+        "departure",
         "document",
         "fact",
         "from_state",

@@ -102,7 +102,7 @@ UPDATE signups SET status = 'cancelled', cancelled_at = :at, queue_number = NULL
 WHERE id = :id AND status <> 'cancelled' RETURNING old.status
 """)
 
-# SKIP LOCKED: a sign-up that is being cancelled concurrently is not promoted.
+# SKIP LOCKED: one that is being cancelled is not promoted.
 _PROMOTE = text("""
 UPDATE signups SET status = 'confirmed', queue_number = NULL
 WHERE id IN (SELECT id FROM signups WHERE activity_id = :activity AND status = 'waitlisted'
@@ -139,7 +139,12 @@ SELECT s.id, s.activity_id, s.status, s.created_at,
 FROM signups s JOIN activities a ON a.id = s.activity_id
 LEFT JOIN checkins c ON c.activity_id = s.activity_id AND c.session = 0
                     AND c.person_id = s.person_id AND s.status <> 'cancelled'
-LEFT JOIN awards w ON w.id = c.award_id
+LEFT JOIN checkouts o ON o.checkin_id = c.id
+LEFT JOIN LATERAL (
+    SELECT * FROM corrections r WHERE r.checkin_id = c.id ORDER BY r.number DESC LIMIT 1
+) r ON true
+LEFT JOIN awards w ON w.id = CASE WHEN r.id IS NULL THEN coalesce(o.award_id, c.award_id)
+                                  ELSE r.award_id END
 WHERE s.person_id = :person AND (CAST(:before AS uuid) IS NULL OR s.id < :before)
 ORDER BY s.id DESC LIMIT :limit
 """)

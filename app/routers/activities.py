@@ -6,7 +6,16 @@ from fastapi import Depends, Query, Request, Response
 
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.context import caller_of, reads_primary, runtime_of
-from app.api.deps import AppRuntime, Caller, CurrentPerson, OrgFilter, PageQuery, StaleReader, Tx
+from app.api.deps import (
+    AppRuntime,
+    Caller,
+    CurrentPerson,
+    HostUrl,
+    OrgFilter,
+    PageQuery,
+    StaleReader,
+    Tx,
+)
 from app.api.downloads import QrPicture
 from app.api.operations import direct, knows_caller, leads_to, no_store
 from app.api.routes import Router, conditional
@@ -18,11 +27,16 @@ from app.core.paging import Page
 from app.core.validation_messages import invalid
 from app.models.activities import ActivityStatus, Category
 from app.queries.activities import ActivityFilter
-from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut
+from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut, CodeAction
 from app.schemas.base import Bound, Nothing, Words
 from app.schemas.browsing import ActivitySort, BrowsedActivityDetailOut, BrowsedActivityOut
 from app.services import activities, browsing
-from app.services.activities import ActivityNotDraft, ActivityNotFound, ActivityNotOpen
+from app.services.activities import (
+    ActivityNotDraft,
+    ActivityNotFound,
+    ActivityNotOpen,
+    CheckoutNotAsked,
+)
 from app.services.browsing import ActivityQuery, Order
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import Forbidden
@@ -42,6 +56,7 @@ StartsAfterQuery = Annotated[
 WordsQuery = Annotated[
     Words, Query(max_length=50, description="Words to search for; without it no search.")
 ]
+ActionQuery = Annotated[CodeAction, Query(description="What the code is for.")]
 UpcomingQuery = Annotated[
     bool,
     Query(
@@ -147,30 +162,44 @@ async def get_activity(activity_id: PathId, request: Request) -> Response:
 @router.get(
     "/activities/{activity_id}/checkin-code",
     operation_id="getCheckinCode",
-    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden),
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden, CheckoutNotAsked),
 )
 @leads_to("checkIn", {"body.code": "code"})
 @no_store
 async def get_checkin_code(
-    activity_id: PathId, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
+    activity_id: PathId,
+    tx: Tx,
+    runtime: AppRuntime,
+    person_id: CurrentPerson,
+    host_url: HostUrl,
+    action: ActionQuery = CodeAction.check_in,
 ) -> CheckinCodeOut:
-    """Return the check-in code; fetch the next one after `refresh_after_seconds`.
+    """Return the code of check-ins or check-outs; fetch the next after `refresh_after_seconds`.
 
     Whoever has fetched it gets points by it only when another organizer confirms them.
     """
-    return await activities.checkin_code(tx, runtime.codes, person_id, activity_id)
+    return await activities.checkin_code(
+        tx, runtime.codes, person_id, activity_id, action, host_url
+    )
 
 
 @router.get(
     "/activities/{activity_id}/checkin-code.svg",
     operation_id="getCheckinCodeSvg",
     response_class=QrPicture,
-    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden),
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, Forbidden, CheckoutNotAsked),
 )
 @no_store
 async def get_checkin_code_svg(
-    activity_id: PathId, tx: Tx, runtime: AppRuntime, person_id: CurrentPerson
+    activity_id: PathId,
+    tx: Tx,
+    runtime: AppRuntime,
+    person_id: CurrentPerson,
+    host_url: HostUrl,
+    action: ActionQuery = CodeAction.check_in,
 ) -> QrPicture:
-    """Return the check-in code as a QR picture."""
-    text = await activities.checkin_code_text(tx, runtime.codes, person_id, activity_id)
+    """Return the code as a QR picture of its URL."""
+    text = await activities.checkin_code_text(
+        tx, runtime.codes, person_id, activity_id, action, host_url
+    )
     return QrPicture.of(text)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -186,10 +187,18 @@ class ActivityOut(Out):
         return cls.model_validate({**row, "location": location_of(row), "cover": cover})
 
 
+class CodeAction(StrEnum):
+    """What a code on the screen is for."""
+
+    check_in = "check_in"
+    check_out = "check_out"
+
+
 class CheckinCodeOut(Out):
     """``code`` changes every 15 s and is accepted until ``expires_at``, 45 s at most."""
 
-    code: str = Field(description="What the QR code holds: 32 characters.")
+    code: str = Field(description="The code: 32 characters.")
+    url: str = Field(description="What the QR code holds: a URL that ends with the code.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
     refresh_after_seconds: float = Field(
         description="Seconds after which the screen asks for the next code."

@@ -90,6 +90,7 @@ OTHER_NOUNS = {
     "card",
     "certificate",
     "charge",
+    "checkin",
     "clock",
     "closure",
     "consent",

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from pydantic.config import JsonDict
 
-from app.core import normalize
+from app.core import normalize, scanned
 from app.core.errors import Refusal
 from app.core.language import Language
 from app.core.validation_messages import wrong
@@ -211,16 +211,20 @@ class OneLine(GroupedMetadata):
 class Code(GroupedMetadata):
     """A code that somebody typed or scanned: spaces, dashes and digits as they may be read.
 
-    ``hyphens``: a hyphen may be a character of the code; else all are taken out.
+    ``hyphens``: a hyphen may be a character of the code; else all are taken out. ``urls``: a URL
+    that ends with the code is accepted as well.
     """
 
     max_length: int
     hyphens: bool = False
+    urls: bool = False
 
     def __iter__(self) -> Iterator[Any]:
         yield MinLen(1)
-        yield MaxLen(self.max_length)
+        yield MaxLen(scanned.MAX_SCANNED if self.urls else self.max_length)
         yield AfterValidator(_storable)
+        if self.urls:
+            yield AfterValidator(scanned.code_of)
         yield AfterValidator(normalize.code_as_read)
         if not self.hyphens:
             yield AfterValidator(lambda text: text.replace("-", ""))

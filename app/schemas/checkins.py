@@ -37,8 +37,8 @@ class CheckinIn(
 ):
     """``code``: the content of the QR code, 32 characters of base64url."""
 
-    code: Annotated[str, Code(64, hyphens=True)] = Field(
-        description="What the QR code holds: 32 characters of base64url."
+    code: Annotated[str, Code(64, hyphens=True, urls=True)] = Field(
+        description="The code, 32 characters of base64url, or the URL that the QR code holds."
     )
     location: PositionIn | None = Field(
         default=None, description="Where the phone is; null: unknown."
@@ -48,6 +48,7 @@ class CheckinIn(
 class CheckinOut(Out):
     id: UUID = Field(description="Id of the check-in.")
     activity_id: ActivityId
+    session: int = Field(description="Number of the session, from 1; 0: the activity has none.")
     checked_in_at: datetime = Field(description="When, in UTC.")
 
 
@@ -60,5 +61,7 @@ class CheckinResultOut(Out):
     """The check-in, its award, and the balances afterwards."""
 
     checkin: CheckinOut = Field(description="The check-in.")
-    award: AwardOut = Field(description="What it gives.")
+    award: AwardOut | None = Field(
+        description="What it gives; null where time is paid with the check-out."
+    )
     points: BalancesOut = Field(description="The caller's balances afterwards.")

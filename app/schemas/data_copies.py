@@ -28,6 +28,8 @@ PARTS = {
     "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
     "checkins": Bilingual("签到", "Check-ins"),
+    "checkouts": Bilingual("签退", "Check-outs"),
+    "corrections": Bilingual("签到更正", "Corrections of check-ins"),
     "hours": Bilingual("服务时段", "Time of service"),
     "awards": Bilingual("积分记录", "Awards"),
     "reviews": Bilingual("审核", "Reviews"),

@@ -10,6 +10,8 @@ from app.core.paging import Page, PageParams, by_id
 from app.models.activities import Activity
 from app.models.awards import AwardState
 from app.models.cards import masked_number
+from app.models.checkouts import Checkout, Departure
+from app.models.corrections import Correction
 from app.models.people import Role
 from app.models.signups import SignupStatus
 from app.queries import activities as activity_queries
@@ -88,7 +90,12 @@ async def list_checkins(
 
     async def read(after: UUID | None, limit: int) -> list[AttendeeOut]:
         rows = await queries.checkins(tx, activity.id, wanted, state, after, limit)
-        return [_attendee(row, masks=masks) for row in rows]
+        ids = [row[0].id for row in rows]
+        left, corrected = await queries.checkouts(tx, ids), await queries.corrections(tx, ids)
+        return [
+            _attendee(row, left.get(row[0].id), corrected.get(row[0].id), masks=masks)
+            for row in rows
+        ]
 
     found = await by_id(asked, read, lambda out: out)
     return await _known(found, card_no, guesses)
@@ -177,13 +184,22 @@ def _participant(
     )
 
 
-def _attendee(row: Attendee, *, masks: bool) -> AttendeeOut:
+def _attendee(
+    row: Attendee, checkout: Checkout | None, corrected: Correction | None, *, masks: bool
+) -> AttendeeOut:
     checkin, name, serial, award = row
+    left_at = corrected.left_at if corrected else checkout and checkout.left_at
     return AttendeeOut(
-        **checkin.model_dump(exclude={"activity_id"}),
+        **checkin.model_dump(exclude={"activity_id", "checked_in_at", "award_id"}),
         display_name=people.masked(name) if masks else name,
         card_no=masked_number(serial),
-        points=award.points,
-        minutes=award.minutes,
-        state=AwardState(award.state),
+        checked_in_at=(corrected and corrected.came_at) or checkin.came_at or checkin.checked_in_at,
+        checked_out_at=left_at,
+        departure=checkout and Departure(checkout.departure),
+        is_annulled=corrected is not None and corrected.came_at is None,
+        correction=corrected and corrected.reason,
+        award_id=award and award.id,
+        points=award.points if award else 0,
+        minutes=award.minutes if award else 0,
+        state=AwardState(award.state) if award else None,
     )

@@ -16,6 +16,7 @@ from app.core.language import Language, named, request_language, speaking
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
+from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import browsing as queries
 from app.queries import orgs as org_queries
@@ -33,7 +34,7 @@ from app.schemas.browsing import (
     OwnSignupOut,
 )
 from app.schemas.policies.showing import EvidenceOut
-from app.services import activities, checkins, orgs, people, signups
+from app.services import activities, orgs, people, signups
 from app.services.activities import ActivityNotFound
 from app.services.policies import history, rules, showing
 from app.services.policies.history import PolicyHistory, PolicyMissing
@@ -231,8 +232,8 @@ def _to_out(
     beside = {
         "category_name": CATEGORY_NAMES[row["category"]].said(),
         "brings": brings,
-        "checkin_opens_at": row["starts_at"] - checkins.OPENS_BEFORE_START,
-        "checkin_closes_at": row["ends_at"] + checkins.CLOSES_AFTER_END,
+        "checkin_opens_at": row["starts_at"] - OPENS_BEFORE_START,
+        "checkin_closes_at": row["ends_at"] + CLOSES_AFTER_END,
         "distance_m": _distance(row, position),
         "mine": mine,
     }
@@ -267,7 +268,8 @@ def _award(row: Columns, policy: rules.PointsPolicy | None) -> _Award:
         return _Award(None, ())
     rule = policy.document.rules[row["rule_key"]]
     span = rules.attended(row["starts_at"], row["starts_at"], row["ends_at"])
-    halves = rules.half_hours(span.length)
+    # Of an activity with sessions, which differ: what an hour brings.
+    halves = 2 if row["sessions"] else rules.half_hours(span.length)
     brings = BroughtOut(
         rule_name=named(rule.name, rule.name_en),
         per=rule.per,

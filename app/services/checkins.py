@@ -1,9 +1,8 @@
 """Check-ins: a scanned code becomes attendance, an award, points and hours, in one transaction."""
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from app.core import rotating_codes
@@ -13,27 +12,23 @@ from app.core.errors import Refusal
 from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
-from app.models.activities import ActivityStatus
+from app.models.activities import ActivityStatus, SignupFor
 from app.models.awards import Award
-from app.models.checkins import CheckinMethod
+from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
 from app.models.ledger import Purpose
 from app.queries import checkins as queries
 from app.queries.awards import granting as granting_queries
 from app.queries.awards.granting import NewAward
-from app.queries.checkins import CheckinContext, ExistingCheckin, NewCheckin
+from app.queries.checkins import Asked, CheckinContext, Counter, ExistingCheckin, NewCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
 from app.services import signups
 from app.services.activities import ActivityNotOpen
-from app.services.awards import granting, wording
+from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
-from app.services.policies import history, rules
+from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
 from app.services.signups import NotSignedUp
-
-# Check-ins are accepted this long before the start and after the end.
-OPENS_BEFORE_START = timedelta(minutes=30)
-CLOSES_AFTER_END = timedelta(minutes=30)
 
 
 class CheckinCodeInvalid(Refusal):
@@ -56,11 +51,20 @@ class OutsideWindow(Refusal):
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """A command: the person scanned a verified code of the activity with this serial."""
+    """A command: the person came to the activity with this serial.
+
+    ``session``: None: the one that runs, or the next. ``recorded_by``: who checks the person in;
+    with ``may_walk_in`` also without a place. ``came_at``: when, if that is not now.
+    """
 
     serial: int
     person_id: UUID
     position: PositionIn | None = None
+    method: CheckinMethod = CheckinMethod.rotating_code
+    session: int | None = None
+    recorded_by: UUID | None = None
+    may_walk_in: bool = False
+    came_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +101,13 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
     Precondition: no two scans share a conflict key. Outcomes: Recorded, or CheckinCodeInvalid,
     ActivityNotOpen, OutsideWindow, NotSignedUp. Raises Retry if an activity changes meanwhile.
     """
-    found = await queries.contexts(tx, [(one.serial, one.person_id) for one in scans])
     clock = now()
-    checked = [_check(found.get((scan.serial, scan.person_id)), clock) for scan in scans]
+    asked = [
+        Asked(one.serial, one.person_id, one.came_at or clock, one.session, one.may_walk_in)
+        for one in scans
+    ]
+    found = await queries.contexts(tx, asked)
+    checked = [_check(found.get((one.serial, one.person_id)), one.came_at) for one in asked]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
@@ -143,7 +151,7 @@ def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Ref
 @dataclass(frozen=True, slots=True)
 class _Result:
     checkin: NewCheckin | ExistingCheckin
-    award: Award | NewAward
+    award: Award | NewAward | None
     available: int
     pending: int
     is_new: bool
@@ -158,8 +166,12 @@ async def _record(
     wanted = [_checkin(context, scan, at) for context, scan in met.values()]
     is_new = await queries.insert(tx, wanted)
     new = [(met[one.person_id][0], one) for one in wanted if is_new.get(one.id)]
-    known = [one for one in wanted if is_new.get(one.id) is False]
-    return await _award(tx, new, at, clock) | await _recall(tx, known)
+    known = [(met[one.person_id][0], one) for one in wanted if is_new.get(one.id) is False]
+    results = await _award(tx, new, at, clock) | await _recall(tx, known, at)
+    if new:
+        presences = [(one.activity_id, one.version, one.session) for one, _ in new]
+        await queries.count(tx, Counter.checkins, presences)
+    return results
 
 
 async def _award(
@@ -168,20 +180,21 @@ async def _award(
     at: datetime,
     clock: datetime,
 ) -> dict[UUID, _Result]:
-    """Grant the awards of new check-ins, and add them to the counters."""
-    if not new:
-        return {}
-    published = await history.load(tx)
-    places = {(context.org_path, context.rule_key) for context, _ in new}
-    policies = {place: published.announced(at, *place) for place in places}
+    """Grant the awards of new check-ins. Those that wait for a check-out have none yet."""
+    paid = [(context, one) for context, one in new if one.award_id is not None]
+    waiting = [(context, one) for context, one in new if one.award_id is None]
+    results = await _shown(tx, [(c, one, None) for c, one in waiting], at, is_new=True)
+    if not paid:
+        return results
+    places = {(context.org_path, context.rule_key) for context, _ in paid}
+    policies = await attendance.policies(tx, places, at)
     grants = [
         _grant(context, one, policies[context.org_path, context.rule_key], clock)
-        for context, one in new
+        for context, one in paid
     ]
     given = await granting.grant(tx, grants, at)
     await wording.tell_reviewers(tx, [one.award for one in given])
-    await queries.count(tx, Counter((one.activity_id, one.version) for one, _ in new))
-    return {
+    return results | {
         one.person_id: _Result(
             checkin=one,
             award=granted.award,
@@ -191,73 +204,83 @@ async def _award(
             else granted.pending,
             is_new=True,
         )
-        for (context, one), granted in zip(new, given, strict=True)
+        for (context, one), granted in zip(paid, given, strict=True)
     }
 
 
-async def _recall(tx: Session, known: Sequence[NewCheckin]) -> dict[UUID, _Result]:
+async def _recall(
+    tx: Session, known: Sequence[tuple[CheckinContext, NewCheckin]], at: datetime
+) -> dict[UUID, _Result]:
     """Return the results of earlier check-ins, with the present balances."""
     if not known:
         return {}
-    checkins = await queries.existing(tx, [(one.activity_id, one.person_id) for one in known])
-    found = await granting_queries.find_many(tx, [one.award_id for one in checkins])
-    by_id = {award.id: award for award in found}
-    balances = await reading_queries.balances(tx, sorted({one.person_id for one in checkins}))
-    return {
-        one.person_id: _Result(
+    presences = [(one.activity_id, one.session, one.person_id) for _, one in known]
+    checkins = await queries.existing(tx, presences)
+    found = await granting_queries.find_many(tx, [one.award_id for one in checkins if one.award_id])
+    awards = {award.id: award for award in found}
+    contexts = {one.person_id: context for context, one in known}
+    return await _shown(
+        tx,
+        [
+            (contexts[one.person_id], one, awards[one.award_id] if one.award_id else None)
+            for one in checkins
+        ],
+        at,
+        is_new=False,
+    )
+
+
+async def _shown(
+    tx: Session,
+    known: Sequence[tuple[CheckinContext, NewCheckin | ExistingCheckin, Award | None]],
+    at: datetime,
+    *,
+    is_new: bool,
+) -> dict[UUID, _Result]:
+    """Return results with the present balances, in the unit of the award or of the rules."""
+    if not known:
+        return {}
+    places = {(one.org_path, one.rule_key) for one, _, award in known if award is None}
+    policies = await attendance.policies(tx, places, at) if places else {}
+    balances = await reading_queries.balances(tx, sorted({one.person_id for _, one, _ in known}))
+    results = {}
+    for context, one, award in known:
+        place = (context.org_path, context.rule_key)
+        unit = policies[place].unit_id if award is None else award.unit_id
+        results[one.person_id] = _Result(
             checkin=one,
-            award=by_id[one.award_id],
-            available=balances.get(
-                (one.person_id, Purpose.available, by_id[one.award_id].unit_id), 0
-            ),
-            pending=balances.get((one.person_id, Purpose.pending, by_id[one.award_id].unit_id), 0),
-            is_new=False,
+            award=award,
+            available=balances.get((one.person_id, Purpose.available, unit), 0),
+            pending=balances.get((one.person_id, Purpose.pending, unit), 0),
+            is_new=is_new,
         )
-        for one in checkins
-    }
+    return results
 
 
 def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
     return NewCheckin(
         id=new_id(),
         activity_id=context.activity_id,
+        session=context.session,
+        place=context.place,
+        may_walk_in=scan.may_walk_in or context.signup_for == SignupFor.nothing,
         person_id=context.person_id,
-        method=CheckinMethod.rotating_code,
+        method=scan.method,
         distance_m=_distance(context, scan.position),
         checked_in_at=at,
-        award_id=new_id(),
+        came_at=scan.came_at,
+        recorded_by=scan.recorded_by,
+        award_id=None if context.checks_out else new_id(),
     )
 
 
 def _grant(
     context: CheckinContext, checkin: NewCheckin, policy: PointsPolicy, clock: datetime
 ) -> Grant:
-    """Return the grant for an attendance of which no time was counted before.
-
-    By a rule that demands more than attendance, the author of the activity proposes the awards of
-    all who attend it.
-    """
-    # Announced rules apply, also if a rule has been switched off since.
-    rule = policy.document.rules[context.rule_key]
-    attended = rules.attended(clock, context.starts_at, context.ends_at)
-    halves = rules.half_hours(attended.length)
-    asks_more = rules.asks_more_than_attendance(rule)
-    return Grant(
-        id=checkin.award_id,
-        reference=f"checkin:{context.activity_id}:0:{context.person_id}",
-        person_id=context.person_id,
-        org_id=context.org_id,
-        policy=policy,
-        rule=rule,
-        points=rules.points_for_attendance(rule, halves),
-        minutes=rules.attendance_minutes(rule, halves),
-        proof="rotating_code",
-        title=f"{rule.name}：{context.title}",
-        proposed_by=context.created_by if asks_more else None,
-        proposal_id=context.activity_id if asks_more else None,
-        attended=attended,
-        is_own_act=context.is_own_act,
-    )
+    """Return the grant of a check-in, from which on time is paid until the planned end."""
+    assert checkin.award_id is not None, "check-ins that wait for a check-out are not paid"
+    attended = rules.attended(checkin.came_at or clock, context.starts_at, context.ends_at)
+    return attendance.grant(context, policy, checkin.award_id, "checkin", checkin.method, attended)
 
 
 def _distance(context: CheckinContext, position: PositionIn | None) -> int | None:
@@ -272,6 +295,6 @@ def _distance(context: CheckinContext, position: PositionIn | None) -> int | Non
 def _to_out(result: _Result) -> CheckinResultOut:
     return CheckinResultOut(
         checkin=CheckinOut.model_validate(result.checkin),
-        award=wording.to_out(result.award),
+        award=None if result.award is None else wording.to_out(result.award),
         points=BalancesOut(available=result.available, pending=result.pending),
     )

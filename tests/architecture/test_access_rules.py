@@ -36,6 +36,7 @@ GUESSES = {
     "logIn": (CodeInvalid, "login", "address_of"),
     "refreshLogin": (TokenRefused, "login", "address_of"),
     "checkIn": (CheckinCodeInvalid, "code", "person_of"),
+    "checkOut": (CheckinCodeInvalid, "code", "person_of"),
     "collectRedemption": (RedemptionNotFound, "code", "person_of"),
     "charge": (CardCodeInvalid, "code", "person_of"),
     "addCoOrganizer": (PersonNotFound, "card", "person_of"),
@@ -84,6 +85,7 @@ def test_the_table_is_what_is_served(app: FastAPI) -> None:
 WITHOUT_A_KEY = {
     "signUp": "a person has one sign-up for an activity",
     "checkIn": "a person has one check-in at an activity",
+    "checkOut": "a check-in has one check-out",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
     "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
     "createActivity": "a second draft is seen before it is published; the contract names no key",

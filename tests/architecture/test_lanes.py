@@ -18,9 +18,11 @@ from tests.engines import ROOT
 APP = ROOT / "app"
 # By layer, without which a rush would fail: group commits, set-based SQL, the bare Request.
 DATA_PLANE = {
-    "routers": {"activities", "checkins", "counters", "leaderboards", "ledger", "signups"},
+    "routers": {
+        *("activities", "checkins", "checkouts", "counters", "leaderboards", "ledger", "signups"),
+    },
     "queries": {
-        *("activities", "checkins", "idempotency", "leaderboards", "signups"),
+        *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "signups"),
         *("awards.granting", "ledger.posting", "ledger.reading", "ledger.totals"),
     },
 }
@@ -64,6 +66,7 @@ MEASURED = {
 # SQL text that select, insert, update or delete can say too, and why it is shorter as text.
 SHORTER_AS_SQL = {
     "awards.reading._OF_PERSON": "a lateral of four filtered aggregates over the lots of an award",
+    "corrections._STATE": "a check-in with the latest of its corrections, by a lateral",
     "divisions._MOVE": "an update from a recursive query",
     "funds._MONTH": "a union of ten selects over one materialized set",
     "funds._PUBLIC": "nine sums over a lateral that reads one row of each issuer",

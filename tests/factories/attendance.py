@@ -66,6 +66,7 @@ async def attend(
         async with runtime.database.transaction() as tx:
             [outcome] = await checkins.record(tx, [Scan(activity.serial, person.id)], at)
     assert isinstance(outcome, Recorded)
+    assert outcome.result.award is not None
     return await award_of(runtime, outcome.result.award.id)
 
 

@@ -14,9 +14,9 @@ from app.core.clock import local_date, midnight, now, period_start
 from app.core.language import Language
 from app.main import MAX_BODY_BYTES
 from app.models.activities import ActivityStatus
+from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.models.rewards import RewardPeriod
 from app.runtime import Runtime
-from app.services.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.services.ledger.seals import GRACE
 from tests.architecture.test_openapi import refusals
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up

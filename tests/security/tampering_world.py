@@ -14,7 +14,7 @@ from app.models.orgs import Level, Org
 from app.models.people import Role
 from app.runtime import Runtime
 from app.services.ledger import seals
-from tests.factories.activities import activity_body
+from tests.factories.activities import activity_body, sign_up
 from tests.factories.awards import approve, give_award, propose, reject, reverse
 from tests.factories.deductions import deduct
 from tests.factories.http import keyed
@@ -27,6 +27,7 @@ from tests.factories.people import (
     make_with_role,
 )
 from tests.factories.points import refund, spend
+from tests.factories.presences import checkout_of, come, leave, make_with_sessions
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
 
 API = "/api/v1"
@@ -64,6 +65,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
         played.ids[name] = person.id
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
+    await _leave(played, home, people)
     await _award(played, home, organizers, people)
     await _spend(played, home, people)
     await _decide(played, home, organizers, people)
@@ -96,6 +98,25 @@ async def _attend(
         "attended": done["award"]["id"],
     }
     assert done["award"]["minutes"] > 0
+
+
+async def _leave(played: Played, home: Org, people: list[TestPerson]) -> None:
+    """A session of which two check out, one corrected afterwards, one annulled."""
+    alice, bob, _ = people
+    organizer = await make_organizer(played.runtime, home.id)
+    starts_at = now() - timedelta(hours=3)
+    activity = await make_with_sessions(played.runtime, (starts_at, 4), org=home, checks_out=True)
+    await sign_up(played.runtime, activity, alice, bob)
+    ids = {"evening": activity.id}
+    for name, person in (("alice", alice), ("bob", bob)):
+        came = (await come(played.runtime, activity, person)).result.checkin.id
+        await leave(played.runtime, activity, person)
+        ids |= {f"came_{name}": came, f"left_{name}": await checkout_of(played.runtime, came)}
+    path = f"/checkins/{ids['came_alice']}"
+    since = {"checked_in_at": starts_at.isoformat(), "reason": "现场负责人确认"}
+    reply = await played.api.put(f"{API}{path}", headers=keyed(organizer), json=since)
+    await played.post(organizer, f"/checkins/{ids['came_bob']}/annulment", {"reason": "代签"})
+    played.ids |= ids | {"instead": reply.json()["award"]["id"]}
 
 
 async def _award(

@@ -168,6 +168,7 @@ async def test_a_long_activity_of_before_the_limit_pays_no_more_than_a_day(
             [done] = await checkins.record(tx, [Scan(long.serial, person.id)], at(12))
 
     assert isinstance(done, Recorded)
+    assert done.result.award is not None
     assert done.result.award.minutes == 24 * 60
 
 

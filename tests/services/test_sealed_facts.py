@@ -35,7 +35,7 @@ DAY, NOON = TODAY - A_DAY, noon(1)
 TABLES = {str(fact.model.__tablename__) for fact in FACTS}
 ID = UUID(int=7)
 # Of the definitions, and of the types of their columns.
-FORM = "aac5fb51d7a68bba37450555da23b22ae705101f8b2a48c48c01129bdfa94f9e"
+FORM = "06deca66792cfea3a842cca4b28a556226ec897e1f0464b8b913e9832a4060c0"
 
 
 @pytest.fixture

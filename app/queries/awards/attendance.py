@@ -90,14 +90,24 @@ def _counted_at(award: str) -> str:
 # The time of the check-in c of an award a. One after a day was closed too early is dated at the end
 # of that day (``moments``), and its attended time begins before.
 _CAME = """
-least(c.checked_in_at, (SELECT lower(t.during) FROM attended_times t WHERE t.award_id = a.id))
+least(coalesce(r.came_at, c.came_at, c.checked_in_at),
+      (SELECT lower(t.during) FROM attended_times t WHERE t.award_id = a.id))
+"""
+# Of who forgot to check out, only what was paid is known.
+_LEFT = """
+CASE WHEN r.id IS NULL AND o.departure = 'forgotten'
+     THEN (SELECT upper(t.during) FROM attended_times t WHERE t.award_id = a.id)
+     ELSE coalesce(r.left_at, o.left_at) END
 """
 # The place of an award a among its person's: what nobody has approved stands where it was given.
 _PLACE = f"coalesce({_counted_at('a')}, a.awarded_at)"
 _SELECT = f"""
 SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_key, a.points,
        a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
-       a.proposal_id, a.awarded_at, c.method, {_CAME}, v.starts_at, v.ends_at,
+       a.proposal_id, a.awarded_at,
+       CASE WHEN r.id IS NULL THEN coalesce(nullif(o.departure, 'forgotten'), c.method)
+            ELSE 'steward' END, {_CAME},
+       coalesce(s.starts_at, v.starts_at), least(coalesce(s.ends_at, v.ends_at), {_LEFT}),
        v.id IS NOT NULL AND {has_part("v", "a.person_id")},
        {_counted_at("a")}, {_ended_at("a")},
        a.rule_key = ANY(CAST(:once AS text[])) AND EXISTS (
@@ -109,8 +119,12 @@ SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_ke
 FROM awards a
 JOIN people p ON p.id = a.person_id
 JOIN orgs o ON o.id = a.org_id
-LEFT JOIN checkins c ON c.award_id = a.id
+LEFT JOIN corrections r ON r.award_id = a.id
+LEFT JOIN checkouts o ON o.award_id = a.id
+LEFT JOIN checkins c ON c.id = coalesce(
+    r.checkin_id, o.checkin_id, (SELECT b.id FROM checkins b WHERE b.award_id = a.id))
 LEFT JOIN activities v ON v.id = c.activity_id
+LEFT JOIN activity_sessions s ON s.activity_id = v.id AND s.number = c.session
 WHERE a.awarded_at >= :since AND a.awarded_at < :until
 """  # noqa: S608 - constants of this file
 

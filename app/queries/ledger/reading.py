@@ -28,10 +28,11 @@ FROM ledger_accounts WHERE owner_id = :owner
 """
 
 # What an entry is about, beside the columns of its transfer t: each is a look at one row.
-_ABOUT = """
+BY_ATTENDANCE = "'{checkin:,checkout:,correction:}'"  # references of awards, then the activity
+_ABOUT = f"""
 CASE t.source_type
     WHEN 'award' THEN (
-        SELECT CASE WHEN w.reference ^@ 'checkin:' THEN (
+        SELECT CASE WHEN w.reference ^@ ANY({BY_ATTENDANCE}) THEN (
             SELECT a.title FROM activities a
             WHERE a.id = CAST(split_part(w.reference, ':', 2) AS uuid)) ELSE w.title END
         FROM awards w WHERE w.id = t.source_id)
@@ -45,7 +46,7 @@ CASE t.source_type
 END AS title,
 CASE WHEN t.source_type = 'award' THEN (
     SELECT CAST(split_part(w.reference, ':', 2) AS uuid) FROM awards w
-    WHERE w.id = t.source_id AND w.reference ^@ 'checkin:')
+    WHERE w.id = t.source_id AND w.reference ^@ ANY({BY_ATTENDANCE}))
 END AS activity_id,
 CASE t.source_type
     WHEN 'charge' THEN (

@@ -19,6 +19,8 @@ from app.models.audit import AuditEntry
 from app.models.awards import Award, AwardReview
 from app.models.cases import Case
 from app.models.checkins import AttendedTime, Checkin
+from app.models.checkouts import Checkout
+from app.models.corrections import Correction
 from app.models.deductions import Deduction
 from app.models.funds import FundMonth, FundReceipt
 from app.models.ledger import Hold, Lot, LotUse
@@ -106,14 +108,8 @@ FACTS = (
         Checkin,
         "r.checked_in_at",
         (
-            "id",
-            "activity_id",
-            "session",
-            "person_id",
-            "method",
-            "distance_m",
-            "checked_in_at",
-            "award_id",
+            *("id", "activity_id", "session", "person_id", "method", "distance_m"),
+            *("checked_in_at", "award_id"),
         ),
     ),
     Fact(
@@ -244,20 +240,8 @@ FACTS = (
         FundMonth,
         "r.closed_at",
         (
-            "org_id",
-            "unit_id",
-            "month",
-            "issued",
-            "available",
-            "pending",
-            "held",
-            "spent",
-            "expired",
-            "reversed",
-            "received",
-            "returned",
-            "as_of",
-            "closed_at",
+            *("org_id", "unit_id", "month", "issued", "available", "pending", "held", "spent"),
+            *("expired", "reversed", "received", "returned", "as_of", "closed_at"),
         ),
         where="r.closed_at IS NOT NULL",
     ),
@@ -274,6 +258,34 @@ FACTS = (
             SELECT id FROM unnest(CAST(:ids AS uuid[])) AS k(id)
             WHERE uuid_extract_timestamp(id) < {FORGOTTEN}
         """,  # noqa: S608 - a constant
+        is_newer=True,
+    ),
+    Fact(
+        "check-in by others",
+        Checkin,
+        "r.checked_in_at",
+        ("id", "came_at", "recorded_by", "is_walk_in"),
+        where="(r.is_walk_in OR num_nonnulls(r.came_at, r.recorded_by) > 0)",
+        is_newer=True,
+    ),
+    Fact(
+        "check-out",
+        Checkout,
+        "r.recorded_at",
+        (
+            *("id", "checkin_id", "activity_id", "session", "person_id", "departure"),
+            *("left_at", "recorded_at", "recorded_by", "award_id"),
+        ),
+        is_newer=True,
+    ),
+    Fact(
+        "correction of a check-in",
+        Correction,
+        "r.corrected_at",
+        (
+            *("id", "checkin_id", "number", "came_before", "left_before", "came_at", "left_at"),
+            *("reason", "ended_award_id", "award_id", "created_by", "corrected_at"),
+        ),
         is_newer=True,
     ),
 )

@@ -231,6 +231,14 @@ Rules = Annotated[dict[Key, Rule], BeforeValidator(_with_key), Field(min_length=
 Deductions = Annotated[dict[Key, Deduction], BeforeValidator(_with_key), Field(max_length=50)]
 
 
+class Attendance(Shape):
+    """What is paid to who forgets to check out."""
+
+    forgotten_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = Field(
+        default=0, description="Minutes that count, from the check-in, without a check-out."
+    )
+
+
 class PolicyDocument(Shape):
     """A whole policy. An organisation below may tighten it, see services/policies.
 
@@ -243,6 +251,7 @@ class PolicyDocument(Shape):
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
     fund: Fund = Fund()
+    attendance: Attendance = Attendance()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.core.language import Worded
 from app.schemas.base import Out
 from app.schemas.policies.documents import (
+    Attendance,
     Caps,
     Clawback,
     Fund,
@@ -99,6 +100,7 @@ class PolicyOut(Out):
     clawback: Clawback = Field(description="How much a person may owe.")
     holds: Holds = Field(description="How long reservations stand.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
+    attendance: Attendance = Field(description="What a forgotten check-out leaves.")
     rules: list[RuleOut] = Field(description="What gives points.")
     deductions: list[BreachOut] = Field(description="What costs points.")
     tiers: list[TierOut] = Field(description="Tiers of the card, the lowest first.")

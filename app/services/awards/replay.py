@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import NamedTuple, cast
+from typing import NamedTuple
 from uuid import UUID
 
 from app.core.spans import Span
@@ -13,6 +13,7 @@ from app.models.awards import AwardReason, AwardState
 from app.queries.awards.attendance import Act
 from app.schemas.policies.documents import Proof, Rule
 from app.services.awards import caps
+from app.services.awards.attendance import PROOFS
 from app.services.awards.earned import CountedTime, RunningTotals
 from app.services.awards.granting import confirmed, first_state
 from app.services.awards.proposals import ProposalItem, minutes, mistakes_in, numbers_of, worth
@@ -161,7 +162,7 @@ class Replay:
             rule=rule,
             points=rules.points_for_attendance(rule, halves),
             minutes=rules.attendance_minutes(rule, halves),
-            proof=cast("Proof", act.method),
+            proof=PROOFS[act.method or ""],
         )
 
     def _by_hand(self, act: Act, rule: Rule) -> Claim | Ineligibility:

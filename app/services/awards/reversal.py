@@ -67,6 +67,34 @@ async def reverse(
     if points is not None and points > left:
         raise MoreThanLeft(limit=left)
     part = None if points is None or points == left else points
+    return await _take_back(tx, caller, award, given, transfer_id, reason, part)
+
+
+async def take_back(tx: Session, caller: UUID, award_id: UUID, reason: str) -> bool:
+    """Reverse all that is left of an award, because what proved it does not hold.
+
+    The caller of this function has authorized it. False: nothing is left of the award.
+    Raises OwnAward.
+    """
+    award = await queries.find(tx, award_id, lock=True)
+    assert award is not None, "a foreign key"
+    if award.state in (AwardState.reversed, AwardState.rejected):
+        return False
+    given = await _standing(tx, caller, award)
+    await _take_back(tx, caller, award, given, award_id, reason, None)
+    return True
+
+
+async def _take_back(
+    tx: Session,
+    caller: UUID,
+    award: Award,
+    given: Given,
+    transfer_id: UUID,
+    reason: str,
+    part: int | None,
+) -> ReversalOut:
+    left = award.points if given.fund is not None else 0
     at = await moments.moment(tx)
     locked = await posting.lock(tx, reversal_plan.accounts(award, given), at)
     holdings = await _holdings(tx, award, given, locked, at)
@@ -134,12 +162,20 @@ async def _reversible(tx: Session, caller: UUID, transfer_id: UUID) -> tuple[Awa
     paid = await posting_queries.find_transfer(tx, award.id)
     if paid is not None and transfer and transfer.unit_id == MINUTES:
         raise NotReversible  # hours are reversed with their points
-    kept_id = (await people_queries.kept(tx, [award.person_id])).get(award.person_id)
+    if award.state in (AwardState.reversed, AwardState.rejected):
+        if await people.is_any_of(tx, caller, award.person_id):
+            raise OwnAward
+        raise AlreadySettled(status=award.state)
+    return award, await _standing(tx, caller, award)
+
+
+async def _standing(tx: Session, caller: UUID, award: Award) -> Given:
+    """Return what a locked award gave. Raises OwnAward."""
     if await people.is_any_of(tx, caller, award.person_id):
         raise OwnAward
-    if award.state in (AwardState.reversed, AwardState.rejected):
-        raise AlreadySettled(status=award.state)
-    return award, replace(await _given(tx, award, paid), kept_id=kept_id)
+    paid = await posting_queries.find_transfer(tx, award.id)
+    kept_id = (await people_queries.kept(tx, [award.person_id])).get(award.person_id)
+    return replace(await _given(tx, award, paid), kept_id=kept_id)
 
 
 async def _transfer(tx: Session, transfer_id: UUID) -> TransferRow | None:

@@ -251,7 +251,7 @@ ACTS: Tamperings = {
         ),
         Tampering(
             "INSERT INTO checkins SELECT gen_random_uuid(), activity_id, session, '{bob}', method,"
-            " NULL, checked_in_at, '{given}' FROM checkins",
+            " NULL, checked_in_at, '{given}' FROM checkins WHERE id = '{checkin}'",
             _COUNTERS,
             "activity {activity}",
         ),

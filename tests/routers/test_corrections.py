@@ -1,0 +1,164 @@
+"""Corrections of check-ins: the award follows, and what was written stays."""
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from app.core.clock import now
+from app.runtime import Runtime
+from app.services import corrections
+from app.services.ledger.types import MINUTES
+from tests.factories.activities import current_code, make_attended
+from tests.factories.attendance import award_of
+from tests.factories.http import assert_refused, keyed
+from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.presences import leave, make_inside, only_checkin
+from tests.factories.refusals import Ask as Refused
+from tests.security.world import Ask, World
+
+MATRIX = """
+operation       rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+correctCheckin  person  401    403   403  403     403   404     200+   403     403   404       404=corrections.not_found
+annulCheckin    person  401    403   403  403     403   404     200+   403     403   404       404=corrections.not_found
+"""  # noqa: E501 - a table
+HERS = {
+    "corrections": "checkin_id IN (SELECT id FROM checkins WHERE person_id = :alice)",
+}
+
+
+async def check_in(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, **of: Any) -> str:
+    """Check in at an activity that is paid at once; return the id of the check-in."""
+    activity = await make_attended(runtime, person, **of)
+    code = {"code": current_code(runtime, activity)}
+    reply = await api.post("/api/v1/checkins", headers=person.headers, json=code)
+    assert reply.status_code == 201
+    checkin: str = reply.json()["checkin"]["id"]
+    return checkin
+
+
+async def _annul(world: World) -> Ask:
+    checkin = await check_in(world.api, world.runtime, world.alice, org=world.home)
+    return Ask({"checkin_id": checkin}, body={"reason": "本人未到场"})
+
+
+async def _correct(world: World) -> Ask:
+    checkin = await check_in(world.api, world.runtime, world.alice, org=world.home)
+    since = (now() + timedelta(minutes=20)).isoformat()
+    return Ask({"checkin_id": checkin}, body={"checked_in_at": since, "reason": "迟到"})
+
+
+async def _corrected_too_often(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    checkin = await check_in(api, runtime, await make_person(runtime), org=org)
+    for _ in range(corrections.MOST):
+        assert (await correct(api, organizer, checkin)).is_success
+    path, body = f"/checkins/{checkin}/annulment", {"reason": "代签"}
+    return Refused(organizer, "POST", path, {"limit": corrections.MOST}, body)
+
+
+REFUSED = {"corrections.too_many": _corrected_too_often}
+REQUESTS = {"correctCheckin": _correct, "annulCheckin": _annul}
+
+
+async def correct(
+    api: httpx.AsyncClient, organizer: TestPerson, checkin: str, **body: Any
+) -> httpx.Response:
+    return await api.put(
+        f"/api/v1/checkins/{checkin}",
+        headers=keyed(organizer),
+        json={"reason": "现场负责人确认"} | body,
+    )
+
+
+async def annul(api: httpx.AsyncClient, organizer: TestPerson, checkin: str) -> httpx.Response:
+    return await api.post(
+        f"/api/v1/checkins/{checkin}/annulment",
+        headers=keyed(organizer),
+        json={"reason": "代签，本人未到场"},
+    )
+
+
+async def test_other_times_give_another_award(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    starts_at = now() - timedelta(hours=2)
+    checkin = await check_in(api, runtime, person, org=org, starts_at=starts_at, hours=4)
+    assert await balance(runtime, person.id) == 3
+
+    since = (starts_at + timedelta(minutes=60)).isoformat()
+    done = (await correct(api, organizer, checkin, checked_in_at=since)).json()
+
+    assert done["number"] == 1
+    assert done["award"]["points"] == 6
+    assert done["checked_in_before"] != done["checked_in_at"]
+    assert await balance(runtime, person.id) == 6
+    assert await balance(runtime, person.id, unit=MINUTES) == 180
+    listed = await api.get(
+        f"/api/v1/activities/{done['activity_id']}/checkins", headers=organizer.headers
+    )
+    [shown] = listed.json()["items"]
+    assert (shown["checked_in_at"], shown["points"]) == (done["checked_in_at"], 6)
+    assert shown["correction"] == "现场负责人确认"
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_annulled_checkin_gives_nothing_and_keeps_its_place(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    activity = await make_attended(runtime, person, org=org)
+    code = {"code": current_code(runtime, activity)}
+    came = (await api.post("/api/v1/checkins", headers=person.headers, json=code)).json()
+
+    done = await annul(api, organizer, came["checkin"]["id"])
+    again = await annul(api, organizer, came["checkin"]["id"])
+    back = await api.post("/api/v1/checkins", headers=person.headers, json=code)
+
+    assert done.json()["award"] is None
+    assert_refused(again, 409, "corrections.annulled")
+    assert (back.status_code, back.json()["award"]["id"]) == (200, came["award"]["id"])
+    assert await balance(runtime, person.id) == 0
+    assert (await award_of(runtime, UUID(came["award"]["id"]))).state == "reversed"
+    await assert_ledger_verifies(runtime)
+
+
+async def test_who_is_inside_is_corrected_with_an_end(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    starts_at = now() - timedelta(hours=2)
+    activity = await make_inside(runtime, person, org=org, starts_at=starts_at, hours=4)
+    checkin = await only_checkin(runtime, activity)
+    since, until = starts_at, starts_at + timedelta(minutes=95)
+
+    open_end = await correct(api, organizer, checkin, checked_in_at=since.isoformat())
+    future = await correct(api, organizer, checkin, checked_out_at=str(starts_at + LATER))
+    times = {"checked_in_at": since.isoformat(), "checked_out_at": until.isoformat()}
+    done = await correct(api, organizer, checkin, **times)
+    left = await leave(runtime, activity, person)
+
+    assert_refused(open_end, 409, "corrections.still_inside")
+    assert_refused(future, 422, "request.invalid")
+    assert (done.json()["award"]["points"], done.json()["checked_out_before"]) == (3, None)
+    assert (left.is_new, left.result.award) == (False, None)
+    assert await balance(runtime, person.id, unit=MINUTES) == 90
+    await assert_ledger_verifies(runtime)
+
+
+async def test_nobody_corrects_an_own_checkin(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    checkin = await check_in(api, runtime, organizer, org=org)
+
+    assert_refused(await annul(api, organizer, checkin), 403, "awards.own_award")
+    assert_refused(await correct(api, organizer, checkin), 403, "awards.own_award")
+
+
+LATER = timedelta(hours=3)
