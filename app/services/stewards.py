@@ -1,0 +1,168 @@
+"""Stewards: organizers at the door check others in and out, one by one or as a list."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+from app.core.clock import now
+from app.core.db import Session
+from app.core.errors import Refusal, unwrap
+from app.core.language import request_language
+from app.models.activities import Activity
+from app.models.awards import AwardState
+from app.models.checkins import CheckinMethod
+from app.models.checkouts import Departure
+from app.queries import cards as card_queries
+from app.queries import people as people_queries
+from app.queries import signups as signup_queries
+from app.schemas.activities import CodeAction
+from app.schemas.base import ReasonOut
+from app.schemas.stewards import (
+    StewardedOut,
+    StewardIn,
+    StewardItemOut,
+    StewardListIn,
+    StewardListOut,
+    StewardOutcome,
+)
+from app.services import activities, audit, checkins, checkouts, people
+from app.services.checkins import Recorded, Scan
+from app.services.checkouts import Leave, Left
+from app.services.ledger import moments
+from app.services.people import CardGuesses, PersonNotFound
+from app.services.redemptions import charges
+
+
+class OwnPresence(Refusal):
+    code, status, title = "stewards.own", 403, "Own presence"
+    zh, en = "不能为本人签到签退，请扫描现场二维码", "Nobody checks in himself; scan the screen."
+
+
+async def record(
+    tx: Session, caller: UUID, activity_id: UUID, body: StewardIn, guesses: CardGuesses
+) -> StewardedOut:
+    """Check a person in or out.
+
+    Raises ActivityNotFound, Forbidden, OwnPresence, PersonNotFound, what ``guesses`` raises, of a
+    card code CardCodeInvalid, CardCodeUsed, CardSuspended, and what a scan is refused with.
+    """
+    activity = await activities.co_organized(tx, caller, activity_id)
+    person_id = await _named(tx, activity, body, guesses)
+    [outcome] = await _record(tx, caller, activity, body, [person_id], CheckinMethod.steward)
+    return unwrap([outcome])
+
+
+async def record_list(
+    tx: Session, caller: UUID, activity_id: UUID, body: StewardListIn, guesses: CardGuesses
+) -> StewardListOut:
+    """Check the members of a team in or out; one outcome each. Never the caller.
+
+    Raises ActivityNotFound, Forbidden, and what ``guesses`` raises.
+    """
+    activity = await activities.co_organized(tx, caller, activity_id)
+    holders = await people.by_card(tx, body.card_nos, guesses)
+    members = sorted(set(holders.values()))
+    outcomes = await _record(tx, caller, activity, body, members, CheckinMethod.leader)
+    by_person = dict(zip(members, outcomes, strict=True))
+    items = [
+        _item(number, by_person[holders[number]] if number in holders else PersonNotFound())
+        for number in body.card_nos
+    ]
+    recorded = sum(one.outcome is StewardOutcome.recorded for one in items)
+    subject = ("activity", activity_id)
+    facts: dict[str, str | int] = {"action": body.action, "recorded": recorded}
+    await audit.write_about(tx, caller, "list_recorded", subject, activity.org_id, facts=facts)
+    return StewardListOut(
+        items=items,
+        recorded=recorded,
+        refused=sum(one.outcome is StewardOutcome.refused for one in items),
+    )
+
+
+async def _named(tx: Session, activity: Activity, body: StewardIn, guesses: CardGuesses) -> UUID:
+    """Return the person that a steward names. A card's code is used up by it."""
+    if body.card_code is not None:
+        at = now()
+        rows = await card_queries.lock_codes(tx, [body.card_code])
+        code = charges.require_usable(rows.get(body.card_code), at)
+        await card_queries.use_codes(tx, [code.id], at)
+        return code.person_id
+    if body.card_no is not None:
+        holders = await people.by_card(tx, [body.card_no], guesses)
+        if body.card_no not in holders:
+            raise PersonNotFound
+        return holders[body.card_no]
+    assert body.person_id is not None, "one of three is given"
+    # Who did not sign up is named by a card: an id alone must not find anybody.
+    if body.person_id not in await signup_queries.people_of(tx, activity.id):
+        raise PersonNotFound
+    return body.person_id
+
+
+async def _record(
+    tx: Session,
+    caller: UUID,
+    activity: Activity,
+    body: StewardIn | StewardListIn,
+    members: Sequence[UUID],
+    method: CheckinMethod,
+) -> list[StewardedOut | Refusal]:
+    """Record people, one outcome each."""
+    own = {one for one in members if await people.is_any_of(tx, caller, one)}
+    others = [one for one in members if one not in own]
+    at = await moments.moment(tx)
+    outcomes: Sequence[Recorded | Left | Refusal] = []
+    if others and body.action is CodeAction.check_in:
+        scans = [
+            Scan(
+                activity.serial,
+                one,
+                method=method,
+                session=body.session,
+                recorded_by=caller,
+                may_walk_in=body.walk_in,
+            )
+            for one in others
+        ]
+        outcomes = await checkins.record(tx, scans, at)
+    elif others:
+        leaves = [Leave(activity.serial, one, Departure.steward, caller) for one in others]
+        outcomes = await checkouts.record(tx, leaves, at)
+    names = await people_queries.names(tx, others)
+    found = {
+        one: _to_out(one, names[one].display_name, outcome)
+        for one, outcome in zip(others, outcomes, strict=True)
+    }
+    return [OwnPresence() if one in own else found[one] for one in members]
+
+
+def _item(number: str, outcome: StewardedOut | Refusal) -> StewardItemOut:
+    if isinstance(outcome, Refusal):
+        return StewardItemOut(
+            card_no=number,
+            outcome=StewardOutcome.refused,
+            refusal=ReasonOut.of(outcome, request_language()),
+            recorded=None,
+        )
+    kind = StewardOutcome.recorded if outcome.is_new else StewardOutcome.repeated
+    return StewardItemOut(card_no=number, outcome=kind, refusal=None, recorded=outcome)
+
+
+def _to_out(
+    person_id: UUID, name: str, outcome: Recorded | Left | Refusal
+) -> StewardedOut | Refusal:
+    if isinstance(outcome, Refusal):
+        return outcome
+    checkin, award = outcome.result.checkin, outcome.result.award
+    return StewardedOut(
+        checkin_id=checkin.id,
+        activity_id=checkin.activity_id,
+        session=checkin.session,
+        person_id=person_id,
+        display_name=name,
+        checked_in_at=checkin.checked_in_at,
+        checked_out_at=outcome.result.checkin.checked_out_at if isinstance(outcome, Left) else None,
+        is_new=outcome.is_new,
+        points=award and award.points,
+        minutes=award and award.minutes,
+        state=award and AwardState(award.state),
+    )
