@@ -22,8 +22,8 @@ from tests.security.world import Ask, World
 
 MATRIX = """
 operation       rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-correctCheckin  person  401    403   403  403     403   404     200+   403     403   404       404=corrections.not_found
-annulCheckin    person  401    403   403  403     403   404     200+   403     403   404       404=corrections.not_found
+correctCheckin  person  401    403   403  403     403   404     200+   403     200+  404       404=corrections.not_found
+annulCheckin    person  401    403   403  403     403   404     200+   403     200+  404       404=corrections.not_found
 """  # noqa: E501 - a table
 HERS = {
     "corrections": "checkin_id IN (SELECT id FROM checkins WHERE person_id = :alice)",
