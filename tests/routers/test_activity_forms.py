@@ -2,12 +2,14 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from datetime import timedelta
 from io import BytesIO
 from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 from structlog.testing import capture_logs
 
 from app.core.clock import now
@@ -111,11 +113,13 @@ REQUESTS = {
 
 
 async def known(setup: Setup) -> Known:
+    form = await make_form(setup.api, setup.organizer, setup.org)
     made = [
-        await make_asking(setup.api, setup.runtime, setup.organizer, setup.org) for _ in range(FEW)
+        await make_asking(setup.api, setup.runtime, setup.organizer, setup.org, form)
+        for _ in range(FEW)
     ]
     ids = [str(activity.id) for activity, _ in made]
-    return {"activity_id": ids, "form_version_id": [asked["form_version_id"] for _, asked in made]}
+    return {"activity_id": ids, "form_version_id": [form["form_version_id"]]}
 
 
 async def completion(setup: Setup) -> Completion:
@@ -167,6 +171,36 @@ async def test_a_resident_answers_and_replaces_until_the_start(
     assert not [one for one in (*told, *logs) if "13812345678" in str(one) or "帮忙" in str(one)]
     with travel(activity.starts_at + timedelta(seconds=1)):
         assert_refused(await answer(api, person, asked), 409, "activity_forms.closed")
+
+
+BAD_ANSWERS: dict[str, tuple[Any, str]] = {
+    "a nested bomb": ({"why": [[[[]]]]}, "why"),
+    "an object": ({"why": {"$gt": ""}}, "why"),
+    "a number beyond all bounds": ({"age": 10**400}, "age"),
+    "a text beyond all bounds": ({"why": "长" * 1001}, "why"),
+    "a long list": ({"days": ["m"] * 51}, "days"),
+    "what cannot be stored": ({"why": "a\0b"}, "why"),
+    "a choice that is not offered": ({"size": "xl"}, "size"),
+    "a question of another form": ({"other": "x"}, "other"),
+}
+
+
+@pytest.mark.parametrize(("given", "key"), BAD_ANSWERS.values(), ids=BAD_ANSWERS.keys())
+async def test_a_bad_answer_is_told_by_the_key_of_its_question(
+    api: httpx.AsyncClient, runtime: Runtime, given: Any, key: str
+) -> None:
+    org = await make_org(runtime)
+    organizer, person = await make_organizer(runtime, org.id), await make_person(runtime)
+    _, asked = await make_asking(api, runtime, organizer, org)
+    for language in ("zh-CN", "en"):
+        speaking = replace(person, headers=person.headers | {"Accept-Language": language})
+        refused = await answer(api, speaking, asked, ANSWERS | given)
+        assert_refused(refused, 422, "request.invalid")
+        [error] = refused.json()["errors"]
+        assert error["field"] == f"body.answers.{key}"
+        assert error["msg"].isascii() is (language == "en")
+    for many in ({"(a+)+$": "x"}, {f"q{n}": "x" for n in range(500)}):
+        assert_refused(await answer(api, person, asked, many), 422, "request.invalid")
 
 
 async def test_answers_belong_to_the_version_that_was_shown(

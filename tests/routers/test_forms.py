@@ -12,7 +12,7 @@ from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer
 from tests.routers.test_audit import entries
-from tests.security.schema_world import FEW, Known, Setup
+from tests.security.schema_world import MANY, Known, Setup
 from tests.security.world import Ask, World
 
 FORMS = "/api/v1/forms"
@@ -65,7 +65,7 @@ REQUESTS = {
 
 async def known(setup: Setup) -> Known:
     made = [
-        await make_form(setup.api, setup.organizer, setup.org, publish=n > 0) for n in range(FEW)
+        await make_form(setup.api, setup.organizer, setup.org, publish=n > 0) for n in range(MANY)
     ]
     return {"form_id": [one["id"] for one in made]}
 

@@ -29,7 +29,7 @@ async def move(
     Returns those that are in neither, or no pictures, or blocked; nothing is changed then. What
     the subject has no more is deleted. The wanted ones are no more than the subject may have.
     """
-    rows = [one for one in await queries.lock_of(tx, draft, subject) if one.created_by == person_id]
+    rows = await queries.lock_of(tx, draft, subject)
     usable = {
         one.id
         for one in rows
