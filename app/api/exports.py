@@ -10,7 +10,7 @@ adds ``GET /awards.xlsx`` (exportAwardsXlsx) and ``GET /awards.csv`` (exportAwar
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
@@ -30,7 +30,7 @@ from app.core.language import Bilingual
 from app.core.paging import Page, PageParams
 from app.core.ratelimit import Limit
 from app.schemas.base import OneLine
-from app.schemas.exports import columns_of
+from app.schemas.exports import Column, columns_of
 from app.services import exports
 from app.services.exports import AuditNote, CsvTable, Table, TooManyRows, XlsxTable
 
@@ -38,6 +38,7 @@ from app.services.exports import AuditNote, CsvTable, Table, TooManyRows, XlsxTa
 EXPORTED: set[str] = set()
 ListHandler = Callable[..., Awaitable[Page[Any]]]
 OrgOf = Callable[[Session, dict[str, Any]], Awaitable[UUID | None]]
+ColumnsOf = Callable[[Session, dict[str, Any]], Awaitable[Sequence[Column]]]
 FORMS: tuple[tuple[type[Table], type[Download]], ...] = ((XlsxTable, Workbook), (CsvTable, Csv))
 # Each export of others' data is an entry in the audit trail: thirty at once, then one in 2 minutes.
 EXPORTS = Limit("export", burst=30, per_second=1 / 120)
@@ -57,6 +58,7 @@ def beside(
     *,
     rows: ListHandler | None = None,
     org: OrgOf | None = None,
+    spread: tuple[str, ColumnsOf] | None = None,
 ) -> None:
     """Add ``.xlsx`` and ``.csv`` export routes for a list of this router.
 
@@ -67,13 +69,14 @@ def beside(
     no rows and writes no entry; what is refused before, for a purpose or a right, does not count.
     ``title`` names file and sheet. ``rows`` is the list handler that is read in place of
     ``handler``, if that does not return a page. ``org`` returns the organisation for the audit
-    trail, of the arguments of the list, if it has no ``org_id``. Raises LookupError for a field
-    without a heading.
+    trail, of the arguments of the list, if it has no ``org_id``. ``spread``: a field of the items
+    that holds values by key, and what returns its columns, of the arguments of the list. Raises
+    LookupError for a field without a heading.
     """
     route = next(one for one in router.routes if isinstance(one, Route) and one.endpoint is handler)
     assert isinstance(route.guard, AccessRule), "an export has the access rule of its list"
     assert route.operation_id is not None, "an export is named after its list"
-    source = _Source(route.path, rows or handler, title, org)
+    source = _Source(route.path, rows or handler, title, org, spread)
     EXPORTED.add(route.operation_id)
     rule = route.guard if route.guard.authenticated else RESIDENT
     for form, reply in FORMS:
@@ -103,9 +106,10 @@ class _Source:
         read: ListHandler,
         title: Bilingual,
         org: OrgOf | None,
+        spread: tuple[str, ColumnsOf] | None,
     ) -> None:
         self._path, self._read, self._title = path, read, title
-        self._org = org
+        self._org, self._spread = org, spread
         signature = inspect.signature(read)
         self._tx = _named(signature, Reader, StaleReader)
         self._page = _named(signature, PageQuery)
@@ -141,14 +145,28 @@ class _Source:
             unnoted = self.is_own or IS_HEAD in request.scope
             note = None if unnoted else await self._note(request, purpose, asked)
             read = partial(self._read_page, asked)
+            columns = await self._columns_for(request, asked)
             export = partial(
-                exports.export, runtime.database, self._title, self._columns, read, form, note
+                exports.export, runtime.database, self._title, columns, read, form, note
             )
             admit = None if self.is_own else _admission(request)
             from_primary = self.is_own or await reads_primary(request)
             return await runtime.replicas.run(
                 partial(export, admit=admit), from_primary=from_primary
             )
+
+    async def _columns_for(self, request: Request, asked: dict[str, Any]) -> Sequence[Column]:
+        """Return the columns, those of the spread field in its place."""
+        if self._spread is None:
+            return self._columns
+        field, columns_of_keys = self._spread
+        async with runtime_of(request).database.read() as tx:
+            spread = await columns_of_keys(tx, asked)
+        return [
+            column
+            for one in self._columns
+            for column in (spread if one.path == (field,) else [one])
+        ]
 
     async def _read_page(self, asked: dict[str, Any], tx: Session, page: PageParams) -> Page[Any]:
         return await self._read(**asked, **{self._tx: tx, self._page: page})

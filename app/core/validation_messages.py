@@ -53,6 +53,11 @@ _BOUNDS = {
 # Texts that a validator of ours has changed have their length checked as any value.
 _OF_TEXTS = {"too_short": "string_too_short", "too_long": "string_too_long"}
 _EMPTY = Bilingual("不能为空", "must not be empty")
+# pydantic's own message repeats what was sent.
+_BY_KIND = {
+    "union_tag_invalid": Bilingual("没有这一类型", "there is no such kind"),
+    "union_tag_not_found": Bilingual("缺少类型", "its kind is missing"),
+}
 
 _KEY = Bilingual(
     "只用小写字母、数字和下划线，以字母开头",
@@ -109,6 +114,8 @@ def explained(error: Mapping[str, Any]) -> Bilingual:
         return _BY_PATTERN[error["ctx"]["pattern"]]
     if error["type"] in _BOUNDS:
         return _bound(error["type"], error["ctx"])
+    if error["type"] in _BY_KIND:
+        return _BY_KIND[error["type"]]
     return Bilingual(in_chinese(error["type"]), error["msg"].removeprefix("Value error, ")[:200])
 
 

@@ -76,6 +76,28 @@ async def _activities(tour: Caller) -> None:
     await tour.do("organizer", "getAttachment", attachment_id=picture["id"])
 
 
+async def _forms(tour: Caller) -> None:
+    form = await tour.do("organizer", "createForm")
+    place = {"form_id": form["id"]}
+    await tour.do("organizer", "editForm", {"title": "志愿者报名表二"}, form["version"], **place)
+    await tour.do("organizer", "publishForm", **place)
+    await tour.do("organizer", "listForms", org_id=STREET_ID)
+    await tour.do("organizer", "getForm", **place)
+    made = await tour.do("organizer", "createActivity")
+    activity = {"activity_id": made["id"]}
+    await tour.do("organizer", "publishActivity", **activity)
+    await tour.do("organizer", "setActivityForm", place, **activity)
+    asked = await tour.do("alice", "getActivityForm", **activity)
+    named = {"form_version_id": asked["form_version_id"]}
+    await tour.do("alice", "answerActivityForm", named, **activity)
+    await tour.do("alice", "getActivityForm", **activity)
+    await tour.do("organizer", "listActivityAnswers", **activity)
+    other = await tour.do("organizer", "createActivity")
+    await tour.do("organizer", "setActivityForm", place, activity_id=other["id"])
+    await tour.do("organizer", "removeActivityForm", activity_id=other["id"])
+    await tour.do("organizer", "retireForm", **place)
+
+
 async def _templates(tour: Caller) -> None:
     made = await tour.do("organizer", "createActivityTemplate")
     place = {"activity_template_id": made["id"]}
@@ -241,6 +263,6 @@ async def _proofs(tour: Caller) -> None:
 
 
 STOPS = (
-    *(_first, _activities, _templates, _awards, _people),
+    *(_first, _activities, _forms, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_offices.STOPS, _proofs),
 )

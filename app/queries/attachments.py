@@ -1,11 +1,11 @@
 """SQL of attachments."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import func
+from sqlalchemy import func, tuple_
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -45,6 +45,17 @@ async def newest_of(session: Session, subject_type: str, subject_id: UUID) -> UU
         .limit(1)
     )
     return (await session.exec(query)).first()
+
+
+async def lock_of(session: Session, *subjects: tuple[str, UUID]) -> Sequence[Attachment]:
+    """Lock the attachments of subjects, in the order of their ids."""
+    query = (
+        select(Attachment)
+        .where(tuple_(col(Attachment.subject_type), col(Attachment.subject_id)).in_(subjects))
+        .order_by(col(Attachment.id))
+        .with_for_update()
+    )
+    return (await session.exec(query)).all()
 
 
 async def insert_into_slot(session: Session, attachment: Attachment, most: int) -> bool:

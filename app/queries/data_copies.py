@@ -40,6 +40,11 @@ PARTS: Mapping[str, str] = {
     "closures": _rows("closures"),
     "merges": _rows("merges", "created_by", "reason", "answer", of="t.kept_id"),
     "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
+    "answers": _rows(
+        "form_answers",
+        more="jsonb_build_object('form', v.title, 'questions', v.questions)",
+        join="JOIN form_versions v ON v.id = t.form_version_id",
+    ),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
     "checkouts": _rows("checkouts"),
     "corrections": _rows(

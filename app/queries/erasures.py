@@ -171,6 +171,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
+    "form_answers": ("answers",),  # by ``ERASES`` of the service
     "idempotency_keys": ("body", "fingerprint", "key"),
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
     # ``ERASES`` of the service.
@@ -209,6 +210,8 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
     "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
+    "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
+    "forms": {"title": _OF_ORGANISATION},
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import inspect
+from sqlalchemy import inspect, literal
 from sqlmodel import SQLModel, col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
@@ -21,6 +21,12 @@ def below(model: type[M], org_path: str, **equal: Any) -> Query[M]:
     """Select the records of a subtree whose columns have these values."""
     query = where(model, **equal).join(Org, col(Org.id) == col(model.org_id))
     return query.where(col(Org.path).startswith(org_path, autoescape=True))
+
+
+def above(model: type[M], org_path: str, **equal: Any) -> Query[M]:
+    """Select the records of an organisation and of those above it."""
+    query = where(model, **equal).join(Org, col(Org.id) == col(model.org_id))
+    return query.where(literal(org_path).op("^@")(col(Org.path)))
 
 
 def where(model: type[M], **equal: Any) -> Query[M]:

@@ -86,6 +86,8 @@ VALUES = {
 # The singular nouns of subjects that are no ``Record``.
 OTHER_NOUNS = {
     "activity",
+    "activity_answer",
+    "answer_draft",
     "award",
     "card",
     "certificate",

@@ -64,7 +64,7 @@ def cells_of(item: BaseModel, columns: Sequence[Column]) -> list[Cell]:
 
 def _at(fields: Any, path: Sequence[str]) -> Any:
     for name in path:
-        fields = fields[name] if fields is not None else None
+        fields = fields.get(name) if fields is not None else None
     return fields
 
 

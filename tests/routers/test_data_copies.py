@@ -50,6 +50,7 @@ BEYOND_THE_SCHEMA = {"data_copies.not_found", "data_copies.exists"}
 # By table: why a copy is without it.
 NOT_COPIED = {
     "activities": "an organisation's",
+    "activity_forms": "an organisation's",
     "activity_messages": "an organisation's",
     "activity_organizers": "in the acts",
     "activity_templates": "an organisation's",
@@ -58,6 +59,8 @@ NOT_COPIED = {
     "co_organizers": "in the acts",
     "data_copies": "the copy itself",
     "expiry_notices": "of a notice that is copied",
+    "form_versions": "an organisation's",
+    "forms": "an organisation's",
     "fund_receipts": "an organisation's",
     "idempotency_keys": "replies that the person has",
     "ledger_redactions": "of who is erased",

@@ -16,6 +16,7 @@ BESIDE_POINTS = (
         "attachments",
         "card_codes",
         "expiry_notices",
+        "form_answers",
         "job_runs",
         "notices",
     ),
