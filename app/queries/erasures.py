@@ -207,6 +207,9 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
     "deductions": {"title": "of the rule"},
+    "devices": dict.fromkeys(
+        ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"
+    ),
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},

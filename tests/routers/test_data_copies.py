@@ -57,6 +57,7 @@ NOT_COPIED = {
     "card_codes": "lives for a minute",
     "co_organizers": "in the acts",
     "data_copies": "the copy itself",
+    "devices": "an organisation's",
     "expiry_notices": "of a notice that is copied",
     "fund_receipts": "an organisation's",
     "idempotency_keys": "replies that the person has",
