@@ -15,6 +15,7 @@ from tests.factories.devices import programmed
 from tests.factories.http import assert_refused
 from tests.factories.people import make_people, make_person
 from tests.factories.refusals import Ask as Refused
+from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
 CODES = "/api/v1/me/offline-codes"
@@ -33,6 +34,11 @@ async def _codes(world: World) -> Ask:
 
 
 REQUESTS = {"listMyOfflineCodes": _codes}
+
+
+async def known(setup: Setup) -> Known:
+    activity = await make_attended(setup.runtime, setup.caller, org=setup.org)
+    return {"activity_id": [str(activity.id)]}
 
 
 async def _too_early(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
