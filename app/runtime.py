@@ -22,6 +22,7 @@ from app.core.errors import Busy, ClockWrong, Refusal
 from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
+from app.core.offline_codes import OfflineCodes
 from app.core.ratelimit import RateLimiter
 from app.core.recent_writers import RecentWriters
 from app.core.redis import Breaker, Redis, connect
@@ -82,6 +83,7 @@ class Runtime:
     tokens: Tokens
     cipher: FieldCipher
     codes: RotatingCodes
+    offline_codes: OfflineCodes
     wechat: WechatClient
     pushes: PushReader | None
     templates: Templates
@@ -145,6 +147,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             tokens=Tokens(settings.secrets),
             cipher=FieldCipher(settings.secrets),
             codes=RotatingCodes(settings.secrets),
+            offline_codes=OfflineCodes(settings.secrets),
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),

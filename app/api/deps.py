@@ -16,7 +16,9 @@ from app.core.errors import PreconditionMissing
 from app.core.ids import PathId
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
+from app.core.offline_codes import OfflineCodes
 from app.core.paging import PageParams
+from app.core.signed_events import MAX_SESSION
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
 from app.schemas.base import Bound, Day, Words
@@ -39,6 +41,10 @@ async def _links(request: Request) -> SignedLinks:
 
 async def _host_url(request: Request) -> str:
     return runtime_of(request).settings.public_url or str(request.base_url).rstrip("/")
+
+
+async def _offline_codes(request: Request) -> OfflineCodes:
+    return runtime_of(request).offline_codes
 
 
 async def _public_url(request: Request) -> str | None:
@@ -108,6 +114,7 @@ AppRuntime = Annotated[Runtime, Depends(_runtime)]
 Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other personal values
 Links = Annotated[SignedLinks, Depends(_links)]
 HostUrl = Annotated[str, Depends(_host_url)]  # https://host, else that of the request
+OfflineCodeKeys = Annotated[OfflineCodes, Depends(_offline_codes)]
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
 # Of WeChat's messages, by kind of notice.
 Templates = Annotated[subscriptions.Templates, Depends(_templates)]
@@ -134,6 +141,10 @@ PageQuery = Annotated[PageParams, Depends(_page)]
 # The code of a unit. Another county's programme counts its points in another unit.
 UnitQuery = Annotated[
     str, Query(pattern="^[a-z][a-z0-9_]{0,39}$", description="Code of a unit, such as `points`.")
+]
+SessionQuery = Annotated[
+    int,
+    Query(ge=0, le=MAX_SESSION, description="Session of the activity; 0: the whole activity."),
 ]
 # Filters of lists.
 OrgFilter = Annotated[

@@ -212,6 +212,9 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
     "forms": {"title": _OF_ORGANISATION},
+    "devices": dict.fromkeys(
+        ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"
+    ),
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},

@@ -20,11 +20,12 @@ API = "/api/v1"
 NAMES = {"access_token", "refresh_token", "pickup_code", "card_code", "ticket"}
 # The word alone names a code of an organisation too.
 SCHEMAS = {"AppointmentOut", "CardCodeOut", "CheckinCodeOut", "DataCopyOut"}
-SCHEMAS |= {"StatementLinkOut"}
+SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut"}
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
     *("copyMyData", "listMyDataCopies", "createStatementLink"),
+    *("getRoster", "listMyOfflineCodes"),
 }
 
 

@@ -39,7 +39,8 @@ UNPLAYED = {
     "ledger_totals",  # of accounts with 256 entries
     # No scene has these yet.
     *("activity_messages", "activity_templates", "appointments", "certificates", "charge_refunds"),
-    *("closures", "co_organizers", "data_copies", "ledger_redactions", "merchant_visits"),
+    *("closures", "co_organizers", "data_copies", "devices", "ledger_redactions"),
+    "merchant_visits",
     *("merges", "name_confirmations", "policy_simulations", "shops", "simulated_people"),
     *("stock_movements", "subscriptions", "verifications"),
     *("activity_forms", "form_answers", "form_versions", "forms"),

@@ -58,6 +58,7 @@ NOT_COPIED = {
     "card_codes": "lives for a minute",
     "co_organizers": "in the acts",
     "data_copies": "the copy itself",
+    "devices": "an organisation's",
     "expiry_notices": "of a notice that is copied",
     "form_versions": "an organisation's",
     "forms": "an organisation's",

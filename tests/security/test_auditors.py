@@ -28,6 +28,7 @@ ROWS = nouns.rows()
 UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
+    "getRoster": "names and cards for a device at the door",
     "getAwardSheetTemplate": "an empty form to propose awards with",
     "listPolicySimulations": "drafts, which are not in force",
     "getPolicySimulation": "drafts, which are not in force",
