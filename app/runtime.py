@@ -22,6 +22,7 @@ from app.core.errors import Busy, ClockWrong, Refusal
 from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
+from app.core.poster_codes import PosterCodes
 from app.core.ratelimit import RateLimiter
 from app.core.recent_writers import RecentWriters
 from app.core.redis import Breaker, Redis, connect
@@ -81,6 +82,7 @@ class Runtime:
     tokens: Tokens
     cipher: FieldCipher
     codes: RotatingCodes
+    posters: PosterCodes
     wechat: WechatClient
     pushes: PushReader | None
     templates: Templates
@@ -143,6 +145,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             tokens=Tokens(settings.secrets),
             cipher=FieldCipher(settings.secrets),
             codes=RotatingCodes(settings.secrets),
+            posters=PosterCodes(settings.secrets),
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),

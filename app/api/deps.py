@@ -17,6 +17,7 @@ from app.core.ids import PathId
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
 from app.core.paging import PageParams
+from app.core.poster_codes import PosterCodes
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
 from app.schemas.base import Bound, Day, Words
@@ -35,6 +36,10 @@ async def _cipher(request: Request) -> FieldCipher:
 
 async def _links(request: Request) -> SignedLinks:
     return runtime_of(request).links
+
+
+async def _posters(request: Request) -> PosterCodes:
+    return runtime_of(request).posters
 
 
 async def _public_url(request: Request) -> str | None:
@@ -103,6 +108,7 @@ StaleReader = Annotated[Session, Depends(_stale_reader, scope="function")]
 AppRuntime = Annotated[Runtime, Depends(_runtime)]
 Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other personal values
 Links = Annotated[SignedLinks, Depends(_links)]
+Posters = Annotated[PosterCodes, Depends(_posters)]
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
 # Of WeChat's messages, by kind of notice.
 Templates = Annotated[subscriptions.Templates, Depends(_templates)]

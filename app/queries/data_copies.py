@@ -41,6 +41,13 @@ PARTS: Mapping[str, str] = {
     "merges": _rows("merges", "created_by", "reason", "answer", of="t.kept_id"),
     "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
+    "visits": _rows(
+        "quest_visits",
+        more="jsonb_build_object('quest', q.title, 'checkpoint', k.title)",
+        join=(
+            "JOIN quests q ON q.id = t.quest_id JOIN quest_checkpoints k ON k.id = t.checkpoint_id"
+        ),
+    ),
     "hours": _rows("attended_times"),
     "awards": _rows("awards"),
     "reviews": _rows(

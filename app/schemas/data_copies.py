@@ -28,6 +28,7 @@ PARTS = {
     "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
     "checkins": Bilingual("签到", "Check-ins"),
+    "visits": Bilingual("打卡", "Visits of checkpoints"),
     "hours": Bilingual("服务时段", "Time of service"),
     "awards": Bilingual("积分记录", "Awards"),
     "reviews": Bilingual("审核", "Reviews"),

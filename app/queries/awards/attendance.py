@@ -27,8 +27,9 @@ class Window:
 class Act(NamedTuple):
     """A past award. ``method`` and the times of attendance are None for an award by hand.
 
-    ``counted_at``: since when it fills caps, None if reviewers have not approved it.
-    ``is_own_act``: its person organized the activity. ``ended_at``: when it was rejected or
+    That of a completed quest has a method and no times. ``counted_at``: since when it fills caps,
+    None if reviewers have not approved it. ``is_own_act``: its person organized the activity, or
+    the completion of the quest is doubted. ``ended_at``: when it was rejected or
     reversed; it counted for caps until then. ``had_before``: its rule gives once in a life, and
     gave before the window. ``evidence`` is JSON.
     """
@@ -97,8 +98,10 @@ _PLACE = f"coalesce({_counted_at('a')}, a.awarded_at)"
 _SELECT = f"""
 SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_key, a.points,
        a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
-       a.proposal_id, a.awarded_at, c.method, {_CAME}, v.starts_at, v.ends_at,
-       v.id IS NOT NULL AND {has_part("v", "a.person_id")},
+       a.proposal_id, a.awarded_at,
+       CASE WHEN z.award_id IS NULL THEN c.method ELSE 'poster_code' END,
+       {_CAME}, v.starts_at, v.ends_at,
+       coalesce(z.doubted, v.id IS NOT NULL AND {has_part("v", "a.person_id")}),
        {_counted_at("a")}, {_ended_at("a")},
        a.rule_key = ANY(CAST(:once AS text[])) AND EXISTS (
            SELECT FROM awards e
@@ -111,6 +114,7 @@ JOIN people p ON p.id = a.person_id
 JOIN orgs o ON o.id = a.org_id
 LEFT JOIN checkins c ON c.award_id = a.id
 LEFT JOIN activities v ON v.id = c.activity_id
+LEFT JOIN quest_completions z ON z.award_id = a.id
 WHERE a.awarded_at >= :since AND a.awarded_at < :until
 """  # noqa: S608 - constants of this file
 
@@ -126,7 +130,8 @@ ORDER BY a.person_id, {_PLACE}, a.id
 """  # noqa: S608 - constants of this file
 
 _BY_HAND = f"""{_SELECT}
-  AND o.path ^@ :path AND c.id IS NULL AND a.rule_key = ANY(CAST(:rules AS text[]))
+  AND o.path ^@ :path AND c.id IS NULL AND z.award_id IS NULL
+  AND a.rule_key = ANY(CAST(:rules AS text[]))
   AND a.state NOT IN ('rejected', 'reversed')
 ORDER BY a.awarded_at, a.id
 """

@@ -4,6 +4,7 @@ from tests.security.tamperings.acts import ACTS
 from tests.security.tamperings.goods import GOODS
 from tests.security.tamperings.ledger import LEDGER
 from tests.security.tamperings.places import PLACES
+from tests.security.tamperings.quests import QUESTS
 from tests.security.tamperings.tampering import Tamperings
 
-TAMPERINGS: Tamperings = {**ACTS, **GOODS, **LEDGER, **PLACES}
+TAMPERINGS: Tamperings = {**ACTS, **GOODS, **LEDGER, **PLACES, **QUESTS}
