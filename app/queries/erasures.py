@@ -216,7 +216,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "result": "sums and names of organisations and rules",
         "source": _OF_ORGANISATION,
     },
-    "quest_checkpoints": dict.fromkeys(("location_name", "title"), _OF_ORGANISATION),
     "quest_visits": {"flagged": "why it is doubted: a word of a list"},
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
     "redemptions": {

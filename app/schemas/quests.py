@@ -6,7 +6,6 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.quests import MAX_CHECKPOINTS, Quest, QuestCheckpoint, QuestState
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
@@ -31,18 +30,14 @@ VALUES = {
         QuestState.closed: ("已结束", "closed"),
     }
 }
-HEADINGS = {
-    "description": Bilingual("说明", "Description"),
-    "needed": Bilingual("需完成点位数", "Checkpoints needed"),
-}
 # Beyond that the geofence of a checkpoint would say nothing.
 MAX_RADIUS_M = 5_000
 Number = Annotated[int, Field(description="Number of the checkpoint in its quest, from 1.")]
 _CONTENT: dict[str, Any] = {
     "title": "青年打卡江城",
     "description": "任选两处打卡。",
-    "starts_at": "2028-05-01T08:00:00+08:00",
-    "ends_at": "2028-05-07T20:00:00+08:00",
+    "starts_at": "2028-05-04T08:00:00+08:00",
+    "ends_at": "2028-05-04T20:00:00+08:00",
     "rule_key": "quest_complete",
     "needed": 2,
     "checkpoints": [

@@ -6,17 +6,13 @@ from itertools import cycle
 from typing import Any
 
 import httpx
-from fastapi import FastAPI
 
-from app.api.access import routes_with_access_rules
-from app.api.guesses import CODE_GUESS, Guess
 from app.core.clock import now
 from app.core.geo import wgs84_to_gcj02
 from app.core.poster_codes import Poster, PosterKind
 from app.core.rotating_codes import Action
 from app.models.ledger import Purpose
 from app.runtime import Runtime
-from app.services.quest_visits import QuestVisitCodeInvalid
 from tests.factories.awards import approve
 from tests.factories.clock import travel
 from tests.factories.http import assert_refused, keyed
@@ -188,16 +184,6 @@ async def test_a_poster_alone_is_no_proof(api: httpx.AsyncClient, runtime: Runti
     )
     assert right.status_code == 201, right.text
     assert (await visit(api, person, renewed)).status_code == 201
-
-
-def test_guesses_are_counted(app: FastAPI) -> None:
-    """What the limit does is tested once for all routes."""
-    [rule] = [
-        rule
-        for route, rule in routes_with_access_rules(app)
-        if route.path == VISITS and rule is not None
-    ]
-    assert rule.guess == Guess(CODE_GUESS, QuestVisitCodeInvalid, signed=True)
 
 
 async def test_two_phones_at_once_complete_it_once(
