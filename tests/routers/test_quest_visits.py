@@ -1,18 +1,21 @@
 """Visits: a poster, scanned where it hangs, and in the end an award."""
 
 import asyncio
+import re
 from datetime import timedelta
 from itertools import cycle
 from typing import Any
 
 import httpx
+import pytest
 
-from app.core.clock import now
+from app.core.clock import local_date, now
 from app.core.geo import wgs84_to_gcj02
 from app.core.poster_codes import Poster, PosterKind
 from app.core.rotating_codes import Action
 from app.models.ledger import Purpose
 from app.runtime import Runtime
+from app.services.awards.replay import Ineligibility, Replayed
 from tests.factories.awards import approve
 from tests.factories.clock import travel
 from tests.factories.http import assert_refused, keyed
@@ -20,6 +23,7 @@ from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_people, make_person
+from tests.factories.policies import SHIPPED, share_units
 from tests.factories.quests import (
     AN_HOUR,
     QUESTS,
@@ -38,6 +42,7 @@ from tests.routers.test_audit import entries
 from tests.routers.test_merges import merged, pair
 from tests.security.schema_world import Completion, Known, Setup
 from tests.security.world import Ask, World
+from tests.services.test_simulation import replayed
 
 MATRIX = """
 operation        rule    nobody alice bob  counter rival sibling parent auditor admin outsider
@@ -283,3 +288,30 @@ async def test_a_rule_that_asks_for_more_keeps_its_reviewers(
 
     assert_refused(await approve(api, organizer, award), 403, "awards.own_proposal")
     assert_refused(await approve(api, other, award), 409, "awards.evidence_missing")
+
+
+async def test_a_draft_of_a_policy_is_tried_on_completed_quests(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    share_units(monkeypatch)
+    org = await make_org(runtime)
+    organizer, person = await make_organizer(runtime, org.id), await make_person(runtime)
+    quest = await make_quest(api, organizer, org)
+    codes = await codes_of(api, organizer, quest)
+    for one in (organizer, person):
+        await complete(api, one, codes[:2])
+    less = re.sub(r"(\[rules\.quest_complete\][^\[]*points = )3", r"\g<1>2", SHIPPED)
+    day = local_date(now())
+    days = (day - timedelta(days=1), day + timedelta(days=1))
+
+    outcomes = await replayed(runtime, less, org, *days)
+    gone = await replayed(runtime, less.replace("quest_complete", "quests"), org, *days)
+
+    found = {act.person_id: outcome for act, outcome in outcomes}
+    for one, reviewed in ((organizer, True), (person, False)):
+        outcome = found[one.id]
+        assert isinstance(outcome, Replayed)
+        assert (outcome.points, outcome.proof, outcome.state) == (2, "poster_code", "pending")
+        act = next(act for act, _ in outcomes if act.person_id == one.id)
+        assert act.is_own_act is reviewed
+    assert {outcome for _, outcome in gone} == {Ineligibility.no_rule}
