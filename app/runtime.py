@@ -23,6 +23,7 @@ from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
 from app.core.offline_codes import OfflineCodes
+from app.core.poster_codes import PosterCodes
 from app.core.ratelimit import RateLimiter
 from app.core.recent_writers import RecentWriters
 from app.core.redis import Breaker, Redis, connect
@@ -84,6 +85,7 @@ class Runtime:
     cipher: FieldCipher
     codes: RotatingCodes
     offline_codes: OfflineCodes
+    posters: PosterCodes
     wechat: WechatClient
     pushes: PushReader | None
     templates: Templates
@@ -148,6 +150,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             cipher=FieldCipher(settings.secrets),
             codes=RotatingCodes(settings.secrets),
             offline_codes=OfflineCodes(settings.secrets),
+            posters=PosterCodes(settings.secrets),
             wechat=WechatClient(
                 http=http, appid=settings.wechat_appid, secret=settings.wechat_secret, redis=redis
             ),

@@ -18,6 +18,7 @@ from app.core.keys import FieldCipher
 from app.core.links import SignedLinks
 from app.core.offline_codes import OfflineCodes
 from app.core.paging import PageParams
+from app.core.poster_codes import PosterCodes
 from app.core.signed_events import MAX_SESSION
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
@@ -45,6 +46,10 @@ async def _host_url(request: Request) -> str:
 
 async def _offline_codes(request: Request) -> OfflineCodes:
     return runtime_of(request).offline_codes
+
+
+async def _posters(request: Request) -> PosterCodes:
+    return runtime_of(request).posters
 
 
 async def _public_url(request: Request) -> str | None:
@@ -115,6 +120,7 @@ Cipher = Annotated[FieldCipher, Depends(_cipher)]  # of openids and other person
 Links = Annotated[SignedLinks, Depends(_links)]
 HostUrl = Annotated[str, Depends(_host_url)]  # https://host, else that of the request
 OfflineCodeKeys = Annotated[OfflineCodes, Depends(_offline_codes)]
+Posters = Annotated[PosterCodes, Depends(_posters)]
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
 # Of WeChat's messages, by kind of notice.
 Templates = Annotated[subscriptions.Templates, Depends(_templates)]

@@ -69,6 +69,17 @@ class QrPicture(Response):
         return cls(picture.getvalue())
 
 
+class Wxacode(Response):
+    """A mini-program code as WeChat drew it: PNG or JPEG."""
+
+    media_type = "image/png"
+
+    @classmethod
+    def of(cls, picture: bytes) -> Self:
+        is_png = picture.startswith(b"\x89PNG")
+        return cls(picture, media_type="image/png" if is_png else "image/jpeg")
+
+
 class Workbook(Download):
     media_type, suffix = WORKBOOK, ".xlsx"
 

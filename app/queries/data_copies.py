@@ -53,6 +53,13 @@ PARTS: Mapping[str, str] = {
         of="c.person_id",
         join="JOIN checkins c ON c.id = t.checkin_id",
     ),
+    "visits": _rows(
+        "quest_visits",
+        more="jsonb_build_object('quest', q.title, 'checkpoint', k.title)",
+        join=(
+            "JOIN quests q ON q.id = t.quest_id JOIN quest_checkpoints k ON k.id = t.checkpoint_id"
+        ),
+    ),
     "hours": _rows("attended_times"),
     "awards": _rows("awards"),
     "reviews": _rows(

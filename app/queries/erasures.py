@@ -224,6 +224,8 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "result": "sums and names of organisations and rules",
         "source": _OF_ORGANISATION,
     },
+    "quest_visits": {"flagged": "why it is doubted: a word of a list"},
+    "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
     "redemptions": {
         "pickup_code": "random, spent",
         "undo_reason": "why a merchant took goods back; stands in the transfer too",

@@ -81,6 +81,8 @@ VALUES = {
         "code_shown": ("查看签到码", "check-in code shown"),
         "edited": ("编辑", "edited"),
         "organizes": ("参与组织", "organizes"),
+        "renewed": ("换发", "renewed"),
+        "flagged": ("标记存疑", "flagged"),
     }
 }
 # The singular nouns of subjects that are no ``Record``.
@@ -103,6 +105,7 @@ OTHER_NOUNS = {
     "person",
     "policy",
     "proposal",
+    "quest_visit",
     "redemption",
     "reward",
     "seal",

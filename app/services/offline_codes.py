@@ -12,6 +12,7 @@ from app.core.offline_codes import STEP_SECONDS, OfflineCodes
 from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
 from app.models.cards import SHOWN_DIGITS, card_number
+from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import rosters as roster_queries
 from app.schemas.offline_codes import (
@@ -22,7 +23,6 @@ from app.schemas.offline_codes import (
 )
 from app.services import activities, signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
-from app.services.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 
 # Phones and devices are prepared this long before the start. The keys of codes are published for
 # longer (``OfflineCodes.public_keys``).

@@ -26,6 +26,7 @@ from app.services.appointments import AppointmentCodeInvalid
 from app.services.auth import TokenRefused
 from app.services.checkins import CheckinCodeInvalid
 from app.services.people import PersonNotFound
+from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.charges import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
 from tests.security import nouns
@@ -47,6 +48,7 @@ GUESSES = {
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
+    "visitCheckpoint": (QuestVisitCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {
@@ -86,6 +88,7 @@ WITHOUT_A_KEY = {
     "signUp": "a person has one sign-up for an activity",
     "checkIn": "a person has one check-in at an activity",
     "checkOut": "a check-in has one check-out",
+    "visitCheckpoint": "a person has one visit at a checkpoint",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
     "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
     "createActivity": "a second draft is seen before it is published; the contract names no key",

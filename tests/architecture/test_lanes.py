@@ -30,7 +30,7 @@ RUNTIME = {"Runtime", "AppRuntime", "runtime_of"}
 # What WeChat, Redis, a store, or the reading of an upload may delay holds no connection meanwhile.
 WITHOUT_A_TRANSACTION = {
     *("attachments._may_attach", "attachments._uploaded", "attachments._stored"),
-    *("attachments._served", "pushes._reader", "org_imports._uploaded"),
+    *("attachments._served", "posters._wxacode", "pushes._reader", "org_imports._uploaded"),
     *("auth.log_in", "auth.refresh", "auth.log_out", "awards._uploaded"),
     *("health.get_metrics", "health.is_ready"),
 }
@@ -57,6 +57,7 @@ MEASURED = {
     "ledger.sealing._TREE": "bench.verify",
     "ledger.standing": "bench.verify",
     "ledger.trail": "bench.verify",
+    "ledger.visited": "bench.verify",
     "ledger.statement._ENTRIES": "statement: entries in the middle",
     "merchants._ITEMS": "merchant's statement",
     "merchants._STATEMENT": "merchant's statement",

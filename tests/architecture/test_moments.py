@@ -36,6 +36,7 @@ OTHERWISE = {
     "app.services.policy_simulations.asking.cancel",
     "app.services.policy_simulations.running._fail",
     "app.services.policy_simulations.running._replay",
+    "app.services.quest_visits.visit",
     "app.services.redemptions.charges._plan",
     "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",

@@ -41,6 +41,7 @@ APPID = "wx-test-appid"
 SECRET = "very-secret-appsecret"
 SESSION, TOKEN = "/sns/jscode2session", "/cgi-bin/stable_token"
 SEND = "/cgi-bin/message/subscribe/send"
+WXACODE = "/wxa/getwxacodeunlimit"
 MESSAGE: dict[str, Any] = {
     "touser": sandbox_openid("alice"),
     "template_id": "template",
@@ -189,6 +190,32 @@ async def answering(raw: bytes | None) -> AsyncIterator[str]:
 async def client_of(lab: Lab, address: str) -> AsyncIterator[WechatClient]:
     async with httpx.AsyncClient(base_url=address) as http:
         yield WechatClient(http=http, appid=APPID, secret=SecretStr(SECRET), redis=lab.redis)
+
+
+# Mini-program codes
+
+
+async def test_a_mini_program_code_is_a_picture(lab: Lab) -> None:
+    picture = await lab.client.mini_program_code("x" * 32)
+    assert picture.startswith(b"\x89PNG")
+    await lab.script(WXACODE, 40001)  # once: the token is fetched again
+    assert await lab.client.mini_program_code("x" * 32) == picture
+    assert (await lab.refused(WechatUnavailable, lab.client.mini_program_code("x" * 33))).errcode
+    await lab.script(WXACODE, 45011)
+    await lab.refused(WechatLimited, lab.client.mini_program_code("x"))
+
+
+@pytest.mark.parametrize("content_type", ["image/jpeg", "application/json"])
+async def test_a_failure_is_json_whatever_its_content_type(lab: Lab, content_type: str) -> None:
+    await lab.client.access_token()
+    raw = b'{"errcode":45009}'
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {len(raw)}\r\n\r\n"
+    async with (
+        answering(head.encode() + raw) as address,
+        client_of(lab, address) as client,
+    ):
+        refused = await lab.refused(WechatUnavailable, client.mini_program_code("x"))
+    assert refused.errcode == 45009
 
 
 # Sessions

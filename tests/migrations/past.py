@@ -42,6 +42,7 @@ UNPLAYED = {
     *("closures", "co_organizers", "data_copies", "devices", "ledger_redactions"),
     "merchant_visits",
     *("merges", "name_confirmations", "policy_simulations", "shops", "simulated_people"),
+    *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("stock_movements", "subscriptions", "verifications"),
     *("activity_forms", "form_answers", "form_versions", "forms"),
 }

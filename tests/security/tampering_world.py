@@ -28,6 +28,7 @@ from tests.factories.people import (
 )
 from tests.factories.points import refund, spend
 from tests.factories.presences import checkout_of, come, leave, make_with_sessions
+from tests.factories.quests import codes_of, complete, make_quest
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
 
 API = "/api/v1"
@@ -67,6 +68,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _attend(played, home, organizers[0], people)
     await _leave(played, home, people)
     await _award(played, home, organizers, people)
+    await _quest(played, home, organizers[0], people[2])
     await _spend(played, home, people)
     await _decide(played, home, organizers, people)
     await _merge(played, home)
@@ -148,6 +150,13 @@ async def _award(
     administrator = await make_administrator(played.runtime, home.id)
     assert (await reverse(played.api, administrator, taken)).is_success
     played.ids |= {"reversed": taken, "administrator": administrator.id}
+
+
+async def _quest(played: Played, home: Org, organizer: TestPerson, person: TestPerson) -> None:
+    quest = await make_quest(played.api, organizer, home)
+    codes = await codes_of(played.api, organizer, quest)
+    done = await complete(played.api, person, codes[:2])
+    played.ids |= {"quest": quest["id"], "visit": done["visit"]["id"]}
 
 
 async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:

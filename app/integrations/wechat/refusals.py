@@ -74,11 +74,15 @@ class WechatUnavailable(Refusal):
 
 @dataclass(frozen=True)
 class Answer:
-    """A parsed reply. ``errcode`` is 0 on success, also if WeChat left it out."""
+    """A parsed reply. ``errcode`` is 0 on success, also if WeChat left it out.
+
+    ``picture``: the bytes of a reply that is one, without fields.
+    """
 
     errcode: int
     rid: str | None
     fields: dict[str, Any] = field(repr=False)
+    picture: bytes = field(default=b"", repr=False)
 
 
 def until_midnight(moment: datetime) -> int:

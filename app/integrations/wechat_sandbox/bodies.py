@@ -56,6 +56,7 @@ class ScriptIn(BaseModel):
         "/cgi-bin/stable_token",
         "/cgi-bin/message/subscribe/send",
         "/wxa/media_check_async",
+        "/wxa/getwxacodeunlimit",
     ]
     errcode: int = Field(ge=-1, le=9_999_999)
     times: int = Field(default=1, ge=1, le=1000)

@@ -6,11 +6,14 @@ session keys or tokens.
 """
 
 import base64
+import io
 import json
+import re
 import secrets
 import time
 from typing import Any, cast
 
+import segno
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import SecretStr
@@ -36,6 +39,8 @@ SESSION_PATH = "/sns/jscode2session"
 TOKEN_PATH = "/cgi-bin/stable_token"  # noqa: S105 - a path
 SEND_PATH = "/cgi-bin/message/subscribe/send"
 MEDIA_CHECK_PATH = "/wxa/media_check_async"
+WXACODE_PATH = "/wxa/getwxacodeunlimit"
+SCENE = re.compile(r"[!-~]{1,32}")
 # Of a push: the picture could not be downloaded.
 NOT_FETCHED = -1008
 
@@ -51,6 +56,7 @@ ERRMSG = {
     40125: "invalid appsecret",
     40097: "invalid args",
     40163: "code been used",
+    40169: "invalid scene",
     40226: "code blocked",
     41001: "access_token missing",
     41008: "missing code",
@@ -173,6 +179,17 @@ class Sandbox:
             pushed.append(told | {"errcode": errcode})
         return {"pushed": pushed}
 
+    async def make_wxacode(self, request: Request, access_token: str = "") -> Response:
+        """getwxacodeunlimit: a picture on success. Here it is a QR code of the scene."""
+        await self._state.follow_script(WXACODE_PATH)
+        await self._state.check_token(access_token)
+        scene = (await _json_object(request)).get("scene")
+        if not isinstance(scene, str) or not SCENE.fullmatch(scene):
+            raise WechatError(40169)
+        picture = io.BytesIO()
+        segno.make(scene, micro=False).save(picture, kind="png", scale=10)
+        return Response(picture.getvalue(), media_type="image/png")
+
     def _event(self, trace_id: str, errcode: int, suggest: str) -> dict[str, Any]:
         event = {
             "ToUserName": "gh_sandbox",
@@ -224,6 +241,7 @@ def create_sandbox(
     app.add_api_route(TOKEN_PATH, sandbox.stable_token, methods=["POST"])
     app.add_api_route(SEND_PATH, sandbox.send_message, methods=["POST"])
     app.add_api_route(MEDIA_CHECK_PATH, sandbox.check_media, methods=["POST"])
+    app.add_api_route(WXACODE_PATH, sandbox.make_wxacode, methods=["POST"])
     app.add_api_route("/subscriptions", sandbox.accept, methods=["POST"])
     app.add_api_route("/messages", sandbox.messages, methods=["GET"])
     app.add_api_route("/media-checks", sandbox.answer_checks, methods=["POST"])

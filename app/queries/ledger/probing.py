@@ -25,6 +25,7 @@ from app.queries.ledger.redactions import REDACTION_CHECKS
 from app.queries.ledger.schema import SCHEMA_CHECKS
 from app.queries.ledger.standing import STANDING_CHECKS
 from app.queries.ledger.trail import TRAIL_CHECKS
+from app.queries.ledger.visited import QUEST_CHECKS
 
 NUMERIC_VALUE_OUT_OF_RANGE = "22003"
 
@@ -55,6 +56,7 @@ COMPARISONS = (
     *STANDING_CHECKS,
     *REDACTION_CHECKS,
     *MERGE_CHECKS,
+    *QUEST_CHECKS,
 )
 UNPROBED_CHECKS = (
     *FACT_CHECKS,

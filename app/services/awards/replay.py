@@ -154,7 +154,7 @@ class Replay:
         if rule is None:
             return Ineligibility.no_rule
         if _attended(act) is None:
-            return self._by_hand(act, rule)
+            return self._by_hand(act, rule) if act.method is None else _by_visits(act, rule)
         if not rules.by_attendance(rule):
             return Ineligibility.no_rule
         halves = rules.half_hours(length)
@@ -186,6 +186,12 @@ class Replay:
         except PolicyMissing:
             return None
         return then.document.rules.get(act.rule_key)
+
+
+def _by_visits(act: Act, rule: Rule) -> Claim | Ineligibility:
+    if not rules.by_visits(rule):
+        return Ineligibility.no_rule
+    return Claim(rules.as_visited(rule), rule.points, 0, PROOFS[act.method or ""])
 
 
 def _attended(act: Act) -> Span | None:

@@ -13,6 +13,8 @@ from app.schemas.policies.documents import PolicyDocument, Proof, Release, Rule,
 BY_ATTENDANCE = {"session", "shift", "hour"}
 # Evidence that attendance provides; the organizer enters all other evidence.
 PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
+# Evidence that the visits of a quest provide, beside attendance.
+PROVEN_BY_VISITS = "all_checkpoints"
 HALF_HOUR = timedelta(minutes=30)
 
 
@@ -87,6 +89,19 @@ class PointsPolicy:
 def by_attendance(rule: Rule) -> bool:
     """Whether a check-in can award points by this rule."""
     return rule.per in BY_ATTENDANCE
+
+
+def by_visits(rule: Rule) -> bool:
+    """Whether completing a quest can award points by this rule: so many, whatever the time."""
+    if by_time(rule) or rule.grades or rule.up_to is not None:
+        return False
+    return by_attendance(rule) or PROVEN_BY_VISITS in rule.evidence
+
+
+def as_visited(rule: Rule) -> Rule:
+    """Return the rule without the evidence that the visits of a completed quest are."""
+    evidence = [name for name in rule.evidence if name != PROVEN_BY_VISITS]
+    return rule.model_copy(update={"evidence": evidence})
 
 
 def asks_more_than_attendance(rule: Rule) -> bool:

@@ -5,6 +5,7 @@ from tests.security.tamperings.goods import GOODS
 from tests.security.tamperings.ledger import LEDGER
 from tests.security.tamperings.places import PLACES
 from tests.security.tamperings.presences import PRESENCES
+from tests.security.tamperings.quests import QUESTS
 from tests.security.tamperings.tampering import Tamperings
 
-TAMPERINGS: Tamperings = {**ACTS, **GOODS, **LEDGER, **PLACES, **PRESENCES}
+TAMPERINGS: Tamperings = {**ACTS, **GOODS, **LEDGER, **PLACES, **PRESENCES, **QUESTS}
