@@ -103,14 +103,14 @@ async def _attend(
 
 
 async def _leave(played: Played, home: Org, people: list[TestPerson]) -> None:
-    """A session of which two check out, one corrected afterwards, one annulled."""
-    alice, bob, _ = people
+    """A session of which three check out, one corrected afterwards, one annulled."""
+    alice, bob, carol = people
     organizer = await make_organizer(played.runtime, home.id)
     starts_at = now() - timedelta(hours=3)
     activity = await make_with_sessions(played.runtime, (starts_at, 4), org=home, checks_out=True)
-    await sign_up(played.runtime, activity, alice, bob)
+    await sign_up(played.runtime, activity, *people)
     ids = {"evening": activity.id}
-    for name, person in (("alice", alice), ("bob", bob)):
+    for name, person in (("alice", alice), ("bob", bob), ("carol", carol)):
         came = (await come(played.runtime, activity, person)).result.checkin.id
         await leave(played.runtime, activity, person)
         ids |= {f"came_{name}": came, f"left_{name}": await checkout_of(played.runtime, came)}
