@@ -34,9 +34,9 @@ class Checkin(SQLModel, table=True):
 
     ``checked_in_at``: when it was recorded. ``came_at``: when the person came, if that was earlier:
     a device without network recorded it. ``recorded_by``: who checked the person in, if not the
-    person. ``is_walk_in``: without a place. ``award_id``: null if a rule that pays by time waits for
-    the check-out. Rows are never changed: a check-out, a correction and an annulment are rows of
-    their own, because the seals of days cover all of them.
+    person. ``is_walk_in``: without a place. ``award_id``: null if a rule that pays by time waits
+    for the check-out. Rows are never changed: a check-out, a correction and an annulment are rows
+    of their own, because the seals of days cover all of them.
     """
 
     __tablename__ = "checkins"

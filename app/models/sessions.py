@@ -1,4 +1,4 @@
-"""Sessions of activities: the evenings of a series, the lessons of a class, the shifts of a post."""
+"""Sessions of activities: evenings of a series, lessons of a class, shifts of a post."""
 
 from datetime import datetime
 from uuid import UUID

@@ -10,6 +10,7 @@ from app.api.deps import AppRuntime, Caller, CurrentPerson, OrgFilter, PageQuery
 from app.api.downloads import QrPicture
 from app.api.operations import direct, knows_caller, leads_to, no_store
 from app.api.routes import Router, conditional
+from app.core import normalize
 from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -41,6 +42,9 @@ StartsAfterQuery = Annotated[
 ]
 WordsQuery = Annotated[
     Words, Query(max_length=50, description="Words to search for; without it no search.")
+]
+TagQuery = Annotated[
+    Words | None, Query(min_length=1, max_length=20, description="Only those with this tag.")
 ]
 UpcomingQuery = Annotated[
     bool,
@@ -80,6 +84,7 @@ async def list_activities(
     category: CategoryQuery = None,
     status: StatusQuery = None,
     starts_after: StartsAfterQuery = None,
+    tag: TagQuery = None,
     upcoming: UpcomingQuery = False,
     q: WordsQuery = "",
 ) -> Page[BrowsedActivityOut]:
@@ -90,7 +95,8 @@ async def list_activities(
 
     By distance and by creation only the next 200 that have not ended are sorted.
     """
-    wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None)
+    spelled = normalize.tag(tag or "") or None
+    wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None, spelled)
     return await browsing.browse(tx, caller, wanted, org_id, status, page, order)
 
 
