@@ -5,6 +5,7 @@ Revises: 20261130_sessions
 """
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
@@ -77,6 +78,7 @@ def upgrade() -> None:
     op.execute(LISTS_OF)
     op.execute(ENLIST.format(arguments="NEW.org_path, NEW.category, NEW.tags"))
     op.execute(TRIGGER.format(columns="org_path, category, tags, status, starts_at"))
+    _templates()
     _swaps()
     op.create_table(
         "handovers",
@@ -95,6 +97,27 @@ def upgrade() -> None:
 def _key(table: str, column: str, other: str, **options: str) -> sa.ForeignKeyConstraint:
     name = op.f(f"fk_{table}_{column}")
     return sa.ForeignKeyConstraint([column], [f"{other}.id"], name=name, **options)
+
+
+TEMPLATE_CHECKS = {
+    "signup_for": "signup_for IN ('activity', 'session', 'nothing')",
+    "minimum_attendance": "minimum_attendance BETWEEN 1 AND 400",
+}
+
+
+def _templates() -> None:
+    for column in (
+        sa.Column("signup_for", sa.String(length=20), server_default="activity", nullable=False),
+        sa.Column("checks_out", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("tags", sa.Text(), server_default="", nullable=False),
+        sa.Column("minimum_attendance", sa.Integer(), nullable=True),
+        sa.Column("sessions", postgresql.JSONB(), server_default="[]", nullable=False),
+    ):
+        op.add_column("activity_templates", column)
+    for name, condition in TEMPLATE_CHECKS.items():
+        op.create_check_constraint(
+            op.f(f"ck_activity_templates_{name}"), "activity_templates", condition
+        )
 
 
 def _swaps() -> None:
@@ -155,6 +178,12 @@ def _swaps() -> None:
 def downgrade() -> None:
     op.drop_table("handovers")
     op.drop_table("swaps")
+    for name in TEMPLATE_CHECKS:
+        op.drop_constraint(
+            op.f(f"ck_activity_templates_{name}"), "activity_templates", type_="check"
+        )
+    for column in ("sessions", "minimum_attendance", "tags", "checks_out", "signup_for"):
+        op.drop_column("activity_templates", column)
     op.execute(TRIGGER.format(columns="org_path, category, status, starts_at"))
     op.execute(ENLIST.format(arguments="NEW.org_path, NEW.category"))
     op.execute("DROP FUNCTION lists_of_activity(text, text, text)")

@@ -184,11 +184,12 @@ ERASED: Mapping[str, tuple[str, ...]] = {
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
-        ("cancel_reason", "description", "location_name", "org_path", "title"), _OF_ORGANISATION
+        ("cancel_reason", "description", "location_name", "org_path", "tags", "title"),
+        _OF_ORGANISATION,
     ),
     "activity_messages": {"text": _OF_ORGANISATION},
     "activity_templates": dict.fromkeys(
-        ("description", "location_name", "name", "title"), _OF_ORGANISATION
+        ("description", "location_name", "name", "sessions", "tags", "title"), _OF_ORGANISATION
     ),
     "appointments": {"code_hash": "of a random number, good for ten minutes"},
     "audit_entries": {
@@ -208,6 +209,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
     "deductions": {"title": "of the rule"},
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
+    "handovers": {"text": "says what the next shift of a post should know, not who somebody is"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},
@@ -234,6 +236,7 @@ CODES = {
         "document",
         "fact",
         "from_state",
+        "signup_for",
         "kind",
         "method",
         "outcome",

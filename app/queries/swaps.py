@@ -91,9 +91,10 @@ async def clashing(
 
     Or the wanted one itself, if the person waits for it. ``but``: sign-ups that do not count.
     """
-    same = ActivitySession.id == wanted.id
-    holds = (Signup.status == SignupStatus.confirmed) & (
-        (col(ActivitySession.starts_at) < wanted.ends_at)
+    same = col(ActivitySession.id) == wanted.id
+    holds = (
+        (col(Signup.status) == SignupStatus.confirmed)
+        & (col(ActivitySession.starts_at) < wanted.ends_at)
         & (col(ActivitySession.ends_at) > wanted.starts_at)
     )
     query = (

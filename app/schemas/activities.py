@@ -86,7 +86,31 @@ class CoverOut(Out):
     thumbnail_url: str = Field(description="Path of a smaller one, 480 pixels at most.")
 
 
-class ActivityContent(In):
+class Terms(In):
+    """What people sign up for, and by what an activity is found; of templates too."""
+
+    signup_for: SignupFor = Field(
+        default=SignupFor.activity,
+        description="What people sign up for: the activity, single sessions of it, or nothing.",
+    )
+    checks_out: Flag = Field(
+        default=False,
+        description="Whether people check out: by rules paid by time the time between is paid.",
+    )
+    tags: Annotated[list[Tag], Field(max_length=10)] = Field(
+        default_factory=list, description="Words by which it is found, each of 20 characters."
+    )
+    minimum_attendance: Annotated[int, Field(ge=1, le=400, strict=True)] | None = Field(
+        default=None, description="Sessions to attend to complete the series; null: no such number."
+    )
+
+    def terms(self) -> dict[str, Any]:
+        """Return the columns of these fields."""
+        tags = {"tags": "\n".join(dict.fromkeys(self.tags))}
+        return {name: getattr(self, name) for name in Terms.model_fields} | tags
+
+
+class ActivityContent(Terms):
     """What an activity offers, when and where."""
 
     title: Annotated[str, OneLine(80)] = Field(description="What the activity is called.")
@@ -111,26 +135,11 @@ class ActivityContent(In):
     location: LocationIn | None = Field(
         default=None, description="Where it is; null: nowhere in particular."
     )
-    signup_for: SignupFor = Field(
-        default=SignupFor.activity,
-        description="What people sign up for: the activity, single sessions of it, or nothing.",
-    )
-    checks_out: Flag = Field(
-        default=False,
-        description="Whether people check out: by rules paid by time the time between is paid.",
-    )
-    tags: Annotated[list[Tag], Field(max_length=10)] = Field(
-        default_factory=list, description="Words by which it is found, each of 20 characters."
-    )
-    minimum_attendance: Annotated[int, Field(ge=1, le=400, strict=True)] | None = Field(
-        default=None, description="Sessions to attend to complete the series; null: no such number."
-    )
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of ``activities`` that it fills, but for the times of sign-up."""
         apart = {"org_id", "location", "signup_opens_at", "signup_closes_at", "waitlist_latest"}
-        tags = {"tags": "\n".join(dict.fromkeys(self.tags))}
-        return self.model_dump(exclude=apart) | tags | location_columns(self.location)
+        return self.model_dump(exclude=apart) | self.terms() | location_columns(self.location)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -178,9 +187,8 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
     """Return the content of a row for another activity. What is stored is not validated again."""
     columns = row.model_dump()
     same = {name: columns[name] for name in ("title", "description", "capacity", "rule_key")}
-    if isinstance(row, Activity):
-        same |= {"signup_for": SignupFor(row.signup_for), "checks_out": row.checks_out}
-        same |= {"tags": row.tags.splitlines(), "minimum_attendance": row.minimum_attendance}
+    same |= {name: columns[name] for name in ("checks_out", "minimum_attendance")}
+    same |= {"signup_for": SignupFor(row.signup_for), "tags": row.tags.splitlines()}
     place = location_of(columns)
     return ActivityIn.model_construct(
         category=Category(row.category),

@@ -94,8 +94,8 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
         key = (query.activity_id, query.language, part)
         if key not in rendered:
             mine = _mine(row, at, part, query.language) if part else None
-            award, phase = awards[row["id"]], phase_of(row, at)
-            rendered[key] = _reply(row, _but_mine(row, award, phase, query.language), mine)
+            rest = _but_mine(row, awards[row["id"]], phase_of(row, at), query.language)
+            rendered[key] = _reply(row, rest, mine)
         outcomes.append(rendered[key])
     return outcomes
 
@@ -276,9 +276,9 @@ def _award(row: Columns, policy: rules.PointsPolicy | None) -> _Award:
         points=rules.points_for_attendance(rule, halves),
         minutes=rules.attendance_minutes(rule, halves),
     )
-    demanded = rules.demanded(rule)
-    asked = [one for one in rule.evidence if one.partition(">=")[0] in demanded]
-    return _Award(brings, tuple(showing.evidence_labels(policy.document, asked)))
+    asked = [one for one in rule.evidence if one.partition(">=")[0] in rules.demanded(rule)]
+    shown = None if row["sessions"] and rules.by_time(rule) else brings
+    return _Award(shown, tuple(showing.evidence_labels(policy.document, asked)))
 
 
 def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPartOut:

@@ -1,5 +1,6 @@
 """Swaps of shifts: exchanged, given away, refused, withdrawn, expired, and against clashes."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +31,7 @@ MATRIX = """
 operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 proposeSwap    person  401    201+  403  403     403   403     403    403     403   403       403=sessions.not_on_shift
 listOpenSwaps  person  401    200+  200+ 200+    200+  200+    200+   200+    200+  200+
-listMySwaps    person  401    200+  200  200     200   200     200    200     200   200
+listMySwaps    person  401    200+  200+ 200     200   200     200    200     200   200
 acceptSwap     person  401    403   200+ 404     404   404     404    404     404   404       403=swaps.own  404=swaps.not_found
 refuseSwap     person  401    404   200+ 404     404   404     404    404     404   404       404=swaps.not_found
 withdrawSwap   person  401    200+  404  404     404   404     404    404     404   404       404=swaps.not_found
@@ -62,6 +63,7 @@ class Rota:
     shifts: list[dict[str, Any]]
     holders: list[TestPerson]
     signups: list[str]
+    base: datetime  # from which the starts of the shifts are counted
 
     async def propose(self, **body: Any) -> httpx.Response:
         """Let the first person offer the first shift."""
@@ -93,12 +95,20 @@ async def make_rota(
     holders: list[TestPerson],
     *starts: timedelta,
     org: Org | None = None,
+    base: datetime | None = None,
 ) -> Rota:
+    """Let each of the holders have a shift of two hours, in the order of the starts."""
+    base = base or now()
     activity = await make_activity(runtime, org=org, starts_at=now() + DAY, signup_for="session")
     organizer = await make_organizer(runtime, activity.org_id)
     post = await add_post(api, organizer, activity.id)
     wanted = [
-        times(start, 2 * HOUR) | {"post_id": post["id"], "capacity": 3}
+        {
+            "starts_at": (base + start).isoformat(),
+            "ends_at": (base + start + 2 * HOUR).isoformat(),
+            "post_id": post["id"],
+            "capacity": 3,
+        }
         for start in starts or (DAY, 2 * DAY)
     ]
     shifts = await add_sessions(api, organizer, activity.id, *wanted)
@@ -106,7 +116,7 @@ async def make_rota(
     async with runtime.database.read() as tx:
         found = await tx.get(Org, activity.org_id)
     assert found is not None
-    return Rota(api, runtime, found, organizer, str(activity.id), shifts, holders, signups)
+    return Rota(api, runtime, found, organizer, str(activity.id), shifts, holders, signups, base)
 
 
 @pytest.fixture
@@ -177,10 +187,10 @@ async def _begun(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
 
 async def _clash(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     """Who would take the first shift has a place elsewhere at that time."""
-    rota = await make_rota(api, runtime, await make_people(runtime, 2), DAY, 2 * DAY, DAY + HOUR)
-    await take(runtime, rota.shifts[2], rota.holders[1])
-    swap = await rota.offered()
-    facts = {name: moment(rota.shifts[2][name]) for name in ("starts_at", "ends_at")}
+    rota = await make_rota(api, runtime, await make_people(runtime, 2), DAY, DAY + HOUR, 2 * DAY)
+    other = await take(runtime, rota.shifts[2], rota.holders[1])
+    swap = await rota.offered(with_signup_id=other)
+    facts = {name: moment(rota.shifts[1][name]) for name in ("starts_at", "ends_at")}
     return Refused(rota.holders[1], "POST", f"/swaps/{swap['id']}/acceptance", facts, {})
 
 
@@ -257,6 +267,21 @@ async def test_of_two_offers_of_a_place_one_is_accepted(rota: Rota) -> None:
     assert await rota.kinds(three) == ["swap_expired"]
 
 
+async def test_of_many_who_take_a_shift_at_once_one_gets_it(rota: Rota) -> None:
+    """Without the lock of the offer several would be told that they have it."""
+    takers = await make_people(rota.runtime, 6)
+    swap = await rota.offered(open=True)
+
+    answers = await asyncio.gather(
+        *(rota.answer(swap, one, "acceptance") for one in takers),
+        rota.answer(swap, rota.holders[0], "withdrawal"),
+    )
+
+    assert sorted(one.status_code for one in answers) == [200, *[409] * 6]
+    rota.holders = [rota.holders[0], *takers]
+    assert sum(map(len, await rota.held())) == 1
+
+
 async def test_who_has_lost_the_place_swaps_nothing(rota: Rota) -> None:
     _, two, _ = rota.holders
     swap = await rota.offered()
@@ -271,13 +296,15 @@ async def test_nothing_clashes_after_a_swap(rota: Rota) -> None:
     one, two, three = rota.holders
     swap = await rota.offered()
     elsewhere = await make_rota(
-        rota.api, rota.runtime, [two, one], DAY + HOUR, DAY - 2 * HOUR, 2 * DAY - HOUR
+        rota.api,
+        rota.runtime,
+        [two, two, one],
+        *(DAY - 2 * HOUR, DAY + HOUR, 2 * DAY - HOUR),
+        base=rota.base,
     )
-    assert_refused(await rota.answer(swap, two, "acceptance"), 409, "swaps.clash")
-    await leave(rota.runtime, elsewhere.signups[0])
-    second = await take(rota.runtime, elsewhere.shifts[2], one)
-    assert_refused(await rota.answer(swap, two, "acceptance"), 409, "swaps.clash")
-    await leave(rota.runtime, second)
+    for place in elsewhere.signups[1:]:
+        assert_refused(await rota.answer(swap, two, "acceptance"), 409, "swaps.clash")
+        await leave(rota.runtime, place)
     assert (await rota.answer(swap, two, "acceptance")).status_code == 200
     given = await rota.api.post(
         f"{API}/shifts/{rota.shifts[0]['id']}/swaps", headers=keyed(two), json={"open": True}
