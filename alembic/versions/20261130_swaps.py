@@ -79,6 +79,7 @@ def upgrade() -> None:
     op.execute(ENLIST.format(arguments="NEW.org_path, NEW.category, NEW.tags"))
     op.execute(TRIGGER.format(columns="org_path, category, tags, status, starts_at"))
     _templates()
+    _certificates()
     _swaps()
     op.create_table(
         "handovers",
@@ -118,6 +119,22 @@ def _templates() -> None:
         op.create_check_constraint(
             op.f(f"ck_activity_templates_{name}"), "activity_templates", condition
         )
+
+
+def _certificates() -> None:
+    op.add_column("certificates", sa.Column("activity_id", sa.Uuid(), nullable=True))
+    op.add_column("certificates", sa.Column("title", sa.String(length=80), nullable=True))
+    op.add_column("certificates", sa.Column("sessions", sa.Integer(), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_certificates_activity_id"), "certificates", "activities", ["activity_id"], ["id"]
+    )
+    op.drop_constraint(op.f("ck_certificates_minutes"), "certificates", type_="check")
+    for name, condition in (
+        ("minutes", "minutes > 0 OR activity_id IS NOT NULL"),
+        ("series", "num_nonnulls(activity_id, title, sessions) IN (0, 3)"),
+        ("sessions", "sessions > 0"),
+    ):
+        op.create_check_constraint(op.f(f"ck_certificates_{name}"), "certificates", condition)
 
 
 def _swaps() -> None:
@@ -178,6 +195,11 @@ def _swaps() -> None:
 def downgrade() -> None:
     op.drop_table("handovers")
     op.drop_table("swaps")
+    op.execute("DELETE FROM certificates WHERE activity_id IS NOT NULL")
+    op.drop_constraint(op.f("ck_certificates_minutes"), "certificates", type_="check")
+    for column in ("sessions", "title", "activity_id"):
+        op.drop_column("certificates", column)
+    op.create_check_constraint(op.f("ck_certificates_minutes"), "certificates", "minutes > 0")
     for name in TEMPLATE_CHECKS:
         op.drop_constraint(
             op.f(f"ck_activity_templates_{name}"), "activity_templates", type_="check"

@@ -167,7 +167,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "card_codes": ("code",),
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
-    "certificates": ("code", "name"),
+    "certificates": ("code", "name", "title"),
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
