@@ -31,5 +31,8 @@ async def write_handover(
 
 @router.get(PATH, operation_id="getHandover", **allow(RESIDENT, SessionNotFound, NotOnShift))
 async def get_handover(shift_id: PathId, tx: Reader, person_id: CurrentPerson) -> HandoverOut:
-    """Return the note, to who holds this shift or the next one of its post, and to organizers."""
+    """Return the note: to who holds this shift or the next one of its post.
+
+    To organizers and auditors of the organisation too.
+    """
     return await handovers.read(tx, person_id, shift_id)

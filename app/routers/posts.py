@@ -119,6 +119,7 @@ async def get_rota(
 ) -> RotaOut:
     """Return by day what each shift needs and has, with names to who organizes the activity.
 
-    Who has a shift sees masked names, and the sign-ups by which a swap asks for another shift.
+    Auditors and who has a shift see masked names, and the sign-ups by which a swap asks for another
+    shift.
     """
     return await posts.rota(tx, caller, activity_id, since, until)

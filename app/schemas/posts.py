@@ -140,8 +140,8 @@ class RotaShiftOut(Out):
     needed: int = Field(description="How many people it needs.")
     confirmed: int = Field(description="How many have a place.")
     holders: list[ShiftHolderOut] | None = Field(
-        description="Who they are; null for who neither organizes the activity nor has a shift of"
-        " it."
+        description="Who they are; null for who neither organizes nor audits the activity, nor has"
+        " a shift of it."
     )
 
 

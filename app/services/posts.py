@@ -175,8 +175,8 @@ async def rota(
 ) -> RotaOut:
     """Return the shifts of some days, with names to who organizes the activity.
 
-    With masked names to who has a shift of it, for swaps. By default of the seven days from today
-    on. Raises ActivityNotFound, Invalid (days).
+    With masked names to auditors, and to who has a shift of it, for swaps. By default of the seven
+    days from today on. Raises ActivityNotFound, Invalid (days).
     """
     activity = await sessions.visible(tx, caller, activity_id)
     first = since or local_date(now())
@@ -211,7 +211,10 @@ async def _holders_shown(tx: Session, caller: UUID | None, activity: Activity) -
     """Return how the caller sees who holds a shift, None if not at all."""
     if await is_organized(tx, caller, activity):
         return ShiftHolderOut.model_validate
-    if caller is None or not await queries.has_shift(tx, activity.id, caller):
+    if caller is None or not (
+        await queries.has_shift(tx, activity.id, caller)
+        or await people.holds(tx, caller, people.READERS, activity.org_path)
+    ):
         return None
     return lambda who: ShiftHolderOut(
         signup_id=who.signup_id, person_id=None, display_name=people.masked(who.display_name)

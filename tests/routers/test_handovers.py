@@ -18,7 +18,7 @@ from tests.security.world import Ask, World
 MATRIX = """
 operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 writeHandover  person  401    200   403  403     403   403     200    403     200   403       403=sessions.not_on_shift
-getHandover    person  401    200   403  403     403   403     200    403     200   403       403=sessions.not_on_shift
+getHandover    person  401    200   403  403     403   403     200    200     200   403       403=sessions.not_on_shift
 """  # noqa: E501 - a table
 HERS = {"handovers": "written_by = :alice"}
 BESIDE_POINTS = {"handovers"}

@@ -27,7 +27,7 @@ listPosts     anyone  200    200   200  200     200   200     200    200     200
 editPost      person  401    403   403  403     403   404     200+   403     200+  404       404=activities.not_found
 deletePost    person  401    403   403  403     403   404     204+   403     204+  404       404=activities.not_found
 createShifts  person  401    403   403  403     403   404     201+   403     201+  404       404=activities.not_found
-getRota       anyone  200    200+  200  200     200   200     200+   200     200+  200
+getRota       anyone  200    200+  200  200     200   200     200+   200+    200+  200
 """  # noqa: E501 - a table
 BESIDE_POINTS = {"posts"}
 BEYOND_THE_SCHEMA = {
