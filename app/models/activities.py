@@ -40,6 +40,17 @@ class SignupFor(StrEnum):
     nothing = "nothing"
 
 
+class ActivityPhase(StrEnum):
+    """What state and times together make of an activity, to its readers."""
+
+    draft = "draft"
+    published = "published"
+    running = "running"
+    ended = "ended"
+    closed = "closed"
+    cancelled = "cancelled"
+
+
 MAX_LENGTH = timedelta(hours=24)
 MAX_DISTANCE = timedelta(days=731)  # two years, one of them a leap year
 
@@ -53,6 +64,9 @@ class Activity(SQLModel, table=True):
     ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them
     and ends with the last. ``checks_out``: what it pays is paid with the check-out, for the time
     since the check-in. ``checkins`` and ``checkouts`` are summed over the sessions.
+    ``last_session``: the last number that a session got; numbers are never reused. ``tags``:
+    normalized words, each on a line; a trigger enlists the activity under each of them.
+    ``minimum_attendance``: how many sessions somebody attends to have completed the series.
 
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
@@ -79,9 +93,12 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
+        CheckConstraint("minimum_attendance BETWEEN 1 AND 400", name="minimum_attendance"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index("ix_activities_checks_out", "ends_at", postgresql_where=text("checks_out")),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
+        # Series that have not ended, whenever they began.
+        Index("ix_activities_series", "status", "ends_at", postgresql_where=text("sessions > 0")),
     )
 
     id: UUID = id_field()
@@ -112,6 +129,9 @@ class Activity(SQLModel, table=True):
     checkins: int = 0
     checkouts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     sessions: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    last_session: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    minimum_attendance: int | None = None
+    tags: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
     signup_for: str = Field(
         default=SignupFor.activity,
         max_length=20,
@@ -145,8 +165,8 @@ class Listed(SQLModel, table=True):
     """An activity's entry in one of its lists, each ordered by start.
 
     ``list`` is the path of the organisation or of one above it, up to ``/`` (all activities),
-    alone and followed by the category. A trigger on ``activities`` writes the rows: the service's
-    role may only read them. See decision 0013.
+    alone, followed by the category, and by ``#`` and each tag. A trigger on ``activities`` writes
+    the rows: the service's role may only read them. See decision 0013.
     """
 
     __tablename__ = "activity_lists"

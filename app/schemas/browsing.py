@@ -69,7 +69,9 @@ class BrowsedActivityOut(ActivityOut):
 
     org_name: str = Field(description="Name of the organisation that holds it.")
     category_name: str = Field(description="In the language of the request.")
-    brings: BroughtOut | None = Field(description="Null if no policy has had its rule.")
+    brings: BroughtOut | None = Field(
+        description="Null if no policy has had its rule, or if it is paid by the time of sessions."
+    )
     checkin_opens_at: datetime = Field(description="When check-in opens, in UTC.")
     checkin_closes_at: datetime = Field(description="When check-in closes, in UTC.")
     distance_m: int | None = Field(

@@ -15,13 +15,14 @@ from app.core.geo import distance_m
 from app.core.language import Language, named, request_language, speaking
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
-from app.models.activities import Activity, ActivityStatus
+from app.models.activities import Activity, ActivityPhase, ActivityStatus
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import browsing as queries
 from app.queries import orgs as org_queries
 from app.queries.activities import ActivityFilter
 from app.queries.browsing import Part
+from app.schemas.activities import phase_of
 from app.schemas.base import ReasonOut
 from app.schemas.browsing import (
     CATEGORY_NAMES,
@@ -94,13 +95,14 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
         key = (query.activity_id, query.language, part)
         if key not in rendered:
             mine = _mine(row, at, part, query.language) if part else None
-            rendered[key] = _reply(row, _but_mine(row, awards[row["id"]], query.language), mine)
+            rest = _but_mine(row, awards[row["id"]], phase_of(row, at), query.language)
+            rendered[key] = _reply(row, rest, mine)
         outcomes.append(rendered[key])
     return outcomes
 
 
 @lru_cache(maxsize=RENDERED)
-def _but_mine(row: Row, award: "_Award", language: Language) -> list[bytes]:
+def _but_mine(row: Row, award: "_Award", phase: ActivityPhase, language: Language) -> list[bytes]:
     """Return the JSON of an activity before and after the value of ``mine``.
 
     Depends on nothing but its arguments; the row, with all its values, is one of them.
@@ -114,7 +116,7 @@ def _but_mine(row: Row, award: "_Award", language: Language) -> list[bytes]:
             note=row["contact_note"],
         )
     with speaking(language):
-        beside = dict(_to_out(row, award.brings, None))
+        beside = dict(_to_out(row, award.brings, None)) | {"phase": phase}
         shown = BrowsedActivityDetailOut.model_construct(
             **beside, contact=contact, evidence=list(award.evidence)
         )
@@ -276,9 +278,9 @@ def _award(row: Columns, policy: rules.PointsPolicy | None) -> _Award:
         points=rules.points_for_attendance(rule, halves),
         minutes=rules.attendance_minutes(rule, halves),
     )
-    demanded = rules.demanded(rule)
-    asked = [one for one in rule.evidence if one.partition(">=")[0] in demanded]
-    return _Award(brings, tuple(showing.evidence_labels(policy.document, asked)))
+    asked = [one for one in rule.evidence if one.partition(">=")[0] in rules.demanded(rule)]
+    shown = None if row["sessions"] and rules.by_time(rule) else brings
+    return _Award(shown, tuple(showing.evidence_labels(policy.document, asked)))
 
 
 def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPartOut:

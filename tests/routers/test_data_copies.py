@@ -74,6 +74,7 @@ NOT_COPIED = {
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",
     "stock_movements": "a merchant's",
+    "swaps": "in the acts",
     "verifications": "in the acts",
 }
 
