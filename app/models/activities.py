@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Integer, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -50,9 +52,13 @@ class Activity(SQLModel, table=True):
     ``version`` counts edits and moves between states, not the counters: an editor names the one
     that was read (If-Match), and a check-in is repeated if it changes meanwhile (decision 0027).
 
-    ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them and
-    ends with the last. ``checks_out``: rules that pay by time pay from check-in to check-out, with
-    the latter. ``checkins`` and ``checkouts`` are summed over the sessions.
+    ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them
+    and ends with the last. ``checks_out``: rules that pay by time pay from check-in to check-out,
+    with the latter. ``checkins`` and ``checkouts`` are summed over the sessions.
+
+    ``signups_confirmed`` counts places: those of people, of the friends whom they bring, and those
+    that are offered. ``counts_no_shows``: who had a place and did not come has points deducted, by
+    a job that sets ``no_shows_settled_at``.
 
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
@@ -80,6 +86,11 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
+        Index(
+            "ix_activities_unsettled",
+            "ends_at",
+            postgresql_where=text("counts_no_shows AND no_shows_settled_at IS NULL"),
+        ),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
     )
 
@@ -116,6 +127,15 @@ class Activity(SQLModel, table=True):
         max_length=20,
         sa_column_kwargs={"server_default": text("'activity'")},
     )
+    # The fields of SignupTermsIn and of EligibilityIn that differ from their defaults; null: none.
+    signup_terms: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True))
+    )
+    eligibility: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB(none_as_null=True))
+    )
+    counts_no_shows: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)

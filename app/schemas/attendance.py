@@ -28,7 +28,14 @@ HEADINGS = {
 VALUES = {
     SignupStatus: signups.VALUES[SignupStatus],
     AwardState: reading.VALUES[AwardState],
-    CheckinMethod: {CheckinMethod.rotating_code: ("动态签到码", "rotating code")},
+    CheckinMethod: {
+        CheckinMethod.rotating_code: ("动态签到码", "rotating code"),
+        CheckinMethod.poster: ("海报码", "poster"),
+        CheckinMethod.steward: ("工作人员", "steward"),
+        CheckinMethod.leader: ("领队", "leader"),
+        CheckinMethod.device: ("打卡设备", "device"),
+        CheckinMethod.offline: ("离线设备", "offline device"),
+    },
 }
 NOTICES = {
     "attendance_removed": words(

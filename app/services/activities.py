@@ -14,15 +14,20 @@ from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
 from app.schemas.activities import (
+    TERMS,
     ActivityContent,
     ActivityIn,
     ActivityOut,
     CheckinCodeOut,
     location_columns,
+    terms_columns,
 )
-from app.services import audit, orgs, people, records
+from app.services import audit, eligibility, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules
+
+# Fields of a body that are stored otherwise.
+COMPUTED = {"org_id", "location", "signup_opens_at", "signup_closes_at", *TERMS}
 
 
 class ActivityNotFound(Refusal):
@@ -67,6 +72,7 @@ async def create(
     """
     org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
     await require_rule(tx, org.path, body.rule_key)
+    await eligibility.require_known(tx, org.path, body.eligibility)
     at = now()
     require_limits(body, at)
     require_to_come("ends_at", body.ends_at, at)
@@ -75,7 +81,8 @@ async def create(
         org_path=org.path,
         created_by=caller,
         **location_columns(body.location),
-        **body.model_dump(exclude={"org_id", "location", "signup_opens_at", "signup_closes_at"}),
+        **terms_columns(body),
+        **body.model_dump(exclude=COMPUTED),
         signup_opens_at=body.signup_opens_at or min(at, body.starts_at),
         signup_closes_at=body.signup_closes_at or body.ends_at,
         created_at=at,

@@ -14,6 +14,7 @@ from app.core.paging import PageParams
 from app.jobs import signups
 from app.models.activities import Activity, ActivityStatus
 from app.runtime import Runtime
+from app.services import signup_reminders
 from app.services import signups as service
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity, sign_up
@@ -114,5 +115,5 @@ async def test_an_activity_that_moves_to_another_day_is_told_again(runtime: Runt
     await set_start(runtime, made.id, days=2)
     for days_on, times in ((0, 1), (1, 2), (1, 2)):
         async with runtime.database.transaction() as tx:
-            await service.remind(tx, now() + days_on * A_DAY, 100)
+            await signup_reminders.of_tomorrow(tx, now() + days_on * A_DAY, 100)
         assert len(await reminders(runtime, person)) == times

@@ -207,6 +207,23 @@ class Deduction(Shape):
     )
 
 
+class Attendance(Shape):
+    """No-shows are strikes: ``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
+
+    A strike is a deduction by the rule ``no_show`` that stands.
+    """
+
+    strikes: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=3, description="How many strikes pause sign-up."
+    )
+    strike_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=90, description="Days within which they count."
+    )
+    pause_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=30, description="Days for which sign-up is paused, from the last strike on."
+    )
+
+
 class Tier(Shape):
     """A tier of the 青享卡: points and hours required in the last twelve months."""
 
@@ -248,6 +265,7 @@ class PolicyDocument(Shape):
     evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     rules: Rules
     deductions: Deductions = {}
+    attendance: Attendance = Attendance()
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]
 
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.core.language import Worded
 from app.schemas.base import Out
 from app.schemas.policies.documents import (
+    Attendance,
     Caps,
     Clawback,
     Fund,
@@ -97,6 +98,7 @@ class PolicyOut(Out):
     caps: Caps = Field(description="Most points of a person by all rules together.")
     lots: Lots = Field(description="How long points are valid.")
     clawback: Clawback = Field(description="How much a person may owe.")
+    attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
     holds: Holds = Field(description="How long reservations stand.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rules: list[RuleOut] = Field(description="What gives points.")

@@ -14,9 +14,10 @@ from app.models.notices import NoticeKind
 from app.queries import activities as activity_queries
 from app.queries import organizing as queries
 from app.queries import signups as signup_queries
-from app.schemas.activities import ActivityOut, location_columns
+from app.queries import waiting_lists as waiting_queries
+from app.schemas.activities import TERMS, ActivityOut, location_columns, terms_columns
 from app.schemas.organizing import ActivityEditIn
-from app.services import activities, audit, notify, orgs, records, signups
+from app.services import activities, audit, eligibility, notify, orgs, records, waiting_lists
 
 EDITABLE = (ActivityStatus.draft, ActivityStatus.published)
 # What the awards of those who have checked in were computed from; `ledger verify` compares it.
@@ -101,11 +102,11 @@ async def edit(
 
 def _values(activity: Activity, body: ActivityEditIn) -> dict[str, Any]:
     """Return the columns that an edit asks for."""
-    plain = body.model_dump(exclude={"location", "waitlist_latest"})
+    plain = body.model_dump(exclude={"location", "waitlist_latest", *TERMS})
     opens = body.signup_opens_at or min(activity.signup_opens_at, body.starts_at)
     closes = body.signup_closes_at or body.ends_at
     times = {"signup_opens_at": opens, "signup_closes_at": closes}
-    return plain | location_columns(body.location) | times
+    return plain | location_columns(body.location) | terms_columns(body) | times
 
 
 async def _require_allowed(
@@ -116,6 +117,8 @@ async def _require_allowed(
         msg = Bilingual("已有人签到，不能修改", "fixed since people have checked in")
         fields = [{"field": f"body.{name}", "msg": msg} for name in fixed]
         raise ActivityAttended(checkins=activity.checkins, fields=fields)
+    if "eligibility" in changed:
+        await eligibility.require_known(tx, activity.org_path, body.eligibility)
     if "rule_key" in changed:
         if signed_up := activity.signups_confirmed + activity.signups_waitlisted:
             raise ActivityAnnounced(used=signed_up)
@@ -146,14 +149,18 @@ async def _fit(tx: Session, activity: Activity, body: ActivityEditIn) -> None:
 
     They are written in one statement, because a CHECK compares them. Raises CapacityTaken.
     """
-    seats = (await signup_queries.lock_seats(tx, [activity.id]))[activity.id]
+    seats = (await waiting_queries.lock_seats(tx, [activity.id]))[activity.id]
+    sessions = await waiting_lists.sessions_of(tx, seats)
     places, taken = body.capacity, seats.signups_confirmed
+    seats.capacity = places
     if places is not None and places < taken:
-        if not body.waitlist_latest or not await signups.put_back(tx, seats, taken - places):
+        moves = body.waitlist_latest
+        if not moves or not await waiting_lists.put_back(tx, seats, sessions, taken - places):
             raise CapacityTaken(limit=places, used=taken)
-    elif activity.status == ActivityStatus.published and now() < activity.ends_at:
-        waiting = seats.signups_waitlisted
-        await signups.fill(tx, seats, waiting if places is None else places - taken)
+    elif now() < activity.ends_at:
+        await waiting_lists.fill(tx, seats, sessions, now())
+    if sessions:
+        await waiting_queries.set_session_counters(tx, sessions)
     for name in COUNTERS:
         setattr(activity, name, getattr(seats, name))
     activity.capacity = places

@@ -59,6 +59,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         lots=document.lots,
         clawback=document.clawback,
         holds=document.holds,
+        attendance=document.attendance,
         fund=document.fund,
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],
         deductions=[
