@@ -90,9 +90,14 @@ def _created_at() -> sa.Column[Any]:
 
 
 def _activities() -> None:
-    text = postgresql.JSONB(astext_type=sa.Text())
-    op.add_column("activities", sa.Column("signup_terms", text, nullable=True))
-    op.add_column("activities", sa.Column("eligibility", text, nullable=True))
+    op.add_column("activities", sa.Column("signup_terms", sa.Text(), nullable=True))
+    op.add_column("activities", sa.Column("eligibility", sa.Text(), nullable=True))
+    op.create_check_constraint(
+        op.f("ck_activities_terms"), "activities", "signup_terms IS JSON OBJECT"
+    )
+    op.create_check_constraint(
+        op.f("ck_activities_eligibility"), "activities", "eligibility IS JSON OBJECT"
+    )
     # Nobody was told of strikes who signed up before there were any.
     op.add_column(
         "activities",

@@ -2,7 +2,6 @@
 
 from functools import partial
 
-from app.core.clock import now
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
@@ -18,8 +17,7 @@ async def pass_on(runtime: Runtime) -> int:
 
 async def fill_shifts(runtime: Runtime) -> int:
     """Give free places of shifts to who waits; return how many."""
-    async with runtime.database.transaction() as tx:
-        return await signup_offers.fill_shifts(tx, now(), BATCH)
+    return await in_batches(runtime, BATCH, partial(signup_offers.fill_shifts, limit=BATCH))
 
 
 JOBS = (

@@ -2,11 +2,9 @@
 
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import CheckConstraint, Column, Identity, Index, Integer, Text, text
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
 from app.models.base import Timestamp, created_at_field, id_field, one_of
@@ -85,6 +83,8 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
+        CheckConstraint("signup_terms IS JSON OBJECT", name="terms"),
+        CheckConstraint("eligibility IS JSON OBJECT", name="eligibility"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index(
             "ix_activities_unsettled",
@@ -127,13 +127,10 @@ class Activity(SQLModel, table=True):
         max_length=20,
         sa_column_kwargs={"server_default": text("'activity'")},
     )
-    # The fields of SignupTermsIn and of EligibilityIn that differ from their defaults; null: none.
-    signup_terms: dict[str, Any] | None = Field(
-        default=None, sa_column=Column(JSONB(none_as_null=True))
-    )
-    eligibility: dict[str, Any] | None = Field(
-        default=None, sa_column=Column(JSONB(none_as_null=True))
-    )
+    # JSON of the fields of SignupTermsIn and EligibilityIn that differ from their defaults; null:
+    # none. As text, not JSONB: nothing queries inside, and the text is the key of what was parsed.
+    signup_terms: str | None = Field(default=None, sa_type=Text)
+    eligibility: str | None = Field(default=None, sa_type=Text)
     counts_no_shows: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})

@@ -2,7 +2,6 @@
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, Tx
-from app.api.operations import naturally_idempotent
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
@@ -20,7 +19,6 @@ router = Router(tags=["signup_offers"], about=ABOUT)
     operation_id="acceptPlace",
     **allow(RESIDENT, SignupNotFound, NoOffer, OfferOver),
 )
-@naturally_idempotent
 async def accept_place(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> SignupOut:
     """Accept a place that was offered to the caller; `cancelSignup` passes it on instead."""
     return await signup_offers.accept(tx, person_id, signup_id)

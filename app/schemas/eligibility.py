@@ -1,9 +1,8 @@
 """Wire shapes of who may sign up to an activity."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 from functools import lru_cache
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -68,13 +67,7 @@ class EligibilityOut(Out):
 EVERYBODY = EligibilityIn()
 
 
-def eligibility_of(column: str | Mapping[str, Any] | None) -> EligibilityIn:
-    """Return the eligibility in a column, as the driver or SQLAlchemy reads it."""
-    if column is None:
-        return EVERYBODY
-    return _parsed(column) if isinstance(column, str) else EligibilityIn.model_validate(column)
-
-
 @lru_cache(maxsize=256)
-def _parsed(column: str) -> EligibilityIn:
-    return EligibilityIn.model_validate_json(column)
+def eligibility_of(column: str | None) -> EligibilityIn:
+    """Return the eligibility that a column holds."""
+    return EligibilityIn.model_validate_json(column) if column else EVERYBODY

@@ -1,8 +1,7 @@
 """Wire shapes of the terms of sign-up of an activity."""
 
-from collections.abc import Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -55,18 +54,12 @@ class SignupTermsOut(Out):
 DEFAULT = SignupTermsIn()
 
 
-def stored(terms: In) -> dict[str, Any] | None:
+def stored(terms: In) -> str | None:
     """Return what the database keeps of terms or of eligibility; None if all is by default."""
-    return terms.model_dump(mode="json", exclude_defaults=True) or None
-
-
-def terms_of(column: str | Mapping[str, Any] | None) -> SignupTermsIn:
-    """Return the terms in a column, as the driver or SQLAlchemy reads it."""
-    if column is None:
-        return DEFAULT
-    return _parsed(column) if isinstance(column, str) else SignupTermsIn.model_validate(column)
+    return terms.model_dump_json(exclude_defaults=True) if terms != type(terms)() else None
 
 
 @lru_cache(maxsize=256)
-def _parsed(column: str) -> SignupTermsIn:
-    return SignupTermsIn.model_validate_json(column)
+def terms_of(column: str | None) -> SignupTermsIn:
+    """Return the terms that a column holds."""
+    return SignupTermsIn.model_validate_json(column) if column else DEFAULT
