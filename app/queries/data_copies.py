@@ -40,6 +40,7 @@ PARTS: Mapping[str, str] = {
     "closures": _rows("closures"),
     "merges": _rows("merges", "created_by", "reason", "answer", of="t.kept_id"),
     "signups": _rows("signups", more=_TITLE, join=_ACTIVITY),
+    "pauses": _rows("signup_pauses"),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
     "hours": _rows("attended_times"),
     "awards": _rows("awards"),

@@ -184,7 +184,11 @@ ERASED: Mapping[str, tuple[str, ...]] = {
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
-        ("cancel_reason", "description", "location_name", "org_path", "title"), _OF_ORGANISATION
+        (
+            *("cancel_reason", "description", "eligibility", "location_name", "org_path"),
+            *("signup_for", "signup_terms", "title"),
+        ),
+        _OF_ORGANISATION,
     ),
     "activity_messages": {"text": _OF_ORGANISATION},
     "activity_templates": dict.fromkeys(

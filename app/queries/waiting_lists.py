@@ -132,7 +132,7 @@ WITH waiting AS (
 ), held AS (
     INSERT INTO shift_holds (signup_id, person_id, during)
     SELECT id, person_id, tstzrange(begins, ends) FROM chosen
-    WHERE total <= :total AND begins IS NOT NULL ORDER BY person_id
+    WHERE total <= :total AND begins IS NOT NULL ORDER BY person_id, queue_number, id
     ON CONFLICT DO NOTHING
     RETURNING signup_id
 )

@@ -27,6 +27,7 @@ PARTS = {
     "closures": Bilingual("注销申请", "Closure"),
     "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
+    "pauses": Bilingual("暂停报名", "Pauses of sign-up"),
     "checkins": Bilingual("签到", "Check-ins"),
     "hours": Bilingual("服务时段", "Time of service"),
     "awards": Bilingual("积分记录", "Awards"),

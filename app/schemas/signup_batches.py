@@ -14,7 +14,7 @@ from app.schemas.signups import SignupOut
 
 MAX_MEMBERS = 200
 NOTICES = {
-    "signed_up_by_leader": words(
+    "signup_by_leader": words(
         ("已为您报名", "You were signed up"),
         "主办方已为您报名「{title}」（{starts_at:time}）；不参加请及时取消。",
         "An organizer signed you up to “{title}” ({starts_at:time}). Cancel if you do not come.",
@@ -40,7 +40,7 @@ class SignupBatchIn(In, json_schema_extra=example({"card_nos": ["6800000000018"]
     )
 
 
-class MemberOut(Out):
+class GroupMemberOut(Out):
     """What came of one member. A refusal is told without what is known of the person."""
 
     card_no: str = Field(description="The number, as it was sent.")
@@ -51,4 +51,6 @@ class MemberOut(Out):
 
 
 class SignupBatchOut(Out):
-    items: list[MemberOut] = Field(description="One for each number, in the order of the request.")
+    items: list[GroupMemberOut] = Field(
+        description="One for each number, in the order of the request."
+    )

@@ -3,7 +3,7 @@
 from app.schemas.notify import words
 
 NOTICES = {
-    "activity_in_an_hour": words(
+    "signup_in_an_hour": words(
         ("活动即将开始", "Activity begins soon"),
         "您报名的「{title}」将于 {starts_at:time} 开始，请准时到场。",
         "“{title}”, which you signed up to, starts {starts_at:time}.",

@@ -35,7 +35,7 @@ NOTICES = {
         "「{title}」（{starts_at:time}）名额减少，您的报名已转为候补。",
         "“{title}” ({starts_at:time}) has fewer places now: you are in its waiting list.",
     ),
-    "signups_paused": words(
+    "signup_paused": words(
         ("暂停报名", "Sign-up paused"),
         "您已 {count:n} 次无故缺席，{until:time} 前暂停报名；申诉成立的不计。",
         "After {count:n no-show} you cannot sign up until {until:time}. One whose appeal is granted"

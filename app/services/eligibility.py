@@ -76,7 +76,7 @@ async def refusals(
 ) -> dict[tuple[UUID, UUID], NotEligible]:
     """Return what people (person, activity) are refused with, those alone who are not eligible.
 
-    In at most five statements for any number.
+    In at most six statements for any number.
     """
     demands = {seats.id: eligibility_of(seats.eligibility) for _, seats in asked}
     known = await _read(tx, sorted({person for person, _ in asked}), demands)

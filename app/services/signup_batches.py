@@ -7,7 +7,7 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.models.activities import Activity
 from app.queries import people as people_queries
-from app.schemas.signup_batches import MemberOut, MemberOutcome, SignupBatchIn, SignupBatchOut
+from app.schemas.signup_batches import GroupMemberOut, MemberOutcome, SignupBatchIn, SignupBatchOut
 from app.services import activities, audit, notify, people, signups
 from app.services.ledger import moments
 from app.services.people import CardGuesses
@@ -54,18 +54,20 @@ async def _record(
         )
     facts = {"title": activity.title, "starts_at": activity.starts_at}
     subject = ("activity", activity.id)
-    await notify.send(tx, list(new), "signed_up_by_leader", subject, **facts)
+    await notify.send(tx, list(new), "signup_by_leader", subject, **facts)
 
 
 def _member(
     card_no: str, person: UUID | None, outcomes: Mapping[UUID, Claimed | Refusal]
-) -> MemberOut:
+) -> GroupMemberOut:
     found = outcomes.get(person) if person is not None else None
     if isinstance(found, Claimed):
         outcome = MemberOutcome.signed_up if found.is_new else MemberOutcome.there
-        return MemberOut(card_no=card_no, outcome=outcome, signup=found.signup, code=None, msg=None)
+        return GroupMemberOut(
+            card_no=card_no, outcome=outcome, signup=found.signup, code=None, msg=None
+        )
     code = found.code if found else None
-    return MemberOut(
+    return GroupMemberOut(
         card_no=card_no,
         outcome=MemberOutcome.refused if found else MemberOutcome.unknown,
         signup=None,

@@ -88,4 +88,4 @@ async def _tell(tx: Session, lapsed: Sequence[Lapsed]) -> None:
         )
         for one in lapsed
     ]
-    await notify.send_each(tx, "offer_lapsed", messages)
+    await notify.send_each(tx, "signup_offer_lapsed", messages)

@@ -35,7 +35,7 @@ async def review(tx: Session, person_id: UUID, policy: PointsPolicy, at: datetim
     await queries.put(tx, accounts[0], until)
     if before is None or until > before:
         facts = {"count": len(strikes), "until": until}
-        await notify.send(tx, accounts[0], "signups_paused", ("person", accounts[0]), **facts)
+        await notify.send(tx, accounts[0], "signup_paused", ("person", accounts[0]), **facts)
 
 
 async def hand_over(tx: Session, absorbed: UUID, kept: UUID, at: datetime) -> None:

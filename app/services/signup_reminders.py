@@ -13,7 +13,7 @@ from app.services.notify import Message
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 NOTICE: dict[ReminderKind, str] = {
     ReminderKind.day: NoticeKind.activity_tomorrow,
-    ReminderKind.hour: "activity_in_an_hour",
+    ReminderKind.hour: "signup_in_an_hour",
 }
 
 

@@ -184,7 +184,7 @@ async def _tell(
         facts: dict[str, Any] = {"title": title, "starts_at": rooms[session].own.starts_at}
         kind: str = NoticeKind.promoted
         if until := lists[session].offer_until:
-            kind, facts["offer_until"] = "place_offered", until
+            kind, facts["offer_until"] = "signup_offered", until
         messages = [Message(person, ("activity", activity_id), facts) for person in people]
         await notify.send_each(tx, kind, messages)
 

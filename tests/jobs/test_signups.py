@@ -128,10 +128,10 @@ async def test_an_hour_before_each_session_is_told_once(runtime: Runtime) -> Non
     for _ in range(2):
         await asyncio.gather(*(signups.remind_soon(runtime) for _ in range(3)))
 
-    told = await reminders(runtime, person, "activity_in_an_hour")
+    told = await reminders(runtime, person, "signup_in_an_hour")
     expected = [soon.id, single.id, series.id, series.id]
     assert sorted(told) == sorted(str(one) for one in expected)
-    assert await reminders(runtime, other, "activity_in_an_hour") == [str(single.id)]
+    assert await reminders(runtime, other, "signup_in_an_hour") == [str(single.id)]
 
 
 async def test_an_activity_that_moves_to_another_day_is_told_again(runtime: Runtime) -> None:

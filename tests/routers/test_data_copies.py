@@ -63,6 +63,8 @@ NOT_COPIED = {
     "ledger_redactions": "of who is erased",
     "merchant_visits": "an organisation's",
     "quotas": "counts of acts that are copied",
+    "no_shows": "their deductions are copied",
+    "shift_holds": "times of sign-ups that are copied",
     "policy_simulations": "an organisation's",
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",

@@ -73,7 +73,7 @@ async def test_each_member_has_an_outcome_and_may_cancel(
     assert [one["outcome"] for one in later.json()["items"]][:3] == ["there"] * 3
     assert await counters(runtime, activity) == [(2, 1), (2, 1)]
     [told] = await inbox(api, runtime, people[2])
-    assert told["kind"] == "signed_up_by_leader"
+    assert told["kind"] == "signup_by_leader"
     assert "夜校" in told["text"]
     admin = await make_administrator(runtime, org.id)
     [entry] = await entries(api, admin, org, subject=f"signup:{items[0]['signup']['id']}")

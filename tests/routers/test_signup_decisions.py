@@ -29,7 +29,6 @@ MATRIX = """
 operation     rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 decideSignup  person  401    403   403  403     403   404     200+   403     200+  404       404=signups.not_found
 """  # noqa: E501 - a table
-HERS = {"signups": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {
     "body",  # a reason, if it is declined
     "signups.decided",

@@ -30,7 +30,6 @@ MATRIX = """
 operation    rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 acceptPlace  person  401    200   404  404     404   404     404    404     404   404       404=signups.not_found
 """  # noqa: E501 - a table
-HERS = {"signups": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {"signups.no_offer"}
 OFFERS = {"offer_minutes": 10}
 TEN_MINUTES = timedelta(minutes=10)
@@ -93,7 +92,7 @@ async def test_a_place_is_offered_and_accepted(api: httpx.AsyncClient, runtime: 
     assert TEN_MINUTES - timedelta(minutes=1) < until - now() <= TEN_MINUTES
     assert await counters(runtime, activity) == [(1, 1)]
     [told] = await inbox(api, runtime, people[1])
-    assert told["kind"] == "place_offered"
+    assert told["kind"] == "signup_offered"
 
     accepted = await accept_by(api, people[1], made[1])
     again = await accept_by(api, people[1], made[1])
@@ -121,8 +120,8 @@ async def test_an_offer_that_lapses_goes_to_the_next(
     assert states == ["cancelled", "offered", "waitlisted"]
     assert await counters(runtime, activity) == [(1, 1)]
     assert [one["kind"] for one in await inbox(api, runtime, people[1])] == [
-        "offer_lapsed",
-        "place_offered",
+        "signup_offer_lapsed",
+        "signup_offered",
     ]
 
     assert (await cancel_by(api, people[2], made[2])).status_code == 204

@@ -102,7 +102,7 @@ async def test_who_did_not_come_is_charged_once_and_paused_by_the_third(
         assert (await sign_up_by(api, other, came)).status_code == 201
         kinds = [one["kind"] for one in await inbox(api, runtime, missing)]
         assert kinds.count("points_deducted") == 3
-        assert kinds.count("signups_paused") == 1
+        assert kinds.count("signup_paused") == 1
 
         third = (await made_for(runtime, missing))[-1]
         assert third.created_by == last.created_by
