@@ -23,12 +23,12 @@ NOTICES = {
 }
 
 
-class SignupDecisionIn(In, json_schema_extra=example({"approved": True})):
+class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason": None})):
     """A sign-up that is declined needs a reason, which the person reads."""
 
     approved: Flag = Field(description="Whether the person gets a place, or waits for one.")
     reason: Annotated[str, OneLine(200)] | None = Field(
-        default=None, description="Why it is declined; it stands in the audit trail."
+        description="Why it is declined, or null; it stands in the audit trail."
     )
 
     @model_validator(mode="after")

@@ -174,17 +174,18 @@ class Hall:
                 if self.waiting(session) and self.free(session) > 0:
                     self.fill(self.reached(session))
 
-    def resize(self, capacity: int | None) -> None:
-        """Change the capacity; the latest go back to the heads of their lists."""
+    def resize(self, capacity: int | None) -> int:
+        """Change the capacity; the latest go back to the heads of their lists: return how many."""
         if capacity == self.capacity:
-            return
+            return 0
         self.capacity = capacity
         excess = 0 if capacity is None else self.taken() - capacity
         if excess <= 0:
             self.fill(sorted(self.sessions) or [0])
-            return
+            return 0
         latest = sorted((e for e in self.entries if e.status in HELD), key=lambda e: -e.order)
         heads: dict[int, int] = {}
+        moved = 0
         for one in latest:
             if excess <= 0:
                 break
@@ -193,3 +194,5 @@ class Hall:
             head = heads.setdefault(one.session, listed[0].number if listed else after)
             one.status, one.number, heads[one.session] = "waitlisted", head - 1, head - 1
             excess -= one.places
+            moved += 1
+        return moved

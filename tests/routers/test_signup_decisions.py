@@ -42,7 +42,7 @@ APPROVED = {"needs_approval": True}
 async def _ask(world: World) -> Ask:
     activity = await make_activity(world.runtime, org=world.home, signup_terms=APPROVED)
     made = await sign_up_by(world.api, activity, world.alice)
-    return Ask({"signup_id": made.json()["id"]}, {"approved": True})
+    return Ask({"signup_id": made.json()["id"]}, {"approved": True, "reason": None})
 
 
 REQUESTS = {"decideSignup": _ask}

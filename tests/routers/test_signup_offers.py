@@ -28,7 +28,7 @@ from tests.security.world import Ask, World
 API = "/api/v1"
 MATRIX = """
 operation    rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-acceptPlace  person  401    200   404  404     404   404     404    404     404   404       404=signups.not_found
+acceptPlace  person  401    200+  404  404     404   404     404    404     404   404       404=signups.not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {"signups.no_offer"}
 OFFERS = {"offer_minutes": 10}
