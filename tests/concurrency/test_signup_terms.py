@@ -34,7 +34,7 @@ async def seats(runtime: Runtime, activity: Activity) -> dict[int, int]:
         " AND status IN ('confirmed', 'offered') GROUP BY 1"
     )
     async with runtime.database.read() as tx:
-        return {n: int(held) for n, held in await tx.execute(query, {"id": activity.id})}
+        return {one.session: int(one[1]) for one in await tx.execute(query, {"id": activity.id})}
 
 
 async def groups_for_sessions(app: FastAPI, people: int = 60, capacity: int = 9) -> Facts:

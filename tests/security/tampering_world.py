@@ -28,6 +28,7 @@ from tests.factories.people import (
 )
 from tests.factories.points import refund, spend
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
+from tests.factories.signup_terms import make_sessions
 
 API = "/api/v1"
 A_DAY = timedelta(days=1)
@@ -64,6 +65,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
         played.ids[name] = person.id
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
+    await _take_a_shift(played, home, people[0])
     await _award(played, home, organizers, people)
     await _spend(played, home, people)
     await _decide(played, home, organizers, people)
@@ -96,6 +98,13 @@ async def _attend(
         "attended": done["award"]["id"],
     }
     assert done["award"]["minutes"] > 0
+
+
+async def _take_a_shift(played: Played, home: Org, person: TestPerson) -> None:
+    """A place at a shift, whose time is held."""
+    activity = await make_sessions(played.runtime, 2, shifts=True, org=home)
+    made = await played.post(person, f"/activities/{activity.id}/signups", {"session": 1})
+    played.ids |= {"shifts": activity.id, "shift": made["id"]}
 
 
 async def _award(
