@@ -68,6 +68,10 @@ class Activity(SQLModel, table=True):
     normalized words, each on a line; a trigger enlists the activity under each of them.
     ``minimum_attendance``: how many sessions somebody attends to have completed the series.
 
+    ``signups_confirmed`` counts places: those of people, of the friends whom they bring, and those
+    that are offered. ``counts_no_shows``: who had a place and did not come has points deducted, by
+    a job that sets ``no_shows_settled_at``.
+
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
     sign-up updates its counters.
@@ -94,8 +98,15 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
         CheckConstraint("minimum_attendance BETWEEN 1 AND 400", name="minimum_attendance"),
+        CheckConstraint("signup_terms IS JSON OBJECT", name="terms"),
+        CheckConstraint("eligibility IS JSON OBJECT", name="eligibility"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index("ix_activities_checks_out", "ends_at", postgresql_where=text("checks_out")),
+        Index(
+            "ix_activities_unsettled",
+            "ends_at",
+            postgresql_where=text("counts_no_shows AND no_shows_settled_at IS NULL"),
+        ),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
         # Series that have not ended, whenever they began.
         Index("ix_activities_series", "status", "ends_at", postgresql_where=text("sessions > 0")),
@@ -137,6 +148,12 @@ class Activity(SQLModel, table=True):
         max_length=20,
         sa_column_kwargs={"server_default": text("'activity'")},
     )
+    # JSON of the fields of SignupTermsIn and EligibilityIn that differ from their defaults; null:
+    # none. As text, not JSONB: nothing queries inside, and the text is the key of what was parsed.
+    signup_terms: str | None = Field(default=None, sa_type=Text)
+    eligibility: str | None = Field(default=None, sa_type=Text)
+    counts_no_shows: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)

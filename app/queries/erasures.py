@@ -186,13 +186,8 @@ _OF_ORGANISATION = "says what the organisation does, not who somebody is"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
         (
-            "cancel_reason",
-            "description",
-            "location_name",
-            "org_path",
-            "signup_for",
-            "tags",
-            "title",
+            *("cancel_reason", "description", "eligibility", "location_name", "org_path"),
+            *("signup_for", "signup_terms", "tags", "title"),
         ),
         _OF_ORGANISATION,
     ),

@@ -16,6 +16,8 @@ from app.models.activities import Activity, ActivityPhase, ActivityStatus, Categ
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
 from app.schemas.base import STREET, Flag, In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.eligibility import EVERYBODY, EligibilityIn, EligibilityOut, eligibility_of
+from app.schemas.signup_terms import DEFAULT, SignupTermsIn, SignupTermsOut, stored, terms_of
 
 VALUES = {
     ActivityStatus: {
@@ -69,6 +71,15 @@ def location_columns(place: LocationIn | None) -> dict[str, Any]:
         "longitude": place.longitude if place else None,
         "radius_m": place.radius_m if place else None,
     }
+
+
+# The fields of a body that are stored as JSON, but for what is by default.
+TERMS = ("signup_terms", "eligibility")
+
+
+def terms_columns(content: "ActivityContent") -> dict[str, Any]:
+    """Return the columns that hold the terms of sign-up and the eligibility."""
+    return {name: stored(getattr(content, name)) for name in TERMS}
 
 
 def location_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -136,11 +147,18 @@ class ActivityContent(Terms):
     location: LocationIn | None = Field(
         default=None, description="Where it is; null: nowhere in particular."
     )
+    signup_terms: SignupTermsIn = Field(
+        default=DEFAULT, description="How places are given, kept and given back."
+    )
+    eligibility: EligibilityIn = Field(
+        default=EVERYBODY, description="Who may sign up; by default everybody."
+    )
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of ``activities`` that it fills, but for the times of sign-up."""
         apart = {"org_id", "location", "signup_opens_at", "signup_closes_at", "waitlist_latest"}
-        return self.model_dump(exclude=apart) | self.terms() | location_columns(self.location)
+        plain = self.model_dump(exclude=apart | {*TERMS})
+        return plain | self.terms() | terms_columns(self) | location_columns(self.location)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -194,6 +212,8 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
     return ActivityIn.model_construct(
         category=Category(row.category),
         location=LocationIn.model_construct(**place) if place else None,
+        signup_terms=terms_of(columns.get("signup_terms")),
+        eligibility=eligibility_of(columns.get("eligibility")),
         **same,
         **others,
     )
@@ -214,11 +234,18 @@ class ActivityOut(Out):
     capacity: int | None = Field(description="Most people that can be confirmed; null: no limit.")
     rule_key: str = Field(description="Key of the rule by which attendance gives points.")
     location: LocationOut | None = Field(description="Where it is; null: nowhere in particular.")
-    signups_confirmed: int = Field(description="Confirmed sign-ups: people with a place.")
+    signup_for: SignupFor = Field(
+        description="What people sign up for: the activity, single sessions, or nothing."
+    )
+    signup_terms: SignupTermsOut = Field(description="How places are given and given back.")
+    eligibility: EligibilityOut = Field(description="Who may sign up.")
+    signups_confirmed: int = Field(
+        description="Places that are taken: by people, by the friends whom they bring, and by"
+        " offers that are open."
+    )
     signups_waitlisted: int = Field(description="Sign-ups on the waiting list.")
     checkins: int = Field(description="Check-ins so far.")
     sessions: int = Field(description="How many sessions it has; 0: it is its own.")
-    signup_for: SignupFor = Field(description="What people sign up for.")
     checks_out: bool = Field(description="Whether people check out too.")
     tags: list[str] = Field(description="Words by which it is found.")
     minimum_attendance: int | None = Field(
@@ -240,8 +267,14 @@ class ActivityOut(Out):
             "url": f"{ATTACHMENTS}/{row['cover_id']}/file",
             "thumbnail_url": f"{ATTACHMENTS}/{row['cover_id']}/thumbnail",
         }
-        beside = {"location": location_of(row), "cover": cover, "tags": row["tags"].splitlines()}
-        return cls.model_validate({"phase": phase_of(row, now()), **row, **beside})
+        nested = {
+            "location": location_of(row),
+            "cover": cover,
+            "tags": row["tags"].splitlines(),
+            "signup_terms": terms_of(row["signup_terms"]),
+            "eligibility": eligibility_of(row["eligibility"]),
+        }
+        return cls.model_validate({"phase": phase_of(row, now()), **row, **nested})
 
 
 class CodeAction(StrEnum):

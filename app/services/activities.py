@@ -16,7 +16,7 @@ from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
 from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut, CodeAction
-from app.services import audit, orgs, people, records
+from app.services import audit, eligibility, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules
 
@@ -68,6 +68,7 @@ async def create(
     """
     org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
     await require_rule(tx, org.path, body.rule_key, checks_out=body.checks_out)
+    await eligibility.require_known(tx, org.path, body.eligibility)
     at = now()
     require_limits(body, at, in_sessions=sessions > 0)
     require_to_come("ends_at", body.ends_at, at)

@@ -83,6 +83,24 @@ CHANGED = (
         "activities have sessions, tags and a phase",
     ),
     Changed(
+        r"\w+ /activities",
+        {f"body.items.{one}" for one in ("signup_for", "signup_terms", "eligibility")},
+        "an activity says how places are given, and who may sign up",
+    ),
+    Changed(
+        r"\w+ /activities/[\w-]+",
+        {f"body.{one}" for one in ("signup_for", "signup_terms", "eligibility")},
+        "an activity says how places are given, and who may sign up",
+    ),
+    Changed(
+        r"\w+ /me/signups",
+        {
+            *("body.items.session", "body.items.session_title", "body.items.session_starts_at"),
+            *("body.items.session_ends_at", "body.items.friends", "body.items.offer_until"),
+        },
+        "own sign-ups show the session, friends and an offer",
+    ),
+    Changed(
         r"\w+ /orgs",
         {"body.items.contact_phone", "body.items.contact_note"},
         "organisations have a contact",

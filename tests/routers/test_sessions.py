@@ -40,7 +40,6 @@ deleteSession   person  401    403   403  403     403   404     204+   403     2
 getMySeries     person  401    200   200  200     200   200     200    200     200   200
 """  # noqa: E501 - a table
 # What people do there pays them: verification compares sessions where it compares check-ins.
-BESIDE_POINTS = {"activity_sessions"}
 BEYOND_THE_SCHEMA = {
     "body",  # one time before another, too long
     "body.sessions",

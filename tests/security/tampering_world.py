@@ -30,6 +30,7 @@ from tests.factories.points import refund, spend
 from tests.factories.presences import checkout_of, come, leave, make_with_sessions
 from tests.factories.quests import codes_of, complete, make_quest
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
+from tests.factories.signup_terms import make_sessions
 
 API = "/api/v1"
 A_DAY = timedelta(days=1)
@@ -67,6 +68,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
     await _leave(played, home, people)
+    await _take_a_shift(played, home, people[0])
     await _award(played, home, organizers, people)
     await _quest(played, home, organizers[0], people[2])
     await _spend(played, home, people)
@@ -119,6 +121,13 @@ async def _leave(played: Played, home: Org, people: list[TestPerson]) -> None:
     reply = await played.api.put(f"{API}{path}", headers=keyed(organizer), json=since)
     await played.post(organizer, f"/checkins/{ids['came_bob']}/annulment", {"reason": "代签"})
     played.ids |= ids | {"instead": reply.json()["award"]["id"]}
+
+
+async def _take_a_shift(played: Played, home: Org, person: TestPerson) -> None:
+    """A place at a shift, whose time is held."""
+    activity = await make_sessions(played.runtime, 2, shifts=True, org=home)
+    made = await played.post(person, f"/activities/{activity.id}/signups", {"session": 1})
+    played.ids |= {"shifts": activity.id, "shift": made["id"]}
 
 
 async def _award(

@@ -15,9 +15,10 @@ from app.queries import activities as activity_queries
 from app.queries import organizing as queries
 from app.queries import sessions as session_queries
 from app.queries import signups as signup_queries
+from app.queries import waiting_lists as waiting_queries
 from app.schemas.activities import ActivityOut
 from app.schemas.organizing import ActivityEditIn
-from app.services import activities, audit, notify, orgs, records, signups
+from app.services import activities, audit, eligibility, notify, orgs, records, waiting_lists
 
 EDITABLE = (ActivityStatus.draft, ActivityStatus.published)
 # What the awards of those who have checked in were computed from; `ledger verify` compares it.
@@ -129,6 +130,8 @@ async def _require_allowed(
         msg = Bilingual("已有人签到，不能修改", "fixed since people have checked in")
         fields = [{"field": f"body.{name}", "msg": msg} for name in fixed]
         raise ActivityAttended(checkins=activity.checkins, fields=fields)
+    if "eligibility" in changed:
+        await eligibility.require_known(tx, activity.org_path, body.eligibility)
     if FIXED_BY_SIGNUPS.intersection(changed) and (
         signed_up := await session_queries.signups(tx, activity.id)
     ):
@@ -164,14 +167,18 @@ async def _fit(tx: Session, activity: Activity, body: ActivityEditIn) -> None:
 
     They are written in one statement, because a CHECK compares them. Raises CapacityTaken.
     """
-    seats = (await signup_queries.lock_seats(tx, [activity.id]))[activity.id]
+    seats = (await waiting_queries.lock_seats(tx, [activity.id]))[activity.id]
+    sessions = await waiting_lists.sessions_of(tx, seats)
     places, taken = body.capacity, seats.signups_confirmed
+    seats.capacity = places
     if places is not None and places < taken:
-        if not body.waitlist_latest or not await signups.put_back(tx, seats, taken - places):
+        moves = body.waitlist_latest
+        if not moves or not await waiting_lists.put_back(tx, seats, sessions, taken - places):
             raise CapacityTaken(limit=places, used=taken)
-    elif activity.status == ActivityStatus.published and now() < activity.ends_at:
-        waiting = seats.signups_waitlisted
-        await signups.fill(tx, seats, waiting if places is None else places - taken)
+    elif now() < activity.ends_at:
+        await waiting_lists.fill(tx, seats, sessions, now())
+    if sessions:
+        await waiting_queries.set_session_counters(tx, sessions)
     for name in COUNTERS:
         setattr(activity, name, getattr(seats, name))
     activity.capacity = places
