@@ -30,11 +30,12 @@ TERMS = {"friends": 2, "offer_minutes": 30}
 async def seats(runtime: Runtime, activity: Activity) -> dict[int, int]:
     """Count the places that sign-ups hold, by session."""
     query = text(
-        "SELECT session, sum(1 + friends) FROM signups WHERE activity_id = :id"
+        "SELECT session, sum(1 + friends) AS places FROM signups WHERE activity_id = :id"
         " AND status IN ('confirmed', 'offered') GROUP BY 1"
     )
     async with runtime.database.read() as tx:
-        return {one.session: int(one[1]) for one in await tx.execute(query, {"id": activity.id})}
+        found = await tx.execute(query, {"id": activity.id})
+        return {one.session: int(one.places) for one in found}
 
 
 async def groups_for_sessions(app: FastAPI, people: int = 60, capacity: int = 9) -> Facts:

@@ -65,7 +65,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
         played.ids[name] = person.id
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
-    await _take_a_shift(played, home, people[0])
+    await _take_a_shift(played, home, people[2])
     await _award(played, home, organizers, people)
     await _spend(played, home, people)
     await _decide(played, home, organizers, people)
