@@ -14,6 +14,8 @@ BY_ATTENDANCE = {"session", "shift", "hour"}
 # Evidence that attendance provides; the organizer enters all other evidence.
 PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
 HALF_HOUR = timedelta(minutes=30)
+# Points and hours of so long make the tier of a card.
+TIER_WINDOW = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)
