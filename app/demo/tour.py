@@ -58,6 +58,7 @@ async def _activities(tour: Caller) -> None:
     await tour.do("organizer", "editActivity", version=edited["version"], **place)
     for user in ("alice", "bob"):
         signup = await tour.do(user, "signUp", **place)
+    await tour.do("organizer", "signUpGroup", **place)
     await tour.do("organizer", "listActivitySignups", **place)
     await tour.do("organizer", "removeSignup", signup_id=signup["id"], **place)
     await tour.do("organizer", "sendActivityMessage", **place)
@@ -96,6 +97,18 @@ async def _forms(tour: Caller) -> None:
     await tour.do("organizer", "setActivityForm", place, activity_id=other["id"])
     await tour.do("organizer", "removeActivityForm", activity_id=other["id"])
     await tour.do("organizer", "retireForm", **place)
+
+
+async def _places(tour: Caller) -> None:
+    """A place that an organizer approves, and one that is offered to who waits."""
+    asked = {"capacity": 1, "signup_terms": {"needs_approval": True, "offer_minutes": 30}}
+    made = await tour.do("organizer", "createActivity", asked)
+    await tour.do("organizer", "publishActivity", activity_id=made["id"])
+    signups = [await tour.do(user, "signUp", activity_id=made["id"]) for user in ("alice", "bob")]
+    for one in signups:
+        await tour.do("organizer", "decideSignup", signup_id=one["id"])
+    await tour.do("alice", "cancelSignup", signup_id=signups[0]["id"])
+    await tour.do("bob", "acceptPlace", signup_id=signups[1]["id"])
 
 
 async def _templates(tour: Caller) -> None:
@@ -263,7 +276,7 @@ async def _proofs(tour: Caller) -> None:
 
 
 STOPS = (
-    *(_first, _activities, _forms, _templates, _awards, _people),
+    *(_first, _activities, _forms, _places, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_doors.STOPS, *tour_offices.STOPS),
     *(*tour_quests.STOPS, _proofs),
 )

@@ -1,11 +1,14 @@
 """No-shows of activities that are over: points are deducted, and sign-up may be paused."""
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+
 import structlog
 
+from app.core.db import Session
 from app.core.errors import Busy, ClockWrong
 from app.jobs.job import Job
 from app.models.activities import Activity
-from app.queries.no_shows import Missed
 from app.runtime import Runtime
 from app.services import no_shows
 from app.services.ledger import moments
@@ -41,7 +44,8 @@ async def _settle_all(runtime: Runtime, activity: Activity) -> tuple[int, int]:
     while True:
         async with runtime.database.read() as tx:
             missed = await no_shows.missed(tx, activity, BATCH)
-        found = [await _settle_one(runtime, activity, one) for one in missed]
+        works = [partial(no_shows.settle, activity=activity, one=one) for one in missed]
+        found = [await _settle_one(runtime, work) for work in works]
         done, failed = done + sum(found), failed + found.count(False)
         if failed or not missed:
             break
@@ -51,10 +55,10 @@ async def _settle_all(runtime: Runtime, activity: Activity) -> tuple[int, int]:
     return done, failed
 
 
-async def _settle_one(runtime: Runtime, activity: Activity, missed: Missed) -> bool:
+async def _settle_one(runtime: Runtime, work: Callable[[Session], Awaitable[bool]]) -> bool:
     try:
         async with runtime.database.transaction() as tx:
-            await no_shows.settle(tx, activity, missed)
+            await work(tx)
     except (Busy, ClockWrong):
         raise  # no fault of this place
     except Exception as error:

@@ -71,18 +71,18 @@ _WITH_POSITION = f"SELECT {_COLUMNS}, {_POSITION} FROM signups s"
 
 # ``born_after``: who was born later is under 14.
 _STANDING = f"""
-SELECT k.activity_id AS of_activity, k.session AS of_session, k.person_id AS of_person,
-       {_COLUMNS}, {_POSITION}, u.until AS paused_until,
+SELECT {_COLUMNS}, {_POSITION}, u.until AS paused_until,
        coalesce(p.birth_date, make_date(p.birth_year, 12, 31)) > CAST(:born_after AS date)
            AND NOT coalesce((SELECT c.given FROM consents c
                              WHERE c.person_id = p.id AND c.document = 'guardian'
                              ORDER BY c.id DESC LIMIT 1), false) AS lacks_consent
 FROM unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:people AS uuid[]))
-    AS k(activity_id, session, person_id)
+    WITH ORDINALITY AS k(activity_id, session, person_id, place)
 LEFT JOIN people p ON p.id = k.person_id
 LEFT JOIN signup_pauses u ON u.person_id = k.person_id AND u.until > CAST(:at AS timestamptz)
 LEFT JOIN signups s ON s.activity_id = k.activity_id AND s.session = k.session
                    AND s.person_id = k.person_id AND s.status <> 'cancelled'
+ORDER BY k.place
 """
 
 _LIVING = f"""
@@ -153,18 +153,13 @@ ORDER BY s.id FOR UPDATE OF s
 
 async def standing(
     session: Session, keys: Sequence[Key], at: datetime, born_after: date
-) -> dict[Key, Standing]:
-    """Read what claims find: one for each key.
+) -> list[Standing]:
+    """Read what claims find, one for each key, in their order.
 
     ``born_after``: who was born later is under 14.
     """
     rows = await session.fetch(_STANDING, _arrays(keys) | {"at": at, "born_after": born_after})
-    return {
-        (row.of_activity, row.of_session, row.of_person): Standing(
-            _signup(row), row.paused_until, bool(row.lacks_consent)
-        )
-        for row in rows
-    }
+    return [Standing(_signup(row), row.paused_until, bool(row.lacks_consent)) for row in rows]
 
 
 async def living(session: Session, keys: Sequence[Key]) -> dict[Key, SignupRow]:

@@ -31,7 +31,7 @@ class MemberOutcome(StrEnum):
     unknown = "unknown"
 
 
-class SignupBatchIn(In, json_schema_extra=example({"card_nos": ["6800000000018"]})):
+class SignupBatchIn(In, json_schema_extra=example({"card_nos": ["6800000000080"]})):
     session: Annotated[int, Field(ge=0, le=MOST, strict=True)] = Field(
         default=0, description="Number of the session; 0: the activity as a whole."
     )

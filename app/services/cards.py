@@ -15,14 +15,13 @@ from app.queries.awards import granting as granting_queries
 from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, NextTierOut
 from app.schemas.policies.documents import Tier
 from app.services.policies import history
-from app.services.policies.rules import PointsPolicy
+from app.services.policies.rules import TIER_WINDOW, PointsPolicy
 
 CODE_DIGITS = 18
 CODE_LIFETIME = timedelta(seconds=60)
 # A code in its last seconds is not returned: it would expire before the counter reads it.
 CODE_MARGIN = timedelta(seconds=5)
 CODES_KEPT = timedelta(days=1)
-TIER_WINDOW = timedelta(days=365)
 SHOPS = 20  # shown with the card
 
 

@@ -223,7 +223,7 @@ async def decide(
     if body.granted:
         org = await orgs.get(tx, deduction.org_id)
         policy = await history.in_force(tx, org.path, at)
-        await deducting.give_back(tx, deduction, policy, at)
+        await deducting.give_back(tx, deduction, policy.revived_until(at), at)
         await signup_pauses.review(tx, deduction.person_id, policy, at)
     facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
     await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)

@@ -15,9 +15,8 @@ from app.queries import orgs as org_queries
 from app.queries.eligibility import PersonFacts
 from app.queries.waiting_lists import Seats
 from app.schemas.eligibility import EligibilityIn, EligibilityRule, eligibility_of
-from app.services.cards import TIER_WINDOW
 from app.services.policies import history
-from app.services.policies.rules import PointsPolicy
+from app.services.policies.rules import TIER_WINDOW, PointsPolicy
 
 ADULT = 18
 UNKNOWN = "unknown"

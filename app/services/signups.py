@@ -120,7 +120,10 @@ async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Clai
     sessions = await waiting_queries.lock_sessions(tx, named) if named else {}
     born_after = years_before(local_date(at), people.LEADERBOARD_MIN_AGE)
     found = await queries.standing(tx, [one.key for one in claims], at, born_after)
-    judged = [_judge(one, seats, sessions, found[one.key], at) for one in claims]
+    judged = [
+        _judge(one, seats, sessions, standing, at)
+        for one, standing in zip(claims, found, strict=True)
+    ]
     judged = await _eligible(tx, claims, judged)
     ids = [new_id() for _ in claims]
     held = await shift_holds.hold(tx, _wanted(claims, judged, ids))

@@ -95,6 +95,8 @@ class Ways:
             callers = [world.counter.staff, world.person]
         known = {
             "activity_id": world.place.id,
+            "session": 0,
+            "friends": 0,
             "org_id": [world.counter.merchant.org_id, uuid4()],
             "code": current_code(self.runtime, world.attended),  # it lives for some seconds
             "card_code": world.card_code,

@@ -34,9 +34,8 @@ async def seats(runtime: Runtime, activity: Activity) -> dict[int, int]:
         " AND status IN ('confirmed', 'offered') GROUP BY 1"
     )
     async with runtime.database.read() as tx:
-        return {
-            one.session: int(one.places) for one in await tx.execute(query, {"id": activity.id})
-        }
+        found = await tx.execute(query, {"id": activity.id})
+        return {one.session: int(one.places) for one in found}
 
 
 async def groups_for_sessions(app: FastAPI, people: int = 60, capacity: int = 9) -> Facts:

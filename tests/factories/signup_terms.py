@@ -7,12 +7,14 @@ import httpx
 from sqlalchemy import text, update
 from sqlmodel import col
 
+from app.core.clock import now
 from app.models.activities import Activity, SignupFor
+from app.models.orgs import Org
 from app.models.people import Person
 from app.models.posts import Post
 from app.models.sessions import ActivitySession
 from app.runtime import Runtime
-from tests.factories.activities import make_activity
+from tests.factories.activities import make_activity, sign_up
 from tests.factories.http import keyed
 from tests.factories.people import TestPerson
 
@@ -59,6 +61,31 @@ async def make_sessions(
     values: dict[str, Any] = {"hours": 23, "signup_for": SignupFor.session} | activity
     made = await make_activity(runtime, **values)
     await add_sessions(runtime, made, *capacities, shifts=shifts)
+    return made
+
+
+async def make_held(
+    runtime: Runtime, org: Org, came: list[TestPerson], missing: list[TestPerson], **more: Any
+) -> Activity:
+    """Make an activity that is over since two days, at which some were and some were not."""
+    starts_at = now() - timedelta(days=2, hours=2)
+    made = await make_activity(runtime, org=org, starts_at=now() + timedelta(hours=1), **more)
+    await sign_up(runtime, made, *came, *missing)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO checkins (id, activity_id, person_id, session, method, checked_in_at)"
+                " SELECT uuidv7(), :id, unnest(CAST(:people AS uuid[])), 0, 'rotating_code', :at"
+            ),
+            {"id": made.id, "people": [one.id for one in came], "at": starts_at},
+        )
+        await tx.execute(
+            text(
+                "UPDATE activities SET starts_at = :at, ends_at = :end, checkins = :n"
+                " WHERE id = :id"
+            ),
+            {"id": made.id, "at": starts_at, "end": starts_at + timedelta(hours=1), "n": len(came)},
+        )
     return made
 
 

@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core.clock import local_date, midnight, now
-from app.jobs import awards, expiry, funds, seals, signups
+from app.jobs import awards, expiry, funds, no_shows, seals, signups
 from app.models.orgs import Org
 from app.runtime import Runtime
 from tests.engines import as_owner
@@ -27,6 +27,7 @@ from tests.factories.ledger import give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_people
 from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
+from tests.factories.signup_terms import make_held
 
 PEOPLE = 3  # with lists of two, so that a job has a first list and a second
 AN_HOUR = timedelta(hours=1)
@@ -197,6 +198,15 @@ async def _tomorrow(runtime: Runtime) -> Owners:
     return made
 
 
+async def _missed_places(runtime: Runtime) -> Owners:
+    """Three people who did not come to an activity at which somebody was."""
+    org, people = await make_org(runtime), await make_people(runtime, PEOPLE)
+    for person in people:
+        await give_points(runtime, person.id, 5, org=org.id)
+    await make_held(runtime, org, await make_people(runtime, 1), people)
+    return Owners(org, people)
+
+
 def _at_noon() -> AbstractContextManager[object]:
     return travel(noon(), tick=True)
 
@@ -208,6 +218,7 @@ DUE = {
     "pay-from-funds": Due(funds.pay, _owing_fund),
     "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
     "remind-of-activities": Due(signups.remind, _tomorrow),
+    "settle-no-shows": Due(no_shows.settle, _missed_places),
     "fund-months": Due(funds.write_months, _open_months, _at_noon),
     "seal-days": Due(seals.seal, _open_days, _at_noon),
 }

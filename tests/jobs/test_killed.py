@@ -7,7 +7,7 @@ import pytest
 
 from app.core import bulkhead
 from app.core.db import Session
-from app.jobs import awards, expiry, funds, signups, worker
+from app.jobs import awards, expiry, funds, no_shows, signups, worker
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
@@ -28,7 +28,7 @@ async def runtime(scratch: ScratchFactory) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 def _lists_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (awards, expiry, funds, signups):
+    for module in (awards, expiry, funds, no_shows, signups):
         monkeypatch.setattr(module, "BATCH", 2)
 
 
@@ -104,6 +104,7 @@ def test_every_job_that_moves_points_is_killed() -> None:
     others |= {"erase-accounts", "forget-data-copies", "keep-retention-periods", "verify-ledger"}
     others |= {"publish-seals", "post-seals", "notify-of-seals"}
     others |= {"policy-simulations", "lapse-merges", "send-subscriptions", "expire-swaps"}
+    others |= {"pass-on-offers", "fill-shifts", "remind-an-hour-before"}
     not_yet = {"sweep-merges"}  # moves what arrived at an account that was merged; no kill is tried
     assert {job.name for job in worker.jobs()} == DUE.keys() | others | not_yet
     assert {name: due.job for name, due in DUE.items()} == {

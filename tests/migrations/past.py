@@ -43,6 +43,7 @@ UNPLAYED = {
     "merchant_visits",
     *("merges", "name_confirmations", "policy_simulations", "shops", "simulated_people"),
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
+    *("no_shows", "shift_holds", "signup_pauses"),
     *("stock_movements", "subscriptions", "verifications"),
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "handovers", "posts", "swaps"),

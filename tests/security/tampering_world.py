@@ -68,7 +68,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
     await _leave(played, home, people)
-    await _take_a_shift(played, home, people[0])
+    await _take_a_shift(played, home, people[2])
     await _award(played, home, organizers, people)
     await _quest(played, home, organizers[0], people[2])
     await _spend(played, home, people)
@@ -96,6 +96,7 @@ async def _attend(
     done = await played.post(people[0], "/checkins", {"code": code.json()["code"]})
     played.ids |= {
         "activity": activity,
+        "signup": signed[0]["id"],
         "place": signed[1]["id"],
         "waiting": signed[2]["id"],
         "checkin": done["checkin"]["id"],

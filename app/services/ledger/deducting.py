@@ -10,7 +10,6 @@ from app.models.deductions import Deduction
 from app.models.ledger import Kind, Purpose
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey, Posting
-from app.services.policies.rules import PointsPolicy
 
 
 async def lock(tx: Session, deduction: Deduction, at: datetime) -> posting.Locked:
@@ -31,13 +30,15 @@ async def take(tx: Session, deduction: Deduction, locked: posting.Locked, at: da
         unwrap(await posting.post(tx, [entry], at, locked))
 
 
-async def give_back(tx: Session, deduction: Deduction, policy: PointsPolicy, at: datetime) -> None:
-    """Give the points back, to the lots that they came from."""
+async def give_back(
+    tx: Session, deduction: Deduction, revived_until: datetime, at: datetime
+) -> None:
+    """Give the points back, to the lots that they came from; to expired ones until then."""
     if deduction.points:
         reason = f"申诉成立：{deduction.title}"
         payer, payee = _fund(deduction), _available(deduction)
         entry = _posting(deduction, payer, payee, Kind.restitution, reason)
-        entry = replace(entry, revived_until=policy.revived_until(at))
+        entry = replace(entry, revived_until=revived_until)
         unwrap(await posting.post(tx, [entry], at))
 
 

@@ -16,6 +16,8 @@ PROVEN_BY_ATTENDANCE = {"checkin", "checkout"}
 # Evidence that the visits of a quest provide, beside attendance.
 PROVEN_BY_VISITS = "all_checkpoints"
 HALF_HOUR = timedelta(minutes=30)
+# Points and hours of so long make the tier of a card.
+TIER_WINDOW = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True)

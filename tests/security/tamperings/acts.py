@@ -32,13 +32,6 @@ ACTS: Tamperings = {
             "activity {activity}",
         ),
     ),
-    "activity_sessions": (
-        Tampering(
-            change("activity_sessions", "signups_confirmed = 0", "shifts", "activity_id"),
-            "sessions: the counters",
-            "activity {shifts}",
-        ),
-    ),
     "shift_holds": (
         Tampering(
             change("shift_holds", "person_id = '{bob}'", "shift", "signup_id"),
@@ -294,7 +287,7 @@ ACTS: Tamperings = {
     ),
     "signups": (
         Tampering(
-            change("signups", "person_id = '{auditor}'", "alice", "person_id"),
+            change("signups", "person_id = '{auditor}'", "signup"),
             "check-ins: each is of a person",
             "check-in {checkin}",
         ),

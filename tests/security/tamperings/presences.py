@@ -14,6 +14,11 @@ _FOLLOWS = "corrections: each follows"
 PRESENCES: Tamperings = {
     "activity_sessions": (
         Tampering(
+            change("activity_sessions", "signups_confirmed = 0", "shifts", "activity_id"),
+            "sessions: the counters",
+            "activity {shifts}",
+        ),
+        Tampering(
             change("activity_sessions", "checkins = checkins + 1", "evening", "activity_id"),
             "sessions: they are as many",
             "activity {evening}",
