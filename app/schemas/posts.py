@@ -66,7 +66,7 @@ class RotaIn(
     json_schema_extra=example(
         {
             "weekdays": [6, 7],
-            "since": "2028-05-01",
+            "since": "2028-05-04",
             "until": "2028-05-31",
             "starts_at": "08:30",
             "ends_at": "11:30",

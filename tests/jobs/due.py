@@ -15,7 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core.clock import local_date, midnight, now
-from app.jobs import awards, expiry, funds, no_shows, seals, signups
+from app.jobs import awards, checkouts, expiry, funds, no_shows, seals, signups
 from app.models.orgs import Org
 from app.runtime import Runtime
 from tests.engines import as_owner
@@ -26,6 +26,7 @@ from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_people
+from tests.factories.presences import make_inside
 from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
 from tests.factories.signup_terms import make_held
 
@@ -47,6 +48,7 @@ _OF_PEOPLE = {
         SELECT l.amount, l.remaining FROM ledger_lots l JOIN ledger_accounts a ON a.id = account_id
         WHERE a.owner_id = :owner ORDER BY l.expires_at, l.amount""",
     "awards": "SELECT points, state FROM awards WHERE person_id = :owner ORDER BY awarded_at, id",
+    "check-outs": "SELECT departure FROM checkouts WHERE person_id = :owner ORDER BY id",
     "redemptions": "SELECT status, points FROM redemptions WHERE person_id = :owner ORDER BY id",
     "announced": "SELECT days FROM expiry_notices WHERE person_id = :owner ORDER BY days",
     "messages": """
@@ -207,6 +209,16 @@ async def _missed_places(runtime: Runtime) -> Owners:
     return Owners(org, people)
 
 
+async def _forgotten_checkouts(runtime: Runtime) -> Owners:
+    """Three people who came to an activity that is over, and did not check out."""
+    org, people = await make_org(runtime), await make_people(runtime, PEOPLE)
+    starts_at = now() - 3 * AN_HOUR
+    with travel(starts_at):
+        for person in people:
+            await make_inside(runtime, person, org=org, starts_at=starts_at, hours=1)
+    return Owners(org, people)
+
+
 def _at_noon() -> AbstractContextManager[object]:
     return travel(noon(), tick=True)
 
@@ -219,6 +231,7 @@ DUE = {
     "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
     "remind-of-activities": Due(signups.remind, _tomorrow),
     "settle-no-shows": Due(no_shows.settle, _missed_places),
+    "close-forgotten-checkouts": Due(checkouts.close_forgotten, _forgotten_checkouts),
     "fund-months": Due(funds.write_months, _open_months, _at_noon),
     "seal-days": Due(seals.seal, _open_days, _at_noon),
 }

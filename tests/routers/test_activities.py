@@ -52,6 +52,8 @@ BEYOND_THE_SCHEMA = {
     "body.rule_key",  # of the policy in force
     "query.lat",  # with lng
     "body.capacity",  # 3.0 is no whole number to us
+    "body.minimum_attendance",  # nor is this
+    "body.checks_out",  # only by rules that pay by time
 }
 RULE_KEY = "volunteer_hour"
 

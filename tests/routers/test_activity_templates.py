@@ -30,6 +30,9 @@ BESIDE_POINTS = {"activity_templates"}
 BEYOND_THE_SCHEMA = {
     "request.precondition_failed",
     "body.rule_key",  # of the policy in force
+    "body.minimum_attendance",
+    "body.checks_out",  # only by rules that pay by time
+    "body.sessions",
     "body.org_id",  # of the template, or below it
     "body.starts_at",
     "body.ends_at",

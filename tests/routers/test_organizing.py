@@ -48,6 +48,8 @@ BEYOND_THE_SCHEMA = {
     "body.signup_closes_at",
     "body",
     "body.rule_key",  # of the policy in force
+    "body.minimum_attendance",
+    "body.checks_out",  # only by rules that pay by time
     "body.capacity",
     "body.cover_id",  # a picture of this activity
     "activities.wrong_state",

@@ -31,7 +31,9 @@ getRota       anyone  200    200+  200  200     200   200     200+   200+    200
 """  # noqa: E501 - a table
 BESIDE_POINTS = {"posts"}
 BEYOND_THE_SCHEMA = {
+    "request.precondition_failed",
     "body",  # one day before another, a post twice
+    "body.posts",  # of the activity
     "body.weekdays",
     "body.since",
     "body.until",
