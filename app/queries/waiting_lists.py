@@ -11,7 +11,10 @@ from app.core.db import Row, Session, columns
 
 @dataclass(slots=True)
 class Seats:
-    """A locked activity. Claims change the counters; ``signups_confirmed`` counts places."""
+    """A locked activity. Claims change the counters; ``signups_confirmed`` counts places.
+
+    ``has_form``: there are questions to who signs up; known of locked ones alone.
+    """
 
     id: UUID
     status: str
@@ -26,6 +29,7 @@ class Seats:
     signup_for: str
     signup_terms: str | None
     eligibility: str | None
+    has_form: bool = False
 
 
 @dataclass(slots=True)
@@ -69,7 +73,8 @@ class Moved(NamedTuple):
 LOCK_SEATS = """
 SELECT id, status, signup_opens_at, signup_closes_at, starts_at, ends_at, capacity,
        signups_confirmed, signups_waitlisted, last_queue_number, signup_for, signup_terms,
-       eligibility
+       eligibility,
+       EXISTS (SELECT FROM activity_forms f WHERE f.activity_id = activities.id) AS has_form
 FROM activities WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """
 

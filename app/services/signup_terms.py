@@ -48,6 +48,11 @@ class TooManyFriends(Refusal):
     fact_names = ("limit",)
 
 
+class AnswersMissing(Refusal):
+    code, status, title = "signups.answers_missing", 409, "Questions unanswered"
+    zh, en = "请先填写报名表", "Answer the questions of the sign-up form first."
+
+
 # What a sign-up may be refused with.
 REFUSALS: tuple[type[Refusal], ...] = (
     ActivityNotFound,
@@ -58,6 +63,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     TooManyFriends,
     SignupsPaused,
     NotEligible,
+    AnswersMissing,
     ShiftClash,
 )
 

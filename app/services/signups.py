@@ -22,15 +22,10 @@ from app.queries.shift_holds import NewHold
 from app.queries.signups import Key, NewSignup, SignupRow, Standing
 from app.queries.waiting_lists import Seats, SessionSeats
 from app.schemas.signups import MySignupOut, SignupOut
-from app.services import (
-    eligibility,
-    people,
-    shift_holds,
-    signup_terms,
-    waiting_lists,
-)
+from app.services import answers, eligibility, people, shift_holds, signup_terms, waiting_lists
 from app.services.activities import ActivityNotFound
 from app.services.signup_pauses import SignupsPaused
+from app.services.signup_terms import AnswersMissing
 from app.services.waiting_lists import Room
 
 
@@ -124,7 +119,7 @@ async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Clai
         _judge(one, seats, sessions, standing, at)
         for one, standing in zip(claims, found, strict=True)
     ]
-    judged = await _eligible(tx, claims, judged)
+    judged = await _admitted(tx, claims, judged)
     ids = [new_id() for _ in claims]
     held = await shift_holds.hold(tx, _wanted(claims, judged, ids))
     outcomes: list[Claimed | Refusal] = []
@@ -189,16 +184,19 @@ def personal(found: Standing) -> Refusal | None:
     return eligibility.needs_guardian() if found.lacks_consent else None
 
 
-async def _eligible(tx: Session, claims: Sequence[Claim], judged: Sequence[Judged]) -> list[Judged]:
-    """Replace rooms by the refusals of who is not eligible."""
-    asked = [
+async def _admitted(tx: Session, claims: Sequence[Claim], judged: Sequence[Judged]) -> list[Judged]:
+    """Replace rooms by the refusals of who is not eligible, or has not answered a form."""
+    rooms = [
         (one.person_id, room.seats)
         for one, room in zip(claims, judged, strict=True)
-        if isinstance(room, Room) and room.seats.eligibility is not None
+        if isinstance(room, Room)
     ]
-    if not asked:
-        return list(judged)
-    refused = await eligibility.refusals(tx, asked)
+    refused: dict[tuple[UUID, UUID], Refusal] = {}
+    if asked := [(person, seats) for person, seats in rooms if seats.eligibility is not None]:
+        refused |= await eligibility.refusals(tx, asked)
+    if pairs := {(seats.id, person) for person, seats in rooms if seats.has_form}:
+        for activity, person in await answers.missing(tx, pairs):
+            refused.setdefault((person, activity), AnswersMissing())
     return [
         refused.get((one.person_id, one.activity_id), room) if isinstance(room, Room) else room
         for one, room in zip(claims, judged, strict=True)

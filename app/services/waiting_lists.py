@@ -100,7 +100,8 @@ def _free(one: Seats | SessionSeats) -> int | None:
 
 def seats_of(row: Mapping[str, Any]) -> Seats:
     """Return the places of an activity by its row, which is not locked."""
-    return Seats(**{one.name: row[one.name] for one in fields(Seats)})
+    known = {one.name for one in fields(Seats)} - {"has_form"}
+    return Seats(**{name: row[name] for name in known})
 
 
 async def lock(tx: Session, activity_id: UUID, session: int) -> tuple[Room, list[SessionSeats]]:

@@ -377,3 +377,19 @@ async def test_answers_are_copied_for_their_person_and_erased_with_them(
         assert await answer_queries.find(tx, UUID(saved.json()["id"])) is None
         assert await tx.get(Attachment, UUID(picture)) is None
     assert await walk(api, f"{API}/activities/{activity.id}/answers", organizer.headers) == []
+
+
+async def test_who_has_not_answered_does_not_sign_up(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    _, asked = await make_asking(api, runtime, organizer, org)
+    path = f"{API}/activities/{asked['activity_id']}/signups"
+
+    before = await api.post(path, headers=person.headers, json={})
+    assert (await answer(api, person, asked)).status_code == 200
+    after = await api.post(path, headers=person.headers, json={})
+
+    assert_refused(before, 409, "signups.answers_missing")
+    assert after.status_code == 201

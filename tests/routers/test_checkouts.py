@@ -16,6 +16,7 @@ from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_attended, sign_up
 from tests.factories.attendance import shanghai
 from tests.factories.http import assert_refused
+from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import make_organizer, make_person
@@ -127,7 +128,7 @@ async def test_codes_are_taken_as_the_url_of_the_screen(
 
 @pytest.mark.parametrize(("paid", "minutes"), [(0, 0), (60, 60)])
 async def test_who_forgets_gets_what_the_rules_say(
-    runtime: Runtime, paid: int, minutes: int
+    api: httpx.AsyncClient, runtime: Runtime, paid: int, minutes: int
 ) -> None:
     person, org = await make_person(runtime), await make_org(runtime)
     source = SHIPPED.replace("forgotten_minutes = 0", f"forgotten_minutes = {paid}")
@@ -147,6 +148,7 @@ async def test_who_forgets_gets_what_the_rules_say(
     assert await ended(runtime, activity.id) == [(Departure.forgotten, begins + timedelta(hours=2))]
     assert not late.is_new
     assert await balance(runtime, person.id, unit=MINUTES) == minutes
+    assert "checkout_forgotten" in [one["kind"] for one in await inbox(api, runtime, person)]
     await assert_ledger_verifies(runtime)
 
 

@@ -13,6 +13,7 @@ from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_attended
 from tests.factories.attendance import award_of
 from tests.factories.http import assert_refused, keyed
+from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
@@ -104,6 +105,7 @@ async def test_other_times_give_another_award(api: httpx.AsyncClient, runtime: R
     [shown] = listed.json()["items"]
     assert (shown["checked_in_at"], shown["points"]) == (done["checked_in_at"], 6)
     assert shown["correction"] == "现场负责人确认"
+    assert "correction_made" in [one["kind"] for one in await inbox(api, runtime, person)]
     await assert_ledger_verifies(runtime)
 
 
@@ -124,6 +126,7 @@ async def test_an_annulled_checkin_gives_nothing_and_keeps_its_place(
     assert_refused(again, 409, "corrections.annulled")
     assert (back.status_code, back.json()["award"]["id"]) == (200, came["award"]["id"])
     assert await balance(runtime, person.id) == 0
+    assert "correction_annulled" in [one["kind"] for one in await inbox(api, runtime, person)]
     assert (await award_of(runtime, UUID(came["award"]["id"]))).state == "reversed"
     await assert_ledger_verifies(runtime)
 
