@@ -55,7 +55,10 @@ async def signups(
     """
     queue = (
         select(
-            Signup.id, func.row_number().over(order_by=col(Signup.queue_number)).label("position")
+            Signup.id,
+            func.row_number()
+            .over(partition_by=col(Signup.session), order_by=col(Signup.queue_number))
+            .label("position"),
         )
         .where(Signup.activity_id == activity_id, Signup.status == SignupStatus.waitlisted)
         .subquery()

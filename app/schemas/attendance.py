@@ -64,7 +64,12 @@ class ParticipantOut(Out):
     person_id: PersonId
     display_name: PersonName = Field(description="The person's name; masked for auditors.")
     card_no: str = Field(description="Number of the person's card, masked.")
+    session: int = Field(description="Number of the session; 0: the activity as a whole.")
+    friends: int = Field(description="How many friends come along.")
     status: SignupStatus = Field(description="State of the sign-up.")
+    offer_until: datetime | None = Field(
+        description="Until when the place is to be accepted; null: none is offered."
+    )
     position: int | None = Field(
         description="Place in the waiting list, from 1; null if not waiting."
     )

@@ -23,12 +23,12 @@ NOTICES = {
 }
 
 
-class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason": None})):
+class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason": "材料齐全"})):
     """A sign-up that is declined needs a reason, which the person reads."""
 
     approved: Flag = Field(description="Whether the person gets a place, or waits for one.")
     reason: Annotated[str, OneLine(200)] | None = Field(
-        description="Why it is declined, or null; it stands in the audit trail."
+        description="Why: demanded where it is declined, else it may be null; in the audit trail."
     )
 
     @model_validator(mode="after")
