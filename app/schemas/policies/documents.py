@@ -208,9 +208,7 @@ class Deduction(Shape):
 
 
 class Attendance(Shape):
-    """What who does not come, or forgets to check out, loses.
-
-    No-shows are strikes: ``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
+    """``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
 
     A strike is a deduction by the rule ``no_show`` that stands.
     """
