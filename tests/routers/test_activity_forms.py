@@ -294,10 +294,10 @@ async def test_files_have_a_column_a_question(api: httpx.AsyncClient, runtime: R
     auditor = await make_with_role(runtime, Role.auditor, org=org.id)
     person, other = await make_person(runtime, "王小四"), await make_person(runtime)
     activity, asked = await make_asking(api, runtime, organizer, org)
-    await sign_up(runtime, activity, person)
     given = ANSWERS | {"days": ["m"], "since": "2020-05-04", "age": 18}
     await answer(api, person, asked, given)
     await answer(api, other, asked)
+    await sign_up(runtime, activity, person)
     path = f"/activities/{activity.id}/answers"
 
     for form in FORMS:
