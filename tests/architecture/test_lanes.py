@@ -19,10 +19,11 @@ APP = ROOT / "app"
 # By layer, without which a rush would fail: group commits, set-based SQL, the bare Request.
 DATA_PLANE = {
     "routers": {
-        *("activities", "checkins", "checkouts", "counters", "leaderboards", "ledger", "signups"),
+        *("activities", "checkins", "checkouts", "counters", "leaderboards", "ledger", "live"),
+        "signups",
     },
     "queries": {
-        *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "signups"),
+        *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "live", "signups"),
         *("awards.granting", "ledger.posting", "ledger.reading", "ledger.totals"),
     },
 }
