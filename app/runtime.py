@@ -51,6 +51,7 @@ from app.services.idempotency import Attempt, Replied
 from app.services.leaderboards import reading as leaderboards
 from app.services.ledger import moments, passbook
 from app.services.ledger.passbook import PassbookQuery
+from app.services.live import LiveViews
 from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
 from app.services.signups import Claim, Claimed
@@ -99,6 +100,7 @@ class Runtime:
     passbooks: Batcher[PassbookQuery, TaggedBody | Refusal]
     activities: ReplicatedBatcher[browsing.ActivityQuery, TaggedBody | Refusal]
     leaderboards: ReplicatedBatcher[leaderboards.BoardQuery, TaggedBody | Refusal]
+    live: LiveViews
     statements: Bulkhead
     sheets: Bulkhead
     pictures: Bulkhead
@@ -107,9 +109,9 @@ class Runtime:
         """Wait for the batches that run, before their engines are closed."""
         commands = (self.checkins, self.checkouts, self.signups, self.charges)
         queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
-        batchers: tuple[Batcher[Any, Any] | ReplicatedBatcher[Any, Any], ...] = commands + queries
-        for batcher in batchers:
-            await batcher.close()
+        closing: tuple[Any, ...] = (*commands, *queries, self.live)
+        for one in closing:
+            await one.close()
 
 
 @asynccontextmanager
@@ -163,6 +165,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             leaderboards=_public_queries(
                 database, replicas, lambda tx, asked: leaderboards.read(tx, boards, asked)
             ),
+            live=LiveViews(database, settings.stream_seconds),
             statements=Bulkhead(STATEMENTS, STATEMENT_PATIENCE_S),
             sheets=Bulkhead(SHEETS, SHEET_PATIENCE_S),
             pictures=Bulkhead(PICTURES, PICTURE_PATIENCE_S),
@@ -191,9 +194,8 @@ def _replicas(database: Database, settings: Settings) -> Replicas:
 
 
 def _push_reader(settings: Settings) -> PushReader | None:
-    if settings.wechat_push is None:
-        return None
-    return PushReader(*settings.wechat_push, settings.wechat_appid)
+    push = settings.wechat_push
+    return PushReader(*push, settings.wechat_appid) if push is not None else None
 
 
 def templates_file(settings: Settings) -> Path | None:

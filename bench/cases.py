@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from itertools import cycle
 from uuid import uuid4
 
@@ -11,12 +12,13 @@ from app.core.clock import now
 from app.core.rotating_codes import Action
 from app.models.activities import Activity
 from app.runtime import Runtime
-from bench.crowd import Crowd, Resident
+from app.services.checkins import Scan
+from bench.crowd import Crowd, Resident, check_in, lists
 from bench.service import Service
 from bench.wrk import Request
 
 API = "/api/v1"
-READERS = 400
+READERS, SCREENS = 400, 50
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,7 @@ class Bench:
                 lambda n: self._checkins(n, 1, "volunteer_hour"),
                 once=True,
             ),
+            Case("check-out, one hot activity", None, self._checkouts, once=True),
             Case("sign-up, a rush for 500 places", 0.36, self._signups, once=True),
             Case("a merchant's charge", 0.18, self._charges, once=True),
             Case("GET passbook", 0.5, self._reads("/me/points/entries")),
@@ -72,6 +75,7 @@ class Bench:
                 "GET activity, ETag matches", 0.85, self._reads(self._activity_path(), known=True)
             ),
             Case("GET leaderboard, ETag matches", 0.6, self._reads(self._board, known=True)),
+            Case("GET live view, 50 screens, ETag matches", None, self._screens),
         ]
 
     async def _checkins(
@@ -85,6 +89,21 @@ class Bench:
             Request("POST", f"{API}/checkins", one.token, body=f'{{"code":"{code}"}}')
             for one, code in zip(people, cycle(codes), strict=False)
         ]
+
+    async def _checkouts(self, number: int) -> list[Request]:
+        """Of people who came an hour ago, so that each check-out pays."""
+        people = await self._crowd.residents(number)
+        (activity,) = await self._crowd.activities(
+            1, people[0], rule="volunteer_hour", checks_out=True, minutes_ago=65
+        )
+        await self._crowd.sign_up(people, [activity])
+        came_at = now() - timedelta(hours=1)
+        for part in lists(people):
+            scans = [Scan(activity.serial, one.id, came_at=came_at) for one in part]
+            await check_in(self._runtime, scans)
+        code = self._runtime.codes.make(Action.check_out, activity.serial, now().timestamp()).text
+        body = f'{{"code":"{code}"}}'
+        return [Request("POST", f"{API}/checkouts", one.token, body=body) for one in people]
 
     def _code(self, activity: Activity) -> str:
         # The newest that is accepted, so that it lives until the run is over.
@@ -112,6 +131,16 @@ class Bench:
             )
             for code, staff in zip(codes, cycle(self._staff), strict=False)
         ]
+
+    async def _screens(self, _: int) -> list[Request]:
+        """Fifty screens, each of an organizer, that know the view of an activity."""
+        path = f"{self._activity_path()}/live"
+        screens = await self._crowd.organizers(SCREENS)
+        with httpx.Client(base_url=self._service.url + API) as client:
+            return [
+                Request("GET", API + path, one.token, etag=_etag(client, path, one))
+                for one in screens
+            ]
 
     def _activity_path(self) -> str:
         return f"/activities/{self._places[0].id}"

@@ -21,6 +21,7 @@ from app.models.activities import Activity, ActivityStatus, Category
 from app.models.ledger import Kind, Purpose
 from app.models.merchants import Merchant, MerchantKind, MerchantState
 from app.models.orgs import Org
+from app.models.people import Role
 from app.queries import activities as activity_queries
 from app.queries import orgs as org_queries
 from app.runtime import Runtime
@@ -74,9 +75,16 @@ class Crowd:
         return [Resident(one, self._token(one)) for one in ids]
 
     async def activities(
-        self, number: int, creator: Resident, *, rule: str, capacity: int | None = None
+        self,
+        number: int,
+        creator: Resident,
+        *,
+        rule: str,
+        capacity: int | None = None,
+        checks_out: bool = False,
+        minutes_ago: int = 5,
     ) -> list[Activity]:
-        """Make activities that run now."""
+        """Make activities that run now, and began so many minutes ago."""
         org, at = await self.org(), now()
         made = [
             Activity(
@@ -86,12 +94,13 @@ class Crowd:
                 description="",
                 category=Category.volunteer_service,
                 status=ActivityStatus.published,
-                starts_at=at - timedelta(minutes=5),
+                starts_at=at - timedelta(minutes=minutes_ago),
                 ends_at=at + timedelta(hours=2),
                 signup_opens_at=at - timedelta(days=1),
                 signup_closes_at=at + timedelta(hours=1),
                 capacity=capacity,
                 rule_key=rule,
+                checks_out=checks_out,
                 created_by=creator.id,
             )
             for n in range(number)
@@ -165,6 +174,14 @@ class Crowd:
                 for one in everybody[place::merchants]:
                     await roles.appoint_staff(tx, None, one.id, merchant.id)
         return everybody
+
+    async def organizers(self, number: int) -> list[Resident]:
+        """Make organizers of the organisation of all activities."""
+        org, people = await self.org(), await self.residents(number)
+        async with self._runtime.database.transaction() as tx:
+            for one in people:
+                await roles.appoint_at_org(tx, None, one.id, Role.organizer, org.id)
+        return people
 
     async def org(self) -> Org:
         async with self._runtime.database.read() as tx:

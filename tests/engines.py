@@ -62,6 +62,8 @@ def settings_for(found: Engines, database: str, redis_db: int, **overrides: obje
         "redis_url": re.sub(r"db=\d+", f"db={redis_db}", found.redis_url),
         "secret_key": SecretStr(SECRET),
         "rate_limits": "off",
+        # A stream is told what there is, and ends: the client in the process reads it to its end.
+        "stream_seconds": 0,
         "log_level": "warning",
     }
     return Settings.model_validate(values | overrides)

@@ -9,6 +9,7 @@ import asyncio
 from typing import Any
 
 from app.core.http_limits import LimitedProtocol
+from app.core.streams import ON_SHUTDOWN
 
 
 class GatheringTransport(asyncio.Transport):
@@ -57,3 +58,12 @@ class Protocol(LimitedProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(GatheringTransport(transport, self.loop))
+
+    def shutdown(self) -> None:
+        """Begin the graceful shutdown; a reply that would go on for minutes is ended."""
+        super().shutdown()
+        for cycle in (self.cycle, self._previous_cycle):
+            if cycle is not None and not cycle.response_complete:
+                end = cycle.scope.get("state", {}).get(ON_SHUTDOWN)
+                if end is not None:
+                    end()

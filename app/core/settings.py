@@ -98,6 +98,8 @@ class Settings(BaseSettings):
     # Port of the worker's Prometheus metrics; none if not set.
     worker_metrics_port: int | None = Field(default=None, ge=1, le=65535)
 
+    # How long a stream of server-sent events stays open; the client then connects again.
+    stream_seconds: int = Field(default=600, ge=0, le=3600)
     rate_limits: Literal["on", "off"] = "on"
     allowed_hosts: list[str] = ["*"]
     # Web pages of these origins may call the API, comma separated: https://host, https://host:port

@@ -31,7 +31,7 @@ from app.services.people import Forbidden
 from tests.api.direct_requests import ORIGIN, Got, Operation, Sent, exchange, requests
 from tests.factories.activities import current_code, make_activity, make_attended
 from tests.factories.ledger import give_points
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter
 
 T = TypeVar("T")
@@ -57,6 +57,7 @@ class World:
     person: TestPerson
     stranger: TestPerson
     counter: Counter
+    organizer: TestPerson
     attended: Activity
     place: Activity
     card_code: str
@@ -69,7 +70,8 @@ class World:
         (code,) = await make_card_codes(runtime, person, 1, timedelta(hours=1))
         attended = await make_attended(runtime, person)
         stranger = await make_person(runtime)
-        return cls(person, stranger, counter, attended, place, code, str(uuid4()))
+        organizer = await make_organizer(runtime, place.org_id)
+        return cls(person, stranger, counter, organizer, attended, place, code, str(uuid4()))
 
 
 @dataclass
@@ -93,6 +95,8 @@ class Ways:
         callers = [world.person, world.stranger]
         if name == "charge":
             callers = [world.counter.staff, world.person]
+        elif name == "getLiveView":
+            callers = [world.organizer, world.person]
         known = {
             "activity_id": world.place.id,
             "session": 0,

@@ -19,10 +19,11 @@ APP = ROOT / "app"
 # By layer, without which a rush would fail: group commits, set-based SQL, the bare Request.
 DATA_PLANE = {
     "routers": {
-        *("activities", "checkins", "checkouts", "counters", "leaderboards", "ledger", "signups"),
+        *("activities", "checkins", "checkouts", "counters", "leaderboards", "ledger", "live"),
+        "signups",
     },
     "queries": {
-        *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "signups"),
+        *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "live", "signups"),
         "waiting_lists",
         *("awards.granting", "ledger.posting", "ledger.reading", "ledger.totals"),
     },
@@ -68,6 +69,7 @@ MEASURED = {
 # SQL text that select, insert, update or delete can say too, and why it is shorter as text.
 SHORTER_AS_SQL = {
     "awards.reading._OF_PERSON": "a lateral of four filtered aggregates over the lots of an award",
+    "attendance_figures._FIGURES": "grouping sets over a subtree, by what holds of each check-in",
     "corrections._STATE": "a check-in with the latest of its corrections, by a lateral",
     "divisions._MOVE": "an update from a recursive query",
     "funds._MONTH": "a union of ten selects over one materialized set",

@@ -206,7 +206,8 @@ def test_files_are_binary(document: dict[str, Any]) -> None:
         for media_type, body in operation["responses"].get("200", {}).get("content", {}).items():
             found[media_type] = body["schema"].get("format")
     binary = {one for one, form in found.items() if form == "binary"}
-    assert found.keys() - binary == {"application/json", "text/html", "text/plain"}
+    texts = {"application/json", "text/event-stream", "text/html", "text/plain"}
+    assert found.keys() - binary == texts
     assert binary >= {"image/svg+xml", "image/jpeg", "application/pdf", "application/zip"}
     assert binary >= {"text/csv", WORKBOOK}
 

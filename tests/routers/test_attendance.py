@@ -7,9 +7,10 @@ import httpx
 import pytest
 
 from app.api.guesses import CARD_GUESS
-from app.core.clock import now
+from app.core.clock import local_time, now
 from app.models.activities import Activity
 from app.models.cards import MAX_SERIAL, card_number, masked_number
+from app.models.checkins import CheckinMethod
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
@@ -31,10 +32,12 @@ from tests.factories.people import (
     make_person,
     make_with_role,
 )
+from tests.factories.presences import come, leave, only_checkin
 from tests.factories.refusals import Ask as Refused
 from tests.routers.test_audit import entries
 from tests.routers.test_card_guesses import card_no
 from tests.routers.test_co_organizers import add
+from tests.routers.test_corrections import annul
 from tests.routers.test_limits import limited
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
@@ -243,6 +246,30 @@ async def test_who_came_or_began_stays(api: httpx.AsyncClient, runtime: Runtime)
     other = await Desk(api, runtime).open()
     assert_refused(await removed(other, ids[str(late.id)]), 404, "signups.not_found")
     assert [one["status"] for one in await listed(desk, "signups")] == ["confirmed"] * 3
+
+
+async def test_the_file_of_checkins_says_all_of_a_presence_in_chinese(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    desk = await Desk(api, runtime).open(checks_out=True)
+    left, annulled, walker = [await make_person(runtime, name) for name in ("甲", "乙", "丙")]
+    await sign_up(runtime, desk.activity, left, annulled)
+    await come(runtime, desk.activity, annulled)
+    await annul(api, desk.organizer, await only_checkin(runtime, desk.activity))
+    await come(runtime, desk.activity, left)
+    gone = await leave(runtime, desk.activity, left)
+    by_hand = {"method": CheckinMethod.steward, "recorded_by": desk.organizer.id}
+    await come(runtime, desk.activity, walker, may_walk_in=True, **by_hand)
+    gone_at = f"{local_time(gone.result.checkin.checked_out_at)}"
+
+    for form in FORMS:
+        path = f"/activities/{desk.activity.id}/checkins"
+        rows = {row["姓名"]: row for row in await exported(desk.api, path, form, desk.organizer)}
+        names = ("签到方式", "签退时间", "签退方式", "现场参加", "已作废", "更正原因")
+        told = {name: [row[column] for column in names] for name, row in rows.items()}
+        assert told["甲"] == ["动态签到码", gone_at, "扫码签退", "否", "否", ""]
+        assert told["乙"] == ["动态签到码", "", "组织者更正", "否", "是", "代签，本人未到场"]
+        assert told["丙"] == ["工作人员扫码", "", "", "是", "否", ""]
 
 
 async def test_unknown_cards_are_guesses(scratch: ScratchFactory) -> None:

@@ -35,6 +35,8 @@ UNREAD = {
     "listSimulatedPeople": "drafts, which are not in force",
     "exportSimulatedPeopleCsv": "drafts, which are not in force",
     "exportSimulatedPeopleXlsx": "drafts, which are not in force",
+    "getLiveView": "for who holds the activity; the lists tell the same, with masked names",
+    "streamLiveView": "for who holds the activity; the lists tell the same, with masked names",
     "previewAward": "what a proposal would give: for who proposes, or for oneself",
 }
 # What an auditor starts though residents may not: it reads.
@@ -50,6 +52,7 @@ UNRECORDED = {
     "getAwardSheetTemplate": "an empty form",
     "getPickupCodeSvg": "one's own",
     "getCheckinCodeSvg": "a code that lives for seconds; showing it is on record",
+    "streamLiveView": "what the live view shows, as it changes",
     "getAttachmentFile": "one file at a time of what the reader sees in a list",
     "getAttachmentThumbnail": "one file at a time of what the reader sees in a list",
 }
