@@ -18,6 +18,7 @@ from app.core.batching import Batcher
 from app.core.bulkhead import Bulkhead
 from app.core.db import Database, ReadPool, Session
 from app.core.db_errors import Retry
+from app.core.distinct import DistinctQuota
 from app.core.errors import Busy, ClockWrong, Refusal
 from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
@@ -40,7 +41,15 @@ from app.integrations.wechat_sandbox.pushing import Pusher
 from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import browsing, checkins, checkouts, people, signups, subscriptions
+from app.services import (
+    browsing,
+    checkin_devices,
+    checkins,
+    checkouts,
+    people,
+    signups,
+    subscriptions,
+)
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
 from app.services.health import (
@@ -80,6 +89,7 @@ class Runtime:
     writers: RecentWriters
     redis: Redis
     limiter: RateLimiter
+    phone_users: DistinctQuota
     revocations: Revocations
     tokens: Tokens
     cipher: FieldCipher
@@ -145,6 +155,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             writers=RecentWriters(redis, breaker, lag_s=settings.replica_lag_s),
             redis=redis,
             limiter=RateLimiter(redis, breaker, enabled=settings.rate_limits == "on"),
+            phone_users=checkin_devices.quota(redis, breaker),
             revocations=Revocations(redis, breaker),
             tokens=Tokens(settings.secrets),
             cipher=FieldCipher(settings.secrets),

@@ -54,6 +54,8 @@ class Activity(SQLModel, table=True):
     and ends with the last. ``checks_out``: what it pays is paid with the check-out, for the time
     since the check-in. ``checkins`` and ``checkouts`` are summed over the sessions.
 
+    ``poster_issue``: which of its posters is valid (``app.core.poster_codes``), from 1.
+
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
     sign-up updates its counters.
@@ -79,6 +81,7 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
+        CheckConstraint("poster_issue BETWEEN 1 AND 65535", name="poster_issue"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index("ix_activities_checks_out", "ends_at", postgresql_where=text("checks_out")),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
@@ -118,6 +121,7 @@ class Activity(SQLModel, table=True):
         sa_column_kwargs={"server_default": text("'activity'")},
     )
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    poster_issue: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)
     cover_id: UUID | None = Field(default=None, foreign_key="attachments.id", ondelete="SET NULL")

@@ -58,6 +58,8 @@ class CheckinContext(NamedTuple):
     checks_out: bool
     latitude: float | None
     longitude: float | None
+    radius_m: int | None
+    poster_issue: int
     created_by: UUID
     version: int
     is_own_act: bool
@@ -104,7 +106,7 @@ _ACTIVITIES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
        coalesce(s.number, 0) AS session, coalesce(s.starts_at, a.starts_at) AS starts_at,
        coalesce(s.ends_at, a.ends_at) AS ends_at, a.rule_key, a.signup_for, a.checks_out,
-       a.latitude, a.longitude, a.created_by,
+       a.latitude, a.longitude, a.radius_m, a.poster_issue, a.created_by,
        a.version, {has_part("a", "k.person_id")} AS is_own_act,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending

@@ -28,6 +28,9 @@ ROWS = nouns.rows()
 UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
+    "getActivityPoster": "whoever has it lets people check in",
+    "getActivityPosterSvg": "whoever has it lets people check in",
+    "getActivityPosterWxacode": "whoever has it lets people check in",
     "getRoster": "names and cards for a device at the door",
     "getAwardSheetTemplate": "an empty form to propose awards with",
     "listPolicySimulations": "drafts, which are not in force",
@@ -50,6 +53,8 @@ UNRECORDED = {
     "getAwardSheetTemplate": "an empty form",
     "getPickupCodeSvg": "one's own",
     "getCheckinCodeSvg": "a code that lives for seconds; showing it is on record",
+    "getActivityPosterSvg": "one code; whoever fetches it has a part in the activity",
+    "getActivityPosterWxacode": "one code; whoever fetches it has a part in the activity",
     "getAttachmentFile": "one file at a time of what the reader sees in a list",
     "getAttachmentThumbnail": "one file at a time of what the reader sees in a list",
 }
