@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
 
-import httpx
 from fastapi import FastAPI
 
 from app.core.batching import Batcher
@@ -35,10 +34,9 @@ from app.core.settings import Settings
 from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
 from app.integrations.storage import Store, open_store
+from app.integrations.wechat import servers
 from app.integrations.wechat.client import WechatClient
 from app.integrations.wechat.pushes import PushReader
-from app.integrations.wechat_sandbox.pushing import Pusher
-from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
 from app.services import (
@@ -137,15 +135,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
     redis = connect(settings.redis_url)
     breaker = Breaker(redis)
     boards = Boards(redis, breaker)
-    sandbox = None
-    transport: httpx.AsyncBaseTransport | None = None
-    base_url = settings.wechat_base_url
-    if settings.wechat == "sandbox":
-        pusher = _pusher(settings)
-        sandbox = create_sandbox(redis, settings.wechat_appid, settings.wechat_secret, pusher)
-        # The client uses the same HTTP, without a socket.
-        transport, base_url = httpx.ASGITransport(sandbox), "http://wechat.sandbox"
-    http = httpx.AsyncClient(base_url=base_url, transport=transport)
+    sandbox = servers.sandbox(settings, redis)
+    http = servers.client(settings, sandbox)
     try:
         await first_check(database, settings.secrets)
         runtime = Runtime(
@@ -221,14 +212,6 @@ def templates_file(settings: Settings) -> Path | None:
     if settings.wechat_templates_file is None and settings.wechat == "sandbox":
         return Path(str(files("app") / "data" / "wechat-templates.toml"))
     return settings.wechat_templates_file
-
-
-def _pusher(settings: Settings) -> Pusher | None:
-    """Return the sandbox's sender of events, to the URL that WeChat would use."""
-    if settings.wechat_push is None:
-        return None
-    url = f"{settings.public_url}/api/v1/wechat/pushes"
-    return Pusher(url, *settings.wechat_push, settings.wechat_appid)
 
 
 async def first_check(database: Database, secrets: Sequence[bytes]) -> None:

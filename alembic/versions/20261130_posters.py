@@ -1,7 +1,7 @@
 """Which poster of an activity is valid.
 
 Revision ID: 20261130_posters
-Revises: 20261130_quests
+Revises: 20261130_signup_terms
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261130_posters"
-down_revision = "20261130_quests"
+down_revision = "20261130_signup_terms"
 branch_labels = None
 depends_on = None
 

@@ -45,6 +45,7 @@ class Facts(BaseModel):
     measure: Literal["rows", "bytes", "pixels", "characters"] | None = Field(
         None, description="What `limit` counts."
     )
+    distance_m: int | None = Field(None, description="How far away it is, in metres.")
     window: int | None = Field(None, description="Seconds in which `limit` requests may be made.")
     retry_after: int | None = Field(None, description="Seconds after which to try again.")
     used: int | None = Field(None, description="How much of `limit` is used up.")

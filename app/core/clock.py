@@ -55,3 +55,16 @@ def month_start(year: int, month: int, *, plus: int = 0) -> datetime:
     """Return the first instant (UTC) of the month ``plus`` months after the given one."""
     index = year * 12 + (month - 1) + plus
     return midnight(date(index // 12, index % 12 + 1, 1))
+
+
+def years_before(day: date, years: int) -> date:
+    """Return the same day of an earlier year; of 29 February the last one of the month."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
+
+
+def age_on(born: date, day: date) -> int:
+    """Return the age in whole years on a day."""
+    return day.year - born.year - ((day.month, day.day) < (born.month, born.day))

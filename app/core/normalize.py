@@ -98,6 +98,11 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def tag(text: str) -> str:
+    """Return the normalized spelling of a tag: ``ＡＩ　 Lab`` becomes ``ai lab``."""
+    return " ".join(unicodedata.normalize("NFKC", text).lower().split())
+
+
 def normalized(number: str) -> str:
     """Return the normalized spelling of a number: ``ｎｏ．〔１２〕 `` becomes ``no.(12)``.
 

@@ -40,6 +40,17 @@ class SignupFor(StrEnum):
     nothing = "nothing"
 
 
+class ActivityPhase(StrEnum):
+    """What state and times together make of an activity, to its readers."""
+
+    draft = "draft"
+    published = "published"
+    running = "running"
+    ended = "ended"
+    closed = "closed"
+    cancelled = "cancelled"
+
+
 MAX_LENGTH = timedelta(hours=24)
 MAX_DISTANCE = timedelta(days=731)  # two years, one of them a leap year
 
@@ -53,6 +64,13 @@ class Activity(SQLModel, table=True):
     ``sessions``: how many rows of ``activity_sessions`` it has; it begins with the first of them
     and ends with the last. ``checks_out``: what it pays is paid with the check-out, for the time
     since the check-in. ``checkins`` and ``checkouts`` are summed over the sessions.
+    ``last_session``: the last number that a session got; numbers are never reused. ``tags``:
+    normalized words, each on a line; a trigger enlists the activity under each of them.
+    ``minimum_attendance``: how many sessions somebody attends to have completed the series.
+
+    ``signups_confirmed`` counts places: those of people, of the friends whom they bring, and those
+    that are offered. ``counts_no_shows``: who had a place and did not come has points deducted, by
+    a job that sets ``no_shows_settled_at``.
 
     ``poster_issue``: which of its posters is valid (``app.core.poster_codes``), from 1.
 
@@ -82,9 +100,19 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
         CheckConstraint("poster_issue BETWEEN 1 AND 65535", name="poster_issue"),
+        CheckConstraint("minimum_attendance BETWEEN 1 AND 400", name="minimum_attendance"),
+        CheckConstraint("signup_terms IS JSON OBJECT", name="terms"),
+        CheckConstraint("eligibility IS JSON OBJECT", name="eligibility"),
         CheckConstraint("(cancel_reason IS NOT NULL) <= (status = 'cancelled')", name="cancelled"),
         Index("ix_activities_checks_out", "ends_at", postgresql_where=text("checks_out")),
+        Index(
+            "ix_activities_unsettled",
+            "ends_at",
+            postgresql_where=text("counts_no_shows AND no_shows_settled_at IS NULL"),
+        ),
         Index("ix_activities_cover", "cover_id", postgresql_where=text("cover_id IS NOT NULL")),
+        # Series that have not ended, whenever they began.
+        Index("ix_activities_series", "status", "ends_at", postgresql_where=text("sessions > 0")),
     )
 
     id: UUID = id_field()
@@ -115,11 +143,20 @@ class Activity(SQLModel, table=True):
     checkins: int = 0
     checkouts: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     sessions: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    last_session: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    minimum_attendance: int | None = None
+    tags: str = Field(default="", sa_type=Text, sa_column_kwargs={"server_default": text("''")})
     signup_for: str = Field(
         default=SignupFor.activity,
         max_length=20,
         sa_column_kwargs={"server_default": text("'activity'")},
     )
+    # JSON of the fields of SignupTermsIn and EligibilityIn that differ from their defaults; null:
+    # none. As text, not JSONB: nothing queries inside, and the text is the key of what was parsed.
+    signup_terms: str | None = Field(default=None, sa_type=Text)
+    eligibility: str | None = Field(default=None, sa_type=Text)
+    counts_no_shows: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     poster_issue: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
@@ -149,8 +186,8 @@ class Listed(SQLModel, table=True):
     """An activity's entry in one of its lists, each ordered by start.
 
     ``list`` is the path of the organisation or of one above it, up to ``/`` (all activities),
-    alone and followed by the category. A trigger on ``activities`` writes the rows: the service's
-    role may only read them. See decision 0013.
+    alone, followed by the category, and by ``#`` and each tag. A trigger on ``activities`` writes
+    the rows: the service's role may only read them. See decision 0013.
     """
 
     __tablename__ = "activity_lists"

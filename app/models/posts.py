@@ -8,6 +8,9 @@ from sqlmodel import Field, SQLModel
 
 from app.models.base import created_at_field, datetime, id_field
 
+# Most posts of one activity.
+MOST = 50
+
 
 class Post(SQLModel, table=True):
     """A post of an activity. Its shifts are sessions: each says when, and how many it needs."""

@@ -37,6 +37,7 @@ class ActivitySession(SQLModel, table=True):
             "signups_waitlisted >= 0 AND checkouts BETWEEN 0 AND checkins", name="counters"
         ),
         Index("ix_activity_sessions_start", "activity_id", "starts_at"),
+        Index("ix_activity_sessions_when", "starts_at"),
         Index("ix_activity_sessions_post", "post_id", postgresql_where=text("post_id IS NOT NULL")),
     )
 

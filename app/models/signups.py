@@ -1,6 +1,6 @@
 """Sign-ups: a person's place at an activity, or in its waiting list."""
 
-from datetime import date, datetime
+from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
@@ -14,19 +14,28 @@ class SignupStatus(StrEnum):
     confirmed = "confirmed"
     waitlisted = "waitlisted"
     pending = "pending"  # waits for the organizer's approval
+    offered = "offered"  # holds a place until ``offer_until``, to be accepted until then
+    declined = "declined"  # by the organizer
     cancelled = "cancelled"
+
+
+# Most friends that one sign-up may bring.
+MOST_FRIENDS = 5
 
 
 class Signup(SQLModel, table=True):
     """Cancelled rows are kept. A person has at most one other row for a session of an activity.
 
-    ``session``: 0: for the activity as a whole.
+    ``session``: 0: for the activity as a whole. ``friends``: how many come along, each in a place
+    of their own. ``offer_until``: until when a place that is offered is to be accepted.
     """
 
     __tablename__ = "signups"
     __table_args__ = (
         CheckConstraint(one_of("status", SignupStatus), name="status"),
         CheckConstraint("(status = 'waitlisted') <= (queue_number IS NOT NULL)", name="queue"),
+        CheckConstraint(f"friends BETWEEN 0 AND {MOST_FRIENDS}", name="friends"),
+        CheckConstraint("(status = 'offered') = (offer_until IS NOT NULL)", name="offer"),
         Index(
             "uq_signups_living",
             "activity_id",
@@ -49,6 +58,7 @@ class Signup(SQLModel, table=True):
             postgresql_where=text("status = 'cancelled'"),
         ),
         Index("ix_signups_person", "person_id", "id"),
+        Index("ix_signups_offers", "offer_until", postgresql_where=text("status = 'offered'")),
     )
 
     id: UUID = id_field()
@@ -57,15 +67,7 @@ class Signup(SQLModel, table=True):
     person_id: UUID = Field(foreign_key="people.id")
     status: str = Field(max_length=20)
     queue_number: int | None = None
+    friends: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    offer_until: datetime | None = Field(default=None, sa_type=Timestamp)
     created_at: datetime = created_at_field()
     cancelled_at: datetime | None = Field(default=None, sa_type=Timestamp)
-
-
-class SignupReminder(SQLModel, table=True):
-    """A reminder sent on the day before ``day``, the day on which the activity starts."""
-
-    __tablename__ = "signup_reminders"
-
-    signup_id: UUID = Field(primary_key=True, foreign_key="signups.id")
-    day: date = Field(primary_key=True)
-    created_at: datetime = created_at_field()

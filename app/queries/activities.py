@@ -43,10 +43,23 @@ SELECT q.terms, (
 FROM search_asked(:q) q
 """)
 
+_TERMS = text("SELECT terms FROM search_asked(:q)")
+
 # Conditions that the entries do not cover are checked on the activity. OFFSET 0 makes PostgreSQL
 # look up activities one by one until the page is full; it might otherwise read and sort all.
 _LOOKED_UP = """
     CROSS JOIN LATERAL (SELECT * FROM activities WHERE id = l.activity_id OFFSET 0) a
+"""
+# Series, which may have begun longer ago than the longest activity without sessions lasts. Those
+# that have not ended are few; the index has no others.
+_RUNNING = """
+SELECT a.* FROM activities a
+WHERE a.sessions > 0 AND a.status = ANY(CAST(:statuses AS text[])) AND a.ends_at > :ends_after
+  AND (a.starts_at, a.id) > (:start, :activity) AND a.starts_at < :since
+  AND a.org_path ^@ :path AND a.category = coalesce(CAST(:category AS text), a.category)
+  AND (CAST(:tag AS text) IS NULL OR :tag = ANY(string_to_array(a.tags, E'\\n')))
+  {matches}
+ORDER BY a.starts_at, a.id LIMIT :limit
 """
 _MATCHES = """
       AND NOT EXISTS (
@@ -70,6 +83,8 @@ CROSS JOIN LATERAL (
 ORDER BY a.starts_at, a.id LIMIT :limit
 """
 _OF_LIST = select(Activity).from_statement(text(_PAGE.format(matches="")))
+_RUNNING_SERIES = select(Activity).from_statement(text(_RUNNING.format(matches="")))
+_RUNNING_MATCHING = select(Activity).from_statement(text(_RUNNING.format(matches=_MATCHES)))
 _OF_LIST_MATCHING = select(Activity).from_statement(text(_PAGE.format(matches=_MATCHES)))
 _OF_WORD = select(Activity).from_statement(
     text(f"""
@@ -77,6 +92,7 @@ SELECT a.* FROM activity_words l {_LOOKED_UP}
 WHERE l.word = :word AND (l.starts_at, l.activity_id) > (:start, :activity)
   AND a.status = ANY(CAST(:statuses AS text[])) AND a.org_path ^@ :path
   AND a.ends_at > :ends_after AND a.category = coalesce(CAST(:category AS text), a.category)
+  AND (CAST(:tag AS text) IS NULL OR :tag = ANY(string_to_array(a.tags, E'\\n')))
   {_MATCHES}
 ORDER BY l.starts_at, l.activity_id LIMIT :limit
 """)
@@ -153,13 +169,15 @@ class ActivityFilter:
     """Activities of a category, from a start on, with all words of ``q``.
 
     A ``q`` without a letter, digit or symbol has no words, and filters nothing. ``ends_after``:
-    only those that have not ended then, but for longer ones than MAX_LENGTH.
+    only those that have not ended then, but for longer ones than MAX_LENGTH without sessions.
+    ``tag``: as ``normalize.tag`` spells it.
     """
 
     category: str | None = None
     starts_after: datetime | None = None
     q: str | None = None
     ends_after: datetime | None = None
+    tag: str | None = None
 
 
 async def page(
@@ -172,16 +190,43 @@ async def page(
 ) -> list[Activity]:
     """Read activities of an organisation's subtree by start.
 
-    The cost does not depend on the number of activities: see decisions 0013 and 0033.
+    The cost does not depend on the number of activities: see decisions 0013 and 0033; of those
+    that have not ended it grows with the number of running series (0044).
     """
-    path, category = org_path or EVERYWHERE, wanted.category
+    path = org_path or EVERYWHERE
+    suffix = f"#{wanted.tag}" if wanted.tag else wanted.category or ""
     earliest = (wanted.starts_after, LAST_ID) if wanted.starts_after else FIRST
-    ends_after = wanted.ends_after or FIRST[0]
-    running = (ends_after - MAX_LENGTH, UUID(int=0)) if wanted.ends_after else FIRST
-    start, activity = max(after or FIRST, earliest, running)
-    values = {"start": start, "activity": activity, "statuses": list(statuses)}
-    values |= {"list": path + (category or ""), "path": path, "category": category, "limit": limit}
-    values |= {"ends_after": ends_after}
+    start, activity = from_start = max(after or FIRST, earliest)
+    values: dict[str, Any] = {"statuses": list(statuses), "list": path + suffix, "path": path}
+    values |= {"start": start, "activity": activity, "limit": limit, "tag": wanted.tag}
+    values |= {"category": wanted.category, "ends_after": wanted.ends_after or FIRST[0]}
+    found: list[Activity] = []
+    if wanted.ends_after:
+        since = wanted.ends_after - MAX_LENGTH
+        if start < since:
+            found = await _running(session, wanted, values | {"since": since})
+        start, activity = max(from_start, (since, UUID(int=0)))
+        values |= {"start": start, "activity": activity, "limit": limit - len(found)}
+    if len(found) < limit:
+        found += await _from(session, wanted, values)
+    return found
+
+
+async def _running(
+    session: Session, wanted: ActivityFilter, values: dict[str, Any]
+) -> list[Activity]:
+    """Read the series that began before ``since`` and have not ended."""
+    query = _RUNNING_SERIES
+    if wanted.q:
+        terms = (await session.execute(_TERMS, {"q": wanted.q})).scalar_one()
+        if terms:
+            values |= {"terms": terms}
+            query = _RUNNING_MATCHING
+    return list((await session.execute(query, values)).scalars())
+
+
+async def _from(session: Session, wanted: ActivityFilter, values: dict[str, Any]) -> list[Activity]:
+    """Read what begins after ``start``, by the list or by a word."""
     query = _OF_LIST
     if wanted.q:
         found = await session.execute(_SPARSEST, values | {"q": wanted.q, "reach": REACH})

@@ -1,8 +1,8 @@
 """SQL of the readers of activities: what each of many activities is to each of many people."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from app.core.db import Row, Session
@@ -22,19 +22,22 @@ LEFT JOIN LATERAL (
 LEFT JOIN (SELECT version, created_at FROM policies ORDER BY version DESC LIMIT 1) p ON true
 WHERE a.id = ANY(CAST(:ids AS uuid[]))
 """
-# An activity has one session, 0 (decision 0004); it is a column of the unique index.
 _PARTS = """
-SELECT k.activity_id, k.person_id, s.id AS signup_id, s.status,
+SELECT k.activity_id, k.person_id, s.id AS signup_id, s.session, s.status, s.friends,
+       s.offer_until,
        CASE WHEN s.status = 'waitlisted' THEN
            (SELECT count(*) FROM signups w WHERE w.activity_id = s.activity_id
+            AND w.session = s.session
             AND w.status = 'waitlisted' AND w.queue_number <= s.queue_number)
        END AS position,
-       c.checked_in_at
+       (SELECT min(c.checked_in_at) FROM checkins c
+        WHERE c.activity_id = k.activity_id AND c.person_id = k.person_id) AS checked_in_at,
+       (SELECT u.until FROM signup_pauses u
+        WHERE u.person_id = k.person_id AND u.until > CAST(:at AS timestamptz)) AS paused_until
 FROM unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
 LEFT JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
                    AND s.status <> 'cancelled'
-LEFT JOIN checkins c ON c.activity_id = k.activity_id AND c.session = 0
-                    AND c.person_id = k.person_id
+ORDER BY k.activity_id, k.person_id, s.session
 """
 _CANCELLED = """
 SELECT DISTINCT s.activity_id, s.person_id
@@ -44,14 +47,26 @@ WHERE s.status = 'cancelled'
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A person's part in an activity. ``position`` in the waiting list, from 1."""
+class OwnSignup(NamedTuple):
+    """A person's sign-up that stands. ``position`` in the waiting list, from 1."""
 
-    signup_id: UUID | None
-    status: str | None
+    id: UUID
+    session: int
+    status: str
+    friends: int
+    offer_until: datetime | None
     position: int | None
+
+
+class Part(NamedTuple):
+    """A person's part in an activity: the sign-ups by session, and the first check-in.
+
+    ``paused_until``: None: sign-up is not paused.
+    """
+
+    signups: tuple[OwnSignup, ...]
     checked_in_at: datetime | None
+    paused_until: datetime | None
 
 
 async def shown(session: Session, ids: Sequence[UUID]) -> tuple[dict[UUID, Row], Newest | None]:
@@ -68,12 +83,19 @@ async def shown(session: Session, ids: Sequence[UUID]) -> tuple[dict[UUID, Row],
 
 
 async def parts(
-    session: Session, pairs: Sequence[tuple[UUID, UUID]]
+    session: Session, pairs: Sequence[tuple[UUID, UUID]], at: datetime
 ) -> dict[tuple[UUID, UUID], Part]:
     """Read the part of each (activity, person) in one statement."""
-    values = {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
+    values = {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs], "at": at}
     rows = await session.fetch(_PARTS, values) if pairs else []
-    return {(activity, person): Part(*part) for activity, person, *part in rows}
+    found: dict[tuple[UUID, UUID], Part] = {}
+    for activity, person, *columns, checked_in_at, paused_until in rows:
+        before = found.get((activity, person))
+        signups = before.signups if before else ()
+        if columns[0] is not None:
+            signups += (OwnSignup(*columns),)
+        found[activity, person] = Part(signups, checked_in_at, paused_until)
+    return found
 
 
 async def cancelled(session: Session, pairs: Sequence[tuple[UUID, UUID]]) -> set[tuple[UUID, UUID]]:

@@ -11,13 +11,14 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.certificates import Certificate
-from app.models.checkins import AttendedTime
+from app.models.checkins import AttendedTime, Checkin
 from app.models.ledger import Account, Purpose, Transfer
+from app.models.sessions import ActivitySession
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """Minutes of one transfer: negative if they were taken back."""
+    """Minutes of one transfer, negative if they were taken back; or an attended session."""
 
     at: datetime
     title: str
@@ -93,6 +94,25 @@ async def served(
         query.order_by(col(Transfer.created_at), col(Transfer.id)).limit(limit)
     )
     return [Served(at, title, int(signed)) for at, title, signed in rows]
+
+
+async def attended(
+    session: Session, activity: UUID, people: Sequence[UUID], limit: int | None = None
+) -> list[Served]:
+    """Read the sessions of an activity at which a person's accounts checked in, by start.
+
+    Without minutes; ``title`` is empty for a session without one.
+    """
+    came = select(Checkin.session).where(
+        Checkin.activity_id == activity, col(Checkin.person_id).in_(people)
+    )
+    query = (
+        select(ActivitySession.starts_at, ActivitySession.title)
+        .where(ActivitySession.activity_id == activity, col(ActivitySession.number).in_(came))
+        .order_by(col(ActivitySession.starts_at), col(ActivitySession.number))
+        .limit(limit)
+    )
+    return [Served(at, title or "", 0) for at, title in await session.exec(query)]
 
 
 async def first_served(session: Session, person: UUID, unit: int) -> datetime | None:

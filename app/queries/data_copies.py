@@ -45,6 +45,7 @@ PARTS: Mapping[str, str] = {
         more="jsonb_build_object('form', v.title, 'questions', v.questions)",
         join="JOIN form_versions v ON v.id = t.form_version_id",
     ),
+    "pauses": _rows("signup_pauses"),
     "checkins": _rows("checkins", more=_TITLE, join=_ACTIVITY),
     "checkouts": _rows("checkouts"),
     "corrections": _rows(

@@ -167,7 +167,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "card_codes": ("code",),
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
-    "certificates": ("code", "name"),
+    "certificates": ("code", "name", "title"),
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
@@ -185,12 +185,15 @@ ERASED: Mapping[str, tuple[str, ...]] = {
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"
 KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
-        ("cancel_reason", "description", "location_name", "org_path", "signup_for", "title"),
+        (
+            *("cancel_reason", "description", "eligibility", "location_name", "org_path"),
+            *("signup_for", "signup_terms", "tags", "title"),
+        ),
         _OF_ORGANISATION,
     ),
     "activity_messages": {"text": _OF_ORGANISATION},
     "activity_templates": dict.fromkeys(
-        ("description", "location_name", "name", "title"), _OF_ORGANISATION
+        ("description", "location_name", "name", "sessions", "tags", "title"), _OF_ORGANISATION
     ),
     "appointments": {"code_hash": "of a random number, good for ten minutes"},
     "audit_entries": {
@@ -216,6 +219,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"
     ),
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
+    "handovers": {"text": "says what the next shift of a post should know, not who somebody is"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},
@@ -245,6 +249,7 @@ CODES = {
         "document",
         "fact",
         "from_state",
+        "signup_for",
         "kind",
         "method",
         "outcome",

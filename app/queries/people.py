@@ -183,6 +183,12 @@ def in_force() -> ColumnElement[bool]:
     return and_(col(RoleGrant.starts_at) <= func.now(), not_ended(), by_active())
 
 
+async def active(session: Session, people: Sequence[UUID]) -> set[UUID]:
+    """Return those of the people who are neither suspended nor erased nor merged."""
+    query = select(Person.id).where(col(Person.id).in_(people), is_active())
+    return set(await session.exec(query))
+
+
 async def save(session: Session, person: Person) -> None:
     session.add(person)
     await session.flush()

@@ -1,36 +1,20 @@
+# ruff: noqa: S608 - every piece of SQL here is a constant of this file
 """SQL of sign-ups. The activity's row, with the counters, is locked first."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row as NamedRow
 from sqlalchemy import text, update
 from sqlmodel import col, select
 
-from app.core.clock import midnight
-from app.core.db import Row, Session
+from app.core.db import Row, Session, columns
 from app.models.activities import Activity
 from app.models.checkins import Checkin
 from app.models.signups import Signup, SignupStatus
-
-
-@dataclass(slots=True)
-class Seats:
-    """A locked activity. Claims change the counters."""
-
-    id: UUID
-    status: str
-    signup_opens_at: datetime
-    signup_closes_at: datetime
-    starts_at: datetime
-    ends_at: datetime
-    capacity: int | None
-    signups_confirmed: int
-    signups_waitlisted: int
-    last_queue_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,57 +23,82 @@ class SignupRow:
 
     id: UUID
     activity_id: UUID
+    session: int
     person_id: UUID
     status: str
+    friends: int
+    offer_until: datetime | None
     created_at: datetime
     position: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class NewSignup:
+class Standing(NamedTuple):
+    """What a claim (activity, session, person) finds: the sign-up that stands, and the person.
+
+    ``paused_until``: None: not paused. ``lacks_consent``: under 14, without a guardian's.
+    """
+
+    signup: SignupRow | None
+    paused_until: datetime | None
+    lacks_consent: bool
+
+
+class NewSignup(NamedTuple):
     id: UUID
     activity_id: UUID
+    session: int
     person_id: UUID
     status: str
     queue_number: int | None
+    friends: int
     created_at: datetime
 
 
-LOCK_SEATS = """
-SELECT id, status, signup_opens_at, signup_closes_at, starts_at, ends_at, capacity,
-       signups_confirmed, signups_waitlisted, last_queue_number
-FROM activities WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
+Key = tuple[UUID, int, UUID]  # activity, session, person
+
+_POSITION = """
+CASE WHEN s.status = 'waitlisted' THEN
+    (SELECT count(*) FROM signups w WHERE w.activity_id = s.activity_id AND w.session = s.session
+     AND w.status = 'waitlisted' AND w.queue_number <= s.queue_number)
+END AS position
 """
 
-_WITH_POSITION = """
-SELECT s.id, s.activity_id, s.person_id, s.status, s.created_at,
-       CASE WHEN s.status = 'waitlisted' THEN
-           (SELECT count(*) FROM signups w WHERE w.activity_id = s.activity_id
-            AND w.status = 'waitlisted' AND w.queue_number <= s.queue_number)
-       END AS position
-FROM signups s
+_COLUMNS = """
+s.id, s.activity_id, s.session, s.person_id, s.status, s.friends, s.offer_until, s.created_at
+"""
+
+_WITH_POSITION = f"SELECT {_COLUMNS}, {_POSITION} FROM signups s"
+
+# ``born_after``: who was born later is under 14.
+_STANDING = f"""
+SELECT k.activity_id AS of_activity, k.session AS of_session, k.person_id AS of_person,
+       {_COLUMNS}, {_POSITION}, u.until AS paused_until,
+       coalesce(p.birth_date, make_date(p.birth_year, 12, 31)) > CAST(:born_after AS date)
+           AND NOT coalesce((SELECT c.given FROM consents c
+                             WHERE c.person_id = p.id AND c.document = 'guardian'
+                             ORDER BY c.id DESC LIMIT 1), false) AS lacks_consent
+FROM unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:people AS uuid[]))
+    AS k(activity_id, session, person_id)
+LEFT JOIN people p ON p.id = k.person_id
+LEFT JOIN signup_pauses u ON u.person_id = k.person_id AND u.until > CAST(:at AS timestamptz)
+LEFT JOIN signups s ON s.activity_id = k.activity_id AND s.session = k.session
+                   AND s.person_id = k.person_id AND s.status <> 'cancelled'
 """
 
 _LIVING = f"""
 {_WITH_POSITION}
-JOIN unnest(CAST(:activities AS uuid[]), CAST(:people AS uuid[])) AS k(activity_id, person_id)
-  ON s.activity_id = k.activity_id AND s.person_id = k.person_id
+JOIN unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:people AS uuid[]))
+    AS k(activity_id, session, person_id)
+  ON s.activity_id = k.activity_id AND s.session = k.session AND s.person_id = k.person_id
 WHERE s.status <> 'cancelled'
 """
 
 _INSERT = """
-INSERT INTO signups (id, activity_id, person_id, status, queue_number, created_at)
-SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]),
+INSERT INTO signups (id, activity_id, session, person_id, status, queue_number, friends,
+                     created_at)
+SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]), CAST(:session AS int[]),
     CAST(:person_id AS uuid[]), CAST(:status AS text[]), CAST(:queue_number AS int[]),
-    CAST(:created_at AS timestamptz[]))
-"""
-
-_SET_COUNTERS = """
-UPDATE activities a SET signups_confirmed = k.confirmed, signups_waitlisted = k.waitlisted,
-                        last_queue_number = k.queue_number
-FROM unnest(CAST(:ids AS uuid[]), CAST(:confirmed AS int[]), CAST(:waitlisted AS int[]),
-            CAST(:queue_numbers AS int[])) AS k(id, confirmed, waitlisted, queue_number)
-WHERE a.id = k.id
+    CAST(:friends AS int[]), CAST(:created_at AS timestamptz[]))
 """
 
 # The sign-up is locked before its activity, in the same order as by a check-in.
@@ -97,47 +106,28 @@ _LOCK_OWN = text(f"{_WITH_POSITION} WHERE s.id = :id AND s.person_id = :person F
 
 _LOCK_OF = text(f"{_WITH_POSITION} WHERE s.id = :id AND s.activity_id = :activity FOR UPDATE OF s")
 
+_LOCK = text(f"{_WITH_POSITION} WHERE s.id = :id FOR UPDATE OF s")
+
+# What an organizer declined stays so: else a new sign-up would ask again.
 _CANCEL = text("""
-UPDATE signups SET status = 'cancelled', cancelled_at = :at, queue_number = NULL
-WHERE id = :id AND status <> 'cancelled' RETURNING old.status
+UPDATE signups SET status = 'cancelled', cancelled_at = :at, queue_number = NULL,
+                   offer_until = NULL
+WHERE id = :id AND status NOT IN ('cancelled', 'declined') RETURNING old.status
 """)
 
-# SKIP LOCKED: one that is being cancelled is not promoted.
-_PROMOTE = text("""
-UPDATE signups SET status = 'confirmed', queue_number = NULL
-WHERE id IN (SELECT id FROM signups WHERE activity_id = :activity AND status = 'waitlisted'
-            ORDER BY queue_number LIMIT :number FOR UPDATE SKIP LOCKED)
-RETURNING person_id
+_CHANGE = text("""
+UPDATE signups SET status = :status, queue_number = :queue_number, offer_until = NULL
+WHERE id = :id
 """)
 
-# Numbered in the order of their ids, before everybody who waits.
-_PUT_BACK = text("""
-WITH latest AS (
-    SELECT s.id FROM signups s
-    WHERE s.activity_id = :activity AND s.status = 'confirmed' AND NOT EXISTS (
-        SELECT FROM checkins c WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id)
-    ORDER BY s.id DESC LIMIT :number FOR UPDATE OF s SKIP LOCKED
-), numbered AS (
-    SELECT id, coalesce((SELECT min(queue_number) FROM signups WHERE activity_id = :activity
-                         AND status = 'waitlisted'), CAST(:last AS int) + 1)
-               - row_number() OVER (ORDER BY id DESC) AS queue_number
-    FROM latest
-)
-UPDATE signups s SET status = 'waitlisted', queue_number = n.queue_number
-FROM numbered n WHERE s.id = n.id
-RETURNING s.person_id
-""")
-
-_PAGE = text("""
-SELECT s.id, s.activity_id, s.status, s.created_at,
-       CASE WHEN s.status = 'waitlisted' THEN
-           (SELECT count(*) FROM signups w WHERE w.activity_id = s.activity_id
-            AND w.status = 'waitlisted' AND w.queue_number <= s.queue_number)
-       END AS position,
+_PAGE = text(f"""
+SELECT {_COLUMNS}, {_POSITION},
        a.title, a.status AS activity_status, a.starts_at, a.ends_at, a.location_name,
+       n.title AS session_title, n.starts_at AS session_starts_at, n.ends_at AS session_ends_at,
        c.checked_in_at, w.state AS award_state, w.points, w.minutes
 FROM signups s JOIN activities a ON a.id = s.activity_id
-LEFT JOIN checkins c ON c.activity_id = s.activity_id AND c.session = 0
+LEFT JOIN activity_sessions n ON n.activity_id = s.activity_id AND n.number = s.session
+LEFT JOIN checkins c ON c.activity_id = s.activity_id AND c.session = s.session
                     AND c.person_id = s.person_id AND s.status <> 'cancelled'
 LEFT JOIN checkouts o ON o.checkin_id = c.id
 LEFT JOIN LATERAL (
@@ -150,69 +140,55 @@ ORDER BY s.id DESC LIMIT :limit
 """)
 
 # Each sign-up is locked before its activity, as by a cancellation.
-_AHEAD = """
-SELECT s.id, s.activity_id, s.person_id, s.status, s.created_at,
-       CAST(NULL AS int) AS position
+_AHEAD = f"""
+SELECT {_COLUMNS}, CAST(NULL AS int) AS position
 FROM signups s JOIN activities a ON a.id = s.activity_id
 WHERE s.person_id = :person AND s.status <> 'cancelled' AND a.ends_at > CAST(:at AS timestamptz)
   AND NOT EXISTS (
-      SELECT FROM checkins c WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id)
+      SELECT FROM checkins c WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id
+                               AND s.session IN (0, c.session))
 ORDER BY s.id FOR UPDATE OF s
 """
 
-# ON CONFLICT: of concurrent workers only the one that inserts the row reminds. The list "/" has all
-# activities by start.
-_REMIND = """
-WITH due AS (
-    SELECT s.id, s.person_id, a.id AS activity_id, a.title, a.starts_at
-    FROM activity_lists l JOIN activities a ON a.id = l.activity_id
-    JOIN signups s ON s.activity_id = a.id AND s.status = 'confirmed'
-    WHERE l.list = '/' AND l.status = 'published'
-      AND l.starts_at >= :since AND l.starts_at < :until
-      AND NOT EXISTS (SELECT FROM signup_reminders r WHERE r.signup_id = s.id AND r.day = :day)
-    ORDER BY s.id LIMIT :limit
-), noted AS (
-    INSERT INTO signup_reminders (signup_id, day) SELECT id, :day FROM due
-    ON CONFLICT DO NOTHING
-    RETURNING signup_id
-)
-SELECT due.person_id, due.activity_id, due.title, due.starts_at
-FROM due JOIN noted ON noted.signup_id = due.id
-"""
+
+async def standing(
+    session: Session, keys: Sequence[Key], at: datetime, born_after: date
+) -> dict[Key, Standing]:
+    """Read what claims find: one for each key.
+
+    ``born_after``: who was born later is under 14.
+    """
+    rows = await session.fetch(_STANDING, _arrays(keys) | {"at": at, "born_after": born_after})
+    return {
+        (row.of_activity, row.of_session, row.of_person): Standing(
+            _signup(row), row.paused_until, bool(row.lacks_consent)
+        )
+        for row in rows
+    }
 
 
-async def lock_seats(session: Session, activities: Sequence[UUID]) -> dict[UUID, Seats]:
-    """Lock activities in the order of their ids."""
-    rows = await session.fetch(LOCK_SEATS, {"ids": list(activities)})
-    return {row["id"]: Seats(**row) for row in rows}
+async def living(session: Session, keys: Sequence[Key]) -> dict[Key, SignupRow]:
+    """Read sign-ups that are not cancelled, by (activity, session, person)."""
+    rows = await session.fetch(_LIVING, _arrays(keys))
+    return {(row.activity_id, row.session, row.person_id): SignupRow(**row) for row in rows}
 
 
-async def living(
-    session: Session, pairs: Sequence[tuple[UUID, UUID]]
-) -> dict[tuple[UUID, UUID], SignupRow]:
-    """Read sign-ups that are not cancelled, by (activity, person)."""
-    rows = await session.fetch(
-        _LIVING, {"activities": [a for a, _ in pairs], "people": [p for _, p in pairs]}
-    )
-    return {(row["activity_id"], row["person_id"]): SignupRow(**row) for row in rows}
+def _arrays(keys: Sequence[Key]) -> dict[str, list[Any]]:
+    return {
+        "activities": [activity for activity, _, _ in keys],
+        "sessions": [number for _, number, _ in keys],
+        "people": [person for _, _, person in keys],
+    }
+
+
+def _signup(row: Row) -> SignupRow | None:
+    if row.id is None:
+        return None
+    return SignupRow(*(row[name] for name in SignupRow.__dataclass_fields__))
 
 
 async def insert(session: Session, signups: Sequence[NewSignup]) -> None:
-    names = NewSignup.__dataclass_fields__
-    await session.fetch(_INSERT, {n: [getattr(one, n) for one in signups] for n in names})
-
-
-async def set_counters(session: Session, seats: Sequence[Seats]) -> None:
-    """Write the counters of locked activities."""
-    await session.fetch(
-        _SET_COUNTERS,
-        {
-            "ids": [one.id for one in seats],
-            "confirmed": [one.signups_confirmed for one in seats],
-            "waitlisted": [one.signups_waitlisted for one in seats],
-            "queue_numbers": [one.last_queue_number for one in seats],
-        },
-    )
+    await session.fetch(_INSERT, columns(signups))
 
 
 async def lock_own(session: Session, signup_id: UUID, person: UUID) -> SignupRow | None:
@@ -229,6 +205,12 @@ async def lock_of(session: Session, signup_id: UUID, activity: UUID) -> SignupRo
     return SignupRow(**found) if found else None
 
 
+async def lock(session: Session, signup_id: UUID) -> SignupRow | None:
+    """Lock a sign-up; None if there is none."""
+    found = (await session.execute(_LOCK, {"id": signup_id})).mappings().one_or_none()
+    return SignupRow(**found) if found else None
+
+
 async def lock_ahead(session: Session, person: UUID, at: datetime) -> list[SignupRow]:
     """Lock a person's sign-ups to what is not over, without a check-in; positions are not read."""
     rows = await session.fetch(_AHEAD, {"person": person, "at": at})
@@ -241,10 +223,17 @@ async def give_to(session: Session, ids: Sequence[UUID], person: UUID) -> None:
     await session.execute(given)
 
 
-async def checked_in_at(session: Session, activity: UUID, person: UUID) -> datetime | None:
-    """Return when a person checked in; None if that has not happened."""
-    query = select(Checkin.checked_in_at).filter_by(activity_id=activity, person_id=person)
-    return (await session.exec(query.limit(1))).first()
+async def checked_in_at(session: Session, signup: SignupRow) -> datetime | None:
+    """Return when somebody first checked in by a sign-up; None if that has not happened."""
+    query = (
+        select(Checkin.checked_in_at)
+        .filter_by(activity_id=signup.activity_id, person_id=signup.person_id)
+        .order_by(col(Checkin.id))
+        .limit(1)
+    )
+    if signup.session:
+        query = query.filter_by(session=signup.session)
+    return (await session.exec(query)).first()
 
 
 async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:
@@ -254,28 +243,21 @@ async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:
     return before
 
 
-async def promote_first(session: Session, activity: UUID, number: int) -> list[UUID]:
-    """Confirm the first of the waiting list of a locked activity; return the people."""
-    rows = await session.execute(_PROMOTE, {"activity": activity, "number": number})
-    return list(rows.scalars())
-
-
-async def put_back_latest(session: Session, seats: Seats, number: int) -> list[UUID]:
-    """Move the latest sign-ups with a place to the head of the waiting list; return the people.
-
-    Not those who have checked in, or whose sign-up is locked: it is being cancelled.
-    """
-    wanted = {"activity": seats.id, "number": number, "last": seats.last_queue_number}
-    rows = await session.execute(_PUT_BACK, wanted)
-    return list(rows.scalars())
+async def change(
+    session: Session, signup_id: UUID, status: str, queue_number: int | None = None
+) -> None:
+    """Give a locked sign-up another status."""
+    values = {"id": signup_id, "status": status, "queue_number": queue_number}
+    await session.execute(_CHANGE, values)
 
 
 async def people_of(session: Session, activity: UUID) -> list[UUID]:
-    """Read who has signed up to an activity, and not cancelled."""
+    """Read who has signed up to an activity, and was not declined, and has not cancelled."""
+    gone = (SignupStatus.cancelled, SignupStatus.declined)
     query = select(Signup.person_id).where(
-        Signup.activity_id == activity, Signup.status != SignupStatus.cancelled
+        Signup.activity_id == activity, col(Signup.status).not_in(gone)
     )
-    return list(await session.exec(query))
+    return list(await session.exec(query.distinct()))
 
 
 async def page(
@@ -291,12 +273,3 @@ async def title_and_start(session: Session, activity: UUID) -> dict[str, Any]:
     query = select(Activity.title, Activity.starts_at).where(Activity.id == activity)
     title, starts_at = (await session.exec(query)).one()
     return {"title": title, "starts_at": starts_at}
-
-
-async def remind(session: Session, day: date, limit: int) -> list[Row]:
-    """Record reminders for the activities of a day, one for each confirmed sign-up.
-
-    Return ``person_id``, ``activity_id``, ``title`` and ``starts_at`` of the new ones.
-    """
-    wanted = {"day": day, "since": midnight(day), "until": midnight(day + timedelta(days=1))}
-    return await session.fetch(_REMIND, wanted | {"limit": limit})

@@ -19,6 +19,7 @@ from app.api.deps import (
 from app.api.downloads import QrPicture
 from app.api.operations import direct, knows_caller, leads_to, no_store
 from app.api.routes import Router, conditional
+from app.core import normalize
 from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.ids import PathId
@@ -57,6 +58,9 @@ WordsQuery = Annotated[
     Words, Query(max_length=50, description="Words to search for; without it no search.")
 ]
 ActionQuery = Annotated[CodeAction, Query(description="What the code is for.")]
+TagQuery = Annotated[
+    Words | None, Query(min_length=1, max_length=20, description="Only those with this tag.")
+]
 UpcomingQuery = Annotated[
     bool,
     Query(
@@ -95,6 +99,7 @@ async def list_activities(
     category: CategoryQuery = None,
     status: StatusQuery = None,
     starts_after: StartsAfterQuery = None,
+    tag: TagQuery = None,
     upcoming: UpcomingQuery = False,
     q: WordsQuery = "",
 ) -> Page[BrowsedActivityOut]:
@@ -105,7 +110,8 @@ async def list_activities(
 
     By distance and by creation only the next 200 that have not ended are sorted.
     """
-    wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None)
+    spelled = normalize.tag(tag or "") or None
+    wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None, spelled)
     return await browsing.browse(tx, caller, wanted, org_id, status, page, order)
 
 

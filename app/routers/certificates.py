@@ -14,9 +14,12 @@ from app.api.routes import API, Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
+from app.schemas.base import Nothing
 from app.schemas.certificates import CertificateCheckOut, CertificateIn, CertificateOut
-from app.services.certificates import drawing, issuing
+from app.services.activities import ActivityNotFound
+from app.services.certificates import drawing, issuing, series
 from app.services.certificates.issuing import CertificateNotFound, NameUnconfirmed, NoHours
+from app.services.certificates.series import SeriesIncomplete
 from app.services.people import PersonNotFound
 
 ABOUT = Bilingual("志愿服务证明：开具与验证", "Certificates of volunteer hours: issued, checked")
@@ -39,6 +42,32 @@ async def issue_my_certificate(
     return await issuing.issue(tx, person_id, body)
 
 
+@router.post(
+    "/activities/{activity_id}/series-certificates",
+    status_code=201,
+    operation_id="issueSeriesCertificate",
+    **allow(
+        RESIDENT,
+        ActivityNotFound,
+        PersonNotFound,
+        NameUnconfirmed,
+        SeriesIncomplete,
+        body=True,
+        once=True,
+    ),
+)
+@leads_to("getMyCertificateFile", {"certificate_id": "id"})
+@leads_to("checkCertificate", {"code": "code"})
+async def issue_series_certificate(
+    activity_id: PathId,
+    tx: Tx,
+    person_id: CurrentPerson,
+    body: Nothing | None = None,  # noqa: ARG001 - validated
+) -> CertificateOut:
+    """Issue a certificate of a series of which the caller attended enough sessions."""
+    return await series.issue(tx, person_id, activity_id)
+
+
 @router.get(MINE, operation_id="listMyCertificates", **allow(RESIDENT))
 async def list_my_certificates(
     tx: Reader, person_id: CurrentPerson, page: PageQuery
@@ -59,7 +88,7 @@ async def get_my_certificate_file(
     """Return a certificate as PDF, with a QR code of the address that checks it."""
     sheet = await issuing.sheet(tx, person_id, certificate_id)
     url = f"{public_url or ''}{API}{CHECKS}/{sheet.certificate.code}"
-    name = f"志愿服务证明_{sheet.certificate.until}"
+    name = f"{drawing.title_of(sheet)}_{sheet.certificate.until}"
     pdf = await to_thread(drawing.draw, sheet, url)
     return Pdf(BytesIO(pdf), name, f"certificate_{sheet.certificate.until}")
 

@@ -59,6 +59,7 @@ async def list_my_activities(
         editing.ActivityAttended,
         editing.ActivityBegun,
         editing.ActivityAnnounced,
+        editing.ActivityInSessions,
         editing.CapacityTaken,
         body=True,
         if_match=True,
@@ -75,7 +76,8 @@ async def edit_activity(
 
     Who signed up is told of another time or place. Once it has begun, the start
     stays; once people have checked in, or it is over, both times do. The rule stays once people
-    have signed up. More places go to those who wait.
+    have signed up, and so does what they sign up for. More places go to those who wait. The times
+    of an activity with sessions are those of its sessions.
     """
     return await editing.edit(tx, person_id, activity_id, version, body)
 

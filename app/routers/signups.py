@@ -12,15 +12,12 @@ from app.core.errors import unwrap
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.base import Nothing
-from app.schemas.signups import MySignupOut, SignupOut
-from app.services import signups
-from app.services.activities import ActivityNotFound, ActivityNotOpen
+from app.schemas.signups import MySignupOut, SignupIn, SignupOut
+from app.services import signup_terms, signups
 from app.services.signups import (
     AlreadyCheckedIn,
     Claim,
     SignupNotFound,
-    SignupsClosed,
     TooLateToCancel,
 )
 
@@ -32,7 +29,7 @@ router = Router(tags=["signups"], about=ABOUT)
     "/activities/{activity_id}/signups",
     status_code=201,
     operation_id="signUp",
-    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, SignupsClosed, body=True),
+    **allow(RESIDENT, *signup_terms.REFUSALS, body=True),
 )
 @leads_to("cancelSignup", {"signup_id": "id"})
 @naturally_idempotent
@@ -41,10 +38,11 @@ async def sign_up(
     activity_id: PathId,
     request: Request,
     response: Response,
-    body: Nothing | None = None,  # noqa: ARG001 - validated
+    body: SignupIn | None = None,
 ) -> SignupOut:
     """Take a place, or one in the waiting list. Repeated: 200 and the same sign-up."""
-    claim = Claim(activity_id, person_of(request))
+    asked = body or SignupIn()
+    claim = Claim(activity_id, person_of(request), asked.session, asked.friends)
     claimed = unwrap([await runtime_of(request).signups.submit(claim)])
     if not claimed.is_new:
         response.status_code = 200

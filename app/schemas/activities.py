@@ -6,13 +6,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from annotated_types import MaxLen
+from pydantic import AfterValidator, Field, model_validator
 
+from app.core import normalize
+from app.core.clock import now
 from app.core.validation_messages import wrong
-from app.models.activities import Activity, ActivityStatus, Category
+from app.models.activities import Activity, ActivityPhase, ActivityStatus, Category, SignupFor
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import STREET, In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.base import STREET, Flag, In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.eligibility import EVERYBODY, EligibilityIn, EligibilityOut, eligibility_of
+from app.schemas.signup_terms import DEFAULT, SignupTermsIn, SignupTermsOut, stored, terms_of
 
 VALUES = {
     ActivityStatus: {
@@ -20,8 +25,22 @@ VALUES = {
         ActivityStatus.published: ("已发布", "published"),
         ActivityStatus.cancelled: ("已取消", "cancelled"),
         ActivityStatus.closed: ("已结束", "closed"),
-    }
+    },
+    SignupFor: {
+        SignupFor.activity: ("整个活动", "the activity"),
+        SignupFor.session: ("单个场次", "single sessions"),
+        SignupFor.nothing: ("无需报名", "nothing"),
+    },
 }
+MAX_TAG = 20
+Tag = Annotated[str, OneLine(MAX_TAG), AfterValidator(normalize.tag), MaxLen(MAX_TAG)]
+
+
+def phase_of(row: Mapping[str, Any], at: datetime) -> ActivityPhase:
+    """Return the phase at a moment: of what is published, by its times."""
+    if row["status"] != ActivityStatus.published or at < row["starts_at"]:
+        return ActivityPhase(row["status"])
+    return ActivityPhase.running if at < row["ends_at"] else ActivityPhase.ended
 
 
 class LocationIn(In):
@@ -54,6 +73,15 @@ def location_columns(place: LocationIn | None) -> dict[str, Any]:
     }
 
 
+# The fields of a body that are stored as JSON, but for what is by default.
+TERMS = ("signup_terms", "eligibility")
+
+
+def terms_columns(content: "ActivityContent") -> dict[str, Any]:
+    """Return the columns that hold the terms of sign-up and the eligibility."""
+    return {name: stored(getattr(content, name)) for name in TERMS}
+
+
 def location_of(row: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the fields of the location that columns of a row hold, None without one."""
     if row["location_name"] is None:
@@ -70,7 +98,31 @@ class CoverOut(Out):
     thumbnail_url: str = Field(description="Path of a smaller one, 480 pixels at most.")
 
 
-class ActivityContent(In):
+class Terms(In):
+    """What people sign up for, and by what an activity is found; of templates too."""
+
+    signup_for: SignupFor = Field(
+        default=SignupFor.activity,
+        description="What people sign up for: the activity, single sessions of it, or nothing.",
+    )
+    checks_out: Flag = Field(
+        default=False,
+        description="Whether people check out: by rules paid by time the time between is paid.",
+    )
+    tags: Annotated[list[Tag], Field(max_length=10)] = Field(
+        default_factory=list, description="Words by which it is found, each of 20 characters."
+    )
+    minimum_attendance: Annotated[int, Field(ge=1, le=400, strict=True)] | None = Field(
+        default=None, description="Sessions to attend to complete the series; null: no such number."
+    )
+
+    def terms(self) -> dict[str, Any]:
+        """Return the columns of these fields."""
+        tags = {"tags": "\n".join(dict.fromkeys(self.tags))}
+        return {name: getattr(self, name) for name in Terms.model_fields} | tags
+
+
+class ActivityContent(Terms):
     """What an activity offers, when and where."""
 
     title: Annotated[str, OneLine(80)] = Field(description="What the activity is called.")
@@ -95,6 +147,18 @@ class ActivityContent(In):
     location: LocationIn | None = Field(
         default=None, description="Where it is; null: nowhere in particular."
     )
+    signup_terms: SignupTermsIn = Field(
+        default=DEFAULT, description="How places are given, kept and given back."
+    )
+    eligibility: EligibilityIn = Field(
+        default=EVERYBODY, description="Who may sign up; by default everybody."
+    )
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of ``activities`` that it fills, but for the times of sign-up."""
+        apart = {"org_id", "location", "signup_opens_at", "signup_closes_at", "waitlist_latest"}
+        plain = self.model_dump(exclude=apart | {*TERMS})
+        return plain | self.terms() | terms_columns(self) | location_columns(self.location)
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
@@ -142,10 +206,14 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
     """Return the content of a row for another activity. What is stored is not validated again."""
     columns = row.model_dump()
     same = {name: columns[name] for name in ("title", "description", "capacity", "rule_key")}
+    same |= {name: columns[name] for name in ("checks_out", "minimum_attendance")}
+    same |= {"signup_for": SignupFor(row.signup_for), "tags": row.tags.splitlines()}
     place = location_of(columns)
     return ActivityIn.model_construct(
         category=Category(row.category),
         location=LocationIn.model_construct(**place) if place else None,
+        signup_terms=terms_of(columns.get("signup_terms")),
+        eligibility=eligibility_of(columns.get("eligibility")),
         **same,
         **others,
     )
@@ -158,6 +226,7 @@ class ActivityOut(Out):
     description: str = Field(description="What happens there; plain text.")
     category: Category = Field(description="Kind of the activity.")
     status: ActivityStatus = Field(description="State of the activity.")
+    phase: ActivityPhase = Field(description="State and times together, when it was read.")
     starts_at: datetime = Field(description="When it begins, in UTC.")
     ends_at: datetime = Field(description="When it ends, in UTC.")
     signup_opens_at: datetime = Field(description="When sign-up opens, in UTC.")
@@ -165,9 +234,23 @@ class ActivityOut(Out):
     capacity: int | None = Field(description="Most people that can be confirmed; null: no limit.")
     rule_key: str = Field(description="Key of the rule by which attendance gives points.")
     location: LocationOut | None = Field(description="Where it is; null: nowhere in particular.")
-    signups_confirmed: int = Field(description="Confirmed sign-ups: people with a place.")
+    signup_for: SignupFor = Field(
+        description="What people sign up for: the activity, single sessions, or nothing."
+    )
+    signup_terms: SignupTermsOut = Field(description="How places are given and given back.")
+    eligibility: EligibilityOut = Field(description="Who may sign up.")
+    signups_confirmed: int = Field(
+        description="Places that are taken: by people, by the friends whom they bring, and by"
+        " offers that are open."
+    )
     signups_waitlisted: int = Field(description="Sign-ups on the waiting list.")
     checkins: int = Field(description="Check-ins so far.")
+    sessions: int = Field(description="How many sessions it has; 0: it is its own.")
+    checks_out: bool = Field(description="Whether people check out too.")
+    tags: list[str] = Field(description="Words by which it is found.")
+    minimum_attendance: int | None = Field(
+        description="Sessions to attend to complete the series; null: no such number."
+    )
     cover: CoverOut | None = Field(description="Its picture; null without one.")
     cancel_reason: str | None = Field(description="Why it was cancelled; null if it was not.")
     version: int = Field(description="Counts edits: what `If-Match` of an edit names.")
@@ -184,7 +267,14 @@ class ActivityOut(Out):
             "url": f"{ATTACHMENTS}/{row['cover_id']}/file",
             "thumbnail_url": f"{ATTACHMENTS}/{row['cover_id']}/thumbnail",
         }
-        return cls.model_validate({**row, "location": location_of(row), "cover": cover})
+        nested = {
+            "location": location_of(row),
+            "cover": cover,
+            "tags": row["tags"].splitlines(),
+            "signup_terms": terms_of(row["signup_terms"]),
+            "eligibility": eligibility_of(row["eligibility"]),
+        }
+        return cls.model_validate({"phase": phase_of(row, now()), **row, **nested})
 
 
 class CodeAction(StrEnum):

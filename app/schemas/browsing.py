@@ -2,15 +2,14 @@
 
 from datetime import datetime
 from enum import StrEnum
-from uuid import UUID
 
 from pydantic import Field
 
 from app.core.language import Bilingual, Worded
 from app.models.activities import Category
-from app.models.signups import SignupStatus
 from app.schemas.activities import ActivityOut
-from app.schemas.base import OrgId, Out, ReasonOut
+from app.schemas.base import OrgId, Out
+from app.schemas.own_parts import OwnPartOut
 from app.schemas.policies.documents import Per
 from app.schemas.policies.showing import EvidenceOut
 
@@ -45,31 +44,14 @@ class BroughtOut(Out):
     minutes: int = Field(description="Minutes of volunteer service for the whole time.")
 
 
-class OwnSignupOut(Out):
-    id: UUID = Field(description="What `cancelSignup` takes.")
-    status: SignupStatus = Field(description="State of the sign-up.")
-    position: int | None = Field(description="Place in the waiting list, from 1.")
-
-
-class OwnPartOut(Out):
-    """What the activity is to the caller."""
-
-    signup: OwnSignupOut | None = Field(description="The sign-up, unless it was cancelled.")
-    checked_in_at: datetime | None = Field(description="When the caller checked in; null if not.")
-    may_sign_up: bool = Field(description="Whether a new sign-up would be accepted now.")
-    would_wait: bool = Field(description="Whether it would go to the waiting list.")
-    reason: ReasonOut | None = Field(
-        description="Why a sign-up would be refused; null if it may be made, or is made, and the"
-        " activity was not cancelled."
-    )
-
-
 class BrowsedActivityOut(ActivityOut):
     """An activity with what a screen shows beside it, and the caller's part."""
 
     org_name: str = Field(description="Name of the organisation that holds it.")
     category_name: str = Field(description="In the language of the request.")
-    brings: BroughtOut | None = Field(description="Null if no policy has had its rule.")
+    brings: BroughtOut | None = Field(
+        description="Null if no policy has had its rule, or if it is paid by the time of sessions."
+    )
     checkin_opens_at: datetime = Field(description="When check-in opens, in UTC.")
     checkin_closes_at: datetime = Field(description="When check-in closes, in UTC.")
     distance_m: int | None = Field(

@@ -16,14 +16,17 @@ class CertificateIn(In, json_schema_extra=example({"since": "2026-01-01"})):
 
 
 class CertificateOut(Out):
-    """A certificate of the caller's volunteer hours."""
+    """A certificate of the caller's volunteer hours, or of a series that was attended."""
 
     id: UUID = Field(description="Id of the certificate.")
     code: str = Field(description="By which anybody may check it.")
     name: str = Field(description="The confirmed name, as it was then.")
     since: date = Field(description="The first day, in Asia/Shanghai.")
     until: date = Field(description="The last day.")
-    minutes: int = Field(description="Minutes of service on these days.")
+    minutes: int = Field(description="Minutes of service on these days; of a series 0.")
+    activity_id: UUID | None = Field(description="Id of the series; null: a certificate of hours.")
+    title: str | None = Field(description="Title of the series.")
+    sessions: int | None = Field(description="How many of its sessions were attended.")
     created_at: datetime = Field(description="When it was issued.")
 
 
@@ -34,6 +37,9 @@ class CertificateCheckOut(Out):
     name: str = Field(description="Masked.")
     since: date = Field(description="The first day, in Asia/Shanghai.")
     until: date = Field(description="The last day.")
-    minutes: int = Field(description="Minutes of service, as certified.")
-    is_current: bool = Field(description="False: hours of these days were changed since then.")
+    minutes: int = Field(description="Minutes of service, as certified; of a series 0.")
+    activity_id: UUID | None = Field(description="Id of the series; null: a certificate of hours.")
+    title: str | None = Field(description="Title of the series.")
+    sessions: int | None = Field(description="How many of its sessions were attended.")
+    is_current: bool = Field(description="False: what it certifies was changed since then.")
     created_at: datetime = Field(description="When it was issued.")

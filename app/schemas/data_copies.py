@@ -28,6 +28,7 @@ PARTS = {
     "merges": Bilingual("账号合并", "Merges of accounts"),
     "signups": Bilingual("报名", "Sign-ups"),
     "answers": Bilingual("表单答案", "Answers to forms"),
+    "pauses": Bilingual("暂停报名", "Pauses of sign-up"),
     "checkins": Bilingual("签到", "Check-ins"),
     "checkouts": Bilingual("签退", "Check-outs"),
     "corrections": Bilingual("签到更正", "Corrections of check-ins"),

@@ -1,6 +1,7 @@
 """Activities: drafting, publishing, and the check-in code for the organizer's screen."""
 
 from datetime import UTC, datetime
+from typing import Protocol
 from uuid import UUID
 
 from app.core import scanned
@@ -14,15 +15,8 @@ from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivitySt
 from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
-from app.schemas.activities import (
-    ActivityContent,
-    ActivityIn,
-    ActivityOut,
-    CheckinCodeOut,
-    CodeAction,
-    location_columns,
-)
-from app.services import audit, orgs, people, records
+from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut, CodeAction
+from app.services import audit, eligibility, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules
 
@@ -61,23 +55,30 @@ class ActivityWrongState(records.WrongState):
 
 
 async def create(
-    tx: Session, caller: UUID, body: ActivityIn, origin: tuple[str, UUID] | None = None
+    tx: Session,
+    caller: UUID,
+    body: ActivityIn,
+    origin: tuple[str, UUID] | None = None,
+    sessions: int = 0,
 ) -> ActivityOut:
     """Create a draft. Raises OrgNotFound, Forbidden, OrgClosed, Invalid (rule, times).
 
-    ``origin``: the noun and id of what it was copied from.
+    ``origin``: the noun and id of what it was copied from. ``sessions``: how many the caller of
+    this function inserts; they are between the times of the body.
     """
     org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
-    await require_rule(tx, org.path, body.rule_key)
+    await require_rule(tx, org.path, body.rule_key, checks_out=body.checks_out)
+    await eligibility.require_known(tx, org.path, body.eligibility)
     at = now()
-    require_limits(body, at)
+    require_limits(body, at, in_sessions=sessions > 0)
     require_to_come("ends_at", body.ends_at, at)
     activity = Activity(
         org_id=org.id,
         org_path=org.path,
         created_by=caller,
-        **location_columns(body.location),
-        **body.model_dump(exclude={"org_id", "location", "signup_opens_at", "signup_closes_at"}),
+        sessions=sessions,
+        last_session=sessions,
+        **body.columns(),
         signup_opens_at=body.signup_opens_at or min(at, body.starts_at),
         signup_closes_at=body.signup_closes_at or body.ends_at,
         created_at=at,
@@ -90,25 +91,41 @@ async def create(
     return ActivityOut.of(activity)
 
 
-async def require_rule(tx: Session, org_path: str, rule_key: str) -> None:
-    """Raise Invalid unless the rule is in force and attendance can meet it."""
+async def require_rule(
+    tx: Session, org_path: str, rule_key: str, *, checks_out: bool = False
+) -> None:
+    """Raise Invalid unless the rule is in force and attendance can meet it.
+
+    With check-outs it has to pay by time.
+    """
     rule = (await history.in_force(tx, org_path)).rule(rule_key)
     if rule is None:
         raise invalid("body.rule_key", "没有生效的这条规则", "no such rule in force")
     if not rules.by_attendance(rule):
         raise invalid("body.rule_key", "签到不能满足这条规则", "attendance cannot meet this rule")
+    if checks_out and not rules.by_time(rule):
+        raise invalid("body.checks_out", "该规则不按时间计分", "the rule does not pay by time")
 
 
-def require_limits(body: ActivityContent, at: datetime) -> None:
+class Timed(Protocol):
+    """What has a start and an end."""
+
+    @property
+    def starts_at(self) -> datetime: ...
+    @property
+    def ends_at(self) -> datetime: ...
+
+
+def require_limits(body: Timed, at: datetime, *, in_sessions: bool = False) -> None:
     """Raise Invalid if the activity is too long or too far away; the database checks the same.
 
-    ``at``: when it was created.
+    ``at``: when it was created. ``in_sessions``: only each of its sessions has a greatest length.
     """
     if body.starts_at < at - MAX_DISTANCE:
         raise invalid("body.starts_at", "早于两年之前", "lies more than two years back")
     if body.ends_at > at + MAX_DISTANCE:
         raise invalid("body.ends_at", "晚于两年之后", "lies more than two years ahead")
-    if body.ends_at - body.starts_at > MAX_LENGTH:
+    if not in_sessions and body.ends_at - body.starts_at > MAX_LENGTH:
         raise invalid("body.ends_at", "活动最长 24 小时", "at most 24 hours after the start")
 
 

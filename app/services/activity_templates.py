@@ -8,8 +8,10 @@ from app.core.errors import Refusal
 from app.core.paging import Page, PageParams, by_id
 from app.core.validation_messages import invalid
 from app.models.activity_templates import ActivityTemplate
+from app.models.sessions import ActivitySession
 from app.queries import activity_templates as queries
 from app.queries import records as record_queries
+from app.queries import sessions as session_queries
 from app.schemas.activities import ActivityOut, content_of
 from app.schemas.activity_templates import (
     ActivityStartIn,
@@ -28,7 +30,7 @@ class ActivityTemplateNotFound(Refusal):
 async def create(tx: Session, caller: UUID, body: ActivityTemplateIn) -> ActivityTemplateOut:
     """Create a template. Raises OrgNotFound, Forbidden, Invalid (rule)."""
     org = await records.authorized(tx, caller, people.ORGANIZERS, body.org_id)
-    await activities.require_rule(tx, org.path, body.rule_key)
+    await activities.require_rule(tx, org.path, body.rule_key, checks_out=body.checks_out)
     template = ActivityTemplate(org_id=org.id, created_by=caller, **body.columns())
     await records.create(tx, caller, template)
     return ActivityTemplateOut.of(template)
@@ -63,9 +65,9 @@ async def edit(
     """
     template = await _own(tx, caller, template_id)
     records.require_version(template.version, version)
-    if body.rule_key != template.rule_key:
+    if (body.rule_key, body.checks_out) != (template.rule_key, template.checks_out):
         org = await orgs.get(tx, template.org_id)
-        await activities.require_rule(tx, org.path, body.rule_key)
+        await activities.require_rule(tx, org.path, body.rule_key, checks_out=body.checks_out)
     for name, value in body.columns().items():
         if getattr(template, name) != value:
             setattr(template, name, value)
@@ -84,7 +86,7 @@ async def delete(tx: Session, caller: UUID, template_id: UUID) -> None:
 
 
 async def start(tx: Session, caller: UUID, template_id: UUID, body: ActivityStartIn) -> ActivityOut:
-    """Create a draft of an activity at the template's organisation or below it.
+    """Create a draft of an activity, with its sessions, at the template's organisation or below it.
 
     Raises ActivityTemplateNotFound, OrgNotFound, Forbidden, Invalid (organisation, rule, times).
     """
@@ -92,10 +94,30 @@ async def start(tx: Session, caller: UUID, template_id: UUID, body: ActivityStar
     org, of = await orgs.get(tx, body.org_id), await orgs.get(tx, template.org_id)
     if not org.path.startswith(of.path):
         raise invalid("body.org_id", "模板不适用于该组织", "not an organisation of this template")
-    ends_at = body.starts_at + timedelta(minutes=template.minutes)
+    lengths = [one["after_minutes"] + one["minutes"] for one in template.sessions]
+    ends_at = body.starts_at + timedelta(minutes=max(lengths, default=template.minutes))
     content = content_of(template, org_id=org.id, starts_at=body.starts_at, ends_at=ends_at)
     origin = ("activity_template", template.id)
-    return await activities.create(tx, caller, content, origin)
+    made = await activities.create(tx, caller, content, origin, sessions=len(lengths))
+    await session_queries.insert(tx, _sessions(template, made))
+    return made
+
+
+def _sessions(template: ActivityTemplate, activity: ActivityOut) -> list[ActivitySession]:
+    """Return the sessions of an activity from a template, numbered by start."""
+    by_start = sorted(template.sessions, key=lambda one: int(one["after_minutes"]))
+    starts = [activity.starts_at + timedelta(minutes=one["after_minutes"]) for one in by_start]
+    return [
+        ActivitySession(
+            activity_id=activity.id,
+            number=number,
+            title=one["title"],
+            starts_at=starts_at,
+            ends_at=starts_at + timedelta(minutes=one["minutes"]),
+            capacity=one["capacity"],
+        )
+        for number, (one, starts_at) in enumerate(zip(by_start, starts, strict=True), start=1)
+    ]
 
 
 async def _own(tx: Session, caller: UUID, template_id: UUID) -> ActivityTemplate:

@@ -115,7 +115,7 @@ async def remove(
         raise SignupNotFound
     if found.person_id == caller:
         raise OwnSignup
-    before = await signups.end(tx, found, ParticipantCheckedIn)
+    before = await signups.end(tx, found, ParticipantCheckedIn, own=False)
     if before is not None:
         await audit.write_about(
             tx,

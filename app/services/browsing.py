@@ -15,14 +15,14 @@ from app.core.geo import distance_m
 from app.core.language import Language, named, request_language, speaking
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
-from app.models.activities import Activity, ActivityStatus
+from app.models.activities import Activity, ActivityPhase, ActivityStatus
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import browsing as queries
 from app.queries import orgs as org_queries
 from app.queries.activities import ActivityFilter
 from app.queries.browsing import Part
-from app.schemas.base import ReasonOut
+from app.schemas.activities import phase_of
 from app.schemas.browsing import (
     CATEGORY_NAMES,
     ActivitySort,
@@ -30,11 +30,10 @@ from app.schemas.browsing import (
     BrowsedActivityDetailOut,
     BrowsedActivityOut,
     ContactOut,
-    OwnPartOut,
-    OwnSignupOut,
 )
+from app.schemas.own_parts import OwnPartOut
 from app.schemas.policies.showing import EvidenceOut
-from app.services import activities, orgs, people, signups
+from app.services import activities, orgs, own_parts, people
 from app.services.activities import ActivityNotFound
 from app.services.policies import history, rules, showing
 from app.services.policies.history import PolicyHistory, PolicyMissing
@@ -75,15 +74,18 @@ class Order:
 async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody | Refusal]:
     """Return a ``BrowsedActivityDetailOut`` for each query; a draft only to its readers.
 
-    In two statements, but for drafts. Outcomes: TaggedBody, once for all queries with the same
-    result, or ActivityNotFound.
+    In two statements, but for drafts and eligibility. Outcomes: TaggedBody, once for all queries
+    with the same result, or ActivityNotFound.
     """
     at = now()
     found, newest = await queries.shown(tx, sorted({query.activity_id for query in asked}))
     pairs = {(one.activity_id, one.caller) for one in asked if one.activity_id in found}
-    parts = await queries.parts(tx, [(activity, caller) for activity, caller in pairs if caller])
+    parts = await queries.parts(
+        tx, [(activity, caller) for activity, caller in pairs if caller], at
+    )
     awards = _awards(await history.load(tx, newest), at, list(found.values()))
-    rendered: dict[tuple[UUID, Language, Part | None], TaggedBody] = {}
+    barred = await own_parts.barred(tx, list(found.values()), parts)
+    rendered: dict[tuple[UUID, Language, Part | None, str], TaggedBody] = {}
     outcomes: list[TaggedBody | Refusal] = []
     for query in asked:
         row = found.get(query.activity_id)
@@ -91,16 +93,18 @@ async def read(tx: Session, asked: Sequence[ActivityQuery]) -> list[TaggedBody |
             outcomes.append(ActivityNotFound())
             continue
         part = parts[row["id"], query.caller] if query.caller else None
-        key = (query.activity_id, query.language, part)
+        bar = barred.get((query.caller, row["id"])) if query.caller else None
+        key = (query.activity_id, query.language, part, str(bar and bar.facts))
         if key not in rendered:
-            mine = _mine(row, at, part, query.language) if part else None
-            rendered[key] = _reply(row, _but_mine(row, awards[row["id"]], query.language), mine)
+            mine = own_parts.of(row, at, part, bar, query.language) if part else None
+            rest = _but_mine(row, awards[row["id"]], phase_of(row, at), query.language)
+            rendered[key] = _reply(row, rest, mine)
         outcomes.append(rendered[key])
     return outcomes
 
 
 @lru_cache(maxsize=RENDERED)
-def _but_mine(row: Row, award: "_Award", language: Language) -> list[bytes]:
+def _but_mine(row: Row, award: "_Award", phase: ActivityPhase, language: Language) -> list[bytes]:
     """Return the JSON of an activity before and after the value of ``mine``.
 
     Depends on nothing but its arguments; the row, with all its values, is one of them.
@@ -114,7 +118,7 @@ def _but_mine(row: Row, award: "_Award", language: Language) -> list[bytes]:
             note=row["contact_note"],
         )
     with speaking(language):
-        beside = dict(_to_out(row, award.brings, None))
+        beside = dict(_to_out(row, award.brings, None)) | {"phase": phase}
         shown = BrowsedActivityDetailOut.model_construct(
             **beside, contact=contact, evidence=list(award.evidence)
         )
@@ -198,12 +202,16 @@ async def _shown(
     rows = [one.model_dump() for _, one in found]
     names = await org_queries.names_of(tx, sorted({row["org_id"] for row in rows}))
     rows = [row | {"org_name": names[row["org_id"]][1]} for row in rows]
-    parts = await queries.parts(tx, [(row["id"], caller) for row in rows if caller])
+    parts = await queries.parts(tx, [(row["id"], caller) for row in rows if caller], at)
+    barred = await own_parts.barred(tx, rows, parts)
     awards = _awards(await history.load(tx), at, rows)
     language = request_language()
 
     def shown(row: Columns) -> BrowsedActivityOut:
-        mine = _mine(row, at, parts[row["id"], caller], language) if caller else None
+        mine = None
+        if caller:
+            bar = barred.get((caller, row["id"]))
+            mine = own_parts.of(row, at, parts[row["id"], caller], bar, language)
         return _to_out(row, awards[row["id"]].brings, mine, position)
 
     return [(key, shown(row)) for (key, _), row in zip(found, rows, strict=True)]
@@ -276,25 +284,6 @@ def _award(row: Columns, policy: rules.PointsPolicy | None) -> _Award:
         points=rules.points_for_attendance(rule, halves),
         minutes=rules.attendance_minutes(rule, halves),
     )
-    demanded = rules.demanded(rule)
-    asked = [one for one in rule.evidence if one.partition(">=")[0] in demanded]
-    return _Award(brings, tuple(showing.evidence_labels(policy.document, asked)))
-
-
-def _mine(row: Columns, at: datetime, part: Part, language: Language) -> OwnPartOut:
-    signup, seats = None, signups.seats_of(row)
-    refusal = signups.refusal(seats, at)
-    if part.signup_id is not None:
-        signup = OwnSignupOut.model_validate(
-            {"id": part.signup_id, "status": part.status, "position": part.position}
-        )
-    may = signup is None and refusal is None
-    # A sign-up counts for nothing at a cancelled activity.
-    tells = refusal is not None and (signup is None or seats.status == ActivityStatus.cancelled)
-    return OwnPartOut(
-        signup=signup,
-        checked_in_at=part.checked_in_at,
-        may_sign_up=may,
-        would_wait=may and not signups.has_place(seats),
-        reason=ReasonOut.of(refusal, language) if refusal and tells else None,
-    )
+    asked = [one for one in rule.evidence if one.partition(">=")[0] in rules.demanded(rule)]
+    shown = None if row["sessions"] and rules.by_time(rule) else brings
+    return _Award(shown, tuple(showing.evidence_labels(policy.document, asked)))

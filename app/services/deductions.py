@@ -1,7 +1,6 @@
 """Deductions: points taken for a breach of the rules, at most those available, with an appeal."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -9,7 +8,7 @@ from uuid import UUID
 
 from app.core.clock import local_date, now
 from app.core.db import Session
-from app.core.errors import Invalid, Refusal, unwrap
+from app.core.errors import Invalid, Refusal
 from app.core.ids import new_id
 from app.core.language import Bilingual
 from app.core.normalize import normalized
@@ -18,7 +17,6 @@ from app.core.validation_messages import invalid
 from app.models.cases import OPEN, Case, CaseKind, CaseOutcome
 from app.models.deductions import Deduction
 from app.models.deductions import DeductionState as State
-from app.models.ledger import Kind, Purpose
 from app.models.notices import NoticeKind
 from app.models.quotas import QuotaKind
 from app.queries import cases as case_queries
@@ -27,9 +25,8 @@ from app.queries import members as member_queries
 from app.queries import records as record_queries
 from app.schemas.deductions import AppealDecisionIn, AppealIn, DeductionIn, DeductionOut
 from app.schemas.policies.documents import Deduction as DeductionRule
-from app.services import cases, notify, orgs, people, quotas, records
-from app.services.ledger import moments, posting
-from app.services.ledger.types import AccountKey, Posting
+from app.services import cases, notify, orgs, people, quotas, records, signup_pauses
+from app.services.ledger import deducting, moments, posting
 from app.services.people import CardGuesses
 from app.services.policies import history, naming
 from app.services.policies.naming import Book
@@ -118,10 +115,6 @@ async def deduct(
         msg = Bilingual("必填", "required")
         raise Invalid(fields=[{"field": f"body.evidence.{n}", "msg": msg} for n in missing])
     await _count(tx, caller, person_id, now())
-    available = AccountKey(person_id, Purpose.available, policy.unit_id)
-    # Never a limited budget: a granted appeal must be able to return the points.
-    fund = AccountKey(org.id, Purpose.fund, policy.unit_id)
-    locked = await posting.lock(tx, [available, fund], at)
     deduction = Deduction(
         id=new_id(),
         person_id=person_id,
@@ -131,24 +124,37 @@ async def deduct(
         policy_version=policy.version,
         title=rule.name,
         points_asked=rule.points,
-        points=min(rule.points, await posting.spendable(tx, locked[available].id, at)),
+        points=0,
         evidence=body.evidence,
         state=State.standing,
         created_by=caller,
         created_at=at,
         appeal_until=at + timedelta(days=rule.appeal_days),
     )
+    locked = await deducting.lock(tx, deduction, at)
     breach = _breach(rule, deduction.evidence)
     for evidence, made_at in await queries.evidence_before(tx, deduction):
         if _breach(rule, evidence) == breach:
             raise DeductedBefore(day=local_date(made_at))
-    await records.create(tx, caller, deduction)
-    if deduction.points:
-        entry = _posting(deduction, available, fund, Kind.deduction, f"扣分：{rule.name}")
-        unwrap(await posting.post(tx, [entry], at, locked))
-    facts = {"title": rule.name, "points": deduction.points, "appeal_until": deduction.appeal_until}
-    await _tell(tx, deduction, NoticeKind.points_deducted, **facts)
+    await _record(tx, deduction, locked, at)
     return _to_out(deduction, None, await naming.book(tx))
+
+
+async def charge(tx: Session, deduction: Deduction, at: datetime, **facts: str) -> None:
+    """Take the points of a deduction that a job has found, in the name of its author.
+
+    ``facts``: of the entry in the audit trail.
+    """
+    await _record(tx, deduction, await deducting.lock(tx, deduction, at), at, **facts)
+
+
+async def _record(
+    tx: Session, deduction: Deduction, locked: posting.Locked, at: datetime, **facts: str
+) -> None:
+    await records.create(tx, deduction.created_by, deduction, **facts)
+    await deducting.take(tx, deduction, locked, at)
+    shown = deduction.model_dump(include={"title", "points", "appeal_until"})
+    await _tell(tx, deduction, NoticeKind.points_deducted, **shown)
 
 
 async def _person(tx: Session, body: DeductionIn, guesses: CardGuesses) -> UUID:
@@ -214,15 +220,11 @@ async def decide(
     assert case is not None, "the appeal that is decided"
     outcome = CaseOutcome.adopted if body.granted else CaseOutcome.dismissed
     await cases.decide(tx, caller, case, outcome, body.reason, parties)
-    if body.granted and deduction.points:
-        fund = AccountKey(deduction.org_id, Purpose.fund, deduction.unit_id)
-        available = AccountKey(deduction.person_id, Purpose.available, deduction.unit_id)
-        reason = f"申诉成立：{deduction.title}"
+    if body.granted:
         org = await orgs.get(tx, deduction.org_id)
         policy = await history.in_force(tx, org.path, at)
-        entry = _posting(deduction, fund, available, Kind.restitution, reason)
-        entry = replace(entry, revived_until=policy.revived_until(at))
-        unwrap(await posting.post(tx, [entry], at))
+        await deducting.give_back(tx, deduction, policy, at)
+        await signup_pauses.review(tx, deduction.person_id, policy, at)
     facts = {"title": deduction.title, "granted": body.granted, "reason": body.reason}
     await _tell(tx, deduction, NoticeKind.appeal_decided, **facts)
     return _to_out(deduction, case, await naming.book(tx))
@@ -275,22 +277,3 @@ def _to_out(deduction: Deduction, case: Case | None, names: Book) -> DeductionOu
     decision = case.answer if case else None
     shown = deduction.model_dump() | {"title": names.said(deduction.title)}
     return DeductionOut(**shown, appeal=appeal, decision=decision)
-
-
-def _posting(
-    deduction: Deduction, payer: AccountKey, payee: AccountKey, kind: Kind, reason: str
-) -> Posting:
-    back = kind is Kind.restitution
-    return Posting(
-        id=new_id() if back else deduction.id,
-        payer=payer,
-        payee=payee,
-        amount=deduction.points,
-        kind=kind,
-        reason=reason,
-        reference=f"{kind}:{deduction.id}",
-        source_type="deduction",
-        source_id=deduction.id,
-        org_id=deduction.org_id,
-        closes_id=deduction.id if back else None,
-    )

@@ -1,39 +1,37 @@
-"""Sign-ups: claiming a place, the waiting list, cancelling."""
+"""Sign-ups: claiming a place, cancelling, and what each brings."""
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
-from app.core.clock import local_date, now
+from app.core.clock import local_date, now, years_before
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.language import Bilingual
 from app.core.paging import Page, PageParams, by_id
 from app.models.activities import ActivityStatus
-from app.models.notices import NoticeKind
 from app.models.signups import SignupStatus
 from app.queries import browsing as browsing_queries
+from app.queries import shift_holds as hold_queries
 from app.queries import signups as queries
-from app.queries.signups import NewSignup, Seats, SignupRow
+from app.queries import waiting_lists as waiting_queries
+from app.queries.shift_holds import NewHold
+from app.queries.signups import Key, NewSignup, SignupRow, Standing
+from app.queries.waiting_lists import Seats, SessionSeats
 from app.schemas.signups import MySignupOut, SignupOut
-from app.services import notify
-from app.services.activities import ActivityNotFound, ActivityNotOpen
-from app.services.notify import Message
-
-
-class SignupsClosed(Refusal):
-    code, status, title = "signups.closed", 409, "Sign-up closed"
-    zh, en = "不在报名时间内", "Sign-up is not open at this time."
-    fact_names = ("opens_at", "closes_at")
-
-    def sentence(self) -> Bilingual:
-        if now() >= self.facts["closes_at"]:
-            return Bilingual("报名已截止", "Sign-up is over.")
-        return Bilingual("报名尚未开始", "Sign-up is not open yet.")
+from app.services import (
+    eligibility,
+    people,
+    shift_holds,
+    signup_terms,
+    waiting_lists,
+)
+from app.services.activities import ActivityNotFound
+from app.services.signup_pauses import SignupsPaused
+from app.services.waiting_lists import Room
 
 
 class SignupNotFound(Refusal):
@@ -49,19 +47,19 @@ class AlreadyCheckedIn(Refusal):
 
 class TooLateToCancel(Refusal):
     code, status, title = "signups.too_late_to_cancel", 409, "Too late to cancel"
-    zh, en = "活动已开始，不能取消报名", "The activity has begun; a place cannot be given back."
+    zh, en = "已过可取消报名的时间", "It is too late to give the place back."
     fact_names = ("closes_at",)
 
 
 class NotSignedUp(Refusal):
-    """``status``: the caller's sign-up is ``waitlisted`` or ``cancelled``; without it: none."""
+    """``status``: the caller's sign-up, if it is not confirmed; without it: none."""
 
     code, status, title = "checkins.not_signed_up", 403, "Not signed up"
     zh, en = "您未报名或未获得名额", "You have no confirmed place at this activity."
     fact_names = ("status", "position")
 
     def sentence(self) -> Bilingual:
-        return _NOT_SIGNED_UP[self.facts.get("status")]
+        return _NOT_SIGNED_UP.get(self.facts.get("status"), Bilingual(self.zh, self.en))
 
 
 _NOT_SIGNED_UP = {
@@ -69,22 +67,38 @@ _NOT_SIGNED_UP = {
     SignupStatus.waitlisted: Bilingual(
         "您还在候补，未获得名额", "You are on the waiting list and have no place yet."
     ),
+    SignupStatus.pending: Bilingual("报名尚待审核", "Your sign-up waits for approval."),
+    SignupStatus.offered: Bilingual("请先接受名额", "Accept the place that is offered first."),
+    SignupStatus.declined: Bilingual("报名未通过审核", "Your sign-up was declined."),
     SignupStatus.cancelled: Bilingual("您的报名已取消", "Your sign-up was cancelled."),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A command: a place for the person at the activity, or one in the waiting list."""
+    """A command: a place for the person, or one in the waiting list.
+
+    ``session``: 0: at the activity as a whole. ``friends``: who come along, each in a place.
+    """
 
     activity_id: UUID
     person_id: UUID
+    session: int = 0
+    friends: int = 0
+
+    @property
+    def key(self) -> Key:
+        return self.activity_id, self.session, self.person_id
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
     signup: SignupOut
     is_new: bool
+
+
+# What is known of a claim: what came of it, or what it takes a place of.
+Judged = Claimed | Refusal | Room
 
 
 def conflict_keys(one: Claim) -> Iterable[Hashable]:
@@ -96,41 +110,134 @@ async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Clai
     """Claim places in the order of the batch, in a fixed number of statements.
 
     ``at``: the checked clock (``moments.checked_now``), as nothing is posted.
-    Precondition: no two claims share a conflict key. The rows of the activities are locked, so
-    their counters cannot change concurrently; a CHECK on the counters also prevents oversold
-    places. Outcomes: Claimed (with the existing sign-up for a repeated claim), or
-    ActivityNotFound, ActivityNotOpen, SignupsClosed.
+    Precondition: no two claims share a conflict key. The rows of the activities are locked, then
+    those of sessions, so their counters cannot change concurrently; CHECKs on the counters also
+    prevent oversold places. Outcomes: Claimed (with the existing sign-up for a repeated claim), or
+    one of ``signup_terms.REFUSALS``.
     """
-    seats = await queries.lock_seats(tx, sorted({one.activity_id for one in claims}))
-    known = await queries.living(tx, [(one.activity_id, one.person_id) for one in claims])
+    seats = await waiting_queries.lock_seats(tx, sorted({one.activity_id for one in claims}))
+    named = sorted({(one.activity_id, one.session) for one in claims if one.session})
+    sessions = await waiting_queries.lock_sessions(tx, named) if named else {}
+    born_after = years_before(local_date(at), people.LEADERBOARD_MIN_AGE)
+    found = await queries.standing(tx, [one.key for one in claims], at, born_after)
+    judged = [_judge(one, seats, sessions, found[one.key], at) for one in claims]
+    judged = await _eligible(tx, claims, judged)
+    ids = [new_id() for _ in claims]
+    held = await shift_holds.hold(tx, _wanted(claims, judged, ids))
     outcomes: list[Claimed | Refusal] = []
     made: list[NewSignup] = []
-    for one in claims:
-        if row := known.get((one.activity_id, one.person_id)):
-            outcomes.append(Claimed(SignupOut.model_validate(row), is_new=False))
-            continue
-        refused = refusal(seats.get(one.activity_id), at)
-        if refused is not None:
-            outcomes.append(refused)
-            continue
-        signup, position = _take(seats[one.activity_id], one.person_id, at)
-        made.append(signup)
-        row = SignupRow(
-            signup.id, signup.activity_id, signup.person_id, signup.status, at, position
-        )
-        outcomes.append(Claimed(SignupOut.model_validate(row), is_new=True))
+    rooms: dict[tuple[UUID, int], Room] = {}
+    for signup_id, one, room in zip(ids, claims, judged, strict=True):
+        if not isinstance(room, Room):
+            outcomes.append(room)
+        elif signup_id in held:
+            outcomes.append(held[signup_id])
+        else:
+            signup, position = _take(room, one, signup_id, at)
+            made.append(signup)
+            rooms[one.activity_id, one.session] = room
+            outcomes.append(Claimed(_shown(signup, position), is_new=True))
     if made:
-        await queries.insert(tx, made)
-        await queries.set_counters(tx, [seats[i] for i in sorted({m.activity_id for m in made})])
+        await _save(tx, made, rooms)
     return outcomes
+
+
+async def _save(
+    tx: Session, made: Sequence[NewSignup], rooms: dict[tuple[UUID, int], Room]
+) -> None:
+    keyed = sorted(rooms.items(), key=itemgetter(0))
+    waits = [one for one in made if one.status != SignupStatus.confirmed]
+    freed = [one.id for one in waits if rooms[one.activity_id, one.session].holds_time]
+    if freed:
+        await hold_queries.end(tx, freed)
+    await queries.insert(tx, made)
+    seats = {room.seats.id: room.seats for _, room in keyed}
+    await waiting_queries.set_counters(tx, list(seats.values()))
+    if sessions := [one for _, room in keyed for one in room.sessions]:
+        await waiting_queries.set_session_counters(tx, sessions)
+
+
+def _judge(
+    one: Claim,
+    seats: Mapping[UUID, Seats],
+    sessions: Mapping[tuple[UUID, int], SessionSeats],
+    found: Standing,
+    at: datetime,
+) -> Judged:
+    if found.signup is not None:
+        return Claimed(SignupOut.model_validate(found.signup), is_new=False)
+    place = seats.get(one.activity_id)
+    room = Room(place, sessions.get((one.activity_id, one.session))) if place else None
+    refused = signup_terms.refusal(room, at)
+    if room is None or refused is not None:
+        return refused or ActivityNotFound()
+    return (
+        signup_terms.wrong_session(room, one.session)
+        or personal(found)
+        or signup_terms.too_many_friends(room, one.friends)
+        or room
+    )
+
+
+def personal(found: Standing) -> Refusal | None:
+    """Return what a person is refused with by every activity; None: nothing."""
+    if found.paused_until is not None:
+        return SignupsPaused(until=found.paused_until)
+    return eligibility.needs_guardian() if found.lacks_consent else None
+
+
+async def _eligible(tx: Session, claims: Sequence[Claim], judged: Sequence[Judged]) -> list[Judged]:
+    """Replace rooms by the refusals of who is not eligible."""
+    asked = [
+        (one.person_id, room.seats)
+        for one, room in zip(claims, judged, strict=True)
+        if isinstance(room, Room) and room.seats.eligibility is not None
+    ]
+    if not asked:
+        return list(judged)
+    refused = await eligibility.refusals(tx, asked)
+    return [
+        refused.get((one.person_id, one.activity_id), room) if isinstance(room, Room) else room
+        for one, room in zip(claims, judged, strict=True)
+    ]
+
+
+def _wanted(
+    claims: Sequence[Claim], judged: Sequence[Judged], ids: Sequence[UUID]
+) -> list[NewHold]:
+    return [
+        NewHold(signup_id, one.person_id, room.own.starts_at, room.own.ends_at)
+        for signup_id, one, room in zip(ids, claims, judged, strict=True)
+        if isinstance(room, Room) and room.holds_time
+    ]
+
+
+def _take(room: Room, one: Claim, signup_id: UUID, at: datetime) -> tuple[NewSignup, int | None]:
+    """Take places or a queue number; return the sign-up and its waiting position.
+
+    Where an organizer approves sign-ups, nothing is taken yet.
+    """
+    status, number, position = SignupStatus.pending, None, None
+    if not room.terms.needs_approval:
+        status, number, position = waiting_lists.enter(room, 1 + one.friends)
+    friends = one.friends
+    made = NewSignup(
+        signup_id, one.activity_id, one.session, one.person_id, status, number, friends, at
+    )
+    return made, position
+
+
+def _shown(made: NewSignup, position: int | None) -> SignupOut:
+    row = made._asdict() | {"position": position, "offer_until": None}
+    return SignupOut.model_validate(row)
 
 
 async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
     """Cancel; the first of the waiting list gets the place and a notice. Idempotent.
 
-    A place can be given back until the activity begins: afterwards it would hide an absence, and
-    promote somebody who cannot come any more. Nobody is promoted into a cancelled activity.
-    Who only waits may leave at any time.
+    A place can be given back until the activity begins, or as long before as its terms say. Nobody
+    is promoted into a cancelled activity. Who only waits, or was offered a place, may leave at any
+    time.
 
     Raises SignupNotFound, AlreadyCheckedIn, TooLateToCancel.
     """
@@ -140,98 +247,32 @@ async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
     await end(tx, found, AlreadyCheckedIn)
 
 
-async def end(tx: Session, found: SignupRow, attended: type[Refusal]) -> SignupStatus | None:
-    """Cancel a locked sign-up; return its status before, None if it was cancelled already.
+async def end(
+    tx: Session, found: SignupRow, attended: type[Refusal], *, own: bool = True
+) -> SignupStatus | None:
+    """Cancel a locked sign-up; return its status before, None if it was cancelled or declined.
 
+    ``own``: its person does it, for whom the terms may set an earlier deadline than the start.
     Raises ``attended`` for who has checked in, TooLateToCancel.
     """
-    seats = (await queries.lock_seats(tx, [found.activity_id]))[found.activity_id]
-    came_at = await queries.checked_in_at(tx, found.activity_id, found.person_id)
+    room, sessions = await waiting_lists.lock(tx, found.activity_id, found.session)
+    came_at = await queries.checked_in_at(tx, found)
     if came_at is not None:
         raise attended(checked_in_at=came_at)
     at = now()  # not earlier: the locks may have been waited for
-    takes_place = seats.status != ActivityStatus.cancelled
-    if found.status == SignupStatus.confirmed and takes_place and at >= seats.starts_at:
-        raise TooLateToCancel(closes_at=seats.starts_at)
+    closes_at = signup_terms.cancels_until(room, own=own)
+    takes_place = room.seats.status != ActivityStatus.cancelled
+    if found.status == SignupStatus.confirmed and takes_place and at >= closes_at:
+        raise TooLateToCancel(closes_at=closes_at)
     before = await queries.cancel(tx, found.id, at)
     if before is None:
         return None
-    if before == SignupStatus.confirmed:
-        seats.signups_confirmed -= 1
-        if takes_place:
-            await fill(tx, seats, 1)
+    if before in (SignupStatus.confirmed, SignupStatus.offered):
+        await waiting_lists.release(tx, room, sessions, [(found.id, 1 + found.friends)], at)
     elif before == SignupStatus.waitlisted:
-        seats.signups_waitlisted -= 1
-    await queries.set_counters(tx, [seats])
+        room.wait(-1)
+        await waiting_lists.save(tx, room.seats, room.sessions)
     return SignupStatus(before)
-
-
-async def hand_over(tx: Session, absorbed: UUID, kept: UUID, at: datetime) -> None:
-    """Give a person's sign-ups to another account of the same person.
-
-    Those to what is not over, and without a check-in. Of two to one activity the better one stays.
-    """
-    ahead = await queries.lock_ahead(tx, absorbed, at)
-    if not ahead:
-        return
-    await queries.lock_seats(tx, sorted({one.activity_id for one in ahead}))
-    theirs = await queries.living(tx, [(one.activity_id, kept) for one in ahead])
-    given = []
-    for one in ahead:
-        other = theirs.get((one.activity_id, kept))
-        if other is None:
-            given.append(one.id)
-            continue
-        is_better = one.status == SignupStatus.confirmed != other.status
-        ended = other if is_better else one
-        with suppress(AlreadyCheckedIn, TooLateToCancel):
-            await cancel(tx, ended.person_id, ended.id)
-            given += [one.id] if is_better else []
-    await queries.give_to(tx, given, kept)
-
-
-async def fill(tx: Session, seats: Seats, number: int) -> None:
-    """Give so many places that are free to the first who wait; they get a notice."""
-    promoted = await queries.promote_first(tx, seats.id, number)
-    seats.signups_waitlisted -= len(promoted)
-    seats.signups_confirmed += len(promoted)
-    if promoted:
-        facts = await queries.title_and_start(tx, seats.id)
-        await notify.send(tx, promoted, NoticeKind.promoted, ("activity", seats.id), **facts)
-
-
-async def put_back(tx: Session, seats: Seats, number: int) -> bool:
-    """Move so many of the latest places to the head of the waiting list, with a notice.
-
-    False if fewer can be moved: the others have checked in.
-    """
-    moved = await queries.put_back_latest(tx, seats, number)
-    seats.signups_confirmed -= len(moved)
-    seats.signups_waitlisted += len(moved)
-    if moved:
-        facts = await queries.title_and_start(tx, seats.id)
-        await notify.send(tx, moved, "activity_waitlisted", ("activity", seats.id), **facts)
-    return len(moved) == number
-
-
-async def remind(tx: Session, at: datetime, limit: int) -> int:
-    """Remind people of tomorrow's activities at which they have a place; return how many.
-
-    One reminder for a sign-up and a day: the row that records it and the message are written in
-    one transaction, and of concurrent workers only one inserts the row.
-    """
-    tomorrow = local_date(at) + timedelta(days=1)
-    reminded = await queries.remind(tx, tomorrow, limit)
-    messages = [
-        Message(
-            one.person_id,
-            ("activity", one.activity_id),
-            {"title": one.title, "starts_at": one.starts_at},
-        )
-        for one in reminded
-    ]
-    await notify.send_each(tx, NoticeKind.activity_tomorrow, messages)
-    return len(messages)
 
 
 async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MySignupOut]:
@@ -245,47 +286,12 @@ async def mine(tx: Session, person_id: UUID, asked: PageParams) -> Page[MySignup
 
 async def placeless(tx: Session, pairs: Sequence[tuple[UUID, UUID]]) -> dict[UUID, NotSignedUp]:
     """Return the refusals of people without a place, with what they have instead."""
-    parts = await browsing_queries.parts(tx, pairs)
+    parts = await browsing_queries.parts(tx, pairs, now())
     ended = await browsing_queries.cancelled(tx, pairs)
 
     def refusal(pair: tuple[UUID, UUID]) -> NotSignedUp:
-        if status := parts[pair].status:
-            return NotSignedUp(status=status, position=parts[pair].position)
+        if signups := parts[pair].signups:
+            return NotSignedUp(status=signups[0].status, position=signups[0].position)
         return NotSignedUp(status=SignupStatus.cancelled) if pair in ended else NotSignedUp()
 
     return {pair[1]: refusal(pair) for pair in pairs}
-
-
-def seats_of(row: Mapping[str, Any]) -> Seats:
-    """Return the places of an activity by its row, which is not locked."""
-    return Seats(**{one.name: row[one.name] for one in fields(Seats)})
-
-
-def refusal(seats: Seats | None, at: datetime) -> Refusal | None:
-    """Return what a new sign-up is refused with, None if it is accepted."""
-    if seats is None or seats.status == ActivityStatus.draft:
-        return ActivityNotFound()
-    if seats.status != ActivityStatus.published or at >= seats.ends_at:
-        return ActivityNotOpen(status=seats.status, ends_at=seats.ends_at)
-    if not seats.signup_opens_at <= at < seats.signup_closes_at:
-        return SignupsClosed(opens_at=seats.signup_opens_at, closes_at=seats.signup_closes_at)
-    return None
-
-
-def has_place(seats: Seats) -> bool:
-    """Whether the next sign-up gets a place: while people wait, a free place is theirs."""
-    free = seats.capacity is None or seats.signups_confirmed < seats.capacity
-    return free and seats.signups_waitlisted == 0
-
-
-def _take(seats: Seats, person_id: UUID, at: datetime) -> tuple[NewSignup, int | None]:
-    """Take a place or a queue number; return the sign-up and its waiting position."""
-    if has_place(seats):
-        seats.signups_confirmed += 1
-        status, number, position = SignupStatus.confirmed, None, None
-    else:
-        seats.signups_waitlisted += 1
-        seats.last_queue_number += 1
-        status, number = SignupStatus.waitlisted, seats.last_queue_number
-        position = seats.signups_waitlisted
-    return NewSignup(new_id(), seats.id, person_id, status, number, at), position

@@ -41,6 +41,7 @@ GUESSES = {
     "collectRedemption": (RedemptionNotFound, "code", "person_of"),
     "charge": (CardCodeInvalid, "code", "person_of"),
     "addCoOrganizer": (PersonNotFound, "card", "person_of"),
+    "recordAttendance": (CardCodeInvalid, "code", "person_of"),
     "giveRole": (PersonNotFound, "card", "person_of"),
     "listMembers": (PersonNotFound, "card", "person_of"),
     "previewAppointment": (AppointmentCodeInvalid, "code", "person_of"),

@@ -23,6 +23,7 @@ DATA_PLANE = {
     },
     "queries": {
         *("activities", "checkins", "checkouts", "idempotency", "leaderboards", "signups"),
+        "waiting_lists",
         *("awards.granting", "ledger.posting", "ledger.reading", "ledger.totals"),
     },
 }
@@ -79,6 +80,8 @@ SHORTER_AS_SQL = {
     "ledger.sealing._LEAVES": "hashes of leaves, by the same SQL as the tree",
     "ledger.sealing._SEALED_ENTRY": "the text of a leaf, by the same SQL as the tree",
     "merges._BLOCKERS": "six counts of six tables in one statement",
+    "signup_offers.LOCK_LAPSED": "locks rows in a subquery, and joins what it found",
+    "signup_reminders.REMIND": "an insert from a union, joined with what it has inserted",
 }
 # Beside the queries: how a connection is set up, constraints, and what starts the engines.
 MAY_HAVE_SQL = {"core", "embedded", "models", "queries"}

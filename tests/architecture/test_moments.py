@@ -29,8 +29,6 @@ OTHERWISE = {
     "app.services.funds.figures",
     "app.services.funds.months",
     "app.services.merges.guards.use_codes",
-    "app.services.offline_codes.mine",
-    "app.services.offline_codes.public_keys",
     "app.services.policy_simulations.asking._period",
     "app.services.policy_simulations.asking.ask",
     "app.services.policy_simulations.asking.cancel",
@@ -41,7 +39,7 @@ OTHERWISE = {
     "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reading.mine",
-    "app.services.rosters.seal",
+    "app.services.stewards._named",
 }
 
 

@@ -52,6 +52,9 @@ class Workers:
     async def post(self, path: str, **request: Any) -> httpx.Response:
         return await next(self._clients).post(path, **request)
 
+    async def delete(self, path: str, **request: Any) -> httpx.Response:
+        return await next(self._clients).delete(path, **request)
+
 
 @asynccontextmanager
 async def client_of(app: FastAPI) -> AsyncIterator[tuple[Workers, Runtime]]:

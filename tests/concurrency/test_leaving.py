@@ -16,8 +16,7 @@ from fastapi import FastAPI
 from app.core.clock import now
 from app.core.db import Session
 from app.models.activities import Activity
-from app.queries import checkins
-from app.queries import signups as signup_queries
+from app.queries import checkins, waiting_lists
 from app.runtime import Runtime
 from app.services import signups
 from tests.concurrency.guards import without_lock
@@ -81,8 +80,8 @@ async def test_who_waited_until_the_start_keeps_the_place(
 async def test_control_without_the_lock_on_the_activity(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unlocked = without_lock(signup_queries.LOCK_SEATS)
-    monkeypatch.setattr(signup_queries, "LOCK_SEATS", unlocked)
+    unlocked = without_lock(waiting_lists.LOCK_SEATS)
+    monkeypatch.setattr(waiting_lists, "LOCK_SEATS", unlocked)
 
     left = await _leave_while_it_begins(api, runtime, _moved_forward)
 

@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import true
 
-from app.queries import checkins, idempotency, redemptions, rewards, signups
+from app.queries import checkins, idempotency, redemptions, rewards, waiting_lists
 from app.queries.awards import granting as granting_queries
 from app.queries.ledger import posting as posting_queries
 from tests.concurrency import rushes
@@ -70,8 +70,8 @@ async def test_five_hundred_people_for_fifty_places(app: FastAPI) -> None:
 async def test_control_without_the_lock_on_the_seats(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(signups, "LOCK_SEATS", without_lock(signups.LOCK_SEATS))
-    meet_after(monkeypatch, signups, "lock_seats", parties=rushes.WORKERS)
+    monkeypatch.setattr(waiting_lists, "LOCK_SEATS", without_lock(waiting_lists.LOCK_SEATS))
+    meet_after(monkeypatch, waiting_lists, "lock_seats", parties=rushes.WORKERS)
     await as_owner(
         broken.state.runtime.settings, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats"
     )

@@ -1,5 +1,6 @@
 """Activities for tests, by default published and open for check-in, a minute before the start."""
 
+import json
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -67,6 +68,9 @@ async def make_activity(
         "created_by": creator.id,
         "created_at": now(),
     }
+    for name in ("signup_terms", "eligibility"):
+        if name in changes:
+            changes[name] = json.dumps(changes[name])
     activity = Activity(**(values | changes))
     async with runtime.database.transaction() as tx:
         await queries.insert(tx, activity)

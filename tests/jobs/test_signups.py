@@ -14,10 +14,12 @@ from app.core.paging import PageParams
 from app.jobs import signups
 from app.models.activities import Activity, ActivityStatus
 from app.runtime import Runtime
+from app.services import signup_reminders
 from app.services import signups as service
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.people import TestPerson, make_people, make_person
+from tests.factories.signup_terms import add_sessions, make_sessions
 
 AN_HOUR, A_DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -42,14 +44,17 @@ async def make_for(
     return made
 
 
-async def reminders(runtime: Runtime, person: TestPerson) -> list[str]:
+async def reminders(
+    runtime: Runtime, person: TestPerson, kind: str = "activity_tomorrow"
+) -> list[str]:
     """Return the ids of the activities that a person was reminded of."""
     query = text(
-        "SELECT payload -> 'subject' ->> 'id' FROM outbox WHERE topic = 'notices.activity_tomorrow'"
+        "SELECT payload -> 'subject' ->> 'id' FROM outbox WHERE topic = :topic"
         " AND payload ->> 'person_id' = CAST(CAST(:person AS uuid) AS text) ORDER BY id"
     )
     async with runtime.database.read() as tx:
-        return list((await tx.execute(query, {"person": person.id})).scalars())
+        values = {"person": person.id, "topic": f"notices.{kind}"}
+        return list((await tx.execute(query, values)).scalars())
 
 
 async def set_start(runtime: Runtime, activity: UUID, days: int) -> None:
@@ -107,6 +112,28 @@ async def test_whoever_has_no_place_is_not_reminded(runtime: Runtime) -> None:
     assert await reminders(runtime, left) == [], other.id
 
 
+async def test_an_hour_before_each_session_is_told_once(runtime: Runtime) -> None:
+    person, other = await make_people(runtime, 2)
+    soon = await make_activity(runtime, starts_at=now() + AN_HOUR / 2)
+    later = await make_activity(runtime, starts_at=now() + 2 * AN_HOUR)
+    series = await make_activity(runtime, starts_at=now() + AN_HOUR / 4, hours=23)
+    single = await make_sessions(runtime, 9, 9, starts_at=now() + AN_HOUR / 4)
+    await add_sessions(runtime, series, None, None, None, apart=AN_HOUR / 2)
+    for activity in (soon, later, series):
+        await sign_up(runtime, activity, person)
+    async with runtime.database.transaction() as tx:
+        claims = [service.Claim(single.id, one.id, session=1) for one in (person, other)]
+        await service.claim(tx, claims, now())
+
+    for _ in range(2):
+        await asyncio.gather(*(signups.remind_soon(runtime) for _ in range(3)))
+
+    told = await reminders(runtime, person, "signup_in_an_hour")
+    expected = [soon.id, single.id, series.id, series.id]
+    assert sorted(told) == sorted(str(one) for one in expected)
+    assert await reminders(runtime, other, "signup_in_an_hour") == [str(single.id)]
+
+
 async def test_an_activity_that_moves_to_another_day_is_told_again(runtime: Runtime) -> None:
     person = await make_person(runtime)
     made = await make_for(runtime, 1, person)
@@ -114,5 +141,5 @@ async def test_an_activity_that_moves_to_another_day_is_told_again(runtime: Runt
     await set_start(runtime, made.id, days=2)
     for days_on, times in ((0, 1), (1, 2), (1, 2)):
         async with runtime.database.transaction() as tx:
-            await service.remind(tx, now() + days_on * A_DAY, 100)
+            await signup_reminders.of_tomorrow(tx, now() + days_on * A_DAY, 100)
         assert len(await reminders(runtime, person)) == times

@@ -20,6 +20,7 @@ OF_A_SCREEN = (
     *("org_name", "category_name", "checkin_opens_at", "checkin_closes_at", "brings"),
     *("distance_m", "mine"),
 )
+OF_SESSIONS = ("phase", "sessions", "signup_for", "checks_out", "tags", "minimum_attendance")
 # An entry stays only while some recorded answer differs there.
 CHANGED = (
     Changed(r"\w+ .*", {"body.request_id"}, "each reply has its own"),
@@ -70,6 +71,34 @@ CHANGED = (
         r"\w+ /activities/[\w-]+",
         {"body.contact", "body.evidence"},
         "it tells whom to ask and what the award needs beside attendance",
+    ),
+    Changed(
+        r"\w+ /activities",
+        {f"body.items.{one}" for one in OF_SESSIONS},
+        "activities have sessions, tags and a phase",
+    ),
+    Changed(
+        r"\w+ /activities/[\w-]+",
+        {f"body.{one}" for one in OF_SESSIONS},
+        "activities have sessions, tags and a phase",
+    ),
+    Changed(
+        r"\w+ /activities",
+        {f"body.items.{one}" for one in ("signup_for", "signup_terms", "eligibility")},
+        "an activity says how places are given, and who may sign up",
+    ),
+    Changed(
+        r"\w+ /activities/[\w-]+",
+        {f"body.{one}" for one in ("signup_for", "signup_terms", "eligibility")},
+        "an activity says how places are given, and who may sign up",
+    ),
+    Changed(
+        r"\w+ /me/signups",
+        {
+            *("body.items.session", "body.items.session_title", "body.items.session_starts_at"),
+            *("body.items.session_ends_at", "body.items.friends", "body.items.offer_until"),
+        },
+        "own sign-ups show the session, friends and an offer",
     ),
     Changed(
         r"\w+ /orgs",

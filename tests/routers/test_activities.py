@@ -182,7 +182,7 @@ async def test_publishing_opens_a_draft_and_may_be_repeated(
     second = await api.post(f"{path}/publish", headers=organizer.headers)
 
     assert (first.status_code, second.status_code) == (200, 200)
-    assert first.json() == made | {"status": "published", "version": 2}
+    assert first.json() == made | {"status": "published", "phase": "running", "version": 2}
     assert first.json().items() <= (await api.get(path)).json().items()
 
 

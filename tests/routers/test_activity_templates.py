@@ -175,6 +175,38 @@ async def test_an_organisation_finds_its_own_and_those_from_above(
     assert_refused(refused, 404, "activity_templates.not_found")
 
 
+async def test_a_series_is_started_from_a_template(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer, week = await make_organizer(runtime, org.id), timedelta(days=7)
+    evenings = [
+        {"title": f"第{n}课", "after_minutes": n * 7 * 24 * 60, "minutes": 90, "capacity": None}
+        for n in (2, 0, 1)
+    ]
+    terms = {"signup_for": "session", "tags": ["夜校"], "minimum_attendance": 2}
+    late = template_body(org, sessions=evenings[:1])
+    refused = await api.post(TEMPLATES, headers=keyed(organizer), json=late)
+    assert_refused(refused, 422, "request.invalid")
+    made = await create(api, organizer, template_body(org, sessions=evenings, **terms))
+    assert made.items() >= {"sessions": evenings, "checks_out": False, **terms}.items()
+    starts_at = now() + timedelta(days=3)
+    asked = {"org_id": str(org.id), "starts_at": starts_at.isoformat()}
+
+    path = f"{TEMPLATES}/{made['id']}/activities"
+    started = (await api.post(path, headers=keyed(organizer), json=asked)).json()
+
+    assert started.items() >= terms.items()
+    path = f"/api/v1/activities/{started['id']}/sessions"
+    found = await walk(api, path, organizer.headers)
+    assert [(one["number"], one["title"]) for one in found] == [
+        *((1, "第0课"), (2, "第1课"), (3, "第2课")),
+    ]
+    starts = [datetime.fromisoformat(one["starts_at"]) for one in found]
+    assert starts == [starts_at + n * week for n in range(3)]
+    assert (started["sessions"], started["ends_at"]) == (3, found[-1]["ends_at"])
+
+
 async def test_two_editors_and_a_rule_that_is_none(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -13,13 +13,15 @@ from app.queries import name_confirmations
 from app.runtime import Runtime
 from app.schemas.certificates import CertificateIn
 from app.services.certificates import issuing
-from tests.factories.activities import sign_up
+from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import give_award, reverse
 from tests.factories.clock import noon, travel
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.organizing import Desk
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
+from tests.factories.refusals import Ask as Refused
+from tests.factories.sessions import DAY, add_sessions, attend, forget_attendance, times
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
@@ -29,22 +31,27 @@ operation             rule    nobody alice bob  counter rival sibling parent aud
 issueMyCertificate    person  401    201+  409  409     409   409     409    409     409   409       409=certificates.name_unconfirmed
 listMyCertificates    person  401    200+  200  200     200   200     200    200     200   200
 getMyCertificateFile  person  401    200   404  404     404   404     404    404     404   404       404=certificates.not_found
+issueSeriesCertificate  person  401  201+ 409 409  409   409   409    409     409   409       409=certificates.name_unconfirmed
 checkCertificate      anyone  200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
 """  # noqa: E501 - a table
 HERS = {"certificates": "person_id = :alice"}
 BESIDE_POINTS = {"certificates"}
 BEYOND_THE_SCHEMA = {
     *("body.since", "body.until"),
-    *("certificates.name_unconfirmed", "certificates.no_hours"),
+    *("certificates.name_unconfirmed", "certificates.no_hours", "certificates.series_incomplete"),
 }
 HIDDEN_AT_FIRST: set[str] = set()
 
 
-async def _with_hours(runtime: Runtime, person: TestPerson, org: Org) -> None:
-    """Let an organizer confirm the name, and give an hour of yesterday."""
+async def _confirm(runtime: Runtime, person: TestPerson, org: Org) -> None:
     organizer = await make_organizer(runtime, org.id)
     async with runtime.database.transaction() as tx:
         await name_confirmations.add(tx, person.id, org.id, organizer.id)
+
+
+async def _with_hours(runtime: Runtime, person: TestPerson, org: Org) -> None:
+    """Let an organizer confirm the name, and give an hour of yesterday."""
+    await _confirm(runtime, person, org)
     await give_award(runtime, person, org, points=2, minutes=60, days_ago=1)
 
 
@@ -63,7 +70,30 @@ async def _issued(world: World) -> Ask:
     return Ask({"certificate_id": made["id"], "code": made["code"]})
 
 
+async def _attended(world: World) -> Ask:
+    """Alice has attended the two of three sessions that complete a series."""
+    series = await _series(world.api, world.runtime, world.alice, 2, org=world.home)
+    await _confirm(world.runtime, world.alice, world.home)
+    return Ask({"activity_id": series}, {})
+
+
+async def _series(
+    api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, times_there: int, org: Org
+) -> str:
+    activity = await make_activity(
+        runtime, org=org, title="青年夜校", starts_at=now() + DAY, minimum_attendance=2
+    )
+    organizer = await make_organizer(runtime, org.id)
+    made = await add_sessions(
+        api, organizer, activity.id, *(times(n * DAY) | {"title": f"第{n}课"} for n in (1, 2, 3))
+    )
+    for one in made[:times_there]:
+        await attend(runtime, one, person)
+    return str(activity.id)
+
+
 REQUESTS = {
+    "issueSeriesCertificate": _attended,
     "issueMyCertificate": _issuing,
     "listMyCertificates": _issued,
     "getMyCertificateFile": _issued,
@@ -94,6 +124,45 @@ async def test_a_certificate_needs_a_confirmed_name_and_hours(
     yesterday = (today - timedelta(days=1)).isoformat()
     assert (made["minutes"], made["since"], made["name"]) == (60, yesterday, person.name)
     assert [one["id"] for one in await walk(api, CERTIFICATES, person.headers)] == [made["id"]]
+
+
+async def _too_few(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org, person = await make_org(runtime), await make_person(runtime)
+    await _confirm(runtime, person, org)
+    series = await _series(api, runtime, person, 0, org)
+    path = f"/activities/{series}/series-certificates"
+    return Refused(person, "POST", path, {"used": 0, "limit": 2}, {})
+
+
+REFUSED = {"certificates.series_incomplete": _too_few}
+
+
+async def test_a_series_is_certified_and_checked_by_code(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    series = await _series(api, runtime, person, 2, org)
+    path = f"/api/v1/activities/{series}/series-certificates"
+    unnamed = await api.post(path, headers=keyed(person), json={})
+    assert_refused(unnamed, 409, "certificates.name_unconfirmed")
+    await _confirm(runtime, person, org)
+
+    made = await api.post(path, headers=keyed(person), json={})
+
+    assert made.status_code == 201, made.text
+    certificate = made.json()
+    assert (certificate["title"], certificate["sessions"], certificate["minutes"]) == (
+        *("青年夜校", 2, 0),
+    )
+    file = await api.get(f"{CERTIFICATES}/{certificate['id']}/file", headers=person.headers)
+    assert (file.status_code, file.content[:5]) == (200, b"%PDF-")
+    check = f"{CHECKS}/{certificate['code']}"
+    found = (await api.get(check)).json()
+    assert (found["sessions"], found["name"], found["is_current"]) == (2, "王*四", True)
+    await forget_attendance(runtime, series)
+    assert (await api.get(check)).json()["is_current"] is False
+    refused = await api.post(path, headers=keyed(person), json={})
+    assert_refused(refused, 409, "certificates.series_incomplete")
 
 
 async def test_anybody_may_check_a_code_and_learns_when_hours_were_taken_back(

@@ -70,10 +70,13 @@ NOT_COPIED = {
     "quest_organizers": "in the acts",
     "quests": "an organisation's",
     "quotas": "counts of acts that are copied",
+    "no_shows": "their deductions are copied",
+    "shift_holds": "times of sign-ups that are copied",
     "policy_simulations": "an organisation's",
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",
     "stock_movements": "a merchant's",
+    "swaps": "in the acts",
     "verifications": "in the acts",
 }
 

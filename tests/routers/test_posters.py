@@ -3,13 +3,14 @@
 import httpx
 import pytest
 
-from app.core.poster_codes import Poster, PosterKind
+from app.core.poster_codes import MAX_ISSUE, Poster, PosterKind
 from app.runtime import Runtime
 from app.services import posters
 from tests.factories.http import assert_refused, keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer
 from tests.factories.quests import draft, make_quest, move, poster_path, quest_body
+from tests.factories.refusals import Ask as Refused
 from tests.routers.test_audit import entries
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
@@ -29,6 +30,20 @@ async def _poster(world: World) -> Ask:
     return Ask({"quest_id": made["id"], "number": "1"})
 
 
+async def _used_up(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    quest = await make_quest(api, organizer, org)
+    async with runtime.database.transaction() as tx:
+        await tx.fetch(
+            "UPDATE quest_checkpoints SET issue = :most WHERE quest_id = CAST(:id AS uuid)",
+            {"most": MAX_ISSUE, "id": quest["id"]},
+        )
+    path = poster_path(quest, 1).removeprefix("/api/v1")
+    return Refused(organizer, "POST", f"{path}/renewal", {"limit": MAX_ISSUE})
+
+
+REFUSED = {"posters.used_up": _used_up}
 REQUESTS = dict.fromkeys(("getPoster", "getPosterSvg", "getPosterWxacode", "renewPoster"), _poster)
 
 
@@ -70,7 +85,11 @@ async def test_a_lost_poster_is_replaced(
 
     assert renewed.status_code == 200, renewed.text
     after = renewed.json()
-    assert after == before | {"issue": 2, "code": after["code"]}
+    assert after == before | {
+        "issue": 2,
+        "code": after["code"],
+        "url": after["url"],
+    }
     first = runtime.posters.check(before["code"], PosterKind.checkpoint)
     assert runtime.posters.check(after["code"], PosterKind.checkpoint) == Poster(first.serial, 2)
     assert (await api.get(path, headers=organizer.headers)).json() == after

@@ -376,6 +376,14 @@ ELSEWHERE = {
     "attachments.too_large": "tests/routers/test_attachments.py",
     "attachments.too_many": "tests/routers/test_attachments.py",
     "cases.too_late": "tests/services/test_cases.py",
+    "signups.clash": "tests/routers/test_signup_sessions.py",
+    "signups.decided": "tests/routers/test_signup_decisions.py",
+    "signups.no_offer": "tests/routers/test_signup_offers.py",
+    "signups.not_eligible": "tests/routers/test_signup_terms.py",
+    "signups.offer_over": "tests/routers/test_signup_offers.py",
+    "signups.paused": "tests/jobs/test_signup_no_shows.py",
+    "signups.session_unknown": "tests/routers/test_signup_sessions.py",
+    "signups.too_many_friends": "tests/routers/test_signup_terms.py",
 }
 # Every refusal with a Retry-After has it: tests/api/test_refusals.py.
 ALWAYS = ("retry_after",)

@@ -24,7 +24,8 @@ signUp         person  401    201+  201  201     201   201     201    201     20
 cancelSignup   person  401    204   404  404     404   404     404    404     404   404       404=signups.not_found
 listMySignups  person  401    200+  200  200     200   200     200    200     200   200
 """  # noqa: E501 - a table
-HERS = {"signups": "person_id = :alice"}
+HERS = dict.fromkeys(("signups", "shift_holds", "no_shows", "signup_pauses"), "person_id = :alice")
+BESIDE_POINTS = {"no_shows", "signup_pauses"}
 # A new activity is a draft, of which nobody is told who would sign up: it is not found yet.
 HIDDEN_AT_FIRST = {"signUp"}
 

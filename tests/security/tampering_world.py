@@ -30,6 +30,7 @@ from tests.factories.points import refund, spend
 from tests.factories.presences import checkout_of, come, leave, make_with_sessions
 from tests.factories.quests import codes_of, complete, make_quest
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
+from tests.factories.signup_terms import make_sessions
 
 API = "/api/v1"
 A_DAY = timedelta(days=1)
@@ -67,6 +68,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     played.ids |= {"org": home.id, "street": street.id, "organizer": organizers[0].id}
     await _attend(played, home, organizers[0], people)
     await _leave(played, home, people)
+    await _take_a_shift(played, home, people[0])
     await _award(played, home, organizers, people)
     await _quest(played, home, organizers[0], people[2])
     await _spend(played, home, people)
@@ -103,14 +105,14 @@ async def _attend(
 
 
 async def _leave(played: Played, home: Org, people: list[TestPerson]) -> None:
-    """A session of which two check out, one corrected afterwards, one annulled."""
-    alice, bob, _ = people
+    """A session of which three check out, one corrected afterwards, one annulled."""
+    alice, bob, carol = people
     organizer = await make_organizer(played.runtime, home.id)
     starts_at = now() - timedelta(hours=3)
     activity = await make_with_sessions(played.runtime, (starts_at, 4), org=home, checks_out=True)
-    await sign_up(played.runtime, activity, alice, bob)
+    await sign_up(played.runtime, activity, *people)
     ids = {"evening": activity.id}
-    for name, person in (("alice", alice), ("bob", bob)):
+    for name, person in (("alice", alice), ("bob", bob), ("carol", carol)):
         came = (await come(played.runtime, activity, person)).result.checkin.id
         await leave(played.runtime, activity, person)
         ids |= {f"came_{name}": came, f"left_{name}": await checkout_of(played.runtime, came)}
@@ -119,6 +121,13 @@ async def _leave(played: Played, home: Org, people: list[TestPerson]) -> None:
     reply = await played.api.put(f"{API}{path}", headers=keyed(organizer), json=since)
     await played.post(organizer, f"/checkins/{ids['came_bob']}/annulment", {"reason": "代签"})
     played.ids |= ids | {"instead": reply.json()["award"]["id"]}
+
+
+async def _take_a_shift(played: Played, home: Org, person: TestPerson) -> None:
+    """A place at a shift, whose time is held."""
+    activity = await make_sessions(played.runtime, 2, shifts=True, org=home)
+    made = await played.post(person, f"/activities/{activity.id}/signups", {"session": 1})
+    played.ids |= {"shifts": activity.id, "shift": made["id"]}
 
 
 async def _award(

@@ -31,11 +31,15 @@ Path = tuple[str, ...]
 Schema = dict[str, Any]
 # Optional objects that the request of the safety matrix leaves out.
 PLACE = {"location": {"name": "江边", "latitude": 32.2, "longitude": 119.8, "radius_m": 50}}
+TAGGED = PLACE | {"tags": ["夜校"]}
+EVENINGS = {"sessions": [{"title": "第一课", "after_minutes": 0, "minutes": 90}]}
 LEFT_OUT: dict[str, dict[str, Any]] = {
-    "createActivity": PLACE,
-    "createActivityTemplate": PLACE,
-    "editActivity": PLACE,
-    "editActivityTemplate": PLACE,
+    "createActivity": TAGGED,
+    "createActivityTemplate": TAGGED | EVENINGS,
+    "createPost": {"skills": ["急救"]},
+    "editActivity": TAGGED,
+    "editActivityTemplate": TAGGED | EVENINGS,
+    "editPost": {"skills": ["急救"]},
     "recordMyConsent": {"document": "guardian", "guardian": {"name": "王", "relation": "other"}},
 }
 ANY_KEY = "*"
@@ -81,7 +85,10 @@ def placed(whole: Any, path: Path, text: str) -> Any:
     inner = found
     for step in above:
         inner = inner[int(step) if isinstance(inner, list) else step]
-    inner[next(iter(inner), "note") if last == ANY_KEY else last] = text
+    if isinstance(inner, list):
+        inner[int(last)] = text
+    else:
+        inner[next(iter(inner), "note") if last == ANY_KEY else last] = text
     return found
 
 
@@ -101,7 +108,11 @@ async def statuses(world: World, app: FastAPI, text: str) -> dict[str, int]:
         assert caller is not None
         method, url = served(app)[name]
         response = await world.api.request(
-            method, url.format(**ask.ids), headers=NEW | keyed(caller), json=body, params=query
+            method,
+            url.format(**ask.ids),
+            headers=NEW | ask.headers | keyed(caller),
+            json=body,
+            params=query,
         )
         found[f"{name} {'.'.join(path)}"] = response.status_code
     return found

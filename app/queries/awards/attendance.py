@@ -96,9 +96,9 @@ least(coalesce(r.came_at, c.came_at, c.checked_in_at),
 """
 # Of who forgot to check out, only what was paid is known.
 _LEFT = """
-CASE WHEN r.id IS NULL AND o.departure = 'forgotten'
+CASE WHEN r.id IS NULL AND u.departure = 'forgotten'
      THEN (SELECT upper(t.during) FROM attended_times t WHERE t.award_id = a.id)
-     ELSE coalesce(r.left_at, o.left_at) END
+     ELSE coalesce(r.left_at, u.left_at) END
 """
 # The place of an award a among its person's: what nobody has approved stands where it was given.
 _PLACE = f"coalesce({_counted_at('a')}, a.awarded_at)"
@@ -107,7 +107,7 @@ SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_ke
        a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
        a.proposal_id, a.awarded_at,
        CASE WHEN z.award_id IS NOT NULL THEN 'poster' WHEN r.id IS NOT NULL THEN 'steward'
-            ELSE coalesce(nullif(o.departure, 'forgotten'), c.method) END, {_CAME},
+            ELSE coalesce(nullif(u.departure, 'forgotten'), c.method) END, {_CAME},
        coalesce(s.starts_at, v.starts_at), least(coalesce(s.ends_at, v.ends_at), {_LEFT}),
        coalesce(z.doubted, v.id IS NOT NULL AND {has_part("v", "a.person_id")}),
        {_counted_at("a")}, {_ended_at("a")},
@@ -121,9 +121,9 @@ FROM awards a
 JOIN people p ON p.id = a.person_id
 JOIN orgs o ON o.id = a.org_id
 LEFT JOIN corrections r ON r.award_id = a.id
-LEFT JOIN checkouts o ON o.award_id = a.id
+LEFT JOIN checkouts u ON u.award_id = a.id
 LEFT JOIN checkins c ON c.id = coalesce(
-    r.checkin_id, o.checkin_id, (SELECT b.id FROM checkins b WHERE b.award_id = a.id))
+    r.checkin_id, u.checkin_id, (SELECT b.id FROM checkins b WHERE b.award_id = a.id))
 LEFT JOIN activities v ON v.id = c.activity_id
 LEFT JOIN activity_sessions s ON s.activity_id = v.id AND s.number = c.session
 LEFT JOIN quest_completions z ON z.award_id = a.id

@@ -61,6 +61,10 @@ JOIN activities v ON v.id = c.activity_id
 LEFT JOIN activity_sessions s ON s.activity_id = v.id AND s.number = c.session
 WHERE r.award_id IS NOT NULL
 """
+# Places that sign-ups take: with the friends who come along, and those that are offered.
+PLACES = """
+coalesce(sum(1 + friends) FILTER (WHERE status IN ('confirmed', 'offered')), 0)
+"""
 # Minutes of an attended time t: whole half hours.
 _MINUTES = """
 30 * floor(extract(epoch FROM (
@@ -70,7 +74,7 @@ _MINUTES = """
 ATTENDANCE_CHECKS = (
     Check(
         "activities: the counters are those of the sign-ups and check-ins",
-        """
+        f"""
         SELECT 'activity ' || a.id AS subject,
                concat_ws(', ', coalesce(s.confirmed, 0) || ' confirmed',
                          coalesce(s.waitlisted, 0) || ' waitlisted', coalesce(c.n, 0)
@@ -82,9 +86,9 @@ ATTENDANCE_CHECKS = (
                          || ' check-outs', 'number ' || a.last_queue_number) AS found
         FROM activities a
         LEFT JOIN (
-            SELECT activity_id, count(*) FILTER (WHERE status = 'confirmed') AS confirmed,
+            SELECT activity_id, {PLACES} AS confirmed,
                    count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted,
-                   max(queue_number) AS last
+                   max(queue_number) FILTER (WHERE session = 0) AS last
             FROM signups GROUP BY 1
         ) s ON s.activity_id = a.id
         LEFT JOIN (SELECT activity_id, count(*) AS n FROM checkins GROUP BY 1) c
@@ -115,6 +119,38 @@ ATTENDANCE_CHECKS = (
         GROUP BY a.id, c.n, o.n
         HAVING (count(s.id), coalesce(sum(s.checkins), 0), coalesce(sum(s.checkouts), 0))
                <> (a.sessions, coalesce(c.n, 0), coalesce(o.n, 0))
+        """,
+    ),
+    Check(
+        "sessions: the counters are those of the sign-ups",
+        f"""
+        SELECT 'session ' || n.number || ' of activity ' || n.activity_id AS subject,
+               concat_ws(', ', coalesce(s.confirmed, 0) || ' confirmed',
+                         coalesce(s.waitlisted, 0) || ' waitlisted',
+                         'number ' || coalesce(s.last, 0) || ' at least') AS expected,
+               concat_ws(', ', n.signups_confirmed || ' confirmed', n.signups_waitlisted
+                         || ' waitlisted', 'number ' || n.last_queue_number) AS found
+        FROM activity_sessions n
+        LEFT JOIN (
+            SELECT activity_id, session, {PLACES} AS confirmed,
+                   count(*) FILTER (WHERE status = 'waitlisted') AS waitlisted,
+                   max(queue_number) AS last
+            FROM signups GROUP BY 1, 2
+        ) s ON s.activity_id = n.activity_id AND s.session = n.number
+        WHERE (n.signups_confirmed, n.signups_waitlisted)
+              <> (coalesce(s.confirmed, 0), coalesce(s.waitlisted, 0))
+           OR n.last_queue_number < s.last
+        """,
+    ),
+    Check(
+        "shifts: times are held by those who have a place or an offer",
+        """
+        SELECT 'sign-up ' || h.signup_id AS subject,
+               concat_ws(' ', 'a place at a shift of', h.person_id) AS expected,
+               concat_ws(' ', s.status, 'of', s.person_id) AS found
+        FROM shift_holds h LEFT JOIN signups s ON s.id = h.signup_id
+        WHERE (s.person_id = h.person_id AND s.session > 0
+               AND s.status IN ('confirmed', 'offered')) IS NOT TRUE
         """,
     ),
     Check(

@@ -207,6 +207,28 @@ class Deduction(Shape):
     )
 
 
+class Attendance(Shape):
+    """What who does not come, or forgets to check out, loses.
+
+    No-shows are strikes: ``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
+
+    A strike is a deduction by the rule ``no_show`` that stands.
+    """
+
+    strikes: Annotated[int, Field(ge=1, le=20)] = Field(
+        default=3, description="How many strikes pause sign-up."
+    )
+    strike_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=90, description="Days within which they count."
+    )
+    pause_days: Annotated[int, Field(ge=1, le=366)] = Field(
+        default=30, description="Days for which sign-up is paused, from the last strike on."
+    )
+    forgotten_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = Field(
+        default=0, description="Minutes that count, from the check-in, without a check-out."
+    )
+
+
 class Tier(Shape):
     """A tier of the 青享卡: points and hours required in the last twelve months."""
 
@@ -231,14 +253,6 @@ Rules = Annotated[dict[Key, Rule], BeforeValidator(_with_key), Field(min_length=
 Deductions = Annotated[dict[Key, Deduction], BeforeValidator(_with_key), Field(max_length=50)]
 
 
-class Attendance(Shape):
-    """What is paid to who forgets to check out."""
-
-    forgotten_minutes: Annotated[int, Field(ge=0, le=24 * 60)] = Field(
-        default=0, description="Minutes that count, from the check-in, without a check-out."
-    )
-
-
 class PolicyDocument(Shape):
     """A whole policy. An organisation below may tighten it, see services/policies.
 
@@ -251,12 +265,12 @@ class PolicyDocument(Shape):
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
     fund: Fund = Fund()
-    attendance: Attendance = Attendance()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     rules: Rules
     deductions: Deductions = {}
+    attendance: Attendance = Attendance()
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]
 
 

@@ -29,18 +29,24 @@ def draw(sheet: Sheet, check_url: str) -> bytes:
     _register()
     packed = BytesIO()
     canvas = Canvas(packed, pagesize=A4, invariant=True)
-    canvas.setTitle("志愿服务证明")
+    canvas.setTitle(title_of(sheet))
     y = _head(canvas, sheet)
     for line in sheet.lines:
         if y < MARGIN + LINE:
             canvas.showPage()
             y = HEIGHT - MARGIN
-        y = _line(canvas, y, local_date(line.at).isoformat(), line.title, f"{line.minutes} 分钟")
+        length = f"{line.minutes} 分钟" if sheet.certificate.sessions is None else ""
+        y = _line(canvas, y, local_date(line.at).isoformat(), line.title, length)
     if y < MARGIN + CODE_SIZE + 2 * LINE:
         canvas.showPage()
     _foot(canvas, sheet, check_url)
     canvas.save()
     return packed.getvalue()
+
+
+def title_of(sheet: Sheet) -> str:
+    """Return what the certificate is called."""
+    return "志愿服务证明" if sheet.certificate.sessions is None else "结业证明"
 
 
 @cache
@@ -52,14 +58,21 @@ def _head(canvas: Canvas, sheet: Sheet) -> float:
     """Draw title and text; return where the lines begin."""
     certificate = sheet.certificate
     canvas.setFont(FONT, 24)
-    canvas.drawCentredString(WIDTH / 2, HEIGHT - 40 * mm, "志愿服务证明")
+    canvas.drawCentredString(WIDTH / 2, HEIGHT - 40 * mm, title_of(sheet))
     hours, minutes = divmod(certificate.minutes, 60)
-    texts = (
+    days = f"{certificate.since} 至 {certificate.until}"
+    texts = [
         f"姓名：{legible(certificate.name)}",
-        f"服务时间：{certificate.since} 至 {certificate.until}",
+        f"服务时间：{days}",
         f"志愿服务时长：{hours} 小时 {minutes} 分钟",
         "以上时长由青享平台根据签到及审核记录生成，明细如下：",
-    )
+    ]
+    if certificate.sessions is not None:
+        texts[1:] = [
+            f"系列活动：{legible(certificate.title or '')[:MAX_TITLE]}",
+            f"参加场次：{certificate.sessions} 场，{days}",
+            "以上场次由青享平台根据签到记录生成，明细如下：",
+        ]
     canvas.setFont(FONT, 13)
     y = HEIGHT - 60 * mm
     for text in texts:

@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.clock import local_date, midnight, now
@@ -17,6 +18,7 @@ from app.core.ids import new_id
 from app.core.paging import Page, PageParams, by_id
 from app.core.validation_messages import invalid
 from app.models.certificates import Certificate
+from app.models.people import Person
 from app.queries import certificates as queries
 from app.queries import name_confirmations
 from app.queries import people as people_queries
@@ -59,31 +61,41 @@ class Sheet:
 
 async def issue(tx: Session, person_id: UUID, body: CertificateIn) -> CertificateOut:
     """Issue a certificate. Raises PersonNotFound, NameUnconfirmed, NoHours, Invalid, ClockWrong."""
-    person = await people_queries.find(tx, person_id)
-    if person is None or person.erased_at is not None:
-        raise people.PersonNotFound
-    if await name_confirmations.find(tx, person_id) is None:
-        raise NameUnconfirmed
+    person = await named(tx, person_id)
     since, until = await _days(tx, person_id, body)
     at = await moments.checked_now(tx)
     without = await _not_over(tx, person_id, at)
     minutes = await queries.minutes(tx, person_id, MINUTES, *_span(since, until), without)
     if minutes <= 0:
         raise NoHours
-    certificate = Certificate(
-        id=new_id(),
-        person_id=person_id,
-        code="".join(secrets.choice(ALPHABET) for _ in range(DIGITS)),
-        name=person.display_name,
-        since=since,
-        until=until,
-        minutes=minutes,
-        created_at=at,
-    )
+    certificate = made_for(person, since=since, until=until, minutes=minutes, created_at=at)
+    return await add(tx, person, certificate, minutes=minutes)
+
+
+async def named(tx: Session, person_id: UUID) -> Person:
+    """Return a person whose name was confirmed. Raises PersonNotFound, NameUnconfirmed."""
+    person = await people_queries.find(tx, person_id)
+    if person is None or person.erased_at is not None:
+        raise people.PersonNotFound
+    if await name_confirmations.find(tx, person_id) is None:
+        raise NameUnconfirmed
+    return person
+
+
+def made_for(person: Person, **certified: Any) -> Certificate:
+    """Return a certificate with a new code, under the person's name."""
+    code = "".join(secrets.choice(ALPHABET) for _ in range(DIGITS))
+    name = person.display_name
+    return Certificate(id=new_id(), person_id=person.id, code=code, name=name, **certified)
+
+
+async def add(
+    tx: Session, person: Person, certificate: Certificate, **facts: int
+) -> CertificateOut:
+    """Insert a certificate, with an entry in the audit trail."""
     await queries.add(tx, certificate)
-    facts = {"minutes": minutes}
     subject = ("certificate", certificate.id)
-    await audit.write_about(tx, person_id, "created", subject, person.community_id, facts=facts)
+    await audit.write_about(tx, person.id, "created", subject, person.community_id, facts=facts)
     return CertificateOut.model_validate(certificate)
 
 
@@ -101,6 +113,9 @@ async def sheet(tx: Session, person_id: UUID, certificate_id: UUID) -> Sheet:
     found = await queries.find(tx, certificate_id)
     if found is None or found.person_id != person_id:
         raise CertificateNotFound
+    if found.activity_id is not None:
+        family = await people_queries.family(tx, person_id)
+        return Sheet(found, await queries.attended(tx, found.activity_id, family, MOST_LINES))
     span = _span(found.since, found.until)
     without = await _not_over(tx, person_id, found.created_at)
     lines = await queries.served(tx, person_id, MINUTES, *span, without, MOST_LINES)
@@ -112,14 +127,21 @@ async def check(tx: Session, code: str) -> CertificateCheckOut:
     found = await queries.by_code(tx, code.replace("-", "").upper())
     if found is None:
         raise CertificateNotFound
-    span = _span(found.since, found.until)
-    without = await _not_over(tx, found.person_id, found.created_at)
-    minutes = await queries.minutes(tx, found.person_id, MINUTES, *span, without)
     return CertificateCheckOut(
         **found.model_dump(exclude={"name"}),
         name=people.masked(found.name),
-        is_current=minutes == found.minutes,
+        is_current=await _is_current(tx, found),
     )
+
+
+async def _is_current(tx: Session, found: Certificate) -> bool:
+    """Whether what a certificate says is still so; of a series, at least so many sessions."""
+    if found.activity_id is not None and found.sessions is not None:
+        family = await people_queries.family(tx, found.person_id)
+        return len(await queries.attended(tx, found.activity_id, family)) >= found.sessions
+    span = _span(found.since, found.until)
+    without = await _not_over(tx, found.person_id, found.created_at)
+    return await queries.minutes(tx, found.person_id, MINUTES, *span, without) == found.minutes
 
 
 async def _not_over(tx: Session, person_id: UUID, at: datetime) -> list[UUID]:

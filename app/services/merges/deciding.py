@@ -23,10 +23,10 @@ from app.queries import merges as queries
 from app.queries import outbox
 from app.queries import records as record_queries
 from app.schemas.merges import MergeIn, MergeOut
-from app.services import audit, notify, orgs, people, records, roles, signups
+from app.services import audit, notify, orgs, people, records, roles
 from app.services.ledger import merging, moments
 from app.services.ledger.merging import Merged
-from app.services.merges import guards
+from app.services.merges import guards, handing_over
 from app.services.merges.guards import ADMINISTRATORS, OwnMerge
 
 LAPSES_AFTER = timedelta(days=14)
@@ -110,7 +110,7 @@ async def confirm(tx: Session, caller: UUID, merge_id: UUID) -> tuple[MergeOut, 
     org = await orgs.get(tx, merge.org_id)
     # Before anything is moved: somebody may belong to the subtree by a sign-up alone.
     await guards.require_administered(tx, caller, org, (merge.absorbed_id, merge.kept_id))
-    await signups.hand_over(tx, merge.absorbed_id, merge.kept_id, at)
+    await handing_over.hand_over(tx, merge.absorbed_id, merge.kept_id, at)
     await _move_points(tx, merge, at)
     await guards.require_no_new_role(tx, merge.absorbed_id, merge.kept_id)  # the two are locked
     await roles.require_others(tx, merge.absorbed_id)

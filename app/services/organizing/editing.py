@@ -13,14 +13,18 @@ from app.models.activities import Activity, ActivityStatus
 from app.models.notices import NoticeKind
 from app.queries import activities as activity_queries
 from app.queries import organizing as queries
+from app.queries import sessions as session_queries
 from app.queries import signups as signup_queries
-from app.schemas.activities import ActivityOut, location_columns
+from app.queries import waiting_lists as waiting_queries
+from app.schemas.activities import ActivityOut
 from app.schemas.organizing import ActivityEditIn
-from app.services import activities, audit, notify, orgs, records, signups
+from app.services import activities, audit, eligibility, notify, orgs, records, waiting_lists
 
 EDITABLE = (ActivityStatus.draft, ActivityStatus.published)
 # What the awards of those who have checked in were computed from; `ledger verify` compares it.
-FIXED_BY_CHECKINS = {"starts_at", "ends_at", "rule_key"}
+FIXED_BY_CHECKINS = {"starts_at", "ends_at", "rule_key", "checks_out", "signup_for"}
+# What people were told before they signed up.
+FIXED_BY_SIGNUPS = {"rule_key", "checks_out", "signup_for", "minimum_attendance"}
 TIME = {"starts_at", "ends_at"}
 PLACE = {"location_name", "latitude", "longitude"}
 COUNTERS = ("signups_confirmed", "signups_waitlisted", "last_queue_number")
@@ -50,10 +54,21 @@ class ActivityBegun(Refusal):
 class ActivityAnnounced(Refusal):
     code, status, title = "activities.announced", 409, "Announced already"
     zh, en = (
-        "已有人报名，不能改积分规则",
-        "People have signed up under this rule, so it stays.",
+        "已有人报名，不能改积分规则、报名对象、签退要求和结业场次",
+        "People have signed up: the rule, what they sign up for and what completes it stay.",
     )
     fact_names = ("used",)
+
+
+class ActivityInSessions(Refusal):
+    """It begins with the first of its sessions and ends with the last."""
+
+    code, status, title = "activities.in_sessions", 409, "Times of its sessions"
+    zh, en = (
+        "活动时间由各场次决定，请修改场次",
+        "Its sessions have the times: change these.",
+    )
+    fact_names = ("starts_at", "ends_at")
 
 
 class CapacityTaken(Refusal):
@@ -73,7 +88,7 @@ async def edit(
     """Replace the content of a draft or a published activity; those who signed up are told.
 
     Raises ActivityNotFound, Forbidden, PreconditionFailed, OrgClosed, ActivityWrongState,
-    ActivityAttended, ActivityBegun, ActivityAnnounced, CapacityTaken, Invalid.
+    ActivityAttended, ActivityBegun, ActivityAnnounced, ActivityInSessions, CapacityTaken, Invalid.
     """
     activity = await activities.co_organized(tx, caller, activity_id, lock=True)
     records.require_version(activity.version, version)
@@ -95,17 +110,16 @@ async def edit(
     await activity_queries.save(tx, activity)
     await audit.write(tx, caller, "edited", activity, fields=sorted(changed))
     await activities.note_part(tx, caller, activity, caller)
-    await _tell(tx, activity, told, changed)
+    await tell(tx, activity, told, changed)
     return ActivityOut.of(activity)
 
 
 def _values(activity: Activity, body: ActivityEditIn) -> dict[str, Any]:
     """Return the columns that an edit asks for."""
-    plain = body.model_dump(exclude={"location", "waitlist_latest"})
     opens = body.signup_opens_at or min(activity.signup_opens_at, body.starts_at)
     closes = body.signup_closes_at or body.ends_at
     times = {"signup_opens_at": opens, "signup_closes_at": closes}
-    return plain | location_columns(body.location) | times
+    return body.columns() | times
 
 
 async def _require_allowed(
@@ -116,11 +130,18 @@ async def _require_allowed(
         msg = Bilingual("已有人签到，不能修改", "fixed since people have checked in")
         fields = [{"field": f"body.{name}", "msg": msg} for name in fixed]
         raise ActivityAttended(checkins=activity.checkins, fields=fields)
-    if "rule_key" in changed:
-        if signed_up := activity.signups_confirmed + activity.signups_waitlisted:
-            raise ActivityAnnounced(used=signed_up)
-        await activities.require_rule(tx, activity.org_path, body.rule_key)
+    if "eligibility" in changed:
+        await eligibility.require_known(tx, activity.org_path, body.eligibility)
+    if FIXED_BY_SIGNUPS.intersection(changed) and (
+        signed_up := await session_queries.signups(tx, activity.id)
+    ):
+        raise ActivityAnnounced(used=signed_up)
+    if {"rule_key", "checks_out"}.intersection(changed):
+        rule_key, checks_out = body.rule_key, body.checks_out
+        await activities.require_rule(tx, activity.org_path, rule_key, checks_out=checks_out)
     if moved := TIME.intersection(changed):
+        if activity.sessions:
+            raise ActivityInSessions(starts_at=activity.starts_at, ends_at=activity.ends_at)
         activities.require_limits(body, activity.created_at)
         if activity.status == ActivityStatus.published:
             _require_to_come(activity, body, moved)
@@ -146,22 +167,27 @@ async def _fit(tx: Session, activity: Activity, body: ActivityEditIn) -> None:
 
     They are written in one statement, because a CHECK compares them. Raises CapacityTaken.
     """
-    seats = (await signup_queries.lock_seats(tx, [activity.id]))[activity.id]
+    seats = (await waiting_queries.lock_seats(tx, [activity.id]))[activity.id]
+    sessions = await waiting_lists.sessions_of(tx, seats)
     places, taken = body.capacity, seats.signups_confirmed
+    seats.capacity = places
     if places is not None and places < taken:
-        if not body.waitlist_latest or not await signups.put_back(tx, seats, taken - places):
+        moves = body.waitlist_latest
+        if not moves or not await waiting_lists.put_back(tx, seats, sessions, taken - places):
             raise CapacityTaken(limit=places, used=taken)
-    elif activity.status == ActivityStatus.published and now() < activity.ends_at:
-        waiting = seats.signups_waitlisted
-        await signups.fill(tx, seats, waiting if places is None else places - taken)
+    elif now() < activity.ends_at:
+        await waiting_lists.fill(tx, seats, sessions, now())
+    if sessions:
+        await waiting_queries.set_session_counters(tx, sessions)
     for name in COUNTERS:
         setattr(activity, name, getattr(seats, name))
     activity.capacity = places
 
 
-async def _tell(
+async def tell(
     tx: Session, activity: Activity, people: Collection[UUID], changed: Collection[str]
 ) -> None:
+    """Tell people of other times or of another place; ``changed``: names of columns."""
     await notify.send(
         tx,
         people,

@@ -32,6 +32,20 @@ ACTS: Tamperings = {
             "activity {activity}",
         ),
     ),
+    "activity_sessions": (
+        Tampering(
+            change("activity_sessions", "signups_confirmed = 0", "shifts", "activity_id"),
+            "sessions: the counters",
+            "activity {shifts}",
+        ),
+    ),
+    "shift_holds": (
+        Tampering(
+            change("shift_holds", "person_id = '{bob}'", "shift", "signup_id"),
+            "shifts: times are held",
+            "sign-up {shift}",
+        ),
+    ),
     "co_organizers": (
         Tampering(
             "INSERT INTO co_organizers (org_id, created_by, activity_id, person_id)"

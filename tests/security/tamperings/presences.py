@@ -37,9 +37,9 @@ PRESENCES: Tamperings = {
     "checkouts": (
         Tampering(delete("checkouts", "left_alice"), "activities: the counters", "{evening}"),
         Tampering(
-            change("checkouts", "session = 2", "left_alice"),
+            change("checkouts", "left_at = left_at - INTERVAL '1 hour'", "left_carol"),
             "check-outs: each is of its check-in",
-            "check-out {left_alice}",
+            "check-out {left_carol}",
         ),
         Tampering(
             change("checkouts", "recorded_at = recorded_at - INTERVAL '1 hour'", "left_alice"),

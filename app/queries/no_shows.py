@@ -1,0 +1,102 @@
+"""SQL of no-shows: places at activities that are over, of people who did not come."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from sqlalchemy import update
+from sqlmodel import col, or_, select
+
+from app.core.db import Session
+from app.models.activities import Activity, ActivityStatus
+from app.models.checkins import Checkin
+from app.models.no_shows import NoShow
+from app.models.people import Person
+from app.models.sessions import ActivitySession
+from app.models.signups import Signup, SignupStatus
+
+HELD = (ActivityStatus.published, ActivityStatus.closed)
+
+
+class Missed(NamedTuple):
+    """A place that was not used. ``starts_at``: of the session, or of the activity."""
+
+    signup_id: UUID
+    person_id: UUID
+    activity_id: UUID
+    session: int
+    starts_at: datetime
+
+
+async def unsettled(
+    session: Session, ended_before: datetime, skipped: Collection[UUID]
+) -> Activity | None:
+    """Read an activity that is over and whose no-shows are not settled yet, the earliest."""
+    query = (
+        select(Activity)
+        .where(col(Activity.counts_no_shows), col(Activity.no_shows_settled_at).is_(None))
+        .where(Activity.ends_at < ended_before, col(Activity.status).in_(HELD))
+        .where(col(Activity.id).not_in(skipped))
+        .order_by(col(Activity.ends_at), col(Activity.id))
+        .limit(1)
+    )
+    return (await session.exec(query)).first()
+
+
+async def missed(session: Session, activity: Activity, limit: int) -> Sequence[Missed]:
+    """Read places of an activity that were not used, without those that are settled.
+
+    Of a session at which nobody was checked in nothing is known: it counts for nobody. Neither does
+    the place of whose account is gone.
+    """
+    came = select(Checkin.id).where(
+        Checkin.activity_id == Signup.activity_id,
+        Checkin.person_id == Signup.person_id,
+        or_(Signup.session == 0, Checkin.session == Signup.session),
+    )
+    anybody = select(Checkin.id).where(
+        Checkin.activity_id == Signup.activity_id,
+        or_(Signup.session == 0, Checkin.session == Signup.session),
+    )
+    settled = select(NoShow.signup_id).where(NoShow.signup_id == Signup.id)
+    n = ActivitySession
+    query = (
+        select(Signup, n.starts_at)
+        .join(Person, col(Person.id) == col(Signup.person_id))
+        .outerjoin(
+            n,
+            (col(n.activity_id) == col(Signup.activity_id))
+            & (col(n.number) == col(Signup.session)),
+        )
+        .where(Signup.activity_id == activity.id, Signup.status == SignupStatus.confirmed)
+        .where(col(Person.erased_at).is_(None), col(Person.merged_into_id).is_(None))
+        .where(~came.exists(), anybody.exists(), ~settled.exists())
+        .order_by(col(Signup.id))
+        .limit(limit)
+    )
+    return [
+        Missed(one.id, one.person_id, one.activity_id, one.session, starts_at or activity.starts_at)
+        for one, starts_at in await session.exec(query)
+    ]
+
+
+async def settle(session: Session, activity_id: UUID, at: datetime) -> None:
+    """Note that the no-shows of an activity are settled."""
+    done = update(Activity).where(col(Activity.id) == activity_id)
+    await session.execute(done.values(no_shows_settled_at=at))
+
+
+async def lock_place(session: Session, signup_id: UUID) -> bool:
+    """Lock a place; False if it is settled already, or none any more."""
+    query = select(Signup.id).where(
+        Signup.id == signup_id,
+        Signup.status == SignupStatus.confirmed,
+        ~select(NoShow.signup_id).where(NoShow.signup_id == Signup.id).exists(),
+    )
+    return (await session.exec(query.with_for_update(of=Signup))).first() is not None
+
+
+async def add(session: Session, no_show: NoShow) -> None:
+    session.add(no_show)
+    await session.flush()

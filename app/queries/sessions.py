@@ -1,0 +1,105 @@
+"""SQL of sessions of activities."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import func, tuple_
+from sqlmodel import col, select
+
+from app.core.db import Session
+from app.models.activities import Activity
+from app.models.checkins import Checkin
+from app.models.sessions import ActivitySession
+from app.models.signups import Signup, SignupStatus
+
+Times = tuple[datetime, datetime]
+
+
+async def insert(session: Session, made: Sequence[ActivitySession]) -> None:
+    session.add_all(made)
+    await session.flush()
+    for one in made:
+        await session.refresh(one)
+
+
+async def find(session: Session, session_id: UUID) -> ActivitySession | None:
+    return await session.get(ActivitySession, session_id)
+
+
+async def lock(session: Session, activity_id: UUID, number: int) -> ActivitySession | None:
+    """Lock a session of a locked activity."""
+    query = select(ActivitySession).where(
+        ActivitySession.activity_id == activity_id, ActivitySession.number == number
+    )
+    return (await session.exec(query.with_for_update())).first()
+
+
+async def save(session: Session, one: ActivitySession) -> None:
+    """Write the changed columns of a locked session."""
+    session.add(one)
+    await session.flush()
+
+
+async def delete(session: Session, one: ActivitySession) -> None:
+    await session.delete(one)
+    await session.flush()
+
+
+async def span(session: Session, activity_id: UUID) -> Times | None:
+    """Return the first start and the last end; None without sessions."""
+    query = select(func.min(ActivitySession.starts_at), func.max(ActivitySession.ends_at)).where(
+        ActivitySession.activity_id == activity_id
+    )
+    first, last = (await session.exec(query)).one()
+    return (first, last) if first else None
+
+
+async def of_activity(
+    session: Session,
+    activity_id: UUID,
+    *,
+    post_id: UUID | None = None,
+    after: tuple[datetime, int] | None = None,
+    limit: int | None = None,
+) -> Sequence[ActivitySession]:
+    """Read sessions by start and number, those after a place in this order."""
+    query = select(ActivitySession).where(ActivitySession.activity_id == activity_id)
+    if post_id is not None:
+        query = query.where(ActivitySession.post_id == post_id)
+    if after is not None:
+        place = tuple_(col(ActivitySession.starts_at), col(ActivitySession.number))
+        query = query.where(place > after)
+    query = query.order_by(col(ActivitySession.starts_at), col(ActivitySession.number))
+    return (await session.exec(query.limit(limit))).all()
+
+
+async def signups(session: Session, activity_id: UUID, number: int | None = None) -> int:
+    """Count the sign-ups that are not cancelled, to an activity or to one of its sessions."""
+    query = select(func.count()).where(
+        Signup.activity_id == activity_id, Signup.status != SignupStatus.cancelled
+    )
+    if number is not None:
+        query = query.where(Signup.session == number)
+    return (await session.exec(query)).one()
+
+
+async def people(session: Session, activity_id: UUID, numbers: Collection[int]) -> list[UUID]:
+    """Read who has signed up for one of these sessions (0: for the activity as a whole)."""
+    query = (
+        select(Signup.person_id)
+        .where(Signup.activity_id == activity_id, col(Signup.session).in_(numbers))
+        .where(Signup.status != SignupStatus.cancelled)
+        .distinct()
+    )
+    return list(await session.exec(query))
+
+
+async def attended(session: Session, activity: Activity, family: Collection[UUID]) -> int:
+    """Count the sessions at which one of a person's accounts checked in."""
+    query = select(func.count(func.distinct(Checkin.session))).where(
+        Checkin.activity_id == activity.id,
+        col(Checkin.person_id).in_(family),
+        Checkin.session > 0,
+    )
+    return (await session.exec(query)).one()

@@ -1,0 +1,1 @@
+"""Swaps of shifts between two people: offered, accepted, listed (decision 0044)."""

@@ -1,0 +1,127 @@
+"""No-shows are settled once: points are deducted, strikes pause sign-up, an appeal undoes it."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import text
+from sqlmodel import select
+
+from app.core.clock import now
+from app.jobs import no_shows
+from app.models.activities import Activity
+from app.models.deductions import Deduction
+from app.models.orgs import Org
+from app.runtime import Runtime
+from app.schemas.deductions import AppealDecisionIn, AppealIn
+from app.services import deductions
+from tests.conftest import ScratchFactory
+from tests.factories.activities import make_activity, sign_up
+from tests.factories.http import assert_refused, in_process
+from tests.factories.inbox import inbox
+from tests.factories.ledger import balance, give_points
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_people
+from tests.factories.signup_terms import sign_up_by
+
+API = "/api/v1"
+A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+@pytest.fixture
+async def alone_runtime(scratch: ScratchFactory) -> AsyncIterator[tuple[FastAPI, Runtime]]:
+    """A database of its own: the job settles whatever is due."""
+    async with scratch() as app:
+        yield app, app.state.runtime
+
+
+async def held(
+    runtime: Runtime, org: Org, came: list[TestPerson], missing: list[TestPerson], **more: Any
+) -> Activity:
+    """Make an activity that is over since two days, at which some were and some were not."""
+    starts_at = now() - 2 * A_DAY - 2 * AN_HOUR
+    made = await make_activity(runtime, org=org, starts_at=now() + AN_HOUR, **more)
+    await sign_up(runtime, made, *came, *missing)
+    async with runtime.database.transaction() as tx:
+        await tx.execute(
+            text(
+                "INSERT INTO checkins (id, activity_id, person_id, session, method, checked_in_at)"
+                " SELECT uuidv7(), :id, unnest(CAST(:people AS uuid[])), 0, 'rotating_code', :at"
+            ),
+            {"id": made.id, "people": [one.id for one in came], "at": starts_at},
+        )
+        await tx.execute(
+            text(
+                "UPDATE activities SET starts_at = :at, ends_at = :end, checkins = :n"
+                " WHERE id = :id"
+            ),
+            {"id": made.id, "at": starts_at, "end": starts_at + AN_HOUR, "n": len(came)},
+        )
+    return made
+
+
+async def made_for(runtime: Runtime, person: TestPerson) -> list[Deduction]:
+    async with runtime.database.read() as tx:
+        query = select(Deduction).where(Deduction.person_id == person.id)
+        return list(await tx.exec(query.order_by(Deduction.id)))  # type: ignore[arg-type]
+
+
+async def test_who_did_not_come_is_charged_once_and_paused_by_the_third(
+    alone_runtime: tuple[FastAPI, Runtime],
+) -> None:
+    app, runtime = alone_runtime
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    came, missing = await make_people(runtime, 2)
+    await give_points(runtime, missing.id, 3, org=org.id)
+    for _ in range(2):
+        await held(runtime, org, [came], [missing])
+    old = await held(runtime, org, [came], [missing], counts_no_shows=False)
+    nobody = await held(runtime, org, [], [missing])
+
+    assert await no_shows.settle(runtime) == 2
+    assert await no_shows.settle(runtime) == 0
+
+    found = await made_for(runtime, missing)
+    assert [one.points for one in found] == [2, 1], "never below zero"
+    assert await made_for(runtime, came) == []
+    assert await balance(runtime, missing.id) == 0
+    async with in_process(app) as api:
+        future = await make_activity(runtime, org=org)
+        assert (await sign_up_by(api, future, missing)).status_code == 201
+        last = await held(runtime, org, [came], [missing])
+        assert await no_shows.settle(runtime) == 1
+        other = await make_activity(runtime, org=org)
+        refused = await sign_up_by(api, other, missing)
+        assert_refused(refused, 409, "signups.paused")
+        read = await api.get(f"{API}/activities/{other.id}", headers=missing.headers)
+        assert read.json()["mine"]["reason"]["code"] == "signups.paused"
+        assert (await sign_up_by(api, other, came)).status_code == 201
+        kinds = [one["kind"] for one in await inbox(api, runtime, missing)]
+        assert kinds.count("points_deducted") == 3
+        assert kinds.count("signup_paused") == 1
+
+        third = (await made_for(runtime, missing))[-1]
+        assert third.created_by == last.created_by
+        await appealed(runtime, missing, organizer, third.id)
+        assert (await sign_up_by(api, other, missing)).status_code == 201
+    assert {old.id, nobody.id}.isdisjoint(await settled_by(runtime, missing))
+
+
+async def appealed(
+    runtime: Runtime, person: TestPerson, organizer: TestPerson, deduction: UUID
+) -> None:
+    async with runtime.database.transaction() as tx:
+        await deductions.appeal(tx, person.id, deduction, AppealIn(reason="当天在医院"))
+    async with runtime.database.transaction() as tx:
+        granted = AppealDecisionIn(granted=True, reason="有病历")
+        await deductions.decide(tx, organizer.id, deduction, granted)
+
+
+async def settled_by(runtime: Runtime, person: TestPerson) -> set[UUID]:
+    query = text("SELECT activity_id FROM no_shows WHERE person_id = :person")
+    async with runtime.database.read() as tx:
+        return set((await tx.execute(query, {"person": person.id})).scalars())
