@@ -55,6 +55,7 @@ GUESSES = {
 PAGES = {
     "GET /": "anyone",
     "GET /docs": "anyone",
+    "GET /c/{code}": "anyone",
     "GET /docs/codes": "anyone",
     "GET /docs/start.js": "anyone",
     "GET /openapi.json": "anyone",
