@@ -44,3 +44,8 @@ def distance(context: CheckinContext, position: PositionIn | None) -> int | None
     if position is None or context.latitude is None or context.longitude is None:
         return None
     return geofences.measure((context.latitude, context.longitude), 0, position).distance_m
+
+
+def spot(position: PositionIn | None) -> tuple[int, int] | tuple[None, None]:
+    """Return where the phone is, in millionths of a degree, for the flags."""
+    return (None, None) if position is None else geofences.millionths(position)

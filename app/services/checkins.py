@@ -238,6 +238,7 @@ async def _shown(
 
 
 def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
+    latitude, longitude = checkin_places.spot(scan.position)
     return NewCheckin(
         id=new_id(),
         activity_id=context.activity_id,
@@ -247,6 +248,8 @@ def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
         person_id=context.person_id,
         method=scan.method,
         distance_m=checkin_places.distance(context, scan.position),
+        latitude=latitude,
+        longitude=longitude,
         checked_in_at=at,
         came_at=scan.came_at,
         recorded_by=scan.recorded_by,

@@ -7,6 +7,9 @@ from app.schemas.checkins import PositionIn
 
 # What a phone may add to the radius of a place by saying that it is not sure.
 MAX_ACCURACY_M = 100
+# Faster than by car or train between two places, from edge to edge.
+MAX_SPEED_KMH = 150
+KMH = 3.6  # of a metre a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,17 @@ def degrees(position: PositionIn) -> tuple[float, float]:
     """Return latitude and longitude of a phone in GCJ-02, the system of the places."""
     here = (position.latitude, position.longitude)
     return wgs84_to_gcj02(*here) if position.coordinate_system == "wgs84" else here
+
+
+def is_too_fast(apart_m: float, seconds: float) -> bool:
+    """Whether a way between the edges of two places was faster than MAX_SPEED_KMH."""
+    return apart_m > 0 and apart_m * KMH > MAX_SPEED_KMH * abs(seconds)
+
+
+def millionths(position: PositionIn) -> tuple[int, int]:
+    """Return latitude and longitude of a phone in millionths of a degree of GCJ-02: 11 cm."""
+    latitude, longitude = degrees(position)
+    return round(latitude * 1_000_000), round(longitude * 1_000_000)
 
 
 def measure(place: tuple[float, float], radius_m: int, position: PositionIn) -> Measured:

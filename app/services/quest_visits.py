@@ -25,10 +25,6 @@ from app.services.geofences import MAX_ACCURACY_M
 from app.services.ledger import moments
 from app.services.policies import history, rules
 
-# Faster than by car or train between two checkpoints, from edge to edge.
-MAX_SPEED_KMH = 150
-KMH = 3.6  # of a metre a second
-
 
 class QuestVisitCodeInvalid(Refusal):
     """A code that is forged, of another purpose or key, or of no checkpoint."""
@@ -160,7 +156,7 @@ def _is_too_fast(
     apart = distance_m((before.latitude, before.longitude), (after.latitude, after.longitude))
     apart -= before.radius_m + after.radius_m + 2 * MAX_ACCURACY_M
     seconds = abs((came_at - left_at).total_seconds())
-    return apart > 0 and apart * KMH > MAX_SPEED_KMH * seconds
+    return geofences.is_too_fast(apart, seconds)
 
 
 async def _complete(

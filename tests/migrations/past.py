@@ -44,6 +44,7 @@ UNPLAYED = {
     *("merges", "name_confirmations", "policy_simulations", "shops", "simulated_people"),
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("stock_movements", "subscriptions", "verifications"),
+    "flags",
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "handovers", "posts", "swaps"),
 }
