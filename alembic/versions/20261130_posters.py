@@ -28,7 +28,10 @@ def upgrade() -> None:
     op.create_check_constraint(
         op.f("ck_checkins_position"), "checkins", "num_nonnulls(latitude, longitude) IN (0, 2)"
     )
+    op.execute("GRANT UPDATE (latitude, longitude) ON checkins TO qx_app")
     _create_flags()
+    op.execute("GRANT SELECT, INSERT ON flags TO qx_app")
+    op.execute("GRANT UPDATE (state, decided_by, decided_at, reason) ON flags TO qx_app")
 
 
 def _refers(column: str, to: str) -> sa.ForeignKeyConstraint:

@@ -61,10 +61,10 @@ async def returning(session: Session, since: UUID) -> list[Presence]:
         .where(func.coalesce(Checkin.latitude, Activity.latitude).is_not(None))
         .order_by(col(Checkin.person_id), came, col(Checkin.id))
     )
-    return [Presence(*row) for row in (await session.execute(query)).all()]
+    return [Presence._make(row) for row in (await session.execute(query)).all()]
 
 
-def _degrees(told: ColumnElement[int | None], place: ColumnElement[float | None]) -> Any:
+def _degrees(told: Any, place: Any) -> Any:
     """What the phone told, in degrees; else the place of the activity."""
     return func.coalesce(cast(told, Float) / float(MILLIONTHS), place)
 
@@ -109,7 +109,7 @@ async def crowded(session: Session, since: UUID, people: int) -> list[Spot]:
         .where(col(Checkin.id) >= since, _stands())
         .order_by(*spot, col(Checkin.checked_in_at), col(Checkin.id))
     )
-    return [Spot(*row) for row in (await session.execute(query)).all()]
+    return [Spot._make(row) for row in (await session.execute(query)).all()]
 
 
 def _stands() -> ColumnElement[bool]:
