@@ -28,6 +28,7 @@ ROWS = nouns.rows()
 UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
+    "listFlags": "doubts with names, for who decides them; the audit trail has the decisions",
     "getActivityPoster": "whoever has it lets people check in",
     "getActivityPosterSvg": "whoever has it lets people check in",
     "getActivityPosterWxacode": "whoever has it lets people check in",
