@@ -17,6 +17,7 @@ from app.core.batching import Batcher
 from app.core.bulkhead import Bulkhead
 from app.core.db import Database, ReadPool, Session
 from app.core.db_errors import Retry
+from app.core.distinct import DistinctQuota
 from app.core.errors import Busy, ClockWrong, Refusal
 from app.core.etag import TaggedBody
 from app.core.keys import FieldCipher
@@ -38,7 +39,15 @@ from app.integrations.wechat.client import WechatClient
 from app.integrations.wechat.pushes import PushReader
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import browsing, checkins, checkouts, people, signups, subscriptions
+from app.services import (
+    browsing,
+    checkin_devices,
+    checkins,
+    checkouts,
+    people,
+    signups,
+    subscriptions,
+)
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
 from app.services.health import (
@@ -79,6 +88,7 @@ class Runtime:
     writers: RecentWriters
     redis: Redis
     limiter: RateLimiter
+    phone_users: DistinctQuota
     revocations: Revocations
     tokens: Tokens
     cipher: FieldCipher
@@ -138,6 +148,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             writers=RecentWriters(redis, breaker, lag_s=settings.replica_lag_s),
             redis=redis,
             limiter=RateLimiter(redis, breaker, enabled=settings.rate_limits == "on"),
+            phone_users=checkin_devices.quota(redis, breaker),
             revocations=Revocations(redis, breaker),
             tokens=Tokens(settings.secrets),
             cipher=FieldCipher(settings.secrets),

@@ -25,7 +25,7 @@ from app.core.errors import (
     Refusal,
     TooLarge,
 )
-from app.core.ratelimit import Limit
+from app.core.ratelimit import Limit, Verdict
 from app.core.tokens import Claims, TokenInvalid
 from app.models.people import Role
 from app.runtime import Runtime
@@ -106,10 +106,9 @@ class AccessRule(Guard):
             raise LoginRequired
         request.state.caller = claims
         if claims is None:
-            verdict = await runtime.limiter.take(ANONYMOUS, address_of(request))
+            verdict, locked = await runtime.limiter.take(ANONYMOUS, address_of(request)), None
         else:
-            bar = runtime.revocations.bar(claims.family_id)
-            verdict = await runtime.limiter.take(self.limit or PERSON, claims.person, bar=bar)
+            verdict, locked = await self._admit(request, runtime, claims)
         request.state.headers = verdict.headers()
         verdict.enforce()
         if claims is not None and (
@@ -120,6 +119,19 @@ class AccessRule(Guard):
             held = await runtime.roles.submit(claims.person_id)
             if not held.intersection(self.roles):
                 raise Forbidden
+        if locked is not None and not locked.redis_down:
+            locked.enforce()
+
+    async def _admit(
+        self, request: Request, runtime: Runtime, claims: Claims
+    ) -> tuple[Verdict, Verdict | None]:
+        """Count the request; also tell whether the caller has guessed too often."""
+        limit, guess = self.limit or PERSON, self.guess
+        bar = runtime.revocations.bar(claims.family_id)
+        if guess is None or not guess.signed:
+            return await runtime.limiter.take(limit, claims.person, bar=bar), None
+        guesser = str(guess.client(request))
+        return await runtime.limiter.take_unless(limit, claims.person, bar, guess.limit, guesser)
 
 
 PROBE = AccessRule("probe", authenticated=False, limited=False)
@@ -146,6 +158,7 @@ def allow(
     once: bool = False,
     once_in_batch: bool = False,
     if_match: bool = False,
+    headers: Sequence[dict[str, Any]] = (),
     guess: Guess | None = None,
 ) -> dict[str, Any]:
     """Return the route arguments that declare an access rule and document the refusals.
@@ -153,7 +166,8 @@ def allow(
     ``body``: the route reads a request body. ``once``: it requires an Idempotency-Key, and a
     repeated request gets the first reply; ``once_in_batch``: so too, but the handler does it with
     ``Once.submit``. ``if_match``: it requires If-Match, which ``deps.IfMatch`` reads.
-    ``guess``: the secret that callers could guess; wrong values are counted. The
+    ``headers``: others that it reads, as OpenAPI describes them. ``guess``: the secret that callers
+    could guess; wrong values are counted. The
     refusals common to all routes are added.
     """
     assert guess is None or guess.wrong in refusals, "a wrong guess is a refusal of the route"
@@ -170,6 +184,7 @@ def allow(
         every.append(ClockWrong)  # points may move
     parameters, by_header = _headers(rule, keyed=once or once_in_batch, if_match=if_match)
     every += by_header
+    parameters += headers
     answers = tuple(sorted({*refusals, *every}, key=lambda r: (r.status, r.code)))
     declared = replace(
         rule,

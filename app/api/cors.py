@@ -18,6 +18,7 @@ SENT = (
     "Idempotency-Key",
     "If-Match",
     "If-None-Match",
+    "X-Device-Token",
     "X-Merchant",
 )
 # What a page may read of a reply: browsers hide all others.

@@ -21,6 +21,8 @@ from app.core.ratelimit import Limit
 
 LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
 CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
+# Codes of screens and posters. After ten wrong ones right ones are refused too, for ten minutes.
+CHECKIN_GUESS = Limit("checkin_code", burst=10, per_second=1 / 600, fail_closed=True)
 # Card numbers run in sequence and have one check digit: slower than for codes.
 CARD_GUESS = Limit("card", burst=20, per_second=1 / 30, fail_closed=True)
 
@@ -30,8 +32,9 @@ class Guess:
     """The secret that callers of a route could guess; ``wrong`` is the refusal of a wrong value.
 
     ``client`` returns the key under which guesses are counted. ``signed``: the secret is verified
-    without a look-up and too long to be guessed, so the limit only reduces load: it is checked
-    after a wrong guess only, and correct ones are accepted while Redis is down.
+    without a look-up and too long to be guessed. The limit is then checked by the access rule, in
+    the call of Redis that counts the request, so that it costs no round trip; and correct ones are
+    accepted while Redis is down.
     """
 
     limit: Limit

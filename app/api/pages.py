@@ -1,8 +1,11 @@
-"""The pages beside the OpenAPI document: Swagger UI, and the codes of all refusals.
+"""Pages: Swagger UI, the codes of all refusals, and what a phone's own scanner opens.
 
 Nothing is loaded from another host: the files of Swagger UI are those of ``fastapi-swagger``.
 """
 
+import base64
+import hashlib
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -16,12 +19,30 @@ from app.api.openapi import published
 from app.api.problems import Facts
 from app.api.refusals import catalogue
 from app.api.routes import conditional
+from app.core.language import request_language
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline';"
     " img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none';"
     " frame-ancestors 'none'"
 )
+# Of the page for scanners, which has no script. Its style is named by its hash.
+STYLE = """
+  body { font: 18px/1.6 sans-serif; margin: 2em auto; max-width: 26em; padding: 0 1em }
+  code { font-size: 20px; overflow-wrap: anywhere }
+"""
+_DIGEST = base64.b64encode(hashlib.sha256(STYLE.encode()).digest()).decode()
+SCANNED_HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_DIGEST}';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Robots-Tag": "noindex, nofollow",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Vary": "Accept-Language",
+}
+# What a code may look like; another text is not shown.
+_CODE = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 SWAGGER = {
     "swagger-ui-bundle.js": "text/javascript",
     "swagger-ui.css": "text/css",
@@ -57,8 +78,21 @@ def add(app: FastAPI) -> None:
     async def get_script() -> Response:
         return Response(_data("docs.js"), media_type="text/javascript")
 
+    @app.get("/c/{code}", include_in_schema=False)
+    async def get_scanned(code: str) -> Response:
+        """Tell where to scan the code. It is not looked up: right and wrong ones look alike."""
+        return scanned_page(code)
+
     for name, media_type in SWAGGER.items():
         _add_file(app, name, media_type)
+
+
+def scanned_page(code: str) -> Response:
+    """Return the page for a code of a screen or poster, in the language of the request."""
+    shown = code if _CODE.fullmatch(code) else None
+    values = {"code": shown, "style": STYLE, "zh": request_language() == "zh-CN"}
+    page = _environment.from_string(_data("scanned.html")).render(values)
+    return Response(page, media_type="text/html", headers=SCANNED_HEADERS)
 
 
 def codes_of(app: FastAPI) -> dict[str, Any]:

@@ -69,6 +69,14 @@ class Batcher(Generic[C, R]):
 
     async def submit(self, command: C) -> R:
         """Wait for the command's outcome. Raises Busy, or what ``run`` raised for it alone."""
+        return await self._enqueue(command)
+
+    async def submit_both(self, one: C, other: C) -> tuple[R, R]:
+        """Submit two commands at once, which are in one batch as a rule. Raises as ``submit``."""
+        first, second = self._enqueue(one), self._enqueue(other)
+        return await first, await second
+
+    def _enqueue(self, command: C) -> "asyncio.Future[R]":
         if len(self._waiting) >= MAX_WAITING:
             raise Busy(retry_after=2)
         answer: asyncio.Future[R] = asyncio.get_running_loop().create_future()
@@ -76,7 +84,7 @@ class Batcher(Generic[C, R]):
         if self._runner is None:
             # An empty context: log lines of a batch must not carry the id of one request.
             self._runner = asyncio.create_task(self._work(), context=Context())
-        return await answer
+        return answer
 
     async def close(self) -> None:
         """Wait until no command waits or runs."""

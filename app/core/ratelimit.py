@@ -158,6 +158,22 @@ class RateLimiter:
         """Count one request of a client, if it is allowed; also look up a bar."""
         return await self._ask(limit, client, "take", bar)
 
+    async def take_unless(
+        self, limit: Limit, client: str, bar: str, locked: Limit, guesser: str
+    ) -> tuple[Verdict, Verdict]:
+        """Do as ``take``; also check another limit, in the same call of Redis."""
+        asked = (
+            self._question(limit, client, "take", bar),
+            self._question(locked, guesser, "check"),
+        )
+        if not self._enabled and not bar:
+            return self._without_redis(*asked[0][:2]), self._without_redis(*asked[1][:2])
+        one, other = await self._questions.submit_both(*asked)
+        return (
+            one or self._without_redis(*asked[0][:2]),
+            other or self._without_redis(*asked[1][:2]),
+        )
+
     async def check(self, limit: Limit, client: str) -> Verdict:
         """Tell whether a request would be allowed, without counting it."""
         return await self._ask(limit, client, "check")
@@ -169,13 +185,16 @@ class RateLimiter:
     async def _ask(
         self, limit: Limit, client: str, what: What, bar: str = "", times: int = 1
     ) -> Verdict:
+        question = self._question(limit, client, what, bar, times)
         if not self._enabled and not bar:
-            return Verdict(limit, allowed=True, remaining=limit.burst, retry_after=0)
+            return self._without_redis(limit, question.key)
+        return await self._questions.submit(question) or self._without_redis(limit, question.key)
+
+    def _question(
+        self, limit: Limit, client: str, what: What, bar: str = "", times: int = 1
+    ) -> _Question:
         key = f"{TAG}:{limit.name}:{client}"
-        verdict = await self._questions.submit(
-            _Question(limit, key, what if self._enabled else "pass", bar, times)
-        )
-        return verdict or self._without_redis(limit, key)
+        return _Question(limit, key, what if self._enabled else "pass", bar, times)
 
     async def _ask_list(self, questions: list[_Question]) -> list[Verdict | None]:
         """Ask Redis once for the whole batch; return None for each if it is down."""

@@ -72,6 +72,8 @@ class Activity(SQLModel, table=True):
     that are offered. ``counts_no_shows``: who had a place and did not come has points deducted, by
     a job that sets ``no_shows_settled_at``.
 
+    ``poster_issue``: which of its posters is valid (``app.core.poster_codes``), from 1.
+
     ``before_limits``: made before lengths and distances were limited; set by a migration alone.
     A constraint that is NOT VALID would not do: it refuses every update of such a row, and each
     sign-up updates its counters.
@@ -97,6 +99,7 @@ class Activity(SQLModel, table=True):
         CheckConstraint("signups_confirmed BETWEEN 0 AND capacity", name="seats"),
         CheckConstraint("signups_waitlisted >= 0 AND sessions >= 0", name="counters"),
         CheckConstraint("checkouts BETWEEN 0 AND checkins", name="inside"),
+        CheckConstraint("poster_issue BETWEEN 1 AND 65535", name="poster_issue"),
         CheckConstraint("minimum_attendance BETWEEN 1 AND 400", name="minimum_attendance"),
         CheckConstraint("signup_terms IS JSON OBJECT", name="terms"),
         CheckConstraint("eligibility IS JSON OBJECT", name="eligibility"),
@@ -155,6 +158,7 @@ class Activity(SQLModel, table=True):
     counts_no_shows: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    poster_issue: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)
     cover_id: UUID | None = Field(default=None, foreign_key="attachments.id", ondelete="SET NULL")

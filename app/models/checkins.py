@@ -40,13 +40,15 @@ class Checkin(SQLModel, table=True):
     ``checked_in_at``: when it was recorded. ``came_at``: when the person came, if that was
     earlier: a device without network noted it. ``recorded_by``: who checked the person in, if not
     the person. ``is_walk_in``: without a place. ``award_id``: null if a rule that pays by time
-    waits for the check-out. Rows are never changed: a check-out, a correction and an annulment are
-    rows of their own, because the seals of days cover all of them.
+    waits for the check-out. ``latitude``, ``longitude``: where the phone said it was, in millionths
+    of a degree of GCJ-02; emptied after a month. No other column changes: a check-out, a correction
+    and an annulment are rows of their own, because the seals of days cover all of them.
     """
 
     __tablename__ = "checkins"
     __table_args__ = (
         CheckConstraint(one_of("method", CheckinMethod), name="method"),
+        CheckConstraint("num_nonnulls(latitude, longitude) IN (0, 2)", name="position"),
         CheckConstraint("recorded_by <> person_id", name="by_others"),
         CheckConstraint("came_at <= checked_in_at", name="came"),
         UniqueConstraint("activity_id", "session", "person_id"),
@@ -60,6 +62,8 @@ class Checkin(SQLModel, table=True):
     person_id: UUID = Field(foreign_key="people.id")
     method: str = Field(max_length=20)
     distance_m: int | None = None  # from the activity's location, if both are known
+    latitude: int | None = None
+    longitude: int | None = None
     checked_in_at: datetime = Field(sa_type=Timestamp)
     came_at: datetime | None = Field(default=None, sa_type=Timestamp)
     recorded_by: UUID | None = Field(default=None, foreign_key="people.id")

@@ -58,6 +58,8 @@ class CheckinContext(NamedTuple):
     checks_out: bool
     latitude: float | None
     longitude: float | None
+    radius_m: int | None
+    poster_issue: int
     created_by: UUID
     version: int
     is_own_act: bool
@@ -80,6 +82,8 @@ class NewCheckin(NamedTuple):
     person_id: UUID
     method: str
     distance_m: int | None
+    latitude: int | None
+    longitude: int | None
     checked_in_at: datetime
     came_at: datetime | None
     recorded_by: UUID | None
@@ -104,7 +108,7 @@ _ACTIVITIES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
        coalesce(s.number, 0) AS session, coalesce(s.starts_at, a.starts_at) AS starts_at,
        coalesce(s.ends_at, a.ends_at) AS ends_at, a.rule_key, a.signup_for, a.checks_out,
-       a.latitude, a.longitude, a.created_by,
+       a.latitude, a.longitude, a.radius_m, a.poster_issue, a.created_by,
        a.version, {has_part("a", "k.person_id")} AS is_own_act,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
@@ -122,10 +126,11 @@ WITH wanted AS (
     SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:activity_id AS uuid[]),
         CAST(:session AS int[]), CAST(:place AS int[]), CAST(:may_walk_in AS bool[]),
         CAST(:person_id AS uuid[]), CAST(:method AS text[]), CAST(:distance_m AS int[]),
+        CAST(:latitude AS int[]), CAST(:longitude AS int[]),
         CAST(:checked_in_at AS timestamptz[]), CAST(:came_at AS timestamptz[]),
         CAST(:recorded_by AS uuid[]), CAST(:award_id AS uuid[]))
         AS k(id, activity_id, session, place, may_walk_in, person_id, method, distance_m,
-             checked_in_at, came_at, recorded_by, award_id)
+             latitude, longitude, checked_in_at, came_at, recorded_by, award_id)
 ), places AS MATERIALIZED (
     SELECT k.* FROM wanted k
     JOIN signups s ON s.activity_id = k.activity_id AND s.person_id = k.person_id
@@ -137,8 +142,9 @@ WITH wanted AS (
     SELECT *, true FROM wanted WHERE may_walk_in AND id <> ALL(ARRAY(SELECT id FROM places))
 ), inserted AS (
     INSERT INTO checkins (id, activity_id, session, person_id, method, distance_m,
-                          checked_in_at, came_at, recorded_by, is_walk_in, award_id)
-    SELECT id, activity_id, session, person_id, method, distance_m,
+                          latitude, longitude, checked_in_at, came_at, recorded_by, is_walk_in,
+                          award_id)
+    SELECT id, activity_id, session, person_id, method, distance_m, latitude, longitude,
            checked_in_at, came_at, recorded_by, is_walk_in, award_id
     FROM admitted ORDER BY activity_id, person_id
     ON CONFLICT (activity_id, session, person_id) DO NOTHING

@@ -54,6 +54,7 @@ PARTS: Mapping[str, str] = {
         of="c.person_id",
         join="JOIN checkins c ON c.id = t.checkin_id",
     ),
+    "flags": _rows("flags", "created_by", "decided_by"),
     "visits": _rows(
         "quest_visits",
         more="jsonb_build_object('quest', q.title, 'checkpoint', k.title)",

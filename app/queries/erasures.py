@@ -30,6 +30,10 @@ _DELETED = (
     """,
     "DELETE FROM token_families WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM card_codes WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    """
+    UPDATE checkins SET latitude = NULL, longitude = NULL
+    WHERE person_id = ANY(CAST(:people AS uuid[])) AND latitude IS NOT NULL
+    """,
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -214,6 +218,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
+    "flags": {"reason": _OF_ORGANISATION},
     "forms": {"title": _OF_ORGANISATION},
     "devices": dict.fromkeys(
         ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"

@@ -11,6 +11,7 @@ from app.core.db import Session
 from app.models.awards import Award, AwardReview, AwardState
 from app.models.cases import OPEN, Case, CaseKind
 from app.models.deductions import Deduction, DeductionState
+from app.models.flags import Flag, FlagState
 from app.models.orgs import Org
 from app.models.people import RoleGrant
 from app.queries.people import in_force
@@ -64,6 +65,17 @@ async def appeals(session: Session, org_path: str, person_id: UUID) -> Waiting:
         .where(_below(org_path), Case.kind == CaseKind.appeal, col(Case.state).in_(OPEN))
         .where(Deduction.state == DeductionState.appealed)
         .where(Deduction.created_by != person_id, Deduction.person_id != person_id)
+    )
+    return (await session.exec(query)).one()
+
+
+async def flags(session: Session, org_path: str, person_id: UUID) -> Waiting:
+    """Count the open flags of a subtree that the person may decide."""
+    query = (
+        select(func.count(), func.min(Flag.created_at))
+        .select_from(Flag)
+        .join(Org, col(Org.id) == col(Flag.org_id))
+        .where(_below(org_path), Flag.state == FlagState.open, Flag.person_id != person_id)
     )
     return (await session.exec(query)).one()
 

@@ -4,7 +4,7 @@ from fastapi import Request, Response
 
 from app.api.access import RESIDENT, allow
 from app.api.context import person_of, runtime_of
-from app.api.guesses import CODE_GUESS, Guess
+from app.api.guesses import CHECKIN_GUESS, Guess
 from app.api.operations import direct, naturally_idempotent
 from app.api.routes import Router
 from app.core.clock import now
@@ -13,7 +13,7 @@ from app.core.language import Bilingual
 from app.schemas.checkouts import CheckoutIn, CheckoutResultOut
 from app.services import checkouts
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked
-from app.services.checkins import CheckinCodeExpired, CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
 from app.services.checkouts import CheckoutOver, Leave, NotCheckedIn
 
 ABOUT = Bilingual(
@@ -36,7 +36,7 @@ router = Router(tags=["checkouts"], about=ABOUT)
         NotCheckedIn,
         CheckoutOver,
         body=True,
-        guess=Guess(CODE_GUESS, CheckinCodeInvalid, signed=True),
+        guess=Guess(CHECKIN_GUESS, CheckinCodeInvalid, signed=True),
     ),
 )
 @naturally_idempotent

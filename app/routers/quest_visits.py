@@ -4,7 +4,7 @@ from fastapi import Response
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, Posters, Tx
-from app.api.guesses import CODE_GUESS, Guess
+from app.api.guesses import CHECKIN_GUESS, Guess
 from app.api.operations import leads_to, naturally_idempotent
 from app.api.routes import Router
 from app.core.language import Bilingual
@@ -38,7 +38,7 @@ router = Router(tags=["quest_visits"], about=ABOUT)
         LocationMissing,
         TooFar,
         body=True,
-        guess=Guess(CODE_GUESS, QuestVisitCodeInvalid, signed=True),
+        guess=Guess(CHECKIN_GUESS, QuestVisitCodeInvalid, signed=True),
     ),
 )
 @leads_to("getQuest", {"quest_id": "visit/quest_id"})

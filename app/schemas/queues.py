@@ -9,11 +9,12 @@ from app.schemas.base import OrgId, Out
 
 
 class QueueKind(StrEnum):
-    """Proposals to review, objections to awards, appeals against deductions."""
+    """Proposals to review, objections to awards, appeals against deductions, flagged check-ins."""
 
     proposals = "proposals"
     objections = "objections"
     appeals = "appeals"
+    flags = "flags"
 
 
 class QueueOut(Out):

@@ -5,13 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.core import rotating_codes
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
-from app.core.rotating_codes import Action, RotatingCodes
 from app.models.activities import ActivityStatus, SignupFor
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
@@ -22,25 +19,14 @@ from app.queries.awards.granting import NewAward
 from app.queries.checkins import Asked, CheckinContext, Counter, ExistingCheckin, NewCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
-from app.services import signups
+from app.services import checkin_places, signups
 from app.services.activities import ActivityNotOpen
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
+from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
 from app.services.signups import NotSignedUp
-
-
-class CheckinCodeInvalid(Refusal):
-    """A code that is forged, of another purpose or key, of no activity, or from the future."""
-
-    code, status, title = "checkins.code_invalid", 422, "Code invalid"
-    zh, en = "签到码无效，请扫描现场屏幕上的二维码", "This is not a valid check-in code."
-
-
-class CheckinCodeExpired(Refusal):
-    code, status, title = "checkins.code_expired", 422, "Code expired"
-    zh, en = "签到码已过期，请重新扫描", "This code has expired; scan the screen again."
 
 
 class OutsideWindow(Refusal):
@@ -54,7 +40,8 @@ class Scan:
     """A command: the person came to the activity with this serial.
 
     ``session``: None: the one that runs, or the next. ``recorded_by``: who checks the person in;
-    with ``may_walk_in`` also without a place. ``came_at``: when, if that is not now.
+    with ``may_walk_in`` also without a place. ``came_at``: when, if that is not now. ``issue``: of
+    the poster that was scanned.
     """
 
     serial: int
@@ -65,6 +52,7 @@ class Scan:
     recorded_by: UUID | None = None
     may_walk_in: bool = False
     came_at: datetime | None = None
+    issue: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +61,6 @@ class Recorded:
 
     result: CheckinResultOut
     is_new: bool
-
-
-def read_code(codes: RotatingCodes, code: str, at: datetime) -> int:
-    """Verify a code without a one-up; return the serial of its activity.
-
-    Raises CheckinCodeInvalid or CheckinCodeExpired.
-    """
-    try:
-        return codes.check(code, Action.check_in, at.timestamp())
-    except rotating_codes.CodeExpired:
-        raise CheckinCodeExpired from None
-    except rotating_codes.CodeInvalid:
-        raise CheckinCodeInvalid from None
 
 
 def conflict_keys(scan: Scan) -> Iterable[Hashable]:
@@ -99,7 +74,8 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
     ``at`` dates check-ins and awards. Windows and the attended time go by the clock, which is
     behind it after a day was closed too early (``moments``).
     Precondition: no two scans share a conflict key. Outcomes: Recorded, or CheckinCodeInvalid,
-    ActivityNotOpen, OutsideWindow, NotSignedUp. Raises Retry if an activity changes meanwhile.
+    ActivityNotOpen, OutsideWindow, NotSignedUp; of a poster NoPlace, LocationNeeded, CheckinTooFar.
+    Raises Retry if an activity changes meanwhile.
     """
     clock = now()
     asked = [
@@ -107,7 +83,10 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         for one in scans
     ]
     found = await queries.contexts(tx, asked)
-    checked = [_check(found.get((one.serial, one.person_id)), one.came_at) for one in asked]
+    checked = [
+        _check(found.get((one.serial, one.person_id)), scan, one.came_at)
+        for one, scan in zip(asked, scans, strict=True)
+    ]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
@@ -134,9 +113,9 @@ def _outcome(
     return refused[person]
 
 
-def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:
+def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinContext | Refusal:
     """Return the context if a check-in is possible at this time, else the refusal."""
-    if context is None:
+    if context is None or scan.issue not in (None, context.poster_issue):
         return CheckinCodeInvalid()
     if context.status != ActivityStatus.published:
         return ActivityNotOpen(
@@ -145,7 +124,8 @@ def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Ref
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
     if not opens <= at < closes:
         return OutsideWindow(opens_at=opens, closes_at=closes)
-    return context
+    refusal = None if scan.issue is None else checkin_places.refusal(context, scan.position)
+    return refusal or context
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,6 +238,7 @@ async def _shown(
 
 
 def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
+    latitude, longitude = checkin_places.spot(scan.position)
     return NewCheckin(
         id=new_id(),
         activity_id=context.activity_id,
@@ -266,7 +247,9 @@ def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
         may_walk_in=scan.may_walk_in or context.signup_for == SignupFor.nothing,
         person_id=context.person_id,
         method=scan.method,
-        distance_m=_distance(context, scan.position),
+        distance_m=checkin_places.distance(context, scan.position),
+        latitude=latitude,
+        longitude=longitude,
         checked_in_at=at,
         came_at=scan.came_at,
         recorded_by=scan.recorded_by,
@@ -281,15 +264,6 @@ def _grant(
     assert checkin.award_id is not None, "check-ins that wait for a check-out are not paid"
     attended = rules.attended(checkin.came_at or clock, context.starts_at, context.ends_at)
     return attendance.grant(context, policy, checkin.award_id, "checkin", checkin.method, attended)
-
-
-def _distance(context: CheckinContext, position: PositionIn | None) -> int | None:
-    if position is None or context.latitude is None or context.longitude is None:
-        return None
-    here = (position.latitude, position.longitude)
-    if position.coordinate_system == "wgs84":
-        here = wgs84_to_gcj02(*here)
-    return round(distance_m(here, (context.latitude, context.longitude)))
 
 
 def _to_out(result: _Result) -> CheckinResultOut:

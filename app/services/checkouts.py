@@ -29,7 +29,7 @@ from app.services import notify
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
-from app.services.checkins import CheckinCodeExpired, CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
 from app.services.notify import Message
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy

@@ -6,7 +6,7 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.core.geo import distance_m, wgs84_to_gcj02
+from app.core.geo import distance_m
 from app.core.ids import new_id
 from app.core.poster_codes import Poster, PosterCodeInvalid, PosterCodes, PosterKind
 from app.core.scanned import code_of
@@ -18,17 +18,12 @@ from app.queries import quest_visits as queries
 from app.queries import quests as quest_queries
 from app.schemas.checkins import PositionIn
 from app.schemas.quest_visits import QuestVisitOut, QuestVisitResultOut
-from app.services import audit, notify, orgs, quests
+from app.services import audit, geofences, notify, orgs, quests
 from app.services.awards import granting, wording
 from app.services.awards.granting import Grant, Granted
+from app.services.geofences import MAX_ACCURACY_M
 from app.services.ledger import moments
 from app.services.policies import history, rules
-
-# What a phone may add to the radius of a checkpoint by saying that it is not sure.
-MAX_ACCURACY_M = 100
-# Faster than by car or train between two checkpoints, from edge to edge.
-MAX_SPEED_KMH = 150
-KMH = 3.6  # of a metre a second
 
 
 class QuestVisitCodeInvalid(Refusal):
@@ -147,15 +142,11 @@ def _place(checkpoint: QuestCheckpoint, position: PositionIn | None) -> tuple[in
     """Return distance and accuracy of a phone at a checkpoint. Raises LocationMissing, TooFar."""
     if position is None:
         raise LocationMissing
-    here = (position.latitude, position.longitude)
-    if position.coordinate_system == "wgs84":
-        here = wgs84_to_gcj02(*here)
-    distance = round(distance_m(here, (checkpoint.latitude, checkpoint.longitude)))
-    accuracy = min(round(position.accuracy_m), MAX_ACCURACY_M)
-    limit = checkpoint.radius_m + accuracy
-    if distance > limit:
-        raise TooFar(distance_m=distance, limit=limit)
-    return distance, accuracy
+    place = (checkpoint.latitude, checkpoint.longitude)
+    found = geofences.measure(place, checkpoint.radius_m, position)
+    if not found.is_inside:
+        raise TooFar(distance_m=found.distance_m, limit=found.limit)
+    return found.distance_m, found.accuracy_m
 
 
 def _is_too_fast(
@@ -165,7 +156,7 @@ def _is_too_fast(
     apart = distance_m((before.latitude, before.longitude), (after.latitude, after.longitude))
     apart -= before.radius_m + after.radius_m + 2 * MAX_ACCURACY_M
     seconds = abs((came_at - left_at).total_seconds())
-    return apart > 0 and apart * KMH > MAX_SPEED_KMH * seconds
+    return geofences.is_too_fast(apart, seconds)
 
 
 async def _complete(

@@ -6,6 +6,7 @@ from uuid import UUID
 from app.core.db import Session
 from app.models.awards import AwardState
 from app.models.deductions import DeductionState
+from app.models.flags import FlagState
 from app.models.orgs import Org
 from app.queries import queues as queries
 from app.queries.queues import Waiting
@@ -18,6 +19,7 @@ QUEUES: dict[QueueKind, tuple[Count, str]] = {
     QueueKind.proposals: (queries.proposals, f"awards?state={AwardState.pending}"),
     QueueKind.objections: (queries.objections, f"awards?state={AwardState.notice}"),
     QueueKind.appeals: (queries.appeals, f"deductions?state={DeductionState.appealed}"),
+    QueueKind.flags: (queries.flags, f"flags?state={FlagState.open}"),
 }
 
 

@@ -24,7 +24,7 @@ from app.integrations.wechat.refusals import CodeInvalid
 from app.main import create_app
 from app.services.appointments import AppointmentCodeInvalid
 from app.services.auth import TokenRefused
-from app.services.checkins import CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.people import PersonNotFound
 from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.charges import CardCodeInvalid
@@ -36,8 +36,8 @@ RULES = {row.operation: row.rule for row in nouns.rows().values()}
 GUESSES = {
     "logIn": (CodeInvalid, "login", "address_of"),
     "refreshLogin": (TokenRefused, "login", "address_of"),
-    "checkIn": (CheckinCodeInvalid, "code", "person_of"),
-    "checkOut": (CheckinCodeInvalid, "code", "person_of"),
+    "checkIn": (CheckinCodeInvalid, "checkin_code", "person_of"),
+    "checkOut": (CheckinCodeInvalid, "checkin_code", "person_of"),
     "collectRedemption": (RedemptionNotFound, "code", "person_of"),
     "charge": (CardCodeInvalid, "code", "person_of"),
     "addCoOrganizer": (PersonNotFound, "card", "person_of"),
@@ -49,12 +49,13 @@ GUESSES = {
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
-    "visitCheckpoint": (QuestVisitCodeInvalid, "code", "person_of"),
+    "visitCheckpoint": (QuestVisitCodeInvalid, "checkin_code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {
     "GET /": "anyone",
     "GET /docs": "anyone",
+    "GET /c/{code}": "anyone",
     "GET /docs/codes": "anyone",
     "GET /docs/start.js": "anyone",
     "GET /openapi.json": "anyone",

@@ -45,6 +45,7 @@ UNPLAYED = {
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("no_shows", "shift_holds", "signup_pauses"),
     *("stock_movements", "subscriptions", "verifications"),
+    "flags",
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "handovers", "posts", "swaps"),
 }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from itertools import cycle
 from typing import Any
 
 import httpx
@@ -10,13 +11,13 @@ import pytest
 from sqlalchemy import text
 
 from app.api.access import PERSON
-from app.api.guesses import CODE_GUESS
+from app.api.guesses import CHECKIN_GUESS, CODE_GUESS
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
-from tests.factories.activities import make_activity
+from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, in_process, keyed
 from tests.factories.ledger import give_points
-from tests.factories.people import make_person
+from tests.factories.people import make_people, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward, reserve
 
 API = "/api/v1"
@@ -52,18 +53,50 @@ async def test_a_person_who_asks_too_often_is_told_when_to_come_again(
     assert other.status_code == 200
 
 
-async def test_forged_check_in_codes_run_out(scratch: ScratchFactory) -> None:
+async def test_ten_wrong_check_in_codes_lock_the_person(
+    scratch: ScratchFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with limited(scratch) as (api, runtime):
-        guesser = await make_person(runtime)
-        answers = [
-            await api.post(f"{API}/checkins", headers=guesser.headers, json={"code": "A" * 32})
-            for _ in range(CODE_GUESS.burst + 1)
-        ]
+        guesser, honest = await make_people(runtime, 2)
+        activity = await make_attended(runtime, guesser)
+        await sign_up(runtime, activity, honest)
+        right = {"code": current_code(runtime, activity)}
+        paths = cycle([f"{API}/checkins", f"{API}/checkouts", f"{API}/quest-visits"])
 
-    for answer in answers[:-1]:
-        assert_refused(answer, 422, "checkins.code_invalid")
-    assert_refused(answers[-1], 429, "request.rate_limited")
-    assert int(answers[-1].headers["retry-after"]) >= 1
+        async def guess(code: str = "A" * 32) -> httpx.Response:
+            body = {"code": code}
+            return await api.post(next(paths), headers=guesser.headers, json=body)
+
+        wrong = [await guess() for _ in range(CHECKIN_GUESS.burst)]
+        locked = [
+            await api.post(f"{API}/checkins", headers=guesser.headers, json=right),
+            *[await guess() for _ in range(3)],
+        ]
+        calls = _counted_calls(runtime, monkeypatch)
+        other = await api.post(f"{API}/checkins", headers=honest.headers, json=right)
+        asked = len(calls)
+        me = await api.get(f"{API}/me", headers=guesser.headers)
+
+    assert {reply.status_code for reply in wrong} == {422}
+    for reply in locked:
+        assert_refused(reply, 429, "request.rate_limited")
+        assert 590 <= int(reply.headers["retry-after"]) <= 600
+        assert reply.headers["ratelimit-policy"].startswith('"checkin_code"')
+    assert (other.status_code, me.status_code) == (201, 200)
+    assert asked == 1, "the limit is checked in the call that counts the request"
+
+
+def _counted_calls(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that grows by the number of questions of each call of Redis."""
+    calls: list[int] = []
+    run = runtime.limiter._questions._run
+
+    async def counted(questions: list[Any]) -> Any:
+        calls.append(len(questions))
+        return await run(questions)
+
+    monkeypatch.setattr(runtime.limiter._questions, "_run", counted)
+    return calls
 
 
 @pytest.mark.parametrize(

@@ -369,6 +369,8 @@ CASES: tuple[tuple[str, Maker], ...] = (
 )
 # Where the others are tested.
 ELSEWHERE = {
+    "activity_posters.used_up": "tests/routers/test_activity_posters.py",
+    "posters.used_up": "tests/routers/test_posters.py",
     "idempotency.key_reused": "below",
     "request.rate_limited": "tests/routers/test_limits.py",
     "exports.too_many_rows": "tests/api/test_exports.py",

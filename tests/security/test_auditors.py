@@ -28,6 +28,10 @@ ROWS = nouns.rows()
 UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
+    "listFlags": "doubts with names, for who decides them; the audit trail has the decisions",
+    "getActivityPoster": "whoever has it lets people check in",
+    "getActivityPosterSvg": "whoever has it lets people check in",
+    "getActivityPosterWxacode": "whoever has it lets people check in",
     "getRoster": "names and cards for a device at the door",
     "getAwardSheetTemplate": "an empty form to propose awards with",
     "listPolicySimulations": "drafts, which are not in force",
@@ -53,6 +57,8 @@ UNRECORDED = {
     "getPickupCodeSvg": "one's own",
     "getCheckinCodeSvg": "a code that lives for seconds; showing it is on record",
     "streamLiveView": "what the live view shows, as it changes",
+    "getActivityPosterSvg": "one code; whoever fetches it has a part in the activity",
+    "getActivityPosterWxacode": "one code; whoever fetches it has a part in the activity",
     "getAttachmentFile": "one file at a time of what the reader sees in a list",
     "getAttachmentThumbnail": "one file at a time of what the reader sees in a list",
 }

@@ -24,6 +24,7 @@ ROWS, REQUESTS = nouns.rows(), nouns.requests()
 WITHOUT_A_LINE = {
     "GET /",
     "GET /docs",
+    "GET /c/{code}",
     "GET /docs/codes",
     "GET /docs/start.js",
     "GET /openapi.json",

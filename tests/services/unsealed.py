@@ -11,6 +11,10 @@ NOT_SEALED: Mapping[str, Mapping[str, str]] = {
         "release_at": "changes; the release is a transfer",
         "open_objections": "changes; compared with the cases",
     },
+    "checkins": {
+        "latitude": "emptied after a month; nothing is paid by it, and the distance is sealed",
+        "longitude": "emptied after a month; nothing is paid by it, and the distance is sealed",
+    },
     "redemptions": {
         "undone_at": "of a later event; compared with the transfer that gave the points back",
         "undone_by": "of a later event; the audit trail has it",
