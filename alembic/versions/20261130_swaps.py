@@ -82,17 +82,17 @@ def upgrade() -> None:
     _certificates()
     _swaps()
     op.create_table(
-        "handovers",
+        "shift_notes",
         sa.Column("shift_id", sa.Uuid(), nullable=False),
         sa.Column("text", sa.String(length=1000), nullable=False),
         sa.Column("written_by", sa.Uuid(), nullable=False),
         sa.Column("written_at", sa.DateTime(timezone=True), nullable=False),
-        _key("handovers", "shift_id", "activity_sessions", ondelete="CASCADE"),
-        _key("handovers", "written_by", "people"),
-        sa.PrimaryKeyConstraint("shift_id", name=op.f("pk_handovers")),
+        _key("shift_notes", "shift_id", "activity_sessions", ondelete="CASCADE"),
+        _key("shift_notes", "written_by", "people"),
+        sa.PrimaryKeyConstraint("shift_id", name=op.f("pk_shift_notes")),
     )
-    op.create_index(op.f("ix_handovers_written_by"), "handovers", ["written_by"])
-    op.execute("GRANT SELECT, INSERT, UPDATE ON swaps, handovers TO qx_app")
+    op.create_index(op.f("ix_shift_notes_written_by"), "shift_notes", ["written_by"])
+    op.execute("GRANT SELECT, INSERT, UPDATE ON swaps, shift_notes TO qx_app")
 
 
 def _key(table: str, column: str, other: str, **options: str) -> sa.ForeignKeyConstraint:
@@ -193,7 +193,7 @@ def _swaps() -> None:
 
 
 def downgrade() -> None:
-    op.drop_table("handovers")
+    op.drop_table("shift_notes")
     op.drop_table("swaps")
     op.execute("DELETE FROM certificates WHERE activity_id IS NOT NULL")
     op.drop_constraint(op.f("ck_certificates_minutes"), "certificates", type_="check")

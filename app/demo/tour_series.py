@@ -22,8 +22,8 @@ async def _series(tour: Caller) -> None:
     await tour.do("alice", "getMySeries", **place)
     shifts = await tour.do("organizer", "listSessions", post_id=post["id"], **place)
     shift = {"shift_id": shifts["items"][0]["id"]}
-    await tour.do("organizer", "writeHandover", **shift)
-    await tour.do("organizer", "getHandover", **shift)
+    await tour.do("organizer", "writeShiftNote", **shift)
+    await tour.do("organizer", "getShiftNote", **shift)
 
 
 STOPS = (_series,)

@@ -224,7 +224,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"
     ),
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
-    "handovers": {"text": "says what the next shift of a post should know, not who somebody is"},
+    "shift_notes": {"text": "says what the next shift of a post should know, not who somebody is"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},

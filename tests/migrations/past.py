@@ -47,7 +47,7 @@ UNPLAYED = {
     *("stock_movements", "subscriptions", "verifications"),
     "flags",
     *("activity_forms", "form_answers", "form_versions", "forms"),
-    *("activity_sessions", "handovers", "posts", "swaps"),
+    *("activity_sessions", "shift_notes", "posts", "swaps"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others
 

@@ -5,17 +5,17 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.models.activities import Activity
-from app.models.handovers import Handover
 from app.models.sessions import ActivitySession
-from app.queries import handovers as queries
+from app.models.shift_notes import ShiftNote
 from app.queries import sessions as session_queries
-from app.schemas.handovers import HandoverIn, HandoverOut
+from app.queries import shift_notes as queries
+from app.schemas.shift_notes import ShiftNoteIn, ShiftNoteOut
 from app.services import audit, people, posts, sessions
 from app.services.activities import ActivityNotFound
 from app.services.sessions import NotOnShift, SessionNotFound
 
 
-async def write(tx: Session, caller: UUID, shift_id: UUID, body: HandoverIn) -> HandoverOut:
+async def write(tx: Session, caller: UUID, shift_id: UUID, body: ShiftNoteIn) -> ShiftNoteOut:
     """Write or replace the note of a shift that one holds, or of an activity that one organizes.
 
     Raises SessionNotFound, NotOnShift.
@@ -23,14 +23,14 @@ async def write(tx: Session, caller: UUID, shift_id: UUID, body: HandoverIn) -> 
     activity, shift = await _shift(tx, caller, shift_id)
     if not await _holds(tx, caller, activity, [shift.number]):
         raise NotOnShift
-    note = Handover(shift_id=shift_id, text=body.text, written_by=caller, written_at=now())
+    note = ShiftNote(shift_id=shift_id, text=body.text, written_by=caller, written_at=now())
     await queries.put(tx, note)
     facts = {"session": shift.number}
     await audit.write(tx, caller, "edited", activity, fields=["handover"], facts=facts)
     return _to_out(shift_id, note, caller)
 
 
-async def read(tx: Session, caller: UUID, shift_id: UUID) -> HandoverOut:
+async def read(tx: Session, caller: UUID, shift_id: UUID) -> ShiftNoteOut:
     """Return the note of a shift to who holds it or the next of its post, organizers and auditors.
 
     Raises SessionNotFound, NotOnShift.
@@ -61,8 +61,8 @@ async def _holds(tx: Session, caller: UUID, activity: Activity, numbers: list[in
     )
 
 
-def _to_out(shift_id: UUID, note: Handover | None, caller: UUID) -> HandoverOut:
-    return HandoverOut(
+def _to_out(shift_id: UUID, note: ShiftNote | None, caller: UUID) -> ShiftNoteOut:
+    return ShiftNoteOut(
         shift_id=shift_id,
         text=note.text if note else None,
         is_mine=note is not None and note.written_by == caller,

@@ -17,11 +17,11 @@ from tests.security.world import Ask, World
 
 MATRIX = """
 operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-writeHandover  person  401    200   403  403     403   403     200    403     200   403       403=sessions.not_on_shift
-getHandover    person  401    200   403  403     403   403     200    200     200   403       403=sessions.not_on_shift
+writeShiftNote  person  401    200   403  403     403   403     200    403     200   403       403=sessions.not_on_shift
+getShiftNote    person  401    200   403  403     403   403     200    200     200   403       403=sessions.not_on_shift
 """  # noqa: E501 - a table
-HERS = {"handovers": "written_by = :alice"}
-BESIDE_POINTS = {"handovers"}
+HERS = {"shift_notes": "written_by = :alice"}
+BESIDE_POINTS = {"shift_notes"}
 BEYOND_THE_SCHEMA = {"sessions.not_on_shift"}
 API = "/api/v1"
 
@@ -38,12 +38,12 @@ async def _held(world: World) -> Ask:
 
 async def _written(world: World) -> Ask:
     ask = await _held(world)
-    path = f"{API}/shifts/{ask.ids['shift_id']}/handover"
+    path = f"{API}/shifts/{ask.ids['shift_id']}/note"
     await world.api.put(path, headers=world.alice.headers, json=ask.body)
     return Ask(ask.ids)
 
 
-REQUESTS = {"writeHandover": _held, "getHandover": _written}
+REQUESTS = {"writeShiftNote": _held, "getShiftNote": _written}
 
 
 async def known(setup: Setup) -> Known:
@@ -73,7 +73,7 @@ async def test_a_note_goes_to_the_next_shift_of_the_post(desk: Desk) -> None:
     holders = await make_people(runtime, 4)
     for shift, person in zip(shifts, holders, strict=True):
         await take(runtime, shift, person)
-    path = f"{API}/shifts/{shifts[0]['id']}/handover"
+    path = f"{API}/shifts/{shifts[0]['id']}/note"
 
     async def write(person: Any, text: str) -> httpx.Response:
         return await api.put(path, headers=person.headers, json={"text": text})
@@ -94,5 +94,5 @@ async def test_a_note_goes_to_the_next_shift_of_the_post(desk: Desk) -> None:
     assert (await write(organizer, "十点换班")).status_code == 200
     assert_refused(await write(holders[0], "x" * 1001), 422, "request.invalid")
     [evening] = await add_sessions(api, organizer, desk.activity.id, times(2 * DAY))
-    bare = f"{API}/shifts/{evening['id']}/handover"
+    bare = f"{API}/shifts/{evening['id']}/note"
     assert_refused(await api.get(bare, headers=organizer.headers), 404, "sessions.not_found")

@@ -7,10 +7,10 @@ from sqlmodel import Field, SQLModel
 from app.models.base import Timestamp, datetime
 
 
-class Handover(SQLModel, table=True):
+class ShiftNote(SQLModel, table=True):
     """The note of a shift, at most one; who writes it again replaces it."""
 
-    __tablename__ = "handovers"
+    __tablename__ = "shift_notes"
 
     shift_id: UUID = Field(primary_key=True, foreign_key="activity_sessions.id", ondelete="CASCADE")
     text: str = Field(max_length=1000)

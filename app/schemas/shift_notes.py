@@ -9,13 +9,13 @@ from pydantic import Field
 from app.schemas.base import In, Out, Text, example
 
 
-class HandoverIn(In, json_schema_extra=example({"text": "急救包在前台，冰袋已用完。"})):
+class ShiftNoteIn(In, json_schema_extra=example({"text": "急救包在前台，冰袋已用完。"})):
     text: Annotated[Text, Field(max_length=1000)] = Field(
         description="What the next shift should know; plain text, lines allowed."
     )
 
 
-class HandoverOut(Out):
+class ShiftNoteOut(Out):
     """The note of a shift. Null fields: nothing was written yet."""
 
     shift_id: UUID = Field(description="Id of the shift.")

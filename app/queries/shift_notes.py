@@ -8,19 +8,19 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from app.core.db import Session
-from app.models.handovers import Handover
 from app.models.sessions import ActivitySession
+from app.models.shift_notes import ShiftNote
 from app.models.signups import Signup, SignupStatus
 
 
-async def find(session: Session, shift_id: UUID) -> Handover | None:
-    return await session.get(Handover, shift_id)
+async def find(session: Session, shift_id: UUID) -> ShiftNote | None:
+    return await session.get(ShiftNote, shift_id)
 
 
-async def put(session: Session, note: Handover) -> None:
+async def put(session: Session, note: ShiftNote) -> None:
     """Write the note of a shift, in place of the one that there is."""
     values = note.model_dump()
-    row = insert(Handover).values(values)
+    row = insert(ShiftNote).values(values)
     statement = row.on_conflict_do_update(index_elements=["shift_id"], set_=values)
     await session.execute(statement)
 
