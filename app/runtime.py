@@ -38,7 +38,7 @@ from app.integrations.wechat_sandbox.pushing import Pusher
 from app.integrations.wechat_sandbox.routes import create_sandbox
 from app.models.people import Role
 from app.schemas.redemptions import ChargeOut
-from app.services import browsing, checkins, checkouts, people, signups, subscriptions
+from app.services import browsing, checkins, checkouts, classes, people, signups, subscriptions
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
 from app.services.health import (
@@ -157,7 +157,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             checkins=_commands(database, checkins.record, checkins.conflict_keys),
             checkouts=_commands(database, checkouts.record, checkouts.conflict_keys),
             signups=_commands(
-                database, signups.claim, signups.conflict_keys, dated=moments.checked_now
+                database, classes.claim, signups.conflict_keys, dated=moments.checked_now
             ),
             charges=_commands(database, charges.charge_once, charges.conflict_keys),
             roles=_queries(database, people.roles),

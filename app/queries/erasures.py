@@ -38,6 +38,10 @@ _DELETED = (
     "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM name_confirmations WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    # With the people who may fetch the child, and their codes.
+    "DELETE FROM children WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM pickups WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "UPDATE handovers SET fetcher_sealed = NULL WHERE child_id = ANY(CAST(:people AS uuid[]))",
     # A message and its notice; what waits has no notice yet.
     """
     DELETE FROM outbox WHERE id IN (
@@ -168,9 +172,12 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
     "certificates": ("code", "name"),
+    "children": ("name_sealed",),
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
+    "handover_codes": ("code_index",),
+    "handovers": ("fetcher_sealed",),
     "idempotency_keys": ("body", "fingerprint", "key"),
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
     # ``ERASES`` of the service.
@@ -178,6 +185,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
+    "pickups": ("named_sealed",),
     "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.

@@ -16,6 +16,7 @@ from app.schemas.base import Nothing
 from app.schemas.signups import MySignupOut, SignupOut
 from app.services import signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
+from app.services.classes import OnlyChildren
 from app.services.signups import (
     AlreadyCheckedIn,
     Claim,
@@ -32,7 +33,7 @@ router = Router(tags=["signups"], about=ABOUT)
     "/activities/{activity_id}/signups",
     status_code=201,
     operation_id="signUp",
-    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, SignupsClosed, body=True),
+    **allow(RESIDENT, ActivityNotFound, ActivityNotOpen, SignupsClosed, OnlyChildren, body=True),
 )
 @leads_to("cancelSignup", {"signup_id": "id"})
 @naturally_idempotent

@@ -12,7 +12,7 @@ from app.core.validation_messages import wrong
 from app.models.activities import Activity, ActivityStatus, Category
 from app.models.activity_templates import ActivityTemplate
 from app.schemas.attachments import PATH as ATTACHMENTS
-from app.schemas.base import STREET, In, Moment, Number, OneLine, OrgId, Out, Text, example
+from app.schemas.base import STREET, Flag, In, Moment, Number, OneLine, OrgId, Out, Text, example
 
 VALUES = {
     ActivityStatus: {
@@ -136,6 +136,10 @@ class ActivityIn(
     """By default sign-up is open from publication until the end of the activity."""
 
     org_id: OrgId
+    for_minors: Flag = Field(
+        default=False,
+        description="A class: guardians sign up children, who leave by a hand-over. Fixed.",
+    )
 
 
 def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
@@ -146,6 +150,7 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
     return ActivityIn.model_construct(
         category=Category(row.category),
         location=LocationIn.model_construct(**place) if place else None,
+        for_minors=columns.get("for_minors", False),
         **same,
         **others,
     )
@@ -168,6 +173,7 @@ class ActivityOut(Out):
     signups_confirmed: int = Field(description="Confirmed sign-ups: people with a place.")
     signups_waitlisted: int = Field(description="Sign-ups on the waiting list.")
     checkins: int = Field(description="Check-ins so far.")
+    for_minors: bool = Field(description="A class: children alone sign up, by their guardians.")
     cover: CoverOut | None = Field(description="Its picture; null without one.")
     cancel_reason: str | None = Field(description="Why it was cancelled; null if it was not.")
     version: int = Field(description="Counts edits: what `If-Match` of an edit names.")

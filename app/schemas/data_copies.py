@@ -31,6 +31,7 @@ PARTS = {
     "checkouts": Bilingual("签退", "Check-outs"),
     "corrections": Bilingual("签到更正", "Corrections of check-ins"),
     "hours": Bilingual("服务时段", "Time of service"),
+    "children": Bilingual("孩子", "Children"),
     "awards": Bilingual("积分记录", "Awards"),
     "reviews": Bilingual("审核", "Reviews"),
     "deductions": Bilingual("扣分", "Deductions"),

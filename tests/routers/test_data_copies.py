@@ -63,6 +63,7 @@ NOT_COPIED = {
     "ledger_redactions": "of who is erased",
     "merchant_visits": "an organisation's",
     "quotas": "counts of acts that are copied",
+    "pickups": "counted with the child; who is named there is told",
     "policy_simulations": "an organisation's",
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",
