@@ -47,6 +47,7 @@ GUESSES = {
     "previewCollection": (RedemptionNotFound, "code", "person_of"),
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
+    "handOver": (CardCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {
@@ -88,6 +89,7 @@ WITHOUT_A_KEY = {
     "checkOut": "a check-in has one check-out",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
     "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
+    "makeHandoverCode": "a stored reply would keep the code; another code replaces it",
     "createActivity": "a second draft is seen before it is published; the contract names no key",
 }
 
