@@ -176,7 +176,6 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
-    "handover_codes": ("code_index",),
     "handovers": ("fetcher_sealed",),
     "idempotency_keys": ("body", "fingerprint", "key"),
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
@@ -218,6 +217,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
+    "handovers": {"proof": "a word of a list: how the child left"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},
