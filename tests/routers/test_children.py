@@ -23,14 +23,14 @@ from tests.security.world import Ask, World
 MATRIX = """
 operation          rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 listMyChildren     person  401    200+  200  200     200   200     200    200     200   200
-addChild           person  401    201+  201  201     201   201     201    201     201   201
+addChild           person  401    201   201  201     201   201     201    201     201   201
 updateChild        person  401    200+  404  404     404   404     404    404     404   404       404=children.not_found
-removeChild        person  401    204+  404  404     404   404     404    404     404   404       404=children.not_found
+removeChild        person  401    204   404  404     404   404     404    404     404   404       404=children.not_found
 addPickup          person  401    201+  404  404     404   404     404    404     404   404       404=children.not_found
-removePickup       person  401    204+  404  404     404   404     404    404     404   404       404=children.not_found
-listChildSignups   person  401    200+  404  404     404   404     404    404     404   404       404=children.not_found
-signUpChild        person  401    200+  404  404     404   404     404    404     404   404       404=children.not_found
-cancelChildSignup  person  401    204+  404  404     404   404     404    404     404   404       404=children.not_found
+removePickup       person  401    204   404  404     404   404     404    404     404   404       404=children.not_found
+listChildSignups   person  401    200   404  404     404   404     404    404     404   404       404=children.not_found
+signUpChild        person  401    200   404  404     404   404     404    404     404   404       404=children.not_found
+cancelChildSignup  person  401    204   404  404     404   404     404    404     404   404       404=children.not_found
 """  # noqa: E501 - a table
 HERS = {
     "children": "guardian_id = :alice",

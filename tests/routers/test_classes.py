@@ -20,7 +20,7 @@ from tests.security.world import Ask, World
 
 MATRIX = """
 operation        rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-getClassList     person  401    403   403  403     403   404     200+   200+    200+  404       404=activities.not_found
+getClassList     person  401    403   403  403     403   404     200    200     200   404       404=activities.not_found
 getClassFigures  person  401    403   403  403     403   404     200    200     200   404       404=activities.not_found
 """  # noqa: E501 - a table
 
