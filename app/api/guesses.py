@@ -26,6 +26,9 @@ CHECKIN_GUESS = Limit("checkin_code", burst=10, per_second=1 / 600, fail_closed=
 # Card numbers run in sequence and have one check digit: slower than for codes.
 CARD_GUESS = Limit("card", burst=20, per_second=1 / 30, fail_closed=True)
 
+# Of the 8 digits for one child: the fifth wrong one locks them for the day that they last.
+HANDOVER_GUESS = Limit("handover", burst=5, per_second=1 / 86_400, fail_closed=True)
+
 
 @dataclass(frozen=True)
 class Guess:
@@ -75,8 +78,9 @@ def counted(handler: Handler, guess: Guess, *, replays: bool) -> Handler:
 class Guesses:
     """Counts the wrong guesses within one request: a batch may hold hundreds."""
 
-    def __init__(self, request: Request, limit: Limit) -> None:
-        self._limiter, self._client = runtime_of(request).limiter, str(person_of(request))
+    def __init__(self, request: Request, limit: Limit, about: UUID | None = None) -> None:
+        """Count against the caller, or against what is guessed ``about``."""
+        self._limiter, self._client = runtime_of(request).limiter, str(about or person_of(request))
         self._limit = limit
 
     async def admit(self) -> None:
@@ -94,6 +98,14 @@ def _card_guesses(request: Request) -> Guesses:
 
 # For handlers where a card number may stand, but need not: only one that stands is a guess.
 CardGuesses = Annotated[Guesses, Depends(_card_guesses)]
+
+
+def _handover_guesses(request: Request) -> Callable[[UUID], Guesses]:
+    return lambda child: Guesses(request, HANDOVER_GUESS, child)
+
+
+# Wrong codes count against the child, whoever enters them.
+HandoverGuesses = Annotated[Callable[[UUID], Guesses], Depends(_handover_guesses)]
 
 
 def too_many(request: Request) -> Refusal | None:

@@ -159,6 +159,8 @@ class Activity(SQLModel, table=True):
     no_shows_settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     checks_out: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     poster_issue: int = Field(default=1, sa_column_kwargs={"server_default": text("1")})
+    # A class: children alone sign up, and leave by a hand-over (decision 0047).
+    for_minors: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     before_limits: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
     cancel_reason: str | None = Field(default=None, max_length=200)
     cover_id: UUID | None = Field(default=None, foreign_key="attachments.id", ondelete="SET NULL")

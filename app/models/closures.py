@@ -17,6 +17,7 @@ class ClosureCause(StrEnum):
     consent_withdrawn = "consent_withdrawn"
     wechat_revoked = "wechat_revoked"
     wechat_cancelled = "wechat_cancelled"
+    guardian = "guardian"  # of a child: removed by the guardian
 
 
 class Closure(SQLModel, table=True):

@@ -63,6 +63,25 @@ PARTS: Mapping[str, str] = {
         ),
     ),
     "hours": _rows("attended_times"),
+    # Of whom the person is the guardian, with what a child has; names are encrypted.
+    "children": _rows(
+        "children",
+        "name_sealed",
+        of="t.guardian_id",
+        more=(
+            "jsonb_build_object('birth_date', p.birth_date,"
+            " 'pickups', (SELECT count(*) FROM pickups k WHERE k.child_id = t.person_id),"
+            " 'signups', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id)"
+            " FROM signups s WHERE s.person_id = t.person_id),"
+            " 'checkins', (SELECT jsonb_agg(to_jsonb(c) - 'recorded_by' ORDER BY c.id)"
+            " FROM checkins c WHERE c.person_id = t.person_id),"
+            " 'handovers', (SELECT jsonb_agg(to_jsonb(h) - ARRAY['handed_over_by', 'fetched_by',"
+            " 'fetcher_sealed'] ORDER BY h.id) FROM handovers h WHERE h.child_id = t.person_id),"
+            " 'awards', (SELECT jsonb_agg(to_jsonb(w) - 'proposed_by' ORDER BY w.id)"
+            " FROM awards w WHERE w.person_id = t.person_id))"
+        ),
+        join="JOIN people p ON p.id = t.person_id",
+    ),
     "awards": _rows("awards"),
     "reviews": _rows(
         "award_reviews",

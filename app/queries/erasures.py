@@ -42,6 +42,10 @@ _DELETED = (
     "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM name_confirmations WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    # With the people who may fetch the child, and their codes.
+    "DELETE FROM children WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM pickups WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "UPDATE handovers SET fetcher_sealed = NULL WHERE child_id = ANY(CAST(:people AS uuid[]))",
     # A message and its notice; what waits has no notice yet.
     """
     DELETE FROM outbox WHERE id IN (
@@ -172,10 +176,12 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
     "certificates": ("code", "name", "title"),
+    "children": ("name_sealed",),
     "consents": ("guardian_sealed",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "form_answers": ("answers",),  # by ``ERASES`` of the service
+    "handovers": ("fetcher_sealed",),
     "idempotency_keys": ("body", "fingerprint", "key"),
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
     # ``ERASES`` of the service.
@@ -183,6 +189,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
+    "pickups": ("named_sealed",),
     "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.
@@ -225,6 +232,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "shift_notes": {"text": "says what the next shift of a post should know, not who somebody is"},
+    "handovers": {"proof": "a word of a list: how the child left"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
     "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},

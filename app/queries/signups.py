@@ -36,11 +36,13 @@ class Standing(NamedTuple):
     """What a claim (activity, session, person) finds: the sign-up that stands, and the person.
 
     ``paused_until``: None: not paused. ``lacks_consent``: under 14, without a guardian's.
+    ``is_child``: without a login, of a guardian.
     """
 
     signup: SignupRow | None
     paused_until: datetime | None
     lacks_consent: bool
+    is_child: bool
 
 
 class NewSignup(NamedTuple):
@@ -75,7 +77,8 @@ SELECT {_COLUMNS}, {_POSITION}, u.until AS paused_until,
        coalesce(p.birth_date, make_date(p.birth_year, 12, 31)) > CAST(:born_after AS date)
            AND NOT coalesce((SELECT c.given FROM consents c
                              WHERE c.person_id = p.id AND c.document = 'guardian'
-                             ORDER BY c.id DESC LIMIT 1), false) AS lacks_consent
+                             ORDER BY c.id DESC LIMIT 1), false) AS lacks_consent,
+       EXISTS (SELECT FROM children h WHERE h.person_id = k.person_id) AS is_child
 FROM unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:people AS uuid[]))
     WITH ORDINALITY AS k(activity_id, session, person_id, place)
 LEFT JOIN people p ON p.id = k.person_id
@@ -159,7 +162,10 @@ async def standing(
     ``born_after``: who was born later is under 14.
     """
     rows = await session.fetch(_STANDING, _arrays(keys) | {"at": at, "born_after": born_after})
-    return [Standing(_signup(row), row.paused_until, bool(row.lacks_consent)) for row in rows]
+    return [
+        Standing(_signup(row), row.paused_until, bool(row.lacks_consent), row.is_child)
+        for row in rows
+    ]
 
 
 async def living(session: Session, keys: Sequence[Key]) -> dict[Key, SignupRow]:

@@ -29,6 +29,7 @@ class Seats:
     signup_for: str
     signup_terms: str | None
     eligibility: str | None
+    for_minors: bool
     has_form: bool = False
 
 
@@ -73,7 +74,7 @@ class Moved(NamedTuple):
 LOCK_SEATS = """
 SELECT id, status, signup_opens_at, signup_closes_at, starts_at, ends_at, capacity,
        signups_confirmed, signups_waitlisted, last_queue_number, signup_for, signup_terms,
-       eligibility,
+       eligibility, for_minors,
        EXISTS (SELECT FROM activity_forms f WHERE f.activity_id = activities.id) AS has_form
 FROM activities WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR UPDATE
 """

@@ -28,9 +28,10 @@ from app.core.paging import Page
 from app.core.validation_messages import invalid
 from app.models.activities import ActivityStatus, Category
 from app.queries.activities import ActivityFilter
-from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut, CodeAction
+from app.schemas.activities import ActivityIn, ActivityOut
 from app.schemas.base import Bound, Nothing, Words
 from app.schemas.browsing import ActivitySort, BrowsedActivityDetailOut, BrowsedActivityOut
+from app.schemas.checkins import CheckinCodeOut, CodeAction
 from app.services import activities, browsing
 from app.services.activities import (
     ActivityNotDraft,

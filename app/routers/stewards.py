@@ -15,7 +15,7 @@ from app.services.checkouts import CheckoutOver, NotCheckedIn
 from app.services.people import Forbidden, PersonNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
 from app.services.signups import NotSignedUp
-from app.services.stewards import OwnPresence
+from app.services.stewards import HandoverNeeded, OwnPresence
 
 ABOUT = Bilingual(
     "现场登记：工作人员扫青享卡、按姓名或卡号签到签退，领队批量登记",
@@ -32,6 +32,7 @@ router = Router(prefix="/activities/{activity_id}/attendance", tags=["stewards"]
         ActivityNotFound,
         Forbidden,
         OwnPresence,
+        HandoverNeeded,
         PersonNotFound,
         CardCodeInvalid,
         CardCodeUsed,
@@ -64,7 +65,7 @@ async def record_attendance(
 @router.post(
     "/batches",
     operation_id="recordAttendanceOfMany",
-    **allow(RESIDENT, ActivityNotFound, Forbidden, body=True, once=True),
+    **allow(RESIDENT, ActivityNotFound, Forbidden, HandoverNeeded, body=True, once=True),
 )
 async def record_attendance_of_many(
     activity_id: PathId,

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from enum import StrEnum
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -200,6 +199,10 @@ class ActivityIn(
     """By default sign-up is open from publication until the end of the activity."""
 
     org_id: OrgId
+    for_minors: Flag = Field(
+        default=False,
+        description="A class: guardians sign up children, who leave by a hand-over. Fixed.",
+    )
 
 
 def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
@@ -214,6 +217,7 @@ def content_of(row: Activity | ActivityTemplate, **others: Any) -> ActivityIn:
         location=LocationIn.model_construct(**place) if place else None,
         signup_terms=terms_of(columns.get("signup_terms")),
         eligibility=eligibility_of(columns.get("eligibility")),
+        for_minors=columns.get("for_minors", False),
         **same,
         **others,
     )
@@ -251,6 +255,7 @@ class ActivityOut(Out):
     minimum_attendance: int | None = Field(
         description="Sessions to attend to complete the series; null: no such number."
     )
+    for_minors: bool = Field(description="A class: children alone sign up, by their guardians.")
     cover: CoverOut | None = Field(description="Its picture; null without one.")
     cancel_reason: str | None = Field(description="Why it was cancelled; null if it was not.")
     version: int = Field(description="Counts edits: what `If-Match` of an edit names.")
@@ -275,22 +280,3 @@ class ActivityOut(Out):
             "eligibility": eligibility_of(row["eligibility"]),
         }
         return cls.model_validate({"phase": phase_of(row, now()), **row, **nested})
-
-
-class CodeAction(StrEnum):
-    """What a code on the screen is for."""
-
-    check_in = "check_in"
-    check_out = "check_out"
-
-
-class CheckinCodeOut(Out):
-    """``code`` changes every 15 s and is accepted until ``expires_at``, 45 s at most."""
-
-    code: str = Field(description="The code: 32 characters.")
-    url: str = Field(description="What the QR code holds: a URL that ends with the code.")
-    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
-    refresh_after_seconds: float = Field(
-        description="Seconds after which the screen asks for the next code."
-    )
-    svg_url: str = Field(description="Path of the QR code as an SVG picture.")

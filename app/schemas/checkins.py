@@ -1,6 +1,7 @@
 """API schemas of check-ins."""
 
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -65,3 +66,22 @@ class CheckinResultOut(Out):
         description="What it gives; null where time is paid with the check-out."
     )
     points: BalancesOut = Field(description="The caller's balances afterwards.")
+
+
+class CodeAction(StrEnum):
+    """What a code on the screen is for."""
+
+    check_in = "check_in"
+    check_out = "check_out"
+
+
+class CheckinCodeOut(Out):
+    """``code`` changes every 15 s and is accepted until ``expires_at``, 45 s at most."""
+
+    code: str = Field(description="The code: 32 characters.")
+    url: str = Field(description="What the QR code holds: a URL that ends with the code.")
+    expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+    refresh_after_seconds: float = Field(
+        description="Seconds after which the screen asks for the next code."
+    )
+    svg_url: str = Field(description="Path of the QR code as an SVG picture.")

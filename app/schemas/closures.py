@@ -23,6 +23,7 @@ VALUES = {
         ClosureCause.consent_withdrawn: ("撤回同意", "consent withdrawn"),
         ClosureCause.wechat_revoked: ("微信撤回授权", "revoked at WeChat"),
         ClosureCause.wechat_cancelled: ("微信注销", "cancelled at WeChat"),
+        ClosureCause.guardian: ("监护人移除", "removed by the guardian"),
     }
 }
 

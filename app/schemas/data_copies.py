@@ -34,6 +34,7 @@ PARTS = {
     "corrections": Bilingual("签到更正", "Corrections of check-ins"),
     "visits": Bilingual("打卡", "Visits of checkpoints"),
     "hours": Bilingual("服务时段", "Time of service"),
+    "children": Bilingual("孩子", "Children"),
     "awards": Bilingual("积分记录", "Awards"),
     "reviews": Bilingual("审核", "Reviews"),
     "deductions": Bilingual("扣分", "Deductions"),

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 from app.core.language import PersonName
 from app.core.validation_messages import wrong
 from app.models.awards import AwardState
-from app.schemas.activities import CodeAction
 from app.schemas.awards import reading
 from app.schemas.base import ActivityId, Code, In, OneLine, Out, PersonId, ReasonOut, example
+from app.schemas.checkins import CodeAction
 
 MOST = 200  # members of one list
 

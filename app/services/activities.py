@@ -15,7 +15,8 @@ from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivitySt
 from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
-from app.schemas.activities import ActivityIn, ActivityOut, CheckinCodeOut, CodeAction
+from app.schemas.activities import ActivityIn, ActivityOut
+from app.schemas.checkins import CheckinCodeOut, CodeAction
 from app.services import audit, eligibility, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules

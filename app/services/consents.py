@@ -66,8 +66,17 @@ def texts_in_force() -> ConsentTextsOut:
     )
 
 
-async def record(tx: Session, cipher: FieldCipher, person_id: UUID, body: ConsentIn) -> ConsentOut:
+async def record(
+    tx: Session,
+    cipher: FieldCipher,
+    person_id: UUID,
+    body: ConsentIn,
+    *,
+    actor: UUID | None = None,
+) -> ConsentOut:
     """Enter a consent, or its withdrawal, which closes the account (PIPL 47).
+
+    ``actor``: the guardian, where that is another person.
 
     Raises PersonNotFound, TextOutdated, NotGiven.
     """
@@ -86,7 +95,8 @@ async def record(tx: Session, cipher: FieldCipher, person_id: UUID, body: Consen
     await queries.add(tx, consent)
     verb = "given" if body.given else "withdrawn"
     facts = {"document": body.document, "version": body.version}
-    await audit.write_about(tx, person_id, verb, ("consent", consent.id), None, facts=facts)
+    subject = ("consent", consent.id)
+    await audit.write_about(tx, actor or person_id, verb, subject, None, facts=facts)
     if not body.given:
         with suppress(ClosurePending):
             await closures.ask(tx, person_id, ClosureCause.consent_withdrawn)

@@ -12,6 +12,7 @@ from app.core.language import Bilingual
 from app.core.paging import PageParams, by_id
 from app.models.notices import Notice
 from app.models.outbox import OutboxMessage
+from app.queries import children as children_queries
 from app.queries import notices as queries
 from app.queries import people as people_queries
 from app.queries.notices import NewNotice
@@ -66,7 +67,9 @@ async def deliver(tx: Session, messages: Sequence[OutboxMessage]) -> None:
 
 
 async def _redirected(tx: Session, new: Sequence[NewNotice]) -> list[NewNotice]:
-    """Address what is for an account that was merged to the one that was kept."""
+    """Address what is for a child to the guardian, for a merged account to the one kept."""
+    into = await children_queries.guardians(tx, sorted({one.person_id for one in new}))
+    new = [replace(one, person_id=into.get(one.person_id, one.person_id)) for one in new]
     into = await people_queries.kept(tx, sorted({one.person_id for one in new}))
     return [replace(one, person_id=into.get(one.person_id, one.person_id)) for one in new]
 

@@ -48,6 +48,11 @@ class TooManyFriends(Refusal):
     fact_names = ("limit",)
 
 
+class OnlyChildren(Refusal):
+    code, status, title = "signups.only_children", 409, "For children alone"
+    zh, en = "该活动为未成年人课堂，请监护人为孩子报名", "Guardians sign up their children to this."
+
+
 class AnswersMissing(Refusal):
     code, status, title = "signups.answers_missing", 409, "Questions unanswered"
     zh, en = "请先填写报名表", "Answer the questions of the sign-up form first."
@@ -64,6 +69,7 @@ REFUSALS: tuple[type[Refusal], ...] = (
     SignupsPaused,
     NotEligible,
     AnswersMissing,
+    OnlyChildren,
     ShiftClash,
 )
 

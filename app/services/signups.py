@@ -25,7 +25,7 @@ from app.schemas.signups import MySignupOut, SignupOut
 from app.services import answers, eligibility, people, shift_holds, signup_terms, waiting_lists
 from app.services.activities import ActivityNotFound
 from app.services.signup_pauses import SignupsPaused
-from app.services.signup_terms import AnswersMissing
+from app.services.signup_terms import AnswersMissing, OnlyChildren
 from app.services.waiting_lists import Room
 
 
@@ -169,6 +169,8 @@ def _judge(
     refused = signup_terms.refusal(room, at)
     if room is None or refused is not None:
         return refused or ActivityNotFound()
+    if room.seats.for_minors and not found.is_child:
+        return OnlyChildren()
     return (
         signup_terms.wrong_session(room, one.session)
         or personal(found)

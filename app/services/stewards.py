@@ -14,8 +14,8 @@ from app.models.checkouts import Departure
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries import signups as signup_queries
-from app.schemas.activities import CodeAction
 from app.schemas.base import ReasonOut
+from app.schemas.checkins import CodeAction
 from app.schemas.stewards import (
     StewardedOut,
     StewardIn,
@@ -37,13 +37,19 @@ class OwnPresence(Refusal):
     zh, en = "不能为本人签到签退，请扫描现场二维码", "Nobody checks in himself; scan the screen."
 
 
+class HandoverNeeded(Refusal):
+    code, status, title = "stewards.handover_needed", 409, "Hand-over needed"
+    zh, en = "孩子须经接送交接离开", "Children leave this class by a hand-over."
+
+
 async def record(
     tx: Session, caller: UUID, activity_id: UUID, body: StewardIn, guesses: CardGuesses
 ) -> StewardedOut:
     """Check a person in or out.
 
     Raises ActivityNotFound, Forbidden, OwnPresence, PersonNotFound, what ``guesses`` raises, of a
-    card code CardCodeInvalid, CardCodeUsed, CardSuspended, and what a scan is refused with.
+    card code CardCodeInvalid, CardCodeUsed, CardSuspended; HandoverNeeded, and what a scan is
+    refused with.
     """
     activity = await activities.co_organized(tx, caller, activity_id)
     person_id = await _named(tx, activity, body, guesses)
@@ -56,7 +62,7 @@ async def record_list(
 ) -> StewardListOut:
     """Check the members of a team in or out; one outcome each. Never the caller.
 
-    Raises ActivityNotFound, Forbidden, and what ``guesses`` raises.
+    Raises ActivityNotFound, Forbidden, HandoverNeeded, and what ``guesses`` raises.
     """
     activity = await activities.co_organized(tx, caller, activity_id)
     holders = await people.by_card(tx, body.card_nos, guesses)
@@ -106,7 +112,9 @@ async def _record(
     members: Sequence[UUID],
     method: CheckinMethod,
 ) -> list[StewardedOut | Refusal]:
-    """Record people, one outcome each."""
+    """Record people, one outcome each. Raises HandoverNeeded."""
+    if activity.for_minors and body.action is CodeAction.check_out:
+        raise HandoverNeeded
     own = {one for one in members if await people.is_any_of(tx, caller, one)}
     others = [one for one in members if one not in own]
     at = await moments.moment(tx)

@@ -50,6 +50,7 @@ GUESSES = {
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
     "visitCheckpoint": (QuestVisitCodeInvalid, "checkin_code", "person_of"),
+    "handOver": (CardCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {
@@ -93,6 +94,7 @@ WITHOUT_A_KEY = {
     "visitCheckpoint": "a person has one visit at a checkpoint",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
     "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
+    "makeHandoverCode": "a stored reply would keep the code; another code replaces it",
     "createActivity": "a second draft is seen before it is published; the contract names no key",
 }
 

@@ -61,6 +61,8 @@ def plural(noun: str) -> str:
     """Return the plural of a noun; of a plural, itself."""
     if noun in {"person", "people"}:
         return "people"
+    if noun in {"child", "children"}:
+        return "children"
     if noun.endswith("s") and not noun.endswith("ss"):
         return noun
     if re.search(r"[^aeiou]y$", noun):

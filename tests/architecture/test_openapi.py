@@ -259,7 +259,7 @@ async def test_the_page_of_codes_explains_each(app: FastAPI, api: httpx.AsyncCli
         assert f"<td>{one.status}</td>" in row, one.code
         assert all(fact in row for fact in one.fact_names), one.code
     answers = {one["code"]: one["operations"] for one in codes_of(app)["codes"]}
-    assert answers["signups.closed"] == ["signUp"]
+    assert answers["signups.closed"] == ["signUp", "signUpChild"]
     assert "redeem" in answers["rewards.out_of_stock"]
 
 

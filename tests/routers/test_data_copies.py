@@ -72,6 +72,7 @@ NOT_COPIED = {
     "quotas": "counts of acts that are copied",
     "no_shows": "their deductions are copied",
     "shift_holds": "times of sign-ups that are copied",
+    "pickups": "counted with the child; who is named there is told",
     "policy_simulations": "an organisation's",
     "shops": "a merchant's",
     "simulated_people": "what if: deleted after seven days",

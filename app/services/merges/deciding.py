@@ -17,6 +17,7 @@ from app.models.cards import SHOWN_DIGITS, CardStatus, card_number, masked_numbe
 from app.models.merges import Merge, MergeState
 from app.models.people import Role
 from app.queries import auth as auth_queries
+from app.queries import children as children_queries
 from app.queries import erasures as erasure_queries
 from app.queries import members as member_queries
 from app.queries import merges as queries
@@ -111,6 +112,7 @@ async def confirm(tx: Session, caller: UUID, merge_id: UUID) -> tuple[MergeOut, 
     # Before anything is moved: somebody may belong to the subtree by a sign-up alone.
     await guards.require_administered(tx, caller, org, (merge.absorbed_id, merge.kept_id))
     await handing_over.hand_over(tx, merge.absorbed_id, merge.kept_id, at)
+    await children_queries.give_to(tx, merge.absorbed_id, merge.kept_id)
     await _move_points(tx, merge, at)
     await guards.require_no_new_role(tx, merge.absorbed_id, merge.kept_id)  # the two are locked
     await roles.require_others(tx, merge.absorbed_id)
