@@ -12,7 +12,7 @@ from app.core.errors import Refusal
 from app.core.geo import distance_m, wgs84_to_gcj02
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
-from app.models.activities import ActivityStatus, SignupFor
+from app.models.activities import SignupFor
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
 from app.models.ledger import Purpose
@@ -23,7 +23,7 @@ from app.queries.checkins import Asked, CheckinContext, Counter, ExistingCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
 from app.services import signups
-from app.services.activities import ActivityNotOpen
+from app.services.activities import ActivityNotOpen, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
 from app.services.policies import rules
@@ -107,7 +107,12 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         for one in scans
     ]
     found = await queries.contexts(tx, asked)
-    checked = [_check(found.get((one.serial, one.person_id)), one.came_at) for one in asked]
+    checked = [
+        _check(
+            found.get((one.serial, one.person_id)), one.came_at, is_late=scan.came_at is not None
+        )
+        for one, scan in zip(asked, scans, strict=True)
+    ]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
@@ -134,11 +139,13 @@ def _outcome(
     return refused[person]
 
 
-def _check(context: CheckinContext | None, at: datetime) -> CheckinContext | Refusal:
+def _check(
+    context: CheckinContext | None, at: datetime, *, is_late: bool
+) -> CheckinContext | Refusal:
     """Return the context if a check-in is possible at this time, else the refusal."""
     if context is None:
         return CheckinCodeInvalid()
-    if context.status != ActivityStatus.published:
+    if not is_open(context.status, is_late=is_late):
         return ActivityNotOpen(
             status=context.status, starts_at=context.starts_at, ends_at=context.ends_at
         )
