@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,8 @@ from app.core.signed_events import Action, Event
 from app.models.activities import Activity
 from app.models.cards import Card, card_number
 from app.runtime import Runtime
+from app.services import signups
+from app.services.signups import Claim, Claimed
 from tests.factories.devices import TestDevice
 from tests.factories.people import TestPerson
 
@@ -31,6 +33,14 @@ async def card_of(runtime: Runtime, person: TestPerson) -> int:
         card = await tx.get(Card, person.id)
     assert card is not None
     return card.serial
+
+
+async def sign_up_before(runtime: Runtime, activity: Activity, *people: TestPerson) -> None:
+    """Sign people up an hour before the start."""
+    async with runtime.database.transaction() as tx:
+        claims = [Claim(activity.id, one.id) for one in people]
+        outcomes = await signups.claim(tx, claims, activity.starts_at - timedelta(hours=1))
+    assert all(isinstance(one, Claimed) for one in outcomes)
 
 
 @dataclass

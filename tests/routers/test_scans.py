@@ -12,8 +12,7 @@ from app.models.cards import card_number
 from app.models.orgs import Org
 from app.models.people import Role
 from app.runtime import Runtime
-from app.services import checkouts, signups
-from app.services.signups import Claim, Claimed
+from app.services import checkouts
 from tests.engines import as_owner
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.devices import register, revoke
@@ -21,7 +20,7 @@ from tests.factories.http import assert_refused, walk
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people, make_with_role
-from tests.factories.scans import Recorder, card_of, told
+from tests.factories.scans import Recorder, card_of, sign_up_before, told
 from tests.routers.test_audit import entries
 from tests.routers.test_co_organizers import add
 from tests.security.schema_world import Known, Setup
@@ -90,14 +89,6 @@ async def _door(
     return org, steward, recorders
 
 
-async def _sign_up(runtime: Runtime, activity: Activity, *people: TestPerson) -> None:
-    """Sign people up before the start."""
-    async with runtime.database.transaction() as tx:
-        claims = [Claim(activity.id, one.id) for one in people]
-        outcomes = await signups.claim(tx, claims, activity.starts_at - HOUR)
-    assert all(isinstance(one, Claimed) for one in outcomes)
-
-
 async def _minutes(runtime: Runtime, activity: Activity) -> dict[Any, tuple[int, Any]]:
     """Return how many minutes each person was there, and the points that count."""
     query = """
@@ -118,12 +109,12 @@ async def test_three_devices_of_which_two_saw_the_same_people(
     one.ahead_ms, three.ahead_ms = 300_000, -300_000  # five minutes wrong, each its way
     activity, start = one.activity, one.activity.starts_at
     people = await make_people(runtime, 6)
-    await _sign_up(runtime, activity, *people)
+    await sign_up_before(runtime, activity, *people)
     both, late, by_code, mixed, overlapping, away = people
     elsewhere = await make_activity(
         runtime, org=org, starts_at=start + HOUR / 2, hours=1, checks_out=True
     )
-    await _sign_up(runtime, elsewhere, overlapping)
+    await sign_up_before(runtime, elsewhere, overlapping)
     there = Recorder(runtime, three.device, elsewhere, three.ahead_ms, three.sequences)
 
     first = [
@@ -192,7 +183,7 @@ async def test_what_is_no_event_of_an_active_device_is_not_stored(
 ) -> None:
     org, steward, (one, other) = await _door(api, runtime, 2)
     [person] = await make_people(runtime, 1)
-    await _sign_up(runtime, one.activity, person)
+    await sign_up_before(runtime, one.activity, person)
     start = one.activity.starts_at
     right = await one.came(person, start)
     foreign = await other.came(person, start)
@@ -235,7 +226,7 @@ async def test_each_refusal_of_a_scan_has_its_reason(
     org, steward, [one] = await _door(api, runtime, checks_out=False)
     person, helper, stranger = await make_people(runtime, 3)
     await add(api, steward, one.activity.id, helper)
-    await _sign_up(runtime, one.activity, person, helper)
+    await sign_up_before(runtime, one.activity, person, helper)
     start = one.activity.starts_at
     other = await make_activity(runtime, org=org)
     own = card_number(await card_of(runtime, person))[-4:]
@@ -274,7 +265,7 @@ async def test_scans_of_a_closed_activity_count_and_of_a_cancelled_one_not(
 ) -> None:
     _, steward, [one] = await _door(api, runtime, starts_at=now() - timedelta(days=2))
     people = await make_people(runtime, 3)
-    await _sign_up(runtime, one.activity, *people)
+    await sign_up_before(runtime, one.activity, *people)
     start = one.activity.starts_at
     first = [await one.came(people[0], start), await one.came(people[1], start)]
     await as_owner(
