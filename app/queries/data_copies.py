@@ -53,6 +53,7 @@ PARTS: Mapping[str, str] = {
         of="c.person_id",
         join="JOIN checkins c ON c.id = t.checkin_id",
     ),
+    "scans": _rows("scans", "digest", "uploaded_by", more=_TITLE, join=_ACTIVITY),
     "visits": _rows(
         "quest_visits",
         more="jsonb_build_object('quest', q.title, 'checkpoint', k.title)",

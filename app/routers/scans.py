@@ -10,7 +10,6 @@ from app.api import exports
 from app.api.access import ANYONE, RESIDENT, allow
 from app.api.context import person_of, runtime_of
 from app.api.deps import CurrentPerson, PageQuery, Reader
-from app.api.operations import naturally_idempotent
 from app.api.routes import Router
 from app.core.db import Session
 from app.core.ids import PathId
@@ -22,11 +21,12 @@ from app.models.scans import ScanOutcome
 from app.queries.scans import ScanFilter
 from app.schemas.base import Id
 from app.schemas.scans import DeviceEventsIn, ScanOut, ScansOut, ScanUploadIn
-from app.services import activities, scans
+from app.services import activities
 from app.services.activities import ActivityNotFound
 from app.services.devices import DeviceNotFound
 from app.services.people import Forbidden
-from app.services.scans import Parcel
+from app.services.scans import reading, uploads
+from app.services.scans.uploads import Parcel
 
 ABOUT = Bilingual(
     "离线记录：上传设备签名的签到签退，逐条结算，查看结果",
@@ -49,7 +49,7 @@ def _parcel(
 
 async def _received(request: Request, parcel: Parcel) -> ScansOut:
     runtime = runtime_of(request)
-    return await scans.receive(
+    return await uploads.receive(
         runtime.database, runtime.offline_codes, runtime.scan_uploads, parcel
     )
 
@@ -60,7 +60,6 @@ async def _received(request: Request, parcel: Parcel) -> ScansOut:
     max_body_size=MAX_BYTES,
     **allow(UPLOADER, ActivityNotFound, Forbidden, DeviceNotFound, body=True),
 )
-@naturally_idempotent
 async def upload_scans(activity_id: PathId, body: ScanUploadIn, request: Request) -> ScansOut:
     """Upload what a device recorded at an activity, for its organizers and co-organizers.
 
@@ -77,7 +76,6 @@ async def upload_scans(activity_id: PathId, body: ScanUploadIn, request: Request
     max_body_size=MAX_BYTES,
     **allow(DEVICE, DeviceNotFound, body=True),
 )
-@naturally_idempotent
 async def send_device_events(device_id: PathId, body: DeviceEventsIn, request: Request) -> ScansOut:
     """Upload as `uploadScans` does, by the device itself: the signatures of the events admit it.
 
@@ -107,7 +105,7 @@ async def list_scans(
 
     For organizers and co-organizers of the activity, and auditors, for whom names are masked.
     """
-    return await scans.report(tx, caller, activity_id, ScanFilter(outcome, device_id), page)
+    return await reading.report(tx, caller, activity_id, ScanFilter(outcome, device_id), page)
 
 
 exports.beside(router, list_scans, Bilingual("离线记录", "Scans"), org=_org_of)

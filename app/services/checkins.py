@@ -107,12 +107,7 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         for one in scans
     ]
     found = await queries.contexts(tx, asked)
-    checked = [
-        _check(
-            found.get((one.serial, one.person_id)), one.came_at, is_late=scan.came_at is not None
-        )
-        for one, scan in zip(asked, scans, strict=True)
-    ]
+    checked = [_check(found.get((one.serial, one.person_id)), one, clock) for one in scans]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
@@ -139,18 +134,16 @@ def _outcome(
     return refused[person]
 
 
-def _check(
-    context: CheckinContext | None, at: datetime, *, is_late: bool
-) -> CheckinContext | Refusal:
+def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinContext | Refusal:
     """Return the context if a check-in is possible at this time, else the refusal."""
     if context is None:
         return CheckinCodeInvalid()
-    if not is_open(context.status, is_late=is_late):
+    if not is_open(context.status, is_late=scan.came_at is not None):
         return ActivityNotOpen(
             status=context.status, starts_at=context.starts_at, ends_at=context.ends_at
         )
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
-    if not opens <= at < closes:
+    if not opens <= (scan.came_at or at) < closes:
         return OutsideWindow(opens_at=opens, closes_at=closes)
     return context
 

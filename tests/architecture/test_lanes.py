@@ -31,6 +31,7 @@ RUNTIME = {"Runtime", "AppRuntime", "runtime_of"}
 WITHOUT_A_TRANSACTION = {
     *("attachments._may_attach", "attachments._uploaded", "attachments._stored"),
     *("attachments._served", "posters._wxacode", "pushes._reader", "org_imports._uploaded"),
+    "scans._received",  # settles in several transactions
     *("auth.log_in", "auth.refresh", "auth.log_out", "awards._uploaded"),
     *("health.get_metrics", "health.is_ready"),
 }

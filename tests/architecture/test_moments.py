@@ -42,6 +42,7 @@ OTHERWISE = {
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reading.mine",
     "app.services.rosters.seal",
+    "app.services.scans.uploads.receive",
 }
 
 

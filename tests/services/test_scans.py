@@ -19,11 +19,11 @@ from app.models.checkins import CheckinMethod
 from app.models.checkouts import Departure
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.services import scan_settlement, scans
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
-from app.services.scan_settlement import Case
-from app.services.scans import Parcel
+from app.services.scans import settling, uploads
+from app.services.scans.settling import Case
+from app.services.scans.uploads import Parcel
 from tests.factories.activities import make_activity
 from tests.factories.devices import register
 from tests.factories.ledger import assert_ledger_verifies
@@ -43,8 +43,8 @@ def parcel(recorder: Recorder, events: Sequence[SignedText]) -> Parcel:
 
 async def receive(runtime: Runtime, recorder: Recorder, events: Sequence[SignedText]) -> Any:
     sent = parcel(recorder, events)
-    uploads = (runtime.database, runtime.offline_codes, runtime.scan_uploads)
-    return await scans.receive(*uploads, sent)
+    engines = (runtime.database, runtime.offline_codes, runtime.scan_uploads)
+    return await uploads.receive(*engines, sent)
 
 
 async def _begun(api: httpx.AsyncClient, runtime: Runtime) -> tuple[Org, TestPerson, Activity]:
@@ -80,8 +80,8 @@ async def test_an_upload_is_killed_in_the_middle_and_repeated(
     events = [await one.came(person, start) for person in people]
     events += [await one.left(person, start + 65 * MINUTE) for person in people]
     random.Random(18).shuffle(events)
-    monkeypatch.setattr(scans, "SLICE", 4)
-    real, calls = scan_settlement.settle, 0
+    monkeypatch.setattr(uploads, "SLICE", 4)
+    real, calls = settling.settle, 0
 
     async def settle(tx: Session, device_id: UUID, cases: Sequence[Case]) -> None:
         nonlocal calls
@@ -95,7 +95,7 @@ async def test_an_upload_is_killed_in_the_middle_and_repeated(
         if calls == 3:
             raise asyncio.CancelledError
 
-    monkeypatch.setattr(scan_settlement, "settle", settle)
+    monkeypatch.setattr(settling, "settle", settle)
     with pytest.raises(asyncio.CancelledError):
         await receive(runtime, one, events)
     assert await _counts(runtime, activity) == (2, 2, 4, 4, 2, 2)
@@ -111,7 +111,7 @@ async def test_an_upload_is_killed_in_the_middle_and_repeated(
 async def test_one_upload_that_comes_twice_at_once_is_settled_once(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scans, "SLICE", 2)
+    monkeypatch.setattr(uploads, "SLICE", 2)
     org, organizer, activity = await _begun(api, runtime)
     people = await make_people(runtime, 5)
     await sign_up_before(runtime, activity, *people)
@@ -197,8 +197,8 @@ async def test_two_thousand_come_through_four_ways_at_once(
         for one in group
     ]
     sent = list(zip((one, two, three), seen, strict=True))
-    uploads = [receive(runtime, it, events) for it, events in sent]
-    *replies, _ = await asyncio.gather(*uploads, asyncio.gather(*ways))
+    sending = [receive(runtime, it, events) for it, events in sent]
+    *replies, _ = await asyncio.gather(*sending, asyncio.gather(*ways))
     assert replies[0].counted + replies[1].counted == 1000
     assert replies[0].duplicate + replies[1].duplicate == 1000
     assert replies[2].counted == 1600

@@ -1,4 +1,4 @@
-"""Scans: what devices recorded without network is uploaded, settled and reported (decision 0048).
+"""Uploads of what devices recorded without network (decision 0048).
 
 An upload is settled in slices, a transaction each. It may end in the middle: whoever uploads again
 gets what the first upload settled, and the rest is settled then.
@@ -6,7 +6,7 @@ gets what the first upload settled, and the rest is settled then.
 
 from asyncio import to_thread
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -19,21 +19,19 @@ from app.core.db_errors import Retry
 from app.core.errors import Busy
 from app.core.ids import new_id
 from app.core.offline_codes import OfflineCodes
-from app.core.paging import Page, PageParams, by_id
-from app.core.signed_events import Action, Doubt, Signed, Upload, moment_of, weigh
+from app.core.signed_events import Doubt, Signed, Upload, moment_of, weigh
 from app.models.activities import Activity
-from app.models.cards import masked_number
 from app.models.devices import Device
 from app.models.scans import RecordedScan, ScanOutcome, ScanReason
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries import scans as queries
-from app.queries.scans import Reported, ScanFilter
-from app.schemas.scans import MOST_GAPS, GapOut, ScanItemOut, ScanOut, ScansOut
-from app.services import activities, attendance, devices, people, scan_reading, scan_settlement
+from app.schemas.scans import MOST_GAPS, GapOut, ScanItemOut, ScansOut
+from app.services import activities, devices
 from app.services.devices import DeviceNotFound
-from app.services.scan_reading import ReadEvent
-from app.services.scan_settlement import Case
+from app.services.scans import settling, verifying
+from app.services.scans.settling import Case
+from app.services.scans.verifying import ReadEvent
 
 log = structlog.get_logger(__name__)
 SLICE = 200  # scans of a transaction
@@ -78,7 +76,7 @@ async def receive(
         read: list[ReadEvent | ScanReason] = []
         for start in range(0, len(parcel.events), READ_AT_ONCE):
             part = parcel.events[start : start + READ_AT_ONCE]
-            read += await to_thread(scan_reading.read, part, device.id, device.public_key, codes)
+            read += await to_thread(verifying.read, part, device.id, device.public_key, codes)
         upload = Upload(received_at, parcel.sent_ms)
         async with database.read() as tx:
             items = await _sorted(tx, device, path, parcel, upload, read)
@@ -188,7 +186,7 @@ class _Context:
             outcome=ScanOutcome.refused,
         )
         asked.reason = self._doubt(activity, asked, read)
-        return Case(activity, asked, scan_settlement.position_of(event))
+        return Case(activity, asked, settling.position_of(event))
 
     def _doubt(self, activity: Activity, asked: RecordedScan, read: ReadEvent) -> ScanReason | None:
         if asked.session and (activity.id, asked.session) not in self.sessions:
@@ -223,7 +221,7 @@ async def _settle(database: Database, device_id: UUID, part: list[Case]) -> None
     for attempt in range(1, ATTEMPTS + 1):
         try:
             async with database.transaction() as tx:
-                await scan_settlement.settle(tx, device_id, part)
+                await settling.settle(tx, device_id, part)
         except Retry as conflict:
             log.warning("transaction_retried", attempt=attempt, sqlstate=str(conflict))
         else:
@@ -260,36 +258,4 @@ def _item(one: _Item) -> ScanItemOut:
         outcome=ScanOutcome(scan.outcome),
         reason=ScanReason(scan.reason) if scan.reason else None,
         is_new=one.found.is_new and one.is_first,
-    )
-
-
-async def report(
-    tx: Session, caller: UUID, activity_id: UUID, wanted: ScanFilter, asked: PageParams
-) -> Page[ScanOut]:
-    """Return the scans of an activity in the order in which they were settled.
-
-    Raises ActivityNotFound, Forbidden, Invalid.
-    """
-    activity, masks = await attendance.readable(tx, caller, activity_id)
-
-    async def read(after: UUID | None, limit: int) -> list[ScanOut]:
-        rows = await queries.report(tx, activity.id, wanted, after, limit)
-        repeated = {row[0].first_id for row in rows if row[0].first_id is not None}
-        first = await queries.places(tx, repeated)
-        return [_shown(row, first, masks=masks) for row in rows]
-
-    return await by_id(asked, read, lambda out: out)
-
-
-def _shown(row: Reported, first: Mapping[UUID, tuple[str, int]], *, masks: bool) -> ScanOut:
-    scan, device_name, name, card = row
-    first_device_name, first_sequence = first.get(scan.first_id or scan.id, (None, None))
-    return ScanOut(
-        **scan.model_dump(exclude={"digest", "activity_id", "first_id", "action"}),
-        action=Action(scan.action),
-        device_name=device_name,
-        display_name=people.masked(name) if masks and name is not None else name,
-        card_no=masked_number(card) if card is not None else None,
-        first_sequence=first_sequence,
-        first_device_name=first_device_name,
     )
