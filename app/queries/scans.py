@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import func
 from sqlalchemy import select as select_columns
-from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -23,6 +22,20 @@ from app.models.sessions import ActivitySession
 # A scan with the name of its device, and the person's name and card.
 Reported = tuple[RecordedScan, str, str | None, int | None]
 Gap = tuple[int, int]
+
+
+_SAVE = """
+INSERT INTO scans (id, device_id, sequence, digest, activity_id, session, action, by_code,
+                   person_id, recorded_at, happened_at, received_at, uploaded_by, outcome, reason,
+                   first_id, checkin_id)
+SELECT * FROM unnest(CAST(:id AS uuid[]), CAST(:device_id AS uuid[]), CAST(:sequence AS int[]),
+    CAST(:digest AS bytea[]), CAST(:activity_id AS uuid[]), CAST(:session AS int[]),
+    CAST(:action AS text[]), CAST(:by_code AS bool[]), CAST(:person_id AS uuid[]),
+    CAST(:recorded_at AS timestamptz[]), CAST(:happened_at AS timestamptz[]),
+    CAST(:received_at AS timestamptz[]), CAST(:uploaded_by AS uuid[]), CAST(:outcome AS text[]),
+    CAST(:reason AS text[]), CAST(:first_id AS uuid[]), CAST(:checkin_id AS uuid[]))
+ON CONFLICT DO NOTHING
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +104,8 @@ async def counted(
 async def save(session: Session, scans: Sequence[RecordedScan]) -> None:
     """Insert scans. The same text of a sequence is stored once."""
     if scans:
-        rows = [one.model_dump() for one in scans]
-        query = insert(RecordedScan).values(rows)
-        await session.execute(query.on_conflict_do_nothing())
+        names = RecordedScan.model_fields
+        await session.fetch(_SAVE, {name: [getattr(one, name) for one in scans] for name in names})
 
 
 async def gaps(session: Session, device_id: UUID, limit: int) -> tuple[int, Sequence[Gap]]:

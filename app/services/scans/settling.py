@@ -41,7 +41,7 @@ CONFLICTS = {
 }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Case:
     """A scan to be settled.
 
@@ -131,7 +131,8 @@ async def _settle_in_turns(tx: Session, device: Device, cases: Sequence[Case]) -
         turn = [waiting.pop(0) for waiting in queues.values()]
         came = [one for one in turn if one.scan.action == Action.check_in]
         await _come(tx, device, came, at)
-        await _leave(tx, device, [one for one in turn if one not in came], at)
+        left = [one for one in turn if one.scan.action == Action.check_out]
+        await _leave(tx, device, left, at)
         await _recall(tx, came, queues)
         queues = {person: waiting for person, waiting in queues.items() if waiting}
 
