@@ -27,9 +27,10 @@ test: $(READY) ## run the tests on real engines
 test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2
 
-bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow (15 minutes, needs wrk)
+bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow, uploads of scans (16 minutes, needs wrk)
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.growth
+	$(BIN)/python -m bench.uploads
 
 bench-memory: $(READY) ## whether a worker grows under ten minutes of full load (needs wrk)
 	$(BIN)/python -m bench.memory

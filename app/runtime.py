@@ -74,6 +74,8 @@ STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
 SHEETS, SHEET_PATIENCE_S = 2, 10.0
 # Uploaded pictures decoded at once: each takes up to some seconds, and 240 MB of memory.
 PICTURES, PICTURE_PATIENCE_S = 2, 10.0
+# Uploads of devices settled at once: each takes up to some seconds.
+SCAN_UPLOADS, SCAN_PATIENCE_S = 2, 10.0
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -114,6 +116,7 @@ class Runtime:
     statements: Bulkhead
     sheets: Bulkhead
     pictures: Bulkhead
+    scan_uploads: Bulkhead
 
     async def finish_batches(self) -> None:
         """Wait for the batches that run, before their engines are closed."""
@@ -180,6 +183,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             statements=Bulkhead(STATEMENTS, STATEMENT_PATIENCE_S),
             sheets=Bulkhead(SHEETS, SHEET_PATIENCE_S),
             pictures=Bulkhead(PICTURES, PICTURE_PATIENCE_S),
+            scan_uploads=Bulkhead(SCAN_UPLOADS, SCAN_PATIENCE_S),
         )
         try:
             yield runtime

@@ -73,11 +73,11 @@ class AccessRule(Guard):
     """Who may call a route.
 
     ``roles``: the caller must hold one of them at any organisation; the service then checks the
-    organisation, in SQL. ``limit``: the rate limit per person, in place of ``PERSON``. ``once``:
-    the route requires an Idempotency-Key; ``once_in_batch``: so too, but its handler claims the
-    key. ``guess``: the secret that callers could guess. ``look``: refuses a large form before its
-    file is read. ``refusals``: those of this route, beyond the ones common to all routes;
-    ``answers``: all that it may answer with.
+    organisation, in SQL. ``limit``: the rate limit in place of ``PERSON`` or ``ANONYMOUS``.
+    ``once``: the route requires an Idempotency-Key; ``once_in_batch``: so too, but its handler
+    claims the key. ``guess``: the secret that callers could guess. ``look``: refuses a large form
+    before its file is read. ``refusals``: those of this route, beyond the ones common to all
+    routes; ``answers``: all that it may answer with.
     """
 
     name: str
@@ -106,7 +106,8 @@ class AccessRule(Guard):
             raise LoginRequired
         request.state.caller = claims
         if claims is None:
-            verdict, locked = await runtime.limiter.take(ANONYMOUS, address_of(request)), None
+            limit = self.limit or ANONYMOUS
+            verdict, locked = await runtime.limiter.take(limit, address_of(request)), None
         else:
             verdict, locked = await self._admit(request, runtime, claims)
         request.state.headers = verdict.headers()

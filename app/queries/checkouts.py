@@ -74,17 +74,19 @@ coalesce(s.ends_at, a.ends_at) AS ends_at, c.id AS checkin_id, c.checked_in_at,
 coalesce(c.came_at, c.checked_in_at) AS came_at, c.method
 """
 
-# The latest check-in that is open, else the latest.
+# The latest check-in that is open, else the latest; of one session, if it is named.
 _PRESENCES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
        a.rule_key, a.checks_out, a.created_by, a.version,
        {has_part("a", "k.person_id")} AS is_own_act, {_TIMES}, c.checkout_id
-FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[])) AS k(serial, person_id)
+FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[]), CAST(:sessions AS int[]))
+    AS k(serial, person_id, session)
 JOIN activities a ON a.serial = k.serial
 LEFT JOIN LATERAL (
     SELECT c.*, o.id AS checkout_id
     FROM checkins c LEFT JOIN checkouts o ON o.checkin_id = c.id
     WHERE c.activity_id = a.id AND c.person_id = k.person_id
+      AND c.session = coalesce(k.session, c.session)
     ORDER BY o.id IS NULL DESC, c.id DESC LIMIT 1
 ) c ON true
 LEFT JOIN activity_sessions s ON s.activity_id = a.id AND s.number = c.session
@@ -123,11 +125,12 @@ FROM checkouts WHERE checkin_id = ANY(CAST(:checkins AS uuid[]))
 
 
 async def presences(
-    session: Session, asked: Sequence[tuple[int, UUID]]
+    session: Session, asked: Sequence[tuple[int, UUID, int | None]]
 ) -> dict[tuple[int, UUID], Presence]:
-    """Read presences by (serial of the activity, person)."""
-    serials, people = zip(*asked, strict=True)
-    rows = await session.fetch(_PRESENCES, {"serials": list(serials), "people": list(people)})
+    """Read presences by (serial of the activity, person), in a session or in any."""
+    serials, people, sessions = zip(*asked, strict=True)
+    wanted = {"serials": list(serials), "people": list(people), "sessions": list(sessions)}
+    rows = await session.fetch(_PRESENCES, wanted)
     return {(row.serial, row.person_id): Presence(**row) for row in rows}
 
 

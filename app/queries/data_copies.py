@@ -55,6 +55,7 @@ PARTS: Mapping[str, str] = {
         join="JOIN checkins c ON c.id = t.checkin_id",
     ),
     "flags": _rows("flags", "created_by", "decided_by"),
+    "scans": _rows("scans", "digest", "uploaded_by", more=_TITLE, join=_ACTIVITY),
     "visits": _rows(
         "quest_visits",
         more="jsonb_build_object('quest', q.title, 'checkpoint', k.title)",

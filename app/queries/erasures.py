@@ -247,6 +247,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
         "pickup_code": "random, spent",
         "undo_reason": "why a merchant took goods back; stands in the transfer too",
     },
+    "scans": dict.fromkeys(("action", "digest", "reason"), "a word of a list, and a hash"),
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},
     "verifications": dict.fromkeys(

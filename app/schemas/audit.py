@@ -85,6 +85,7 @@ VALUES = {
         "confirmed": ("确认", "confirmed"),
         "removed": ("移除", "removed"),
         "list_recorded": ("名单登记", "list recorded"),
+        "scans_settled": ("结算离线记录", "scans settled"),
         "code_shown": ("查看签到码", "check-in code shown"),
         "edited": ("编辑", "edited"),
         "organizes": ("参与组织", "organizes"),

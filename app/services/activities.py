@@ -174,6 +174,14 @@ async def may_see(tx: Session, caller: UUID | None, activity: Row | Activity | N
     return caller is not None and await co_organizer_queries.is_one(tx, activity.id, caller)
 
 
+def is_open(status: str, *, is_late: bool) -> bool:
+    """Whether attendance is recorded; ``is_late``: it happened before, and is known only now.
+
+    What devices recorded without network arrives after an activity was closed, too.
+    """
+    return status == ActivityStatus.published or (is_late and status == ActivityStatus.closed)
+
+
 class CheckoutNotAsked(Refusal):
     """The activity pays presence: the check-in is all that is asked for."""
 

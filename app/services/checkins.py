@@ -9,7 +9,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.models.activities import ActivityStatus, SignupFor
+from app.models.activities import SignupFor
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
 from app.models.ledger import Purpose
@@ -20,7 +20,7 @@ from app.queries.checkins import Asked, CheckinContext, Counter, ExistingCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
 from app.services import checkin_places, signups
-from app.services.activities import ActivityNotOpen
+from app.services.activities import ActivityNotOpen, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
 from app.services.checkin_codes import CheckinCodeInvalid
@@ -83,10 +83,7 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         for one in scans
     ]
     found = await queries.contexts(tx, asked)
-    checked = [
-        _check(found.get((one.serial, one.person_id)), scan, one.came_at)
-        for one, scan in zip(asked, scans, strict=True)
-    ]
+    checked = [_check(found.get((one.serial, one.person_id)), one, clock) for one in scans]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
@@ -117,12 +114,12 @@ def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinC
     """Return the context if a check-in is possible at this time, else the refusal."""
     if context is None or scan.issue not in (None, context.poster_issue):
         return CheckinCodeInvalid()
-    if context.status != ActivityStatus.published:
+    if not is_open(context.status, is_late=scan.came_at is not None):
         return ActivityNotOpen(
             status=context.status, starts_at=context.starts_at, ends_at=context.ends_at
         )
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
-    if not opens <= at < closes:
+    if not opens <= (scan.came_at or at) < closes:
         return OutsideWindow(opens_at=opens, closes_at=closes)
     refusal = None if scan.issue is None else checkin_places.refusal(context, scan.position)
     return refusal or context

@@ -11,7 +11,6 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.rotating_codes import Action, RotatingCodes
-from app.models.activities import ActivityStatus
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END
 from app.models.checkouts import Departure
@@ -26,7 +25,7 @@ from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut
 from app.schemas.checkouts import CheckoutResultOut, PresenceOut
 from app.services import notify
-from app.services.activities import ActivityNotOpen, CheckoutNotAsked
+from app.services.activities import ActivityNotOpen, CheckoutNotAsked, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
 from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
@@ -53,7 +52,8 @@ class CheckoutOver(Refusal):
 class Leave:
     """A command: the person leaves the activity with this serial.
 
-    ``recorded_by``: who checks the person out, if not the person.
+    ``recorded_by``: who checks the person out, if not the person. ``left_at``: when, if that is
+    not now. ``session``: None: the one in which the person is.
     """
 
     serial: int
@@ -61,6 +61,7 @@ class Leave:
     departure: Departure = Departure.rotating_code
     recorded_by: UUID | None = None
     left_at: datetime | None = None
+    session: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +99,16 @@ async def record(tx: Session, leaves: Sequence[Leave], at: datetime) -> list[Lef
     changes meanwhile.
     """
     clock = now()
-    found = await queries.presences(tx, [(one.serial, one.person_id) for one in leaves])
+    found = await queries.presences(
+        tx, [(one.serial, one.person_id, one.session) for one in leaves]
+    )
     checked = [
-        _check(found.get((one.serial, one.person_id)), one.left_at or clock) for one in leaves
+        _check(
+            found.get((one.serial, one.person_id)),
+            one.left_at or clock,
+            is_late=one.left_at is not None,
+        )
+        for one in leaves
     ]
     ending = [
         (presence, _checkout(presence, one.departure, one.left_at or clock, at, one.recorded_by))
@@ -131,7 +139,7 @@ async def close_forgotten(tx: Session, at: datetime, limit: int) -> int:
     return len(open_ones) if len(first) == len(open_ones) else limit
 
 
-def _check(presence: Presence | None, at: datetime) -> Presence | Refusal:
+def _check(presence: Presence | None, at: datetime, *, is_late: bool) -> Presence | Refusal:
     """Return the presence if a check-out is possible at this time, else the refusal."""
     if presence is None:
         return CheckinCodeInvalid()
@@ -141,7 +149,7 @@ def _check(presence: Presence | None, at: datetime) -> Presence | Refusal:
         return NotCheckedIn()
     if presence.checkout_id is not None:
         return presence
-    if presence.status != ActivityStatus.published:
+    if not is_open(presence.status, is_late=is_late):
         return ActivityNotOpen(
             status=presence.status, starts_at=presence.starts_at, ends_at=presence.ends_at
         )

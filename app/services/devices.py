@@ -96,6 +96,19 @@ async def get(tx: Session, caller: UUID, device_id: UUID) -> DeviceOut:
     raise DeviceNotFound
 
 
+async def find(tx: Session, device_id: UUID) -> tuple[Device, str]:
+    """Return a device, whoever asks, and the path of its organisation. Raises DeviceNotFound."""
+    device = await record_queries.find(tx, Device, device_id)
+    if device is None:
+        raise DeviceNotFound
+    return device, (await orgs.get(tx, device.org_id)).path
+
+
+def is_near(path: str, org_path: str) -> bool:
+    """Whether a device can be used at an activity: of its organisation, above it or below it."""
+    return org_path.startswith(path) or path.startswith(org_path)
+
+
 async def revoke(tx: Session, caller: UUID, device_id: UUID, reason: str) -> DeviceOut:
     """Revoke a device: what arrives from it afterwards is refused.
 

@@ -9,10 +9,9 @@ from app.core.errors import Refusal
 from app.core.sealed_rosters import Expected
 from app.models.activities import Activity
 from app.models.devices import Device, DeviceState
-from app.queries import records as record_queries
 from app.queries import rosters as queries
 from app.schemas.rosters import RosterOut
-from app.services import activities, audit, offline_codes, orgs
+from app.services import activities, audit, devices, offline_codes
 from app.services.devices import DeviceNotFound, DeviceWrongState
 
 MOST = 5000  # as many as one upload may have scans
@@ -75,11 +74,8 @@ async def _usable(tx: Session, activity: Activity, device_id: UUID) -> Device:
 
     Raises DeviceNotFound, DeviceWrongState.
     """
-    device = await record_queries.find(tx, Device, device_id)
-    if device is None:
-        raise DeviceNotFound
-    path, own = (await orgs.get(tx, device.org_id)).path, activity.org_path
-    if not (own.startswith(path) or path.startswith(own)):
+    device, path = await devices.find(tx, device_id)
+    if not devices.is_near(path, activity.org_path):
         raise DeviceNotFound
     if device.state != DeviceState.active:
         raise DeviceWrongState(status=device.state)

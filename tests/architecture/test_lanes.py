@@ -32,13 +32,9 @@ RUNTIME = {"Runtime", "AppRuntime", "runtime_of"}
 # What WeChat, Redis, a store, or the reading of an upload may delay holds no connection meanwhile.
 WITHOUT_A_TRANSACTION = {
     *("attachments._may_attach", "attachments._uploaded", "attachments._stored"),
-    *(
-        "attachments._served",
-        "posters._wxacode",
-        "activity_posters._wxacode",
-        "pushes._reader",
-        "org_imports._uploaded",
-    ),
+    *("attachments._served", "posters._wxacode", "activity_posters._wxacode", "pushes._reader"),
+    "org_imports._uploaded",
+    "scans._received",  # settles in several transactions
     *("auth.log_in", "auth.refresh", "auth.log_out", "awards._uploaded"),
     *("health.get_metrics", "health.is_ready"),
 }

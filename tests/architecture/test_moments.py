@@ -47,6 +47,8 @@ OTHERWISE = {
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reading.mine",
     "app.services.stewards._named",
+    "app.services.rosters.seal",
+    "app.services.scans.uploads.receive",
 }
 
 

@@ -1,0 +1,1 @@
+"""Scans: what devices recorded without network is verified, settled and reported."""
