@@ -14,7 +14,6 @@ from app.services.checkin_devices import MOST_PEOPLE
 from tests.factories.activities import current_code, make_activity, sign_up
 from tests.factories.http import assert_refused
 from tests.factories.people import TestPerson, make_people
-from tests.factories.refusals import Ask as Refused
 
 
 async def scan(
@@ -27,25 +26,11 @@ async def scan(
     )
 
 
-async def _used(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    activity, people = await _hall(runtime)
-    for person in people[:-1]:
-        assert (await scan(api, runtime, activity, person, str(activity.id))).status_code == 201
-    headers: dict[str, Any] = {"X-Device-Token": str(activity.id)}
-    body = {"code": current_code(runtime, activity)}
-    facts = {"limit": MOST_PEOPLE}
-    return Refused(people[-1], "POST", "/checkins", facts, body, headers)
-
-
 async def _hall(runtime: Runtime, number: int = MOST_PEOPLE + 1) -> tuple[Activity, Any]:
     activity = await make_activity(runtime)
     people = await make_people(runtime, number)
     await sign_up(runtime, activity, *people)
     return activity, people
-
-
-REFUSED = {"checkins.device_used": _used}
-BEYOND_THE_SCHEMA = {"checkins.device_used"}
 
 
 async def test_a_sixth_person_is_refused_on_the_day(

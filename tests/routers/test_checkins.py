@@ -32,7 +32,7 @@ operation  rule    nobody alice bob  counter rival sibling parent auditor admin 
 checkIn    person  401    201+  403  403     403   403     403    403     403   403       403=checkins.not_signed_up
 """  # noqa: E501 - a table
 HERS = {"checkins": "person_id = :alice", "attended_times": "person_id = :alice"}
-BEYOND_THE_SCHEMA = {"checkins.code_invalid", "checkins.code_expired"}
+BEYOND_THE_SCHEMA = {"checkins.code_invalid", "checkins.code_expired", "checkins.device_used"}
 
 
 async def _check_in(world: World) -> Ask:

@@ -24,8 +24,8 @@ from tests.security.world import Ask, World
 API = "/api/v1"
 MATRIX = """
 operation   rule       nobody alice bob  counter rival sibling parent auditor admin outsider
-listFlags   organizer  401    403   403  403     403   403     200    403     200   403
-decideFlag  organizer  401    403   403  403     403   404     200    403     200   404       404=flags.not_found
+listFlags   organizer  401    403   403  403     403   403     200+   403     200+  403
+decideFlag  organizer  401    403   403  403     403   404     200+   403     200+  404       404=flags.not_found
 """  # noqa: E501 - a table
 HERS = {"flags": "person_id = :alice"}
 HERE: dict[str, Any] = {

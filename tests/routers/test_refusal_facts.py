@@ -369,6 +369,7 @@ CASES: tuple[tuple[str, Maker], ...] = (
 )
 # Where the others are tested.
 ELSEWHERE = {
+    "checkins.device_used": "tests/routers/test_checkin_devices.py",
     "activity_posters.used_up": "tests/routers/test_activity_posters.py",
     "posters.used_up": "tests/routers/test_posters.py",
     "idempotency.key_reused": "below",
