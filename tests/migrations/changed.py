@@ -50,6 +50,11 @@ CHANGED = (
         "activities are edited, have a cover, and are cancelled for a reason",
     ),
     Changed(
+        r"\w+ /activities(/[\w-]+(/publish)?)?",
+        {"body.for_minors", "body.items.for_minors"},
+        "an activity may be a class for minors",
+    ),
+    Changed(
         r"\w+ /me",
         {
             *("body.birth_year", "body.community_id", "body.interests", "body.language"),
