@@ -19,14 +19,19 @@ from app.demo.acts import (
     catalogue,
     closing,
     counters,
+    door,
     farewell,
     founding,
     gathering,
     honours,
+    night_school,
     offices,
     papers,
     payments,
+    quest,
+    queue,
     rewards,
+    rota,
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
@@ -44,6 +49,7 @@ ACTS = (
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, payments.statements),
+    *(night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit),
     *(farewell.forget, closing.reconcile, closing.verify),
 )
 
