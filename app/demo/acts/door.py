@@ -1,9 +1,10 @@
 """At the door: a steward, a leader's list, a walk-in; a correction and an annulment."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
 from app.core.clock import now
+from app.demo.acts.closing import BALANCES
 from app.demo.day import Day
 from app.demo.phone import Phone, until
 
@@ -13,7 +14,7 @@ BEGAN, ENDS = timedelta(minutes=100), timedelta(minutes=65)
 POINTS, MINUTES = 2, 60
 CAME = timedelta(minutes=90)  # before now, as the correction says: 2.5 hours to the end
 CORRECTED_POINTS, CORRECTED_MINUTES = 5, 150
-NOTICE = "correction_annulled"
+NOTICE, OWN = "correction_annulled", "stewards.own"
 
 
 async def admit(day: Day) -> None:
@@ -27,11 +28,13 @@ async def admit(day: Day) -> None:
     await _list(day, helped, team)
     await _correct(day, corrected, scanned)
     await _annul(day, annulled, walk_in)
-    await _figures(day, helped, (scanned, walk_in, *team))
+    shown = (await day.organizer.get(f"/activities/{helped}")).want(200)
+    day.checks.equal("check-ins of the activity", 2 + len(team), shown["checkins"])
+    await compare(day, day.waiting)
 
 
 async def _announce(day: Day) -> str:
-    """Publish an activity that runs, as a forgotten one is published late."""
+    """Publish an activity that has begun; return its id."""
     at = now().replace(microsecond=0)
     body = {
         "org_id": day.street["id"],
@@ -86,15 +89,15 @@ async def _list(day: Day, activity: str, team: list[Phone]) -> None:
     path = f"/activities/{activity}/attendance/batches"
     told = (await leader.do(path, body)).want(200)
     found = (told["recorded"], told["refused"], told["items"][-1]["refusal"]["code"])
-    day.checks.equal("the list of the team", (len(team), 1, "stewards.own"), found)
+    day.checks.equal("the list of the team", (len(team), 1, OWN), found)
     states = {one["recorded"]["state"] for one in told["items"][:-1]}
     day.checks.equal("awards of the team", {"pending"}, states)
     for who in team:
-        day.book.propose(who.name, POINTS, MINUTES)
+        day.book.propose(who.name, POINTS)
     day.say(
-        f"{leader.name} 按名单为 {len(team)} 名队员签到，积分等一天；不能登记自己："
-        "[yellow]stewards.own[/]",
-        "a list; its points wait for a day, and nobody lists himself",
+        f"{leader.name} 按名单为 {len(team)} 名队员签到，积分与时长等一天；不能登记自己："
+        f"[yellow]{OWN}[/]",
+        "a list: points and hours wait for a day, and nobody lists himself",
     )
 
 
@@ -140,17 +143,12 @@ async def _annul(day: Day, checkin: str, who: Phone) -> None:
     day.say(f"{who.name} 系代签，签到作废，积分与时长冲正；再作废：{told}", "annulled")
 
 
-async def _figures(day: Day, activity: str, people: tuple[Phone, ...]) -> None:
-    shown = (await day.organizer.get(f"/activities/{activity}")).want(200)
-    day.checks.equal("check-ins of the activity", len(people), shown["checkins"])
-
-    async def balances(who: Phone) -> dict[str, Any]:
-        points: dict[str, Any] = (await who.get("/me/points")).want(200)
-        return {name: points[name] for name in ("available", "pending", "minutes")}
-
-    found = await day.crowd("核对 Compare", people, balances)
-    for who, has in zip(people, found, strict=True):
-        account = day.book.accounts[who.name]
-        expected = {name: getattr(account, name) for name in has}
-        day.checks.equal(f"balances of {who.name}", expected, has)
-    day.say(f"{len(people)} 人的积分与时长同账本一致", "all five agree with the book")
+async def compare(day: Day, people: Sequence[Phone]) -> None:
+    """Compare the points and minutes of people with the book."""
+    found = await day.crowd("核对 Compare", people, lambda who: who.get("/me/points"))
+    for who, reply in zip(people, found, strict=True):
+        account, points = day.book.accounts[who.name], reply.want(200)
+        expected = {name: getattr(account, name) for name in BALANCES}
+        shown = {name: points[name] for name in BALANCES}
+        day.checks.equal(f"balances of {who.name}", expected, shown)
+    day.say(f"{len(people)} 人的积分与时长同账本一致", "they agree with the book")
