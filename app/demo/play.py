@@ -43,13 +43,15 @@ INTERRUPTED = 130  # exit status of a command that Ctrl-C ended
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 REPLY_S = 30.0
 FILE_WIDTH = 100  # columns when the output is a file or a pipe
+# The second act. It comes before the erasure, which waits for a job anyway.
+WEEKEND = (night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, payments.statements),
-    *(night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit),
+    *WEEKEND,
     *(farewell.forget, closing.reconcile, closing.verify),
 )
 
