@@ -88,10 +88,10 @@ class Phone:
         (await self.put("/me", profile)).want(200)
         return login
 
-    async def last_notice(self) -> str | None:
-        """Return the kind of the newest notice, None without any."""
+    async def last_notice(self) -> str:
+        """Return the kind of the newest notice, "" without any."""
         items = (await self.get("/me/notices")).want(200)["items"]
-        return str(items[0]["kind"]) if items else None
+        return str(items[0]["kind"]) if items else ""
 
     async def get(self, path: str, **query: object) -> Reply:
         return await self._call("GET", path, query=query)

@@ -57,8 +57,8 @@ async def _group(day: Day, walk: str, members: list[Phone]) -> None:
     outcomes = [one["outcome"] for one in told]
     expected = ["signed_up"] * len(members) + ["unknown"]
     day.checks.equal("outcomes of the group", expected, outcomes)
-    told_of = await until(members[0].last_notice, NOTICE)
-    day.checks.equal("the notice to a member", NOTICE, told_of)
+    notice = await until(members[0].last_notice, NOTICE)
+    day.checks.equal("the notice to a member", NOTICE, notice)
     day.say(f"{day.organizer.name} 按卡号为 {len(members)} 人报名，一个卡号查无此人", "a group")
 
 
