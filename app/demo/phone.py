@@ -88,6 +88,11 @@ class Phone:
         (await self.put("/me", profile)).want(200)
         return login
 
+    async def last_notice(self) -> str:
+        """Return the kind of the newest notice, "" without any."""
+        items = (await self.get("/me/notices")).want(200)["items"]
+        return str(items[0]["kind"]) if items else ""
+
     async def get(self, path: str, **query: object) -> Reply:
         return await self._call("GET", path, query=query)
 
@@ -109,6 +114,10 @@ class Phone:
     async def put(self, path: str, body: dict[str, Any], *, version: int | None = None) -> Reply:
         """``version``: what If-Match names, for routes that require it."""
         return await self._call("PUT", path, body, version=version)
+
+    async def put_once(self, path: str, body: dict[str, Any]) -> Reply:
+        """PUT with a new Idempotency-Key."""
+        return await self._call("PUT", path, body, key=new_key())
 
     async def delete(self, path: str, *, key: str | None = None) -> Reply:
         return await self._call("DELETE", path, key=key)

@@ -19,14 +19,19 @@ from app.demo.acts import (
     catalogue,
     closing,
     counters,
+    door,
     farewell,
     founding,
     gathering,
     honours,
+    night_school,
     offices,
     papers,
     payments,
+    quest,
+    queue,
     rewards,
+    rota,
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
@@ -38,12 +43,15 @@ INTERRUPTED = 130  # exit status of a command that Ctrl-C ended
 ENDING = (signal.SIGTERM, signal.SIGHUP)
 REPLY_S = 30.0
 FILE_WIDTH = 100  # columns when the output is a file or a pipe
+# The second act. It comes before the erasure, which waits for a job anyway.
+WEEKEND = (night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, payments.statements),
+    *WEEKEND,
     *(farewell.forget, closing.reconcile, closing.verify),
 )
 

@@ -1,6 +1,6 @@
 """SQL of the times that people hold by their places at shifts."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -42,6 +42,11 @@ ORDER BY k.signup_id, lower(h.during)
 
 _END = "DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))"
 
+_RELEASE = """
+DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))
+RETURNING signup_id, lower(during) AS starts_at, upper(during) AS ends_at
+"""
+
 _GIVE = """
 UPDATE shift_holds SET person_id = :person WHERE signup_id = ANY(CAST(:ids AS uuid[]))
 """
@@ -65,6 +70,14 @@ async def others(session: Session, holds: Sequence[NewHold]) -> dict[UUID, Row]:
 
 async def end(session: Session, signups: Collection[UUID]) -> None:
     await session.fetch(_END, {"ids": list(signups)})
+
+
+async def release(session: Session, holders: Mapping[UUID, UUID]) -> list[NewHold]:
+    """Delete the times of sign-ups; return them as they would be of their new people."""
+    rows = await session.fetch(_RELEASE, {"ids": list(holders)})
+    return [
+        NewHold(row.signup_id, holders[row.signup_id], row.starts_at, row.ends_at) for row in rows
+    ]
 
 
 async def clashing(session: Session, signups: Collection[UUID], person: UUID) -> set[UUID]:

@@ -1,6 +1,6 @@
 """Times that people hold by their places at shifts: no two of one person overlap."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from app.core.db import Row, Session
@@ -30,6 +30,16 @@ async def hold(tx: Session, wanted: Sequence[NewHold]) -> dict[UUID, ShiftClash]
         return {}
     others = await queries.others(tx, missing)
     return {one.signup_id: _clash(others, one) for one in missing}
+
+
+async def change_hands(tx: Session, holders: Mapping[UUID, UUID]) -> list[ShiftClash]:
+    """Give the times of sign-ups to other people, by sign-up; return what is in the way.
+
+    All are released first: who swaps two shifts that overlap has one of them at a time. What has no
+    time held, has none afterwards.
+    """
+    clashes = await hold(tx, await queries.release(tx, holders))
+    return list(clashes.values())
 
 
 def _clash(others: dict[UUID, Row], wanted: NewHold) -> ShiftClash:

@@ -313,6 +313,34 @@ async def test_nothing_clashes_after_a_swap(rota: Rota) -> None:
     assert_refused(await rota.answer(given.json(), three, "acceptance"), 409, "swaps.clash")
 
 
+async def test_the_times_that_are_held_change_hands(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Two shifts that overlap are swapped; a third one overlaps with the second of them alone."""
+    one, two = await make_people(runtime, 2)
+    rota = await make_rota(api, runtime, [], DAY, DAY + HOUR, DAY + 2 * HOUR)
+    rota.holders = [one, two]
+
+    async def sign_up(person: TestPerson, shift: int) -> httpx.Response:
+        path = f"{API}/activities/{rota.activity}/signups"
+        body = {"session": rota.shifts[shift]["number"]}
+        return await api.post(path, headers=person.headers, json=body)
+
+    rota.signups = [(await sign_up(one, 0)).json()["id"], (await sign_up(two, 1)).json()["id"]]
+    swap = await rota.offered()
+    offer = (await sign_up(one, 2)).json()["id"]
+    sql = "UPDATE signups SET status = 'offered', offer_until = '{}' WHERE id = '{}'"
+    await as_owner(runtime.settings, sql.format(rota.shifts[2]["starts_at"], offer))
+    assert_refused(await rota.answer(swap, two, "acceptance"), 409, "swaps.clash")
+    assert (await api.delete(f"{API}/signups/{offer}", headers=one.headers)).status_code == 204
+
+    assert (await rota.answer(swap, two, "acceptance")).status_code == 200
+
+    assert_refused(await sign_up(one, 2), 409, "signups.clash")
+    assert (await sign_up(two, 2)).status_code == 201
+    await assert_ledger_verifies(runtime)
+
+
 async def test_only_another_place_of_the_activity_is_asked_for(rota: Rota) -> None:
     beside = await take(rota.runtime, rota.shifts[0], rota.holders[2])
     elsewhere = await make_rota(rota.api, rota.runtime, await make_people(rota.runtime, 2))

@@ -1,1 +1,1 @@
-"""The acts of the day, in order: gathering, attendance, honours, rewards, payments, closing."""
+"""The acts, in the order of ``play.ACTS``: a month, and in it a weekend."""

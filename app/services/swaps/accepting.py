@@ -17,7 +17,7 @@ from app.queries import records as record_queries
 from app.queries import swaps as queries
 from app.queries.swaps import Shift
 from app.schemas.swaps import SwapOut
-from app.services import audit, notify, records
+from app.services import audit, notify, records, shift_holds
 from app.services.notify import Message
 from app.services.swaps import listing, offering
 from app.services.swaps.offering import MOVES, SwapNotFound, SwapWrongState
@@ -75,6 +75,7 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
         await _require_free(tx, swap.created_by, shifts[wanted.id].session, places)
         wanted.person_id = swap.created_by
     await queries.save_signups(tx, list(signups.values()))
+    await _move_times(tx, {one.id: one.person_id for one in signups.values()})
     swap.accepted_by = caller
     await records.move(tx, caller, swap, SwapState.accepted, MOVES, SwapWrongState)
     for one in signups.values():
@@ -91,6 +92,15 @@ async def _require_free(
     """Raise SwapClash for a person with another place at that time, or who waits for this one."""
     if other := await queries.clashing(tx, person_id, wanted, but):
         raise SwapClash(starts_at=other.starts_at, ends_at=other.ends_at)
+
+
+async def _move_times(tx: Session, holders: dict[UUID, UUID]) -> None:
+    """Give the times of sign-ups to who has them now.
+
+    Raises SwapClash for a shift that one of the two got meanwhile, at another activity.
+    """
+    for clash in await shift_holds.change_hands(tx, holders):
+        raise SwapClash(starts_at=clash.facts["starts_at"], ends_at=clash.facts["ends_at"])
 
 
 async def _tell_both(
