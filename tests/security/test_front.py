@@ -15,6 +15,7 @@ from app.core.http_limits import MAX_HEAD_BYTES
 from app.main import MAX_BODY_BYTES
 from app.routers.attachments import MAX_UPLOAD_BYTES
 from app.routers.awards import MAX_BATCH_BYTES
+from app.routers.scans import MAX_BYTES as MAX_SCAN_BYTES
 from app.serve import KEEP_ALIVE_S
 from tests.faults.server import Server, server
 from tests.security.fronts import CONFIGURATION, NAME, Front, check, front
@@ -42,7 +43,7 @@ def directive(name: str) -> list[str]:
 
 
 def test_front_and_service_have_the_same_limits() -> None:
-    limits = (MAX_BODY_BYTES, MAX_BATCH_BYTES, MAX_UPLOAD_BYTES)
+    limits = (MAX_BODY_BYTES, MAX_BATCH_BYTES, MAX_SCAN_BYTES, MAX_UPLOAD_BYTES)
     sizes = [f"{size // 1024}k" for size in limits]
     assert directive("client_max_body_size") == sizes
     assert directive("client_body_buffer_size") == sizes[:2]
