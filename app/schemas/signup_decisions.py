@@ -23,7 +23,7 @@ NOTICES = {
 }
 
 
-class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason": None})):
+class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason": "符合条件"})):
     """A sign-up that is declined needs a reason, which the person reads."""
 
     approved: Flag = Field(description="Whether the person gets a place, or waits for one.")
