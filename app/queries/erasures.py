@@ -71,8 +71,12 @@ _DEDUCTIONS = """
 UPDATE deductions SET evidence = jsonb_build_object('erased', id)
 WHERE person_id = ANY(CAST(:people AS uuid[]))
 """
-# Append-only: a function of the schema's owner empties the texts of cases and of the audit trail
-# that are about erased people.
+_COLLECTIONS = """
+UPDATE redemptions SET undo_reason = ''
+WHERE person_id = ANY(CAST(:people AS uuid[])) AND undo_reason IS NOT NULL
+"""
+# Append-only: a function of the schema's owner empties the texts of cases, of corrections, of
+# visits to applicants and of the audit trail that are about erased people.
 _DECISIONS = "SELECT erase_texts(array_agg(one)) FROM unnest(CAST(:people AS uuid[])) AS one"
 _ATTACHMENTS = """
 DELETE FROM attachments WHERE id IN (
@@ -126,8 +130,8 @@ async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
 
 
 async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
-    """Erase texts about people in awards, reviews, deductions and cases; of erased people alone."""
-    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _DECISIONS):
+    """Erase what staff and people wrote about people who are erased: evidence and reasons."""
+    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS):
         await session.fetch(statement, {"people": list(people)})
 
 
@@ -169,6 +173,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "cases": ("answer", "reason"),
     "certificates": ("code", "name", "title"),
     "consents": ("guardian_sealed",),
+    "corrections": ("reason",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "form_answers": ("answers",),  # by ``ERASES`` of the service
@@ -176,9 +181,11 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
     # ``ERASES`` of the service.
     "merchants": ("description", "hours", "name", "phone"),
+    "merchant_visits": ("note",),  # to merchants for which the person applied
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
+    "redemptions": ("undo_reason",),
     "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.
@@ -187,7 +194,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
         (
             *("cancel_reason", "description", "eligibility", "location_name", "org_path"),
-            *("signup_for", "signup_terms", "tags", "title"),
+            *("signup_terms", "tags", "title"),
         ),
         _OF_ORGANISATION,
     ),
@@ -211,7 +218,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
-    "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
     "forms": {"title": _OF_ORGANISATION},
@@ -221,7 +227,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
     "handovers": {"text": "says what the next shift of a post should know, not who somebody is"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
-    "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},
     "policy_simulations": {
         "failure": "code of a refusal",
@@ -230,10 +235,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     },
     "quest_visits": {"flagged": "why it is doubted: a word of a list"},
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
-    "redemptions": {
-        "pickup_code": "random, spent",
-        "undo_reason": "why a merchant took goods back; stands in the transfer too",
-    },
+    "redemptions": {"pickup_code": "random, spent"},
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},
     "verifications": dict.fromkeys(
