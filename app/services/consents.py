@@ -69,7 +69,7 @@ def texts_in_force() -> ConsentTextsOut:
 async def record(tx: Session, cipher: FieldCipher, person_id: UUID, body: ConsentIn) -> ConsentOut:
     """Enter a consent, or its withdrawal, which closes the account (PIPL 47).
 
-    Raises PersonNotFound, TextOutdated, NotGiven.
+    Raises PersonNotFound, TextOutdated, NotGiven, LastAdministrator.
     """
     if body.given and body.version != texts()[body.document].version:
         raise TextOutdated(text_version=texts()[body.document].version)
