@@ -54,7 +54,9 @@ def _below(path: Any, org_path: str) -> ColumnElement[bool]:
 
 def _stands() -> ColumnElement[bool]:
     """Whether an award waits for no review, and was neither rejected nor reversed."""
-    waits_for_time = and_(Award.state == AwardState.pending, col(Award.release_at).is_not(None))
+    waits_for_time = and_(
+        col(Award.state) == AwardState.pending, col(Award.release_at).is_not(None)
+    )
     return or_(col(Award.state).in_((AwardState.notice, AwardState.available)), waits_for_time)
 
 
