@@ -19,6 +19,7 @@ from app.models.closures import Closure, ClosureCause
 from app.queries import closures as queries
 from app.queries import consents as consent_queries
 from app.queries import people as people_queries
+from app.queries import roles as role_queries
 from app.schemas.closures import AuthorizationEvent, ClosureOut
 from app.services import audit, notify, people, roles
 
@@ -91,7 +92,7 @@ async def close_at_once(tx: Session, person_id: UUID, cause: ClosureCause) -> No
     person = await queries.lock_person(tx, person_id)
     if person is None or person.erased_at is not None:
         return
-    for org in await roles.left_alone(tx, person_id):
+    for org in await _left_alone(tx, person_id):
         log.error("closures.last_administrator", alert=True, org_id=str(org))
     at, found = now(), await queries.lock(tx, person_id)
     if found is None:
@@ -120,6 +121,12 @@ PUSHES = {
     "user_authorization_revoke": partial(close_by_event, cause=ClosureCause.wechat_revoked),
     "user_authorization_cancellation": partial(close_by_event, cause=ClosureCause.wechat_cancelled),
 }
+
+
+async def _left_alone(tx: Session, person_id: UUID) -> list[UUID]:
+    """Return the roots that would have no administrator without this person."""
+    roots = await role_queries.administered_roots(tx, person_id)
+    return [one.id for one in roots if not await role_queries.another_stays(tx, one.id, person_id)]
 
 
 async def _lock_person(tx: Session, person_id: UUID) -> None:

@@ -269,12 +269,6 @@ async def require_others(tx: Session, person_id: UUID) -> None:
         await require_another(tx, person_id, org)
 
 
-async def left_alone(tx: Session, person_id: UUID) -> list[UUID]:
-    """Return the roots that would have no administrator without this person."""
-    roots = await queries.administered_roots(tx, person_id)
-    return [one.id for one in roots if not await queries.another_stays(tx, one.id, person_id)]
-
-
 async def _tell(tx: Session, person_id: UUID, org_id: UUID, place: str, *, given: bool) -> None:
     await notify.send(tx, person_id, "role_moved", ("org", org_id), place=place, given=given)
 
