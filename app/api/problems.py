@@ -42,8 +42,8 @@ class Facts(BaseModel):
     model_config = ConfigDict(extra="allow")
 
     limit: int | None = Field(None, description="The most that is allowed.")
-    measure: Literal["rows", "bytes", "pixels", "characters"] | None = Field(
-        None, description="What `limit` counts."
+    measure: Literal["rows", "bytes", "pixels", "side_pixels", "scans", "characters"] | None = (
+        Field(None, description="What `limit` counts.")
     )
     distance_m: int | None = Field(None, description="How far away it is, in metres.")
     window: int | None = Field(None, description="Seconds in which `limit` requests may be made.")

@@ -1,10 +1,10 @@
-"""Errors of PostgreSQL and its driver, translated to ``Busy`` or ``Retry``."""
+"""Errors of PostgreSQL and its driver, translated to ``Busy``, ``Invalid`` or ``Retry``."""
 
 import asyncpg
 from sqlalchemy import exc
 from sqlalchemy.connectors.asyncio import AsyncAdapt_Error
 
-from app.core.errors import Busy, LockTimeout
+from app.core.errors import Busy, Invalid, LockTimeout
 
 # ``Session.fetch`` bypasses SQLAlchemy, so errors of the driver and of its adapter are raised
 # unwrapped.
@@ -17,6 +17,8 @@ _DEADLOCK_OR_SERIALIZATION = {"40P01", "40001"}
 _CLOSED_DAY = "QX001"  # raised by the trigger of ledger_transfers
 _LOCKED = "55P03"  # lock_not_available
 _TIMED_OUT = "57014"  # query_canceled
+# NUL in a text or in JSON. Bodies refuse it by field; an address may hold it (``%00``).
+_NO_TEXT = {"22021", "22P05"}  # character_not_in_repertoire, untranslatable_character
 _GONE = {"57P01", "57P02", "57P03", "53300"}  # shutting down, starting up, too many connections
 _UNABLE = {"53100", "53200", "58030", "25006"}  # disk or memory full, I/O error, a standby
 
@@ -56,12 +58,14 @@ def is_too_late(error: Exception) -> bool:
 
 
 def translated(error: Exception) -> Exception:
-    """Return ``Retry``, ``LockTimeout``, ``Busy``, or the error itself."""
+    """Return ``Retry``, ``LockTimeout``, ``Busy``, ``Invalid``, or the error itself."""
     code = sqlstate(error)
     if code in _DEADLOCK_OR_SERIALIZATION or code == _CLOSED_DAY:
         return Retry(code)
     if code == _LOCKED:
         return LockTimeout(retry_after=1)
+    if code in _NO_TEXT:
+        return Invalid()
     if code == _TIMED_OUT or code in _UNABLE or is_down(error):
         return Busy(retry_after=1)
     return error

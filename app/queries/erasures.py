@@ -79,8 +79,12 @@ _DEDUCTIONS = """
 UPDATE deductions SET evidence = jsonb_build_object('erased', id)
 WHERE person_id = ANY(CAST(:people AS uuid[]))
 """
-# Append-only: a function of the schema's owner empties the texts of cases and of the audit trail
-# that are about erased people.
+_COLLECTIONS = """
+UPDATE redemptions SET undo_reason = ''
+WHERE person_id = ANY(CAST(:people AS uuid[])) AND undo_reason IS NOT NULL
+"""
+# Append-only: a function of the schema's owner empties the texts of cases, of corrections, of
+# visits to applicants and of the audit trail that are about erased people.
 _DECISIONS = "SELECT erase_texts(array_agg(one)) FROM unnest(CAST(:people AS uuid[])) AS one"
 _ATTACHMENTS = """
 DELETE FROM attachments WHERE id IN (
@@ -134,8 +138,8 @@ async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
 
 
 async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
-    """Erase texts about people in awards, reviews, deductions and cases; of erased people alone."""
-    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _DECISIONS):
+    """Erase what staff and people wrote about people who are erased: evidence and reasons."""
+    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS):
         await session.fetch(statement, {"people": list(people)})
 
 
@@ -178,6 +182,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "certificates": ("code", "name", "title"),
     "children": ("name_sealed",),
     "consents": ("guardian_sealed",),
+    "corrections": ("reason",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
     "form_answers": ("answers",),  # by ``ERASES`` of the service
@@ -186,10 +191,12 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     # Of applications, and the telephone of who applied where nobody is left on the staff; by
     # ``ERASES`` of the service.
     "merchants": ("description", "hours", "name", "phone"),
+    "merchant_visits": ("note",),  # to merchants for which the person applied
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
     "pickups": ("named_sealed",),
+    "redemptions": ("undo_reason",),
     "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.
@@ -198,7 +205,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "activities": dict.fromkeys(
         (
             *("cancel_reason", "description", "eligibility", "location_name", "org_path"),
-            *("signup_for", "signup_terms", "tags", "title"),
+            *("signup_terms", "tags", "title"),
         ),
         _OF_ORGANISATION,
     ),
@@ -222,7 +229,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
-    "corrections": {"reason": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
     "flags": {"reason": _OF_ORGANISATION},
@@ -234,7 +240,6 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "shift_notes": {"text": "says what the next shift of a post should know, not who somebody is"},
     "handovers": {"proof": "a word of a list: how the child left"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
-    "merchant_visits": {"note": _OF_ORGANISATION},
     "policies": {"source": _OF_ORGANISATION},
     "policy_simulations": {
         "failure": "code of a refusal",
@@ -243,10 +248,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     },
     "quest_visits": {"flagged": "why it is doubted: a word of a list"},
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
-    "redemptions": {
-        "pickup_code": "random, spent",
-        "undo_reason": "why a merchant took goods back; stands in the transfer too",
-    },
+    "redemptions": {"pickup_code": "random, spent"},
     "scans": dict.fromkeys(("action", "digest", "reason"), "a word of a list, and a hash"),
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},

@@ -1,7 +1,9 @@
 """SQL of members: the people of an organisation's subtree.
 
-A person belongs to it who signed up to, or checked in at, one of its activities, got an award of
-it, lives there, or accepted an appointment in it; for readers, whoever holds a role in it too.
+A person belongs to it by an act of their own: who has a place at, or checked in at, one of its
+activities, lives there, or accepted an appointment in it. An award of it counts while it stands;
+one that somebody proposed counts from the approval of a reviewer on, because anybody can be
+proposed. For readers, whoever holds a role in it belongs too.
 """
 
 from collections.abc import Sequence
@@ -9,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, union_all
+from sqlalchemy import ColumnElement, and_, func, or_, union_all
 from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
 from app.core.db import Session
 from app.models.activities import Activity
 from app.models.appointments import Appointment
-from app.models.awards import Award
+from app.models.awards import Award, AwardReview, AwardState
 from app.models.cards import Card
 from app.models.checkins import Checkin
 from app.models.merchants import Merchant
@@ -50,11 +52,37 @@ def _below(path: Any, org_path: str) -> ColumnElement[bool]:
     return found
 
 
+def _stands() -> ColumnElement[bool]:
+    """Whether an award waits for no review, and was neither rejected nor reversed."""
+    waits_for_time = and_(
+        col(Award.state) == AwardState.pending, col(Award.release_at).is_not(None)
+    )
+    return or_(col(Award.state).in_((AwardState.notice, AwardState.available)), waits_for_time)
+
+
+def _confirmed() -> ColumnElement[bool]:
+    """Whether an award follows from an act of the person, or a reviewer has approved it."""
+    approval = (
+        select(AwardReview.award_id)
+        .where(AwardReview.award_id == Award.id, col(AwardReview.approved))
+        .exists()
+    )
+    return or_(col(Award.proposed_by).is_(None), approval)
+
+
 def _takes_part(org_path: str) -> list[Any]:
-    """Return queries of who belongs to a subtree by an act of their own."""
-    signed_up = select(Signup.person_id).join(Activity, col(Activity.id) == Signup.activity_id)
+    """Return queries of who belongs to a subtree by more than a role that was given."""
+    signed_up = (
+        select(Signup.person_id)
+        .join(Activity, col(Activity.id) == Signup.activity_id)
+        .where(Signup.status != SignupStatus.cancelled)
+    )
     came = select(Checkin.person_id).join(Activity, col(Activity.id) == Checkin.activity_id)
-    awarded = select(Award.person_id).join(Org, col(Org.id) == Award.org_id)
+    awarded = (
+        select(Award.person_id)
+        .join(Org, col(Org.id) == Award.org_id)
+        .where(_stands(), _confirmed())
+    )
     lives = select(Person.id).join(Org, col(Org.id) == Person.community_id)
     accepted = (
         select(Appointment.accepted_by)

@@ -8,6 +8,7 @@ from app.core.paging import Page
 from app.schemas.consents import ConsentIn, ConsentOut, ConsentTextsOut
 from app.services import consents
 from app.services.people import PersonNotFound
+from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual(
     "同意记录：隐私政策、用户协议、监护人同意",
@@ -15,7 +16,13 @@ ABOUT = Bilingual(
 )
 router = Router(tags=["consents"], about=ABOUT)
 RECORD = allow(
-    RESIDENT, PersonNotFound, consents.TextOutdated, consents.NotGiven, body=True, once=True
+    RESIDENT,
+    PersonNotFound,
+    consents.TextOutdated,
+    consents.NotGiven,
+    LastAdministrator,
+    body=True,
+    once=True,
 )
 
 
@@ -40,6 +47,6 @@ async def record_my_consent(
     """Agree to the version in force of a text, or withdraw that.
 
     Without consent nothing may be processed: a withdrawal closes the account in 15 days, until
-    which it can be kept.
+    which it can be kept. The last administrator of a root appoints another one first.
     """
     return await consents.record(tx, cipher, person_id, body)

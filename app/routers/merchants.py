@@ -111,7 +111,7 @@ async def get_merchant(merchant_id: PathId, tx: Reader, caller: Caller) -> Merch
 async def edit_merchant(
     merchant_id: PathId, body: ProfileIn, version: IfMatch, tx: Tx, caller: CurrentPerson
 ) -> MerchantChangedOut:
-    """Replace description, phone and hours of a merchant."""
+    """Replace description, phone and hours of a merchant, and its name if one is given."""
     return await register.edit(tx, caller, merchant_id, version, body)
 
 

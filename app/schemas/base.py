@@ -96,6 +96,14 @@ class RecordOut(Out):
     created_at: CreatedAt
 
 
+class PublicRecordOut(Out):
+    """A record that everybody may read: it does not say who recorded it."""
+
+    id: UUID = Field(description="Id of the record.")
+    org_id: OrgId
+    created_at: CreatedAt
+
+
 class ChangeOut(Out):
     """A field that was edited; times are RFC 3339."""
 

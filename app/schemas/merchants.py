@@ -76,8 +76,11 @@ class ProfileIn(
         {"description": "咖啡与简餐", "phone": "0511-88320000", "hours": "每天 9:00 至 21:00"}
     ),
 ):
-    """Replaces the profile: optional fields that are left out are cleared."""
+    """Replaces the profile: optional fields that are left out are cleared, but not the name."""
 
+    name: Annotated[str, OneLine(60)] | None = Field(
+        default=None, description="Name of the merchant; null or left out: as it is."
+    )
     description: Annotated[Text, Field(max_length=1000)] | None = Field(
         default=None, description="What the merchant offers; null: nothing is said."
     )

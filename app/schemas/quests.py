@@ -17,7 +17,7 @@ from app.schemas.base import (
     OneLine,
     OrgId,
     Out,
-    RecordOut,
+    PublicRecordOut,
     Text,
     Version,
     example,
@@ -170,7 +170,7 @@ class QuestProgressOut(Out):
     award: AwardOut | None = Field(description="What it gives; null before it is complete.")
 
 
-class QuestOut(RecordOut):
+class QuestOut(PublicRecordOut):
     """``version`` is what ``If-Match`` of an edit names."""
 
     title: str = Field(description="What the quest is called.")

@@ -14,7 +14,7 @@ from app.schemas.base import (
     Number,
     OneLine,
     Out,
-    RecordOut,
+    PublicRecordOut,
     Version,
     example,
 )
@@ -73,7 +73,7 @@ class ShopMoveIn(In, json_schema_extra=example({"state": "closed", "reason": "ÂÅ
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
-class ShopOut(RecordOut):
+class ShopOut(PublicRecordOut):
     """``version`` is sent back as ``If-Match``; pictures are attachments of the shop."""
 
     merchant_id: MerchantId

@@ -9,6 +9,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
@@ -17,9 +19,11 @@ from app.models.closures import Closure, ClosureCause
 from app.queries import closures as queries
 from app.queries import consents as consent_queries
 from app.queries import people as people_queries
+from app.queries import roles as role_queries
 from app.schemas.closures import AuthorizationEvent, ClosureOut
 from app.services import audit, notify, people, roles
 
+log = structlog.get_logger(__name__)
 TO_CHANGE_ONES_MIND = timedelta(days=15)
 
 
@@ -45,12 +49,11 @@ class ConsentMissing(Refusal):
 async def ask(tx: Session, person_id: UUID, cause: ClosureCause = ClosureCause.asked) -> ClosureOut:
     """Ask for the closure of one's account.
 
-    Raises PersonNotFound, ClosurePending, LastAdministrator (not for who withdraws consent, which
-    must be possible at any time).
+    Raises PersonNotFound, ClosurePending, LastAdministrator: also for who withdraws consent, which
+    is possible as soon as somebody else administers the root.
     """
     await _lock_person(tx, person_id)
-    if cause is ClosureCause.asked:
-        await roles.require_others(tx, person_id)
+    await roles.require_others(tx, person_id)
     if (found := await queries.find(tx, person_id)) is not None:
         raise ClosurePending(closes_at=found.due_at)
     at = now()
@@ -81,10 +84,16 @@ async def keep(tx: Session, person_id: UUID) -> None:
 
 
 async def close_at_once(tx: Session, person_id: UUID, cause: ClosureCause) -> None:
-    """Let the job erase a person as soon as possible. Idempotent, also of an erased person."""
+    """Let the job erase a person as soon as possible. Idempotent, also of an erased person.
+
+    WeChat's word is obeyed also of the last administrator of a root, which is logged as an alert:
+    only an operator can appoint another one then.
+    """
     person = await queries.lock_person(tx, person_id)
     if person is None or person.erased_at is not None:
         return
+    for org in await _left_alone(tx, person_id):
+        log.error("closures.last_administrator", alert=True, org_id=str(org))
     at, found = now(), await queries.lock(tx, person_id)
     if found is None:
         await _open(tx, person_id, cause, at, at)
@@ -112,6 +121,12 @@ PUSHES = {
     "user_authorization_revoke": partial(close_by_event, cause=ClosureCause.wechat_revoked),
     "user_authorization_cancellation": partial(close_by_event, cause=ClosureCause.wechat_cancelled),
 }
+
+
+async def _left_alone(tx: Session, person_id: UUID) -> list[UUID]:
+    """Return the roots that would have no administrator without this person."""
+    roots = await role_queries.administered_roots(tx, person_id)
+    return [one.id for one in roots if not await role_queries.another_stays(tx, one.id, person_id)]
 
 
 async def _lock_person(tx: Session, person_id: UUID) -> None:

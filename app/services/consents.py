@@ -78,7 +78,7 @@ async def record(
 
     ``actor``: the guardian, where that is another person.
 
-    Raises PersonNotFound, TextOutdated, NotGiven.
+    Raises PersonNotFound, TextOutdated, NotGiven, LastAdministrator.
     """
     if body.given and body.version != texts()[body.document].version:
         raise TextOutdated(text_version=texts()[body.document].version)

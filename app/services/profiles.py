@@ -17,7 +17,7 @@ from app.queries import people as queries
 from app.schemas.attachments import PATH
 from app.schemas.profiles import MeIn, MeOut
 from app.schemas.roles import RoleOut
-from app.services import audit, people
+from app.services import audit, orgs, people
 from app.services.attachments.subjects import Access, Subject
 from app.services.people import PersonNotFound
 
@@ -30,6 +30,26 @@ class GuardianNeeded(Refusal):
 
     code, status, title = "profiles.guardian_needed", 409, "A guardian must agree"
     zh, en = "未满十四周岁须先由监护人同意", "Under 14 a guardian must agree first."
+    fact_names = ("document",)
+
+
+class UnderGuardian(Refusal):
+    """Facts: ``document``, to which a guardian has agreed for the child.
+
+    Also after its withdrawal, which closes the account: a child could withdraw it, change the date
+    and keep the account.
+    """
+
+    code, status, title = "profiles.under_guardian", 409, "Protected as a child"
+    zh = (
+        "监护人同意过的儿童账号不能删除出生日期或改为年满十四周岁；"
+        "如有误，请由监护人撤回同意（账号随之注销）后重新注册"
+    )
+    en = (
+        "A guardian has agreed for this child: the birth date neither goes nor becomes one of 14"
+        " years or more. If it is wrong, the guardian withdraws the consent, which closes the"
+        " account, and another one is registered."
+    )
     fact_names = ("document",)
 
 
@@ -49,17 +69,23 @@ async def mine(tx: Session, person_id: UUID) -> MeOut:
 
 
 async def replace(tx: Session, person_id: UUID, body: MeIn) -> MeOut:
-    """Replace the caller's own profile. Raises PersonNotFound, GuardianNeeded, Invalid.
+    """Replace the caller's own profile.
 
-    Another name is not confirmed any more. Leaderboards do not show children under 14: they are
-    rebuilt if the new birth date changes that.
+    A child does not leave the protection of children by a call of its own: it ends with the day
+    on which the child is 14. Another name is not confirmed any more. Leaderboards do not show
+    children under 14: they are rebuilt if the new birth date changes that. Raises PersonNotFound,
+    Invalid, OrgClosed, GuardianNeeded, UnderGuardian.
     """
     person = await _get(tx, person_id)
     was_minor = people.is_under_14(people.born_by(person))
     changed = await _change(tx, person, body)
     is_minor = people.is_under_14(people.born_by(person))
-    if is_minor and not await consent_queries.stands(tx, person_id, ConsentDocument.guardian):
-        raise GuardianNeeded(document=ConsentDocument.guardian)
+    if was_minor or is_minor:
+        agreed = await consent_queries.newest(tx, person_id, ConsentDocument.guardian)
+        if is_minor and not (agreed and agreed.given):
+            raise GuardianNeeded(document=ConsentDocument.guardian)
+        if agreed and not is_minor:
+            raise UnderGuardian(document=ConsentDocument.guardian)
     await queries.save(tx, person)
     if "display_name" in changed:
         await confirmation_queries.remove(tx, person_id)
@@ -83,6 +109,7 @@ async def _change(tx: Session, person: Person, body: MeIn) -> list[str]:
         org = await org_queries.find(tx, body.community_id)
         if org is None or org.level != Level.community:
             raise invalid("body.community_id", "没有这个社区", "no such community")
+        await orgs.get_open(tx, org.id)
     for name in changed:
         setattr(person, name, values[name])
     return changed

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
+import pytest
 
 from app.core.clock import local_date, now
 from app.models.orgs import Level, Org
@@ -230,3 +231,8 @@ async def test_the_pdf_is_a_page_with_text_and_no_font(
     assert b"/STSong-Light" in reply.content
     assert b"FontFile" not in reply.content
     assert len(reply.content) < 50_000
+
+
+@pytest.mark.parametrize("code", ["%00", "ABC%00DEF"])
+async def test_a_code_with_nul_is_no_code(api: httpx.AsyncClient, code: str) -> None:
+    assert_refused(await api.get(f"{CHECKS}/{code}"), 422, "request.invalid")

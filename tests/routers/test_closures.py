@@ -13,11 +13,12 @@ from app.core.db import Session
 from app.integrations.wechat_sandbox.state import sandbox_openid
 from app.jobs import closures as job
 from app.jobs.outbox import relay
+from app.models.closures import ClosureCause
 from app.models.consents import ConsentDocument
 from app.models.people import Role
 from app.queries import people as people_queries
 from app.runtime import Runtime
-from app.services import erasures
+from app.services import closures, erasures
 from app.services.closures import TO_CHANGE_ONES_MIND
 from tests.conftest import ScratchFactory
 from tests.engines import as_owner
@@ -68,8 +69,20 @@ async def test_the_last_administrator_of_a_root_appoints_another_first(
     org = await make_org(runtime)
     last = await make_with_role(runtime, Role.administrator, org=org.id)
     assert_refused(await api.post(CLOSURE, headers=keyed(last)), 409, "roles.last_administrator")
+    assert (await agree(api, last, ConsentDocument.privacy)).status_code == 201
+    withdrawn = await agree(api, last, ConsentDocument.privacy, given=False)
+    assert_refused(withdrawn, 409, "roles.last_administrator")
+    with capture_logs() as logs:
+        async with runtime.database.transaction() as tx:
+            await closures.close_at_once(tx, last.id, ClosureCause.wechat_revoked)
+            await tx.rollback()
+    alerts = [one for one in logs if one.get("alert")]
+    assert [(one["event"], one["org_id"]) for one in alerts] == [
+        ("closures.last_administrator", str(org.id))
+    ]
     await make_with_role(runtime, Role.administrator, org=org.id)
     assert (await api.post(CLOSURE, headers=keyed(last))).status_code == 201
+    assert (await agree(api, last, ConsentDocument.privacy, given=False)).status_code == 201
 
 
 async def _without_consent(api: httpx.AsyncClient, runtime: Runtime) -> Refused:

@@ -2,6 +2,7 @@
 
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import httpx
 from sqlmodel import select
@@ -12,10 +13,13 @@ from app.models.audit import AuditEntry
 from app.models.cards import MAX_SERIAL, card_number
 from app.models.orgs import Level, Org
 from app.models.people import Role
+from app.models.signups import Signup
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.engines import as_owner
 from tests.factories.activities import edit, edit_body, make_activity, sign_up
+from tests.factories.awards import TWO_REVIEWERS, approve, end_notices, propose, reject, reverse
+from tests.factories.deductions import deduction_body
 from tests.factories.http import assert_refused, bearer, keyed, log_in, walk, wechat_code
 from tests.factories.ledger import assert_ledger_verifies, give_points
 from tests.factories.logins import refresh
@@ -25,6 +29,7 @@ from tests.factories.people import (
     appoint,
     make_administrator,
     make_organizer,
+    make_people,
     make_person,
     make_with_role,
 )
@@ -255,7 +260,7 @@ async def test_a_suspended_person_is_out_at_once_and_comes_back(
     org = await make_org(runtime)
     admin = await make_administrator(runtime, org.id)
     login = await log_in(api, "suspended-one")
-    person = TestPerson(login["person"]["id"], "", bearer(login["access_token"]))
+    person = TestPerson(UUID(login["person"]["id"]), "", bearer(login["access_token"]))
     await sign_up(runtime, await make_activity(runtime, org=org), person)
     assert (await give(api, admin, person, org)).status_code == 201
     awards = {"org_id": str(org.id)}
@@ -380,6 +385,50 @@ async def test_a_role_that_was_only_given_suspends_nobody(
         await appoint(tx, person.id, Role.organizer, org=elsewhere.id)
     back = await post(api, admin, org, person, "restoration")
     assert (back.status_code, back.json().get("suspended_at")) == (200, None)
+
+
+async def test_nobody_is_drawn_in_by_what_others_ask_for(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Proposals that wait, are rejected, approved by one of two, or reversed; removed sign-ups."""
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    first, second = [await make_administrator(runtime, org.id) for _ in "ab"]
+    waiting, rejected, half, taken_back, removed, confirmed = await make_people(runtime, 6)
+
+    async def found(person: TestPerson) -> bool:
+        params = {"card_no": await card_no(api, person)}
+        path = f"{API}/orgs/{org.id}/people"
+        looked = await api.get(path, headers=organizer.headers, params=params)
+        body = deduction_body(org, person)
+        taken = await api.post(f"{API}/deductions", headers=keyed(organizer), json=body)
+        read = await api.get(f"{path}/{person.id}", headers=first.headers)
+        replies = {looked.status_code == 200, taken.status_code == 201, read.status_code == 200}
+        assert len(replies) == 1, (looked.text, taken.text, read.text)
+        return replies.pop()
+
+    await propose(api, organizer, org, waiting)
+    [award] = await propose(api, organizer, org, rejected)
+    assert (await reject(api, first, award)).is_success
+    [award] = await propose(api, organizer, org, half, **TWO_REVIEWERS)
+    assert (await approve(api, first, award)).is_success
+    [award] = await propose(api, organizer, org, taken_back)
+    assert (await approve(api, first, award)).is_success
+    await end_notices(runtime)
+    assert await found(taken_back)
+    assert (await reverse(api, second, award["id"])).is_success
+    activity = await make_activity(runtime, org=org)
+    await sign_up(runtime, activity, removed)
+    async with runtime.database.transaction() as tx:
+        [mine] = (await tx.exec(select(Signup).where(Signup.person_id == removed.id))).all()
+    path = f"{API}/activities/{activity.id}/signups/{mine.id}/removal"
+    assert (await api.post(path, headers=keyed(organizer), json=REASON)).is_success
+    assert [await found(one) for one in (waiting, rejected, half, taken_back, removed)] == [
+        False
+    ] * 5
+    [award] = await propose(api, organizer, org, confirmed)
+    assert (await approve(api, first, award)).is_success
+    assert await found(confirmed)
 
 
 async def test_a_hundred_roles_hide_none_of_elsewhere(

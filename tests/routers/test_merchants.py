@@ -314,7 +314,8 @@ async def test_staff_is_added_to_a_suspended_merchant_and_not_to_an_application(
 async def test_two_who_edit_a_profile_do_not_overwrite_each_other(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    counter = await make_counter(runtime)
+    org = await make_org(runtime)
+    counter = await make_counter(runtime, org=org)
     organizer = await make_organizer(runtime, counter.merchant.org_id)
     path, headers = f"{MERCHANTS}/{counter.merchant.id}", {"If-Match": '"1"'}
     done = await api.put(path, headers=organizer.headers | headers, json=PROFILE)
@@ -322,6 +323,13 @@ async def test_two_who_edit_a_profile_do_not_overwrite_each_other(
     assert done.json()["merchant"].items() >= (PROFILE | {"version": 2}).items()
     assert [one["field"] for one in done.json()["changes"]] == ["description", "hours", "phone"]
     assert_refused(late, 412, "request.precondition_failed")
+    again, named = {"If-Match": '"2"'}, PROFILE | {"name": "江洲书店"}
+    done = await api.put(path, headers=counter.staff.headers | again, json=named)
+    assert done.json()["merchant"].items() >= named.items()
+    assert [one["field"] for one in done.json()["changes"]] == ["name"]
+    admin = await make_administrator(runtime, org.id)
+    newest = (await entries(api, admin, org, verb="changed"))[0]
+    assert (newest["verb"], newest["fields"]) == ("changed", ["name"])
     without = await api.put(path, headers=counter.staff.headers, json=PROFILE)
     assert_refused(without, 428, "request.precondition_required")
 

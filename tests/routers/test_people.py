@@ -4,14 +4,14 @@ import httpx
 
 from app.core.clock import local_date, now
 from app.models.consents import ConsentDocument
-from app.models.orgs import Level
+from app.models.orgs import Level, Org
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.attachments import attach
 from tests.factories.consents import agree
 from tests.factories.http import assert_refused
 from tests.factories.orgs import make_org
-from tests.factories.people import make_organizer, make_person, make_with_role
+from tests.factories.people import TestPerson, make_organizer, make_person, make_with_role
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
 from tests.security.schema_world import Known, Setup
@@ -27,7 +27,7 @@ HERS = {"people": "id = :alice", "role_grants": "person_id = :alice"}
 # In the past; no community; both dates, or an interest twice.
 BEYOND_THE_SCHEMA = {
     *("body.birth_date", "body.birth_year", "body.community_id", "body"),
-    "profiles.guardian_needed",
+    *("orgs.closed", "profiles.guardian_needed", "profiles.under_guardian"),
 }
 
 
@@ -48,7 +48,20 @@ async def _minor(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(await make_person(runtime), "PUT", "/me", facts, child)
 
 
-REFUSED = {"profiles.guardian_needed": _minor}
+async def _child(api: httpx.AsyncClient, runtime: Runtime) -> TestPerson:
+    child = await make_person(runtime)
+    assert (await agree(api, child, ConsentDocument.guardian)).status_code == 201
+    told = {"display_name": "小四", "birth_year": local_date(now()).year - 10}
+    assert (await api.put(ME, headers=child.headers, json=told)).status_code == 200
+    return child
+
+
+async def _grown(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    body = {"display_name": "小四", "birth_date": "1990-01-01"}
+    return Refused(await _child(api, runtime), "PUT", "/me", {"document": "guardian"}, body)
+
+
+REFUSED = {"profiles.guardian_needed": _minor, "profiles.under_guardian": _grown}
 
 
 async def test_a_resident_sees_itself_without_roles(
@@ -185,6 +198,40 @@ async def test_a_guardian_agrees_before_a_child_tells_its_age(
         assert_refused(await tell(), 409, "profiles.guardian_needed")
     assert (await agree(api, person, ConsentDocument.guardian)).status_code == 201
     assert (await tell()).json()["birth_year"] == year - 14
+
+
+async def test_a_child_does_not_leave_the_protection_of_children_alone(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Nor by withdrawing the guardian's consent, which a kept account would have again."""
+    child = await _child(api, runtime)
+    for given in (True, False):
+        if not given:
+            withdrawn = await agree(api, child, ConsentDocument.guardian, given=False)
+            assert withdrawn.status_code == 201
+        for changed in ({}, {"birth_date": "1990-01-01"}, {"birth_year": 1990}):
+            body = {"display_name": "小四"} | changed
+            refused = await api.put(ME, headers=child.headers, json=body)
+            assert_refused(refused, 409, "profiles.under_guardian")
+    me = (await api.get(ME, headers=child.headers)).json()
+    assert me["birth_year"] == local_date(now()).year - 10
+
+
+async def test_nobody_moves_into_a_closed_community(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Who lives there already stays."""
+    org = await make_org(runtime, level=Level.community)
+    person, neighbour = await make_person(runtime), await make_person(runtime)
+    body = {"display_name": "四", "community_id": str(org.id)}
+    assert (await api.put(ME, headers=neighbour.headers, json=body)).status_code == 200
+    async with runtime.database.transaction() as tx:
+        found = await tx.get(Org, org.id)
+        assert found is not None
+        found.closed_at = now()
+        tx.add(found)
+    assert_refused(await api.put(ME, headers=person.headers, json=body), 409, "orgs.closed")
+    assert (await api.put(ME, headers=neighbour.headers, json=body)).status_code == 200
 
 
 async def test_a_picture_is_its_persons(api: httpx.AsyncClient, runtime: Runtime) -> None:

@@ -6,6 +6,11 @@ import httpx
 
 from app.models.merchants import MerchantState
 from app.runtime import Runtime
+from app.schemas.activities import ActivityOut
+from app.schemas.merchants import MerchantOut
+from app.schemas.quests import QuestOut
+from app.schemas.rewards import RewardOut
+from app.schemas.shops import ShopOut
 from app.services.shops import MAX_SHOPS
 from tests.engines import as_owner
 from tests.factories.http import assert_refused, keyed, walk
@@ -129,3 +134,15 @@ async def test_the_shops_of_a_suspended_merchant_are_not_listed(
     counter = await make_counter(runtime, state=MerchantState.suspended)
     await open_shop(api, counter)
     assert await listed(api, counter) == []
+
+
+async def test_nobody_is_told_who_opened_a_shop(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """Nor who made a quest: the replies that need no login name no people."""
+    counter = await make_counter(runtime)
+    path = f"/api/v1/merchants/{counter.merchant.id}/shops"
+    made = await api.post(path, headers=keyed(counter.staff), json=BODY)
+    listed = await walk(api, SHOPS, merchant_id=str(counter.merchant.id))
+    shown = await api.get(f"{SHOPS}/{made.json()['id']}")
+    assert str(counter.staff.id) not in f"{listed}{shown.text}"
+    replies = [ShopOut, QuestOut, MerchantOut, ActivityOut, RewardOut]
+    assert [one.__name__ for one in replies if "created_by" in one.model_fields] == []

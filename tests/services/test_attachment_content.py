@@ -215,6 +215,15 @@ def test_a_picture_of_too_many_pixels_is_never_decoded(width: int, height: int) 
     assert_too_large(bomb, content.MAX_PIXELS["PNG"], "pixels")
 
 
+@pytest.mark.parametrize("form", ["JPEG", "PNG", "GIF", "WEBP"])
+def test_no_side_is_longer_than_anything_shows(form: str) -> None:
+    """A WebP has 16,383 pixels on a side at most."""
+    longer = 16_383 if form == "WEBP" else 20_000
+    for size in ((longer, 50), (10, longer)):
+        assert_too_large(make_picture(form, size), content.MAX_SIDE, "side_pixels")
+    assert prepare(make_picture(form, (content.MAX_SIDE, 50))).width == MAX_EDGE
+
+
 def test_as_many_pixels_as_may_be() -> None:
     stored = prepare(make_bomb(5000, 4000))
     assert (stored.width, stored.height) == (2560, 2048)

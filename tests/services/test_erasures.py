@@ -26,7 +26,7 @@ from app.queries import erasures as queries
 from app.runtime import Runtime
 from app.services.ledger.verification import ROWS
 from tests.engines import as_owner
-from tests.factories.activities import make_activity, sign_up
+from tests.factories.activities import make_activity, make_attended, sign_up
 from tests.factories.attachments import attach
 from tests.factories.awards import TWO_REVIEWERS, approve, propose
 from tests.factories.clock import travel
@@ -39,12 +39,15 @@ from tests.factories.ledger import assert_ledger_verifies, give_points, verified
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
 from tests.factories.points import spend
-from tests.factories.rewards import make_counter
+from tests.factories.presences import come
+from tests.factories.rewards import Counter, make_counter, make_reward, reserve
 
 API = "/api/v1"
 NAME = "卡娜丽"
 TEXTS = ("学员日志甲", "评语乙", "活动丙", "申诉理由丁", "答复戊", "驳回己")
 APPLIED = ("小店庚", "13900006666", "简介辛", "营业壬")
+# Reasons of staff: card, sign-up, application with its visit, check-in, collection.
+DECIDED = ("挂失子", "移除丑", "不予寅", "走访卯", "代签辰", "拿错巳")
 # Tables without a reference to a person that hold texts of people all the same would stand here.
 REFERS = {"people.id"}
 
@@ -76,6 +79,7 @@ async def _lived(
     waiting = (await propose(api, await make_organizer(runtime, org.id), org, person))[0]
     made = await attach(api, person, ("award", waiting["id"]))
     await spend(api, runtime, person, 1, shop)
+    await _decided(api, runtime, person, org, shop)
     body = dict(zip(("name", "phone", "description", "hours"), APPLIED, strict=True))
     body["org_id"] = str(org.id)
     applied = await api.post(f"{API}/merchants", headers=keyed(person), json=body)
@@ -84,7 +88,15 @@ async def _lived(
     async with runtime.database.read() as tx:
         found = await tx.get(Person, person.id)
     assert found is not None
-    traces = [NAME, *TEXTS, *APPLIED, found.openid_index.hex(), found.openid_sealed.hex(), code]
+    traces = [
+        NAME,
+        *TEXTS,
+        *APPLIED,
+        *DECIDED,
+        found.openid_index.hex(),
+        found.openid_sealed.hex(),
+        code,
+    ]
     return person, traces, UUID(made["id"])
 
 
@@ -109,6 +121,40 @@ async def _judged(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, 
     decision = {"granted": False, "reason": TEXTS[4]}
     reply = await api.post(f"{path}/decision", headers=keyed(second), json=decision)
     assert reply.is_success, reply.text
+
+
+async def _decided(
+    api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, org: Org, shop: Counter
+) -> None:
+    """Let staff decide about card, sign-up, application, check-in and a collection."""
+    admin = await make_administrator(runtime, org.id)
+
+    async def done(by: TestPerson, path: str, **body: Any) -> Any:
+        reply = await api.post(f"{API}/{path}", headers=keyed(by), json=body)
+        assert reply.is_success, (path, reply.text)
+        return reply.json()
+
+    activity = await make_activity(runtime, org=org)
+    await sign_up(runtime, activity, person)
+    for verb in ("suspension", "restoration"):
+        await done(admin, f"orgs/{org.id}/people/{person.id}/card/{verb}", reason=DECIDED[0])
+    async with runtime.database.read() as tx:
+        wanted = {"activity": activity.id, "person": person.id}
+        [mine] = await tx.fetch(
+            "SELECT id FROM signups WHERE activity_id = :activity AND person_id = :person", wanted
+        )
+    await done(admin, f"activities/{activity.id}/signups/{mine.id}/removal", reason=DECIDED[1])
+    made = await done(person, "merchants", org_id=str(org.id), name="小店", phone="13900007777")
+    path = f"merchants/{made['id']}"
+    await done(admin, f"{path}/visits", visited_on=str(local_date(now())), note=DECIDED[3])
+    await done(admin, f"{path}/moves", state="declined", reason=DECIDED[2])
+    attended = await make_attended(runtime, person, org=org)
+    came = await come(runtime, attended, person)
+    await done(admin, f"checkins/{came.result.checkin.id}/annulment", reason=DECIDED[4])
+    await give_points(runtime, person.id, 10, org=org.id)
+    held = await reserve(runtime, person.id, await make_reward(runtime, shop))
+    await done(shop.staff, "merchant/redemptions/collect", pickup_code=held.pickup_code)
+    await done(shop.staff, f"merchant/redemptions/{held.id}/undo", reason=DECIDED[5])
 
 
 async def _seal(runtime: Runtime) -> None:
@@ -152,7 +198,8 @@ async def test_nothing_is_left_of_a_person_and_the_ledger_verifies(
             await relay(runtime)
 
         # What staff wrote into a transfer stays: the ledger is never rewritten.
-        assert await tables_with(runtime, traces) == {"ledger_transfers": {TEXTS[5]}}
+        left = {"ledger_transfers": {TEXTS[5], DECIDED[4]}}
+        assert await tables_with(runtime, traces) == left
         assert await keys_with(runtime, traces) == {}
         generation = await runtime.boards.generation()
         shown = await keys_with(runtime, [str(person.id)])

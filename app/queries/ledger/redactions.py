@@ -24,6 +24,7 @@ _PERSON = {
     "deduction": "r.person_id",
     "decision of a case": "r.created_by",
     "audit entry": "s.person_id",
+    "correction of a check-in": "k.person_id",
 }
 # What an audit entry is about, as in the function ``erase_texts`` of the database.
 _SUBJECTS = """
@@ -35,8 +36,22 @@ JOIN (
     UNION ALL SELECT 'case', id, created_by FROM cases
     WHERE created_by = ANY(CAST(:people AS uuid[]))
     UNION ALL SELECT 'person', one, one FROM unnest(CAST(:people AS uuid[])) AS one
+    UNION ALL SELECT 'card', one, one FROM unnest(CAST(:people AS uuid[])) AS one
+    UNION ALL SELECT 'signup', id, person_id FROM signups
+    WHERE person_id = ANY(CAST(:people AS uuid[]))
+    UNION ALL SELECT 'checkin', id, person_id FROM checkins
+    WHERE person_id = ANY(CAST(:people AS uuid[]))
+    UNION ALL SELECT 'redemption', id, person_id FROM redemptions
+    WHERE person_id = ANY(CAST(:people AS uuid[]))
+    UNION ALL SELECT 'merchant', id, applied_by FROM merchants
+    WHERE applied_by = ANY(CAST(:people AS uuid[]))
 ) s ON s.noun = r.subject_type AND s.id = r.subject_id
 """
+# By fact: SQL of the join that names the person, if the fact has none.
+_JOINS = {
+    "audit entry": _SUBJECTS,
+    "correction of a check-in": "JOIN checkins k ON k.id = r.checkin_id",
+}
 REDACTED = tuple(fact for fact in FACTS if fact.name in _PERSON)
 
 Hashes = Mapping[bytes, tuple[UUID, bytes]]  # by key: the person, and the hash of the row
@@ -68,7 +83,7 @@ async def hashes(session: Session, fact: Fact, people: Sequence[UUID]) -> Hashes
     rows = await session.fetch(
         f"""
         SELECT {person} AS person_id, {key_and_hash(fact)}
-        FROM {fact.model.__tablename__} r {fact.join} {_SUBJECTS if person == "s.person_id" else ""}
+        FROM {fact.model.__tablename__} r {fact.join} {_JOINS.get(fact.name, "")}
         WHERE {fact.where} AND {person} = ANY(CAST(:people AS uuid[]))
         """,
         {"people": list(people)},

@@ -21,6 +21,9 @@ MAX_BYTES = 5 * 1024 * 1024
 # and writes JPEG in one scan, which is decoded at a fraction of its size. PNG and GIF are decoded
 # whole, WebP with copies of up to 18 bytes a pixel.
 MAX_PIXELS = {"JPEG": 50_000_000, "PNG": 20_000_000, "GIF": 20_000_000, "WEBP": 12_000_000}
+# Of each side. Cameras write up to 12,000, panoramas of phones up to 16,000; what is longer shows
+# nothing once it is shrunk to MAX_EDGE.
+MAX_SIDE = 16_000
 # Of a JPEG in several scans libjpeg holds all coefficients: 2 bytes for each colour of a pixel.
 MAX_PROGRESSIVE_PIXELS = 20_000_000
 # Each scan of a JPEG is a pass over all its pixels. Cameras and libjpeg write up to 12; 5 MB have
@@ -58,7 +61,10 @@ Image.MAX_IMAGE_PIXELS = max(MAX_PIXELS.values())
 
 
 class FileTooLarge(Refusal):
-    """Facts: ``limit``, and ``measure``: ``bytes``, ``pixels`` or ``scans`` (of a JPEG)."""
+    """Facts: ``limit``, and ``measure``.
+
+    That is ``bytes``, ``pixels``, ``side_pixels`` (width or height) or ``scans`` (of a JPEG).
+    """
 
     code, status, title = "attachments.too_large", 413, "File too large"
     zh, en = "文件过大，请压缩后上传", "The file is too large; upload a smaller one."
@@ -114,6 +120,7 @@ def require_at_most(limit: int, found: int, measure: str) -> None:
 def _picture(uploaded: bytes, name: str) -> Content:
     try:
         with Image.open(BytesIO(uploaded), formats=[name]) as image:
+            require_at_most(MAX_SIDE, max(image.size), "side_pixels")
             require_at_most(MAX_PIXELS[name], image.width * image.height, "pixels")
             if isinstance(image, JpegImageFile):
                 _require_few_scans(image, _scans(uploaded))

@@ -110,9 +110,13 @@ async def show(tx: Session, caller: UUID | None, merchant_id: UUID) -> MerchantO
 async def edit(
     tx: Session, caller: UUID, merchant_id: UUID, version: int, body: ProfileIn
 ) -> MerchantChangedOut:
-    """Replace the profile of a merchant. Raises MerchantNotFound, PreconditionFailed."""
+    """Replace the profile of a merchant, and its name if one is given.
+
+    Raises MerchantNotFound, PreconditionFailed.
+    """
     merchant = await access.kept(tx, caller, merchant_id)
-    changes = await records.edit(tx, caller, merchant, version, body.model_dump())
+    values = body.model_dump(exclude={"name"} if body.name is None else None)
+    changes = await records.edit(tx, caller, merchant, version, values)
     return MerchantChangedOut(merchant=MerchantOut.model_validate(merchant), changes=changes)
 
 
