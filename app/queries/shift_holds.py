@@ -40,6 +40,23 @@ JOIN signups s ON s.id = h.signup_id JOIN activities a ON a.id = s.activity_id
 ORDER BY k.signup_id, lower(h.during)
 """
 
+_HELD = "signup_id, person_id, lower(during) AS starts_at, upper(during) AS ends_at"
+
+_LIFT = f"""
+DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[])) RETURNING {_HELD}
+"""  # noqa: S608 - a constant
+
+_LIFT_SESSION = f"""
+DELETE FROM shift_holds h WHERE signup_id IN (
+    SELECT s.id FROM signups s WHERE s.activity_id = :activity AND s.session = :number)
+RETURNING {_HELD}
+"""  # noqa: S608 - a constant
+
+_END_ACTIVITY = """
+DELETE FROM shift_holds h WHERE signup_id IN (
+    SELECT s.id FROM signups s WHERE s.activity_id = :activity)
+"""
+
 _END = "DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))"
 
 _GIVE = """
@@ -65,6 +82,22 @@ async def others(session: Session, holds: Sequence[NewHold]) -> dict[UUID, Row]:
 
 async def end(session: Session, signups: Collection[UUID]) -> None:
     await session.fetch(_END, {"ids": list(signups)})
+
+
+async def lift(session: Session, signups: Collection[UUID]) -> list[NewHold]:
+    """End the times of sign-ups; return them, to be taken by others or anew."""
+    return [NewHold(*row) for row in await session.fetch(_LIFT, {"ids": list(signups)})]
+
+
+async def lift_session(session: Session, activity: UUID, number: int) -> list[NewHold]:
+    """End the times of all sign-ups to a session of a locked activity; return them."""
+    values = {"activity": activity, "number": number}
+    return [NewHold(*row) for row in await session.fetch(_LIFT_SESSION, values)]
+
+
+async def end_activity(session: Session, activity: UUID) -> None:
+    """End the times of all sign-ups to a locked activity."""
+    await session.fetch(_END_ACTIVITY, {"activity": activity})
 
 
 async def clashing(session: Session, signups: Collection[UUID], person: UUID) -> set[UUID]:
