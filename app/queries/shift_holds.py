@@ -5,7 +5,12 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import delete
+from sqlmodel import col, select
+
 from app.core.db import Row, Session, columns
+from app.models.shift_holds import ShiftHold
+from app.models.signups import Signup
 
 
 class NewHold(NamedTuple):
@@ -46,17 +51,6 @@ _LIFT = f"""
 DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[])) RETURNING {_HELD}
 """  # noqa: S608 - a constant
 
-_LIFT_SESSION = f"""
-DELETE FROM shift_holds h WHERE signup_id IN (
-    SELECT s.id FROM signups s WHERE s.activity_id = :activity AND s.session = :number)
-RETURNING {_HELD}
-"""  # noqa: S608 - a constant
-
-_END_ACTIVITY = """
-DELETE FROM shift_holds h WHERE signup_id IN (
-    SELECT s.id FROM signups s WHERE s.activity_id = :activity)
-"""
-
 _END = "DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))"
 
 _GIVE = """
@@ -91,13 +85,14 @@ async def lift(session: Session, signups: Collection[UUID]) -> list[NewHold]:
 
 async def lift_session(session: Session, activity: UUID, number: int) -> list[NewHold]:
     """End the times of all sign-ups to a session of a locked activity; return them."""
-    values = {"activity": activity, "number": number}
-    return [NewHold(*row) for row in await session.fetch(_LIFT_SESSION, values)]
+    of_session = select(Signup.id).filter_by(activity_id=activity, session=number)
+    return await lift(session, list(await session.exec(of_session)))
 
 
 async def end_activity(session: Session, activity: UUID) -> None:
     """End the times of all sign-ups to a locked activity."""
-    await session.fetch(_END_ACTIVITY, {"activity": activity})
+    signups = select(Signup.id).where(Signup.activity_id == activity)
+    await session.execute(delete(ShiftHold).where(col(ShiftHold.signup_id).in_(signups)))
 
 
 async def clashing(session: Session, signups: Collection[UUID], person: UUID) -> set[UUID]:

@@ -18,7 +18,7 @@ from app.services.activities import ActivityNotFound, ActivityWrongState
 from app.services.organizing.editing import ActivityAttended, ActivityBegun, CapacityTaken
 from app.services.orgs import OrgClosed
 from app.services.people import Forbidden
-from app.services.session_changes import SessionClash
+from app.services.shift_holds import SessionClash
 
 ABOUT = Bilingual(
     "场次：系列活动的各次课、各班次，各有时间和名额",

@@ -22,7 +22,7 @@ from app.queries import people as people_queries
 from app.queries import posts as post_queries
 from app.queries import sessions as queries
 from app.schemas.sessions import OwnSeriesOut, SessionEditIn, SessionIn, SessionOut, SessionsIn
-from app.services import activities, audit, notify, orgs, records, session_changes
+from app.services import activities, audit, notify, orgs, records, shift_holds, waiting_lists
 from app.services.activities import ActivityNotFound, ActivityWrongState
 from app.services.organizing import editing
 from app.services.organizing.editing import ActivityAttended, ActivityBegun, CapacityTaken
@@ -139,11 +139,11 @@ async def edit(
         setattr(found, name, values[name])
     await queries.save(tx, found)
     if moved:
-        await session_changes.retime(tx, found)
+        await shift_holds.retime(tx, found)
     await _refit(tx, activity, at, "ends_at")
     await _save(tx, caller, activity, session=number)
-    if "capacity" in changed:
-        await session_changes.fill(tx, activity, found, at)
+    if "capacity" in changed and await waiting_lists.fill_session(tx, activity_id, number, at):
+        await queries.reread(tx, activity, found)
     if moved:
         await _tell(tx, activity, found, "session_changed", ends_at=found.ends_at)
     return to_out(found, activity)

@@ -52,8 +52,8 @@ async def come_and_go(app: FastAPI, numbers: Numbers, sizes: Sequence[int], peop
     More people stay than a shift has places.
     """
     async with client_of(app) as (api, runtime):
-        hours = 3 * len(sizes)
-        gates = await make_sessions(runtime, *sizes, shifts=True, hours=hours)
+        values: dict[str, Any] = {"hours": 3 * len(sizes), "sessions": len(sizes)}
+        gates = await make_sessions(runtime, *sizes, shifts=True, **values)
         crowd = await make_people(runtime, people)
         door = asyncio.Semaphore(AT_ONCE)
         shifts = cycle(range(1, len(sizes) + 1))
@@ -100,7 +100,8 @@ async def _outcome(
     async with runtime.database.read() as tx:
         rows = (await tx.execute(query, {"id": gates.id})).all()
     confirmed = Counter(one.session for one in rows if one.status == "confirmed")
-    moved, waiting = defaultdict(list), defaultdict(list)
+    moved: dict[int, list[int]] = defaultdict(list)
+    waiting: dict[int, list[int]] = defaultdict(list)
     for one in rows:
         number = numbers[one.id]
         if number is not None:

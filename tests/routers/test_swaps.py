@@ -341,7 +341,10 @@ async def test_nothing_clashes_after_a_swap(rota: Rota) -> None:
 async def test_who_takes_a_shift_could_sign_up_for_it(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    terms = {"signup_terms": {"needs_approval": True}, "eligibility": {"min_age": 18}}
+    terms: dict[str, Any] = {
+        "signup_terms": {"needs_approval": True},
+        "eligibility": {"min_age": 18},
+    }
     rota = await make_rota(api, runtime, await make_people(runtime, 2), **terms)
     _, two = rota.holders
     stranger = await make_person(runtime)
