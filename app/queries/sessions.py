@@ -41,6 +41,12 @@ async def save(session: Session, one: ActivitySession) -> None:
     await session.flush()
 
 
+async def reread(session: Session, activity: Activity, one: ActivitySession) -> None:
+    """Read a locked activity and its session anew, after their counters were written by SQL."""
+    await session.refresh(activity)
+    await session.refresh(one)
+
+
 async def delete(session: Session, one: ActivitySession) -> None:
     await session.delete(one)
     await session.flush()

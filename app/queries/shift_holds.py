@@ -1,11 +1,16 @@
 """SQL of the times that people hold by their places at shifts."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from sqlalchemy import delete
+from sqlmodel import col, select
+
 from app.core.db import Row, Session, columns
+from app.models.shift_holds import ShiftHold
+from app.models.signups import Signup
 
 
 class NewHold(NamedTuple):
@@ -40,12 +45,13 @@ JOIN signups s ON s.id = h.signup_id JOIN activities a ON a.id = s.activity_id
 ORDER BY k.signup_id, lower(h.during)
 """
 
-_END = "DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))"
+_HELD = "signup_id, person_id, lower(during) AS starts_at, upper(during) AS ends_at"
 
-_RELEASE = """
-DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))
-RETURNING signup_id, lower(during) AS starts_at, upper(during) AS ends_at
-"""
+_LIFT = f"""
+DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[])) RETURNING {_HELD}
+"""  # noqa: S608 - a constant
+
+_END = "DELETE FROM shift_holds WHERE signup_id = ANY(CAST(:ids AS uuid[]))"
 
 _GIVE = """
 UPDATE shift_holds SET person_id = :person WHERE signup_id = ANY(CAST(:ids AS uuid[]))
@@ -72,12 +78,21 @@ async def end(session: Session, signups: Collection[UUID]) -> None:
     await session.fetch(_END, {"ids": list(signups)})
 
 
-async def release(session: Session, holders: Mapping[UUID, UUID]) -> list[NewHold]:
-    """Delete the times of sign-ups; return them as they would be of their new people."""
-    rows = await session.fetch(_RELEASE, {"ids": list(holders)})
-    return [
-        NewHold(row.signup_id, holders[row.signup_id], row.starts_at, row.ends_at) for row in rows
-    ]
+async def lift(session: Session, signups: Collection[UUID]) -> list[NewHold]:
+    """End the times of sign-ups; return them, to be taken by others or anew."""
+    return [NewHold(*row) for row in await session.fetch(_LIFT, {"ids": list(signups)})]
+
+
+async def lift_session(session: Session, activity: UUID, number: int) -> list[NewHold]:
+    """End the times of all sign-ups to a session of a locked activity; return them."""
+    of_session = select(Signup.id).filter_by(activity_id=activity, session=number)
+    return await lift(session, list(await session.exec(of_session)))
+
+
+async def end_activity(session: Session, activity: UUID) -> None:
+    """End the times of all sign-ups to a locked activity."""
+    signups = select(Signup.id).where(Signup.activity_id == activity)
+    await session.execute(delete(ShiftHold).where(col(ShiftHold.signup_id).in_(signups)))
 
 
 async def clashing(session: Session, signups: Collection[UUID], person: UUID) -> set[UUID]:

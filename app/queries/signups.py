@@ -130,8 +130,12 @@ SELECT {_COLUMNS}, {_POSITION},
        c.checked_in_at, w.state AS award_state, w.points, w.minutes
 FROM signups s JOIN activities a ON a.id = s.activity_id
 LEFT JOIN activity_sessions n ON n.activity_id = s.activity_id AND n.number = s.session
-LEFT JOIN checkins c ON c.activity_id = s.activity_id AND c.session = s.session
-                    AND c.person_id = s.person_id AND s.status <> 'cancelled'
+LEFT JOIN LATERAL (
+    SELECT * FROM checkins c
+    WHERE c.activity_id = s.activity_id AND c.person_id = s.person_id
+      AND s.session IN (0, c.session) AND s.status <> 'cancelled'
+    ORDER BY c.checked_in_at DESC, c.id DESC LIMIT 1
+) c ON true
 LEFT JOIN checkouts o ON o.checkin_id = c.id
 LEFT JOIN LATERAL (
     SELECT * FROM corrections r WHERE r.checkin_id = c.id ORDER BY r.number DESC LIMIT 1
@@ -264,7 +268,10 @@ async def people_of(session: Session, activity: UUID) -> list[UUID]:
 async def page(
     session: Session, person: UUID, before: UUID | None, limit: int
 ) -> Sequence[NamedRow[Any]]:
-    """Read a person's sign-ups, newest first: with the activity, the check-in and its award."""
+    """Read a person's sign-ups, newest first: with the activity, the check-in and its award.
+
+    Of a series that was signed up to as a whole, these are of the latest session attended.
+    """
     rows = await session.execute(_PAGE, {"person": person, "before": before, "limit": limit})
     return rows.all()
 

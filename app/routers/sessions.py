@@ -18,6 +18,7 @@ from app.services.activities import ActivityNotFound, ActivityWrongState
 from app.services.organizing.editing import ActivityAttended, ActivityBegun, CapacityTaken
 from app.services.orgs import OrgClosed
 from app.services.people import Forbidden
+from app.services.shift_holds import SessionClash
 
 ABOUT = Bilingual(
     "场次：系列活动的各次课、各班次，各有时间和名额",
@@ -67,7 +68,15 @@ async def list_sessions(
 @router.put(
     "/activities/{activity_id}/sessions/{number}",
     operation_id="editSession",
-    **allow(RESIDENT, *COMMON, sessions.SessionNotFound, CapacityTaken, body=True, if_match=True),
+    **allow(
+        RESIDENT,
+        *COMMON,
+        sessions.SessionNotFound,
+        CapacityTaken,
+        SessionClash,
+        body=True,
+        if_match=True,
+    ),
 )
 async def edit_session(
     activity_id: PathId,
@@ -79,7 +88,8 @@ async def edit_session(
 ) -> SessionOut:
     """Replace a session; `If-Match` names the version of the activity.
 
-    Who signed up is told of other times. Once it has begun the start stays; once people have
+    Who signed up is told of other times; refused if one of them has another shift then. Who waits
+    gets the places of a greater capacity. Once it has begun the start stays; once people have
     checked in at it, or it is over, both times do.
     """
     return await sessions.edit(tx, person_id, activity_id, number, version, body)

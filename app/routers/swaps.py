@@ -10,8 +10,11 @@ from app.core.paging import Page
 from app.schemas.base import Nothing
 from app.schemas.swaps import SwapIn, SwapOut
 from app.services.activities import ActivityNotFound, ActivityNotOpen
+from app.services.eligibility import NotEligible
 from app.services.sessions import NotOnShift, SessionNotFound
-from app.services.swaps import accepting, listing, offering
+from app.services.signup_pauses import SignupsPaused
+from app.services.signup_terms import AnswersMissing
+from app.services.swaps import accepting, admitting, listing, offering
 from app.services.swaps.offering import SwapNotFound, SwapWrongState
 
 ABOUT = Bilingual("换班：两人交换班次，或转给他人", "Swaps of shifts between two people")
@@ -73,6 +76,10 @@ async def list_my_swaps(tx: Reader, person_id: CurrentPerson, page: PageQuery) -
         ActivityNotOpen,
         offering.ShiftBegun,
         accepting.SwapClash,
+        SignupsPaused,
+        NotEligible,
+        AnswersMissing,
+        admitting.TakerNotApproved,
         body=True,
         once=True,
     ),
@@ -83,7 +90,10 @@ async def accept_swap(
     person_id: CurrentPerson,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> SwapOut:
-    """Accept an offer; both sign-ups change hands at once, and both people are told."""
+    """Accept an offer; both sign-ups change hands at once, and both people are told.
+
+    Who takes a shift that is given away must be one who could sign up to the activity.
+    """
     return await accepting.accept(tx, person_id, swap_id)
 
 

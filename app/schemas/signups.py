@@ -85,7 +85,10 @@ class SignupOut(Out):
 
 
 class MySignupOut(SignupOut):
-    """A sign-up of the caller, with the activity and what the attendance brought."""
+    """A sign-up of the caller, with the activity and what the attendance brought.
+
+    Signed up to a whole series: what its latest session attended brought.
+    """
 
     title: str = Field(description="What the activity is called.")
     activity_status: ActivityStatus = Field(description="State of the activity.")
@@ -100,7 +103,7 @@ class MySignupOut(SignupOut):
     )
     location_name: str | None = Field(description="Where it is; null: nowhere in particular.")
     checked_in_at: datetime | None = Field(
-        description="When the caller checked in, in UTC; null if not."
+        description="When the caller checked in, in UTC, of a series last; null if not."
     )
     award_state: AwardState | None = Field(description="Of the award; null before the check-in.")
     points: int | None = Field(description="What the award gives; null before the check-in.")

@@ -22,7 +22,7 @@ from app.queries import people as people_queries
 from app.queries import posts as post_queries
 from app.queries import sessions as queries
 from app.schemas.sessions import OwnSeriesOut, SessionEditIn, SessionIn, SessionOut, SessionsIn
-from app.services import activities, audit, notify, orgs, records
+from app.services import activities, audit, notify, orgs, records, shift_holds, waiting_lists
 from app.services.activities import ActivityNotFound, ActivityWrongState
 from app.services.organizing import editing
 from app.services.organizing.editing import ActivityAttended, ActivityBegun, CapacityTaken
@@ -117,10 +117,10 @@ async def add(
 async def edit(
     tx: Session, caller: UUID, activity_id: UUID, number: int, version: int, body: SessionEditIn
 ) -> SessionOut:
-    """Replace a session; who has signed up is told of other times.
+    """Replace a session; who has signed up is told of other times, who waits gets new places.
 
     Raises what ``opened`` raises, PreconditionFailed, SessionNotFound, ActivityAttended,
-    ActivityBegun, CapacityTaken, Invalid.
+    ActivityBegun, CapacityTaken, SessionClash, Invalid.
     """
     activity, found = await _locked(tx, caller, activity_id, number, version)
     values = body.model_dump()
@@ -138,8 +138,12 @@ async def edit(
     for name in changed:
         setattr(found, name, values[name])
     await queries.save(tx, found)
+    if moved:
+        await shift_holds.retime(tx, found)
     await _refit(tx, activity, at, "ends_at")
     await _save(tx, caller, activity, session=number)
+    if "capacity" in changed and await waiting_lists.fill_session(tx, activity_id, number, at):
+        await queries.reread(tx, activity, found)
     if moved:
         await _tell(tx, activity, found, "session_changed", ends_at=found.ends_at)
     return to_out(found, activity)

@@ -1,11 +1,13 @@
 """Times that people hold by their places at shifts: no two of one person overlap."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 from app.core.db import Row, Session
 from app.core.errors import Refusal
+from app.models.sessions import ActivitySession
 from app.queries import shift_holds as queries
+from app.queries import swaps as swap_queries
 from app.queries.shift_holds import NewHold
 
 
@@ -15,6 +17,17 @@ class ShiftClash(Refusal):
     code, status, title = "signups.clash", 409, "Another shift at that time"
     zh, en = "与您已有的班次时间冲突", "You have another shift at that time."
     fact_names = ("activity_id", "activity", "session", "starts_at", "ends_at")
+
+
+class SessionClash(Refusal):
+    """Facts: ``used``, how many people have another shift at the new times."""
+
+    code, status, title = "sessions.clash", 409, "Other shifts then"
+    zh, en = (
+        "新时间与部分人员的其他班次冲突",
+        "People with a place at the shift have another one at the new times.",
+    )
+    fact_names = ("used",)
 
 
 async def hold(tx: Session, wanted: Sequence[NewHold]) -> dict[UUID, ShiftClash]:
@@ -32,14 +45,18 @@ async def hold(tx: Session, wanted: Sequence[NewHold]) -> dict[UUID, ShiftClash]
     return {one.signup_id: _clash(others, one) for one in missing}
 
 
-async def change_hands(tx: Session, holders: Mapping[UUID, UUID]) -> list[ShiftClash]:
-    """Give the times of sign-ups to other people, by sign-up; return what is in the way.
+async def retime(tx: Session, one: ActivitySession) -> None:
+    """Move the times that sign-ups to a session hold to its new times, and the ends of swaps.
 
-    All are released first: who swaps two shifts that overlap has one of them at a time. What has no
-    time held, has none afterwards.
+    Precondition: the activity is locked, under which alone times of its sessions are held. Raises
+    SessionClash.
     """
-    clashes = await hold(tx, await queries.release(tx, holders))
-    return list(clashes.values())
+    held = await queries.lift_session(tx, one.activity_id, one.number)
+    moved = [at._replace(starts_at=one.starts_at, ends_at=one.ends_at) for at in held]
+    if clashes := await hold(tx, moved):
+        raise SessionClash(used=len(clashes))
+    if one.post_id is not None:
+        await swap_queries.retime(tx, one.activity_id)
 
 
 def _clash(others: dict[UUID, Row], wanted: NewHold) -> ShiftClash:

@@ -160,6 +160,15 @@ async def fill(
     return moved
 
 
+async def fill_session(tx: Session, activity_id: UUID, number: int, at: datetime) -> bool:
+    """Give the free places of a session to who waits, counters saved; return whether any were."""
+    room, sessions = await lock(tx, activity_id, number)
+    moved = await fill(tx, room.seats, sessions, at)
+    if moved:
+        await save(tx, room.seats, sessions)
+    return bool(moved)
+
+
 def _waiting(room: Room, at: datetime) -> Waiting:
     free = _places(room.free(), room.own.signups_waitlisted)
     shift = room.session if room.holds_time else None

@@ -86,6 +86,7 @@ SHORTER_AS_SQL = {
     "merges._BLOCKERS": "six counts of six tables in one statement",
     "signup_offers.LOCK_LAPSED": "locks rows in a subquery, and joins what it found",
     "signup_reminders.REMIND": "an insert from a union, joined with what it has inserted",
+    "swaps._RETIME": "an update by the lesser of two columns of other tables",
 }
 # Beside the queries: how a connection is set up, constraints, and what starts the engines.
 MAY_HAVE_SQL = {"core", "embedded", "models", "queries"}

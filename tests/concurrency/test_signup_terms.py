@@ -16,9 +16,10 @@ from app.queries import shift_holds, waiting_lists
 from app.runtime import Runtime
 from tests.concurrency import rushes
 from tests.concurrency.guards import without_lock
-from tests.concurrency.meeting import meet_after
+from tests.concurrency.meeting import meet_after, meet_before
 from tests.concurrency.rushes import at_once, client_of
 from tests.engines import as_owner
+from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.people import make_people, make_person
 from tests.factories.signup_terms import counters, make_sessions
@@ -144,3 +145,43 @@ async def test_control_without_the_constraint_on_shifts(broken: FastAPI) -> None
     )
     assert (await shifts_at_once(broken))["201"] > 1
     assert "ON CONFLICT" in shift_holds.TAKE
+
+
+async def swaps_at_once(app: FastAPI, number: int = 6) -> Facts:
+    """Let a person take shifts at one time that people of so many activities give away, at once."""
+    async with client_of(app) as (api, runtime):
+        starts_at = now() + timedelta(hours=1)
+        taker, swaps = await make_person(runtime), []
+        for giver in await make_people(runtime, number):
+            gate = await make_sessions(runtime, 1, shifts=True, starts_at=starts_at)
+            path = f"/api/v1/activities/{gate.id}/signups"
+            await api.post(path, headers=giver.headers, json={"session": 1})
+            listed = await api.get(f"/api/v1/activities/{gate.id}/sessions")
+            path = f"/api/v1/shifts/{listed.json()['items'][0]['id']}/swaps"
+            made = await api.post(path, headers=keyed(giver), json={"open": True})
+            swaps.append(made.json()["id"])
+        replies = await at_once(
+            api.post(f"/api/v1/swaps/{one}/acceptance", headers=keyed(taker), json={})
+            for one in swaps
+        )
+        query = text("SELECT count(*) FROM signups WHERE person_id = :id AND status = 'confirmed'")
+        async with runtime.database.read() as tx:
+            held = (await tx.execute(query, {"id": taker.id})).scalar_one()
+        return {"outcomes": rushes.outcomes(replies), "held": held}
+
+
+async def test_of_shifts_given_away_at_one_time_a_person_gets_one(app: FastAPI) -> None:
+    facts = await swaps_at_once(app)
+    assert facts == {"outcomes": {"200": 1, "swaps.clash": 5}, "held": 1}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_swaps_without_the_constraint_on_shifts(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    meet_before(monkeypatch, shift_holds, "take", parties=2)
+    await as_owner(
+        broken.state.runtime.settings,
+        "ALTER TABLE shift_holds DROP CONSTRAINT ex_shift_holds_overlap",
+    )
+    assert (await swaps_at_once(broken))["held"] > 1

@@ -91,8 +91,8 @@ async def sign_up(runtime: Runtime, activity: Activity, *people: TestPerson) -> 
 def edit_body(activity: Activity, **changes: Any) -> dict[str, Any]:
     """Return the body of PUT /activities/{id} that changes nothing but this."""
     same = ("title", "description", "category", "starts_at", "ends_at", "capacity", "rule_key")
-    times = ("signup_opens_at", "signup_closes_at")
-    body = {name: getattr(activity, name) for name in (*same, *times)} | changes
+    others = ("signup_for", "signup_opens_at", "signup_closes_at")
+    body = {name: getattr(activity, name) for name in (*same, *others)} | changes
     if "ends_at" in changes and "signup_closes_at" not in changes:
         del body["signup_closes_at"]
     return {k: v.isoformat() if isinstance(v, datetime) else v for k, v in body.items()}

@@ -57,6 +57,10 @@ _TAKE = text("""
 WITH made AS (
     INSERT INTO signups (activity_id, session, person_id, status)
     VALUES (:activity, :number, :person, 'confirmed') RETURNING id
+), held AS (
+    INSERT INTO shift_holds (signup_id, person_id, during)
+    SELECT made.id, :person, tstzrange(n.starts_at, n.ends_at) FROM made, activity_sessions n
+    WHERE n.activity_id = :activity AND n.number = :number AND n.post_id IS NOT NULL
 ), counted AS (
     UPDATE activity_sessions SET signups_confirmed = signups_confirmed + 1
     WHERE activity_id = :activity AND number = :number
@@ -68,7 +72,7 @@ SELECT id FROM made
 
 
 async def take(runtime: Runtime, session: dict[str, Any], person: TestPerson) -> str:
-    """Give a person a place at a session; return the id of the sign-up."""
+    """Give a person a place at a session, and the time of a shift; return the id of the sign-up."""
     values = {"activity": UUID(session["activity_id"]), "number": session["number"]}
     async with runtime.database.transaction() as tx:
         made = await tx.execute(_TAKE, values | {"person": person.id})
@@ -79,6 +83,8 @@ _LEAVE = text("""
 WITH gone AS (
     UPDATE signups SET status = 'cancelled', cancelled_at = now() WHERE id = :signup
     RETURNING activity_id, session
+), freed AS (
+    DELETE FROM shift_holds WHERE signup_id = :signup
 ), summed AS (
     UPDATE activities a SET signups_confirmed = signups_confirmed - 1
     FROM gone WHERE a.id = gone.activity_id

@@ -29,14 +29,14 @@ async def add_sessions(
     apart: timedelta = timedelta(hours=3),
     shifts: bool = False,
 ) -> None:
-    """Add sessions of an hour with these capacities, numbered from 1; ``shifts``: with a post."""
+    """Add sessions of an hour with these capacities, numbered from 1; ``shifts``: by posts."""
     first = starts_at or activity.starts_at
     async with runtime.database.transaction() as tx:
-        post = Post(activity_id=activity.id, name="入口", description="")
-        if shifts:
-            tx.add(post)
-            await tx.flush()
         for number, capacity in enumerate(capacities, 1):
+            post = Post(activity_id=activity.id, name=f"岗位{number}", description="")
+            if shifts:
+                tx.add(post)
+                await tx.flush()
             begins = first + (number - 1) * apart
             tx.add(
                 ActivitySession(

@@ -1,6 +1,6 @@
 """POST /checkouts: the time between check-in and check-out becomes points and hours."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import httpx
@@ -15,7 +15,7 @@ from app.services import checkouts
 from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_attended, sign_up
 from tests.factories.attendance import shanghai
-from tests.factories.http import assert_refused
+from tests.factories.http import assert_refused, walk
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
@@ -89,7 +89,9 @@ async def test_a_code_of_a_checkin_does_not_check_out(
     assert_refused(reply, 409, "checkouts.not_checked_in")
 
 
-async def test_each_session_is_paid_by_its_own_presence(runtime: Runtime) -> None:
+async def test_each_session_is_paid_by_its_own_presence(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
     person, first = await make_person(runtime), shanghai(9, 20, 19)
     second = first + timedelta(days=7)
     with time_machine.travel(first - timedelta(days=1), tick=False) as clock:
@@ -105,6 +107,9 @@ async def test_each_session_is_paid_by_its_own_presence(runtime: Runtime) -> Non
 
     assert [(session, award and award.minutes) for session, award in paid] == [(1, 90), (2, 90)]
     assert await balance(runtime, person.id, unit=MINUTES) == 180
+    [mine] = await walk(api, "/api/v1/me/signups", person.headers)
+    latest = (second - timedelta(minutes=29)).astimezone(UTC).isoformat().replace("+00:00", "Z")
+    assert (mine["session"], mine["checked_in_at"], mine["minutes"]) == (0, latest, 90)
     await assert_ledger_verifies(runtime)
 
 

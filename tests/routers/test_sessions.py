@@ -12,13 +12,15 @@ from app.runtime import Runtime
 from tests.factories.activities import edit_body, make_activity, sign_up
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.inbox import inbox
+from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.organizing import Desk
-from tests.factories.people import make_administrator, make_organizer, make_person
+from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
 from tests.factories.refusals import Ask as Refused
 from tests.factories.sessions import (
     ACTIVITIES,
     DAY,
     HOUR,
+    add_post,
     add_sessions,
     attend,
     change,
@@ -27,6 +29,7 @@ from tests.factories.sessions import (
     take,
     times,
 )
+from tests.factories.signup_terms import counters, make_sessions, sign_up_by
 from tests.routers.test_audit import entries
 from tests.security.schema_world import FEW, Completion, Known, Setup
 from tests.security.world import Ask, World
@@ -51,6 +54,7 @@ BEYOND_THE_SCHEMA = {
     "activities.begun",
     "sessions.not_found",
     "sessions.too_many",
+    "sessions.clash",
 }
 
 
@@ -139,7 +143,36 @@ async def _retimed(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     )
 
 
+async def _clash(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    """A person with two neighbouring shifts; the first one would move to the second one's time."""
+    desk, first, second = await _two_shifts(api, runtime)
+    person = await make_person(runtime)
+    for one in (first, second):
+        await take(runtime, one, person)
+    body = {name: second[name] for name in ("starts_at", "ends_at", "capacity")}
+    return Refused(
+        desk.organizer,
+        "PUT",
+        f"/activities/{desk.activity.id}/sessions/1",
+        {"used": 1},
+        body,
+        headers={"If-Match": f'"{second["version"]}"'},
+    )
+
+
+async def _two_shifts(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> tuple[Desk, dict[str, Any], dict[str, Any]]:
+    desk = await Desk(api, runtime).open(starts_at=now() + DAY, signup_for="session")
+    post = await add_post(api, desk.organizer, desk.activity.id)
+    shift = {"post_id": post["id"], "capacity": 1}
+    wanted = [times(start) | shift for start in (DAY, DAY + HOUR)]
+    first, second = await add_sessions(api, desk.organizer, desk.activity.id, *wanted)
+    return desk, first, second
+
+
 REFUSED = {
+    "sessions.clash": _clash,
     "sessions.too_many": _too_many,
     "sessions.taken": _taken,
     "activities.in_sessions": _retimed,
@@ -261,6 +294,56 @@ async def test_who_has_signed_up_hears_of_other_times(desk: Desk) -> None:
     ]
     heard = [one["kind"] for one in await inbox(api, desk.runtime, one_evening)]
     assert heard == ["session_changed"]
+
+
+async def test_other_times_of_a_shift_are_held_by_who_has_a_place(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    desk, first, second = await _two_shifts(api, runtime)
+    person = await make_person(runtime)
+    for one in (first, second):
+        await take(runtime, one, person)
+    elsewhere, *_ = await _two_shifts(api, runtime)
+    path = f"{ACTIVITIES}/{elsewhere.activity.id}/signups"
+
+    async def signed_up(who: TestPerson, number: int) -> int:
+        reply = await api.post(path, headers=who.headers, json={"session": number})
+        return reply.status_code
+
+    assert_refused(await change(api, desk.organizer, second, **times(DAY)), 409, "sessions.clash")
+    moved = await change(api, desk.organizer, second, **times(DAY + 3 * HOUR))
+    assert moved.status_code == 200, moved.text
+    assert [await signed_up(person, n) for n in (1, 2)] == [409, 201]
+    gone = await desk.post("cancel", {"reason": "暴雨"})
+    assert gone.status_code == 200, gone.text
+    assert await signed_up(person, 1) == 201, "a cancelled activity holds no time"
+    await assert_ledger_verifies(runtime)
+
+
+async def test_a_greater_capacity_of_a_session_is_given_to_who_waits(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    activity = await make_sessions(runtime, 1, 1, shifts=True, starts_at=now() + DAY, capacity=3)
+    organizer = await make_organizer(runtime, activity.org_id)
+    crowd = [await make_person(runtime) for _ in range(5)]
+    for one in crowd[:4]:
+        await sign_up_by(api, activity, one, session=1)
+    path = f"{ACTIVITIES}/{activity.id}/sessions"
+    shown = (await walk(api, path))[0]
+
+    raised = await change(api, organizer, shown, capacity=3)
+
+    seen = raised.json()
+    assert (seen["signups_confirmed"], seen["signups_waitlisted"]) == (3, 1), raised.text
+    assert await counters(runtime, activity) == [(3, 1), (3, 1), (0, 0)]
+    states = [(await walk(api, "/api/v1/me/signups", one.headers))[0] for one in crowd[:4]]
+    assert [one["position"] for one in states] == [None, None, None, 1]
+    refused = await change(api, organizer, seen, capacity=2)
+    assert_refused(refused, 409, "activities.capacity_taken")
+    assert refused.json()["facts"] == {"limit": 2, "used": 3}
+    same = await change(api, organizer, seen, capacity=4)
+    assert same.json()["signups_waitlisted"] == 1, "the activity has 3 places"
+    await assert_ledger_verifies(runtime)
 
 
 async def test_what_people_signed_up_for_stays(desk: Desk) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -12,6 +12,7 @@ from app.core.clock import now
 from app.jobs import swaps as job
 from app.models.activities import ActivityStatus
 from app.models.orgs import Org
+from app.queries import signup_pauses as pauses
 from app.runtime import Runtime
 from tests.engines import as_owner
 from tests.factories.activities import make_activity
@@ -19,9 +20,26 @@ from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.organizing import Desk
-from tests.factories.people import TestPerson, make_administrator, make_organizer, make_people
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_people,
+    make_person,
+)
 from tests.factories.refusals import Ask as Refused
-from tests.factories.sessions import DAY, HOUR, add_post, add_sessions, leave, moment, take, times
+from tests.factories.sessions import (
+    DAY,
+    HOUR,
+    add_post,
+    add_sessions,
+    change,
+    leave,
+    moment,
+    take,
+    times,
+)
+from tests.factories.signup_terms import describe
 from tests.routers.test_audit import entries
 from tests.security.schema_world import Completion, Known, Setup
 from tests.security.world import Ask, World
@@ -48,6 +66,10 @@ BEYOND_THE_SCHEMA = {
     "swaps.begun",
     "swaps.own",
     "swaps.clash",
+    "swaps.not_approved",
+    "signups.paused",
+    "signups.not_eligible",
+    "signups.answers_missing",
 }
 
 
@@ -96,10 +118,13 @@ async def make_rota(
     *starts: timedelta,
     org: Org | None = None,
     base: datetime | None = None,
+    **terms: Any,
 ) -> Rota:
     """Let each of the holders have a shift of two hours, in the order of the starts."""
     base = base or now()
-    activity = await make_activity(runtime, org=org, starts_at=now() + DAY, signup_for="session")
+    activity = await make_activity(
+        runtime, org=org, starts_at=now() + DAY, signup_for="session", **terms
+    )
     organizer = await make_organizer(runtime, activity.org_id)
     post = await add_post(api, organizer, activity.id)
     wanted = [
@@ -339,6 +364,45 @@ async def test_the_times_that_are_held_change_hands(
     assert_refused(await sign_up(one, 2), 409, "signups.clash")
     assert (await sign_up(two, 2)).status_code == 201
     await assert_ledger_verifies(runtime)
+
+
+async def test_who_takes_a_shift_could_sign_up_for_it(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    terms: dict[str, Any] = {
+        "signup_terms": {"needs_approval": True},
+        "eligibility": {"min_age": 18},
+    }
+    rota = await make_rota(api, runtime, await make_people(runtime, 2), **terms)
+    _, two = rota.holders
+    stranger = await make_person(runtime)
+    swap = await rota.offered(open=True)
+    adult = {"birth_date": date(1990, 5, 4)}
+
+    async def refused(person: TestPerson, status: int, code: str) -> None:
+        assert_refused(await rota.answer(swap, person, "acceptance"), status, code)
+
+    await refused(stranger, 403, "signups.not_eligible")
+    await describe(runtime, stranger, **adult)
+    await refused(stranger, 403, "swaps.not_approved")
+    async with runtime.database.transaction() as tx:
+        await pauses.put(tx, two.id, now() + DAY)
+    await describe(runtime, two, **adult)
+    await refused(two, 409, "signups.paused")
+    async with runtime.database.transaction() as tx:
+        await pauses.end(tx, [two.id])
+    assert (await rota.answer(swap, two, "acceptance")).status_code == 200
+    assert await rota.held() == [[], [rota.signups[1], rota.signups[0]]]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_an_offer_follows_the_times_of_its_shift(rota: Rota) -> None:
+    swap = await rota.offered(open=True)
+    [shift, _] = await walk(rota.api, f"{API}/activities/{rota.activity}/sessions")
+    moved = await change(rota.api, rota.organizer, shift, **times(DAY / 2))
+    assert moved.status_code == 200, moved.text
+    [mine] = await walk(rota.api, f"{API}/me/swaps", rota.holders[0].headers)
+    assert (mine["id"], mine["expires_at"]) == (swap["id"], moved.json()["starts_at"])
 
 
 async def test_only_another_place_of_the_activity_is_asked_for(rota: Rota) -> None:

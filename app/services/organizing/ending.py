@@ -8,6 +8,7 @@ from app.models.activities import Activity, ActivityStatus
 from app.models.notices import NoticeKind
 from app.queries import activities as activity_queries
 from app.queries import organizing as queries
+from app.queries import shift_holds
 from app.queries import signups as signup_queries
 from app.schemas.activities import ActivityOut
 from app.services import activities, audit, notify
@@ -50,6 +51,7 @@ async def cancel(tx: Session, caller: UUID, activity_id: UUID, reason: str) -> A
         raise ActivityAttended(checkins=activity.checkins)
     activity.cancel_reason = reason
     await _move(tx, caller, activity, ActivityStatus.cancelled, reason)
+    await shift_holds.end_activity(tx, activity_id)  # other shifts at these times are free now
     people = await signup_queries.people_of(tx, activity_id)
     facts = {"title": activity.title, "starts_at": activity.starts_at, "reason": reason}
     subject = ("activity", activity_id)

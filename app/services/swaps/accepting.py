@@ -1,12 +1,15 @@
 """Accepting an offer of a shift: both sign-ups change hands in one transaction.
 
 The offer is locked, then the sign-ups in the order of their ids, then the activity, as by a
-cancellation. Counters stay as they are.
+cancellation. Counters stay as they are. The times that the places hold are deleted and inserted for
+the other person; two acceptances at once that need each other's deleted times are a deadlock, after
+which one of them runs again.
 """
 
 from collections.abc import Sequence
 from uuid import UUID
 
+from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.models.activities import Activity
@@ -14,12 +17,13 @@ from app.models.sessions import ActivitySession
 from app.models.swaps import Swap, SwapState
 from app.queries import activities as activity_queries
 from app.queries import records as record_queries
+from app.queries import shift_holds as hold_queries
 from app.queries import swaps as queries
 from app.queries.swaps import Shift
 from app.schemas.swaps import SwapOut
 from app.services import audit, notify, records, shift_holds
 from app.services.notify import Message
-from app.services.swaps import listing, offering
+from app.services.swaps import admitting, listing, offering
 from app.services.swaps.offering import MOVES, SwapNotFound, SwapWrongState
 
 
@@ -47,7 +51,8 @@ class SwapClash(Refusal):
 async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     """Accept an offer: the sign-ups change hands, other offers of these places end.
 
-    Raises SwapNotFound, OwnSwap, SwapWrongState, SwapStale, ActivityNotOpen, ShiftBegun, SwapClash.
+    Raises SwapNotFound, OwnSwap, SwapWrongState, SwapStale, ActivityNotOpen, ShiftBegun, SwapClash;
+    of a shift that is given away also what ``admitting.require`` raises.
     """
     swap = await record_queries.lock(tx, Swap, swap_id)
     if swap is not None and swap.created_by == caller:
@@ -69,13 +74,15 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     assert activity is not None, "a swap has an activity"
     shifts = await queries.shifts_of(tx, places)
     offering.require_ahead(activity, [one.session.starts_at for one in shifts.values()])
+    if wanted is None:
+        await admitting.require(tx, caller, activity.id, offered.session, now())
     await _require_free(tx, caller, shifts[offered.id].session, places)
     offered.person_id = caller
     if wanted is not None:
         await _require_free(tx, swap.created_by, shifts[wanted.id].session, places)
         wanted.person_id = swap.created_by
+    await _hand_over_times(tx, {one.id: one.person_id for one in signups.values()})
     await queries.save_signups(tx, list(signups.values()))
-    await _move_times(tx, {one.id: one.person_id for one in signups.values()})
     swap.accepted_by = caller
     await records.move(tx, caller, swap, SwapState.accepted, MOVES, SwapWrongState)
     for one in signups.values():
@@ -89,17 +96,19 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
 async def _require_free(
     tx: Session, person_id: UUID, wanted: ActivitySession, but: Sequence[UUID]
 ) -> None:
-    """Raise SwapClash for a person with another place at that time, or who waits for this one."""
-    if other := await queries.clashing(tx, person_id, wanted, but):
-        raise SwapClash(starts_at=other.starts_at, ends_at=other.ends_at)
+    """Raise SwapClash for a person who has signed up for this shift already."""
+    if await queries.has_signup(tx, person_id, wanted, but):
+        raise SwapClash(starts_at=wanted.starts_at, ends_at=wanted.ends_at)
 
 
-async def _move_times(tx: Session, holders: dict[UUID, UUID]) -> None:
-    """Give the times of sign-ups to who has them now.
+async def _hand_over_times(tx: Session, people: dict[UUID, UUID]) -> None:
+    """Give the times that sign-ups hold to their new people. Raises SwapClash.
 
-    Raises SwapClash for a shift that one of the two got meanwhile, at another activity.
+    The sign-ups are not written yet: a refusal leaves nothing behind, as it ends the transaction.
     """
-    for clash in await shift_holds.change_hands(tx, holders):
+    held = await hold_queries.lift(tx, people)
+    moved = [one._replace(person_id=people[one.signup_id]) for one in held]
+    for clash in (await shift_holds.hold(tx, moved)).values():
         raise SwapClash(starts_at=clash.facts["starts_at"], ends_at=clash.facts["ends_at"])
 
 
