@@ -7,6 +7,7 @@ import httpx
 from app.models.merchants import MerchantState
 from app.runtime import Runtime
 from app.schemas.activities import ActivityOut
+from app.schemas.base import Out
 from app.schemas.merchants import MerchantOut
 from app.schemas.quests import QuestOut
 from app.schemas.rewards import RewardOut
@@ -144,5 +145,5 @@ async def test_nobody_is_told_who_opened_a_shop(api: httpx.AsyncClient, runtime:
     listed = await walk(api, SHOPS, merchant_id=str(counter.merchant.id))
     shown = await api.get(f"{SHOPS}/{made.json()['id']}")
     assert str(counter.staff.id) not in f"{listed}{shown.text}"
-    replies = [ShopOut, QuestOut, MerchantOut, ActivityOut, RewardOut]
+    replies: list[type[Out]] = [ShopOut, QuestOut, MerchantOut, ActivityOut, RewardOut]
     assert [one.__name__ for one in replies if "created_by" in one.model_fields] == []
