@@ -68,14 +68,9 @@ from app.services.subscriptions import Templates
 
 BATCH_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
-# Statements made at once: a long one takes seconds of one processor.
-STATEMENTS, STATEMENT_PATIENCE_S = 2, 10.0
-# Uploaded sheets parsed at once: each takes up to a second, and some memory.
-SHEETS, SHEET_PATIENCE_S = 2, 10.0
-# Uploaded pictures decoded at once: each takes up to some seconds, and 240 MB of memory.
-PICTURES, PICTURE_PATIENCE_S = 2, 10.0
-# Uploads of devices settled at once: each takes up to some seconds.
-SCAN_UPLOADS, SCAN_PATIENCE_S = 2, 10.0
+# Made, parsed, decoded or settled at once: each takes up to some seconds of one processor, a
+# picture up to 240 MB of memory.
+AT_ONCE, PATIENCE_S = 2, 10.0
 C = TypeVar("C")
 R = TypeVar("R")
 
@@ -180,10 +175,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 database, replicas, lambda tx, asked: leaderboards.read(tx, boards, asked)
             ),
             live=LiveViews(database, settings.stream_seconds),
-            statements=Bulkhead(STATEMENTS, STATEMENT_PATIENCE_S),
-            sheets=Bulkhead(SHEETS, SHEET_PATIENCE_S),
-            pictures=Bulkhead(PICTURES, PICTURE_PATIENCE_S),
-            scan_uploads=Bulkhead(SCAN_UPLOADS, SCAN_PATIENCE_S),
+            statements=Bulkhead(AT_ONCE, PATIENCE_S),
+            sheets=Bulkhead(AT_ONCE, PATIENCE_S),
+            pictures=Bulkhead(AT_ONCE, PATIENCE_S),
+            scan_uploads=Bulkhead(AT_ONCE, PATIENCE_S),
         )
         try:
             yield runtime

@@ -32,7 +32,7 @@ from app.schemas.activities import ActivityIn, ActivityOut
 from app.schemas.base import Bound, Nothing, Words
 from app.schemas.browsing import ActivitySort, BrowsedActivityDetailOut, BrowsedActivityOut
 from app.schemas.checkins import CheckinCodeOut, CodeAction
-from app.services import activities, browsing
+from app.services import activities, browsing, checkin_codes
 from app.services.activities import (
     ActivityNotDraft,
     ActivityNotFound,
@@ -185,9 +185,7 @@ async def get_checkin_code(
 
     Whoever has fetched it gets points by it only when another organizer confirms them.
     """
-    return await activities.checkin_code(
-        tx, runtime.codes, person_id, activity_id, action, host_url
-    )
+    return await checkin_codes.show(tx, runtime.codes, person_id, activity_id, action, host_url)
 
 
 @router.get(
@@ -206,7 +204,7 @@ async def get_checkin_code_svg(
     action: ActionQuery = CodeAction.check_in,
 ) -> QrPicture:
     """Return the code as a QR picture of its URL."""
-    text = await activities.checkin_code_text(
+    text = await checkin_codes.shown_text(
         tx, runtime.codes, person_id, activity_id, action, host_url
     )
     return QrPicture.of(text)

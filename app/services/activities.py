@@ -1,22 +1,19 @@
-"""Activities: drafting, publishing, and the check-in code for the organizer's screen."""
+"""Activities: drafting, publishing, and who organizes them."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from app.core import scanned
 from app.core.clock import now
 from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.language import Bilingual
-from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
 from app.core.validation_messages import invalid
 from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus
 from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
 from app.schemas.activities import ActivityIn, ActivityOut
-from app.schemas.checkins import CheckinCodeOut, CodeAction
 from app.services import audit, eligibility, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.policies import history, rules
@@ -187,61 +184,6 @@ class CheckoutNotAsked(Refusal):
 
     code, status, title = "checkouts.not_asked", 409, "No check-out"
     zh, en = "此活动无需签退", "This activity has no check-out."
-
-
-async def checkin_code(
-    tx: Session,
-    codes: RotatingCodes,
-    caller: UUID,
-    activity_id: UUID,
-    action: CodeAction,
-    host_url: str,
-) -> CheckinCodeOut:
-    """Return the code for the organizer's screen; it changes every 15 s."""
-    moment = now()
-    code = await _code(tx, codes, caller, activity_id, action, moment)
-    query = "" if action is CodeAction.check_in else f"?action={action}"
-    return CheckinCodeOut(
-        code=code.text,
-        url=scanned.url_of(host_url, code.text),
-        expires_at=datetime.fromtimestamp(code.expires_at, UTC),
-        refresh_after_seconds=round(max(code.next_at - moment.timestamp(), 0.1), 1),
-        svg_url=f"/api/v1/activities/{activity_id}/checkin-code.svg{query}",
-    )
-
-
-async def checkin_code_text(
-    tx: Session,
-    codes: RotatingCodes,
-    caller: UUID,
-    activity_id: UUID,
-    action: CodeAction,
-    host_url: str,
-) -> str:
-    """Return what the QR picture of the code holds: a URL, which any phone's scanner opens."""
-    code = await _code(tx, codes, caller, activity_id, action, now())
-    return scanned.url_of(host_url, code.text)
-
-
-async def _code(
-    tx: Session,
-    codes: RotatingCodes,
-    caller: UUID,
-    activity_id: UUID,
-    action: CodeAction,
-    moment: datetime,
-) -> RotatingCode:
-    activity = await co_organized(tx, caller, activity_id)
-    if activity.status != ActivityStatus.published:
-        raise ActivityNotOpen(
-            status=activity.status, starts_at=activity.starts_at, ends_at=activity.ends_at
-        )
-    if action is CodeAction.check_out and not activity.checks_out:
-        raise CheckoutNotAsked
-    # Points by a check-in of who shows the code wait for somebody else (decision 0009).
-    if await queries.note_organizer(tx, activity_id, caller):
-        await audit.write(tx, caller, "code_shown", activity)
-    return codes.make(Action[action], activity.serial, moment.timestamp())
 
 
 async def organized(

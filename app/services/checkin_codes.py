@@ -1,12 +1,19 @@
-"""What a scanned code says: the activity of a screen or of a printed poster."""
+"""Codes of check-ins: what the organizer's screen shows, and what was scanned says."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
+from uuid import UUID
 
-from app.core import rotating_codes
+from app.core import rotating_codes, scanned
+from app.core.clock import now
+from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.poster_codes import PosterCodeInvalid, PosterCodes, PosterKind
-from app.core.rotating_codes import Action, RotatingCodes
+from app.core.rotating_codes import Action, RotatingCode, RotatingCodes
+from app.models.activities import ActivityStatus
+from app.queries import activities as queries
+from app.schemas.checkins import CheckinCodeOut, CodeAction
+from app.services import activities, audit
 
 
 class CheckinCodeInvalid(Refusal):
@@ -46,3 +53,58 @@ def read(codes: RotatingCodes, posters: PosterCodes, text: str, at: datetime) ->
             return Read(*posters.check(text, PosterKind.activity))
         except PosterCodeInvalid:
             raise CheckinCodeInvalid from None
+
+
+async def show(
+    tx: Session,
+    codes: RotatingCodes,
+    caller: UUID,
+    activity_id: UUID,
+    action: CodeAction,
+    host_url: str,
+) -> CheckinCodeOut:
+    """Return the code for the organizer's screen; it changes every 15 s."""
+    moment = now()
+    code = await _code(tx, codes, caller, activity_id, action, moment)
+    query = "" if action is CodeAction.check_in else f"?action={action}"
+    return CheckinCodeOut(
+        code=code.text,
+        url=scanned.url_of(host_url, code.text),
+        expires_at=datetime.fromtimestamp(code.expires_at, UTC),
+        refresh_after_seconds=round(max(code.next_at - moment.timestamp(), 0.1), 1),
+        svg_url=f"/api/v1/activities/{activity_id}/checkin-code.svg{query}",
+    )
+
+
+async def shown_text(
+    tx: Session,
+    codes: RotatingCodes,
+    caller: UUID,
+    activity_id: UUID,
+    action: CodeAction,
+    host_url: str,
+) -> str:
+    """Return what the QR picture of the code holds: a URL, which any phone's scanner opens."""
+    code = await _code(tx, codes, caller, activity_id, action, now())
+    return scanned.url_of(host_url, code.text)
+
+
+async def _code(
+    tx: Session,
+    codes: RotatingCodes,
+    caller: UUID,
+    activity_id: UUID,
+    action: CodeAction,
+    moment: datetime,
+) -> RotatingCode:
+    activity = await activities.co_organized(tx, caller, activity_id)
+    if activity.status != ActivityStatus.published:
+        raise activities.ActivityNotOpen(
+            status=activity.status, starts_at=activity.starts_at, ends_at=activity.ends_at
+        )
+    if action is CodeAction.check_out and not activity.checks_out:
+        raise activities.CheckoutNotAsked
+    # Points by a check-in of who shows the code wait for somebody else (decision 0009).
+    if await queries.note_organizer(tx, activity_id, caller):
+        await audit.write(tx, caller, "code_shown", activity)
+    return codes.make(Action[action], activity.serial, moment.timestamp())
