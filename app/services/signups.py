@@ -273,8 +273,7 @@ async def end(
     if before in (SignupStatus.confirmed, SignupStatus.offered):
         await waiting_lists.release(tx, room, sessions, [(found.id, 1 + found.friends)], at)
     elif before == SignupStatus.waitlisted:
-        room.wait(-1)
-        await waiting_lists.save(tx, room.seats, room.sessions)
+        await waiting_lists.pass_over(tx, room, sessions, at)
     return SignupStatus(before)
 
 

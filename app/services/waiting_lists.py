@@ -236,3 +236,17 @@ async def release(
     if at < room.own.starts_at:
         await fill(tx, room.seats, sessions, at)
     await save(tx, room.seats, sessions)
+
+
+async def pass_over(
+    tx: Session, room: Room, sessions: Sequence[SessionSeats], at: datetime
+) -> None:
+    """Let one sign-up fewer wait, give what it kept free to the next, save the counters.
+
+    It keeps a place free if it needs more places than that, or if the place became free while its
+    cancellation waited for the locks: then it was not promoted, and others began to wait behind it.
+    """
+    room.wait(-1)
+    if at < room.own.starts_at:
+        await fill(tx, room.seats, sessions, at)
+    await save(tx, room.seats, sessions)

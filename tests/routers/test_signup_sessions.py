@@ -75,6 +75,26 @@ async def test_an_activity_bounds_its_sessions_and_passes_a_place_to_another_one
     await assert_ledger_verifies(runtime)
 
 
+async def test_who_leaves_the_waiting_list_keeps_no_place_free(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """One place is free, and the first who waits needs two."""
+    activity = await make_sessions(runtime, 2, signup_terms={"friends": 1})
+    people = await make_people(runtime, 4)
+    friends = (0, 0, 1, 0)
+    made = [
+        (await sign_up_by(api, activity, who, session=1, friends=n)).json()["id"]
+        for who, n in zip(people, friends, strict=True)
+    ]
+    await cancel_by(api, people[0], made[0])
+    assert await counters(runtime, activity) == [(1, 2), (1, 2)]
+
+    assert (await cancel_by(api, people[2], made[2])).status_code == 204
+
+    assert await counters(runtime, activity) == [(2, 0), (2, 0)]
+    assert (await inbox(api, runtime, people[3]))[0]["kind"] == "promoted"
+
+
 async def test_what_is_signed_up_for_must_be_named(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
