@@ -43,8 +43,11 @@ OVER = 300
 who = st.integers(0, PEOPLE - 1)
 where = st.integers(0, 2)
 rules = st.sampled_from(["service", "service", "extra", "talk"])
-# A time of a correction, from the start or the end of the session; None: unchanged.
-times = st.none() | st.sampled_from([-35, -20, -5, 0, 0, 0, 10, 25, 30, 31, 50, 90])
+# Who leaves: mostly somebody who came. Times of corrections, None: unchanged: after the start of
+# the session, and before the end or now.
+mostly = st.none() | st.integers(0, 30) | st.integers(0, 30)
+since = st.none() | st.sampled_from([-35, -20, 0, 0, 10, 25, 31, 50])
+until = st.none() | st.sampled_from([-20, 0, 0, 0, 5, 20, 31, 60])
 
 
 class AttendanceMachine(RuleBasedStateMachine):
@@ -162,8 +165,9 @@ class AttendanceMachine(RuleBasedStateMachine):
             done = await stewards.record(tx, caller, activity, asked, Uncounted())
         return done.checkin_id, done.session, done.is_new
 
-    @rule(person=who, place=where)
-    def leave(self, person: int, place: int) -> None:
+    @rule(person=who, place=where, pick=mostly)
+    def leave(self, person: int, place: int, pick: int | None) -> None:
+        person, place = self.leaving(person, place, pick)
         event = self.door.events[place]
         done = self.both(
             "leave", lambda: self.door.leave(person, event), self._leave(person, place)
@@ -176,32 +180,37 @@ class AttendanceMachine(RuleBasedStateMachine):
             done = unwrap(await checkouts.record(tx, [leave], now()))
         return done.result.checkin.id, done.result.checkin.session, done.is_new
 
-    @rule(person=who, place=where)
-    def let_out(self, person: int, place: int) -> None:
+    @rule(person=who, place=where, pick=mostly)
+    def let_out(self, person: int, place: int, pick: int | None) -> None:
+        person, place = self.leaving(person, place, pick)
         event = self.door.events[place]
         done = self.both(
-            "let out",
+            "leave",
             lambda: self.door.leave(person, event),
             self._steward(person, place, action=CodeAction.check_out),
         )
-        self.told_of("let out", done)
+        self.told["let out: done"] += done is not None
+        self.told_of("leave", done)
 
-    @rule(minutes=st.sampled_from([1, 14, 20, 30, 30, 45, 60]))
+    @rule(minutes=st.sampled_from([1, 14, 20, 30, 30, 45, 75]))
     def wait(self, minutes: int) -> None:
         self.clock.shift(timedelta(minutes=minutes))
         self.door.now += minutes
 
-    @rule()
-    def close_forgotten(self) -> None:
+    @rule(is_due=st.sampled_from([True, False]))
+    def close_forgotten(self, is_due: bool) -> None:
+        """Run the job, which may be late."""
+        if not is_due:
+            return
         done = self.both("forget", self.door.close, jobs.close_forgotten(self.county.runtime))
         self.agree("forget", done[1] >= done[0], True)
         self.told["forget: some"] += done[0] > 0
 
-    @rule(pick=st.integers(0, 30), came=times, left=times)
+    @rule(pick=st.integers(0, 30), came=since, left=until)
     def correct(self, pick: int, came: int | None, left: int | None) -> None:
         if one := self.picked(pick):
             came = None if came is None else one.session.start + came
-            left = None if left is None else one.session.end - left
+            left = None if left is None else min(self.door.now, one.session.end) - left
             was_open, was_annulled = one.is_open, one.came is None
             done = self.both(
                 "correct",
@@ -220,14 +229,22 @@ class AttendanceMachine(RuleBasedStateMachine):
         async with self.county.runtime.database.transaction() as tx:
             await corrections.correct(tx, self.county.reviewer.id, self.ids[one], body)
 
-    @rule(pick=st.integers(0, 30))
-    def annul(self, pick: int) -> None:
-        if one := self.picked(pick):
+    @rule(pick=st.integers(0, 30), is_meant=st.sampled_from([True, False, False]))
+    def annul(self, pick: int, is_meant: bool) -> None:
+        if is_meant and (one := self.picked(pick)):
             self.both("annul", lambda: self.door.annul(one), self._annul(one))
 
     async def _annul(self, one: Presence) -> None:
         async with self.county.runtime.database.transaction() as tx:
             await corrections.annul(tx, self.county.reviewer.id, self.ids[one], "代签")
+
+    def leaving(self, person: int, place: int, pick: int | None) -> tuple[int, int]:
+        """Return who leaves where: who is there, if one is picked."""
+        inside = [one for one in self.door.presences if one.is_open]
+        if pick is None or not inside:
+            return person, place
+        one = inside[pick % len(inside)]
+        return one.person, self.door.events.index(one.event)
 
     def picked(self, pick: int) -> Presence | None:
         found = self.door.presences
@@ -276,7 +293,7 @@ class AttendanceMachine(RuleBasedStateMachine):
         try:
             if self.agreed:
                 self.wait(max(OVER - self.door.now, 0))
-                self.close_forgotten()
+                self.close_forgotten(is_due=True)
                 self.as_in_the_model()
                 inside = [one for one in self.door.presences if one.is_open]
                 self.agree("inside for ever", inside, [])

@@ -77,7 +77,7 @@ class County:
         self._policy = policy
         self._runner = asyncio.Runner()
         self._numbers = count(1)
-        self._ids = count()
+        self._ids = count(step=2)  # the next one is that of the minutes of an award
         self._open: AsyncExitStack | None = None
         self._frozen = ExitStack()
         self.runtime: Runtime

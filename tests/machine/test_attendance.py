@@ -27,7 +27,7 @@ PATHS = {
     *("leave: checkouts.not_checked_in", "leave: checkouts.over", "forget: some"),
     *("correct: done", "correct: was inside", "correct: was annulled", "correct: request.invalid"),
     *("correct: corrections.annulled", "correct: corrections.still_inside"),
-    *("annul: done", "annul: corrections.annulled", "shared time"),
+    *("annul: done", "shared time"),
 }
 
 

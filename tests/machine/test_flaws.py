@@ -1,4 +1,4 @@
-"""Planted flaws in the ledger, sign-ups and presences, each of which a machine finds in its runs."""
+"""Planted flaws in the ledger, sign-ups and presences, each of which a machine finds."""
 
 from pathlib import Path
 
