@@ -27,7 +27,7 @@ from app.services.checkouts import Leave
 from app.services.ledger.types import MINUTES, POINTS
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.guesses import Uncounted
-from tests.factories.ledger import assert_ledger_verifies
+from tests.factories.ledger import verified
 from tests.factories.people import TestPerson, make_people
 from tests.factories.presences import make_with_sessions
 from tests.machine.county import START, County
@@ -297,7 +297,8 @@ class AttendanceMachine(RuleBasedStateMachine):
                 self.as_in_the_model()
                 inside = [one for one in self.door.presences if one.is_open]
                 self.agree("inside for ever", inside, [])
-                self.county.run(assert_ledger_verifies(self.county.runtime))
+                report = self.county.run(verified(self.county.runtime))
+                self.agree("ledger", report.differences, [])
         finally:
             self.county.stop_clock()
 

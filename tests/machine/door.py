@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from tests.machine.model import Refused, require
 
 OPENS, CLOSES = 30, 30  # before the start of a session, after its end
-FORGOTTEN = 60  # minutes that count of who forgets to check out
+FORGOTTEN = 30  # minutes that count of who forgets to check out
 HALF_HOUR = 30
 POLICY = f"""
 [programme]
