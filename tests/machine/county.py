@@ -70,11 +70,14 @@ benefits = "无"
 class County:
     """Runs the service's verbs, which are asynchronous, for a machine that is not."""
 
-    def __init__(self, engines: Engines, template: str, redis_db: int) -> None:
+    def __init__(
+        self, engines: Engines, template: str, redis_db: int, policy: str = POLICY
+    ) -> None:
         self._engines, self._template, self._redis_db = engines, template, redis_db
+        self._policy = policy
         self._runner = asyncio.Runner()
         self._numbers = count(1)
-        self._ids = count()
+        self._ids = count(step=2)  # the next one is that of the minutes of an award
         self._open: AsyncExitStack | None = None
         self._frozen = ExitStack()
         self.runtime: Runtime
@@ -120,7 +123,7 @@ class County:
             self._open = stack.pop_all()
         self.root = await make_org(self.runtime)
         self.frugal = await make_org(self.runtime, parent=self.root)
-        for source, org in ((POLICY, None), ("[fund]\nlimited = true\n", self.frugal)):
+        for source, org in ((self._policy, None), ("[fund]\nlimited = true\n", self.frugal)):
             async with self.runtime.database.transaction() as tx:
                 await publishing.publish(tx, source, org=org)
         self.administrator = await make_administrator(self.runtime, self.root.id)

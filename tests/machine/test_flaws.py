@@ -1,4 +1,4 @@
-"""Planted flaws in the ledger and in sign-ups, each of which a machine finds in its runs."""
+"""Planted flaws in the ledger, sign-ups and presences, each of which a machine finds."""
 
 from pathlib import Path
 
@@ -8,9 +8,10 @@ from tests.engines import ROOT
 from tests.flaws import apply, assert_found, finders, title
 
 PATCHES = sorted((Path(__file__).parent / "flaws").glob("*.patch"))
-MINIMUM, OF_SIGNUPS = 5, 3
+MINIMUM, OF_SIGNUPS, OF_PRESENCES = 5, 3, 3
 LEDGER = ["tests/machine/test_ledger.py::test_fifty_runs"]
 SIGNUPS = ["tests/machine/test_signups.py::test_forty_runs"]
+PRESENCES = ["tests/machine/test_attendance.py::test_twenty_runs"]
 # That it fails is enough here: nobody reads the shortest way to it.
 AT_ONCE = "--hypothesis-profile=without_shrinking"
 
@@ -20,7 +21,8 @@ def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
     found = [finders(patch) for patch in PATCHES]
     assert found.count(LEDGER) >= MINIMUM
     assert found.count(SIGNUPS) >= OF_SIGNUPS
-    assert all(one in (LEDGER, SIGNUPS) for one in found)
+    assert found.count(PRESENCES) >= OF_PRESENCES
+    assert all(one in (LEDGER, SIGNUPS, PRESENCES) for one in found)
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
