@@ -83,6 +83,9 @@ _BY_PATTERN = {
         "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
     ),
     "^[!-~]+$": _VISIBLE,
+    "^[A-Za-z0-9_-]{43}$": Bilingual(
+        "应为 32 字节的 base64url（43 个字符）", "should be 32 bytes in base64url: 43 characters"
+    ),
     "^[A-Za-z0-9_-]+$": Bilingual(
         "只用字母、数字、下划线和连字符", "only letters, digits, underscores and hyphens"
     ),

@@ -27,7 +27,7 @@ async def publish(
     if motif is not None:
         subject = SubjectRef("activity", made.id)
         cover = await pictures.attach(tx, county.means, organizer, subject, motif, number)
-        content = body.model_dump(exclude={"org_id"}) | {"cover_id": cover}
+        content = body.model_dump(exclude={"org_id", "for_minors"}) | {"cover_id": cover}
         edit = ActivityEditIn.model_validate(content)
         await editing.edit(tx, organizer, made.id, made.version, edit)
     return (await activities.publish(tx, organizer, made.id)).id

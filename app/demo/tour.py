@@ -9,7 +9,15 @@ from typing import Any
 
 from openpyxl import load_workbook
 
-from app.demo import tour_doors, tour_offices, tour_quests, tour_series
+from app.demo import (
+    tour_children,
+    tour_doors,
+    tour_offices,
+    tour_presences,
+    tour_quests,
+    tour_scans,
+    tour_series,
+)
 from app.demo.caller import Caller
 from app.demo.cast import CAST, CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
 from app.demo.phone import Network, Unexpected, until
@@ -278,5 +286,6 @@ async def _proofs(tour: Caller) -> None:
 STOPS = (
     *(_first, _activities, _forms, _places, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_doors.STOPS, *tour_offices.STOPS),
-    *(*tour_quests.STOPS, *tour_series.STOPS, _proofs),
+    *(*tour_quests.STOPS, *tour_series.STOPS, *tour_presences.STOPS, *tour_children.STOPS),
+    *(*tour_scans.STOPS, _proofs),
 )

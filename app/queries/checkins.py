@@ -100,7 +100,7 @@ WHERE s.activity_id = a.id AND s.number = coalesce(k.session, s.number)
       AND u.session = s.number AND u.status = 'confirmed'))
 ORDER BY s.starts_at - INTERVAL '{OPENS_BEFORE_START}' <= k.came_at AND k.came_at < s.ends_at DESC,
          s.ends_at <= k.came_at AND k.came_at < s.ends_at + INTERVAL '{CLOSES_AFTER_END}' DESC,
-         k.came_at < s.starts_at DESC, s.starts_at, s.number
+         k.came_at < s.starts_at - INTERVAL '{OPENS_BEFORE_START}' DESC, s.starts_at, s.number
 LIMIT 1
 """  # noqa: S608 - constants of the models
 

@@ -20,7 +20,7 @@ VALUES = {
         DeviceState.revoked: ("已停用", "revoked"),
     },
 }
-KEY = r"^[A-Za-z0-9_-]{43}$"
+KeyText = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{43}$", max_length=43)]
 
 
 def _bytes_of(text: str) -> bytes:
@@ -47,8 +47,8 @@ def _roster_key(text: str) -> str:
     return text
 
 
-SigningKey = Annotated[str, Field(pattern=KEY, max_length=43), AfterValidator(_signing_key)]
-RosterKey = Annotated[str, Field(pattern=KEY, max_length=43), AfterValidator(_roster_key)]
+SigningKey = Annotated[KeyText, AfterValidator(_signing_key)]
+RosterKey = Annotated[KeyText, AfterValidator(_roster_key)]
 
 
 class DeviceIn(

@@ -116,6 +116,8 @@ def _require_times(found: Corrected, came_at: datetime, left_at: datetime) -> No
     opens, closes = found.starts_at - OPENS_BEFORE_START, found.ends_at + CLOSES_AFTER_END
     if came_at > left_at:
         raise invalid("body.checked_out_at", "早于签到时间", "lies before the check-in")
+    if came_at > now():
+        raise invalid("body.checked_in_at", "晚于当前时间", "lies in the future")
     if not opens <= came_at <= closes:
         raise invalid("body.checked_in_at", "不在活动时间内", "lies outside the session")
     if left_at > closes:

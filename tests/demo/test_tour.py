@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from app.demo import seed, tour
 from app.demo.means import Means
 from app.demo.phone import Network
-from app.jobs import policy_simulations, seals, verifications, worker
+from app.jobs import flags, policy_simulations, seals, verifications, worker
 from app.jobs.outbox import relay
 from app.runtime import Runtime
 from tests.factories.http import in_process
@@ -19,10 +19,10 @@ from tests.factories.ledger import assert_ledger_verifies
 
 @asynccontextmanager
 async def working(runtime: Runtime) -> AsyncIterator[None]:
-    """Run the jobs that the tour waits for."""
+    """Run the jobs that the tour waits for, and that which finds flags."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        for job in (*policy_simulations.JOBS, *verifications.JOBS):
+        for job in (*policy_simulations.JOBS, *verifications.JOBS, *flags.JOBS):
             group.create_task(worker._loop(runtime, replace(job, every=0.2), stop))
         try:
             yield

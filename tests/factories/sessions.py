@@ -105,15 +105,15 @@ WITH counted AS (
     UPDATE activity_sessions SET checkins = checkins + 1
     WHERE activity_id = :activity AND number = :number
 ), summed AS (
-    UPDATE activities SET checkins = checkins + 1 WHERE id = :activity
+    UPDATE activities SET checkins = checkins + 1, checks_out = true WHERE id = :activity
 )
-INSERT INTO checkins (activity_id, session, person_id, method, checked_in_at)
-VALUES (:activity, :number, :person, 'rotating_code', :at)
+INSERT INTO checkins (activity_id, session, person_id, method, checked_in_at, is_walk_in)
+VALUES (:activity, :number, :person, 'rotating_code', :at, true)
 """)
 
 
 async def attend(runtime: Runtime, session: dict[str, Any], person: TestPerson) -> None:
-    """Check a person in at a session, without an award."""
+    """Check a person in at a session, without a place, and without an award until a check-out."""
     values = {"activity": UUID(session["activity_id"]), "number": session["number"]}
     async with runtime.database.transaction() as tx:
         await tx.execute(_ATTEND, values | {"person": person.id, "at": now()})

@@ -81,8 +81,8 @@ async def make_held(
         )
         await tx.execute(
             text(
-                "UPDATE activities SET starts_at = :at, ends_at = :end, checkins = :n"
-                " WHERE id = :id"
+                "UPDATE activities SET starts_at = :at, ends_at = :end, checkins = :n,"
+                " checks_out = true WHERE id = :id"
             ),
             {"id": made.id, "at": starts_at, "end": starts_at + timedelta(hours=1), "n": len(came)},
         )

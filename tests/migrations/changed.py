@@ -30,6 +30,11 @@ CHANGED = (
         "a caller without a token is told to log in, not that the login ended",
     ),
     Changed(
+        r"\w+ /activities/[^/]+/checkin-code",
+        {"body.url"},
+        "the picture holds a URL, which any scanner opens",
+    ),
+    Changed(
         r"\w+ /me/notices",
         {"body.unread", "body.items.title", "body.items.subject", "body.items.is_read"},
         "notices have a title, a subject, and are read or not",

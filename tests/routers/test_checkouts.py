@@ -11,7 +11,8 @@ from app.core.clock import now
 from app.models.checkins import CLOSES_AFTER_END
 from app.models.checkouts import Departure
 from app.runtime import Runtime
-from app.services import checkouts
+from app.services import checkins, checkouts
+from app.services.checkins import Recorded, Scan
 from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_attended, sign_up
 from tests.factories.attendance import shanghai
@@ -111,6 +112,22 @@ async def test_each_session_is_paid_by_its_own_presence(
     latest = (second - timedelta(minutes=29)).astimezone(UTC).isoformat().replace("+00:00", "Z")
     assert (mine["session"], mine["checked_in_at"], mine["minutes"]) == (0, latest, 90)
     await assert_ledger_verifies(runtime)
+
+
+async def test_who_comes_late_is_at_the_session_that_runs(runtime: Runtime) -> None:
+    person, first = await make_person(runtime), shanghai(9, 20, 9)
+    second = first + timedelta(minutes=80)
+    with time_machine.travel(first - timedelta(days=1), tick=False) as clock:
+        series = await make_with_sessions(runtime, (first, 1), (second, 1), checks_out=True)
+        await sign_up(runtime, series, person)
+        found = []
+        for minutes in (-40, -20, 55, 70, 100):  # refused, opens, runs, opens, runs
+            clock.move_to(first + timedelta(minutes=minutes))
+            async with runtime.database.transaction() as tx:
+                [came] = await checkins.record(tx, [Scan(series.serial, person.id)], now())
+            found.append(came.result.checkin.session if isinstance(came, Recorded) else None)
+
+    assert found == [None, 1, 1, 2, 2]
 
 
 async def test_codes_are_taken_as_the_url_of_the_screen(

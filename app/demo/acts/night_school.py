@@ -93,14 +93,14 @@ async def _enrol(day: Day, series: str, pupils: list[Phone]) -> None:
     told = day.refused("a consent that is needed", "422 request.invalid", denied.verdict)
 
     async def enrol(who: Phone) -> str:
-        signup = (await who.post(f"{path}/signups", {})).want(201)
         answered = (await who.put(f"{path}/answers", body | {"answers": given})).want(200)
         day.checks.equal(f"level of {who.name}", "new", answered["answers"]["level"])
+        signup = (await who.post(f"{path}/signups", {})).want(201)
         return str(signup["status"])
 
     statuses = await day.crowd("报名 Enrol", pupils, enrol)
     day.checks.equal("pupils with a place", ["confirmed"] * len(pupils), statuses)
-    day.say(f"{pupils[0].name} 未勾选同意：{told}；{len(pupils)} 人报名一次、填表", "enrolled")
+    day.say(f"{pupils[0].name} 未勾选同意：{told}；{len(pupils)} 人填表、报名一次", "enrolled")
     seen = (await day.organizer.get(f"{path}/answers")).want(200)["items"]
     phones = {one["answers"]["phone"] for one in seen}
     day.checks.equal("answers that the organizer reads", (len(pupils), 1), (len(seen), len(phones)))
