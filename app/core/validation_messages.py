@@ -83,6 +83,9 @@ _BY_PATTERN = {
         "只用数字、空格和 + ( ) -", "only digits, blanks and the characters + ( ) -"
     ),
     "^[!-~]+$": _VISIBLE,
+    "^([01][0-9]|2[0-3]):[0-5][0-9]$": Bilingual(
+        "应为时分，如 09:30", "should be hours and minutes, such as 09:30"
+    ),
     "^[A-Za-z0-9_-]{43}$": Bilingual(
         "应为 32 字节的 base64url（43 个字符）", "should be 32 bytes in base64url: 43 characters"
     ),

@@ -47,7 +47,6 @@ OTHERWISE = {
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reading.mine",
     "app.services.stewards._named",
-    "app.services.rosters.seal",
     "app.services.scans.uploads.receive",
 }
 

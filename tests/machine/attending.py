@@ -18,7 +18,7 @@ from app.models.activities import Activity
 from app.models.cards import Card, card_number
 from app.models.ledger import Purpose
 from app.queries.ledger import reading
-from app.schemas.activities import CodeAction
+from app.schemas.checkins import CodeAction
 from app.schemas.corrections import CorrectionIn
 from app.schemas.stewards import StewardIn
 from app.services import checkins, checkouts, corrections, stewards
