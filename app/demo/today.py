@@ -116,6 +116,7 @@ async def _open(tx: Session, county: County) -> None:
     body = ActivityIn(
         org_id=county.communities[1],
         title="江堤夜跑",
+        tags=["夜跑", "户外"],
         description="沿江堤慢跑五公里，跑前热身，跑后拉伸；请穿亮色衣服。",
         category=Category.health,
         starts_at=starts_at,

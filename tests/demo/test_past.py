@@ -24,6 +24,8 @@ SCREENS = {
     "/me/deductions": 1,
 }
 
+ACTIVITIES = "/activities?lat=32.2368&lng=119.8267&limit=100"
+OF_A_SESSION = ("session_title", "session_starts_at", "session_ends_at")
 FUND = f"/orgs/{fixed_id(0, STREET)}/fund"
 # Other screens of hers.
 ONES = (
@@ -37,7 +39,7 @@ ONES = (
     "/me/consents",
     "/me/data-copies",
     "/me/subscriptions",
-    "/activities?lat=32.2368&lng=119.8267&limit=100",
+    ACTIVITIES,
     "/rewards?limit=100",
     "/shops",
     "/leaderboards?around=me",
@@ -52,6 +54,14 @@ ONES = (
 MAY_BE_EMPTY = {
     "/me": {"roles"},  # a resident has none
     FUND: {"as_of"},  # until the job has written figures
+    # No activity of the data has sessions, asks who may sign up, or offers places.
+    "/me/signups": {f"items.{one}" for one in (*OF_A_SESSION, "offer_until")},
+    "/me/certificates": {"items.title", "items.sessions", "items.activity_id"},
+    ACTIVITIES: {
+        *(f"items.eligibility.{one}" for one in ("tiers", "min_age", "max_age", "org_id")),
+        *(f"items.mine.{one}.offer_until" for one in ("signup", "signups")),
+        *("items.signup_terms.offer_minutes", "items.minimum_attendance"),
+    },
 }
 
 # A Saturday's last seconds, when the next activity is a week ahead; the first second of a year.

@@ -117,7 +117,7 @@ async def _session(who: Phone, call: str) -> int:
 async def _hand_over(
     day: Day, shift: str, holder: Phone, following: Phone, stranger: Phone
 ) -> None:
-    path = f"/shifts/{shift}/handover"
+    path = f"/shifts/{shift}/note"
     (await holder.put(path, {"text": NOTE})).want(200)
     read = (await following.get(path)).want(200)
     day.checks.equal("the note to the next shift", (NOTE, False), (read["text"], read["is_mine"]))
