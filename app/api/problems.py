@@ -13,6 +13,7 @@ from starlette.types import Scope
 
 from app.core.errors import Refusal, TooLarge
 from app.core.language import Bilingual, Language, preferred
+from app.models.activities import SignupFor
 from app.models.consents import ConsentDocument
 from app.models.people import Role
 from app.schemas.audit import State
@@ -68,6 +69,16 @@ class Facts(BaseModel):
     position: int | None = Field(None, description="The caller's place in the waiting list.")
     checked_in_at: datetime | None = Field(None, description="When the person checked in.")
     opens_at: datetime | None = Field(None, description="From when on it is possible.")
+    until: datetime | None = Field(None, description="Until when it is not possible.")
+    offer_until: datetime | None = Field(None, description="Until when the place was offered.")
+    handed_over_at: datetime | None = Field(None, description="When the child was fetched.")
+    signup_for: SignupFor | None = Field(None, description="What people sign up for.")
+    activity_id: str | None = Field(None, description="The activity that is in the way.")
+    activity: str | None = Field(None, description="Its title.")
+    session: int | None = Field(None, description="Number of its session.")
+    rule: str | None = Field(None, description="The condition that is not met.")
+    wanted: str | None = Field(None, description="What that condition demands.")
+    seen: str | None = Field(None, description="What is known of the person instead.")
     closes_at: datetime | None = Field(None, description="Until when it is, or was, possible.")
     starts_at: datetime | None = Field(None, description="When the activity, or the role, begins.")
     ends_at: datetime | None = Field(None, description="When the activity, or the role, is over.")

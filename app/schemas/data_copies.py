@@ -32,6 +32,7 @@ PARTS = {
     "checkins": Bilingual("签到", "Check-ins"),
     "checkouts": Bilingual("签退", "Check-outs"),
     "corrections": Bilingual("签到更正", "Corrections of check-ins"),
+    "flags": Bilingual("存疑签到", "Check-ins that were doubted"),
     "scans": Bilingual("离线记录", "Scans without network"),
     "visits": Bilingual("打卡", "Visits of checkpoints"),
     "hours": Bilingual("服务时段", "Time of service"),

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from redis.crc import key_slot
 
 import app
+from app.core.distinct import DistinctQuota
 from app.core.ids import new_id
 from app.core.ratelimit import Limit, RateLimiter
 from app.core.redis import Breaker
@@ -46,6 +47,9 @@ async def every_command(runtime: Runtime) -> None:
     gains: Gains = {(f"/{n}/:all:2020-01-01",): {str(uuid4()): n} for n in range(1, 4)}
     boards = Boards(runtime.redis, breaker)
     await boards.apply("1-slots", START, (1, new_id()), gains)
+    phones = DistinctQuota(runtime.redis, breaker, "slots", 2, 60)
+    await phones.admits("one", "somebody")
+    await phones.admits("another", "somebody")
     await boards.around("1-slots", "/1/:all:2020-01-01", uuid4(), 2)
 
 

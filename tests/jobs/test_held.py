@@ -35,7 +35,7 @@ from tests.faults.waiting import eventually
 A_DAY, AN_HOUR = timedelta(days=1), timedelta(hours=1)
 # What only tells, feeds or asks again: a wrong clock does no harm that the next run does not mend.
 HARMLESS = {
-    *("check-pictures-again", "leaderboards", "nightly-rebuild", "outbox"),
+    *("check-pictures-again", "flag-checkins", "leaderboards", "nightly-rebuild", "outbox"),
     *("notify-of-seals", "policy-simulations", "post-seals", "publish-seals"),
     *("send-subscriptions", "sweep-merges", "verify-ledger"),
 }

@@ -146,10 +146,11 @@ async def test_the_trail_is_paged_and_belongs_to_the_subtree(
     home = await make_org(runtime, parent=street)
     auditor = await make_with_role(runtime, Role.auditor, org=street.id)
     organizer = await make_organizer(runtime, home.id)
+    asked = {"org_id": str(street.id), "since": now().isoformat()}
     for _ in range(3):
         await deduct(api, organizer, home, await make_person(runtime))
 
-    found = await walk(api, AUDIT, auditor.headers, org_id=str(street.id), limit=2)
+    found = await walk(api, AUDIT, auditor.headers, limit=2, **asked)
 
     verbs = [one["verb"] for one in found if one["org_id"] and not _is_of_a_factory(one)]
     assert verbs == ["created"] * 3
