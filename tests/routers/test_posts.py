@@ -84,7 +84,7 @@ async def _held(world: World) -> Ask:
     activity = await make_activity(world.runtime, org=world.home, starts_at=now() + DAY)
     organizer = await make_organizer(world.runtime, world.home.id)
     post = await add_post(world.api, organizer, activity.id)
-    shift = times(DAY) | {"post_id": post["id"], "capacity": 2}
+    shift = times(world.free_time()) | {"post_id": post["id"], "capacity": 2}
     [made] = await add_sessions(world.api, organizer, activity.id, shift)
     await take(world.runtime, made, world.alice)
     return Ask({"activity_id": str(activity.id)})

@@ -30,7 +30,7 @@ async def _held(world: World) -> Ask:
     activity = await make_activity(world.runtime, org=world.home, starts_at=now() + DAY)
     organizer = await make_organizer(world.runtime, world.home.id)
     post = await add_post(world.api, organizer, activity.id)
-    wanted = times(DAY) | {"post_id": post["id"], "capacity": 2}
+    wanted = times(world.free_time()) | {"post_id": post["id"], "capacity": 2}
     [shift] = await add_sessions(world.api, organizer, activity.id, wanted)
     await take(world.runtime, shift, world.alice)
     return Ask({"shift_id": shift["id"]}, {"text": "冰袋已用完"})

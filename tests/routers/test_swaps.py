@@ -152,7 +152,8 @@ async def rota(api: httpx.AsyncClient, runtime: Runtime) -> Rota:
 async def _of_alice(world: World) -> tuple[Rota, TestPerson]:
     bob = world.everybody["bob"]
     assert bob is not None
-    return await make_rota(world.api, world.runtime, [world.alice, bob], org=world.home), bob
+    holders, starts = [world.alice, bob], [world.free_time(), world.free_time()]
+    return await make_rota(world.api, world.runtime, holders, *starts, org=world.home), bob
 
 
 async def _shift(world: World) -> Ask:

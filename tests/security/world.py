@@ -1,8 +1,10 @@
 """Alice, her things, and everybody who might reach for them."""
 
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -47,6 +49,15 @@ class World:
     alice: TestPerson
     user: str  # her name at the sandbox WeChat
     everybody: dict[str, TestPerson | None]
+    _turns: Iterator[int] = field(default_factory=count)
+
+    def free_time(self) -> timedelta:
+        """Return how long from now a shift of up to two hours overlaps with no other one.
+
+        Every call gives a time of its own, three hours after the one before, from tomorrow on:
+        a person holds one shift at a time, and Alice gets several in a world.
+        """
+        return timedelta(days=1, hours=3 * next(self._turns))
 
     async def post(self, who: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """Let one of them create something below /api/v1; return what the reply tells of it."""
