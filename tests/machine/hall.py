@@ -117,8 +117,8 @@ class Hall:
     def cancel(self, entry: Entry) -> None:
         if entry.status in ("cancelled", "declined"):
             return
-        held, entry.status = entry.status in HELD, "cancelled"
-        if held:
+        counted, entry.status = entry.status in (*HELD, "waitlisted"), "cancelled"
+        if counted:  # who waits may keep a place free that is too few for it
             self.fill(self.reached(entry.session))
 
     def reached(self, session: int) -> list[int]:
