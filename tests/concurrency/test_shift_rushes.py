@@ -28,7 +28,7 @@ from tests.factories.signup_terms import counters, make_sessions
 pytestmark = pytest.mark.long
 Facts = dict[str, Any]
 Numbers = dict[UUID, int | None]
-AT_ONCE = 200  # requests under way
+AT_ONCE = 40
 EVERY_FOURTH = 4  # of who comes leaves
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.core import bulkhead
 from app.core.db import Session
-from app.jobs import awards, expiry, funds, no_shows, signups, worker
+from app.jobs import awards, checkouts, expiry, funds, no_shows, signups, worker
 from app.runtime import Runtime
 from tests.conftest import ScratchFactory
 from tests.factories.ledger import assert_ledger_verifies
@@ -28,7 +28,7 @@ async def runtime(scratch: ScratchFactory) -> AsyncIterator[Runtime]:
 
 @pytest.fixture
 def _lists_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (awards, expiry, funds, no_shows, signups):
+    for module in (awards, checkouts, expiry, funds, no_shows, signups):
         monkeypatch.setattr(module, "BATCH", 2)
 
 
