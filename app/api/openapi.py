@@ -140,6 +140,8 @@ def _complete(method: str, operation: dict[str, Any], additions: Additions) -> N
     for media_type, body in responses.get("200", {}).get("content", {}).items():
         if media_type.startswith("image/") or media_type in FILES:
             body["schema"] = {"type": "string", "format": "binary"}
+        if media_type == "text/event-stream":
+            body.pop("schema", None)  # a schema would be that of each event, not of the stream
     keyed = any(one["name"] == KEY for one in parameters)
     for status, response in responses.items():
         _add_headers(status, response, limited=limited, keyed=keyed)

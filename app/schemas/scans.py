@@ -111,6 +111,7 @@ class DeviceEventsIn(In, json_schema_extra=example(_EXAMPLE)):
     sent_ms: int = Field(
         ge=0,
         lt=MAX_CLOCK_MS,
+        strict=True,
         description="The device's clock when it sends the events, Unix milliseconds.",
     )
     events: list[EventIn] = Field(

@@ -42,7 +42,7 @@ handOver            person  401    403   403  403     403   404     201+   403  
 _OF_ALICE = "child_id IN (SELECT person_id FROM children WHERE guardian_id = :alice)"
 HERS = {"handover_codes": _OF_ALICE, "handovers": _OF_ALICE}
 BESIDE_POINTS = {"handover_codes", "handovers"}
-BEYOND_THE_SCHEMA = {"body", "children.pickup_not_found", "signups.not_found"}
+BEYOND_THE_SCHEMA = {"body", "body.session", "children.pickup_not_found", "signups.not_found"}
 
 
 async def came(

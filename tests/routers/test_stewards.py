@@ -37,6 +37,8 @@ async def _many(world: World) -> Ask:
     return Ask({"activity_id": str(activity.id)}, body)
 
 
+# One of three names; a card number that is there; 3.0 is no whole number to us.
+BEYOND_THE_SCHEMA = {"body", "body.session", "body.card_no", "body.card_nos"}
 REQUESTS = {"recordAttendance": _one, "recordAttendanceOfMany": _many}
 
 
