@@ -53,8 +53,6 @@ BEYOND_THE_SCHEMA = {
     "query.lat",  # with lng
     "body.eligibility",  # an organisation that is there, tiers of the policy, whole numbers
     "body.signup_terms",
-    "body.minimum_attendance",
-    "body.checks_out",  # by rules paid by time alone
     "body.capacity",  # 3.0 is no whole number to us
     "body.minimum_attendance",  # nor is this
     "body.checks_out",  # only by rules that pay by time

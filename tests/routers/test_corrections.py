@@ -31,6 +31,9 @@ HERS = {
 }
 
 
+BEYOND_THE_SCHEMA = {"body.checked_in_at", "body.checked_out_at"}  # within the session
+
+
 async def check_in(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, **of: Any) -> str:
     """Check in at an activity that is paid at once; return the id of the check-in."""
     activity = await make_attended(runtime, person, **of)
