@@ -25,15 +25,15 @@ DEADLOCK = text("DO $$ BEGIN RAISE EXCEPTION 'x' USING ERRCODE = '40P01'; END $$
 def meet_deadlocks(monkeypatch: pytest.MonkeyPatch, number: int) -> list[int]:
     """Let the next transactions of sign-ups meet a deadlock; return how long each list is."""
     lists: list[int] = []
-    real = queries.living
+    real = queries.standing
 
-    async def deadlocked(tx: Session, pairs: Sequence[Any]) -> Any:
-        lists.append(len(pairs))
+    async def deadlocked(tx: Session, keys: Sequence[Any], *others: Any) -> Any:
+        lists.append(len(keys))
         if len(lists) <= number:
             await tx.execute(DEADLOCK)
-        return await real(tx, pairs)
+        return await real(tx, keys, *others)
 
-    monkeypatch.setattr(queries, "living", deadlocked)
+    monkeypatch.setattr(queries, "standing", deadlocked)
     return lists
 
 

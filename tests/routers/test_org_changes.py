@@ -30,6 +30,7 @@ from tests.factories.people import (
 )
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_reward
+from tests.factories.signup_terms import describe
 from tests.routers.test_audit import entries
 from tests.routers.test_roles import give
 from tests.security.schema_world import MANY, Known, Setup
@@ -311,6 +312,7 @@ async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was
     person = await make_person(runtime)
     counter = await make_counter(runtime, org=community, state=MerchantState.suspended)
     reward = await make_reward(runtime, counter, state=RewardState.draft)
+    await describe(runtime, person, community_id=community.id)
     [begun] = await propose(api, organizer, community, person)
     suspension = f"{ORGS}/{community.id}/people/{person.id}/suspension"
     card = f"{ORGS}/{community.id}/people/{person.id}/card"
