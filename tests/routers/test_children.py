@@ -37,7 +37,13 @@ HERS = {
     "pickups": "child_id IN (SELECT person_id FROM children WHERE guardian_id = :alice)",
 }
 BESIDE_POINTS = {"children", "pickups"}
-BEYOND_THE_SCHEMA = {"body", "children.too_many", "children.not_found", "consents.outdated"}
+BEYOND_THE_SCHEMA = {
+    "body",
+    "body.birth_date",
+    "children.too_many",
+    "children.not_found",
+    "consents.outdated",
+}
 CHILDREN = "/api/v1/me/children"
 GRANDMOTHER = {"name": "李秀英", "relation": "外婆"}
 

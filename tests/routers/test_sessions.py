@@ -103,9 +103,11 @@ async def known(setup: Setup) -> Known:
 
 async def completion(_: Setup) -> Completion:
     def complete(body: dict[str, Any], _: Known) -> None:
-        for one in body.get("sessions", [body]):
-            one.pop("post_id", None)
-            one.update(times(DAY))
+        given = body.get("sessions", [body])
+        for one in given if isinstance(given, list) else ():
+            if isinstance(one, dict):
+                one.pop("post_id", None)
+                one.update(times(DAY))
 
     return complete
 
