@@ -30,7 +30,7 @@ COMPILE = ("tsc", "--project", "tsconfig.flow.json")
 FLAWS = {
     'category: "volunteer_service"': 'category: "volunteering"',
     '=== "cards.code_used"': '=== "cards.code_spent"',
-    "award.points": "award.score",
+    "award?.points": "award?.score",
 }
 SAID = """\
 checked in: 8 points, available, 8 to spend
