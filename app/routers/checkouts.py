@@ -10,8 +10,9 @@ from app.api.routes import Router
 from app.core.clock import now
 from app.core.errors import unwrap
 from app.core.language import Bilingual
+from app.core.rotating_codes import Action
 from app.schemas.checkouts import CheckoutIn, CheckoutResultOut
-from app.services import checkouts
+from app.services import checkin_codes
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked
 from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
 from app.services.checkouts import CheckoutOver, Leave, NotCheckedIn
@@ -44,7 +45,7 @@ router = Router(tags=["checkouts"], about=ABOUT)
 async def check_out(body: CheckoutIn, request: Request, response: Response) -> CheckoutResultOut:
     """Check out with the code on the screen. A repeat returns 200 and the first result."""
     runtime, person_id = runtime_of(request), person_of(request)
-    serial = checkouts.read_code(runtime.codes, body.code, now())
+    serial = checkin_codes.read_screen(runtime.codes, body.code, Action.check_out, now())
     left = unwrap([await runtime.checkouts.submit(Leave(serial, person_id))])
     if not left.is_new:
         response.status_code = 200

@@ -45,14 +45,25 @@ def read(codes: RotatingCodes, posters: PosterCodes, text: str, at: datetime) ->
     own. Raises CheckinCodeInvalid or CheckinCodeExpired.
     """
     try:
-        return Read(codes.check(text, Action.check_in, at.timestamp()))
-    except rotating_codes.CodeExpired:
-        raise CheckinCodeExpired from None
-    except rotating_codes.CodeInvalid:
+        return Read(read_screen(codes, text, Action.check_in, at))
+    except CheckinCodeInvalid:
         try:
             return Read(*posters.check(text, PosterKind.activity))
         except PosterCodeInvalid:
             raise CheckinCodeInvalid from None
+
+
+def read_screen(codes: RotatingCodes, text: str, action: Action, at: datetime) -> int:
+    """Verify a screen's code of an action; return the serial of its activity.
+
+    Raises CheckinCodeInvalid or CheckinCodeExpired.
+    """
+    try:
+        return codes.check(text, action, at.timestamp())
+    except rotating_codes.CodeExpired:
+        raise CheckinCodeExpired from None
+    except rotating_codes.CodeInvalid:
+        raise CheckinCodeInvalid from None
 
 
 async def show(

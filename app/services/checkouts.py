@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.core import rotating_codes
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.core.rotating_codes import Action, RotatingCodes
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END
 from app.models.checkouts import Departure
@@ -28,7 +26,7 @@ from app.services import notify
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
-from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.notify import Message
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
@@ -70,19 +68,6 @@ class Left:
 
     result: CheckoutResultOut
     is_new: bool
-
-
-def read_code(codes: RotatingCodes, code: str, at: datetime) -> int:
-    """Verify a code of a check-out; return the serial of its activity.
-
-    Raises CheckinCodeInvalid or CheckinCodeExpired.
-    """
-    try:
-        return codes.check(code, Action.check_out, at.timestamp())
-    except rotating_codes.CodeExpired:
-        raise CheckinCodeExpired from None
-    except rotating_codes.CodeInvalid:
-        raise CheckinCodeInvalid from None
 
 
 def conflict_keys(one: Leave) -> Iterable[Hashable]:
