@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import timedelta
 from uuid import UUID
 
 import httpx
@@ -13,14 +14,16 @@ from app.models.awards import Award
 from app.models.orgs import Org
 from app.queries.ledger.sealed_facts import FACTS
 from app.runtime import Runtime
+from app.schemas.corrections import CorrectionIn
 from app.schemas.deductions import DeductionIn
 from app.schemas.funds import ReceiptIn
 from app.schemas.redemptions import ChargeOut, RedemptionOut
-from app.services import deductions, funds
+from app.services import corrections, deductions, funds
 from app.services.awards import review
 from app.services.ledger import verification
 from app.services.redemptions import charges
 from app.services.redemptions.charges import ChargeCommand
+from tests.factories.activities import make_activity
 from tests.factories.attendance import attend, give_by_hand
 from tests.factories.awards import TWO_REVIEWERS, approve, reverse
 from tests.factories.clock import A_DAY, TODAY, noon, travel
@@ -36,6 +39,7 @@ from tests.factories.people import (
     make_person,
 )
 from tests.factories.points import refund
+from tests.factories.presences import come, leave
 from tests.factories.rewards import Counter, make_card_codes, make_counter, make_reward, reserve
 
 pytestmark = pytest.mark.usefixtures("at_noon")
@@ -53,6 +57,7 @@ class Deeds:
     reserved: list[RedemptionOut]
     receipt: UUID
     deduction: UUID
+    corrected: UUID
 
 
 @pytest.fixture
@@ -96,7 +101,23 @@ async def do_yesterday(
             receipt = await funds.receive(tx, administrator.id, org.id, body)
             breach = DeductionIn.model_validate(deduction_body(org, person))
             deduction = await deductions.deduct(tx, administrator.id, breach, Uncounted())
-    return Deeds(attended, proposed, charge.id, reserved, receipt.id, deduction.id)
+    corrected = await be_corrected(runtime, org, administrator)
+    return Deeds(attended, proposed, charge.id, reserved, receipt.id, deduction.id, corrected)
+
+
+async def be_corrected(runtime: Runtime, org: Org, administrator: TestPerson) -> UUID:
+    """Come to an activity without a place, leave, and be corrected; return the check-in's id."""
+    visitor = await make_person(runtime)
+    with travel(NOON):
+        activity = await make_activity(runtime, org=org, starts_at=NOON, hours=3, checks_out=True)
+        let_in = {"recorded_by": administrator.id, "may_walk_in": True}
+        came = await come(runtime, activity, visitor, **let_in)
+    with travel(NOON + timedelta(hours=2)):
+        await leave(runtime, activity, visitor)
+        body = CorrectionIn(checked_in_at=NOON + timedelta(hours=1), reason="迟到")
+        async with runtime.database.transaction() as tx:
+            await corrections.correct(tx, administrator.id, came.result.checkin.id, body)
+    return came.result.checkin.id
 
 
 async def go_on(
@@ -107,7 +128,9 @@ async def go_on(
     receipt = f"{API}/orgs/{org.id}/fund/receipts/{done.receipt}/reversal/decision"
     breach = f"{API}/deductions/{done.deduction}"
     cancelled = f"{API}/redemptions/{done.reserved[1].id}/cancel"
+    annulment = f"{API}/checkins/{done.corrected}/annulment"
     return [
+        await api.post(annulment, headers=keyed(first), json={"reason": "代签"}),
         await approve(api, second, {"id": done.proposed.id}),
         await reverse(api, first, done.attended.id),
         await api.post(cancelled, headers=keyed(person)),
