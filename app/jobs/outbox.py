@@ -1,4 +1,4 @@
-# ruff: noqa: ARG001 - handlers share a signature
+
 """The outbox relay: runs side effects after the commit of the transaction that caused them."""
 
 from collections.abc import Sequence
@@ -56,10 +56,12 @@ async def _rebuild(runtime: Runtime, tx: Session, message: OutboxMessage) -> Non
     """Rebuild the boards after a change of who may appear on them.
 
     ``gone``: people who leave all boards at once, as a rebuild takes as long as the ledger is.
+    Of messages that wait together the last one rebuilds, which sees what all of them changed.
     """
     if gone := message.payload.get("gone"):
         await feeding.forget(runtime.boards, [UUID(one) for one in gone])
-    await feeding.rebuild(runtime.database, runtime.boards)
+    if not await outbox.is_followed(tx, message):
+        await feeding.rebuild(runtime.database, runtime.boards)
 
 
 HANDLERS: dict[str, outbox.Handler[Runtime]] = {

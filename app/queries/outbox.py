@@ -46,6 +46,21 @@ async def take(
     return list(await session.exec(query))
 
 
+async def is_followed(session: Session, message: OutboxMessage) -> bool:
+    """Tell whether a later message of the same topic waits, and lock it.
+
+    One that another worker handles already does not count: that work may have begun before the
+    change that caused this message.
+    """
+    later = select(OutboxMessage.id).where(
+        col(OutboxMessage.handled_at).is_(None),
+        OutboxMessage.topic == message.topic,
+        col(OutboxMessage.id) > message.id,
+    )
+    later = later.limit(1).with_for_update(skip_locked=True)
+    return (await session.exec(later)).first() is not None
+
+
 async def done(session: Session, messages: Sequence[OutboxMessage]) -> None:
     ids = [message.id for message in messages]
     made = [message.created_at for message in messages]

@@ -38,6 +38,11 @@ async def handle_next(
     return len(messages)
 
 
+async def is_followed(tx: Session, message: OutboxMessage) -> bool:
+    """Tell whether a later message of the same topic waits, which a rebuild may be left to."""
+    return await queries.is_followed(tx, message)
+
+
 async def handle_batch(
     tx: Session, runtime: R, handlers: Handlers[R], topic: str, batch: BatchHandler, limit: int
 ) -> int:

@@ -17,6 +17,7 @@ from app.jobs.outbox import relay
 from app.models.outbox import OutboxMessage
 from app.queries import outbox
 from app.runtime import Runtime
+from app.services.leaderboards import feeding
 from tests.conftest import ScratchFactory
 from tests.factories.people import make_person
 
@@ -92,6 +93,27 @@ async def test_a_failure_waits_twice_as_long_each_time(runtime: Runtime) -> None
     await relay(runtime)
     assert (await row(runtime, name)).handled_at is not None
     await traces(runtime)
+
+
+async def test_the_last_of_several_messages_rebuilds_the_boards(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rebuilt: list[int] = []
+
+    async def rebuild(*_: Any) -> None:
+        rebuilt.append(1)
+
+    monkeypatch.setattr(feeding, "rebuild", rebuild)
+    await put(runtime, "first", "second", topic="leaderboards.rebuild")
+    await relay(runtime)
+    assert len(rebuilt) == 1
+
+    await put(runtime, "third", "fourth", topic="leaderboards.rebuild")
+    async with runtime.database.transaction() as elsewhere:
+        held = "SELECT id FROM outbox WHERE payload ->> 'name' = 'fourth' FOR UPDATE"
+        await elsewhere.execute(text(held))
+        await relay(runtime)
+    assert len(rebuilt) == 2, "the one that is handled elsewhere may have begun too early"
 
 
 async def make_due(runtime: Runtime, name: str) -> None:
