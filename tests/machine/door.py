@@ -179,7 +179,8 @@ class Door:
             raise Refused("corrections.still_inside")
         opens, closes = one.session.start - OPENS, one.session.end + CLOSES
         is_past = left <= self.now or not one.event.checks_out
-        require(opens <= came <= left <= closes and is_past, "request.invalid")
+        in_order = opens <= came <= left <= closes
+        require(in_order and came <= self.now and is_past, "request.invalid")
         self.take_back(one)
         one.came, one.left, one.is_over = came, left, True
         self.pay(one, left)

@@ -46,7 +46,7 @@ UNPLAYED = {
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("no_shows", "shift_holds", "signup_pauses"),
     *("stock_movements", "subscriptions", "verifications"),
-    "flags",
+    *("checkouts", "corrections", "flags"),
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "shift_notes", "posts", "swaps"),
 }
