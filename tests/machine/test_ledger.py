@@ -70,8 +70,11 @@ def play(machine: type[LedgerMachine], runs: int, *, is_seeded: bool) -> None:
 
 
 def test_fifty_runs(machine: type[LedgerMachine]) -> None:
-    """Ten from each of five seeds: of more, most would be variations of a few."""
-    for number in range(5):
+    """Ten from each of five seeds: of more, most would be variations of a few.
+
+    The last seed is one whose runs lose points beyond the highest debt, which is rare.
+    """
+    for number in (0, 1, 2, 3, 12):
         play(seed(number)(machine), 10, is_seeded=True)
 
     told = machine.runs
