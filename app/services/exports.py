@@ -33,7 +33,7 @@ from app.services import audit
 
 # Equal to the page size of statements. Each page searches the list again, so pages are large.
 PAGE = 1_000
-MAX_ROWS = 50_000
+MAX_ROWS = 100_000
 # Files up to this size stay in memory; larger ones go to the temporary directory.
 IN_MEMORY = 2**20
 MAX_CHARACTERS = 32_767  # per cell, in Excel

@@ -1,16 +1,19 @@
 """How an export is written: in pages, whole or not at all, every field under a heading."""
 
+import resource
 import tempfile
 import tracemalloc
+import zipfile
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import UUID
 
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import text
 
 from app import schemas
 from app.core import language
@@ -39,6 +42,13 @@ from tests.factories.people import TestPerson, make_with_role
 TITLE = Bilingual("操作记录", "Audit trail")
 FORMS: tuple[type[Table], ...] = (XlsxTable, CsvTable)
 COLUMNS = tuple(columns_of(AuditEntryOut))
+LONGEST, BOUNDED = 100_000, 32 * 2**20  # rows of a file; bytes that are held meanwhile
+_MORE = text("""
+INSERT INTO audit_entries (verb, subject_type, subject_id, org_id, actor_id, fields, reason)
+SELECT verb, subject_type, subject_id, org_id, actor_id, fields, reason
+FROM (SELECT * FROM audit_entries WHERE org_id = :org ORDER BY id DESC LIMIT 1),
+    generate_series(1, :number)
+""")
 
 
 @pytest.fixture
@@ -94,6 +104,57 @@ async def test_a_longer_list_takes_no_more_memory(
     await peak(runtime, little, form)  # what is made once
 
     assert await peak(runtime, much, form) < 1.5 * await peak(runtime, little, form)
+
+
+def occurrences(file: IO[bytes], of: bytes) -> int:
+    found, tail = 0, b""
+    while chunk := file.read(2**20):
+        found += (tail + chunk).count(of)
+        tail = (tail + chunk)[1 - len(of) :]
+    return found
+
+
+def rows_of(file: IO[bytes], form: type[Table]) -> int:
+    """Return the number of rows of a file, without its headings."""
+    file.seek(0)
+    if form is CsvTable:
+        return occurrences(file, b"\r\n") - 1
+    with zipfile.ZipFile(file) as book, book.open("xl/worksheets/sheet1.xml") as sheet:
+        return occurrences(sheet, b"<row ") - 1
+
+
+async def lengthen(runtime: Runtime, org: Org, number: int) -> None:
+    """Write so many more entries like the newest one of an organisation."""
+    while number > 0:
+        async with runtime.database.transaction() as tx:
+            await tx.execute(_MORE, {"org": org.id, "number": min(number, 5_000)})
+        number -= 5_000
+
+
+def most_held() -> int:
+    """Return the most memory that this process has had so far, in bytes."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1_024
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_hundred_thousand_rows_are_written_page_by_page(
+    runtime: Runtime, form: type[Table]
+) -> None:
+    org = await make_org(runtime, parent=await make_org(runtime))
+    auditor = await make_with_role(runtime, Role.auditor, org=org.id)
+    await write_entries(runtime, auditor, org, 1)  # beside that of the appointment
+    await lengthen(runtime, org, LONGEST - 2)
+    before = most_held()
+    with await exports.export(
+        runtime.database, TITLE, COLUMNS, reading(auditor, org), form, None, runtime.database
+    ) as file:
+        grown = most_held() - before
+        assert rows_of(file, form) == LONGEST
+    assert grown < BOUNDED
+    await lengthen(runtime, org, 1)
+    with pytest.raises(TooManyRows):
+        await export(runtime, reading(auditor, org), form)
 
 
 @pytest.mark.parametrize("form", FORMS)
