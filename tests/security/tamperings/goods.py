@@ -68,6 +68,13 @@ GOODS: Tamperings = {
             SEAL_OF_FACTS,
             "{org}",
         ),
+        Tampering(
+            "UPDATE fund_months SET issued = issued + 5, available = available + 5"
+            " WHERE org_id = '{org}' AND month ="
+            " (SELECT max(month) FROM fund_months WHERE closed_at IS NOT NULL)",
+            "closed months: the newest",
+            "{org}",
+        ),
     ),
     "fund_receipts": (
         Tampering(
