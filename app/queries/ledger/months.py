@@ -10,8 +10,9 @@ from app.queries.ledger.checking import Check
 
 _NEWEST = "(SELECT max(month) FROM fund_months WHERE closed_at IS NOT NULL)"
 # Both are NULL while no month is closed: no transfer is read into the sums.
+# A date would become a time of the session's zone before the zone is applied.
 _CHANGES = changes(
-    f"({_NEWEST} AT TIME ZONE 'Asia/Shanghai')",
+    f"(CAST({_NEWEST} AS timestamp) AT TIME ZONE 'Asia/Shanghai')",
     f"(({_NEWEST} + INTERVAL '1 month') AT TIME ZONE 'Asia/Shanghai')",
     "2",
 )
