@@ -1,4 +1,4 @@
-"""`python -m bench.ledger`: transfers a second through ``ledger.post``, against pgbench.
+"""`python -m bench.ledger`: transfers a second through ``posting.post``, against pgbench.
 
 Two processes, a connection each, post lists as the service does: awards from funds to
 people, which make lots, and charges from people to merchants, which use them; each with

@@ -52,6 +52,8 @@ async def run(settings: Settings) -> None:
     with watch_parent():
         async with open_runtime(settings) as runtime, asyncio.TaskGroup() as group:
             await _wait_for_schema(runtime, stop)
+            if stop.is_set():  # it has not been ready, and nobody has checked the secret
+                return
             log.info("worker_ready")
             for job in jobs():
                 group.create_task(_loop(runtime, job, stop))

@@ -19,7 +19,7 @@ FIGURES = (
 # What each transfer of a month changes, by issuer, unit and figure. Points that leave a lot, return
 # to it, or come into a lot of their own count for the organisation that issued the lot.
 # As SQL: a union of ten selects over one materialized set.
-_MONTH = """
+_CHANGES = """
 WITH moved AS MATERIALIZED (
     SELECT t.id, t.kind, t.unit_id, t.org_id, t.amount, t.closes_id,
            p.purpose AS from_purpose, q.purpose AS to_purpose, q.owner_id AS to_owner,
@@ -27,7 +27,7 @@ WITH moved AS MATERIALIZED (
     FROM ledger_transfers t
     JOIN ledger_accounts p ON p.id = t.from_account_id
     JOIN ledger_accounts q ON q.id = t.to_account_id
-    WHERE t.created_at >= :since AND t.created_at < :until AND t.unit_id <> :hours
+    WHERE t.created_at >= {since} AND t.created_at < {until} AND t.unit_id <> {hours}
 ), effects AS (
     SELECT org_id, unit_id, 'issued' AS figure, amount AS points FROM moved WHERE kind = 'award'
     UNION ALL
@@ -79,6 +79,16 @@ FROM effects e JOIN orgs o ON o.id = e.org_id
 GROUP BY e.org_id, e.unit_id, e.figure
 """
 
+
+def changes(since: str, until: str, hours: str) -> str:
+    """Return SQL of what the transfers of a period change: (org_id, unit_id, figure, points).
+
+    ``since``, ``until``: SQL of its beginning and end. ``hours``: SQL of the unit of hours.
+    """
+    return _CHANGES.format(since=since, until=until, hours=hours)
+
+
+_MONTH = changes(":since", ":until", ":hours")
 _SUMS = ", ".join(FIGURES)
 # Adds the month to the newest row before it; a closed row is not changed.
 _WRITE = f"""

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ORGANIZER, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -37,6 +38,9 @@ async def list_flags(
 ) -> Page[FlagOut]:
     """Return the flags of an organisation and its subtree, newest first."""
     return await flags.browse(tx, person_id, org_id, state, page)
+
+
+exports.beside(router, list_flags, Bilingual("存疑签到", "Flags"))
 
 
 @router.post(

@@ -140,6 +140,13 @@ async def list_visits(
     return await register.visits(tx, caller, merchant_id, page)
 
 
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return (await access.get(tx, asked["merchant_id"])).org_id
+
+
+exports.beside(router, list_visits, Bilingual("走访记录", "Visits"), org=_org_of)
+
+
 @router.get(
     "/merchants/{merchant_id}/statement",
     operation_id="getMerchantStatement",
@@ -169,10 +176,6 @@ async def _statement_items(
 ) -> Page[StatementItemOut]:
     days = statement.period_of(month, since, until)
     return await statement.items_of_merchant(tx, caller, merchant_id, days, page)
-
-
-async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
-    return (await access.get(tx, asked["merchant_id"])).org_id
 
 
 exports.beside(

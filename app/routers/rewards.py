@@ -1,6 +1,7 @@
 """Rewards: the list, and how organizers edit it."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query
 
@@ -19,6 +20,7 @@ from app.api.deps import (
 )
 from app.api.operations import leads_to
 from app.api.routes import Router
+from app.core.db import Session
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
@@ -163,3 +165,10 @@ async def list_stock_movements(
 ) -> Page[StockMovementOut]:
     """Return the movements of a reward's stock, newest first."""
     return await editing.movements(tx, caller, reward_id, page)
+
+
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return (await reading.get(tx, asked["reward_id"])).org_id
+
+
+exports.beside(router, list_stock_movements, Bilingual("库存变动", "Stock movements"), org=_org_of)

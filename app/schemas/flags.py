@@ -7,10 +7,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import PersonName
+from app.core.language import Bilingual, PersonName
 from app.models.flags import FlagKind, FlagState
 from app.schemas.base import ActivityId, Flag, In, OneLine, OrgId, Out, PersonId, example
 
+HEADINGS = {
+    "checkin_id": Bilingual("签到编号", "Check-in id"),
+    "other_id": Bilingual("上一次签到编号", "Id of the check-in before it"),
+    "distance_m": Bilingual("相距（米）", "Distance (m)"),
+    "seconds": Bilingual("相隔（秒）", "Seconds between"),
+    "people": Bilingual("坐标相同人数", "People at this position"),
+    "decided_at": Bilingual("处理时间", "Decided at (Shanghai)"),
+}
 VALUES = {
     FlagKind: {
         FlagKind.travel: ("移动过快", "impossible travel"),

@@ -34,6 +34,7 @@ HEADINGS = {
     "hours": Bilingual("营业时间", "Hours"),
     "version": Bilingual("版本", "Version"),
     "applied_by": Bilingual("申请人编号", "Applied by (id)"),
+    "visited_on": Bilingual("走访日期", "Visited on"),
 }
 VALUES = {
     MerchantKind: {

@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
+from typer.main import get_command
 
 from app.api.refusals import catalogue
+from app.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "docs" / "zh").glob("*.md"))
 READMES = [ROOT / name for name in ("README.md", "README.zh-CN.md", "docs/README.md")]
 OPERATION = re.compile(r"`(GET|POST|PUT|DELETE) (/[^`?（ ]*)")
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+EXPORTS = [ROOT / "docs" / "exports.md", ROOT / "docs" / "zh" / "exports.md"]
+LISTS = re.compile(r"^- \*\*(?:Of others|One's own|别人的数据|自己的数据)\*\*.*$", re.MULTILINE)
+EXPORTED_PATH = re.compile(r"`(/[^`]+)`")
 
 
 def text_of(page: Path) -> str:
@@ -65,3 +70,42 @@ def test_every_manual_is_in_the_index() -> None:
 def test_an_operation_that_is_not_there_would_be_found(known: set[str]) -> None:
     assert unknown_operations("`POST /awards/{id}/applause`", known) != []
     assert unknown_operations("`POST /awards/{id}/approval`", known) == []
+
+
+def lists_in(text: str) -> set[str]:
+    """Return the paths of the lists that a page on exports names."""
+    return set(EXPORTED_PATH.findall("".join(LISTS.findall(text))))
+
+
+@pytest.fixture(scope="module")
+def exported(known: set[str]) -> set[str]:
+    files = {one.removeprefix("GET ") for one in known if one.endswith(".csv")}
+    return {one.removesuffix(".csv").replace("{}", "{id}") for one in files}
+
+
+@pytest.mark.parametrize("page", EXPORTS, ids=["en", "zh"])
+def test_the_pages_on_exports_name_each_list_that_has_them(page: Path, exported: set[str]) -> None:
+    assert lists_in(text_of(page)) == exported
+
+
+def test_a_list_that_the_page_leaves_out_would_be_found(exported: set[str]) -> None:
+    page = text_of(EXPORTS[0])
+    assert lists_in(page.replace("`/flags`, ", "")) == exported - {"/flags"}
+
+
+def unnamed_commands(text: str) -> set[str]:
+    """Return the commands of ``qingxiang`` that a text does not name."""
+    found = set()
+    for name, one in getattr(get_command(cli), "commands", {}).items():
+        found |= {f"{name} {inner}" for inner in getattr(one, "commands", {})} or {name}
+    return {one for one in found if f"`{one}`" not in text and f"`{one} " not in text}
+
+
+@pytest.mark.parametrize("page", READMES[:2], ids=["en", "zh"])
+def test_the_readmes_name_each_command(page: Path) -> None:
+    assert unnamed_commands(text_of(page)) == set()
+
+
+def test_a_command_that_a_readme_leaves_out_would_be_found() -> None:
+    readme = text_of(READMES[0]).replace("· `jobs confirm-clock`", "")
+    assert unnamed_commands(readme) == {"jobs confirm-clock"}

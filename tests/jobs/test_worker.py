@@ -1,6 +1,8 @@
 """The worker's loop: whatever a job meets, it runs again."""
 
 import asyncio
+import os
+import signal
 from collections.abc import Awaitable, Callable
 from itertools import count
 
@@ -18,6 +20,7 @@ from app.jobs.job import Job
 from app.runtime import Runtime, open_runtime
 from app.services import jobs
 from app.services.health import AnotherSecret
+from tests.faults.waiting import eventually
 
 
 @pytest.mark.parametrize(
@@ -133,3 +136,26 @@ async def test_the_secret_is_checked_once_the_schema_is_current(alone: FastAPI) 
         with pytest.raises(AnotherSecret):
             await asyncio.wait_for(waiting, 10)
     await owner.close()
+
+
+async def test_a_worker_that_is_stopped_while_it_waits_for_the_schema_is_never_ready(
+    alone: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has checked its secret, and the schema is still that of another release."""
+    runtime: Runtime = alone.state.runtime
+    owner = await connect(str(runtime.settings.migration_database_url))
+    await owner.execute("UPDATE alembic_version SET version_num = '20991231_future'")
+    await owner.close()
+
+    with capture_logs() as lines:
+
+        async def waits() -> bool:
+            return "worker_waits_for_schema" in {line["event"] for line in lines}
+
+        monkeypatch.setattr(worker, "log", structlog.get_logger())
+        running = asyncio.create_task(worker.run(runtime.settings))
+        await eventually(waits)
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 10)
+
+    assert "worker_ready" not in {line["event"] for line in lines}

@@ -29,6 +29,8 @@ UNREAD = {
     "getCheckinCode": "whoever has it lets people check in",
     "getCheckinCodeSvg": "whoever has it lets people check in",
     "listFlags": "doubts with names, for who decides them; the audit trail has the decisions",
+    "exportFlagsCsv": "the same list",
+    "exportFlagsXlsx": "the same list",
     "getPoster": "whoever has it proves a visit",
     "getPosterSvg": "whoever has it proves a visit",
     "getPosterWxacode": "whoever has it proves a visit",

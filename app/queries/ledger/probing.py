@@ -21,6 +21,7 @@ from app.queries.ledger.facts import FACT_CHECKS, TRANSFER_CHECKS
 from app.queries.ledger.goods import GOODS_CHECKS
 from app.queries.ledger.holds import HOLD_CHECKS
 from app.queries.ledger.merged import MERGE_CHECKS
+from app.queries.ledger.months import MONTH_CHECKS
 from app.queries.ledger.redactions import REDACTION_CHECKS
 from app.queries.ledger.schema import SCHEMA_CHECKS
 from app.queries.ledger.standing import STANDING_CHECKS
@@ -51,6 +52,7 @@ PROBES = (
 COMPARISONS = (
     *ATTENDANCE_CHECKS,
     *GOODS_CHECKS,
+    *MONTH_CHECKS,
     *DECISION_CHECKS,
     *TRAIL_CHECKS,
     *STANDING_CHECKS,

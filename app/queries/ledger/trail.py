@@ -173,7 +173,7 @@ TRAIL_CHECKS = (
         """,
     ),
     Check(
-        "receipts, deductions, cases, appointments, co-organizers: each has the entry of its maker",
+        "receipts, deductions, cases, refunds in part and others: each has the entry of its maker",
         f"""
         SELECT r.what || ' ' || r.id AS subject, e.actor_id AS expected, r.created_by AS found
         FROM (
@@ -183,10 +183,20 @@ TRAIL_CHECKS = (
             UNION ALL SELECT 'appointment', id, created_by, created_at FROM appointments
             UNION ALL SELECT 'co_organizer', id, created_by, created_at FROM co_organizers
             UNION ALL SELECT 'merge', id, created_by, created_at FROM merges
+            UNION ALL SELECT 'stock_movement', id, created_by, created_at FROM stock_movements
         ) r
         LEFT JOIN audit_entries e
           ON e.subject_type = r.what AND e.subject_id = r.id AND e.verb = 'created'
         WHERE e.actor_id <> r.created_by OR (e.id IS NULL AND r.created_at >= {SINCE_TRAIL})
+        UNION ALL
+        SELECT 'refund of charge ' || f.charge_id, NULL, f.created_by
+        FROM charge_refunds f
+        WHERE f.created_at >= {SINCE_TRAIL} AND NOT EXISTS (
+            SELECT FROM audit_entries e
+            WHERE e.subject_type = 'charge' AND e.subject_id = f.charge_id
+              AND e.verb = 'refunded_in_part' AND e.actor_id = f.created_by
+              AND e.facts ->> 'points' = CAST(f.points AS text)
+        )
         """,
     ),
     Check(

@@ -13,6 +13,7 @@ _MOVED = "charges, reservations, deductions, receipts: each moved"
 _SETTLED = "charges, reservations, deductions, receipts: each was settled"
 _PLACED = "redemptions: each is at the merchant"
 _STOCKS = "stocks: what is left"
+_MADE = "receipts, deductions, cases"
 _REFUNDS = "refunds: each went"
 _UNDONE = "redemptions: each undone"
 
@@ -54,12 +55,24 @@ GOODS: Tamperings = {
             "charge {partly}",
         ),
         Tampering(delete("charge_refunds", "partly", "charge_id"), _REFUNDS, "charge {partly}"),
+        Tampering(
+            change("charge_refunds", "created_by = '{bob}'", "partly", "charge_id"),
+            _MADE,
+            "refund of charge {partly}",
+        ),
     ),
     "fund_months": (
         Tampering(
             "UPDATE fund_months SET issued = issued + 5, available = available + 5"
             " WHERE org_id = '{org}' AND unit_id = 1",
             SEAL_OF_FACTS,
+            "{org}",
+        ),
+        Tampering(
+            "UPDATE fund_months SET issued = issued + 5, available = available + 5"
+            " WHERE org_id = '{org}' AND month ="
+            " (SELECT max(month) FROM fund_months WHERE closed_at IS NOT NULL)",
+            "closed months: the newest",
             "{org}",
         ),
     ),
@@ -194,5 +207,10 @@ GOODS: Tamperings = {
             "stock of reward {soap}",
         ),
         Tampering(delete("stock_movements", "movement"), _STOCKS, "stock of reward {soap}"),
+        Tampering(
+            change("stock_movements", "created_by = '{bob}'", "movement"),
+            _MADE,
+            "stock_movement {movement}",
+        ),
     ),
 }

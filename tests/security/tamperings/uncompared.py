@@ -22,9 +22,14 @@ UNCOMPARED = {
     "name, date of birth": (
         "UPDATE people SET display_name = 'x', birth_date = '2000-01-01' WHERE id = '{bob}'"
     ),
-    "| name |": (
-        "UPDATE orgs SET name = 'x' WHERE id = '{org}';"
-        "UPDATE merchants SET name = 'x' WHERE id = '{shop}'"
+    "level of an organisation, state and profile of a merchant": (
+        "UPDATE orgs SET name = 'x', level = 'district' WHERE id = '{org}';"
+        "UPDATE merchants SET name = 'x', state = 'suspended', description = 'x'"
+        " WHERE id = '{shop}'"
+    ),
+    "`charge_refunds`, `stock_movements` | why": (
+        "UPDATE charge_refunds SET reason = 'x' WHERE charge_id = '{partly}';"
+        "UPDATE stock_movements SET reason = 'x' WHERE id = '{movement}'"
     ),
     "status and owner of a reply": (
         "UPDATE idempotency_keys SET status = 299, person_id = '{auditor}'"
