@@ -1,4 +1,4 @@
-"""A merchant's past months in the demonstration data: an agreement, settled months, a payment."""
+"""A merchant's past months in the demonstration data: an agreement, settled months."""
 
 from datetime import date
 
@@ -8,7 +8,7 @@ from app.demo.cast import MERCHANT_IDS
 from app.demo.county import County
 from app.models.agreements import AgreementState
 from app.schemas.agreements import AgreementIn, AgreementMoveIn
-from app.schemas.settlements import PaymentIn, SettlementIn
+from app.schemas.settlements import SettlementIn
 from app.services import agreements
 from app.services.settlements import settling
 
@@ -32,16 +32,11 @@ async def agree(tx: Session, county: County) -> None:
 
 
 async def settle(tx: Session, county: County, first: date) -> None:
-    """Settle the months since a day that are over; the first one with an amount is paid."""
-    organizer, is_paid = county.people["organizer"], False
-    month, today = first.replace(day=1), now()
-    while (after := month_start(month.year, month.month, plus=1)) + settling.WAITS <= today:
+    """Settle the months since a day that are over, but not the last of them."""
+    month = first.replace(day=1)
+    while month_start(month.year, month.month, plus=2) + settling.WAITS <= now():
         body = SettlementIn(
             org_id=county.street, merchant_id=MERCHANT_IDS[MERCHANT], month=f"{month:%Y-%m}"
         )
-        made = await settling.settle(tx, organizer, body)
-        if made.due_cents > 0 and not is_paid:
-            paid = PaymentIn(reference="农商行转账 0031")
-            await settling.mark_paid(tx, organizer, made.id, paid)
-            is_paid = True
-        month = local_date(after)
+        await settling.settle(tx, county.people["organizer"], body)
+        month = local_date(month_start(month.year, month.month, plus=1))

@@ -62,7 +62,7 @@ class AgreementIn(
         {
             "org_id": STREET,
             "merchant_id": CAFE,
-            "since": "2026-12-01",
+            "since": "2028-05-04",
             "cents_per_point": 10,
             "subsidy_percent": 80,
             "cap_cents": 200000,

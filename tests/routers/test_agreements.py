@@ -20,6 +20,7 @@ from tests.factories.rewards import Counter, make_counter
 from tests.factories.settlements import (
     API,
     PAST,
+    charge_at,
     first_of,
     make_agreement,
     settle_in_next_month,
@@ -213,6 +214,7 @@ async def test_a_settled_month_gets_no_new_terms(api: httpx.AsyncClient, runtime
     too_early = await propose(api, organizer, counter, since=f"{first_of(2)}")
     until = first_of() - timedelta(days=1)
     await make_agreement(runtime, counter, until=until)
+    await charge_at(runtime, counter, 5, now())
     await settle_in_next_month(runtime, organizer, counter, counter.merchant.org_id)
     after = await propose(api, organizer, counter, since=since)
     waiting = await move(api, counter.staff, before.json()["id"], state="active")

@@ -34,7 +34,7 @@ GOODS: Tamperings = {
             "settlement {settlement}",
         ),
         Tampering(
-            change("settlements", "month = month - INTERVAL '1 month', opening = 5", "settlement"),
+            change("settlements", "opening = opening + 5, closing = closing + 5", "settlement"),
             _STATED,
             "settlement {settlement}",
         ),
