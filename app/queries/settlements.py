@@ -125,7 +125,7 @@ async def sums(session: Session, span: Span) -> list[tuple[UUID | None, str, int
     found = _lines(span).subquery()
     total = func.sum(func.abs(found.c.points))
     query: Any = select(found.c.agreement_id, found.c.kind, total)
-    rows = await session.execute(query.group_by(found.c.agreement_id, found.c.kind))
+    rows: Any = await session.execute(query.group_by(found.c.agreement_id, found.c.kind))
     return [(agreement, kind, int(points)) for agreement, kind, points in rows]
 
 

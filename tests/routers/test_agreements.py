@@ -158,7 +158,7 @@ async def test_one_side_proposes_and_the_other_answers(
     assert verbs == ["moved", "created"]
     listed = await api.get(f"{API}/merchant/agreements", headers=counter.staff.headers)
     assert listed.json()["items"] == [accepted.json()]
-    asked = {"org_id": counter.merchant.org_id}
+    asked = {"org_id": str(counter.merchant.org_id)}
     files = [await exported(api, "/agreements", form, organizer, **asked) for form in FORMS]
     assert [row["每积分折合（分）"] for [row] in files] == ["10", "10"]
 

@@ -383,7 +383,7 @@ async def test_a_month_is_one_page_and_a_spreadsheet(
     files = [await exported(api, f"{path}/lines", form, counter.staff) for form in FORMS]
     assert [(row["类型"], row["积分"]) for [row] in files] == [("收款", "20")] * 2
     organizer = await make_organizer(runtime, counter.merchant.org_id)
-    asked = {"org_id": counter.merchant.org_id, "merchant_id": counter.merchant.id}
+    asked = {"org_id": str(counter.merchant.org_id), "merchant_id": str(counter.merchant.id)}
     listed = await exported(api, "/settlements", "csv", organizer, **asked)
     assert [row["应付合计（分）"] for row in listed] == ["200"]
 
