@@ -3,17 +3,21 @@
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from app.core.clock import local_date, now
 from app.models.agreements import AgreementState
+from app.models.merchants import MerchantKind
 from app.models.people import Role
+from app.models.rewards import Reward
 from app.runtime import Runtime
 from tests.factories.exports import FORMS, exported
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
+from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, appoint, make_administrator, make_organizer
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import Counter, make_counter
@@ -222,6 +226,32 @@ async def test_a_settled_month_gets_no_new_terms(api: httpx.AsyncClient, runtime
     assert_refused(too_early, 422, "request.invalid")
     assert_refused(after, 422, "request.invalid")
     assert_refused(waiting, 422, "request.invalid")
+
+
+async def test_an_organisation_offers_rewards_where_it_has_an_agreement(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    counter, other = await make_counter(runtime), await make_org(runtime)
+    bank = await make_counter(runtime, kind=MerchantKind.fund_counter)
+    own = await make_organizer(runtime, counter.merchant.org_id)
+    theirs = await make_organizer(runtime, other.id)
+
+    async def offer(who: TestPerson, at: Counter = counter) -> httpx.Response:
+        body = {"merchant_id": str(at.merchant.id), "org_id": str(other.id), "key": "mug"}
+        terms = {"name": "马克杯", "kind": "goods", "points": 8, "min_tier": "sprout"}
+        return await api.post(f"{API}/rewards", headers=keyed(who), json=body | terms)
+
+    early = await offer(theirs)
+    for at in (counter, bank):
+        await make_agreement(runtime, at, other.id)
+    made = await offer(theirs)
+    for refused in (early, await offer(own), await offer(theirs, bank)):
+        assert_refused(refused, 404, "merchants.not_found")
+    assert made.status_code == 201
+    async with runtime.database.read() as tx:
+        reward = await tx.get(Reward, UUID(made.json()["id"]))
+        assert reward is not None
+        assert reward.org_id == other.id
 
 
 async def test_postgresql_keeps_two_agreements_apart(runtime: Runtime) -> None:

@@ -7,11 +7,15 @@ from app.queries.ledger.checking import Check
 _MOVED = """
 SELECT a.id AS account_id, a.owner_id AS merchant_id, a.unit_id, t.org_id,
        CAST(date_trunc('month', timezone('Asia/Shanghai', t.created_at)) AS date) AS month,
-       t.source_type = 'charge' AS is_charge,
-       CASE t.to_account_id WHEN a.id THEN t.amount ELSE -t.amount END AS points
-FROM ledger_accounts a JOIN ledger_transfers t ON a.id IN (t.to_account_id, t.from_account_id)
-WHERE a.purpose = 'takings'
-  AND a.owner_id IN (SELECT merchant_id FROM settlements)
+       t.source_type = 'charge' AS is_charge, t.points
+FROM ledger_accounts a
+JOIN (
+    SELECT to_account_id AS account_id, org_id, created_at, source_type, amount AS points
+    FROM ledger_transfers
+    UNION ALL
+    SELECT from_account_id, org_id, created_at, source_type, -amount FROM ledger_transfers
+) t ON t.account_id = a.id
+WHERE a.purpose = 'takings' AND a.owner_id IN (SELECT merchant_id FROM settlements)
 """
 _SUMS = """
 coalesce(sum(points) FILTER (WHERE is_charge AND points > 0), 0) AS charged,
