@@ -27,7 +27,6 @@ from app.schemas.redemptions import PayerOut
 
 HEADINGS = {
     "month": Bilingual("月份", "Month"),
-    "unit_id": Bilingual("积分单位", "Unit"),
     "charged": Bilingual("收款积分", "Charged"),
     "refunded": Bilingual("退款积分", "Refunded"),
     "collected": Bilingual("核销积分", "Collected"),
@@ -169,7 +168,6 @@ class SettlementOut(RecordOut):
     """A settled month. It never changes, except that it is marked as paid."""
 
     merchant_id: MerchantId
-    unit_id: int = Field(description="Number of the unit of its points.")
     month: MonthOut
     charged: int = Field(description="Points charged.")
     refunded: int = Field(description="Points of charges that were refunded.")

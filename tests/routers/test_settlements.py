@@ -396,6 +396,9 @@ async def test_without_agreement_points_are_stated_and_worth_nothing(
     organizer = await make_organizer(runtime, own)
     nothing = await settle(api, organizer, counter, own, MONTH)
     assert_refused(nothing, 409, "settlements.nothing_to_settle")
+    ancient = {"month": "2005-01"}  # before there was any programme
+    shown = await api.get(f"{API}/merchant/month", headers=counter.staff.headers, params=ancient)
+    assert [one["charged"] for one in shown.json()["items"]] == [0]
     await charge_at(runtime, counter, 12, middle_of(PAST))
     made = (await settle(api, organizer, counter, own, MONTH)).json()
     assert (made["charged"], made["due_cents"]) == (12, 0)

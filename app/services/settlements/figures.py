@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from app.core.clock import local_date, month_start
+from app.core.clock import local_date, month_start, now
 from app.core.db import Session
 from app.models.agreements import Agreement
 from app.models.ledger import Purpose
@@ -22,6 +22,7 @@ from app.queries import settlements as queries
 from app.queries.ledger import posting as ledger_queries
 from app.queries.settlements import Span
 from app.services.policies import history
+from app.services.policies.history import PolicyMissing
 
 A_DAY, AN_INSTANT = timedelta(days=1), timedelta(microseconds=1)
 
@@ -109,8 +110,15 @@ async def span_of(
 
 
 async def unit_of(tx: Session, org: Org, first: date) -> int:
-    """Return the unit of an organisation's programme at the end of a month."""
-    return (await history.in_force(tx, org.path, bounds(first)[1] - AN_INSTANT)).unit_id
+    """Return the unit of an organisation's programme at the end of a month.
+
+    Of a month before its first programme it is that of the programme in force now.
+    """
+    published = await history.load(tx)
+    try:
+        return published.policy(bounds(first)[1] - AN_INSTANT, org.path).unit_id
+    except PolicyMissing:
+        return published.policy(now(), org.path).unit_id
 
 
 async def of_month(tx: Session, merchant_id: UUID, org: Org, first: date) -> Month:
