@@ -86,3 +86,13 @@ class Workbook(Download):
 
 class Csv(Download):
     media_type, suffix = "text/csv", ".csv"
+
+
+class PrintedPage(Download):
+    """A page for printing on A4: a single file without scripts and links."""
+
+    media_type, suffix, disposition = "text/html", ".html", "inline"
+    content_policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from app.core.clock import local_date, midnight, now
 from app.core.db import Session
-from app.demo import market, offices, places, programme, residents, today
+from app.demo import market, offices, places, programme, residents, settled, today
 from app.demo.county import County, Uncounted, clock_at, held
 from app.models.activities import Category
 from app.schemas.activities import ActivityIn
@@ -58,9 +58,11 @@ async def live(tx: Session, county: County) -> None:
         await offices.settle(tx, county)
         await market.open_merchants(tx, county)
         await market.describe_rewards(tx, county)
+        await settled.agree(tx, county)
         await residents.join(tx, county)
     for week in range(WEEKS):
         await _week(tx, county, week, midnight(first + week * WEEK) + NINE_O_CLOCK)
+    await settled.settle(tx, county, first - SIX_DAYS)
     wanted = RedemptionIn(reward_id=county.rewards[RESERVED])
     await reservations.reserve(tx, county.people["alice"], wanted)
     for week in range(WEEKS, WEEKS + AHEAD):

@@ -213,6 +213,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "activity_templates": dict.fromkeys(
         ("description", "location_name", "name", "sessions", "tags", "title"), _OF_ORGANISATION
     ),
+    "agreements": {"note": _OF_ORGANISATION},
     "appointments": {"code_hash": "of a random number, good for ten minutes"},
     "audit_entries": {
         "facts": "counts, codes and ids",
@@ -250,6 +251,8 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
     "redemptions": {"pickup_code": "random, spent"},
     "scans": dict.fromkeys(("action", "digest", "reason"), "a word of a list, and a hash"),
+    "settlements": {"paid_reference": _OF_ORGANISATION},
+    "settlement_disputes": dict.fromkeys(("answer", "reason"), "about a line of a statement"),
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},
     "verifications": dict.fromkeys(

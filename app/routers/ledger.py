@@ -23,7 +23,7 @@ from app.api.deps import (
     UnitQuery,
     Until,
 )
-from app.api.downloads import Download, Workbook
+from app.api.downloads import Download, PrintedPage, Workbook
 from app.api.operations import direct
 from app.api.routes import Router, conditional, known_tag
 from app.core.clock import now
@@ -67,14 +67,6 @@ SinceQuery = Annotated[
     Day | None, Query(description="The first day, in Asia/Shanghai; else the first of the month.")
 ]
 UntilQuery = Annotated[Day | None, Query(description="The last day; else today.")]
-
-
-class StatementPage(Download):
-    media_type, suffix, disposition = "text/html", ".html", "inline"
-    content_policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
-        " frame-ancestors 'none'"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +177,7 @@ async def prove_my_point_entry(
 @router.get(
     "/me/points/statement.html",
     operation_id="getMyStatementHtml",
-    response_class=StatementPage,
+    response_class=PrintedPage,
     **allow(RESIDENT, UnitUnknown),
 )
 async def get_my_statement_html(
@@ -195,7 +187,7 @@ async def get_my_statement_html(
     until: UntilQuery = None,
 ) -> Response:
     """Return a statement of the caller's passbook as an HTML page for printing on A4."""
-    return await _statement(request, unit, since, until, HtmlForm, StatementPage)
+    return await _statement(request, unit, since, until, HtmlForm, PrintedPage)
 
 
 @router.get(
@@ -217,7 +209,7 @@ async def get_my_statement_xlsx(
 @router.get(
     "/people/{person_id}/points/statement.html",
     operation_id="openStatementHtml",
-    response_class=StatementPage,
+    response_class=PrintedPage,
     **allow(ANYONE, StatementLinkInvalid),
 )
 async def open_statement_html(
@@ -226,7 +218,7 @@ async def open_statement_html(
     """Return the page to who has the link. No login, for a web-view."""
     signed.require(request, person_id, unit)
     return await _statement(
-        request, unit, signed.since, signed.until, HtmlForm, StatementPage, person_id
+        request, unit, signed.since, signed.until, HtmlForm, PrintedPage, person_id
     )
 
 

@@ -15,6 +15,7 @@ from app.schemas.base import (
     MerchantId,
     Moment,
     OneLine,
+    OrgId,
     Out,
     RecordOut,
     RewardId,
@@ -158,6 +159,11 @@ class RewardIn(
     """``key`` is unique at the merchant."""
 
     merchant_id: MerchantId
+    org_id: OrgId | None = Field(
+        default=None,
+        description="Id of the organisation that offers it: one with an agreement with the"
+        " merchant, whose statement its collections are on; null: the merchant's own.",
+    )
     key: Annotated[str, Field(pattern="^[a-z][a-z0-9_]*$", min_length=1, max_length=40)] = Field(
         description="Key of the reward, unique at the merchant."
     )

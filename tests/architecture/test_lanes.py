@@ -58,6 +58,7 @@ MEASURED = {
     "ledger.months": "bench.verify",
     "ledger.redactions.REDACTION_CHECKS": "bench.verify",
     "ledger.sealing_facts": "bench.verify",
+    "ledger.settled": "bench.verify",
     "ledger.sealing._NODES": "bench.verify",
     "ledger.sealing._TREE": "bench.verify",
     "ledger.standing": "bench.verify",

@@ -49,6 +49,7 @@ UNPLAYED = {
     *("checkouts", "corrections", "flags"),
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "shift_notes", "posts", "swaps"),
+    *("agreements", "settlements", "settlement_parts", "settlement_disputes"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others
 

@@ -30,6 +30,7 @@ from tests.factories.points import refund, spend
 from tests.factories.presences import checkout_of, come, leave, make_with_sessions
 from tests.factories.quests import codes_of, complete, make_quest
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
+from tests.factories.settlements import PAST, first_of, make_agreement, month_of, settle
 from tests.factories.signup_terms import make_sessions
 
 API = "/api/v1"
@@ -71,7 +72,8 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _take_a_shift(played, home, people[2])
     await _award(played, home, organizers, people)
     await _quest(played, home, organizers[0], people[2])
-    await _spend(played, home, people)
+    shop = await _spend(played, home, people)
+    await _settle(played, home, organizers[0], shop)
     await _decide(played, home, organizers, people)
     await _merge(played, home)
     await funds.write_months(runtime)
@@ -169,7 +171,7 @@ async def _quest(played: Played, home: Org, organizer: TestPerson, person: TestP
     played.ids |= {"quest": quest["id"], "visit": done["visit"]["id"]}
 
 
-async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
+async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter:
     """A shop and a counter of the fund: rewards reserved, collected, given up; charges."""
     alice, bob, carol = people
     shop = await make_counter(played.runtime, org=home)
@@ -208,6 +210,15 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
         "partly": partly,
         "movement": moved["id"],
     }
+    return shop
+
+
+async def _settle(played: Played, home: Org, organizer: TestPerson, shop: Counter) -> None:
+    """A past month of the shop is settled, under an agreement and without a line."""
+    agreement = await make_agreement(played.runtime, shop)
+    made = await settle(played.api, organizer, shop, home.id, month_of(first_of(PAST)))
+    assert made.is_success, made.text
+    played.ids |= {"settlement": made.json()["id"], "agreement": agreement.id}
 
 
 async def _collected(played: Played, person: TestPerson, reward: Any, at: Counter) -> Any:

@@ -47,13 +47,23 @@ GOODS_CHECKS = (
         """,
     ),
     Check(
+        # Or one that shares the merchant, by the agreement that was in force. A refund is by the
+        # organisation of the charge.
         "charges: each was charged and refunded by the organisation of its merchant",
         """
-        SELECT 'charge ' || c.id AS subject, m.org_id AS expected, t.org_id AS found
+        SELECT 'charge ' || c.id AS subject, coalesce(f.org_id, m.org_id) AS expected,
+               t.org_id AS found
         FROM charges c
         JOIN merchants m ON m.id = c.merchant_id
         JOIN ledger_transfers t ON t.source_id = c.id AND t.source_type = 'charge'
-        WHERE t.org_id <> m.org_id
+        LEFT JOIN ledger_transfers f ON f.id = c.id AND t.id <> c.id
+        WHERE t.org_id <> coalesce(f.org_id, m.org_id)
+          AND (f.id IS NOT NULL OR NOT EXISTS (
+              SELECT FROM agreements a
+              WHERE (a.merchant_id, a.org_id) = (c.merchant_id, t.org_id)
+                AND a.state IN ('active', 'ended')
+                AND daterange(a.since, a.until, '[]')
+                    @> CAST(timezone('Asia/Shanghai', c.created_at) AS date)))
         """,
     ),
     Check(

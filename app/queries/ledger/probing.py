@@ -24,6 +24,7 @@ from app.queries.ledger.merged import MERGE_CHECKS
 from app.queries.ledger.months import MONTH_CHECKS
 from app.queries.ledger.redactions import REDACTION_CHECKS
 from app.queries.ledger.schema import SCHEMA_CHECKS
+from app.queries.ledger.settled import SETTLEMENT_CHECKS
 from app.queries.ledger.standing import STANDING_CHECKS
 from app.queries.ledger.trail import TRAIL_CHECKS
 from app.queries.ledger.visited import QUEST_CHECKS
@@ -59,6 +60,7 @@ COMPARISONS = (
     *REDACTION_CHECKS,
     *MERGE_CHECKS,
     *QUEST_CHECKS,
+    *SETTLEMENT_CHECKS,
 )
 UNPROBED_CHECKS = (
     *FACT_CHECKS,

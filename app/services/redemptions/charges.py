@@ -1,7 +1,7 @@
 """Charges: a counter charges points with the code of a card, once."""
 
 from collections.abc import Hashable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -29,6 +29,7 @@ from app.services.ledger.types import AccountKey, Outcome, Posted, Posting
 from app.services.merchants import access as merchants
 from app.services.notify import Message
 from app.services.policies import history
+from app.services.redemptions import sharing
 
 
 class CardCodeInvalid(Refusal):
@@ -127,7 +128,12 @@ async def _plan(
             continue
         unit_id = published.policy(at, counter.org_path).unit_id
         planned.append(_Planned(_charge(command, counter, unit_id, code), code, counter.name))
-    return planned
+    made = [one.charge for one in planned if isinstance(one, _Planned)]
+    paid_by = await sharing.under_agreements(tx, made, published, at)
+    return [
+        replace(one, charge=paid_by[one.charge.id]) if isinstance(one, _Planned) else one
+        for one in planned
+    ]
 
 
 async def _record(

@@ -14,6 +14,7 @@ from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeRefund, ChargeStatus
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
+from app.queries.ledger import posting as ledger_queries
 from app.schemas.redemptions import ChargeOut, RefundIn
 from app.services import audit, notify, orgs
 from app.services.ledger import moments, posting
@@ -62,8 +63,10 @@ async def refund(tx: Session, staff: Staff, charge_id: UUID, body: RefundIn) -> 
         raise RefundTooLarge(limit=left, used=before)
     at = await moments.moment(tx)
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+    taken = await ledger_queries.find_transfer(tx, charge_id)
+    assert taken is not None, "a charge has its transfer"
     entry = replace(
-        _posting(found, merchant.org_id, body.reason),
+        _posting(found, taken.org_id, body.reason),
         amount=points,
         given_back=before,
         revived_until=policy.revived_until(at),
@@ -107,7 +110,10 @@ async def refund(tx: Session, staff: Staff, charge_id: UUID, body: RefundIn) -> 
 
 
 def _posting(charge: Charge, org_id: UUID, reason: str) -> Posting:
-    """Return the posting that gives the whole charge back and settles it."""
+    """Return the posting that gives the whole charge back and settles it.
+
+    ``org_id``: the organisation under which it was charged.
+    """
     return Posting(
         id=new_id(),
         payer=AccountKey(charge.merchant_id, Purpose.takings, charge.unit_id),

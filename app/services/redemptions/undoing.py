@@ -11,7 +11,6 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import Merchant
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
 from app.queries import people as people_queries
@@ -65,7 +64,7 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
     reward = await rewards.get(tx, old.reward_id)
     new = _anew(old, at)
-    await _move(tx, merchant, reward, old, new, policy, at)
+    await _move(tx, reward, old, new, policy, at)
     # The accounts are locked now, which a merge locks too.
     await people.require_not_merged(tx, [old.person_id])
     await queries.undo(tx, old.id, at, staff.person_id, reason)
@@ -105,7 +104,6 @@ def _anew(old: Redemption, at: datetime) -> Redemption:
 
 async def _move(
     tx: Session,
-    merchant: Merchant,
     reward: Reward,
     old: Redemption,
     new: Redemption,
@@ -128,7 +126,7 @@ async def _move(
         reference=f"redemption:{old.id}:undo",
         source_type="redemption",
         source_id=old.id,
-        org_id=merchant.org_id,
+        org_id=reward.org_id,
         closes_id=collected.id,
         returns=old.id,
         revived_until=policy.revived_until(at),

@@ -6,13 +6,15 @@ A reservation keeps the price and the goods that it was made with.
 from datetime import datetime
 from uuid import UUID
 
+from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
-from app.models.merchants import MerchantState
+from app.models.merchants import Merchant, MerchantKind, MerchantState
 from app.models.rewards import Reward, RewardState, StockMovement
+from app.queries import agreements as agreement_queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.queries import rewards as queries
@@ -57,10 +59,10 @@ class StockKindFixed(Refusal):
 
 async def create(tx: Session, caller: UUID, body: RewardIn) -> RewardDetailOut:
     """Draft a reward. Raises MerchantNotFound, OrgClosed, Invalid, RewardKeyTaken."""
-    merchant = await merchants.managed(tx, caller, body.merchant_id)
-    await orgs.get_open(tx, merchant.org_id)
-    await _check_tier(tx, merchant.org_id, body.min_tier)
-    reward = Reward(id=new_id(), org_id=merchant.org_id, **body.model_dump())
+    merchant, org_id = await _offering(tx, caller, body)
+    await orgs.get_open(tx, org_id)
+    await _check_tier(tx, org_id, body.min_tier)
+    reward = Reward(id=new_id(), org_id=org_id, **body.model_dump(exclude={"org_id"}))
     if not await queries.add(tx, reward):
         raise RewardKeyTaken
     await audit.write(tx, caller, "created", reward, facts=audit.about("merchant", merchant.id))
@@ -176,6 +178,25 @@ async def _managed(tx: Session, caller: UUID, reward_id: UUID) -> Reward:
     if not await people_queries.has_role_at(tx, caller, people.ORGANIZERS, org.path):
         raise RewardNotFound
     return reward
+
+
+async def _offering(tx: Session, caller: UUID, body: RewardIn) -> tuple[Merchant, UUID]:
+    """Return the merchant of a new reward, and the organisation that offers it.
+
+    Another organisation than the merchant's offers at shops with which it has an agreement (a fund
+    belongs to its own). Raises MerchantNotFound.
+    """
+    merchant = await merchants.get(tx, body.merchant_id)
+    if body.org_id is None or body.org_id == merchant.org_id:
+        return await merchants.managed(tx, caller, merchant.id), merchant.org_id
+    today = local_date(now())
+    agreed = await agreement_queries.between(tx, merchant.id, body.org_id, today, today)
+    if merchant.kind != MerchantKind.shop or not agreed:
+        raise merchants.MerchantNotFound
+    org = await orgs.get(tx, body.org_id)
+    if not await people.holds(tx, caller, people.ORGANIZERS, org.path):
+        raise merchants.MerchantNotFound
+    return merchant, org.id
 
 
 async def _check_tier(tx: Session, org_id: UUID, key: str) -> None:

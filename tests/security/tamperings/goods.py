@@ -16,8 +16,57 @@ _STOCKS = "stocks: what is left"
 _MADE = "receipts, deductions, cases"
 _REFUNDS = "refunds: each went"
 _UNDONE = "redemptions: each undone"
+_STATED = "settlements: all statements"
+_DUE = "settlements: what is due"
 
 GOODS: Tamperings = {
+    "agreements": (
+        Tampering(
+            change("agreements", "cents_per_point = cents_per_point + 1", "agreement"),
+            _DUE,
+            "settlement {settlement}",
+        ),
+    ),
+    "settlements": (
+        # The sum stays, so nothing else differs.
+        Tampering(
+            change("settlements", "charged = charged + 5, undone = undone + 5", "settlement"),
+            _STATED,
+            "settlement {settlement}",
+        ),
+        Tampering(
+            change("settlements", "opening = opening + 5, closing = closing + 5", "settlement"),
+            _STATED,
+            "settlement {settlement}",
+        ),
+        Tampering(
+            change(
+                "settlements",
+                "value_cents = value_cents + 100, due_cents = due_cents + 100",
+                "settlement",
+            ),
+            _DUE,
+            "settlement {settlement}",
+        ),
+        Tampering(
+            change(
+                "settlements",
+                "corrected_cents = corrected_cents + 9, due_cents = due_cents + 9",
+                "settlement",
+            ),
+            _DUE,
+            "settlement {settlement}",
+        ),
+    ),
+    "settlement_parts": (
+        Tampering(
+            change(
+                "settlement_parts", "value_cents = value_cents + 1", "settlement", "settlement_id"
+            ),
+            _DUE,
+            "settlement {settlement}",
+        ),
+    ),
     "charges": (
         Tampering(change("charges", "points = points + 1", "charge"), _MOVED, "charge {charge}"),
         Tampering(change("charges", "person_id = '{bob}'", "charge"), _MOVED, "charge {charge}"),
