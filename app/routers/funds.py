@@ -25,7 +25,7 @@ from app.schemas.funds import (
     ReceiptOut,
     ReceiptReversalIn,
 )
-from app.services import funds
+from app.services import fund_periods, funds
 from app.services.funds import OwnReversal, ReceiptNotFound, ReceiptWrongState
 from app.services.ledger.types import InsufficientPoints
 from app.services.ledger.units import UnitUnknown
@@ -58,7 +58,7 @@ async def get_fund(
 
     They are written every five minutes. A month that has not begun is refused.
     """
-    return await funds.figures(tx, org_id, month, unit, subtree=subtree)
+    return await fund_periods.figures(tx, org_id, month, unit, subtree=subtree)
 
 
 @router.get(
@@ -93,7 +93,7 @@ async def list_fund_months(
     org_id: PathId, tx: StaleReader, page: PageQuery, unit: FundUnitQuery = None
 ) -> Page[FundMonthOut]:
     """Return the months of a fund, newest first: opening, movements, closing, closed or not."""
-    return await funds.months(tx, org_id, unit, page)
+    return await fund_periods.months(tx, org_id, unit, page)
 
 
 exports.beside(router, list_fund_months, Bilingual("公益银行月报", "Fund months"))
