@@ -11,7 +11,7 @@ from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out, example
 
 SourceType = Literal[
-    *("award", "charge", "deduction", "exchange", "lot", "merge", "receipt", "redemption"),
+    "award", "charge", "deduction", "exchange", "lot", "merge", "receipt", "redemption"
 ]
 
 

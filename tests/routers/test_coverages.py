@@ -12,7 +12,10 @@ from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.models.rewards import RewardState
 from app.runtime import Runtime
+from app.schemas.funds import ReceiptOut
 from app.services import coverages as services
+from app.services import fund_receipts
+from app.services.fund_receipts import Slip
 from app.services.policies import publishing
 from tests.factories.funds import decide_reversal, propose_reversal
 from tests.factories.http import assert_refused, keyed
@@ -224,3 +227,29 @@ async def test_what_a_receipt_is_worth_is_said_whole(
     assert [(one["form"], one["value_cents"], one["goods"]) for one in listed] == [
         ("goods", 900, "香皂 90 块")
     ]
+
+
+async def test_a_receipt_is_a_page_for_its_giver(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    first, second = [await make_administrator(runtime, org.id) for _ in "ab"]
+    changes = {"form": "goods", "goods": "洗衣液" * 60, "note": "用于暑期" * 70}
+    receipt = (await give(api, first, org, **changes)).json()["id"]
+    path = f"{API}/orgs/{org.id}/fund/receipts/{receipt}"
+
+    page = await api.get(f"{path}/file")
+    await propose_reversal(api, first, org, receipt)
+    await decide_reversal(api, second, org, receipt)
+    reversed_page = await api.get(f"{path}/file")
+    elsewhere = await api.get(
+        f"{API}/orgs/{(await make_org(runtime)).id}/fund/receipts/{receipt}/file"
+    )
+
+    assert (page.status_code, page.headers["content-type"]) == (200, "application/pdf")
+    assert page.content.startswith(b"%PDF")
+    assert reversed_page.content != page.content, "it says that it is void"
+    assert_refused(elsewhere, 404, "funds.receipt_not_found")
+    lines = fund_receipts._lines(
+        Slip(ReceiptOut.model_validate((await api.get(path)).json()), "甲")
+    )
+    assert {"价值：人民币 9.00 元", "状态：已冲正，作废"} <= {*lines}
+    assert max(map(len, lines)) <= fund_receipts.PER_LINE

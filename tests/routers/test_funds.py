@@ -38,6 +38,7 @@ operation               rule           nobody  alice  bob  counter  rival  sibli
 getFund                 anyone         200     200    200  200      200    200      200     200      200    200
 listFundReceipts        anyone         200     200    200  200      200    200      200     200      200    200
 getFundReceipt          anyone         200     200    200  200      200    200      200     200      200    200
+getFundReceiptFile      anyone         200     200    200  200      200    200      200     200      200    200
 listFundMonths          anyone         200     200    200  200      200    200      200     200      200    200
 receiveIntoFund         administrator  401     403    403  403      403    403      403     403      201    403
 proposeReceiptReversal  administrator  401     403    403  403      403    403      403     403      200    404       404=funds.receipt_not_found
@@ -72,6 +73,7 @@ REQUESTS = {
     "getFund": _fund,
     "listFundReceipts": _fund,
     "getFundReceipt": _entered,
+    "getFundReceiptFile": _entered,
     "listFundMonths": _fund,
     "receiveIntoFund": _receipt,
     "proposeReceiptReversal": _entered,
