@@ -48,7 +48,7 @@ BEYOND_THE_SCHEMA = {
     "body",  # one organisation twice
     "body.ends_at",  # in the past, or before the beginning
     *("body.rate_points", "body.other_rate_points", "body.max_points", "body.other_max_points"),
-    "exchange_agreements.same_unit",
+    *("exchange_agreements.same_unit", "orgs.not_found"),
 }
 ACCEPTED = {"accepted": True, "reason": "同意"}
 

@@ -45,7 +45,7 @@ HERS = {"exchanges": "created_by = :alice"}
 BEYOND_THE_SCHEMA = {
     "body.org_id",  # of the two sides
     "body.points",  # 3.0 is no whole number to us
-    *("exchanges.limit_reached", "exchanges.too_few"),
+    *("exchanges.limit_reached", "exchanges.too_few", "exchange_agreements.not_found"),
 }
 
 
