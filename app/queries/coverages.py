@@ -42,7 +42,7 @@ async def received(
     session: Session, org: UUID, unit: int, moments: Sequence[datetime]
 ) -> dict[datetime, Received]:
     """Sum the receipts that stood just before each moment."""
-    wanted = {"org": org, "unit": unit, "moments": list(moments)}
+    wanted = {"org": org, "unit": unit, "moments": sorted(set(moments))}
     rows = await session.fetch(_RECEIVED, wanted)
     return {row.at: Received(row.money, row.goods, row.points) for row in rows}
 
@@ -76,9 +76,8 @@ async def open_freeze(session: Session, org: UUID, *, lock: bool = False) -> Pri
 
 async def begin(session: Session, freeze: PriceFreeze) -> bool:
     """Insert a freeze; False if another one is open, that of a concurrent transaction too."""
-    query = insert(PriceFreeze).values(freeze.model_dump(exclude={"id"}))
-    query = query.on_conflict_do_nothing().returning(col(PriceFreeze.id))
-    return (await session.execute(query)).first() is not None
+    query = insert(PriceFreeze).values(freeze.model_dump(exclude={"id"})).on_conflict_do_nothing()
+    return (await session.execute(query.returning(col(PriceFreeze.id)))).first() is not None
 
 
 async def end(session: Session, freeze: PriceFreeze, at: datetime) -> None:

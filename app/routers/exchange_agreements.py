@@ -48,8 +48,8 @@ DECIDE = allow(
     operation_id="proposeExchangeAgreement",
     **allow(ADMINISTRATOR, OrgNotFound, OrgClosed, SameUnit, body=True, once=True),
 )
-@leads_to("decideExchangeAgreement", {"agreement_id": "id"})
-@leads_to("endExchangeAgreement", {"agreement_id": "id"})
+@leads_to("decideExchangeAgreement", {"exchange_agreement_id": "id"})
+@leads_to("endExchangeAgreement", {"exchange_agreement_id": "id"})
 async def propose_exchange_agreement(
     body: AgreementIn, tx: Tx, caller: CurrentPerson
 ) -> AgreementOut:
@@ -66,28 +66,30 @@ async def list_exchange_agreements(
 
 
 @router.get(
-    "/{agreement_id}", operation_id="getExchangeAgreement", **allow(ANYONE, AgreementNotFound)
+    "/{exchange_agreement_id}",
+    operation_id="getExchangeAgreement",
+    **allow(ANYONE, AgreementNotFound),
 )
-async def get_exchange_agreement(agreement_id: PathId, tx: StaleReader) -> AgreementOut:
+async def get_exchange_agreement(exchange_agreement_id: PathId, tx: StaleReader) -> AgreementOut:
     """Return an agreement with the positions of both sides."""
-    return await agreements.show(tx, agreement_id)
+    return await agreements.show(tx, exchange_agreement_id)
 
 
-@router.post("/{agreement_id}/decision", operation_id="decideExchangeAgreement", **DECIDE)
+@router.post("/{exchange_agreement_id}/decision", operation_id="decideExchangeAgreement", **DECIDE)
 async def decide_exchange_agreement(
-    agreement_id: PathId, body: AgreementDecisionIn, tx: Tx, caller: CurrentPerson
+    exchange_agreement_id: PathId, body: AgreementDecisionIn, tx: Tx, caller: CurrentPerson
 ) -> AgreementOut:
     """Accept or decline, as an administrator of the organisation that was asked."""
-    return await agreements.decide(tx, caller, agreement_id, body)
+    return await agreements.decide(tx, caller, exchange_agreement_id, body)
 
 
 @router.post(
-    "/{agreement_id}/end",
+    "/{exchange_agreement_id}/end",
     operation_id="endExchangeAgreement",
     **allow(ADMINISTRATOR, AgreementNotFound, AgreementWrongState, body=True, once=True),
 )
 async def end_exchange_agreement(
-    agreement_id: PathId, body: AgreementEndIn, tx: Tx, caller: CurrentPerson
+    exchange_agreement_id: PathId, body: AgreementEndIn, tx: Tx, caller: CurrentPerson
 ) -> AgreementOut:
     """End an agreement as an administrator of either side, or withdraw an own proposal."""
-    return await agreements.end(tx, caller, agreement_id, body)
+    return await agreements.end(tx, caller, exchange_agreement_id, body)

@@ -21,7 +21,7 @@ from app.queries import people as people_queries
 from app.queries.coverages import Received
 from app.queries.ledger import reading
 from app.schemas.coverages import CoverageOut
-from app.schemas.policies.documents import Fund
+from app.schemas.policies.funds import Fund
 from app.services import notify, orgs
 from app.services.policies import history
 from app.services.policies.history import PolicyHistory

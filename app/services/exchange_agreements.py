@@ -107,8 +107,8 @@ async def decide(
     if agreement.state == AgreementState.proposed:
         agreement.decided_by, agreement.decided_at = caller, at
     await records.move(tx, caller, agreement, state, MOVES, AgreementWrongState, reason=body.reason)
-    told = {"accepted": body.accepted, "reason": body.reason}
-    await _tell(tx, "exchange_decided", agreement, org, other, **told)
+    facts: dict[str, str | bool] = {"accepted": body.accepted, "reason": body.reason}
+    await _tell(tx, "exchange_decided", agreement, org, other, **facts)
     return (await _shown(tx, [agreement]))[0]
 
 

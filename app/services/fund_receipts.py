@@ -1,6 +1,5 @@
 """A receipt of a fund (公益银行) as PDF on A4, in Chinese, for the giver."""
 
-from dataclasses import dataclass
 from io import BytesIO
 from uuid import UUID
 
@@ -11,27 +10,13 @@ from reportlab.pdfgen.canvas import Canvas
 from app.core.clock import local_date
 from app.core.db import Session
 from app.core.normalize import legible
-from app.models.funds import ReceiptForm, ReceiptKind, ReceiptState
-from app.schemas.funds import ReceiptOut
+from app.models.funds import ReceiptKind, ReceiptState
+from app.schemas.fund_receipts import FORMS, Slip
 from app.services import funds, orgs
 from app.services.certificates import drawing
 from app.services.certificates.drawing import CODE_SIZE, FONT, HEIGHT, LINE, MARGIN, WIDTH
 
-TITLES = {ReceiptKind.donation: "捐赠收据", ReceiptKind.budget: "预算拨入凭证"}
-FORMS = {ReceiptForm.money: "资金", ReceiptForm.goods: "物品"}
 PER_LINE = 30  # characters
-
-
-@dataclass(frozen=True, slots=True)
-class Slip:
-    """A receipt with the name of its organisation."""
-
-    receipt: ReceiptOut
-    org_name: str
-
-    @property
-    def title(self) -> str:
-        return TITLES[self.receipt.kind]
 
 
 async def slip(tx: Session, org_id: UUID, receipt_id: UUID) -> Slip:

@@ -12,10 +12,10 @@ from app.models.merchants import MerchantKind
 from app.models.orgs import Org
 from app.models.rewards import RewardState
 from app.runtime import Runtime
+from app.schemas.fund_receipts import Slip
 from app.schemas.funds import ReceiptOut
 from app.services import coverages as services
 from app.services import fund_receipts
-from app.services.fund_receipts import Slip
 from app.services.policies import publishing
 from tests.factories.funds import decide_reversal, propose_reversal
 from tests.factories.http import assert_refused, keyed

@@ -44,6 +44,7 @@ getExchangeAgreement      anyone         200    200   200  200     200   200    
 decideExchangeAgreement   administrator  401    403   403  403     403   403     403    403     200   403
 endExchangeAgreement      administrator  401    403   403  403     403   403     403    403     200   403
 """  # noqa: E501 - a table
+HERS = {"exchange_agreements": "created_by = :alice"}
 BEYOND_THE_SCHEMA = {
     "body",  # one organisation twice
     "body.ends_at",  # in the past, or before the beginning
@@ -61,12 +62,12 @@ async def _proposal(world: World) -> Ask:
 async def _asked(world: World) -> Ask:
     other = await make_programme(world.runtime)
     made = await make_proposed(world.runtime, other.org, world.home)
-    return Ask({"agreement_id": str(made)}, ACCEPTED)
+    return Ask({"exchange_agreement_id": str(made)}, ACCEPTED)
 
 
 async def _agreed(world: World) -> Ask:
     made = await make_agreement(world.runtime, world.home)
-    return Ask({"agreement_id": str(made.id)}, {"reason": "年度结算"})
+    return Ask({"exchange_agreement_id": str(made.id)}, {"reason": "年度结算"})
 
 
 REQUESTS = {
@@ -92,7 +93,7 @@ async def known(setup: Setup) -> Known:
     asking = await make_programme(setup.runtime)
     made_too = [await make_proposed(setup.runtime, asking.org, setup.org) for _ in range(FEW)]
     return {
-        "agreement_id": [*(str(one.id) for one in made), *map(str, made_too)],
+        "exchange_agreement_id": [*(str(one.id) for one in made), *map(str, made_too)],
         "other_org_id": [str(asking.org.id)],
     }
 

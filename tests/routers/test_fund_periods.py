@@ -73,6 +73,7 @@ async def test_a_closed_quarter_is_the_sum_of_its_months_and_never_changes(
         await propose_reversal(api, first, org, receipt)
         await decide_reversal(api, second, org, receipt)
         await give_points(runtime, person.id, 3, org=org.id)
+    with travel(month_start(year, 7) + timedelta(hours=2)):
         await funds.write_months(runtime)
         after = await periods(api, org, "quarter")
         [whole] = await periods(api, org, "year")

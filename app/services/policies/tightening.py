@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from app.schemas.policies.documents import Fund, Proof
+from app.schemas.policies.documents import Proof
+from app.schemas.policies.funds import Fund
 from app.services.policies.reading import Path, Table
 
 Stricter = Callable[[Any, Any], Any]
