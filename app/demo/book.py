@@ -12,7 +12,7 @@ from app.demo.cast import masked
 
 @dataclass
 class Account:
-    """A resident's points by state, minutes of volunteering, points earned and deducted."""
+    """A resident's points by state, minutes of volunteering, points earned, deducted, exchanged."""
 
     available: int = 0
     pending: int = 0
@@ -20,6 +20,7 @@ class Account:
     minutes: int = 0
     earned: int = 0
     deducted: int = 0
+    exchanged: int = 0
 
 
 class StatementLine(NamedTuple):
@@ -75,6 +76,11 @@ class Book:
         """Note a deduction; negative: a granted appeal."""
         self.accounts[name].available -= points
         self.accounts[name].deducted += points
+
+    def exchange(self, name: str, points: int) -> None:
+        """Note points that went to another programme; negative: that came back."""
+        self.accounts[name].available -= points
+        self.accounts[name].exchanged += points
 
     def charge(self, name: str, points: int, merchant: str, note: str) -> None:
         self.accounts[name].available -= points

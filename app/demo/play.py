@@ -20,6 +20,7 @@ from app.demo.acts import (
     closing,
     counters,
     door,
+    exchange,
     farewell,
     founding,
     gathering,
@@ -45,7 +46,14 @@ ENDING = (signal.SIGTERM, signal.SIGHUP)
 REPLY_S = 30.0
 FILE_WIDTH = 100  # columns when the output is a file or a pipe
 # The second act. It comes before the erasure, which waits for a job anyway.
-WEEKEND = (night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit)
+WEEKEND = (
+    night_school.study,
+    rota.take_turns,
+    quest.walk,
+    queue.wait,
+    door.admit,
+    exchange.exchange,
+)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),

@@ -268,6 +268,8 @@ async def _funds(tour: Caller) -> None:
     place = {**street, "receipt_id": receipt["id"]}
     await tour.do("alice", "getFundReceipt", **place)
     await tour.do("alice", "listFundMonths", **street)
+    await tour.do("alice", "getFundCoverage", **street)
+    await tour.do("alice", "listFundPeriods", **street, period="quarter")
     await tour.do("admin", "proposeReceiptReversal", **place)
     del tour.phones["bob"]  # _people ended his login, _orgs made him administrator
     await tour.do("bob", "decideReceiptReversal", **place)

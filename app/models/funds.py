@@ -15,6 +15,13 @@ class ReceiptKind(StrEnum):
     budget = "budget"
 
 
+class ReceiptForm(StrEnum):
+    """What a donation or a budget consists of."""
+
+    money = "money"
+    goods = "goods"
+
+
 class ReceiptState(StrEnum):
     standing = "standing"
     reversal_proposed = "reversal_proposed"
@@ -24,7 +31,9 @@ class ReceiptState(StrEnum):
 class FundReceipt(Record, table=True):
     """A donation or a budget. Its transfer in the ledger has the same id.
 
-    One that was entered by mistake is reversed by two people, for ``reversal_reason``.
+    ``value_cents``: what it is worth, in cents of the yuan, with its ``form``; NULL if only points
+    were entered. ``goods``: what was given, of goods alone. One that was entered by mistake is
+    reversed by two people, for ``reversal_reason``.
     """
 
     __tablename__ = "fund_receipts"
@@ -32,6 +41,12 @@ class FundReceipt(Record, table=True):
         CheckConstraint(one_of("kind", ReceiptKind), name="kind"),
         CheckConstraint(one_of("state", ReceiptState), name="state"),
         CheckConstraint("points > 0", name="points"),
+        CheckConstraint(one_of("form", ReceiptForm), name="form"),
+        CheckConstraint(
+            "value_cents > 0 AND form IS NOT NULL OR num_nonnulls(value_cents, form) = 0",
+            name="value",
+        ),
+        CheckConstraint("goods IS NULL OR form = 'goods'", name="goods"),
         CheckConstraint(
             "num_nonnulls(reversal_proposed_by, reversal_reason)"
             " = CASE state WHEN 'standing' THEN 0 ELSE 2 END",
@@ -50,6 +65,9 @@ class FundReceipt(Record, table=True):
     points: int = Field(sa_type=BigInteger)
     giver: str = Field(max_length=100)
     note: str = Field(max_length=300)
+    form: str | None = Field(default=None, max_length=20)
+    value_cents: int | None = Field(default=None, sa_type=BigInteger)
+    goods: str | None = Field(default=None, max_length=200)
     state: str = Field(
         default=ReceiptState.standing,
         max_length=20,

@@ -50,6 +50,7 @@ class Purpose(StrEnum):
     income = "income"  # source of donations and budgets: at most 0
     expired = "expired"  # an organisation's points that expired unspent
     takings = "takings"  # a merchant's
+    clearing = "clearing"  # an organisation's, of exchanges between programmes: no floor
 
 
 class Kind(StrEnum):
@@ -71,6 +72,7 @@ class Kind(StrEnum):
     donation = "donation"  # income → fund or budget
     budget = "budget"  # income → fund or budget
     merge = "merge"  # of two accounts of one person: available → available, debt → debt
+    exchange = "exchange"  # available → clearing in one unit, clearing → available in the other
 
 
 UNIT_OF_HOURS = "minutes"  # of service; no programme awards them as its points

@@ -237,7 +237,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "devices": dict.fromkeys(
         ("name", "public_key", "reason", "roster_key"), "of a machine of the organisation"
     ),
-    "fund_receipts": dict.fromkeys(("giver", "note", "reversal_reason"), _OF_ORGANISATION),
+    "fund_receipts": dict.fromkeys(("giver", "goods", "note", "reversal_reason"), _OF_ORGANISATION),
     "shift_notes": {"text": "says what the next shift of a post should know, not who somebody is"},
     "handovers": {"proof": "a word of a list: how the child left"},
     "ledger_redactions": dict.fromkeys(("after", "before", "key"), "hashes and ids"),
@@ -267,6 +267,7 @@ CODES = {
         "departure",
         "document",
         "fact",
+        "form",
         "from_state",
         "signup_for",
         "kind",

@@ -29,7 +29,8 @@ WITH moved AS MATERIALIZED (
     JOIN ledger_accounts q ON q.id = t.to_account_id
     WHERE t.created_at >= {since} AND t.created_at < {until} AND t.unit_id <> {hours}
 ), effects AS (
-    SELECT org_id, unit_id, 'issued' AS figure, amount AS points FROM moved WHERE kind = 'award'
+    SELECT org_id, unit_id, 'issued' AS figure, amount AS points FROM moved
+    WHERE kind = 'award' OR (kind = 'exchange' AND from_purpose = 'clearing')
     UNION ALL
     SELECT org_id, unit_id, 'pending', CASE WHEN to_purpose = 'pending' THEN amount ELSE -amount END
     FROM moved WHERE 'pending' IN (from_purpose, to_purpose)
@@ -47,7 +48,8 @@ WITH moved AS MATERIALIZED (
     SELECT l.org_id, m.unit_id, f.figure, u.amount
     FROM moved m JOIN ledger_lot_uses u ON u.transfer_id = m.id
     JOIN ledger_lots l ON l.id = u.lot_id
-    JOIN (VALUES ('hold', 'held'), ('unhold', 'held'), ('charge', 'spent'), ('refund', 'spent'),
+    JOIN (VALUES ('hold', 'held'), ('unhold', 'held'), ('charge', 'spent'), ('exchange', 'spent'),
+                 ('refund', 'spent'),
                  ('expiry', 'expired'), ('reversal', 'reversed'), ('repayment', 'reversed'),
                  ('deduction', 'reversed'), ('restitution', 'reversed')) f(kind, figure)
       ON f.kind = m.kind

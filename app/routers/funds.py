@@ -1,19 +1,23 @@
 """The 公益银行 of an organisation: receipts and public figures."""
 
+from asyncio import to_thread
+from io import BytesIO
 from typing import Annotated
 
-from fastapi import Query
+from fastapi import Query, Response
 
 from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, allow
 from app.api.deps import (
     CurrentPerson,
     PageQuery,
+    PublicUrl,
     StaleReader,
     Tx,
     UnitQuery,
 )
-from app.api.routes import Router
+from app.api.downloads import Download
+from app.api.routes import API, Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
@@ -25,7 +29,7 @@ from app.schemas.funds import (
     ReceiptOut,
     ReceiptReversalIn,
 )
-from app.services import funds
+from app.services import fund_periods, fund_receipts, funds
 from app.services.funds import OwnReversal, ReceiptNotFound, ReceiptWrongState
 from app.services.ledger.types import InsufficientPoints
 from app.services.ledger.units import UnitUnknown
@@ -33,6 +37,12 @@ from app.services.orgs import OrgClosed, OrgNotFound
 
 ABOUT = Bilingual("公益银行：收入记录与公开数据", "Funds: receipts and public figures")
 router = Router(tags=["funds"], about=ABOUT)
+
+
+class Pdf(Download):
+    media_type, suffix = "application/pdf", ".pdf"
+
+
 FundUnitQuery = Annotated[
     UnitQuery | None, Query(description="Code of a unit; by default that of the programme.")
 ]
@@ -58,7 +68,7 @@ async def get_fund(
 
     They are written every five minutes. A month that has not begun is refused.
     """
-    return await funds.figures(tx, org_id, month, unit, subtree=subtree)
+    return await fund_periods.figures(tx, org_id, month, unit, subtree=subtree)
 
 
 @router.get(
@@ -85,6 +95,22 @@ async def get_fund_receipt(org_id: PathId, receipt_id: PathId, tx: StaleReader) 
 
 
 @router.get(
+    "/orgs/{org_id}/fund/receipts/{receipt_id}/file",
+    operation_id="getFundReceiptFile",
+    response_class=Pdf,
+    **allow(ANYONE, OrgNotFound, ReceiptNotFound),
+)
+async def get_fund_receipt_file(
+    org_id: PathId, receipt_id: PathId, tx: StaleReader, public_url: PublicUrl
+) -> Response:
+    """Return a receipt as PDF for its giver, with a QR code of the address that shows it."""
+    slip = await fund_receipts.slip(tx, org_id, receipt_id)
+    url = f"{public_url or ''}{API}/orgs/{org_id}/fund/receipts/{receipt_id}"
+    pdf = await to_thread(fund_receipts.draw, slip, url)
+    return Pdf(BytesIO(pdf), f"{slip.title}_{receipt_id}", f"receipt_{receipt_id}")
+
+
+@router.get(
     "/orgs/{org_id}/fund/months",
     operation_id="listFundMonths",
     **allow(ANYONE, OrgNotFound, UnitUnknown),
@@ -93,7 +119,7 @@ async def list_fund_months(
     org_id: PathId, tx: StaleReader, page: PageQuery, unit: FundUnitQuery = None
 ) -> Page[FundMonthOut]:
     """Return the months of a fund, newest first: opening, movements, closing, closed or not."""
-    return await funds.months(tx, org_id, unit, page)
+    return await fund_periods.months(tx, org_id, unit, page)
 
 
 exports.beside(router, list_fund_months, Bilingual("公益银行月报", "Fund months"))

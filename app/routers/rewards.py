@@ -37,6 +37,7 @@ from app.schemas.rewards import (
     StockMovementOut,
     WithdrawalIn,
 )
+from app.services.coverages import PricesFrozen
 from app.services.merchants.access import MerchantNotFound, MerchantWrongState
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.redemptions import offers
@@ -111,7 +112,15 @@ async def get_reward(reward_id: PathId, tx: Reader, caller: Caller) -> OfferedRe
 @router.put(
     "/rewards/{reward_id}",
     operation_id="editReward",
-    **allow(ORGANIZER, RewardNotFound, StockKindFixed, OutOfStock, body=True, if_match=True),
+    **allow(
+        ORGANIZER,
+        RewardNotFound,
+        StockKindFixed,
+        OutOfStock,
+        PricesFrozen,
+        body=True,
+        if_match=True,
+    ),
 )
 async def edit_reward(
     reward_id: PathId, body: RewardEditIn, version: IfMatch, tx: Tx, caller: CurrentPerson
@@ -123,7 +132,15 @@ async def edit_reward(
 @router.post(
     "/rewards/{reward_id}/publish",
     operation_id="publishReward",
-    **allow(ORGANIZER, RewardNotFound, OrgClosed, RewardWrongState, MerchantWrongState, once=True),
+    **allow(
+        ORGANIZER,
+        RewardNotFound,
+        OrgClosed,
+        PricesFrozen,
+        RewardWrongState,
+        MerchantWrongState,
+        once=True,
+    ),
 )
 async def publish_reward(reward_id: PathId, tx: Tx, caller: CurrentPerson) -> RewardDetailOut:
     """Offer a reward, for the first time or again."""

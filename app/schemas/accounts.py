@@ -36,6 +36,7 @@ KINDS = {
     Kind.donation: ("捐赠", "donation"),
     Kind.budget: ("预算拨入", "budget"),
     Kind.merge: ("账号合并", "merge"),
+    Kind.exchange: ("积分互换", "exchange"),
 }
 PURPOSES = {
     Purpose.available: ("可用积分", "available"),
@@ -47,6 +48,7 @@ PURPOSES = {
     Purpose.income: ("收入来源", "income"),
     Purpose.expired: ("到期积分", "expired"),
     Purpose.takings: ("商户收入", "takings"),
+    Purpose.clearing: ("互换清算", "clearing"),
 }
 OWNERS = {
     OwnerKind.person: ("居民", "person"),

@@ -4,15 +4,19 @@ from datetime import datetime
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.core.language import Bilingual
-from app.models.funds import FundMonth, ReceiptKind, ReceiptState
+from app.core.validation_messages import wrong
+from app.models.funds import FundMonth, ReceiptForm, ReceiptKind, ReceiptState
 from app.schemas.base import Flag, In, OneLine, Out, example
 from app.schemas.notify import words
 
 HEADINGS = {
     "reversal_reason": Bilingual("冲正原因", "Reason of reversal"),
+    "form": Bilingual("形式", "Form"),
+    "value_cents": Bilingual("价值（分）", "Value (cents)"),
+    "goods": Bilingual("物品", "Goods"),
     "month": Bilingual("月份", "Month"),
     "opening": Bilingual("期初流通积分", "Outstanding before"),
     "received": Bilingual("收入", "Received"),
@@ -45,6 +49,10 @@ VALUES = {
         ReceiptKind.donation: ("捐赠", "donation"),
         ReceiptKind.budget: ("预算拨入", "budget"),
     },
+    ReceiptForm: {
+        ReceiptForm.money: ("资金", "money"),
+        ReceiptForm.goods: ("物品", "goods"),
+    },
     ReceiptState: {
         ReceiptState.standing: ("有效", "standing"),
         ReceiptState.reversal_proposed: ("冲正待确认", "reversal to be confirmed"),
@@ -61,10 +69,13 @@ class ReceiptIn(
             "points": 5000,
             "giver": "扬中市青年企业家协会",
             "note": "用于暑期志愿服务",
+            "form": "goods",
+            "value_cents": 500000,
+            "goods": "洗衣液 200 瓶",
         }
     ),
 ):
-    """A donation or a budget, and its giver."""
+    """A donation or a budget, its giver, and what it is worth."""
 
     kind: ReceiptKind = Field(description="What came in.")
     points: Annotated[int, Field(ge=1, le=100_000_000, strict=True)] = Field(
@@ -74,6 +85,27 @@ class ReceiptIn(
     note: Annotated[str, OneLine(300)] | None = Field(
         default=None, description="A remark, which everybody may read; null: none."
     )
+    form: ReceiptForm | None = Field(
+        default=None, description="Whether it is money or goods, with `value_cents`; null: unsaid."
+    )
+    value_cents: Annotated[int, Field(ge=1, le=100_000_000_000, strict=True)] | None = Field(
+        default=None,
+        description="What it is worth, in cents of the yuan, with `form`; null: unsaid, then it"
+        " counts as its points times the value of a point.",
+    )
+    goods: Annotated[str, OneLine(200)] | None = Field(
+        default=None, description="What was given, of goods: kinds and numbers; else null."
+    )
+
+    @model_validator(mode="after")
+    def _is_valued(self) -> Self:
+        if (self.form is None) != (self.value_cents is None):
+            raise wrong("form 与 value_cents 须同时填写", "form and value_cents go together")
+        if (self.goods is not None) != (self.form is ReceiptForm.goods):
+            raise wrong(
+                "物品捐赠须填 goods，其他情形不填", "goods are described, and nothing else is"
+            )
+        return self
 
 
 class ReceiptReversalIn(In, json_schema_extra=example({"reason": "多打了一个零"})):
@@ -101,6 +133,11 @@ class ReceiptOut(Out):
     points: int = Field(description="Points that the fund received.")
     giver: str = Field(description="Who gave them.")
     note: str = Field(description="A remark.")
+    form: ReceiptForm | None = Field(description="Money or goods; null: unsaid.")
+    value_cents: int | None = Field(
+        description="What it is worth, in cents of the yuan; null: unsaid."
+    )
+    goods: str | None = Field(description="What was given, of goods; else null.")
     state: ReceiptState = Field(description="State of the receipt.")
     reversal_reason: str | None = Field(
         description="Why it should be, or was, reversed; null: nobody proposed it."

@@ -10,7 +10,9 @@ from app.core.language import Worded
 from app.models.ledger import Kind
 from app.schemas.base import In, OneLine, Out, example
 
-SourceType = Literal["award", "charge", "deduction", "lot", "merge", "receipt", "redemption"]
+SourceType = Literal[
+    "award", "charge", "deduction", "exchange", "lot", "merge", "receipt", "redemption"
+]
 
 
 class Expiring(Out):

@@ -22,7 +22,7 @@ class UnitIn(
         }
     ),
 ):
-    """A unit for the points of another programme: they are not exchanged for others."""
+    """A unit for the points of another programme: exchanged only by agreements."""
 
     code: Code = Field(description="As a policy names it in `programme.unit`.")
     name: Annotated[str, OneLine(40)] = Field(

@@ -1,32 +1,28 @@
-"""Funds (公益银行): receipts, and the public figures."""
+"""Funds (公益银行): receipts, and writing the figures of months."""
 
 from datetime import date, datetime, timedelta
 from uuid import UUID
 
-from app.core.clock import local_date, midnight, month_start, now
+from app.core.clock import local_date, midnight, month_start
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
-from app.core.paging import Key, Page, PageParams, keyset
-from app.core.validation_messages import invalid
-from app.models.funds import FundMonth, FundReceipt, ReceiptKind, ReceiptState
+from app.core.paging import Page, PageParams
+from app.models.funds import FundReceipt, ReceiptKind, ReceiptState
 from app.models.ledger import Kind, Purpose
-from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import funds as queries
 from app.queries import records as record_queries
 from app.queries.ledger import posting as posting_queries
 from app.schemas.funds import (
-    FundMonthOut,
-    FundOut,
     ReceiptDecisionIn,
     ReceiptIn,
     ReceiptOut,
     ReceiptReversalIn,
 )
-from app.services import notify, orgs, people, records
+from app.services import coverages, notify, orgs, people, records
 from app.services.attachments.subjects import Access, Subject
-from app.services.ledger import moments, posting, units
+from app.services.ledger import moments, posting
 from app.services.ledger.types import MINUTES, AccountKey, InsufficientPoints, Posting
 from app.services.policies import history
 
@@ -66,6 +62,9 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
         points=body.points,
         giver=body.giver,
         note=body.note or "",
+        form=body.form,
+        value_cents=body.value_cents,
+        goods=body.goods,
         created_by=caller,
         created_at=at,
     )
@@ -83,6 +82,7 @@ async def receive(tx: Session, caller: UUID, org_id: UUID, body: ReceiptIn) -> R
         org_id=org_id,
     )
     unwrap(await posting.post(tx, [entry], at))
+    await coverages.assess(tx, org, at)
     return ReceiptOut.model_validate(receipt)
 
 
@@ -172,6 +172,7 @@ async def _take_out(tx: Session, receipt: FundReceipt) -> None:
         closes_id=receipt.id,
     )
     unwrap(await posting.post(tx, [entry], at, locked))
+    await coverages.assess(tx, await orgs.get(tx, receipt.org_id), at)
 
 
 async def receipts(tx: Session, org_id: UUID, asked: PageParams) -> Page[ReceiptOut]:
@@ -188,65 +189,6 @@ async def receipt(tx: Session, org_id: UUID, receipt_id: UUID) -> ReceiptOut:
     if found is None or found.org_id != org_id:
         raise ReceiptNotFound
     return ReceiptOut.model_validate(found)
-
-
-async def months(
-    tx: Session, org_id: UUID, unit: str | None, asked: PageParams
-) -> Page[FundMonthOut]:
-    """Return the months of a fund, newest first, each as the difference to the one before.
-
-    Raises OrgNotFound, UnitUnknown.
-    """
-    org = await orgs.get(tx, org_id)
-    today = local_date(now()).replace(day=1)
-    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, today)
-
-    async def read(after: Key | None, limit: int) -> list[FundMonthOut]:
-        # One month more: the first difference needs the sums before it.
-        found = await queries.months(tx, org_id, unit_id, after[0] if after else None, limit + 1)
-        before: list[FundMonth | None] = [*found[1:], None]  # one too long without a month
-        return [FundMonthOut.of(*pair) for pair in zip(found, before, strict=False)][:limit]
-
-    return await keyset(
-        asked, (date,), read, lambda out: out, lambda out: (date.fromisoformat(f"{out.month}-01"),)
-    )
-
-
-async def figures(
-    tx: Session, org_id: UUID, month: str | None, unit: str | None, *, subtree: bool
-) -> FundOut:
-    """Return an organisation's figures, or its subtree's, at the end of a month (YYYY-MM).
-
-    By default in the unit in which the organisation awarded points then. Raises OrgNotFound,
-    Invalid, UnitUnknown.
-    """
-    org = await orgs.get(tx, org_id)
-    running = local_date(now()).replace(day=1)
-    first = _month(month) if month is not None else running
-    if first > running:
-        raise invalid("query.month", "该月份尚未开始", "the month has not begun")
-    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
-    row = await queries.public(tx, org.path, unit_id, first, subtree=subtree)
-    return FundOut(
-        **{name: row[name] for name in queries.FIGURES},
-        month=f"{first:%Y-%m}",
-        as_of=_end(first) if row.is_closed else row.as_of,
-        is_closed=row.is_closed,
-    )
-
-
-async def _unit_then(tx: Session, org: Org, month: date) -> int:
-    """Return the unit of an organisation's programme at the end of a month, or now if sooner."""
-    found = await history.load(tx)
-    at = min(_end(month) - timedelta(seconds=1), now())
-    return found.policy(at if found.versions(at, org.path) else now(), org.path).unit_id
-
-
-def _month(month: str) -> date:
-    try:
-        return date.fromisoformat(f"{month}-01")
-    except ValueError:
-        raise invalid("query.month", "应为年-月", "expected YYYY-MM") from None
 
 
 async def months_to_write(tx: Session, at: datetime) -> list[date]:

@@ -79,6 +79,7 @@ SHORTER_AS_SQL = {
     "funds._CHANGES": "a union of ten selects over one materialized set",
     "funds._PUBLIC": "nine sums over a lateral that reads one row of each issuer",
     "health._OVERPOWERED": "privileges of columns from PostgreSQL's catalogue",
+    "ledger.exchanged.EXCHANGE_CHECKS": "run by bench.verify with the checks of its neighbours",
     "ledger.merged.MERGE_CHECKS": "run by bench.verify with the checks of its neighbours",
     "ledger.probing.share_snapshot": "SET TRANSACTION SNAPSHOT takes a literal alone",
     "ledger.probing.tune": "settings of PostgreSQL's planner",

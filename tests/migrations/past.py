@@ -50,6 +50,7 @@ UNPLAYED = {
     *("activity_forms", "form_answers", "form_versions", "forms"),
     *("activity_sessions", "shift_notes", "posts", "swaps"),
     *("agreements", "settlements", "settlement_parts", "settlement_disputes"),
+    *("exchange_agreements", "exchanges", "price_freezes"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others
 

@@ -60,6 +60,8 @@ NOT_COPIED = {
     "co_organizers": "in the acts",
     "data_copies": "the copy itself",
     "devices": "an organisation's",
+    "exchange_agreements": "an organisation's",
+    "exchanges": "both transfers are among the entries",
     "expiry_notices": "of a notice that is copied",
     "form_versions": "an organisation's",
     "forms": "an organisation's",

@@ -17,6 +17,7 @@ from app.services.ledger import seals
 from tests.factories.activities import activity_body, sign_up
 from tests.factories.awards import approve, give_award, propose, reject, reverse
 from tests.factories.deductions import deduct
+from tests.factories.exchanges import make_agreement
 from tests.factories.http import keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import (
@@ -76,6 +77,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _settle(played, home, organizers[0], shop)
     await _decide(played, home, organizers, people)
     await _merge(played, home)
+    await _exchange(played, home, people[0])
     await funds.write_months(runtime)
     async with runtime.database.transaction() as tx:
         await tx.fetch("UPDATE fund_months SET closed_at = now()", {})  # as if they were over
@@ -235,6 +237,7 @@ async def _decide(
     _, bob, carol = people
     administrator = await make_administrator(played.runtime, home.id)
     given = {"kind": "donation", "points": 50, "giver": "爱心企业"}
+    given |= {"form": "money", "value_cents": 5000}
     receipt = await played.post(administrator, f"/orgs/{home.id}/fund/receipts", given)
     missed = await deduct(played.api, organizers[0], home, carol)
     appealed = await deduct(played.api, organizers[0], home, bob)
@@ -267,6 +270,18 @@ async def _merge(played: Played, home: Org) -> None:
     made = await played.post(first, "/merges", body | {"reason": "同一人"})
     await played.post(second, f"/merges/{made['id']}/confirmation")
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
+
+
+async def _exchange(played: Played, home: Org, person: TestPerson) -> None:
+    """Points go over to another programme, three for two."""
+    agreement = await make_agreement(played.runtime, home)
+    body = {"agreement_id": str(agreement.id), "org_id": str(home.id), "points": 3}
+    made = await played.post(person, "/exchanges", body)
+    played.ids |= {
+        "agreement": agreement.id,
+        "foreign": agreement.other.org.id,
+        "exchange": made["id"],
+    }
 
 
 async def _seal(played: Played, began: date) -> None:

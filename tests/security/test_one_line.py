@@ -40,6 +40,7 @@ LEFT_OUT: dict[str, dict[str, Any]] = {
     "editActivity": TAGGED,
     "editActivityTemplate": TAGGED | EVENINGS,
     "editPost": {"skills": ["急救"]},
+    "receiveIntoFund": {"form": "goods", "value_cents": 500, "goods": "香皂"},
     "recordMyConsent": {"document": "guardian", "guardian": {"name": "王", "relation": "other"}},
 }
 ANY_KEY = "*"

@@ -52,6 +52,7 @@ def _totals(day: Day, sums: dict[str, int]) -> None:
         f"{CAFE} takings": cafe,
         "回到公益银行 back to the fund": bank,
         "扣分 deducted": day.book.total("deducted"),
+        "换往外地 exchanged": day.book.total("exchanged"),
         "已注销 of the closed account": closed,
     }
     day.checks.equal("all points that were awarded", awarded, sum(parts.values()))

@@ -161,7 +161,7 @@ ACCOUNT_CHECKS = (
         SELECT 'account ' || id AS subject, purpose AS expected, floor AS found
         FROM ledger_accounts
         WHERE floor IS DISTINCT FROM
-              CASE WHEN purpose IN ('fund', 'debt', 'income') THEN NULL ELSE 0 END
+              CASE WHEN purpose IN ('fund', 'debt', 'income', 'clearing') THEN NULL ELSE 0 END
         """,
     ),
     Check(

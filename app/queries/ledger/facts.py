@@ -29,6 +29,7 @@ _SIDES: dict[Kind, tuple[tuple[Purpose, ...], tuple[Purpose, ...]]] = {
     Kind.donation: ((Purpose.income,), _BANK),
     Kind.budget: ((Purpose.income,), _BANK),
     Kind.merge: ((Purpose.available, Purpose.debt), (Purpose.available, Purpose.debt)),
+    Kind.exchange: ((Purpose.available, Purpose.clearing), (Purpose.available, Purpose.clearing)),
 }
 assert _SIDES.keys() == set(Kind)
 
@@ -67,7 +68,7 @@ _SETTLED = " ".join(
     f"WHEN '{kind}' THEN o.kind IN ({_listed(settled)})" for kind, settled in _SETTLES.items()
 )
 _SETTLING = _listed(tuple(kind for kind in _SETTLES if kind not in _IN_PARTS))
-_OF_AN_ORGANISATION = (*_BANK, Purpose.income, Purpose.expired)
+_OF_AN_ORGANISATION = (*_BANK, Purpose.income, Purpose.expired, Purpose.clearing)
 # A transfer t between accounts p and q that no service writes: an account has another unit; the
 # purposes are not those of the kind; it has two owners though the kind has one; an organisation's
 # account is not of the transfer's organisation (except payees of collections, which are the
@@ -77,6 +78,7 @@ WRONG_ACCOUNTS = f"""
  OR ({_MOVES}) IS NOT TRUE
  OR (t.kind IN ('release', 'hold', 'unhold', 'repayment') AND p.owner_id <> q.owner_id)
  OR (t.kind = 'merge' AND (p.purpose <> q.purpose OR p.owner_id = q.owner_id))
+ OR (t.kind = 'exchange' AND p.purpose = q.purpose)
  OR (t.kind IN ({_SETTLING}) AND t.closes_id IS NULL
      AND NOT (t.kind = 'refund' AND t.source_type = 'charge'))
  OR ({_are("p", _OF_AN_ORGANISATION)} AND p.owner_id <> t.org_id)

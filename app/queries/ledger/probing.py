@@ -17,6 +17,7 @@ from app.queries.ledger.checking import ACCOUNT_CHECKS, ENTRY_CHECKS, LOT_CHECKS
 from app.queries.ledger.checksums import BROKEN_CHAINS, DIFFERENT_TOTALS
 from app.queries.ledger.closing import CLOSING_CHECKS
 from app.queries.ledger.decided import DECISION_CHECKS
+from app.queries.ledger.exchanged import EXCHANGE_CHECKS
 from app.queries.ledger.facts import FACT_CHECKS, TRANSFER_CHECKS
 from app.queries.ledger.goods import GOODS_CHECKS
 from app.queries.ledger.holds import HOLD_CHECKS
@@ -61,6 +62,7 @@ COMPARISONS = (
     *MERGE_CHECKS,
     *QUEST_CHECKS,
     *SETTLEMENT_CHECKS,
+    *EXCHANGE_CHECKS,
 )
 UNPROBED_CHECKS = (
     *FACT_CHECKS,

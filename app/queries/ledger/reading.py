@@ -43,6 +43,10 @@ CASE t.source_type
         SELECT m.name FROM charges c JOIN merchants m ON m.id = c.merchant_id
         WHERE c.id = t.source_id)
     WHEN 'deduction' THEN (SELECT d.title FROM deductions d WHERE d.id = t.source_id)
+    WHEN 'exchange' THEN (
+        SELECT o.name FROM exchanges x
+        JOIN orgs o ON o.id = CASE WHEN t.id = x.id THEN x.to_org_id ELSE x.org_id END
+        WHERE x.id = t.source_id)
 END AS title,
 CASE WHEN t.source_type = 'award' THEN (
     SELECT CAST(split_part(w.reference, ':', 2) AS uuid) FROM awards w
@@ -136,10 +140,11 @@ class PageRow:
 _SPENT = """
 SELECT CAST(coalesce(sum(coalesce((SELECT sum(amount) FROM ledger_transfers
                                    WHERE from_account_id = a.id
-                                     AND kind IN ('charge', 'hold', 'deduction')), 0)
+                                     AND kind IN ('charge', 'hold', 'deduction', 'exchange')), 0)
                        - coalesce((SELECT sum(amount) FROM ledger_transfers
                                    WHERE to_account_id = a.id
-                                     AND kind IN ('refund', 'unhold', 'restitution')), 0)), 0)
+                                     AND kind IN ('refund', 'unhold', 'restitution',
+                                                  'exchange')), 0)), 0)
             AS bigint) AS points
 FROM ledger_accounts a
 WHERE a.owner_id = ANY(CAST(:people AS uuid[])) AND a.purpose = 'available' AND a.unit_id = :unit
@@ -200,7 +205,7 @@ async def search(
 
 
 async def spent(session: Session, people: Sequence[UUID], unit: int) -> int:
-    """Sum the points charged, held or deducted that did not come back, of a person's accounts."""
+    """Sum the points charged, held, deducted or exchanged that did not come back, of a person."""
     wanted = {"people": list(people), "unit": unit}
     return int((await session.fetch(_SPENT, wanted))[0].points)
 

@@ -14,12 +14,14 @@ COUNTED = (Purpose.available, Purpose.held, Purpose.debt)
 NAMES = ("earned", "spent", "expired", "deducted")
 
 # How an entry changes a total, by its kind: of an account that receives, and of one that pays.
-# Earned: awards and releases less reversals and clawbacks. Spent: charges and collections less
-# refunds. So earned - spent - expired - deducted = available + held - owed.
+# Earned: awards, releases and what exchanges brought, less reversals and clawbacks. Spent: charges,
+# collections and what exchanges took, less refunds. So
+# earned - spent - expired - deducted = available + held - owed.
 _RECEIVED = {"award": ("earned", 1), "release": ("earned", 1), "refund": ("spent", -1)}
-_RECEIVED |= {"restitution": ("deducted", -1)}
+_RECEIVED |= {"restitution": ("deducted", -1), "exchange": ("earned", 1)}
 _PAID = {"reversal": ("earned", -1), "clawback": ("earned", -1), "charge": ("spent", 1)}
 _PAID |= {"collect": ("spent", 1), "expiry": ("expired", 1), "deduction": ("deducted", 1)}
+_PAID |= {"exchange": ("spent", 1)}
 
 
 def _sums(account: str, after: str, last: str) -> str:

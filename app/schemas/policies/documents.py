@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.funds import Fund
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -36,7 +37,7 @@ class Shape(BaseModel):
 
 
 class Programme(Shape):
-    """The programme that gives points, and their unit in the ledger. Units are not exchanged."""
+    """The programme that gives points, and their unit in the ledger."""
 
     name: Name = Field(description="What the programme is called.")
     name_en: Name | None = Field(
@@ -99,14 +100,6 @@ class Clawback(Shape):
 class Holds(Shape):
     days: Annotated[int, Field(ge=1, le=90)] = Field(
         default=7, description="Days for which a reservation stands."
-    )
-
-
-class Fund(Shape):
-    """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points."""
-
-    limited: bool = Field(
-        default=False, description="True: only points that the fund received can be issued."
     )
 
 

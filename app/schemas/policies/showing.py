@@ -12,7 +12,6 @@ from app.schemas.policies.documents import (
     Attendance,
     Caps,
     Clawback,
-    Fund,
     Holds,
     Lots,
     Per,
@@ -20,6 +19,7 @@ from app.schemas.policies.documents import (
     Release,
     RuleCap,
 )
+from app.schemas.policies.funds import Fund
 
 
 class EvidenceOut(Out):

@@ -26,7 +26,7 @@ MAX_TITLE = 36  # characters of a line
 
 def draw(sheet: Sheet, check_url: str) -> bytes:
     """Draw a certificate; its code is in ``check_url``, as a QR code too."""
-    _register()
+    register()
     packed = BytesIO()
     canvas = Canvas(packed, pagesize=A4, invariant=True)
     canvas.setTitle(title_of(sheet))
@@ -50,7 +50,8 @@ def title_of(sheet: Sheet) -> str:
 
 
 @cache
-def _register() -> None:
+def register() -> None:
+    """Tell the library of the font, once."""
     pdfmetrics.registerFont(UnicodeCIDFont(FONT))
 
 
@@ -100,10 +101,11 @@ def _foot(canvas: Canvas, sheet: Sheet, check_url: str) -> None:
     )
     canvas.setFont(FONT, 8)
     canvas.drawString(MARGIN, MARGIN, f"验证地址：{check_url}")
-    _qr(canvas, check_url, WIDTH - MARGIN - CODE_SIZE, MARGIN + LINE)
+    qr(canvas, check_url, WIDTH - MARGIN - CODE_SIZE, MARGIN + LINE)
 
 
-def _qr(canvas: Canvas, text: str, left: float, bottom: float) -> None:
+def qr(canvas: Canvas, text: str, left: float, bottom: float) -> None:
+    """Draw a QR code of a text, 32 mm wide."""
     rows = list(segno.make(text, error="m").matrix)
     size = CODE_SIZE / len(rows)
     for row, modules in enumerate(reversed(rows)):

@@ -14,7 +14,7 @@ MINUTES = 2
 
 # Default life of points that are refunded after their lot has expired.
 REVIVED_FOR = timedelta(days=30)
-_BOTTOMLESS = (Purpose.fund, Purpose.debt, Purpose.income)
+_BOTTOMLESS = (Purpose.fund, Purpose.debt, Purpose.income, Purpose.clearing)
 
 
 class AccountKey(NamedTuple):
@@ -26,7 +26,7 @@ class AccountKey(NamedTuple):
 
     @property
     def floor(self) -> int | None:
-        """The lowest balance. None: unlimited, for funds without a budget, debts and income."""
+        """The lowest balance. None: unlimited, for unlimited funds, debts, income and clearing."""
         return None if self.purpose in _BOTTOMLESS else 0
 
     @property

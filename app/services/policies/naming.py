@@ -35,6 +35,7 @@ POSTED = {one.zh: one.en for one in REASONS.values()} | {
     "预算拨入": "Budget",
     "冲正": "Reversal",
     "账号合并": "Accounts merged",
+    "积分互换": "Points exchanged",
 }
 
 

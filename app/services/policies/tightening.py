@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from app.schemas.policies.documents import Proof
+from app.schemas.policies.funds import Fund
 from app.services.policies.reading import Path, Table
 
 Stricter = Callable[[Any, Any], Any]
@@ -43,6 +44,8 @@ RELEASE: dict[Path, Stricter] = {
 _STRICTER: dict[Path, Stricter] = {
     ("caps", "*"): min,
     ("fund", "limited"): _either,
+    ("fund", "point_value_cents"): max,  # a higher value makes the liability higher
+    ("fund", "freeze_percent"): min,
     ("rules", "*", "points"): min,
     ("rules", "*", "up_to"): min,
     ("rules", "*", "grades", "*"): min,
@@ -52,6 +55,8 @@ _STRICTER: dict[Path, Stricter] = {
     **{("release", "*", *field): stricter for field, stricter in RELEASE.items()},
     **{("rules", "*", "release", "*", *field): stricter for field, stricter in RELEASE.items()},
 }
+# What holds above where its document says nothing, and is not the loosest value.
+_UNSAID: dict[Path, Any] = {("fund", "freeze_percent"): Fund().freeze_percent}
 # Must exist above: a new rule, grade or range would be a new way to earn points.
 _KNOWN_ABOVE = (("rules", "*"), ("rules", "*", "grades", "*"), ("rules", "*", "up_to"))
 
@@ -115,6 +120,8 @@ def with_every_proof(above: Table) -> Table:
 def value_at(above: Table, path: Path) -> Any:
     """Return the value above; a rule without release conditions has the general ones."""
     value = get(above, path)
+    if value is None:
+        value = _UNSAID.get(path)
     if value is None and path[0] == "rules" and path[2] == "release":
         return get(above, path[2:])
     return value

@@ -28,7 +28,7 @@ from app.schemas.rewards import (
     StockMovementIn,
     StockMovementOut,
 )
-from app.services import audit, orgs, people, records
+from app.services import audit, coverages, orgs, people, records
 from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.policies import history
@@ -75,11 +75,14 @@ async def edit(
     """Replace the terms of a reward. What was reserved keeps its price and its goods.
 
     Another ``stock`` is moved in the running period by the difference. Raises RewardNotFound,
-    PreconditionFailed, Invalid, StockKindFixed, OutOfStock (fewer are left than are taken away).
+    PreconditionFailed, Invalid, StockKindFixed, OutOfStock (fewer are left than are taken away),
+    PricesFrozen (another price of what was published).
     """
     reward = await _managed(tx, caller, reward_id)
     records.require_version(reward.version, version)
     await _check_tier(tx, reward.org_id, body.min_tier)
+    if body.points != reward.points and reward.state != RewardState.draft:
+        await coverages.require_unfrozen(tx, reward.org_id)
     at, stock = await moments.moment(tx), reward.stock
     if (stock is None) != (body.stock is None) and reward.state != RewardState.draft:
         raise StockKindFixed(status=reward.state)
@@ -93,9 +96,13 @@ async def edit(
 
 
 async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut:
-    """Offer a reward. Raises RewardNotFound, OrgClosed, RewardWrongState, MerchantWrongState."""
+    """Offer a reward.
+
+    Raises RewardNotFound, OrgClosed, PricesFrozen, RewardWrongState, MerchantWrongState.
+    """
     reward = await _managed(tx, caller, reward_id)
     await orgs.get_open(tx, reward.org_id)
+    await coverages.require_unfrozen(tx, reward.org_id)
     merchant = await merchants.get(tx, reward.merchant_id)
     if merchant.state != MerchantState.active:
         raise merchants.MerchantWrongState(status=merchant.state)

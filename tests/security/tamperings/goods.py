@@ -142,6 +142,11 @@ GOODS: Tamperings = {
             SEAL_OF_FACTS,
             "receipt {receipt}",
         ),
+        Tampering(
+            change("fund_receipts", "value_cents = value_cents + 1", "receipt"),
+            SEAL_OF_FACTS,
+            "value of a receipt {receipt}",
+        ),
         Tampering(delete("fund_receipts", "receipt"), _MOVED, "receipt {receipt}"),
     ),
     "idempotency_keys": (

@@ -131,9 +131,9 @@ PLACES: Tamperings = {
         ),
         Tampering(
             "INSERT INTO policies (version, effective_from, source)"
-            " SELECT version + 1, now(), source FROM policies",
+            " SELECT version + 2, now(), source FROM policies WHERE version = 1",
             "policies: each is",
-            "policy 2",
+            "policy 3",
         ),
     ),
     "role_grants": (

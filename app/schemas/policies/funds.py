@@ -1,0 +1,31 @@
+"""Settings of a policy document about the fund (公益银行) of an organisation."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Fund(BaseModel):
+    """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points.
+
+    ``point_value_cents``: what a point costs the fund, in cents of the yuan. Where it is set,
+    prices freeze while the points outstanding are worth more than ``freeze_percent`` of the fund.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_serialization_defaults_required=True,
+    )
+    limited: bool = Field(
+        default=False, description="True: only points that the fund received can be issued."
+    )
+    point_value_cents: Annotated[int | None, Field(ge=1, le=10_000)] = Field(
+        default=None, description="Value of a point in cents of the yuan; null: none is set."
+    )
+    freeze_percent: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=120,
+        description="Prices freeze while the points outstanding are worth more than this percentage"
+        " of the fund; only where a point has a value.",
+    )
