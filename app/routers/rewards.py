@@ -40,6 +40,7 @@ from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.redemptions import offers
 from app.services.rewards import editing, reading
 from app.services.rewards.editing import RewardKeyTaken, RewardWrongState, StockKindFixed
+from app.services.rewards.prices import PricedByList, PriceStep
 from app.services.rewards.reading import OutOfStock, RewardNotFound
 
 ABOUT = Bilingual("可兑换的商品", "Rewards that points are spent on")
@@ -76,7 +77,9 @@ exports.beside(router, list_rewards, Bilingual("奖品", "Rewards"), rows=_rewar
     "/rewards",
     status_code=201,
     operation_id="createReward",
-    **allow(ORGANIZER, MerchantNotFound, OrgClosed, RewardKeyTaken, body=True, once=True),
+    **allow(
+        ORGANIZER, MerchantNotFound, OrgClosed, PriceStep, RewardKeyTaken, body=True, once=True
+    ),
 )
 @leads_to("publishReward", {"reward_id": "id"})
 @leads_to("editReward", {"reward_id": "id"})
@@ -109,7 +112,16 @@ async def get_reward(reward_id: PathId, tx: Reader, caller: Caller) -> OfferedRe
 @router.put(
     "/rewards/{reward_id}",
     operation_id="editReward",
-    **allow(ORGANIZER, RewardNotFound, StockKindFixed, OutOfStock, body=True, if_match=True),
+    **allow(
+        ORGANIZER,
+        RewardNotFound,
+        PriceStep,
+        PricedByList,
+        StockKindFixed,
+        OutOfStock,
+        body=True,
+        if_match=True,
+    ),
 )
 async def edit_reward(
     reward_id: PathId, body: RewardEditIn, version: IfMatch, tx: Tx, caller: CurrentPerson

@@ -12,6 +12,7 @@ from app.jobs import funds
 from app.models.merchants import MerchantKind
 from app.models.orgs import Level, Org
 from app.models.people import Role
+from app.models.rewards import RewardKind
 from app.runtime import Runtime
 from app.services.ledger import seals
 from tests.factories.activities import activity_body, sign_up
@@ -190,10 +191,14 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
     organizer = await make_organizer(played.runtime, home.id)
     movement = {"quantity": 5, "reason": "到货"}
     moved = await played.post(organizer, f"/rewards/{soap.id}/stock-movements", movement)
+    film = await make_reward(played.runtime, shop, kind=RewardKind.voucher, points=2)
+    await played.post(organizer, f"/rewards/{film.id}/voucher-codes", {"generate": 2})
+    watched = await played.post(alice, "/redemptions", {"reward_id": str(film.id)})
     charge = await spend(played.api, played.runtime, alice, 3, shop)
     back = await spend(played.api, played.runtime, bob, 2, shop)
     await refund(played.api, shop, back)
     played.ids |= {
+        "film": watched["id"],
         "shop": shop.merchant.id,
         "bank": bank.merchant.id,
         "staff": shop.staff.id,

@@ -110,6 +110,17 @@ class Fund(Shape):
     )
 
 
+class Rewards(Shape):
+    """Prices of rewards, and the honour mark (爱心标识) of who gave to the 公益银行."""
+
+    price_step: Annotated[int, Field(ge=1, le=MAX_POINTS)] = Field(
+        default=1, description="Points of which each price is a multiple."
+    )
+    honour_points: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(
+        default=1, description="Points given in a calendar year that make the honour mark."
+    )
+
+
 class Release(Shape):
     """Conditions for the release of an award: hours, reviewers, days of public notice (公示).
 
@@ -263,6 +274,7 @@ class PolicyDocument(Shape):
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
     fund: Fund = Fund()
+    rewards: Rewards = Rewards()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}

@@ -30,6 +30,7 @@ from app.services import audit, orgs, people, records
 from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.policies import history
+from app.services.rewards import prices
 from app.services.rewards.reading import OutOfStock, RewardNotFound, get, running_period, show
 
 MOVES = {
@@ -56,11 +57,15 @@ class StockKindFixed(Refusal):
 
 
 async def create(tx: Session, caller: UUID, body: RewardIn) -> RewardDetailOut:
-    """Draft a reward. Raises MerchantNotFound, OrgClosed, Invalid, RewardKeyTaken."""
+    """Draft a reward.
+
+    Raises MerchantNotFound, OrgClosed, Invalid, PriceStep, RewardKeyTaken.
+    """
     merchant = await merchants.managed(tx, caller, body.merchant_id)
     await orgs.get_open(tx, merchant.org_id)
     await _check_tier(tx, merchant.org_id, body.min_tier)
     reward = Reward(id=new_id(), org_id=merchant.org_id, **body.model_dump())
+    await prices.check(tx, reward, reward.points)
     if not await queries.add(tx, reward):
         raise RewardKeyTaken
     await audit.write(tx, caller, "created", reward, facts=audit.about("merchant", merchant.id))
@@ -73,11 +78,16 @@ async def edit(
     """Replace the terms of a reward. What was reserved keeps its price and its goods.
 
     Another ``stock`` is moved in the running period by the difference. Raises RewardNotFound,
-    PreconditionFailed, Invalid, StockKindFixed, OutOfStock (fewer are left than are taken away).
+    PreconditionFailed, Invalid, PriceStep, PricedByList, StockKindFixed, OutOfStock (fewer are left
+    than are taken away).
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     records.require_version(reward.version, version)
     await _check_tier(tx, reward.org_id, body.min_tier)
+    if body.points != reward.points:
+        await prices.check(tx, reward, body.points)
+        if reward.list_id is not None:
+            raise prices.PricedByList
     at, stock = await moments.moment(tx), reward.stock
     if (stock is None) != (body.stock is None) and reward.state != RewardState.draft:
         raise StockKindFixed(status=reward.state)
@@ -92,7 +102,7 @@ async def edit(
 
 async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut:
     """Offer a reward. Raises RewardNotFound, OrgClosed, RewardWrongState, MerchantWrongState."""
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     await orgs.get_open(tx, reward.org_id)
     merchant = await merchants.get(tx, reward.merchant_id)
     if merchant.state != MerchantState.active:
@@ -106,7 +116,7 @@ async def withdraw(tx: Session, caller: UUID, reward_id: UUID, reason: str) -> R
 
     Raises RewardNotFound, RewardWrongState.
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     to = RewardState.withdrawn
     await records.move(tx, caller, reward, to, MOVES, RewardWrongState, reason=reason)
     return await show(tx, caller, reward.id)
@@ -119,7 +129,7 @@ async def move_stock(
 
     Raises RewardNotFound, Invalid (0 pieces, or unlimited), OutOfStock.
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     if body.quantity == 0 or reward.stock is None:
         raise invalid(
             "body.quantity", "不能为零，且兑换品须有库存限制", "must move a counted stock"
@@ -167,7 +177,7 @@ async def _move(
     return movement, left
 
 
-async def _managed(tx: Session, caller: UUID, reward_id: UUID) -> Reward:
+async def managed(tx: Session, caller: UUID, reward_id: UUID) -> Reward:
     """Lock a reward that the caller may edit. Raises RewardNotFound."""
     reward = await queries.lock(tx, reward_id)
     if reward is None:

@@ -15,6 +15,7 @@ _PLACED = "redemptions: each is at the merchant"
 _STOCKS = "stocks: what is left"
 _REFUNDS = "refunds: each went"
 _UNDONE = "redemptions: each undone"
+_CODES = "vouchers: each code"
 
 GOODS: Tamperings = {
     "charges": (
@@ -186,6 +187,29 @@ GOODS: Tamperings = {
             change("rewards", "points = 1, stock = stock + 5", "soap"),
             "organizers set them; what was redeemed has its own points, and a period its own stock",
         ),
+    ),
+    "voucher_codes": (
+        Tampering(
+            change(
+                "voucher_codes",
+                "redemption_id = NULL, handed_out_at = NULL",
+                "film",
+                "redemption_id",
+            ),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(
+            change("voucher_codes", "redemption_id = '{collected}'", "film", "redemption_id"),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(
+            change("voucher_codes", "reward_id = '{soap}'", "film", "redemption_id"),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(delete("voucher_codes", "film", "redemption_id"), _CODES, "redemption {film}"),
     ),
     "stock_movements": (
         Tampering(
