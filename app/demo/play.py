@@ -32,6 +32,7 @@ from app.demo.acts import (
     queue,
     rewards,
     rota,
+    shelves,
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
@@ -50,7 +51,7 @@ ACTS = (
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
-    *(rewards.redeem, payments.pay, payments.statements),
+    *(rewards.redeem, payments.pay, payments.statements, shelves.publish),
     *WEEKEND,
     *(farewell.forget, closing.reconcile, closing.verify),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import delete, func, text
@@ -22,7 +23,7 @@ _BORN = func.coalesce(
 )
 
 
-def _given(since: datetime, until: datetime, unit_id: int) -> list[object]:
+def _given(since: datetime, until: datetime, unit_id: int) -> list[Any]:
     """Return the conditions of donations that stand, of a time and in a unit."""
     return [
         Reward.kind == RewardKind.donation,

@@ -35,7 +35,7 @@ async def begin(session: Session, reward: Reward, at: datetime) -> None:
 
 async def counts(session: Session, reward: UUID) -> tuple[int, int]:
     """Return how many codes a reward has, and how many were handed out."""
-    query = select(func.count(), func.count(VoucherCode.redemption_id))
+    query = select(func.count(), func.count(col(VoucherCode.redemption_id)))
     total, gone = (await session.exec(query.where(VoucherCode.reward_id == reward))).one()
     return int(total), int(gone)
 

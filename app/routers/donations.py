@@ -29,9 +29,7 @@ from app.services.rewards.reading import (
     TierTooLow,
 )
 
-ABOUT = Bilingual(
-    "向公益银行捐赠积分与爱心标识", "Points given to the 公益银行, and the honour mark"
-)
+ABOUT = Bilingual("向公益银行捐赠积分与爱心标识", "Points given to a fund, and the honour mark")
 router = Router(tags=["donations"], about=ABOUT)
 
 

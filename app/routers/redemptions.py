@@ -15,7 +15,6 @@ from app.core.language import Bilingual
 from app.core.paging import Page
 from app.models.redemptions import RedemptionStatus
 from app.schemas.base import Id, Nothing
-from app.schemas.proxies import ProxyIn, ProxyOut
 from app.schemas.redemptions import (
     MyRedemptionOut,
     MyRedemptionPlaceOut,
@@ -26,8 +25,7 @@ from app.schemas.redemptions import (
 from app.services.cards import CardSuspended
 from app.services.ledger.types import InsufficientPoints
 from app.services.orgs import OrgNotFound
-from app.services.redemptions import codes, delegating, reading, reservations
-from app.services.redemptions.delegating import ProxyNotFound
+from app.services.redemptions import codes, reading, reservations
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards.reading import (
     LimitReached,
@@ -101,43 +99,6 @@ async def get_pickup_code_svg(
 ) -> QrPicture:
     """Return the code of the caller's reservation as a QR picture for the counter."""
     return QrPicture.of(await codes.mine(tx, person_id, redemption_id))
-
-
-@router.post(
-    "/redemptions/{redemption_id}/proxy",
-    status_code=201,
-    operation_id="makeProxy",
-    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved, body=True, once=True),
-)
-@leads_to("collectRedemption", {"body.pickup_code": "code"})
-@no_store
-async def make_proxy(
-    redemption_id: PathId, body: ProxyIn, tx: Tx, person_id: CurrentPerson
-) -> ProxyOut:
-    """Let somebody else collect the caller's reservation, once; an earlier code ends."""
-    return await delegating.make(tx, person_id, redemption_id, body)
-
-
-@router.get(
-    "/redemptions/{redemption_id}/proxy",
-    operation_id="getProxy",
-    **allow(RESIDENT, RedemptionNotFound, ProxyNotFound),
-)
-@no_store
-async def get_proxy(redemption_id: PathId, tx: Reader, person_id: CurrentPerson) -> ProxyOut:
-    """Return the code by which somebody else may collect, and whether that was done."""
-    return await delegating.show(tx, person_id, redemption_id)
-
-
-@router.delete(
-    "/redemptions/{redemption_id}/proxy",
-    status_code=204,
-    operation_id="revokeProxy",
-    **allow(RESIDENT, RedemptionNotFound),
-)
-async def revoke_proxy(redemption_id: PathId, tx: Tx, person_id: CurrentPerson) -> None:
-    """End the code by which somebody else may collect."""
-    await delegating.revoke(tx, person_id, redemption_id)
 
 
 @router.get("/me/redemptions", operation_id="listMyRedemptions", **allow(RESIDENT))

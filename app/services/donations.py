@@ -38,7 +38,7 @@ class NotDonation(Refusal):
     """A reward that is no donation, or whose points would not go to a 公益银行."""
 
     code, status, title = "donations.not_donation", 409, "Not a donation"
-    zh, en = "该兑换品不是向公益银行的捐赠", "This reward is no donation to a 公益银行."
+    zh, en = "该兑换品不是向公益银行的捐赠", "This reward is no donation to a fund."
     fact_names = ("kind",)
 
 

@@ -25,6 +25,8 @@ OTHERWISE = {
     "app.services.counters.today",
     "app.services.deductions.appeal",
     "app.services.deductions.deduct",
+    "app.services.donations.honour",
+    "app.services.donations.honoured",
     "app.services.funds._unit_then",
     "app.services.funds.figures",
     "app.services.funds.months",

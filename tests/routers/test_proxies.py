@@ -56,7 +56,7 @@ async def test_somebody_else_collects_once_and_the_owner_is_told(
     rival = await make_counter(runtime)
     held = await reserved(api, owner, await make_reward(runtime, counter))
     path = f"{API}/redemptions/{held['id']}/proxy"
-    assert_refused(await api.get(path, headers=owner.headers), 404, "redemptions.no_proxy")
+    assert_refused(await api.get(path, headers=owner.headers), 404, "proxies.not_found")
     made = (await make_proxy(api, owner, held["id"], name="李梅")).json()
     assert len(made["code"]) == 10
     assert made["code"] != held["pickup_code"]

@@ -74,7 +74,7 @@ async def known(setup: Setup) -> Known:
     made = [await make_reward(setup.runtime, setup.counter, kind=kind) for _ in range(FEW)]
     for one in made:
         await setup.post(setup.organizer, f"/rewards/{one.id}/voucher-codes", generate=MANY)
-    return {"voucher_reward_id": [str(one.id) for one in made]}
+    return {"reward_id": [str(one.id) for one in made]}
 
 
 async def completion(_: Setup) -> Completion:

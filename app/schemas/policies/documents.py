@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.rewards import Rewards
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -107,17 +108,6 @@ class Fund(Shape):
 
     limited: bool = Field(
         default=False, description="True: only points that the fund received can be issued."
-    )
-
-
-class Rewards(Shape):
-    """Prices of rewards, and the honour mark (爱心标识) of who gave to the 公益银行."""
-
-    price_step: Annotated[int, Field(ge=1, le=MAX_POINTS)] = Field(
-        default=1, description="Points of which each price is a multiple."
-    )
-    honour_points: Annotated[int, Field(ge=1, le=MAX_CAP)] = Field(
-        default=1, description="Points given in a calendar year that make the honour mark."
     )
 
 
@@ -219,10 +209,7 @@ class Deduction(Shape):
 
 
 class Attendance(Shape):
-    """``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
-
-    A strike is a deduction by the rule ``no_show`` that stands.
-    """
+    """``strikes`` (deductions by the rule ``no_show`` that stand) pause sign-up for a while."""
 
     strikes: Annotated[int, Field(ge=1, le=20)] = Field(
         default=3, description="How many strikes pause sign-up."

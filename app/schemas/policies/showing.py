@@ -18,9 +18,9 @@ from app.schemas.policies.documents import (
     Per,
     Proof,
     Release,
-    Rewards,
     RuleCap,
 )
+from app.schemas.policies.rewards import Rewards
 
 
 class EvidenceOut(Out):

@@ -13,12 +13,13 @@ from app.queries import proxies as queries
 from app.queries import redemptions as redemption_queries
 from app.schemas.proxies import ProxyIn, ProxyOut
 from app.services.ledger import moments
-from app.services.redemptions import holding, proxies, reservations
+from app.services.redemptions import holding, reservations
+from app.services.redemptions.proxies import CODE_LENGTH
 from app.services.redemptions.reservations import RedemptionNotFound
 
 
 class ProxyNotFound(Refusal):
-    code, status, title = "redemptions.no_proxy", 404, "No proxy"
+    code, status, title = "proxies.not_found", 404, "No proxy"
     zh, en = "该兑换没有代领码", "This redemption has no proxy."
 
 
@@ -70,4 +71,4 @@ async def _own(tx: Session, person_id: UUID, redemption_id: UUID) -> tuple[Redem
 
 
 def _random_code() -> str:
-    return "".join(secrets.choice(holding.PICKUP_ALPHABET) for _ in range(proxies.CODE_LENGTH))
+    return "".join(secrets.choice(holding.PICKUP_ALPHABET) for _ in range(CODE_LENGTH))
