@@ -27,7 +27,7 @@ MATRIX = """
 operation     rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 donatePoints  person  401    201+  201  201     201   201     201    201     201   201
 getMyHonour   person  401    200   200  200     200   200     200    200     200   200
-chooseHonour  person  401    200+  200  200     200   200     200    200     200   200
+chooseHonour  person  401    200   200  200     200   200     200    200     200   200
 listHonours   anyone  200    200   200  200     200   200     200    200     200   200
 """
 HERS = {"hidden_honours": "person_id = :alice"}

@@ -20,7 +20,7 @@ MATRIX = """
 operation    rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 makeProxy    person  401    201+  404  404     404   404     404    404     404   404       404=redemptions.not_found
 getProxy     person  401    200+  404  404     404   404     404    404     404   404       404=redemptions.not_found
-revokeProxy  person  401    204+  404  404     404   404     404    404     404   404       404=redemptions.not_found
+revokeProxy  person  401    204   404  404     404   404     404    404     404   404       404=redemptions.not_found
 """  # noqa: E501 - a table
 HERS = {"collection_proxies": "person_id = :alice"}
 BESIDE_POINTS = {"collection_proxies"}

@@ -24,12 +24,12 @@ from tests.security.world import Ask, World
 API = "/api/v1"
 MATRIX = """
 operation           rule       nobody alice bob  counter rival sibling parent auditor admin outsider
-publishRewardList   organizer  401    403   403  403     403   403     201+   403     201+  403
+publishRewardList   organizer  401    403   403  403     403   403     201    403     201   403
 listRewardLists     anyone     200    200   200  200     200   200     200    200     200   200
 getRewardList       anyone     200    200   200  200     200   200     200    200     200   200
-withdrawRewardList  organizer  401    403   403  403     403   404     200+   403     200+  404       404=reward_lists.not_found
+withdrawRewardList  organizer  401    403   403  403     403   404     200    403     200   404       404=reward_lists.not_found
 """  # noqa: E501 - a table
-HERS = {"reward_lists": "org_id = :home"}
+HERS = {"reward_lists": "created_by = :alice"}
 BESIDE_POINTS = {"reward_lists"}
 BEYOND_THE_SCHEMA = {
     *("body.items", "body.effective_from", "body"),

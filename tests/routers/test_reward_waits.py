@@ -27,7 +27,7 @@ MATRIX = """
 operation          rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 waitForReward      person  401    201+  201  201     201   201     201    201     201   201
 listMyRewardWaits  person  401    200+  200  200     200   200     200    200     200   200
-stopWaiting        person  401    204+  404  404     404   404     404    404     404   404       404=reward_waits.not_found
+stopWaiting        person  401    204   404  404     404   404     404    404     404   404       404=reward_waits.not_found
 """  # noqa: E501 - a table
 HERS = {"reward_waits": "person_id = :alice"}
 BESIDE_POINTS = {"reward_waits"}
