@@ -144,7 +144,7 @@ async def _supersede(tx: Session, actor: UUID | None, org_id: UUID) -> None:
 
 
 async def _apply(
-    tx: Session, actor: UUID | None, one: RewardList, rewards: Mapping[UUID, Reward]
+    tx: Session, actor: UUID | None, one: RewardList, rewards: Mapping[UUID, Any]
 ) -> None:
     """Publish the listed rewards at their prices, and withdraw the others of the organisation."""
     listed = {_id(item): item["points"] for item in one.items}

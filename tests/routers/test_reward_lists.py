@@ -85,10 +85,19 @@ async def _odd_price(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(organizer, "POST", path, {"step": 5, "points": 12}, body)
 
 
+async def _listed_price(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    counter = await make_counter(runtime)
+    organizer, reward = await _organizer(runtime, counter), await make_reward(runtime, counter)
+    await _posted(api, organizer, counter, listing(reward))
+    body, headers = EDIT | {"stock": None}, {"If-Match": '"2"'}
+    return Refused(organizer, "PUT", f"/rewards/{reward.id}", {"number": 1}, body, headers=headers)
+
+
 STEP = "\n[rewards]\nprice_step = 5\n"
 REFUSED = {
     "reward_lists.another_announced": _second_announced,
     "rewards.price_step": _odd_price,
+    "rewards.priced_by_list": _listed_price,
 }
 
 

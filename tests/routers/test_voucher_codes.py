@@ -56,17 +56,7 @@ async def _codes_of_goods(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(organizer, "POST", path, {"kind": "goods"}, {"generate": 2})
 
 
-async def _undo_at_no_counter(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    counter = await make_counter(runtime)
-    made = await reserve(runtime, (await make_rich(runtime)).id, await coded(api, runtime, counter))
-    path = f"/merchant/redemptions/{made.id}/undo"
-    return Refused(counter.staff, "POST", path, {}, {"reason": "顾客要求"})
-
-
-REFUSED = {
-    "voucher_codes.not_voucher": _codes_of_goods,
-    "redemptions.without_counter": _undo_at_no_counter,
-}
+REFUSED = {"voucher_codes.not_voucher": _codes_of_goods}
 
 
 async def known(setup: Setup) -> Known:

@@ -85,9 +85,7 @@ async def edit(
     records.require_version(reward.version, version)
     await _check_tier(tx, reward.org_id, body.min_tier)
     if body.points != reward.points:
-        await prices.check(tx, reward, body.points)
-        if reward.list_id is not None:
-            raise prices.PricedByList
+        await prices.change(tx, reward, body.points)
     at, stock = await moments.moment(tx), reward.stock
     if (stock is None) != (body.stock is None) and reward.state != RewardState.draft:
         raise StockKindFixed(status=reward.state)

@@ -2,7 +2,9 @@
 
 from app.core.db import Session
 from app.core.errors import Refusal
+from app.models.reward_lists import RewardList
 from app.models.rewards import Reward
+from app.queries import records as record_queries
 from app.services import orgs
 from app.services.policies import history
 
@@ -19,11 +21,22 @@ class PriceStep(Refusal):
 
 
 class PricedByList(Refusal):
+    """Fact: ``number`` of the version that states the price."""
+
     code, status, title = "rewards.priced_by_list", 409, "Priced by the published list"
     zh, en = (
         "该兑换品的价格由已发布的兑换清单规定，请发布新版清单",
         "The published list states the price of this reward; publish another version.",
     )
+    fact_names = ("number",)
+
+
+async def change(tx: Session, reward: Reward, points: int) -> None:
+    """Let an edit give a reward a new price. Raises PriceStep, PricedByList."""
+    await check(tx, reward, points)
+    if reward.list_id is not None:
+        listed = await record_queries.find(tx, RewardList, reward.list_id)
+        raise PricedByList(number=listed.number if listed else None)
 
 
 async def check(tx: Session, reward: Reward, points: int) -> None:
