@@ -36,6 +36,13 @@ def upgrade() -> None:
         sa.Column("code_index", sa.LargeBinary(), nullable=False),
         sa.Column("redemption_id", sa.Uuid(), nullable=True),
         sa.Column("handed_out_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("used_by", sa.Uuid(), nullable=True),
+        sa.CheckConstraint(
+            "num_nonnulls(used_at, used_by) IN (0, 2)"
+            " AND (used_at IS NULL OR redemption_id IS NOT NULL)",
+            name=op.f("ck_voucher_codes_used"),
+        ),
         sa.CheckConstraint(
             "(redemption_id IS NULL) = (handed_out_at IS NULL)",
             name=op.f("ck_voucher_codes_handed_out"),
@@ -44,6 +51,7 @@ def upgrade() -> None:
         _key("org_id", "orgs"),
         _key("redemption_id", "redemptions"),
         _key("reward_id", "rewards"),
+        _key("used_by", "people"),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_voucher_codes")),
         sa.UniqueConstraint(
             "reward_id", "code_index", name=op.f("uq_voucher_codes_reward_id_code_index")
@@ -62,7 +70,8 @@ def upgrade() -> None:
         postgresql_where=sa.text("redemption_id IS NOT NULL"),
     )
     op.execute(
-        "GRANT SELECT, INSERT, UPDATE (redemption_id, handed_out_at) ON voucher_codes TO qx_app"
+        "GRANT SELECT, INSERT, UPDATE (redemption_id, handed_out_at, used_at, used_by)"
+        " ON voucher_codes TO qx_app"
     )
     op.add_column("rewards", sa.Column("coded_at", sa.DateTime(timezone=True), nullable=True))
 

@@ -30,7 +30,8 @@ async def _vouchers(tour: Caller) -> None:
     await tour.do("organizer", "addVoucherCodes", **film)
     await tour.do("organizer", "getVoucherStock", **film)
     watched = await tour.do("alice", "redeem", film)
-    await tour.do("alice", "getMyVoucherCodes", redemption_id=watched["id"])
+    shown = await tour.do("alice", "getMyVoucherCodes", redemption_id=watched["id"])
+    await tour.do("merchant2", "useVoucher", {"code": shown["codes"][0]})
 
 
 async def _proxies(tour: Caller) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, func, update
 from sqlmodel import col, select
 
 from app.core.db import Session
+from app.models.redemptions import Redemption
 from app.models.rewards import Reward
 from app.models.voucher_codes import VoucherCode
 
@@ -68,3 +69,32 @@ def is_free() -> ColumnElement[bool]:
 async def of_redemption(session: Session, redemption: UUID) -> Sequence[bytes]:
     query = select(VoucherCode.code_sealed).where(VoucherCode.redemption_id == redemption)
     return (await session.exec(query.order_by(col(VoucherCode.id)))).all()
+
+
+async def lock_at(
+    session: Session, merchant: UUID, indexes: Sequence[bytes]
+) -> tuple[VoucherCode, Reward, UUID] | None:
+    """Lock a code that was handed out for a voucher of a merchant; with whose it is."""
+    query = (
+        select(VoucherCode, Reward, Redemption.person_id)
+        .join(Reward, col(Reward.id) == col(VoucherCode.reward_id))
+        .join(Redemption, col(Redemption.id) == col(VoucherCode.redemption_id))
+        .where(Reward.merchant_id == merchant, col(VoucherCode.code_index).in_(indexes))
+        .order_by(col(VoucherCode.used_at).desc().nulls_first(), col(VoucherCode.id))
+        .limit(1)
+        .with_for_update(of=VoucherCode)
+    )
+    return (await session.exec(query)).first()
+
+
+async def use(session: Session, code: UUID, staff: UUID, at: datetime) -> bool:
+    """Mark a code as used; False if it was before."""
+    used = update(VoucherCode).where(col(VoucherCode.id) == code, is_unused())
+    values = {"used_at": at, "used_by": staff}
+    done = await session.execute(used.values(values).returning(col(VoucherCode.id)))
+    return done.first() is not None
+
+
+def is_unused() -> ColumnElement[bool]:
+    """Return the condition of the update: of concurrent requests, one uses the code."""
+    return col(VoucherCode.used_at).is_(None)

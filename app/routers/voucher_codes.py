@@ -1,7 +1,8 @@
 """Codes of vouchers: added by organizers, shown to who redeemed them."""
 
-from app.api.access import ORGANIZER, READER, RESIDENT, allow
-from app.api.deps import Cipher, CurrentPerson, Reader, Tx
+from app.api.access import MERCHANT_STAFF, ORGANIZER, READER, RESIDENT, allow
+from app.api.deps import Cipher, CurrentPerson, CurrentStaff, Reader, Tx
+from app.api.guesses import CODE_GUESS, Guess
 from app.api.operations import no_store
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -11,12 +12,15 @@ from app.schemas.voucher_codes import (
     VoucherCodesIn,
     VoucherCodesOut,
     VoucherStockOut,
+    VoucherUsedOut,
+    VoucherUseIn,
 )
 from app.services import voucher_codes
+from app.services.merchants.access import MerchantSuspended
 from app.services.redemptions import codes
 from app.services.redemptions.reservations import RedemptionNotFound
 from app.services.rewards.reading import RewardNotFound
-from app.services.voucher_codes import NotVoucher
+from app.services.voucher_codes import NotVoucher, VoucherCodeNotFound, VoucherCodeUsed
 
 ABOUT = Bilingual("兑换券的券码", "Codes of vouchers")
 router = Router(tags=["voucher_codes"], about=ABOUT)
@@ -58,3 +62,23 @@ async def get_my_voucher_codes(
 ) -> VoucherCodesOut:
     """Return the codes of the caller's redemption of a voucher."""
     return await codes.vouchers(tx, cipher, person_id, redemption_id)
+
+
+@router.post(
+    "/merchant/voucher-codes/use",
+    operation_id="useVoucher",
+    **allow(
+        MERCHANT_STAFF,
+        VoucherCodeNotFound,
+        VoucherCodeUsed,
+        MerchantSuspended,
+        body=True,
+        once=True,
+        guess=Guess(CODE_GUESS, VoucherCodeNotFound),
+    ),
+)
+async def use_voucher(
+    body: VoucherUseIn, tx: Tx, cipher: Cipher, staff: CurrentStaff
+) -> VoucherUsedOut:
+    """Take the code of a voucher of the merchant, once."""
+    return await voucher_codes.use(tx, cipher, staff, body.code)

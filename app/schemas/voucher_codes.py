@@ -1,12 +1,15 @@
 """Wire shapes of codes of vouchers."""
 
+from datetime import datetime
 from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from app.core.language import Worded
 from app.core.validation_messages import wrong
-from app.schemas.base import In, OneLine, Out, RewardId, example
+from app.schemas.base import Code, In, OneLine, Out, RewardId, example
 from app.schemas.notify import words
+from app.schemas.redemptions import PayerOut
 
 MOST = 1_000  # codes of one request
 NOTICES = {
@@ -49,6 +52,19 @@ class VoucherStockOut(Out):
 class VoucherCodesAddedOut(VoucherStockOut):
     added: int = Field(description="Codes that this request added.")
     known: int = Field(description="Codes that were there already, and were left out.")
+
+
+class VoucherUseIn(In, json_schema_extra=example({"code": "7K3M-9QX2-B4TA"})):
+    code: Annotated[str, Code(64)] = Field(description="The code that the person shows.")
+
+
+class VoucherUsedOut(Out):
+    """What the merchant gives for the code, and whose it was."""
+
+    reward_id: RewardId
+    reward_name: Worded = Field(description="Name of the voucher.")
+    person: PayerOut = Field(description="Who redeemed it.")
+    used_at: datetime = Field(description="When the merchant took it, in UTC.")
 
 
 class VoucherCodesOut(Out):

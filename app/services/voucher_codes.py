@@ -11,19 +11,25 @@ from uuid import UUID
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.keys import FieldCipher
+from app.core.language import named
+from app.core.normalize import code_as_read
 from app.models.redemptions import Redemption
 from app.models.rewards import Reward, RewardKind
 from app.models.voucher_codes import VoucherCode
 from app.queries import people as people_queries
 from app.queries import voucher_codes as queries
+from app.schemas.redemptions import PayerOut
 from app.schemas.voucher_codes import (
     VoucherCodesAddedOut,
     VoucherCodesIn,
     VoucherCodesOut,
     VoucherStockOut,
+    VoucherUsedOut,
 )
 from app.services import audit, orgs, people
 from app.services.ledger import moments
+from app.services.merchants import access as merchants
+from app.services.merchants.access import Staff
 from app.services.rewards import editing
 from app.services.rewards.reading import OutOfStock, RewardNotFound, get
 
@@ -35,6 +41,19 @@ class NotVoucher(Refusal):
     code, status, title = "voucher_codes.not_voucher", 409, "Not a voucher"
     zh, en = "只有兑换券可以添加券码", "Only rewards of the kind voucher have codes."
     fact_names = ("kind",)
+
+
+class VoucherCodeNotFound(Refusal):
+    """Unknown, of another merchant, or nobody's yet; the reply does not tell which."""
+
+    code, status, title = "voucher_codes.not_found", 404, "No such code"
+    zh, en = "券码无效，或不是本店的券", "The code is not valid here."
+
+
+class VoucherCodeUsed(Refusal):
+    code, status, title = "voucher_codes.used", 409, "Code used"
+    zh, en = "券码已使用", "The code has been used."
+    fact_names = ("used_at",)
 
 
 async def add(
@@ -70,7 +89,7 @@ async def _new(
     tx: Session, cipher: FieldCipher, reward: Reward, codes: list[str]
 ) -> dict[bytes, str]:
     """Return the codes that the reward does not have, each once, by their index."""
-    indexes = {code: cipher.indexes(f"voucher:{code}") for code in codes}
+    indexes = {code: _indexes(cipher, code) for code in codes}
     known = await queries.known(tx, reward.id, [one for every in indexes.values() for one in every])
     return {every[0]: code for code, every in indexes.items() if not known.intersection(every)}
 
@@ -94,6 +113,30 @@ async def hand_out(tx: Session, redemption: Redemption, at: datetime) -> None:
         raise OutOfStock(stock_left=0, opens_at=None)
 
 
+async def use(tx: Session, cipher: FieldCipher, staff: Staff, code: str) -> VoucherUsedOut:
+    """Take a code at the merchant of its voucher, once.
+
+    Raises Forbidden, MerchantNotYours, MerchantSuspended, VoucherCodeNotFound, VoucherCodeUsed.
+    """
+    merchant = await merchants.of_staff(tx, staff, sells=True)
+    found = await queries.lock_at(tx, merchant.id, _indexes(cipher, code))
+    if found is None:
+        raise VoucherCodeNotFound
+    one, reward, owner = found
+    at = await moments.moment(tx)
+    if not await queries.use(tx, one.id, staff.person_id, at):
+        raise VoucherCodeUsed(used_at=one.used_at)
+    facts = audit.about("reward", reward.id)
+    await audit.write(tx, staff.person_id, "accepted", one, facts=facts)
+    names = await people_queries.names(tx, [owner])
+    return VoucherUsedOut(
+        reward_id=reward.id,
+        reward_name=named(reward.name, reward.name_en),
+        person=PayerOut(display_name=people.masked(names[owner].display_name)),
+        used_at=at,
+    )
+
+
 async def show(tx: Session, cipher: FieldCipher, redemption_id: UUID) -> VoucherCodesOut:
     """Return the codes of a redemption, which the caller has found to be the person's."""
     sealed = await queries.of_redemption(tx, redemption_id)
@@ -103,6 +146,11 @@ async def show(tx: Session, cipher: FieldCipher, redemption_id: UUID) -> Voucher
 async def _stock(tx: Session, reward_id: UUID) -> VoucherStockOut:
     total, gone = await queries.counts(tx, reward_id)
     return VoucherStockOut(reward_id=reward_id, total=total, handed_out=gone, left=total - gone)
+
+
+def _indexes(cipher: FieldCipher, code: str) -> list[bytes]:
+    """Return the indexes of a code, as people read and type it."""
+    return cipher.indexes(f"voucher:{code_as_read(code).replace('-', '').upper()}")
 
 
 def _random_code() -> str:

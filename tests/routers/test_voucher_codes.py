@@ -1,5 +1,6 @@
 """Codes of vouchers: imported or generated, handed out once, never listed."""
 
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ MATRIX = """
 operation          rule       nobody alice bob  counter rival sibling parent auditor admin outsider
 addVoucherCodes    organizer  401    403   403  403     403   404     201    403     201   404       404=rewards.not_found
 getVoucherStock    reader     401    403   403  403     403   404     200    200     200   404       404=rewards.not_found
+useVoucher         merchant staff  401    403   403  200     404   403     403    403     403   404       404=voucher_codes.not_found
 getMyVoucherCodes  person     401    200   404  404     404   404     404    404     404   404       404=redemptions.not_found
 """  # noqa: E501 - a table
 HERS = {"voucher_codes": "created_by = :alice"}
@@ -41,10 +43,18 @@ async def _handed_out(world: World) -> Ask:
     return Ask({"redemption_id": made["id"]})
 
 
+async def _in_hand(world: World) -> Ask:
+    ask = await _handed_out(world)
+    path = f"{API}/redemptions/{ask.ids['redemption_id']}/voucher-codes"
+    shown = await world.api.get(path, headers=world.alice.headers)
+    return Ask(body={"code": shown.json()["codes"][0]})
+
+
 REQUESTS = {
     "addVoucherCodes": _voucher,
     "getVoucherStock": _voucher,
     "getMyVoucherCodes": _handed_out,
+    "useVoucher": _in_hand,
 }
 
 
@@ -56,7 +66,16 @@ async def _codes_of_goods(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(organizer, "POST", path, {"kind": "goods"}, {"generate": 2})
 
 
-REFUSED = {"voucher_codes.not_voucher": _codes_of_goods}
+async def _used(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    counter, person = await make_counter(runtime), await make_rich(runtime)
+    made = await reserve(runtime, person.id, await coded(api, runtime, counter))
+    body = {"code": (await codes_of(api, person, str(made.id)))[0]}
+    used = (await use(api, counter, body["code"])).json()
+    facts = {"used_at": datetime.fromisoformat(used["used_at"])}
+    return Refused(counter.staff, "POST", "/merchant/voucher-codes/use", facts, body)
+
+
+REFUSED = {"voucher_codes.not_voucher": _codes_of_goods, "voucher_codes.used": _used}
 
 
 async def known(setup: Setup) -> Known:
@@ -91,6 +110,11 @@ async def add(
 ) -> httpx.Response:
     path = f"{API}/rewards/{reward.id}/voucher-codes"
     return await api.post(path, headers=keyed(who), json=body)
+
+
+async def use(api: httpx.AsyncClient, counter: Counter, code: str) -> httpx.Response:
+    path = f"{API}/merchant/voucher-codes/use"
+    return await api.post(path, headers=keyed(counter.staff), json={"code": code})
 
 
 async def codes_of(api: httpx.AsyncClient, who: TestPerson, redemption: str) -> list[str]:
@@ -162,3 +186,19 @@ async def test_codes_are_counted_and_never_shown_to_staff(
     )
     assert collected.status_code == 200
     await assert_ledger_verifies(runtime)
+
+
+async def test_the_merchant_takes_a_code_once(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    counter, rival = [await make_counter(runtime) for _ in range(2)]
+    person = await make_rich(runtime)
+    made = await reserve(runtime, person.id, await coded(api, runtime, counter))
+    [code] = await codes_of(api, person, str(made.id))
+    [left, *_] = [one for one in CODES["codes"] if one != code]
+
+    for who, wrong in ((rival, code), (counter, left), (counter, "FILM-9999")):
+        assert_refused(await use(api, who, wrong), 404, "voucher_codes.not_found")
+    taken = await use(api, counter, code.replace("-", " ").lower())
+    assert (taken.status_code, taken.json()["person"]) == (200, {"display_name": "王*四"})
+    again = await use(api, counter, code)
+    assert_refused(again, 409, "voucher_codes.used")
+    assert again.json()["facts"] == {"used_at": taken.json()["used_at"]}
