@@ -23,6 +23,7 @@ from app.schemas.donations import (
     HonourIn,
     HonourOut,
 )
+from app.schemas.policies.rewards import Rewards
 from app.schemas.redemptions import RedemptionIn
 from app.services import audit, orgs, people
 from app.services.leaderboards.rules import born_until
@@ -67,11 +68,16 @@ async def give(tx: Session, person_id: UUID, body: DonationIn) -> DonationOut:
 
 
 async def honour(tx: Session, person_id: UUID) -> HonourOut:
-    """Return the honour mark of the running year, by the programme of all organisations."""
-    year = local_date(now()).year
-    policy = await history.in_force(tx)
-    points = await queries.given(tx, person_id, *_year(year), policy.unit_id)
-    needed = policy.document.rewards.honour_points
+    """Return the honour mark of the running year, by the programme of all organisations.
+
+    Nobody has one before there is a programme.
+    """
+    year, points, needed = local_date(now()).year, 0, Rewards().honour_points
+    published = await history.load(tx)
+    if published.versions(now(), history.ROOT):
+        policy = published.policy(now())
+        points = await queries.given(tx, person_id, *_year(year), policy.unit_id)
+        needed = policy.document.rewards.honour_points
     return HonourOut(
         year=year,
         points_given=points,
