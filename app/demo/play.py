@@ -34,6 +34,7 @@ from app.demo.acts import (
     rewards,
     rota,
     settlement,
+    shelves,
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
@@ -59,7 +60,7 @@ ACTS = (
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
-    *(rewards.redeem, payments.pay, payments.statements, settlement.settle),
+    *(rewards.redeem, payments.pay, payments.statements, settlement.settle, shelves.publish),
     *WEEKEND,
     *(farewell.forget, closing.reconcile, closing.verify),
 )

@@ -36,7 +36,8 @@ class Reward(SQLModel, table=True):
     """``stock`` and ``limit_per_member`` are per period; NULL: unlimited.
 
     ``stock`` is what a period begins with. ``version`` counts the edits (``If-Match``). It is
-    offered from ``offered_from`` until ``offered_until``; NULL: without such a bound.
+    offered from ``offered_from`` until ``offered_until``; NULL: without such a bound. ``list_id``:
+    the published list that states its price. ``coded_at``: since when each piece is a voucher code.
     """
 
     __tablename__ = "rewards"
@@ -72,6 +73,8 @@ class Reward(SQLModel, table=True):
     terms: str | None = Field(default=None, max_length=1000)
     pickup_place: str | None = Field(default=None, max_length=100)
     pickup_hours: str | None = Field(default=None, max_length=100)
+    list_id: UUID | None = Field(default=None, foreign_key="reward_lists.id", index=True)
+    coded_at: datetime | None = Field(default=None, sa_type=Timestamp)
 
 
 class RewardStock(SQLModel, table=True):

@@ -105,6 +105,12 @@ PARTS: Mapping[str, str] = {
         more="jsonb_build_object('reward', r.name, 'merchant', m.name)",
         join="JOIN rewards r ON r.id = t.reward_id JOIN merchants m ON m.id = t.merchant_id",
     ),
+    "waits": _rows(
+        "reward_waits",
+        more="jsonb_build_object('reward', r.name)",
+        join="JOIN rewards r ON r.id = t.reward_id",
+    ),
+    "proxies": _rows("collection_proxies", "used_by"),
     "charges": _rows(
         "charges",
         more="jsonb_build_object('merchant', m.name)",

@@ -35,6 +35,7 @@ _DELETED = (
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND latitude IS NOT NULL
     """,
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM collection_proxies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM subscriptions WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -181,6 +182,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "cases": ("answer", "reason"),
     "certificates": ("code", "name", "title"),
     "children": ("name_sealed",),
+    "collection_proxies": ("code", "name"),
     "consents": ("guardian_sealed",),
     "corrections": ("reason",),
     "data_copies": ("content",),
@@ -250,11 +252,13 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "quest_visits": {"flagged": "why it is doubted: a word of a list"},
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
     "redemptions": {"pickup_code": "random, spent"},
+    "reward_lists": dict.fromkeys(("items", "source", "title"), _OF_ORGANISATION),
     "scans": dict.fromkeys(("action", "digest", "reason"), "a word of a list, and a hash"),
     "settlements": {"paid_reference": _OF_ORGANISATION},
     "settlement_disputes": dict.fromkeys(("answer", "reason"), "about a line of a statement"),
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},
+    "voucher_codes": dict.fromkeys(("code_index", "code_sealed"), "of a voucher, encrypted"),
     "verifications": dict.fromkeys(
         ("findings", "head", "rows_read"), "names of checks and tables, and a seal"
     ),

@@ -14,6 +14,7 @@ from app.core.db import Session
 from app.models.merchants import Merchant, MerchantState
 from app.models.orgs import Org
 from app.models.rewards import Reward, RewardState, RewardStock
+from app.models.voucher_codes import VoucherCode
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,19 @@ def _with_stock(periods: dict[str, datetime]) -> Any:
         else_=periods["all"],
     )
     left = func.coalesce(RewardStock.remaining, Reward.stock)
-    stock_left = case((col(Reward.stock).is_not(None), left))
+    counted = case((col(Reward.stock).is_not(None), left))
+    codes = (
+        select(func.count())
+        .where(
+            col(VoucherCode.reward_id) == col(Reward.id), col(VoucherCode.redemption_id).is_(None)
+        )
+        .correlate(Reward)
+        .scalar_subquery()
+    )
+    # Of vouchers with codes no more than there are codes; ``least`` passes over NULL.
+    stock_left = case(
+        (col(Reward.coded_at).is_not(None), func.least(counted, codes)), else_=counted
+    )
     return (
         select(Reward)
         .with_only_columns(*inspect(Reward).columns)

@@ -51,7 +51,7 @@ from app.services.redemptions.refunds import (
     RefundTooLarge,
 )
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
-from app.services.redemptions.undoing import NotCollected, UndoTooLate
+from app.services.redemptions.undoing import NotCollected, UndoTooLate, WithoutCounter
 
 ABOUT = Bilingual(
     "商户柜台：预览、核销、收取积分、退还、今日与结算单",
@@ -104,6 +104,7 @@ async def preview_collection(body: CollectIn, tx: Tx, staff: CurrentStaff) -> Co
         MERCHANT_STAFF,
         RedemptionNotFound,
         NotCollected,
+        WithoutCounter,
         UndoTooLate,
         InsufficientPoints,
         PersonMerged,

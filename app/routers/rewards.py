@@ -43,6 +43,7 @@ from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.redemptions import offers
 from app.services.rewards import editing, reading
 from app.services.rewards.editing import RewardKeyTaken, RewardWrongState, StockKindFixed
+from app.services.rewards.prices import PricedByList, PriceStep
 from app.services.rewards.reading import OutOfStock, RewardNotFound
 
 ABOUT = Bilingual("可兑换的商品", "Rewards that points are spent on")
@@ -79,7 +80,9 @@ exports.beside(router, list_rewards, Bilingual("奖品", "Rewards"), rows=_rewar
     "/rewards",
     status_code=201,
     operation_id="createReward",
-    **allow(ORGANIZER, MerchantNotFound, OrgClosed, RewardKeyTaken, body=True, once=True),
+    **allow(
+        ORGANIZER, MerchantNotFound, OrgClosed, PriceStep, RewardKeyTaken, body=True, once=True
+    ),
 )
 @leads_to("publishReward", {"reward_id": "id"})
 @leads_to("editReward", {"reward_id": "id"})
@@ -115,9 +118,11 @@ async def get_reward(reward_id: PathId, tx: Reader, caller: Caller) -> OfferedRe
     **allow(
         ORGANIZER,
         RewardNotFound,
+        PriceStep,
+        PricedByList,
+        PricesFrozen,
         StockKindFixed,
         OutOfStock,
-        PricesFrozen,
         body=True,
         if_match=True,
     ),

@@ -77,6 +77,7 @@ VALUES = {
         "searched": ("查询", "searched"),
         "viewed": ("查看", "viewed"),
         "undone": ("撤销", "undone"),
+        "collected_by_proxy": ("他人代领", "collected by a proxy"),
         "refunded_in_part": ("部分退款", "refunded in part"),
         "cancelled": ("撤销", "cancelled"),
         "erased": ("抹除", "erased"),

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.core.language import Worded
 from app.schemas.base import Code, In, MerchantId, Out, RewardId, example
 from app.schemas.notify import words
+from app.schemas.proxies import ProxyShownOut
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
 
 NOTICES = {
@@ -30,7 +31,8 @@ class CollectionPreviewOut(Out):
     reward_name: Worded = Field(description="Name of the reward.")
     quantity: int = Field(description="Pieces.")
     points: int = Field(description="Points for all pieces together.")
-    person: PayerOut = Field(description="Who collects it.")
+    person: PayerOut = Field(description="Whose reservation it is.")
+    proxy: ProxyShownOut | None = Field(description="Who collects it instead; null: the owner.")
     expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
 
 

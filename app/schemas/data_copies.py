@@ -42,6 +42,8 @@ PARTS = {
     "deductions": Bilingual("扣分", "Deductions"),
     "cases": Bilingual("申诉与异议", "Appeals and objections"),
     "redemptions": Bilingual("兑换", "Redemptions"),
+    "waits": Bilingual("缺货排队", "Queues for rewards"),
+    "proxies": Bilingual("代领", "Proxies"),
     "charges": Bilingual("消费", "Charges"),
     "refunds": Bilingual("部分退款", "Refunds in part"),
     "entries": Bilingual("积分流水", "Passbook"),

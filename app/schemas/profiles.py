@@ -45,6 +45,9 @@ class MeOut(Out):
     name_confirmed_at: datetime | None = Field(
         description="When an organizer confirmed that the name is the real one."
     )
+    honour_year: int | None = Field(
+        description="The running year, if the caller has its honour mark (爱心标识); null: not yet."
+    )
     roles: list[RoleOut] = Field(description="The caller's roles.")
     created_at: datetime = Field(description="When the caller first logged in, in UTC.")
 

@@ -9,6 +9,7 @@ from pydantic import Field
 from app.core.language import Bilingual, PersonName, Worded
 from app.models.redemptions import ChargeStatus, RedemptionStatus
 from app.schemas.base import Code, In, MerchantId, OneLine, Out, PersonId, RewardId, Text, example
+from app.schemas.proxies import ProxyShownOut
 
 Points = Annotated[int, Field(ge=1, le=1_000_000, strict=True)]
 
@@ -145,7 +146,8 @@ class CollectedOut(Out):
     quantity: int = Field(description="Pieces.")
     status: RedemptionStatus = Field(description="State of the redemption.")
     points: int = Field(description="Points for all pieces together.")
-    person: "PayerOut" = Field(description="Who collects it.")
+    person: "PayerOut" = Field(description="Whose reservation it is.")
+    proxy: ProxyShownOut | None = Field(description="Who collects it instead; null: the owner.")
 
 
 class UndoIn(In, json_schema_extra=example({"reason": "扫错了人"})):

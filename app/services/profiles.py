@@ -17,12 +17,12 @@ from app.queries import people as queries
 from app.schemas.attachments import PATH
 from app.schemas.profiles import MeIn, MeOut
 from app.schemas.roles import RoleOut
-from app.services import audit, orgs, people
+from app.services import audit, donations, orgs, people
 from app.services.attachments.subjects import Access, Subject
 from app.services.people import PersonNotFound
 
 NOUN = "person"  # of the audit trail and of the picture
-COMPUTED = {"birth_year", "avatar_url", "name_confirmed_at", "roles"}
+COMPUTED = {"birth_year", "avatar_url", "honour_year", "name_confirmed_at", "roles"}
 
 
 class GuardianNeeded(Refusal):
@@ -59,10 +59,12 @@ async def mine(tx: Session, person_id: UUID) -> MeOut:
     roles = await queries.roles_of(tx, person_id)
     avatar = await attachment_queries.newest_of(tx, NOUN, person_id)
     confirmed = await confirmation_queries.find(tx, person_id)
+    honour = await donations.honour(tx, person_id)
     return MeOut(
         **person.model_dump(include=set(MeOut.model_fields) - COMPUTED),
         birth_year=person.birth_date.year if person.birth_date else person.birth_year,
         avatar_url=f"{PATH}/{avatar}/file" if avatar else None,
+        honour_year=honour.year if honour.has_mark else None,
         name_confirmed_at=confirmed.created_at if confirmed else None,
         roles=[RoleOut.model_validate(role) for role in roles],
     )

@@ -20,12 +20,13 @@ API = "/api/v1"
 NAMES = {"access_token", "refresh_token", "pickup_code", "card_code", "ticket"}
 # The word alone names a code of an organisation too.
 SCHEMAS = {"AppointmentOut", "CardCodeOut", "CheckinCodeOut", "DataCopyOut"}
-SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut"}
+SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut", "VoucherCodesOut", "ProxyOut"}
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
     *("copyMyData", "listMyDataCopies", "createStatementLink"),
-    *("getRoster", "listMyOfflineCodes"),
+    *("getRoster", "listMyOfflineCodes", "getMyVoucherCodes"),
+    *("makeProxy", "getProxy"),
 }
 
 

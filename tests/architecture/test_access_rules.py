@@ -29,6 +29,7 @@ from app.services.people import PersonNotFound
 from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.charges import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
+from app.services.voucher_codes import VoucherCodeNotFound
 from tests.security import nouns
 
 RULES = {row.operation: row.rule for row in nouns.rows().values()}
@@ -51,6 +52,7 @@ GUESSES = {
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
     "visitCheckpoint": (QuestVisitCodeInvalid, "checkin_code", "person_of"),
     "handOver": (CardCodeInvalid, "code", "person_of"),
+    "useVoucher": (VoucherCodeNotFound, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {

@@ -25,6 +25,8 @@ OTHERWISE = {
     "app.services.counters.today",
     "app.services.deductions.appeal",
     "app.services.deductions.deduct",
+    "app.services.donations.honour",
+    "app.services.donations.honoured",
     "app.services.handovers._by_card",
     "app.services.handovers._by_code",
     "app.services.handovers.make_code",

@@ -14,7 +14,7 @@ from app.services import exchanges
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_row_locks
 from tests.concurrency.meeting import meet_after
-from tests.factories.exchanges import Agreement, make_agreement
+from tests.factories.exchanges import Agreement, make_exchange_agreement
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.people import TestPerson, make_people
 
@@ -34,7 +34,7 @@ async def exchange(runtime: Runtime, agreement: Agreement, person: TestPerson) -
 
 async def a_crowd_exchanges(app: FastAPI) -> dict[str, Any]:
     runtime: Runtime = app.state.runtime
-    agreement, people = await make_agreement(runtime), await make_people(runtime, CROWD)
+    agreement, people = await make_exchange_agreement(runtime), await make_people(runtime, CROWD)
     for one in people:
         await give_points(runtime, one.id, 9, org=agreement.org.id)
     ends = await rushes.at_once(exchange(runtime, agreement, one) for one in people)

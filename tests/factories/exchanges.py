@@ -64,7 +64,9 @@ async def make_proposed(
         return (await services.propose(tx, by.id, body)).id
 
 
-async def make_agreement(runtime: Runtime, org: Org | None = None, **changes: Any) -> Agreement:
+async def make_exchange_agreement(
+    runtime: Runtime, org: Org | None = None, **changes: Any
+) -> Agreement:
     """Return an agreement of an organisation in ``points`` with another county's."""
     home, other = org or await make_org(runtime), await make_programme(runtime)
     made = await make_proposed(runtime, home, other.org, **changes)

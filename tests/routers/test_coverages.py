@@ -1,12 +1,14 @@
 """Coverage of a fund: what it is worth, what it owes, and prices that freeze while it is short."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from app.jobs import coverages, funds
+from app.core.clock import now
+from app.jobs import coverages, funds, reward_lists
 from app.jobs.outbox import relay
 from app.models.merchants import MerchantKind
 from app.models.orgs import Org
@@ -17,6 +19,7 @@ from app.schemas.funds import ReceiptOut
 from app.services import coverages as services
 from app.services import fund_receipts
 from app.services.policies import publishing
+from tests.factories.clock import travel
 from tests.factories.funds import decide_reversal, propose_reversal
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
@@ -25,6 +28,7 @@ from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_reward
+from tests.routers.test_reward_lists import listing
 from tests.routers.test_rewards import edit
 from tests.security.world import Ask, World
 
@@ -253,3 +257,35 @@ async def test_a_receipt_is_a_page_for_its_giver(api: httpx.AsyncClient, runtime
     )
     assert {"价值：人民币 9.00 元", "状态：已冲正，作废"} <= {*lines}
     assert max(map(len, lines)) <= fund_receipts.PER_LINE
+
+
+async def test_no_list_is_put_in_force_while_prices_are_frozen(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_valued(runtime)
+    administrator = await make_administrator(runtime, org.id)
+    reward = await make_reward(runtime, await make_counter(runtime, org=org))
+    lists = f"{API}/orgs/{org.id}/reward-lists"
+    soon = (now() + timedelta(minutes=1)).isoformat()
+    await give(api, administrator, org)
+    announced = await api.post(
+        lists, headers=keyed(administrator), json=listing(reward, effective_from=soon)
+    )
+    assert announced.status_code == 201, announced.text
+    await give_points(runtime, (await make_person(runtime)).id, 109, org=org.id)
+    await settle(runtime)
+
+    at_once = await api.post(lists, headers=keyed(administrator), json=listing(reward))
+    assert_refused(at_once, 409, "coverages.prices_frozen")
+    assert await put_in_force(api, runtime, announced) == "announced"
+    await give(api, administrator, org)
+    await settle(runtime)
+    assert await put_in_force(api, runtime, announced) == "in_force"
+
+
+async def put_in_force(api: httpx.AsyncClient, runtime: Runtime, announced: httpx.Response) -> str:
+    """Run the job when the time of an announced list has come; return the list's state."""
+    with travel(now() + timedelta(minutes=2)):
+        await reward_lists.put_in_force(runtime)
+    found = await api.get(f"{API}/reward-lists/{announced.json()['id']}")
+    return str(found.json()["state"])

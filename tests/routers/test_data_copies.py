@@ -66,6 +66,7 @@ NOT_COPIED = {
     "form_versions": "an organisation's",
     "forms": "an organisation's",
     "fund_receipts": "an organisation's",
+    "hidden_honours": "a choice that the profile shows",
     "idempotency_keys": "replies that the person has",
     "ledger_redactions": "of who is erased",
     "merchant_visits": "an organisation's",
@@ -74,6 +75,7 @@ NOT_COPIED = {
     "quests": "an organisation's",
     "quotas": "counts of acts that are copied",
     "no_shows": "their deductions are copied",
+    "reward_lists": "an organisation's",
     "shift_holds": "times of sign-ups that are copied",
     "pickups": "counted with the child; who is named there is told",
     "policy_simulations": "an organisation's",
@@ -84,6 +86,7 @@ NOT_COPIED = {
     "stock_movements": "a merchant's",
     "swaps": "in the acts",
     "verifications": "in the acts",
+    "voucher_codes": "an organisation's; who has one finds it with the redemption",
 }
 
 

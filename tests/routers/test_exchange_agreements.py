@@ -14,7 +14,7 @@ from app.runtime import Runtime
 from tests.factories.exchanges import (
     agreement_body,
     exchange,
-    make_agreement,
+    make_exchange_agreement,
     make_programme,
     make_proposed,
 )
@@ -66,7 +66,7 @@ async def _asked(world: World) -> Ask:
 
 
 async def _agreed(world: World) -> Ask:
-    made = await make_agreement(world.runtime, world.home)
+    made = await make_exchange_agreement(world.runtime, world.home)
     return Ask({"exchange_agreement_id": str(made.id)}, {"reason": "年度结算"})
 
 
@@ -89,7 +89,7 @@ REFUSED = {"exchange_agreements.same_unit": _same_unit}
 
 
 async def known(setup: Setup) -> Known:
-    made = [await make_agreement(setup.runtime, setup.org) for _ in range(FEW // 2)]
+    made = [await make_exchange_agreement(setup.runtime, setup.org) for _ in range(FEW // 2)]
     asking = await make_programme(setup.runtime)
     made_too = [await make_proposed(setup.runtime, asking.org, setup.org) for _ in range(FEW)]
     return {
@@ -210,7 +210,7 @@ async def test_what_is_wrong_is_refused(api: httpx.AsyncClient, runtime: Runtime
 
 
 async def test_positions_are_public(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    agreement, person = await make_agreement(runtime), await make_person(runtime)
+    agreement, person = await make_exchange_agreement(runtime), await make_person(runtime)
     await give_points(runtime, person.id, 30, org=agreement.org.id)
     await exchange(api, person, agreement, agreement.org, 9)
 

@@ -18,7 +18,7 @@ from tests.factories.exchanges import (
     Agreement,
     exchange,
     give_in,
-    make_agreement,
+    make_exchange_agreement,
     make_proposed,
 )
 from tests.factories.http import assert_refused, keyed, walk
@@ -50,7 +50,7 @@ BEYOND_THE_SCHEMA = {
 
 
 async def _exchange(world: World) -> Ask:
-    made = await make_agreement(world.runtime, world.home)
+    made = await make_exchange_agreement(world.runtime, world.home)
     await give_points(world.runtime, world.alice.id, 9, org=world.home.id)
     return Ask(body=_body(made))
 
@@ -69,7 +69,7 @@ def _body(agreement: Agreement, points: int = 3) -> dict[str, object]:
 
 
 async def _closed(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    made, person = await make_agreement(runtime), await make_person(runtime)
+    made, person = await make_exchange_agreement(runtime), await make_person(runtime)
     shown = (await api.get(f"{API}/exchange-agreements/{made.id}")).json()
     await end(api, await make_administrator(runtime, made.org.id), made.id)
     times = {"opens_at": shown["starts_at"], "closes_at": shown["ends_at"]}
@@ -103,7 +103,7 @@ REFUSED = {
 
 
 async def known(setup: Setup) -> Known:
-    made = [await make_agreement(setup.runtime, setup.org) for _ in range(FEW)]
+    made = [await make_exchange_agreement(setup.runtime, setup.org) for _ in range(FEW)]
     for one in made:
         await give_points(setup.runtime, setup.caller.id, MANY, org=one.org.id)
     return {"agreement_id": [str(one.id) for one in made]}
@@ -115,7 +115,7 @@ async def completion(setup: Setup) -> Completion:
 
 async def rich(runtime: Runtime) -> tuple[Agreement, TestPerson]:
     """Return an agreement, 3 points for 2, and somebody with 100 points of the first side."""
-    agreement, person = await make_agreement(runtime), await make_person(runtime)
+    agreement, person = await make_exchange_agreement(runtime), await make_person(runtime)
     await give_points(runtime, person.id, 100, org=agreement.org.id)
     return agreement, person
 
@@ -210,13 +210,13 @@ async def test_what_is_not_agreed_any_more_moves_nothing(
     agreement, person = await rich(runtime)
     org, other = agreement.org, agreement.other.org
     soon = (now() + timedelta(days=1)).isoformat()
-    to_come = await make_agreement(runtime, org, starts_at=soon)
+    to_come = await make_exchange_agreement(runtime, org, starts_at=soon)
     proposed = Agreement(await make_proposed(runtime, org, other), org, agreement.other)
-    over = await make_agreement(runtime, org)
+    over = await make_exchange_agreement(runtime, org)
     times = "starts_at = now() - interval '2 days', ends_at = now() - interval '1 hour'"
     past = f"UPDATE exchange_agreements SET {times} WHERE id = '{over.id}'"  # noqa: S608
     await as_owner(runtime.settings, past)
-    ended = await make_agreement(runtime, org)
+    ended = await make_exchange_agreement(runtime, org)
     await end(api, await make_administrator(runtime, ended.other.org.id), ended.id)
 
     for one in (to_come, proposed, over, ended):
@@ -252,7 +252,7 @@ async def test_a_debt_is_paid_first(api: httpx.AsyncClient, runtime: Runtime) ->
 async def test_points_live_no_longer_for_having_been_moved(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
-    agreement, person = await make_agreement(runtime), await make_person(runtime)
+    agreement, person = await make_exchange_agreement(runtime), await make_person(runtime)
     began = now()
     for days in (10, 40):
         ends = began + timedelta(days=days)
@@ -297,7 +297,7 @@ async def test_the_public_figures_of_both_sides_still_add_up(
 
 
 async def test_nobody_gives_more_than_there_is(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    agreement, person = await make_agreement(runtime), await make_person(runtime)
+    agreement, person = await make_exchange_agreement(runtime), await make_person(runtime)
     await give_points(runtime, person.id, 8, org=agreement.org.id)
     short = await exchange(api, person, agreement, agreement.org, 9)
 

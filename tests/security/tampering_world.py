@@ -12,12 +12,13 @@ from app.jobs import funds
 from app.models.merchants import MerchantKind
 from app.models.orgs import Level, Org
 from app.models.people import Role
+from app.models.rewards import RewardKind
 from app.runtime import Runtime
 from app.services.ledger import seals
 from tests.factories.activities import activity_body, sign_up
 from tests.factories.awards import approve, give_award, propose, reject, reverse
 from tests.factories.deductions import deduct
-from tests.factories.exchanges import make_agreement
+from tests.factories.exchanges import make_exchange_agreement
 from tests.factories.http import keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import (
@@ -194,10 +195,14 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter
     organizer = await make_organizer(played.runtime, home.id)
     movement = {"quantity": 5, "reason": "到货"}
     moved = await played.post(organizer, f"/rewards/{soap.id}/stock-movements", movement)
+    film = await make_reward(played.runtime, shop, kind=RewardKind.voucher, points=2)
+    await played.post(organizer, f"/rewards/{film.id}/voucher-codes", {"generate": 2})
+    watched = await played.post(alice, "/redemptions", {"reward_id": str(film.id)})
     charge = await spend(played.api, played.runtime, alice, 3, shop)
     back = await spend(played.api, played.runtime, bob, 2, shop)
     await refund(played.api, shop, back)
     played.ids |= {
+        "film": watched["id"],
         "shop": shop.merchant.id,
         "bank": bank.merchant.id,
         "staff": shop.staff.id,
@@ -274,11 +279,11 @@ async def _merge(played: Played, home: Org) -> None:
 
 async def _exchange(played: Played, home: Org, person: TestPerson) -> None:
     """Points go over to another programme, three for two."""
-    agreement = await make_agreement(played.runtime, home)
+    agreement = await make_exchange_agreement(played.runtime, home)
     body = {"agreement_id": str(agreement.id), "org_id": str(home.id), "points": 3}
     made = await played.post(person, "/exchanges", body)
     played.ids |= {
-        "agreement": agreement.id,
+        "exchange_agreement": agreement.id,
         "foreign": agreement.other.org.id,
         "exchange": made["id"],
     }

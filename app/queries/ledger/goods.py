@@ -47,6 +47,28 @@ GOODS_CHECKS = (
         """,
     ),
     Check(
+        "vouchers: each code is of one collected redemption, which has one for each piece",
+        """
+        SELECT 'redemption ' || r.id AS subject,
+               concat_ws(' ', r.quantity, 'of', r.reward_id, 'collected at', r.settled_at)
+                   AS expected,
+               concat_ws(' ', coalesce(v.codes, 0), 'of', v.reward, 'at', v.at, r.status) AS found
+        FROM redemptions r
+        JOIN rewards w ON w.id = r.reward_id
+        LEFT JOIN (
+            SELECT redemption_id, count(*) AS codes,
+                   string_agg(DISTINCT CAST(reward_id AS text), ' ') AS reward,
+                   max(handed_out_at) AS at
+            FROM voucher_codes WHERE redemption_id IS NOT NULL GROUP BY 1
+        ) v ON v.redemption_id = r.id
+        WHERE CASE WHEN v.codes IS NULL THEN w.coded_at < r.created_at
+                   ELSE (v.codes, v.reward, v.at, 'collected', NULL) IS DISTINCT FROM
+                        (r.quantity, CAST(r.reward_id AS text), r.settled_at, r.status,
+                         r.undone_at)
+              END
+        """,
+    ),
+    Check(
         # Or one that shares the merchant, by the agreement that was in force. A refund is by the
         # organisation of the charge.
         "charges: each was charged and refunded by the organisation of its merchant",

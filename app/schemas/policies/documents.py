@@ -11,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.base import OneLine
 from app.schemas.policies.funds import Fund
+from app.schemas.policies.rewards import Rewards
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -201,10 +202,7 @@ class Deduction(Shape):
 
 
 class Attendance(Shape):
-    """``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
-
-    A strike is a deduction by the rule ``no_show`` that stands.
-    """
+    """``strikes`` (deductions by the rule ``no_show`` that stand) pause sign-up for a while."""
 
     strikes: Annotated[int, Field(ge=1, le=20)] = Field(
         default=3, description="How many strikes pause sign-up."
@@ -256,6 +254,7 @@ class PolicyDocument(Shape):
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
     fund: Fund = Fund()
+    rewards: Rewards = Rewards()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}
     evidence_en: Annotated[dict[Key, Name], Field(max_length=200)] = {}

@@ -20,6 +20,7 @@ from app.schemas.policies.documents import (
     RuleCap,
 )
 from app.schemas.policies.funds import Fund
+from app.schemas.policies.rewards import Rewards
 
 
 class EvidenceOut(Out):
@@ -101,6 +102,7 @@ class PolicyOut(Out):
     attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
     holds: Holds = Field(description="How long reservations stand.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
+    rewards: Rewards = Field(description="Step of prices, and what makes the honour mark.")
     rules: list[RuleOut] = Field(description="What gives points.")
     deductions: list[BreachOut] = Field(description="What costs points.")
     tiers: list[TierOut] = Field(description="Tiers of the card, the lowest first.")

@@ -60,6 +60,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         clawback=document.clawback,
         holds=document.holds,
         fund=document.fund,
+        rewards=document.rewards,
         attendance=document.attendance,
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],
         deductions=[

@@ -14,12 +14,13 @@ from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.language import Bilingual, named
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import MerchantKind
+from app.models.merchants import Merchant, MerchantKind
 from app.models.notices import NoticeKind
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
+from app.queries import reward_waits as wait_queries
 from app.queries import rewards as reward_queries
 from app.schemas.redemptions import (
     CollectedOut,
@@ -27,7 +28,7 @@ from app.schemas.redemptions import (
     RedemptionIn,
     RedemptionOut,
 )
-from app.services import cards, orgs, people
+from app.services import cards, orgs, people, voucher_codes
 from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
@@ -39,7 +40,7 @@ from app.services.ledger.types import (
 from app.services.merchants import access as merchants
 from app.services.merchants.access import Staff
 from app.services.policies import history
-from app.services.redemptions import holding
+from app.services.redemptions import holding, proxies
 from app.services.rewards import reading as rewards
 
 GIVEN_BACK = {
@@ -62,11 +63,29 @@ class RedemptionNotReserved(Refusal):
 async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> RedemptionOut:
     """Reserve a reward: points move to held, goods are taken from the stock.
 
-    The person's accounts are locked before the limit is counted, so that two concurrent requests
-    cannot both pass it. Raises RewardNotFound, RewardNotOffered, CardSuspended, TierTooLow,
-    LimitReached, InsufficientPoints, OutOfStock.
+    A voucher with codes is collected at once, a code for each piece. Raises RewardNotFound,
+    RewardNotOffered, CardSuspended, TierTooLow, LimitReached, InsufficientPoints, OutOfStock.
     """
     at = await moments.moment(tx)
+    redemption, reward = await make(tx, person_id, body, at)
+    if reward.coded_at is not None:
+        await voucher_codes.hand_out(tx, redemption, at)
+        await collect_at_once(tx, redemption, at)
+        await holding.tell(tx, redemption, "voucher_handed_out", reward)
+    else:
+        told = {"expires_at": redemption.expires_at}
+        await holding.tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
+    return _to_out(redemption, named(reward.name, reward.name_en), at)
+
+
+async def make(
+    tx: Session, person_id: UUID, body: RedemptionIn, at: datetime
+) -> tuple[Redemption, Reward]:
+    """Make a reservation without a notice of it. Raises as ``reserve``.
+
+    The person's accounts are locked before the limit is counted, so that two concurrent requests
+    cannot both pass it.
+    """
     reward = await rewards.offered(tx, body.reward_id, at)
     org = await orgs.get(tx, reward.org_id)
     policy = await history.in_force(tx, org.path, at)
@@ -103,9 +122,16 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     unwrap([outcome])
     await rewards.take(tx, reward, body.quantity, at)
     await queries.insert(tx, redemption)
-    told = {"expires_at": redemption.expires_at}
-    await holding.tell(tx, redemption, NoticeKind.redemption_reserved, reward, **told)
-    return _to_out(redemption, named(reward.name, reward.name_en), at)
+    await wait_queries.end(tx, reward.id, person_id)
+    return redemption, reward
+
+
+async def collect_at_once(tx: Session, redemption: Redemption, at: datetime) -> None:
+    """Collect a reservation in the transaction that made it, by the person, without a counter."""
+    merchant = await merchants.get(tx, redemption.merchant_id)
+    payee = await _payee(tx, merchant, redemption.unit_id, at)
+    by = redemption.person_id
+    await _settle(tx, redemption, RedemptionStatus.collected, at, by, Kind.collect, payee)
 
 
 async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> RedemptionOut:
@@ -146,11 +172,11 @@ async def collect(tx: Session, staff: Staff, pickup_code: str) -> CollectedOut:
     """
     merchant = await merchants.of_staff(tx, staff, sells=True)
     at = await moments.moment(tx)
-    redemption = await to_collect(tx, merchant.id, pickup_code, at)
-    payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
-    if merchant.kind == MerchantKind.fund_counter:
-        policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
-        payee = AccountKey(merchant.org_id, policy.fund, redemption.unit_id)
+    [shown] = await proxies.read(tx, [pickup_code])
+    redemption = await to_collect(tx, merchant.id, shown.pickup_code, at)
+    if not await proxies.use(tx, shown, redemption, staff.person_id, at):
+        raise RedemptionNotFound
+    payee = await _payee(tx, merchant, redemption.unit_id, at)
     await _settle(
         tx, redemption, RedemptionStatus.collected, at, staff.person_id, Kind.collect, payee
     )
@@ -162,7 +188,16 @@ async def collect(tx: Session, staff: Staff, pickup_code: str) -> CollectedOut:
         status=RedemptionStatus.collected,
         points=redemption.points,
         person=PayerOut(display_name=people.masked(names[redemption.person_id].display_name)),
+        proxy=shown.out(),
     )
+
+
+async def _payee(tx: Session, merchant: Merchant, unit_id: int, at: datetime) -> AccountKey:
+    """Return the account that what is collected at a merchant goes to."""
+    if merchant.kind != MerchantKind.fund_counter:
+        return AccountKey(merchant.id, Purpose.takings, unit_id)
+    policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+    return AccountKey(merchant.org_id, policy.fund, unit_id)
 
 
 async def overdue(tx: Session, at: datetime, limit: int) -> list[UUID]:

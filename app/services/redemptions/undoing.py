@@ -39,6 +39,16 @@ class NotCollected(Refusal):
     fact_names = ("status",)
 
 
+class WithoutCounter(Refusal):
+    """Voucher codes that were shown, and points that were given: no counter handed them over."""
+
+    code, status, title = "redemptions.without_counter", 409, "Not collected at a counter"
+    zh, en = (
+        "该兑换未经柜台办理，不能在柜台撤销",
+        "It was not collected at a counter, so no counter undoes it.",
+    )
+
+
 class UndoTooLate(Refusal):
     code, status, title = "redemptions.undo_too_late", 409, "Too late to undo"
     zh, en = "领取超过 10 分钟后不能撤销", "A collection can be undone for 10 minutes."
@@ -49,8 +59,8 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     """Undo a collection of the last ten minutes.
 
     Raises Forbidden, MerchantNotYours, RedemptionNotFound (another merchant's too), NotCollected,
-    UndoTooLate, InsufficientPoints (a limited fund has given the points out again), PersonMerged
-    (nobody could collect at the account that was merged).
+    WithoutCounter, UndoTooLate, InsufficientPoints (a limited fund has given the points out again),
+    PersonMerged (nobody could collect at the account that was merged).
     """
     merchant = await merchants.of_staff(tx, staff)
     old = await queries.lock_at(tx, redemption_id, merchant.id)
@@ -59,6 +69,8 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     at = await moments.moment(tx)
     if old.settled_at is None or old.status != RedemptionStatus.collected or old.undone_at:
         raise NotCollected(status=old.status)
+    if old.settled_by == old.person_id:
+        raise WithoutCounter
     if at >= old.settled_at + WITHIN:
         raise UndoTooLate(closes_at=old.settled_at + WITHIN)
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)

@@ -32,6 +32,7 @@ from app.services import audit, coverages, orgs, people, records
 from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.policies import history
+from app.services.rewards import prices
 from app.services.rewards.reading import OutOfStock, RewardNotFound, get, running_period, show
 
 MOVES = {
@@ -58,11 +59,15 @@ class StockKindFixed(Refusal):
 
 
 async def create(tx: Session, caller: UUID, body: RewardIn) -> RewardDetailOut:
-    """Draft a reward. Raises MerchantNotFound, OrgClosed, Invalid, RewardKeyTaken."""
+    """Draft a reward.
+
+    Raises MerchantNotFound, OrgClosed, Invalid, PriceStep, RewardKeyTaken.
+    """
     merchant, org_id = await _offering(tx, caller, body)
     await orgs.get_open(tx, org_id)
     await _check_tier(tx, org_id, body.min_tier)
     reward = Reward(id=new_id(), org_id=org_id, **body.model_dump(exclude={"org_id"}))
+    await prices.check(tx, reward, reward.points)
     if not await queries.add(tx, reward):
         raise RewardKeyTaken
     await audit.write(tx, caller, "created", reward, facts=audit.about("merchant", merchant.id))
@@ -75,14 +80,14 @@ async def edit(
     """Replace the terms of a reward. What was reserved keeps its price and its goods.
 
     Another ``stock`` is moved in the running period by the difference. Raises RewardNotFound,
-    PreconditionFailed, Invalid, StockKindFixed, OutOfStock (fewer are left than are taken away),
-    PricesFrozen (another price of what was published).
+    PreconditionFailed, Invalid, PriceStep, PricedByList, StockKindFixed, OutOfStock (fewer are left
+    than are taken away), PricesFrozen (another price of what was published).
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     records.require_version(reward.version, version)
     await _check_tier(tx, reward.org_id, body.min_tier)
-    if body.points != reward.points and reward.state != RewardState.draft:
-        await coverages.require_unfrozen(tx, reward.org_id)
+    if body.points != reward.points:
+        await prices.change(tx, reward, body.points)
     at, stock = await moments.moment(tx), reward.stock
     if (stock is None) != (body.stock is None) and reward.state != RewardState.draft:
         raise StockKindFixed(status=reward.state)
@@ -100,7 +105,7 @@ async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut
 
     Raises RewardNotFound, OrgClosed, PricesFrozen, RewardWrongState, MerchantWrongState.
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     await orgs.get_open(tx, reward.org_id)
     await coverages.require_unfrozen(tx, reward.org_id)
     merchant = await merchants.get(tx, reward.merchant_id)
@@ -115,7 +120,7 @@ async def withdraw(tx: Session, caller: UUID, reward_id: UUID, reason: str) -> R
 
     Raises RewardNotFound, RewardWrongState.
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     to = RewardState.withdrawn
     await records.move(tx, caller, reward, to, MOVES, RewardWrongState, reason=reason)
     return await show(tx, caller, reward.id)
@@ -128,7 +133,7 @@ async def move_stock(
 
     Raises RewardNotFound, Invalid (0 pieces, or unlimited), OutOfStock.
     """
-    reward = await _managed(tx, caller, reward_id)
+    reward = await managed(tx, caller, reward_id)
     if body.quantity == 0 or reward.stock is None:
         raise invalid(
             "body.quantity", "不能为零，且兑换品须有库存限制", "must move a counted stock"
@@ -176,7 +181,7 @@ async def _move(
     return movement, left
 
 
-async def _managed(tx: Session, caller: UUID, reward_id: UUID) -> Reward:
+async def managed(tx: Session, caller: UUID, reward_id: UUID) -> Reward:
     """Lock a reward that the caller may edit. Raises RewardNotFound."""
     reward = await queries.lock(tx, reward_id)
     if reward is None:

@@ -15,31 +15,37 @@ _POSITIONS = "exchanges: positions"
 EXCHANGES: Tamperings = {
     "exchange_agreements": (
         Tampering(
-            change("exchange_agreements", "rate_points = rate_points + 1", "agreement"),
+            change("exchange_agreements", "rate_points = rate_points + 1", "exchange_agreement"),
             _RATE,
             "exchange {exchange}",
         ),
         Tampering(
-            change("exchange_agreements", "starts_at = starts_at + INTERVAL '1 day'", "agreement"),
+            change(
+                "exchange_agreements",
+                "starts_at = starts_at + INTERVAL '1 day'",
+                "exchange_agreement",
+            ),
             _RATE,
             "exchange {exchange}",
         ),
         Tampering(
-            change("exchange_agreements", "position = position + 1", "agreement"),
+            change("exchange_agreements", "position = position + 1", "exchange_agreement"),
             _POSITIONS,
             "agreement {agreement} of {org}",
         ),
         Tampering(
-            change("exchange_agreements", "other_position = 0", "agreement"),
+            change("exchange_agreements", "other_position = 0", "exchange_agreement"),
             _POSITIONS,
             "clearing of {foreign}",
         ),
         Tampering(
-            change("exchange_agreements", "max_points = 1000", "agreement"),
+            change("exchange_agreements", "max_points = 1000", "exchange_agreement"),
             SEAL_OF_FACTS,
             "{agreement}",
         ),
-        Tampering(delete("exchange_agreements", "agreement"), _RATE, "exchange {exchange}"),
+        Tampering(
+            delete("exchange_agreements", "exchange_agreement"), _RATE, "exchange {exchange}"
+        ),
     ),
     "exchanges": (
         Tampering(

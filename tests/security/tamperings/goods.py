@@ -18,6 +18,7 @@ _REFUNDS = "refunds: each went"
 _UNDONE = "redemptions: each undone"
 _STATED = "settlements: all statements"
 _DUE = "settlements: what is due"
+_CODES = "vouchers: each code"
 
 GOODS: Tamperings = {
     "agreements": (
@@ -253,6 +254,29 @@ GOODS: Tamperings = {
             change("rewards", "points = 1, stock = stock + 5", "soap"),
             "organizers set them; what was redeemed has its own points, and a period its own stock",
         ),
+    ),
+    "voucher_codes": (
+        Tampering(
+            change(
+                "voucher_codes",
+                "redemption_id = NULL, handed_out_at = NULL",
+                "film",
+                "redemption_id",
+            ),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(
+            change("voucher_codes", "redemption_id = '{collected}'", "film", "redemption_id"),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(
+            change("voucher_codes", "reward_id = '{soap}'", "film", "redemption_id"),
+            _CODES,
+            "redemption {film}",
+        ),
+        Tampering(delete("voucher_codes", "film", "redemption_id"), _CODES, "redemption {film}"),
     ),
     "stock_movements": (
         Tampering(

@@ -1,0 +1,23 @@
+"""Prices of rewards, and what makes the honour mark: a table of a policy document."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Rewards(BaseModel):
+    """The step of prices, and the honour mark (爱心标识) of who gave to the 公益银行."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        strict=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+    price_step: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        default=1, description="Points of which each new price is a multiple."
+    )
+    honour_points: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1, description="Points given in a calendar year that make the honour mark."
+    )
