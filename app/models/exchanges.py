@@ -10,7 +10,7 @@ from sqlmodel import Field
 from app.models.base import Record, Timestamp, one_of
 
 
-class AgreementState(StrEnum):
+class ExchangeAgreementState(StrEnum):
     proposed = "proposed"
     agreed = "agreed"
     declined = "declined"
@@ -27,7 +27,7 @@ class ExchangeAgreement(Record, table=True):
 
     __tablename__ = "exchange_agreements"
     __table_args__ = (
-        CheckConstraint(one_of("state", AgreementState), name="state"),
+        CheckConstraint(one_of("state", ExchangeAgreementState), name="state"),
         CheckConstraint("org_id <> other_org_id AND unit_id <> other_unit_id", name="parties"),
         CheckConstraint("least(rate_points, other_rate_points) > 0", name="rate"),
         CheckConstraint("least(max_points, other_max_points) > 0", name="limits"),
@@ -59,7 +59,7 @@ class ExchangeAgreement(Record, table=True):
     other_max_points: int
     starts_at: datetime = Field(sa_type=Timestamp)
     ends_at: datetime = Field(sa_type=Timestamp)
-    state: str = Field(default=AgreementState.proposed, max_length=20)
+    state: str = Field(default=ExchangeAgreementState.proposed, max_length=20)
     position: int = Field(default=0, sa_type=BigInteger)
     other_position: int = Field(default=0, sa_type=BigInteger)
     decided_by: UUID | None = Field(default=None, foreign_key="people.id")

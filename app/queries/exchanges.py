@@ -6,13 +6,13 @@ from sqlalchemy import or_
 from sqlmodel import col
 
 from app.core.db import Session
-from app.models.exchanges import AgreementState, Exchange, ExchangeAgreement
+from app.models.exchanges import Exchange, ExchangeAgreement, ExchangeAgreementState
 from app.queries import records
 from app.queries.ledger import units
 from app.queries.records import Query
 
 
-def agreements(org: UUID | None, state: AgreementState | None) -> Query[ExchangeAgreement]:
+def agreements(org: UUID | None, state: ExchangeAgreementState | None) -> Query[ExchangeAgreement]:
     """Select agreements, of an organisation on either side, and in a state."""
     query = records.where(ExchangeAgreement, **({"state": state} if state else {}))
     if org is None:

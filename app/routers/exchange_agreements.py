@@ -11,12 +11,12 @@ from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.models.exchanges import AgreementState
+from app.models.exchanges import ExchangeAgreementState
 from app.schemas.exchange_agreements import (
     AgreementDecisionIn,
     AgreementEndIn,
-    AgreementIn,
-    AgreementOut,
+    ExchangeAgreementIn,
+    ExchangeAgreementOut,
 )
 from app.services import exchange_agreements as agreements
 from app.services.exchange_agreements import (
@@ -29,7 +29,9 @@ from app.services.orgs import OrgClosed, OrgNotFound
 
 ABOUT = Bilingual("积分互换协议：两地积分的比率、额度与头寸", "Agreements to exchange points")
 router = Router(prefix="/exchange-agreements", tags=["exchange_agreements"], about=ABOUT)
-StateQuery = Annotated[AgreementState | None, Query(description="Only those in this state.")]
+StateQuery = Annotated[
+    ExchangeAgreementState | None, Query(description="Only those in this state.")
+]
 DECIDE = allow(
     ADMINISTRATOR,
     AgreementNotFound,
@@ -51,8 +53,8 @@ DECIDE = allow(
 @leads_to("decideExchangeAgreement", {"exchange_agreement_id": "id"})
 @leads_to("endExchangeAgreement", {"exchange_agreement_id": "id"})
 async def propose_exchange_agreement(
-    body: AgreementIn, tx: Tx, caller: CurrentPerson
-) -> AgreementOut:
+    body: ExchangeAgreementIn, tx: Tx, caller: CurrentPerson
+) -> ExchangeAgreementOut:
     """Propose to exchange points with another organisation, whose administrator must agree."""
     return await agreements.propose(tx, caller, body)
 
@@ -60,7 +62,7 @@ async def propose_exchange_agreement(
 @router.get("", operation_id="listExchangeAgreements", **allow(ANYONE, OrgNotFound))
 async def list_exchange_agreements(
     tx: StaleReader, page: PageQuery, org_id: OrgFilter = None, state: StateQuery = None
-) -> Page[AgreementOut]:
+) -> Page[ExchangeAgreementOut]:
     """Return agreements with the positions of both sides, newest first."""
     return await agreements.browse(tx, org_id, state, page)
 
@@ -70,7 +72,9 @@ async def list_exchange_agreements(
     operation_id="getExchangeAgreement",
     **allow(ANYONE, AgreementNotFound),
 )
-async def get_exchange_agreement(exchange_agreement_id: PathId, tx: StaleReader) -> AgreementOut:
+async def get_exchange_agreement(
+    exchange_agreement_id: PathId, tx: StaleReader
+) -> ExchangeAgreementOut:
     """Return an agreement with the positions of both sides."""
     return await agreements.show(tx, exchange_agreement_id)
 
@@ -78,7 +82,7 @@ async def get_exchange_agreement(exchange_agreement_id: PathId, tx: StaleReader)
 @router.post("/{exchange_agreement_id}/decision", operation_id="decideExchangeAgreement", **DECIDE)
 async def decide_exchange_agreement(
     exchange_agreement_id: PathId, body: AgreementDecisionIn, tx: Tx, caller: CurrentPerson
-) -> AgreementOut:
+) -> ExchangeAgreementOut:
     """Accept or decline, as an administrator of the organisation that was asked."""
     return await agreements.decide(tx, caller, exchange_agreement_id, body)
 
@@ -90,6 +94,6 @@ async def decide_exchange_agreement(
 )
 async def end_exchange_agreement(
     exchange_agreement_id: PathId, body: AgreementEndIn, tx: Tx, caller: CurrentPerson
-) -> AgreementOut:
+) -> ExchangeAgreementOut:
     """End an agreement as an administrator of either side, or withdraw an own proposal."""
     return await agreements.end(tx, caller, exchange_agreement_id, body)

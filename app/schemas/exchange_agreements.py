@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
-from app.models.exchanges import AgreementState
+from app.models.exchanges import ExchangeAgreementState
 from app.schemas.base import STREET, Flag, Id, In, Moment, OneLine, OrgId, Out, example
 from app.schemas.notify import words
 
@@ -16,11 +16,11 @@ MAX_RATE = 10_000
 MAX_POINTS = 10_000_000
 
 VALUES = {
-    AgreementState: {
-        AgreementState.proposed: ("待对方同意", "proposed"),
-        AgreementState.agreed: ("已同意", "agreed"),
-        AgreementState.declined: ("未同意", "declined"),
-        AgreementState.ended: ("已终止", "ended"),
+    ExchangeAgreementState: {
+        ExchangeAgreementState.proposed: ("待对方同意", "proposed"),
+        ExchangeAgreementState.agreed: ("已同意", "agreed"),
+        ExchangeAgreementState.declined: ("未同意", "declined"),
+        ExchangeAgreementState.ended: ("已终止", "ended"),
     }
 }
 NOTICES = {
@@ -48,7 +48,7 @@ Rate = Annotated[int, Field(ge=1, le=MAX_RATE, strict=True)]
 Limit = Annotated[int, Field(ge=1, le=MAX_POINTS, strict=True)]
 
 
-class AgreementIn(
+class ExchangeAgreementIn(
     In,
     json_schema_extra=example(
         {
@@ -112,7 +112,7 @@ class PartyOut(Out):
     left: int = Field(description="Points that it can still give: `max_points + position`.")
 
 
-class AgreementOut(Out):
+class ExchangeAgreementOut(Out):
     """An agreement and the positions of both sides, which everybody may read.
 
     Who gives n points of one side gets ``n * rate_points of the other / rate_points of the one``,
@@ -122,7 +122,7 @@ class AgreementOut(Out):
     id: UUID = Field(description="Id of the agreement.")
     party: PartyOut = Field(description="The organisation that proposed it.")
     other_party: PartyOut = Field(description="The organisation that was asked.")
-    state: AgreementState = Field(description="State of the agreement.")
+    state: ExchangeAgreementState = Field(description="State of the agreement.")
     starts_at: datetime = Field(description="From when residents may exchange, in UTC.")
     ends_at: datetime = Field(description="Until when, in UTC.")
     is_open: bool = Field(description="Whether residents may exchange now.")

@@ -12,7 +12,7 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.paging import Page, PageParams
 from app.core.validation_messages import invalid
-from app.models.exchanges import AgreementState, ExchangeAgreement
+from app.models.exchanges import ExchangeAgreement, ExchangeAgreementState
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import exchanges as queries
@@ -22,8 +22,8 @@ from app.queries import records as record_queries
 from app.schemas.exchange_agreements import (
     AgreementDecisionIn,
     AgreementEndIn,
-    AgreementIn,
-    AgreementOut,
+    ExchangeAgreementIn,
+    ExchangeAgreementOut,
     PartyOut,
 )
 from app.services import notify, orgs, people, records
@@ -31,12 +31,12 @@ from app.services.ledger import moments
 from app.services.policies import history
 
 MOVES = {
-    AgreementState.proposed: {
-        AgreementState.agreed,
-        AgreementState.declined,
-        AgreementState.ended,
+    ExchangeAgreementState.proposed: {
+        ExchangeAgreementState.agreed,
+        ExchangeAgreementState.declined,
+        ExchangeAgreementState.ended,
     },
-    AgreementState.agreed: {AgreementState.ended},
+    ExchangeAgreementState.agreed: {ExchangeAgreementState.ended},
 }
 LONGEST = timedelta(days=3 * 366)
 
@@ -61,7 +61,7 @@ class SameUnit(Refusal):
     fact_names = ("unit",)
 
 
-async def propose(tx: Session, caller: UUID, body: AgreementIn) -> AgreementOut:
+async def propose(tx: Session, caller: UUID, body: ExchangeAgreementIn) -> ExchangeAgreementOut:
     """Propose an agreement. Raises OrgNotFound, Forbidden, OrgClosed, Invalid, SameUnit."""
     org = await records.authorized_open(tx, caller, [Role.administrator], body.org_id)
     other = await orgs.get_open(tx, body.other_org_id)
@@ -87,7 +87,7 @@ async def propose(tx: Session, caller: UUID, body: AgreementIn) -> AgreementOut:
 
 async def decide(
     tx: Session, caller: UUID, agreement_id: UUID, body: AgreementDecisionIn
-) -> AgreementOut:
+) -> ExchangeAgreementOut:
     """Accept or decline, for the organisation that was asked.
 
     Raises AgreementNotFound, Forbidden, OwnAgreement, OrgClosed, AgreementWrongState (also once its
@@ -101,10 +101,10 @@ async def decide(
     if body.accepted:
         for one in (org, other):
             await orgs.get_open(tx, one.id)
-        if agreement.state == AgreementState.proposed and agreement.ends_at <= at:
-            raise AgreementWrongState(status=AgreementState.ended)
-    state = AgreementState.agreed if body.accepted else AgreementState.declined
-    if agreement.state == AgreementState.proposed:
+        if agreement.state == ExchangeAgreementState.proposed and agreement.ends_at <= at:
+            raise AgreementWrongState(status=ExchangeAgreementState.ended)
+    state = ExchangeAgreementState.agreed if body.accepted else ExchangeAgreementState.declined
+    if agreement.state == ExchangeAgreementState.proposed:
         agreement.decided_by, agreement.decided_at = caller, at
     await records.move(tx, caller, agreement, state, MOVES, AgreementWrongState, reason=body.reason)
     facts: dict[str, str | bool] = {"accepted": body.accepted, "reason": body.reason}
@@ -112,20 +112,22 @@ async def decide(
     return (await _shown(tx, [agreement]))[0]
 
 
-async def end(tx: Session, caller: UUID, agreement_id: UUID, body: AgreementEndIn) -> AgreementOut:
+async def end(
+    tx: Session, caller: UUID, agreement_id: UUID, body: AgreementEndIn
+) -> ExchangeAgreementOut:
     """End an agreement for either side, or withdraw an own proposal.
 
     Raises AgreementNotFound, Forbidden, AgreementWrongState.
     """
     agreement, org, other = await _locked(tx, agreement_id)
-    sides = [org] if agreement.state == AgreementState.proposed else [org, other]
+    sides = [org] if agreement.state == ExchangeAgreementState.proposed else [org, other]
     mine = [o for o in sides if await people.holds(tx, caller, [Role.administrator], o.path)]
     if not mine:
         raise people.Forbidden
-    if AgreementState.ended in MOVES.get(AgreementState(agreement.state), ()):
+    if ExchangeAgreementState.ended in MOVES.get(ExchangeAgreementState(agreement.state), ()):
         agreement.ended_by, agreement.ended_at = caller, await moments.moment(tx)
     await records.move(
-        *(tx, caller, agreement, AgreementState.ended, MOVES, AgreementWrongState),
+        *(tx, caller, agreement, ExchangeAgreementState.ended, MOVES, AgreementWrongState),
         reason=body.reason,
     )
     by, told = (org, other) if mine[0] is org else (other, org)
@@ -134,8 +136,8 @@ async def end(tx: Session, caller: UUID, agreement_id: UUID, body: AgreementEndI
 
 
 async def browse(
-    tx: Session, org_id: UUID | None, state: AgreementState | None, asked: PageParams
-) -> Page[AgreementOut]:
+    tx: Session, org_id: UUID | None, state: ExchangeAgreementState | None, asked: PageParams
+) -> Page[ExchangeAgreementOut]:
     """Return agreements, newest first, of an organisation on either side. Raises OrgNotFound."""
     if org_id is not None:
         await orgs.get(tx, org_id)
@@ -143,7 +145,7 @@ async def browse(
     return await records.page(tx, query, ExchangeAgreement, lambda found: _shown(tx, found), asked)
 
 
-async def show(tx: Session, agreement_id: UUID) -> AgreementOut:
+async def show(tx: Session, agreement_id: UUID) -> ExchangeAgreementOut:
     """Return an agreement. Raises AgreementNotFound."""
     found = await record_queries.find(tx, ExchangeAgreement, agreement_id)
     if found is None:
@@ -153,7 +155,7 @@ async def show(tx: Session, agreement_id: UUID) -> AgreementOut:
 
 def is_open(agreement: ExchangeAgreement, at: datetime) -> bool:
     """Tell whether residents may exchange at a time."""
-    is_agreed = agreement.state == AgreementState.agreed
+    is_agreed = agreement.state == ExchangeAgreementState.agreed
     return is_agreed and agreement.starts_at <= at < agreement.ends_at
 
 
@@ -175,11 +177,11 @@ async def _tell(
     await notify.send(tx, told, kind, subject, org=org.name, other=other.name, **facts)
 
 
-async def _shown(tx: Session, found: Sequence[ExchangeAgreement]) -> list[AgreementOut]:
+async def _shown(tx: Session, found: Sequence[ExchangeAgreement]) -> list[ExchangeAgreementOut]:
     sides = [one.org_id for one in found] + [one.other_org_id for one in found]
     names, codes = await org_queries.names_of(tx, sides), await queries.unit_codes(tx)
     return [
-        AgreementOut(
+        ExchangeAgreementOut(
             id=one.id,
             party=PartyOut(
                 org_id=one.org_id,
@@ -199,7 +201,7 @@ async def _shown(tx: Session, found: Sequence[ExchangeAgreement]) -> list[Agreem
                 position=one.other_position,
                 left=one.other_max_points + one.other_position,
             ),
-            state=AgreementState(one.state),
+            state=ExchangeAgreementState(one.state),
             starts_at=one.starts_at,
             ends_at=one.ends_at,
             is_open=is_open(one, now()),

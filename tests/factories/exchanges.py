@@ -11,7 +11,7 @@ from app.core.errors import unwrap
 from app.models.ledger import Kind, Purpose
 from app.models.orgs import Org
 from app.runtime import Runtime
-from app.schemas.exchange_agreements import AgreementDecisionIn, AgreementIn
+from app.schemas.exchange_agreements import AgreementDecisionIn, ExchangeAgreementIn
 from app.services import exchange_agreements as services
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey
@@ -59,7 +59,7 @@ async def make_proposed(
 ) -> UUID:
     """Propose an agreement; return its id."""
     by = proposer or await make_administrator(runtime, org.id)
-    body = AgreementIn.model_validate(agreement_body(org, other, **changes))
+    body = ExchangeAgreementIn.model_validate(agreement_body(org, other, **changes))
     async with runtime.database.transaction() as tx:
         return (await services.propose(tx, by.id, body)).id
 
