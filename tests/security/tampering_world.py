@@ -221,8 +221,9 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter
 
 
 async def _settle(played: Played, home: Org, organizer: TestPerson, shop: Counter) -> None:
-    """A past month of the shop is settled, under an agreement and without a line."""
-    agreement = await make_agreement(played.runtime, shop)
+    """A past month of the shop is settled, under an agreement that has ended, without a line."""
+    before = first_of() - timedelta(days=1)
+    agreement = await make_agreement(played.runtime, shop, until=before, state="ended")
     made = await settle(played.api, organizer, shop, home.id, month_of(first_of(PAST)))
     assert made.is_success, made.text
     played.ids |= {"settlement": made.json()["id"], "agreement": agreement.id}

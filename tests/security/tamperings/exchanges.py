@@ -31,7 +31,7 @@ EXCHANGES: Tamperings = {
         Tampering(
             change("exchange_agreements", "position = position + 1", "exchange_agreement"),
             _POSITIONS,
-            "agreement {agreement} of {org}",
+            "agreement {exchange_agreement} of {org}",
         ),
         Tampering(
             change("exchange_agreements", "other_position = 0", "exchange_agreement"),
@@ -41,7 +41,7 @@ EXCHANGES: Tamperings = {
         Tampering(
             change("exchange_agreements", "max_points = 1000", "exchange_agreement"),
             SEAL_OF_FACTS,
-            "{agreement}",
+            "{exchange_agreement}",
         ),
         Tampering(
             delete("exchange_agreements", "exchange_agreement"), _RATE, "exchange {exchange}"
