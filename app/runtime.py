@@ -38,7 +38,7 @@ from app.integrations.wechat import servers
 from app.integrations.wechat.client import WechatClient
 from app.integrations.wechat.pushes import PushReader
 from app.models.people import Role
-from app.schemas.redemptions import ChargeOut
+from app.schemas.redemptions import ChargeOut, CollectedOut
 from app.services import (
     browsing,
     checkin_devices,
@@ -61,8 +61,9 @@ from app.services.leaderboards import reading as leaderboards
 from app.services.ledger import moments, passbook
 from app.services.ledger.passbook import PassbookQuery
 from app.services.live import LiveViews
-from app.services.redemptions import charges
+from app.services.redemptions import charges, collecting
 from app.services.redemptions.charges import ChargeCommand
+from app.services.redemptions.collecting import CollectCommand
 from app.services.signups import Claim, Claimed
 from app.services.subscriptions import Templates
 
@@ -103,6 +104,7 @@ class Runtime:
     checkouts: Batcher[Leave, Left | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
+    collections: Batcher[Attempt[CollectCommand, CollectedOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
     passbooks: Batcher[PassbookQuery, TaggedBody | Refusal]
     activities: ReplicatedBatcher[browsing.ActivityQuery, TaggedBody | Refusal]
@@ -115,7 +117,8 @@ class Runtime:
 
     async def finish_batches(self) -> None:
         """Wait for the batches that run, before their engines are closed."""
-        commands = (self.checkins, self.checkouts, self.signups, self.charges)
+        at_counters = (self.charges, self.collections)
+        commands = (self.checkins, self.checkouts, self.signups, *at_counters)
         queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
         closing: tuple[Any, ...] = (*commands, *queries, self.live)
         for one in closing:
@@ -168,6 +171,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 database, signups.claim, signups.conflict_keys, dated=moments.checked_now
             ),
             charges=_commands(database, charges.charge_once, charges.conflict_keys),
+            collections=_commands(database, collecting.collect_once, collecting.conflict_keys),
             roles=_queries(database, people.roles),
             passbooks=_queries(database, passbook.pages),
             activities=_public_queries(database, replicas, browsing.read),

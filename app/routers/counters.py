@@ -43,8 +43,9 @@ from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
 from app.services.people import PersonMerged
-from app.services.redemptions import refunds, reservations, undoing
+from app.services.redemptions import refunds, undoing
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
+from app.services.redemptions.collecting import CollectCommand
 from app.services.redemptions.refunds import (
     ChargeAlreadyRefunded,
     ChargeNotFound,
@@ -63,6 +64,7 @@ router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
 @router.post(
     "/redemptions/collect",
     operation_id="collectRedemption",
+    response_model=CollectedOut,
     **allow(
         MERCHANT_STAFF,
         RedemptionNotFound,
@@ -70,13 +72,16 @@ router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
         CardSuspended,
         MerchantSuspended,
         body=True,
-        once=True,
+        once_in_batch=True,
         guess=Guess(CODE_GUESS, RedemptionNotFound),
     ),
 )
-async def collect_redemption(body: CollectIn, tx: Tx, staff: CurrentStaff) -> CollectedOut:
+@direct
+async def collect_redemption(body: CollectIn, request: Request, once: IdempotencyKey) -> Response:
     """Collect a reserved reward by its pick-up code."""
-    return await reservations.collect(tx, staff, body.pickup_code)
+    staff = staff_of(request)
+    command = CollectCommand(staff.person_id, body.pickup_code, staff.merchant_id)
+    return await once.submit(runtime_of(request).collections, command, 200)
 
 
 @router.post(
