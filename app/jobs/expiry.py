@@ -10,7 +10,7 @@ from app.runtime import Runtime
 from app.services import auth, cards, idempotency, notices
 from app.services.ledger import expiry, moments
 from app.services.policies import history
-from app.services.redemptions import reservations
+from app.services.redemptions import confirming, reservations
 
 log = structlog.get_logger(__name__)
 BATCH = 200
@@ -41,6 +41,25 @@ async def _expire_some(runtime: Runtime) -> int:
         else:
             released += 1
     return released
+
+
+async def expire_charges(runtime: Runtime) -> int:
+    """Mark charges as expired that nobody confirmed, one per transaction; return how many.
+
+    If one fails, the error is logged and the next run tries again; the others are not affected.
+    """
+    async with runtime.database.read() as tx:
+        overdue = await confirming.overdue(tx, await moments.moment(tx), BATCH)
+    expired = 0
+    for charge_id in overdue:
+        try:
+            async with runtime.database.transaction() as tx:
+                await confirming.expire(tx, charge_id, await moments.moment(tx))
+        except Exception:
+            log.exception("charge_expiry_failed", charge=str(charge_id))
+        else:
+            expired += 1
+    return expired
 
 
 async def expire_lots(runtime: Runtime) -> int:
@@ -82,6 +101,7 @@ async def forget(runtime: Runtime) -> int:
 
 JOBS = (
     Job("expire-reservations", expire_reservations, every=30, by_clock=True),
+    Job("expire-charges", expire_charges, every=15, by_clock=True),
     Job("expire-lots", expire_lots, every=60, by_clock=True),
     Job("announce-expiry", announce, every=3600, by_clock=True),
     Job("forget", forget, every=3600, by_clock=True),

@@ -26,7 +26,10 @@ from app.queries import people as people_queries
 
 @dataclass(frozen=True, slots=True)
 class NewCharge:
-    """A charge to insert; ``org_id`` and the unit are the merchant's."""
+    """A charge to insert; ``org_id`` and the unit are the merchant's.
+
+    ``expires_at``: until when its payer may confirm it; None: it is charged at once.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -36,6 +39,7 @@ class NewCharge:
     points: int
     unit_id: int
     note: str
+    expires_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -76,13 +80,14 @@ WHERE r.id = k.id AND r.status = 'reserved'
 """
 
 _INSERT_CHARGES = """
-INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
-    created_at)
-SELECT id, merchant_id, person_id, staff_id, points, unit_id, note, 'charged', :at
+INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at,
+    status, created_at)
+SELECT id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at,
+    CASE WHEN expires_at IS NULL THEN 'charged' ELSE 'waiting' END, :at
 FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id AS uuid[]),
     CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:unit_id AS int[]),
-    CAST(:note AS text[]))
-    AS k(id, merchant_id, person_id, staff_id, points, unit_id, note)
+    CAST(:note AS text[]), CAST(:expires_at AS timestamptz[]))
+    AS k(id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at)
 """
 
 
@@ -245,7 +250,7 @@ async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
 
 
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
-    names = ("id", "merchant_id", "person_id", "staff_id", "points", "unit_id", "note")
+    names = [name for name in NewCharge.__dataclass_fields__ if name != "org_id"]
     await session.fetch(
         _INSERT_CHARGES,
         {name: [getattr(charge, name) for charge in charges] for name in names} | {"at": at},

@@ -20,6 +20,7 @@ from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
+from app.schemas.charges import CounterChargeOut
 from app.schemas.counters import (
     ChargePreviewIn,
     ChargePreviewOut,
@@ -43,12 +44,14 @@ from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
 from app.services.people import PersonMerged
-from app.services.redemptions import refunds, undoing
+from app.services.redemptions import charge_reading, refunds, undoing
+from app.services.redemptions.charge_caps import CapReached
+from app.services.redemptions.charge_reading import ChargeNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
 from app.services.redemptions.collecting import CollectCommand
 from app.services.redemptions.refunds import (
     ChargeAlreadyRefunded,
-    ChargeNotFound,
+    ChargeNotPaid,
     RefundTooLarge,
 )
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
@@ -152,6 +155,7 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
         CardCodeUsed,
         CardSuspended,
         MerchantSuspended,
+        CapReached,
         InsufficientPoints,
         body=True,
         once_in_batch=True,
@@ -159,14 +163,23 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
     ),
 )
 @leads_to("refundCharge", {"charge_id": "id"})
+@leads_to("getCharge", {"charge_id": "id"})
 @direct
 async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
-    """Charge points with the code of a card."""
+    """Charge points with the code of a card; a large charge waits for the payer."""
     staff = staff_of(request)
     command = ChargeCommand(
         staff.person_id, body.card_code, body.points, body.note, staff.merchant_id
     )
     return await once.submit(runtime_of(request).charges, command, 201)
+
+
+@router.get(
+    "/charges/{charge_id}", operation_id="getCharge", **allow(MERCHANT_STAFF, ChargeNotFound)
+)
+async def get_charge(charge_id: PathId, tx: Reader, staff: CurrentStaff) -> CounterChargeOut:
+    """Return a charge: a counter polls it while it waits for its payer."""
+    return await charge_reading.at_counter(tx, staff, charge_id)
 
 
 @router.post(
@@ -175,6 +188,7 @@ async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Resp
     **allow(
         MERCHANT_STAFF,
         ChargeNotFound,
+        ChargeNotPaid,
         ChargeAlreadyRefunded,
         RefundTooLarge,
         InsufficientPoints,

@@ -42,6 +42,7 @@ RELEASE: dict[Path, Stricter] = {
 # The function that returns the stricter of two values. ``*`` is any key.
 _STRICTER: dict[Path, Stricter] = {
     ("caps", "*"): min,
+    ("charges", "*"): min,
     ("fund", "limited"): _either,
     ("rules", "*", "points"): min,
     ("rules", "*", "up_to"): min,

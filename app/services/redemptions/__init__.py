@@ -3,4 +3,6 @@
 ``reservations``: rewards reserved with held points, or cancelled. ``collecting``: handed over.
 ``holding``: what reservations share. ``undoing``: a collection of the last minutes, undone.
 ``charges``: points charged at a counter with the code of a card. ``refunds``: of all, or parts.
+``charge_caps``: their daily caps. ``confirming``: large ones, by their payer.
+``charge_reading``: as payer and counter see them. ``disputes``: decided by the organisation.
 """
