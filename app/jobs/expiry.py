@@ -1,9 +1,13 @@
 """Expiry of reservations and points, and deletion of rows that are no longer used."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 import structlog
 
+from app.core.db import Session
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
@@ -14,49 +18,42 @@ from app.services.redemptions import confirming, reservations
 
 log = structlog.get_logger(__name__)
 BATCH = 200
+Overdue = Callable[[Session, datetime, int], Awaitable[list[UUID]]]
+Expire = Callable[[Session, UUID, datetime], Awaitable[None]]
 
 
 async def expire_reservations(runtime: Runtime) -> int:
-    """Mark overdue reservations as expired, one per transaction; return how many.
-
-    If one fails, the error is logged and the next run tries again; the others are not affected.
-    """
-    total, released = 0, BATCH
-    while released == BATCH:
-        released = await _expire_some(runtime)
-        total += released
-    return total
-
-
-async def _expire_some(runtime: Runtime) -> int:
-    async with runtime.database.read() as tx:
-        overdue = await reservations.overdue(tx, await moments.moment(tx), BATCH)
-    released = 0
-    for redemption_id in overdue:
-        try:
-            async with runtime.database.transaction() as tx:
-                await reservations.expire(tx, redemption_id, await moments.moment(tx))
-        except Exception:
-            log.exception("expiry_failed", redemption=str(redemption_id))
-        else:
-            released += 1
-    return released
+    """Mark overdue reservations as expired, one per transaction; return how many."""
+    return await _expire_all(runtime, reservations.overdue, reservations.expire)
 
 
 async def expire_charges(runtime: Runtime) -> int:
-    """Mark charges as expired that nobody confirmed, one per transaction; return how many.
+    """Mark charges as expired that nobody confirmed, one per transaction; return how many."""
+    return await _expire_all(runtime, confirming.overdue, confirming.expire)
+
+
+async def _expire_all(runtime: Runtime, overdue: Overdue, expire: Expire) -> int:
+    """Expire what is overdue, in lists; return how many.
 
     If one fails, the error is logged and the next run tries again; the others are not affected.
     """
+    total, expired = 0, BATCH
+    while expired == BATCH:
+        expired = await _expire_some(runtime, overdue, expire)
+        total += expired
+    return total
+
+
+async def _expire_some(runtime: Runtime, overdue: Overdue, expire: Expire) -> int:
     async with runtime.database.read() as tx:
-        overdue = await confirming.overdue(tx, await moments.moment(tx), BATCH)
+        found = await overdue(tx, await moments.moment(tx), BATCH)
     expired = 0
-    for charge_id in overdue:
+    for one in found:
         try:
             async with runtime.database.transaction() as tx:
-                await confirming.expire(tx, charge_id, await moments.moment(tx))
+                await expire(tx, one, await moments.moment(tx))
         except Exception:
-            log.exception("charge_expiry_failed", charge=str(charge_id))
+            log.exception("expiry_failed", subject=str(one))
         else:
             expired += 1
     return expired

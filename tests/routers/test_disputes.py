@@ -77,6 +77,7 @@ async def test_an_upheld_dispute_gives_the_points_back_and_tells_both(sale: Sale
     opened, again = await sale.dispute(key), await sale.dispute(key)
     assert (opened.status_code, again.content) == (200, opened.content)
     assert opened.json()["dispute"]["state"] == "open"
+    assert opened.json()["disputed_until"] is None
     api, runtime, staff = sale.api, sale.runtime, sale.counter.staff
     [told] = [one for one in await inbox(api, runtime, staff) if one["kind"] == "charge_disputed"]
     assert told["text"] == f"一笔 {PRICE} 积分的收款被付款人提出争议：没有买过"

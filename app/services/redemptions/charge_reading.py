@@ -102,18 +102,22 @@ async def _of_payer(
     tx: Session, rows: Sequence[tuple[Charge, str]], at: datetime
 ) -> list[MyChargeOut]:
     went_back, disputes = await _beside(tx, [charge for charge, _ in rows])
-    return [
-        MyChargeOut(
+    shown = []
+    for charge, merchant_name in rows:
+        status, dispute = status_at(charge, at), _dispute(disputes.get(charge.id))
+        until = disputed_until(charge)
+        is_disputable = status == ChargeStatus.charged and dispute is None and at < until
+        one = MyChargeOut(
             **charge.model_dump(include=_COMMON),
-            status=(status := status_at(charge, at)),
+            status=status,
             merchant_id=charge.merchant_id,
             merchant_name=merchant_name,
             points_refunded=went_back[charge.id],
-            disputed_until=disputed_until(charge) if status == ChargeStatus.charged else None,
-            dispute=_dispute(disputes.get(charge.id)),
+            disputed_until=until if is_disputable else None,
+            dispute=dispute,
         )
-        for charge, merchant_name in rows
-    ]
+        shown.append(one)
+    return shown
 
 
 async def _beside(
