@@ -37,12 +37,7 @@ OBJECTS: list[tuple[str, str, Any, str]] = [
     ("POST", "/merchant/charges/{}/refund", {"reason": "x"}, "charges.not_found"),
     ("GET", "/merchant/charges/{}", None, "charges.not_found"),
     ("POST", "/me/charges/{}/confirmation", {}, "charges.not_found"),
-    ("POST", "/me/charges/{}/refusal", {}, "charges.not_found"),
     ("POST", "/me/charges/{}/dispute", {"reason": "x"}, "charges.not_found"),
-    (
-        *("POST", "/charges/{}/dispute/decision"),
-        *({"upheld": True, "reason": "x"}, "charges.not_found"),
-    ),
     ("POST", "/awards/{}/approval", None, "awards.not_found"),
     ("POST", "/ledger/transfers/{}/reversal", {"reason": "x"}, "ledger.transfer_not_found"),
 ]

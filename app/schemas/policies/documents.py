@@ -7,13 +7,13 @@ by itself, not of the merged documents of two organisations.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.charges import STRICT, Charges
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
-MAX_CHARGED = 10_000_000
 Per = Literal["once", "community_year", "session", "shift", "hour", "item", "quarter", "person"]
 Proof = Literal["rotating_code", "device", "steward_scan", "poster_code", "manual"]
 Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
@@ -21,7 +21,6 @@ Key = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Evidence = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}(>=[1-9][0-9]{0,5})?$")]
 Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
-ChargeLimit = Annotated[int | None, Field(ge=1, le=MAX_CHARGED)]
 Name = Annotated[str, OneLine(60)]
 Note = Annotated[str, OneLine(300)]
 
@@ -29,12 +28,7 @@ Note = Annotated[str, OneLine(300)]
 class Shape(BaseModel):
     """A table of the document: unknown keys are refused, 2.0 is not an integer."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
+    model_config = STRICT
 
 
 class Programme(Shape):
@@ -101,28 +95,6 @@ class Clawback(Shape):
 class Holds(Shape):
     days: Annotated[int, Field(ge=1, le=90)] = Field(
         default=7, description="Days for which a reservation stands."
-    )
-
-
-class Charges(Shape):
-    """Limits of charges at counters, in points; null: none. A day is one of Asia/Shanghai.
-
-    ``confirm_above``: the payer confirms a larger charge within 60 s, else the points go back.
-    """
-
-    confirm_above: ChargeLimit = Field(
-        default=None,
-        description="Points of a charge above which its payer must confirm it; null: never.",
-    )
-    person_day: ChargeLimit = Field(
-        default=None, description="Points that a person pays at counters in a day; null: no cap."
-    )
-    merchant_day: ChargeLimit = Field(
-        default=None, description="Points that a merchant charges in a day; null: no cap."
-    )
-    person_at_merchant_day: ChargeLimit = Field(
-        default=None,
-        description="Points that a person pays at one merchant in a day; null: no cap.",
     )
 
 

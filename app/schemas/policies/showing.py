@@ -8,10 +8,10 @@ from pydantic import Field
 
 from app.core.language import Worded
 from app.schemas.base import Out
+from app.schemas.policies.charges import Charges
 from app.schemas.policies.documents import (
     Attendance,
     Caps,
-    Charges,
     Clawback,
     Fund,
     Holds,

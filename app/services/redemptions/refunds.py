@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
-from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
@@ -87,8 +86,9 @@ async def give_back(
 
     Raises ChargeNotPaid, ChargeAlreadyRefunded, RefundTooLarge.
     """
+    at = await moments.moment(tx)
     if found.status not in (ChargeStatus.charged, ChargeStatus.refunded):
-        raise ChargeNotPaid(status=charge_reading.status_at(found, now()))
+        raise ChargeNotPaid(status=charge_reading.status_at(found, at))
     if points is not None and found.status == ChargeStatus.refunded:
         raise ChargeAlreadyRefunded(refunded_at=found.refunded_at)
     before = await queries.refunded_in_parts(tx, found.id)
@@ -96,7 +96,6 @@ async def give_back(
     points = points or left
     if points > left:
         raise RefundTooLarge(limit=left, used=before)
-    at = await moments.moment(tx)
     entry = replace(
         await _posting(tx, found, merchant.org_id, reason, at), amount=points, given_back=before
     )
