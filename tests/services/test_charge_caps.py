@@ -75,7 +75,7 @@ async def test_what_went_back_counts_no_more(api: httpx.AsyncClient, runtime: Ru
     assert waiting["status"] == "waiting"
     refused = await charge_at(api, runtime, counter, person, 5)
     assert_refused(refused, 409, "charges.cap_reached")
-    assert refused.json()["used"] == 16
+    assert refused.json()["facts"]["used"] == 16
     await let_pass(runtime, waiting["id"])
     assert await outcome(api, runtime, counter, person, 5) == "charged"
     await assert_ledger_verifies(runtime)

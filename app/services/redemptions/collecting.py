@@ -25,6 +25,7 @@ from app.services.ledger.types import (
     AccountKey,
     AlreadySettled,
     Outcome,
+    Posted,
     Posting,
     ReferenceReused,
     settlement_of,
@@ -181,9 +182,12 @@ def _posting(row: Collectable, payee: AccountKey) -> Posting:
 
 
 def _settled(one: _Planned, outcome: Outcome) -> Outcome:
-    """Return the outcome; the ledger may have ended the hold before."""
+    """Return the outcome; the ledger may have ended the hold before, or settled it so."""
     if isinstance(outcome, AlreadySettled | ReferenceReused):
         return _expired(one.row)
+    if isinstance(outcome, Posted) and outcome.replayed:
+        expires_at = one.row.expires_at
+        return RedemptionNotReserved(status=RedemptionStatus.collected, expires_at=expires_at)
     return outcome
 
 
