@@ -44,18 +44,13 @@ from app.services import (
     checkin_devices,
     checkins,
     checkouts,
+    health,
     people,
     signups,
     subscriptions,
 )
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
-from app.services.health import (
-    NotReady,
-    require_current_schema,
-    require_own_secret,
-    require_protected_ledger,
-)
 from app.services.idempotency import Attempt, Replied
 from app.services.leaderboards import reading as leaderboards
 from app.services.ledger import moments, passbook
@@ -117,8 +112,7 @@ class Runtime:
 
     async def finish_batches(self) -> None:
         """Wait for the batches that run, before their engines are closed."""
-        at_counters = (self.charges, self.collections)
-        commands = (self.checkins, self.checkouts, self.signups, *at_counters)
+        commands = (self.checkins, self.checkouts, self.signups, self.charges, self.collections)
         queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
         closing: tuple[Any, ...] = (*commands, *queries, self.live)
         for one in closing:
@@ -230,11 +224,11 @@ async def first_check(database: Database, secrets: Sequence[bytes]) -> None:
     while True:
         try:
             async with database.read() as tx:
-                await require_protected_ledger(tx)
-                await require_current_schema(tx)
+                await health.require_protected_ledger(tx)
+                await health.require_current_schema(tx)
             async with database.transaction() as tx:
-                await require_own_secret(tx, secrets)
-        except NotReady:
+                await health.require_own_secret(tx, secrets)
+        except health.NotReady:
             return
         except Busy:
             if time.monotonic() > deadline:

@@ -13,12 +13,13 @@ from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Id, Nothing
 from app.schemas.charges import DisputeDecisionIn, DisputeIn, DisputeOut, MyChargeOut
+from app.services import charges
 from app.services.cards import CardSuspended
+from app.services.charges import ChargeNotFound
 from app.services.ledger.types import InsufficientPoints
 from app.services.merchants.access import MerchantSuspended
 from app.services.orgs import OrgNotFound
-from app.services.redemptions import charge_reading, confirming, disputes
-from app.services.redemptions.charge_reading import ChargeNotFound
+from app.services.redemptions import confirming, disputes
 from app.services.redemptions.confirming import ChargeNotWaiting
 from app.services.redemptions.disputes import (
     ChargeNotDisputable,
@@ -46,7 +47,7 @@ async def list_my_charges(
     ] = False,
 ) -> Page[MyChargeOut]:
     """List what merchants charged the caller, newest first; a phone polls with `waiting`."""
-    return await charge_reading.mine(tx, person_id, page, waiting=waiting)
+    return await charges.mine(tx, person_id, page, waiting=waiting)
 
 
 exports.beside(router, list_my_charges, Bilingual("我的付款", "My charges"))

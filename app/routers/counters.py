@@ -38,15 +38,15 @@ from app.schemas.redemptions import (
     UndoIn,
     UndoneOut,
 )
-from app.services import counters
+from app.services import charges, counters
 from app.services.cards import CardSuspended
+from app.services.charges import ChargeNotFound
 from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
 from app.services.people import PersonMerged
-from app.services.redemptions import charge_reading, refunds, undoing
+from app.services.redemptions import refunds, undoing
 from app.services.redemptions.charge_caps import CapReached
-from app.services.redemptions.charge_reading import ChargeNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
 from app.services.redemptions.collecting import CollectCommand
 from app.services.redemptions.refunds import (
@@ -179,7 +179,7 @@ async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Resp
 )
 async def get_charge(charge_id: PathId, tx: Reader, staff: CurrentStaff) -> CounterChargeOut:
     """Return a charge: a counter polls it while it waits for its payer."""
-    return await charge_reading.at_counter(tx, staff, charge_id)
+    return await charges.at_counter(tx, staff, charge_id)
 
 
 @router.post(

@@ -15,7 +15,7 @@ from app.models.ledger import Purpose
 from app.models.merchants import MerchantState
 from app.queries import charges as queries
 from app.runtime import Runtime
-from app.services.redemptions.charge_reading import DISPUTED_FOR
+from app.services.charges import DISPUTED_FOR
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_row_locks
 from tests.concurrency.meeting import meet_after

@@ -4,5 +4,5 @@
 ``holding``: what reservations share. ``undoing``: a collection of the last minutes, undone.
 ``charges``: points charged at a counter with the code of a card. ``refunds``: of all, or parts.
 ``charge_caps``: their daily caps. ``confirming``: large ones, by their payer.
-``charge_reading``: as payer and counter see them. ``disputes``: decided by the organisation.
+``disputes``: decided by the organisation.
 """

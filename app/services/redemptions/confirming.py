@@ -16,6 +16,8 @@ from app.models.redemptions import Charge, ChargeStatus
 from app.queries import charges as queries
 from app.schemas.charges import MyChargeOut
 from app.services import cards, notify, orgs, records
+from app.services import charges as reading
+from app.services.charges import ChargeNotFound
 from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
@@ -27,9 +29,7 @@ from app.services.ledger.types import (
 from app.services.merchants import access as merchants
 from app.services.merchants.access import MerchantSuspended
 from app.services.policies import history
-from app.services.redemptions import charge_reading as reading
 from app.services.redemptions import charges
-from app.services.redemptions.charge_reading import ChargeNotFound
 
 
 class ChargeNotWaiting(records.WrongState):

@@ -27,9 +27,10 @@ from app.schemas.charges import (
     MyChargeOut,
 )
 from app.services import cases, notify, people, records
+from app.services import charges as charge_reading
+from app.services.charges import ChargeNotFound
 from app.services.merchants import access as merchants
-from app.services.redemptions import charge_reading, refunds
-from app.services.redemptions.charge_reading import ChargeNotFound
+from app.services.redemptions import refunds
 
 
 class ChargeNotDisputable(records.WrongState):

@@ -20,13 +20,14 @@ from app.queries import redemptions as queries
 from app.queries.ledger import posting as ledger_queries
 from app.schemas.redemptions import ChargeOut, RefundIn
 from app.services import audit, cases, notify, orgs, records
+from app.services import charges as charge_reading
+from app.services.charges import ChargeNotFound
 from app.services.ledger import moments, posting
 from app.services.ledger.types import AccountKey, Posting
 from app.services.merchants import access as merchants
 from app.services.merchants.access import Staff
 from app.services.policies import history
-from app.services.redemptions import charge_reading, charges
-from app.services.redemptions.charge_reading import ChargeNotFound
+from app.services.redemptions import charges
 
 
 class ChargeAlreadyRefunded(Refusal):
