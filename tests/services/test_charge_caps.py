@@ -1,15 +1,21 @@
 """Daily caps of charges: of a person, of a merchant, of a person at a merchant."""
 
+import asyncio
+from collections.abc import Sequence
+
 import httpx
 import pytest
 
 from app.core.clock import now
+from app.core.db import Session
 from app.core.errors import Refusal
 from app.runtime import Runtime
-from app.services.ledger.types import InsufficientPoints
-from app.services.redemptions import charges
+from app.schemas.redemptions import ChargeOut
+from app.services.ledger.types import AccountKey, InsufficientPoints
+from app.services.redemptions import charge_caps, charges
 from app.services.redemptions.charge_caps import CapReached
 from app.services.redemptions.charges import ChargeCommand
+from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.charges import charge_at, let_pass, limit_charges, make_careful_counter
 from tests.factories.http import assert_refused
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
@@ -107,3 +113,50 @@ async def test_a_batch_counts_what_is_before_in_it_unless_it_was_refused(
     assert kinds == [InsufficientPoints, 12, CapReached, 1, 1]
     assert await balance(runtime, rich.id) == 200 - 14
     await assert_ledger_verifies(runtime)
+
+
+async def _second_of_two(api: httpx.AsyncClient, runtime: Runtime) -> str:
+    """Two people are charged at one merchant, each for the rest of its cap, by two processes.
+
+    Both charges wait for their payers, so neither posts to the merchant. Returns the outcome of the
+    second, which begins before the first commits.
+    """
+    counter = await make_careful_counter(runtime, merchant_day=CAP, confirm_above=5)
+    one, other = await payers(runtime)
+    # Opens the account of the merchant: opening it would be a lock too.
+    assert await outcome(api, runtime, counter, one, 5) == "charged"
+
+    async def charge(tx: Session, person: TestPerson) -> ChargeOut | Refusal:
+        [code] = await make_card_codes(runtime, person, 1)
+        command = ChargeCommand(counter.staff.id, code, CAP - 5, "")
+        [done] = await charges.charge(tx, [command], now())
+        return done
+
+    async def second() -> ChargeOut | Refusal:
+        async with runtime.database.transaction() as tx:
+            return await charge(tx, other)
+
+    async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
+        assert isinstance(await charge(tx, one), ChargeOut)
+        charging = group.create_task(second())
+        waiting = group.create_task(until_somebody_waits_for(runtime, tx))
+        await asyncio.wait({charging, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        waiting.cancel()
+    done = charging.result()
+    return done.code if isinstance(done, Refusal) else done.status
+
+
+async def test_charges_that_wait_lock_the_merchant_for_its_cap(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    assert await _second_of_two(api, runtime) == "charges.cap_reached"
+
+
+async def test_control_without_the_lock_on_the_merchant(
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def posted_to(wanted: Sequence[charge_caps.Wanted]) -> set[AccountKey]:
+        return {key for one in wanted for key in (one.posting.payer, one.posting.payee)}
+
+    monkeypatch.setattr(charge_caps, "_accounts", posted_to)
+    assert await _second_of_two(api, runtime) == "waiting"
