@@ -180,7 +180,7 @@ class Crowd:
         rewards = await self._rewards(staff)
         expires_at = at + timedelta(days=7)
         terms = HoldTerms(expires_at, "兑换退回", timedelta(days=30))
-        codes = []
+        codes: list[str] = []
         for part in lists(list(zip(people, cycle(rewards), strict=False))):
             holds = [
                 Posting(
@@ -198,11 +198,12 @@ class Crowd:
                 )
                 for one, _ in part
             ]
+            made = [holding.pickup_code() for _ in part]
             values = {
                 "ids": [one.id for one in holds],
                 "people": [one.id for one, _ in part],
                 "rewards": [reward for _, reward in part],
-                "codes": [holding.pickup_code() for _ in part],
+                "codes": made,
                 "unit": POINTS,
                 "at": at,
                 "expires_at": expires_at,
@@ -210,7 +211,7 @@ class Crowd:
             async with self._runtime.database.transaction() as tx:
                 assert all(isinstance(one, Posted) for one in await posting.post(tx, holds, at))
                 await tx.execute(_RESERVATIONS, values)
-            codes += values["codes"]
+            codes += made
         return codes
 
     async def _rewards(self, staff: Sequence[Resident]) -> list[UUID]:

@@ -442,6 +442,8 @@ async def test_control_without_lock_and_condition(
         return await real(*given)
 
     monkeypatch.setattr(queries, "settle", note)
-    _, spent = await both_answers(api, runtime)
+    outcomes, spent = await both_answers(api, runtime)
+    assert outcomes.count("done") == 1
     assert spent in (0, PRICE)
     assert len(settled) > 1, "more than one came as far as the ledger"
+    await assert_ledger_verifies(runtime)

@@ -23,8 +23,8 @@ async def confirm(day: Day) -> None:
     day.checks.equal("what the phone shows", (waiting["id"], CAFE, LARGE, "waiting"), found)
     paid = (await payer.do(f"/me/charges/{waiting['id']}/confirmation", {})).want(200)
     shown = (await day.cafe.get(f"/merchant/charges/{waiting['id']}")).want(200)
-    found = (paid["status"], shown["status"])
-    day.checks.equal("confirmed, on the phone and at the counter", ("charged", "charged"), found)
+    states = (paid["status"], shown["status"])
+    day.checks.equal("confirmed, on the phone and at the counter", ("charged", "charged"), states)
     day.book.charge(payer.name, LARGE, CAFE, NOTE)
     day.say(f"{payer.name} 在手机上看到{CAFE}收 {LARGE} 分并确认", "held, then paid")
     more = await _try(day, payer, LARGE)
@@ -63,6 +63,8 @@ async def _dispute(day: Day, who: Phone) -> None:
     why, reason = {"reason": "没有买过"}, "店里未能出示小票"
     opened = (await who.do(f"/me/charges/{charge['id']}/dispute", why)).want(200)
     day.checks.equal("a dispute", "open", opened["dispute"]["state"])
+    [listed] = (await day.reviewer.get("/disputes", org_id=day.street["id"])).want(200)["items"]
+    day.checks.equal("the reviewer's list", charge["id"], listed["charge_id"])
     path = f"/charges/{charge['id']}/dispute/decision"
     own = await day.cafe.do(path, {"upheld": False, "reason": "x"})
     told = day.refused("a dispute decided by the café", "403 auth.forbidden", own.verdict)

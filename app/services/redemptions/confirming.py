@@ -22,6 +22,7 @@ from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
     AlreadySettled,
+    Posted,
     Posting,
     ReferenceReused,
     settlement_of,
@@ -132,7 +133,10 @@ async def _settle(
     )
     locked = await posting.lock(tx, [held, payee], at)
     [outcome] = await posting.post(tx, [entry], at, locked)
-    if isinstance(outcome, AlreadySettled | ReferenceReused):  # the ledger ended the hold before
+    replayed = isinstance(outcome, Posted) and outcome.replayed
+    is_over = isinstance(outcome, AlreadySettled | ReferenceReused)
+    # The ledger ended the hold before; whoever marks it as expired knows this.
+    if is_over or (replayed and status != ChargeStatus.expired):
         raise ChargeNotWaiting(status=ChargeStatus.expired, expires_at=charge.expires_at)
     unwrap([outcome])
     charge.status, charge.settled_at = status, at
