@@ -26,7 +26,7 @@ NOTICES = {
         "{merchant}收取的 {points:n} 积分未在一分钟内确认，已退回。",
         "{points:n point} charged by {merchant} were not confirmed within a minute and came back.",
     ),
-    "charge_disputed": words(
+    "dispute_opened": words(
         ("收款有争议", "Charge disputed"),
         "一笔 {points:n} 积分的收款被付款人提出争议：{reason}",
         "The payer disputes a charge of {points:n point}: {reason}",

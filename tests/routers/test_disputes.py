@@ -79,7 +79,7 @@ async def test_an_upheld_dispute_gives_the_points_back_and_tells_both(sale: Sale
     assert opened.json()["dispute"]["state"] == "open"
     assert opened.json()["disputed_until"] is None
     api, runtime, staff = sale.api, sale.runtime, sale.counter.staff
-    [told] = [one for one in await inbox(api, runtime, staff) if one["kind"] == "charge_disputed"]
+    [told] = [one for one in await inbox(api, runtime, staff) if one["kind"] == "dispute_opened"]
     assert told["text"] == f"一笔 {PRICE} 积分的收款被付款人提出争议：没有买过"
     told_organizer = [one["kind"] for one in await inbox(api, runtime, sale.organizer)]
     assert "disputes_waiting" in told_organizer

@@ -16,6 +16,7 @@ from app.runtime import Runtime
 from app.services.ledger import seals
 from tests.factories.activities import activity_body, sign_up
 from tests.factories.awards import approve, give_award, propose, reject, reverse
+from tests.factories.charges import make_waiting
 from tests.factories.deductions import deduct
 from tests.factories.http import keyed
 from tests.factories.orgs import make_org
@@ -193,6 +194,10 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
     charge = await spend(played.api, played.runtime, alice, 3, shop)
     back = await spend(played.api, played.runtime, bob, 2, shop)
     await refund(played.api, shop, back)
+    await give_award(played.runtime, carol, home, points=6)
+    _, confirmed = await make_waiting(played.api, played.runtime, carol)
+    confirmation = f"/me/charges/{confirmed['id']}/confirmation"
+    await played.post(carol, confirmation, {})
     played.ids |= {
         "shop": shop.merchant.id,
         "bank": bank.merchant.id,
@@ -202,6 +207,7 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
         "kept": kept["id"],
         "cancelled": given_up.id,
         "charge": charge,
+        "confirmed": confirmed["id"],
         "refunded": back,
         "undone": undone,
         "anew": back_again["replaced_by"],

@@ -83,7 +83,7 @@ async def dispute(tx: Session, person_id: UUID, charge_id: UUID, body: DisputeIn
     await cases.open(tx, person_id, CaseKind.dispute, subject, merchant.org_id, body.reason)
     staff = [one for one, _, _ in await merchant_queries.staff(tx, merchant.id)]
     facts = {"points": charge.points, "reason": body.reason}
-    await notify.send(tx, staff, "charge_disputed", subject, **facts)
+    await notify.send(tx, staff, "dispute_opened", subject, **facts)
     parties = await _parties(tx, charge)
     await notify.send_to_deciders(tx, "disputes_waiting", merchant.org_id, but=parties)
     return await charge_reading.shown_to_payer(tx, charge, merchant.name, at)

@@ -131,9 +131,9 @@ PLACES: Tamperings = {
         ),
         Tampering(
             "INSERT INTO policies (version, effective_from, source)"
-            " SELECT version + 1, now(), source FROM policies",
+            " SELECT max(version) + 1, now(), min(source) FROM policies",
             "policies: each is",
-            "policy 2",
+            "policy 3",
         ),
     ),
     "role_grants": (
