@@ -38,31 +38,27 @@ from app.integrations.wechat import servers
 from app.integrations.wechat.client import WechatClient
 from app.integrations.wechat.pushes import PushReader
 from app.models.people import Role
-from app.schemas.redemptions import ChargeOut
+from app.schemas.redemptions import ChargeOut, CollectedOut
 from app.services import (
     browsing,
     checkin_devices,
     checkins,
     checkouts,
+    health,
     people,
     signups,
     subscriptions,
 )
 from app.services.checkins import Recorded, Scan
 from app.services.checkouts import Leave, Left
-from app.services.health import (
-    NotReady,
-    require_current_schema,
-    require_own_secret,
-    require_protected_ledger,
-)
 from app.services.idempotency import Attempt, Replied
 from app.services.leaderboards import reading as leaderboards
 from app.services.ledger import moments, passbook
 from app.services.ledger.passbook import PassbookQuery
 from app.services.live import LiveViews
-from app.services.redemptions import charges
+from app.services.redemptions import charges, collecting
 from app.services.redemptions.charges import ChargeCommand
+from app.services.redemptions.collecting import CollectCommand
 from app.services.signups import Claim, Claimed
 from app.services.subscriptions import Templates
 
@@ -103,6 +99,7 @@ class Runtime:
     checkouts: Batcher[Leave, Left | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
     charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
+    collections: Batcher[Attempt[CollectCommand, CollectedOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
     passbooks: Batcher[PassbookQuery, TaggedBody | Refusal]
     activities: ReplicatedBatcher[browsing.ActivityQuery, TaggedBody | Refusal]
@@ -115,7 +112,7 @@ class Runtime:
 
     async def finish_batches(self) -> None:
         """Wait for the batches that run, before their engines are closed."""
-        commands = (self.checkins, self.checkouts, self.signups, self.charges)
+        commands = (self.checkins, self.checkouts, self.signups, self.charges, self.collections)
         queries = (self.roles, self.passbooks, self.activities, self.leaderboards)
         closing: tuple[Any, ...] = (*commands, *queries, self.live)
         for one in closing:
@@ -168,6 +165,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
                 database, signups.claim, signups.conflict_keys, dated=moments.checked_now
             ),
             charges=_commands(database, charges.charge_once, charges.conflict_keys),
+            collections=_commands(database, collecting.collect_once, collecting.conflict_keys),
             roles=_queries(database, people.roles),
             passbooks=_queries(database, passbook.pages),
             activities=_public_queries(database, replicas, browsing.read),
@@ -226,11 +224,11 @@ async def first_check(database: Database, secrets: Sequence[bytes]) -> None:
     while True:
         try:
             async with database.read() as tx:
-                await require_protected_ledger(tx)
-                await require_current_schema(tx)
+                await health.require_protected_ledger(tx)
+                await health.require_current_schema(tx)
             async with database.transaction() as tx:
-                await require_own_secret(tx, secrets)
-        except NotReady:
+                await health.require_own_secret(tx, secrets)
+        except health.NotReady:
             return
         except Busy:
             if time.monotonic() > deadline:

@@ -67,6 +67,7 @@ class Bench:
             Case("check-out, one hot activity", None, self._checkouts, once=True),
             Case("sign-up, a rush for 500 places", 0.36, self._signups, once=True),
             Case("a merchant's charge", 0.18, self._charges, once=True),
+            Case("a collection at a counter", None, self._collections, once=True),
             Case("GET passbook", 0.5, self._reads("/me/points/entries")),
             Case("GET activity", 0.85, self._reads(self._activity_path())),
             Case("GET leaderboard", 0.55, self._reads(self._board)),
@@ -128,6 +129,21 @@ class Bench:
                 staff.token,
                 key=str(uuid4()),
                 body=f'{{"card_code":"{code}","points":3,"note":"咖啡"}}',
+            )
+            for code, staff in zip(codes, cycle(self._staff), strict=False)
+        ]
+
+    async def _collections(self, number: int) -> list[Request]:
+        people = await self._crowd.residents(number)
+        await self._crowd.give_points(people, 10)
+        codes = await self._crowd.reservations(people, self._staff)
+        return [
+            Request(
+                "POST",
+                f"{API}/merchant/redemptions/collect",
+                staff.token,
+                key=str(uuid4()),
+                body=f'{{"pickup_code":"{code}"}}',
             )
             for code, staff in zip(codes, cycle(self._staff), strict=False)
         ]

@@ -22,16 +22,20 @@ from app.models.ledger import Kind, Purpose
 from app.models.merchants import Merchant, MerchantKind, MerchantState
 from app.models.orgs import Org
 from app.models.people import Role
+from app.models.rewards import Reward, RewardKind, RewardPeriod, RewardState
 from app.queries import activities as activity_queries
 from app.queries import orgs as org_queries
+from app.queries import people as people_queries
 from app.runtime import Runtime
 from app.services import checkins, roles, signups
 from app.services.checkins import Recorded, Scan
 from app.services.ledger import posting
-from app.services.ledger.types import AccountKey, Posted, Posting
+from app.services.ledger.types import POINTS, AccountKey, HoldTerms, Posted, Posting
+from app.services.redemptions import holding
 from app.services.signups import Claim, Claimed
 
 LIST = 1000
+PRICE = 3  # of what is collected
 # How many rows one statement of a preparation makes: it has a time-out too.
 WAVE = 4_000
 _numbers = count(1)
@@ -50,6 +54,17 @@ _CODES = text("""
 INSERT INTO card_codes (code, person_id, expires_at)
 SELECT * FROM unnest(CAST(:codes AS text[]), CAST(:people AS uuid[]),
                      CAST(:expiries AS timestamptz[]))
+""")
+
+
+_RESERVATIONS = text("""
+INSERT INTO redemptions (id, person_id, reward_id, merchant_id, quantity, points, unit_id, status,
+    pickup_code, stock_period_start, expires_at, created_at)
+SELECT k.id, k.person_id, w.id, w.merchant_id, 1, w.points, :unit, 'reserved', k.code, :at,
+    :expires_at, :at
+FROM unnest(CAST(:ids AS uuid[]), CAST(:people AS uuid[]), CAST(:rewards AS uuid[]),
+            CAST(:codes AS text[])) k(id, person_id, reward_id, code)
+JOIN rewards w ON w.id = k.reward_id
 """)
 
 
@@ -156,6 +171,70 @@ class Crowd:
             async with self._runtime.database.transaction() as tx:
                 await tx.execute(_CODES, values)
         return codes
+
+    async def reservations(
+        self, people: Sequence[Resident], staff: Sequence[Resident]
+    ) -> list[str]:
+        """Reserve a thing for each person who has the points, at the counters by turns: codes."""
+        org, at = await self.org(), now()
+        rewards = await self._rewards(staff)
+        expires_at = at + timedelta(days=7)
+        terms = HoldTerms(expires_at, "兑换退回", timedelta(days=30))
+        codes: list[str] = []
+        for part in lists(list(zip(people, cycle(rewards), strict=False))):
+            holds = [
+                Posting(
+                    id=(hold := new_id()),
+                    payer=AccountKey(one.id, Purpose.available),
+                    payee=AccountKey(one.id, Purpose.held),
+                    amount=PRICE,
+                    kind=Kind.hold,
+                    reason="兑换预留",
+                    reference=f"redemption:{hold}:hold",
+                    source_type="redemption",
+                    source_id=hold,
+                    org_id=org.id,
+                    terms=terms,
+                )
+                for one, _ in part
+            ]
+            made = [holding.pickup_code() for _ in part]
+            values = {
+                "ids": [one.id for one in holds],
+                "people": [one.id for one, _ in part],
+                "rewards": [reward for _, reward in part],
+                "codes": made,
+                "unit": POINTS,
+                "at": at,
+                "expires_at": expires_at,
+            }
+            async with self._runtime.database.transaction() as tx:
+                assert all(isinstance(one, Posted) for one in await posting.post(tx, holds, at))
+                await tx.execute(_RESERVATIONS, values)
+            codes += made
+        return codes
+
+    async def _rewards(self, staff: Sequence[Resident]) -> list[UUID]:
+        """Make a reward at the merchant of each member of staff."""
+        async with self._runtime.database.transaction() as tx:
+            places = await people_queries.merchants_of(tx, [one.id for one in staff])
+            made = {}
+            for place in {one.merchant_id: one for [one] in places.values()}.values():
+                reward = made[place.merchant_id] = Reward(
+                    org_id=place.org_id,
+                    merchant_id=place.merchant_id,
+                    key=f"soap_{secrets.token_hex(6)}",
+                    name="香皂",
+                    kind=RewardKind.goods,
+                    points=PRICE,
+                    stock=None,
+                    stock_period=RewardPeriod.session,
+                    min_tier="sprout",
+                    state=RewardState.published,
+                )
+                tx.add(reward)
+            await tx.flush()
+            return [made[places[one.id][0].merchant_id].id for one in staff]
 
     async def staff(self, merchants: int, each: int) -> list[Resident]:
         """Open counters with so many people behind each."""

@@ -19,7 +19,7 @@ from app.services import activities, cards, checkins, deductions
 from app.services.awards import proposals, release, review
 from app.services.checkins import Scan
 from app.services.merchants.access import Staff
-from app.services.redemptions import charges, reservations
+from app.services.redemptions import charges, collecting, reservations
 from app.services.redemptions.charges import ChargeCommand
 
 WEEKS = 13
@@ -132,7 +132,7 @@ async def _evening(tx: Session, county: County, week: int, at: datetime) -> None
         body = RedemptionIn(reward_id=county.rewards[key])
         reserved = await reservations.reserve(tx, alice, body)
         counter = Staff(county.people["merchant2"])
-        await reservations.collect(tx, counter, reserved.pickup_code)
+        await collecting.collect_one(tx, counter, reserved.pickup_code)
     if week in COFFEE_IN:
         code = (await cards.code(tx, alice)).code
         command = ChargeCommand(county.people["merchant"], code, COFFEE, "美式咖啡")

@@ -16,6 +16,7 @@ from rich.panel import Panel
 from app.demo.acts import (
     appeals,
     attendance,
+    careful,
     catalogue,
     closing,
     counters,
@@ -60,7 +61,8 @@ ACTS = (
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
-    *(rewards.redeem, payments.pay, payments.statements, settlement.settle, shelves.publish),
+    *(rewards.redeem, payments.pay, careful.confirm, payments.statements),
+    *(settlement.settle, shelves.publish),
     *WEEKEND,
     *(farewell.forget, closing.reconcile, closing.verify),
 )

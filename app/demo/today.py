@@ -19,7 +19,7 @@ from app.services import activities, activity_messages, cards, checkins, co_orga
 from app.services.checkins import Scan
 from app.services.merchants.access import Staff
 from app.services.organizing import ending
-from app.services.redemptions import charges, refunds, reservations, undoing
+from app.services.redemptions import charges, collecting, refunds, reservations, undoing
 from app.services.redemptions.charges import ChargeCommand
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -161,10 +161,10 @@ async def _counters(tx: Session, county: County) -> None:
     for person in (first, second):
         wanted = RedemptionIn(reward_id=county.rewards["soap"])
         reserved = await reservations.reserve(tx, person, wanted)
-        await reservations.collect(tx, counter, reserved.pickup_code)
+        await collecting.collect_one(tx, counter, reserved.pickup_code)
     unwanted = RedemptionIn(reward_id=county.rewards["donate"])
     reserved = await reservations.reserve(tx, alice, unwanted)
-    await reservations.collect(tx, counter, reserved.pickup_code)
+    await collecting.collect_one(tx, counter, reserved.pickup_code)
     undone = await undoing.undo(tx, counter, reserved.id, "扫错了领取码")
     await reservations.cancel(tx, alice, undone.replaced_by)
 

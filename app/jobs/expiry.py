@@ -1,46 +1,62 @@
 """Expiry of reservations and points, and deletion of rows that are no longer used."""
 
+from collections.abc import Awaitable, Callable
+from datetime import datetime
 from functools import partial
+from uuid import UUID
 
 import structlog
 
+from app.core.db import Session
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
 from app.services import auth, cards, idempotency, notices
 from app.services.ledger import expiry, moments
 from app.services.policies import history
-from app.services.redemptions import reservations
+from app.services.redemptions import confirming, reservations
 
 log = structlog.get_logger(__name__)
 BATCH = 200
+Overdue = Callable[[Session, datetime, int], Awaitable[list[UUID]]]
+Expire = Callable[[Session, UUID, datetime], Awaitable[None]]
 
 
 async def expire_reservations(runtime: Runtime) -> int:
-    """Mark overdue reservations as expired, one per transaction; return how many.
+    """Mark overdue reservations as expired, one per transaction; return how many."""
+    return await _expire_all(runtime, reservations.overdue, reservations.expire)
+
+
+async def expire_charges(runtime: Runtime) -> int:
+    """Mark charges as expired that nobody confirmed, one per transaction; return how many."""
+    return await _expire_all(runtime, confirming.overdue, confirming.expire)
+
+
+async def _expire_all(runtime: Runtime, overdue: Overdue, expire: Expire) -> int:
+    """Expire what is overdue, in lists; return how many.
 
     If one fails, the error is logged and the next run tries again; the others are not affected.
     """
-    total, released = 0, BATCH
-    while released == BATCH:
-        released = await _expire_some(runtime)
-        total += released
+    total, expired = 0, BATCH
+    while expired == BATCH:
+        expired = await _expire_some(runtime, overdue, expire)
+        total += expired
     return total
 
 
-async def _expire_some(runtime: Runtime) -> int:
+async def _expire_some(runtime: Runtime, overdue: Overdue, expire: Expire) -> int:
     async with runtime.database.read() as tx:
-        overdue = await reservations.overdue(tx, await moments.moment(tx), BATCH)
-    released = 0
-    for redemption_id in overdue:
+        found = await overdue(tx, await moments.moment(tx), BATCH)
+    expired = 0
+    for one in found:
         try:
             async with runtime.database.transaction() as tx:
-                await reservations.expire(tx, redemption_id, await moments.moment(tx))
+                await expire(tx, one, await moments.moment(tx))
         except Exception:
-            log.exception("expiry_failed", redemption=str(redemption_id))
+            log.exception("expiry_failed", subject=str(one))
         else:
-            released += 1
-    return released
+            expired += 1
+    return expired
 
 
 async def expire_lots(runtime: Runtime) -> int:
@@ -82,6 +98,7 @@ async def forget(runtime: Runtime) -> int:
 
 JOBS = (
     Job("expire-reservations", expire_reservations, every=30, by_clock=True),
+    Job("expire-charges", expire_charges, every=15, by_clock=True),
     Job("expire-lots", expire_lots, every=60, by_clock=True),
     Job("announce-expiry", announce, every=3600, by_clock=True),
     Job("forget", forget, every=3600, by_clock=True),

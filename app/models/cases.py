@@ -14,6 +14,7 @@ from app.models.base import Record, Timestamp, created_at_field, one_of
 class CaseKind(StrEnum):
     appeal = "appeal"  # against a deduction
     objection = "objection"  # against an award in public notice
+    dispute = "dispute"  # of a charge
 
 
 class CaseState(StrEnum):
@@ -78,7 +79,7 @@ DAYS: Mapping[CaseState, int] = {
     CaseState.answered: 14,
 }
 # Kinds whose answer is carried out at once and closes the case: no rating, no reopening.
-FINAL = (CaseKind.appeal, CaseKind.objection)
+FINAL = (CaseKind.appeal, CaseKind.objection, CaseKind.dispute)
 
 
 class Case(Record, table=True):

@@ -18,8 +18,13 @@ class RedemptionStatus(StrEnum):
 
 
 class ChargeStatus(StrEnum):
+    """``waiting``: for its payer, until ``expires_at``. The last two moved nothing."""
+
+    waiting = "waiting"
     charged = "charged"
     refunded = "refunded"
+    refused = "refused"
+    expired = "expired"
 
 
 class Redemption(SQLModel, table=True):
@@ -72,12 +77,27 @@ class Redemption(SQLModel, table=True):
 
 
 class Charge(SQLModel, table=True):
-    """Points charged at a counter. The transfer has the same id."""
+    """Points charged at a counter. The transfer has the same id.
+
+    One that its payer must confirm has ``expires_at``. Its transfer is a hold, which ``settled_at``
+    ended: confirmed, refused or expired.
+    """
 
     __tablename__ = "charges"
     __table_args__ = (
         CheckConstraint(one_of("status", ChargeStatus), name="status"),
         CheckConstraint("points > 0", name="points"),
+        CheckConstraint(
+            "CASE WHEN expires_at IS NULL THEN status IN ('charged', 'refunded')"
+            " AND settled_at IS NULL ELSE (status = 'waiting') = (settled_at IS NULL) END",
+            name="settled",
+        ),
+        Index(
+            "ix_charges_waiting",
+            "person_id",
+            "expires_at",
+            postgresql_where=text("status = 'waiting'"),
+        ),
         Index("ix_charges_merchant_time", "merchant_id", "created_at"),
         Index("ix_charges_person", "person_id"),
         Index(
@@ -97,6 +117,8 @@ class Charge(SQLModel, table=True):
     note: str = Field(max_length=100)
     status: str = Field(default=ChargeStatus.charged, max_length=20)
     created_at: datetime = created_at_field()
+    expires_at: datetime | None = Field(default=None, sa_type=Timestamp)
+    settled_at: datetime | None = Field(default=None, sa_type=Timestamp)
     refunded_at: datetime | None = Field(default=None, sa_type=Timestamp)
     refund_reason: str | None = Field(default=None, max_length=100)
 

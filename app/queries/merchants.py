@@ -25,9 +25,15 @@ class StatementItem:
     at: datetime
 
 
+# A charge that its payer confirmed counts when it was confirmed, at most a minute later.
 _ITEMS = """
-SELECT 'charge' AS kind, c.id, c.points, c.person_id, c.note, c.created_at AS at FROM charges c
-WHERE c.merchant_id = :merchant AND c.created_at >= :start AND c.created_at < :end
+SELECT 'charge' AS kind, c.id, c.points, c.person_id, c.note,
+       coalesce(c.settled_at, c.created_at) AS at
+FROM charges c
+WHERE c.merchant_id = :merchant AND c.status IN ('charged', 'refunded')
+  AND c.created_at >= CAST(:start AS timestamptz) - INTERVAL '1 hour' AND c.created_at < :end
+  AND coalesce(c.settled_at, c.created_at) >= :start
+  AND coalesce(c.settled_at, c.created_at) < :end
 UNION ALL
 SELECT 'refund', c.id,
        -(c.points - coalesce((SELECT sum(points) FROM charge_refunds WHERE charge_id = c.id), 0)),

@@ -16,10 +16,11 @@ from app.models.merges import Merge, MergeState
 from app.models.people import Person
 from app.queries.awards.granting import WAITS_FOR_REVIEW
 
-# As SQL: six counts in one statement.
+# As SQL: seven counts in one statement.
 _BLOCKERS = f"""
 SELECT
     (SELECT count(*) FROM redemptions WHERE person_id = :absorbed AND status = 'reserved')
+        + (SELECT count(*) FROM charges WHERE person_id = :absorbed AND status = 'waiting')
         AS reservations,
     (SELECT count(*) FROM awards WHERE person_id = :absorbed
        AND (state IN ('{AwardState.pending}', '{AwardState.notice}') OR {WAITS_FOR_REVIEW}))
@@ -38,9 +39,9 @@ SELECT
 class Blockers:
     """What keeps a merge from being confirmed, as numbers.
 
-    Of the absorbed person: reservations that wait, awards that wait for reviewers or for their
-    time, open cases, and deductions that may be appealed. Of both: accounts that are about to be
-    closed or were; that are suspended themselves or by their card, or were merged.
+    Of the absorbed person: reservations and charges that wait, awards that wait for reviewers or
+    for their time, open cases, and deductions that may be appealed. Of both: accounts that are
+    about to be closed or were; that are suspended themselves or by their card, or were merged.
     """
 
     reservations: int

@@ -34,7 +34,7 @@ SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS u
 """
 
 _MERCHANTS_OF = f"""
-SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, o.path AS org_path
+SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, m.kind, o.path AS org_path
 FROM role_grants g JOIN merchants m ON m.id = g.merchant_id JOIN orgs o ON o.id = m.org_id
 WHERE g.person_id = ANY(CAST(:people AS uuid[])) AND {_IN_FORCE}
 ORDER BY g.person_id, g.id
@@ -73,6 +73,7 @@ class Workplace:
     org_path: str
     name: str
     state: str
+    kind: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,8 +216,8 @@ async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, l
     """Read the merchants that employ people, by the oldest grant first."""
     found: dict[UUID, list[Workplace]] = {}
     for row in await session.fetch(_MERCHANTS_OF, {"people": list(people)}):
-        place = Workplace(row.merchant_id, row.org_id, row.org_path, row.name, row.state)
-        found.setdefault(row.person_id, []).append(place)
+        of_merchant = (row.merchant_id, row.org_id, row.org_path, row.name, row.state, row.kind)
+        found.setdefault(row.person_id, []).append(Workplace(*of_merchant))
     return found
 
 

@@ -26,7 +26,10 @@ from app.queries import people as people_queries
 
 @dataclass(frozen=True, slots=True)
 class NewCharge:
-    """A charge to insert; ``org_id`` and the unit are the merchant's."""
+    """A charge to insert; ``org_id`` and the unit are the merchant's.
+
+    ``expires_at``: until when its payer may confirm it; None: it is charged at once.
+    """
 
     id: UUID
     merchant_id: UUID
@@ -36,16 +39,55 @@ class NewCharge:
     points: int
     unit_id: int
     note: str
+    expires_at: datetime | None = None
 
+
+@dataclass(slots=True)
+class Collectable:
+    """A locked redemption, with its reward and the status of its owner's card."""
+
+    id: UUID
+    pickup_code: str
+    merchant_id: UUID
+    person_id: UUID
+    reward_id: UUID
+    quantity: int
+    points: int
+    unit_id: int
+    status: str
+    expires_at: datetime
+    card_status: str
+    reward_name: str
+    org_id: UUID
+
+
+# Codes of other merchants are not found. The card is locked FOR SHARE, so that it is not suspended
+# between this read and the collection.
+LOCK_COLLECTABLE = """
+SELECT r.id, r.pickup_code, r.merchant_id, r.person_id, r.reward_id, r.quantity, r.points,
+       r.unit_id, r.status, r.expires_at, c.status AS card_status, w.name AS reward_name, w.org_id
+FROM unnest(CAST(:merchants AS uuid[]), CAST(:codes AS text[])) k(merchant_id, code)
+JOIN redemptions r ON r.pickup_code = k.code AND r.merchant_id = k.merchant_id
+JOIN cards c ON c.person_id = r.person_id
+JOIN rewards w ON w.id = r.reward_id
+ORDER BY r.id FOR UPDATE OF r FOR SHARE OF c
+"""
+
+_SETTLE_COLLECTED = """
+UPDATE redemptions r SET status = 'collected', settled_at = :at, settled_by = k.staff_id
+FROM unnest(CAST(:ids AS uuid[]), CAST(:staff AS uuid[])) k(id, staff_id)
+WHERE r.id = k.id AND r.status = 'reserved'
+"""
 
 _INSERT_CHARGES = """
-INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, status,
-    created_at)
-SELECT id, merchant_id, person_id, staff_id, points, unit_id, note, 'charged', :at
+INSERT INTO charges (id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at,
+    status, created_at)
+SELECT id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at,
+    CASE WHEN expires_at IS NULL THEN 'charged' ELSE 'waiting' END, :at
 FROM unnest(CAST(:id AS uuid[]), CAST(:merchant_id AS uuid[]), CAST(:person_id AS uuid[]),
     CAST(:staff_id AS uuid[]), CAST(:points AS int[]), CAST(:unit_id AS int[]),
-    CAST(:note AS text[]))
-    AS k(id, merchant_id, person_id, staff_id, points, unit_id, note)
+    CAST(:note AS text[]), CAST(:expires_at AS timestamptz[]))
+    AS k(id, merchant_id, person_id, staff_id, points, unit_id, note, expires_at)
 """
 
 
@@ -113,14 +155,21 @@ async def undo(session: Session, redemption_id: UUID, at: datetime, by: UUID, re
     await session.execute(undone)
 
 
-async def lock_by_pickup_code(session: Session, code: str, merchant: UUID) -> Redemption | None:
-    """Lock a redemption by its code, if it is the merchant's."""
-    found = await session.exec(
-        select(Redemption)
-        .where(Redemption.pickup_code == code, Redemption.merchant_id == merchant)
-        .with_for_update()
-    )
-    return found.first()
+async def lock_collectable(
+    session: Session, wanted: Sequence[tuple[UUID, str]]
+) -> dict[tuple[UUID, str], Collectable]:
+    """Lock redemptions by merchant and pick-up code, in the order of their ids."""
+    merchants, codes = [list(part) for part in zip(*wanted, strict=True)]
+    rows = await session.fetch(LOCK_COLLECTABLE, {"merchants": merchants, "codes": codes})
+    return {(row.merchant_id, row.pickup_code): Collectable(**row) for row in rows}
+
+
+async def settle_collected(
+    session: Session, collected: Sequence[tuple[UUID, UUID]], at: datetime
+) -> None:
+    """Mark locked reservations as collected; each with the member of staff who handed it over."""
+    ids, staff = [list(part) for part in zip(*collected, strict=True)]
+    await session.fetch(_SETTLE_COLLECTED, {"ids": ids, "staff": staff, "at": at})
 
 
 async def settle(
@@ -201,7 +250,7 @@ async def overdue(session: Session, at: datetime, limit: int) -> list[UUID]:
 
 
 async def insert_charges(session: Session, charges: Sequence[NewCharge], at: datetime) -> None:
-    names = ("id", "merchant_id", "person_id", "staff_id", "points", "unit_id", "note")
+    names = [name for name in NewCharge.__dataclass_fields__ if name != "org_id"]
     await session.fetch(
         _INSERT_CHARGES,
         {name: [getattr(charge, name) for charge in charges] for name in names} | {"at": at},

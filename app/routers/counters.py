@@ -20,6 +20,7 @@ from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
+from app.schemas.charges import CounterChargeOut
 from app.schemas.counters import (
     ChargePreviewIn,
     ChargePreviewOut,
@@ -37,17 +38,20 @@ from app.schemas.redemptions import (
     UndoIn,
     UndoneOut,
 )
-from app.services import counters
+from app.services import charges, counters
 from app.services.cards import CardSuspended
+from app.services.charges import ChargeNotFound
 from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
 from app.services.people import PersonMerged
-from app.services.redemptions import refunds, reservations, undoing
+from app.services.redemptions import refunds, undoing
+from app.services.redemptions.charge_caps import CapReached
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
+from app.services.redemptions.collecting import CollectCommand
 from app.services.redemptions.refunds import (
     ChargeAlreadyRefunded,
-    ChargeNotFound,
+    ChargeNotPaid,
     RefundTooLarge,
 )
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
@@ -63,6 +67,7 @@ router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
 @router.post(
     "/redemptions/collect",
     operation_id="collectRedemption",
+    response_model=CollectedOut,
     **allow(
         MERCHANT_STAFF,
         RedemptionNotFound,
@@ -70,13 +75,16 @@ router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
         CardSuspended,
         MerchantSuspended,
         body=True,
-        once=True,
+        once_in_batch=True,
         guess=Guess(CODE_GUESS, RedemptionNotFound),
     ),
 )
-async def collect_redemption(body: CollectIn, tx: Tx, staff: CurrentStaff) -> CollectedOut:
+@direct
+async def collect_redemption(body: CollectIn, request: Request, once: IdempotencyKey) -> Response:
     """Collect a reserved reward by its pick-up code."""
-    return await reservations.collect(tx, staff, body.pickup_code)
+    staff = staff_of(request)
+    command = CollectCommand(staff.person_id, body.pickup_code, staff.merchant_id)
+    return await once.submit(runtime_of(request).collections, command, 200)
 
 
 @router.post(
@@ -148,6 +156,7 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
         CardCodeUsed,
         CardSuspended,
         MerchantSuspended,
+        CapReached,
         InsufficientPoints,
         body=True,
         once_in_batch=True,
@@ -155,14 +164,23 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
     ),
 )
 @leads_to("refundCharge", {"charge_id": "id"})
+@leads_to("getCharge", {"charge_id": "id"})
 @direct
 async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Response:
-    """Charge points with the code of a card."""
+    """Charge points with the code of a card; a large charge waits for the payer."""
     staff = staff_of(request)
     command = ChargeCommand(
         staff.person_id, body.card_code, body.points, body.note, staff.merchant_id
     )
     return await once.submit(runtime_of(request).charges, command, 201)
+
+
+@router.get(
+    "/charges/{charge_id}", operation_id="getCharge", **allow(MERCHANT_STAFF, ChargeNotFound)
+)
+async def get_charge(charge_id: PathId, tx: Reader, staff: CurrentStaff) -> CounterChargeOut:
+    """Return a charge: a counter polls it while it waits for its payer."""
+    return await charges.at_counter(tx, staff, charge_id)
 
 
 @router.post(
@@ -171,6 +189,7 @@ async def charge(body: ChargeIn, request: Request, once: IdempotencyKey) -> Resp
     **allow(
         MERCHANT_STAFF,
         ChargeNotFound,
+        ChargeNotPaid,
         ChargeAlreadyRefunded,
         RefundTooLarge,
         InsufficientPoints,

@@ -33,8 +33,11 @@ VALUES = {
         RedemptionStatus.expired: ("已过期", "expired"),
     },
     ChargeStatus: {
+        ChargeStatus.waiting: ("待确认", "waiting"),
         ChargeStatus.charged: ("已收款", "charged"),
         ChargeStatus.refunded: ("已退款", "refunded"),
+        ChargeStatus.refused: ("已拒绝", "refused"),
+        ChargeStatus.expired: ("已超时", "expired"),
     },
     "kind": {
         "charge": ("消费", "charge"),
@@ -190,7 +193,10 @@ class PayerOut(Out):
 
 
 class ChargeOut(Out):
-    """``points``: what was charged; ``points_refunded`` of them went back."""
+    """``points``: what was charged; ``points_refunded`` of them went back.
+
+    ``waiting``: the points are held until the payer confirms, refuses or lets pass ``expires_at``.
+    """
 
     id: UUID = Field(description="Id of the charge.")
     points: int = Field(description="Points that were charged.")
@@ -199,6 +205,10 @@ class ChargeOut(Out):
     balance_after: int = Field(description="Points that the person can spend afterwards.")
     created_at: datetime = Field(description="When it was charged, in UTC.")
     points_refunded: int = Field(default=0, description="Points of it that went back.")
+    expires_at: datetime | None = Field(
+        default=None,
+        description="Until when the payer can confirm it, in UTC; null: no need to.",
+    )
 
 
 class RefundIn(In, json_schema_extra=example({"reason": "退一杯", "points": 9})):

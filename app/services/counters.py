@@ -22,24 +22,25 @@ from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.merchants import statement as statements
 from app.services.merchants.access import Staff
-from app.services.redemptions import charges, proxies, reservations, undoing
+from app.services.redemptions import charges, collecting, proxies, undoing
 from app.services.rewards import reading as rewards
 
 LATEST = 100
+_PREVIEWED = ("id", "reward_id", "quantity", "points", "expires_at")
 
 
 async def preview_collection(tx: Session, staff: Staff, pickup_code: str) -> CollectionPreviewOut:
-    """Tell what a pick-up code is for. Raises as ``reservations.collect``."""
+    """Tell what a pick-up code is for. Raises what ``collecting.collect`` returns."""
     merchant = await merchants.of_staff(tx, staff, sells=True)
     at = await moments.moment(tx)
     [shown] = await proxies.read(tx, [pickup_code])
-    found = await reservations.to_collect(tx, merchant.id, shown.pickup_code, at)
+    found = await collecting.to_collect(tx, merchant.id, shown.pickup_code, at)
     reward = await rewards.get(tx, found.reward_id)
     return CollectionPreviewOut(
         reward_name=named(reward.name, reward.name_en),
         person=await _payer(tx, found.person_id),
         proxy=shown.out(),
-        **found.model_dump(include={"id", "reward_id", "quantity", "points", "expires_at"}),
+        **{name: getattr(found, name) for name in _PREVIEWED},
     )
 
 

@@ -42,6 +42,7 @@ OTHERWISE = {
     "app.services.flags.forget_positions",
     "app.services.quest_visits.visit",
     "app.services.redemptions.charges._plan",
+    "app.services.redemptions.disputes.dispute",
     "app.services.redemptions.codes.mine",
     "app.services.redemptions.offers._own_parts",
     "app.services.redemptions.reading.mine",

@@ -24,6 +24,7 @@ from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.activities import current_code, make_activity, make_attended
 from tests.factories.awards import give_award
+from tests.factories.charges import make_careful_counter
 from tests.factories.http import keyed
 from tests.factories.ledger import balance, give_points
 from tests.factories.orgs import make_org
@@ -33,6 +34,7 @@ from tests.factories.rewards import make_card_codes, make_counter, make_reward
 Facts = dict[str, Any]
 T = TypeVar("T")
 WORKERS, CONNECTIONS_EACH = 8, 4
+CAP = {"person_day": 70}
 
 rushing = False  # so that what a rush prepares is not held at a meeting
 
@@ -138,6 +140,23 @@ async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: i
             for code in codes
         )
         return {"outcomes": outcomes(replies), "left": await balance(runtime, person.id)}
+
+
+async def charges_against_a_daily_cap(app: FastAPI, number: int = 40) -> Facts:
+    """A person with points for all of them, whom the policy lets pay 70 a day."""
+    async with client_of(app) as (api, runtime):
+        person, counter = await make_person(runtime), await make_careful_counter(runtime, **CAP)
+        await give_points(runtime, person.id, number * 10 + 10)
+        first, *codes = await make_card_codes(runtime, person, number + 1)
+        # Opens the takings account: opening it in the rush would be a lock too.
+        path = "/api/v1/merchant/charges"
+        body = {"points": 10, "note": ""}
+        await api.post(path, headers=keyed(counter.staff), json=body | {"card_code": first})
+        replies = await at_once(
+            api.post(path, headers=keyed(counter.staff), json=body | {"card_code": code})
+            for code in codes
+        )
+        return {"outcomes": outcomes(replies)}
 
 
 async def one_key_at_once(app: FastAPI, number: int = 50) -> Facts:

@@ -22,7 +22,7 @@ from app.runtime import Runtime
 from app.services.ledger import posting
 from app.services.ledger.types import AccountKey
 from app.services.merchants.access import Staff
-from app.services.redemptions import reservations
+from app.services.redemptions import collecting, reservations
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks, take_out_references, take_out_row_locks
 from tests.concurrency.meeting import meet_after, until_somebody_waits_for
@@ -252,4 +252,4 @@ async def test_who_ends_a_hold_waits_for_nobody_who_has_the_held_points(
 
 async def collect(runtime: Runtime, counter: Counter, code: str) -> None:
     async with runtime.database.transaction() as tx:
-        await reservations.collect(tx, Staff(counter.staff.id), code)
+        await collecting.collect_one(tx, Staff(counter.staff.id), code)

@@ -4,7 +4,7 @@ import pytest
 from fastapi import FastAPI
 from sqlalchemy import true
 
-from app.queries import checkins, idempotency, redemptions, rewards, waiting_lists
+from app.queries import charges, checkins, idempotency, redemptions, rewards, waiting_lists
 from app.queries.awards import granting as granting_queries
 from app.queries.ledger import posting as posting_queries
 from tests.concurrency import rushes
@@ -95,6 +95,24 @@ async def test_control_without_the_lock_on_the_accounts(
     await _all_read_before_any_writes(broken, monkeypatch)
     facts = await rushes.charges_against_one_balance(broken, number=60)
     assert facts["outcomes"]["201"] > 7
+
+
+# --- 40 charges against a daily cap for 6 more ---
+
+
+async def test_a_daily_cap_of_charges_holds_at_once(app: FastAPI) -> None:
+    facts = await rushes.charges_against_a_daily_cap(app)
+    assert facts == {"outcomes": {"201": 6, "charges.cap_reached": 34}}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_daily_cap_of_charges(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await take_out_account_locks(broken, monkeypatch)
+    meet_after(monkeypatch, charges, "paid", parties=rushes.WORKERS)
+    facts = await rushes.charges_against_a_daily_cap(broken)
+    assert facts["outcomes"]["201"] > 6
 
 
 # --- one Idempotency-Key, 50 times at once ---

@@ -12,6 +12,7 @@ from app.models.cards import CardStatus
 from app.models.ledger import Purpose
 from app.models.rewards import Reward
 from app.queries import cards as queries
+from app.queries import redemptions as redemption_queries
 from app.runtime import Runtime
 from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.http import assert_refused, keyed
@@ -158,6 +159,9 @@ async def test_control_without_the_lock_on_the_card(
 ) -> None:
     assert SHARED_LOCK in queries.LOCK_CODES
     monkeypatch.setattr(queries, "LOCK_CODES", queries.LOCK_CODES.replace(SHARED_LOCK, ""))
+    assert SHARED_LOCK in redemption_queries.LOCK_COLLECTABLE
+    unshared = redemption_queries.LOCK_COLLECTABLE.replace(SHARED_LOCK, "")
+    monkeypatch.setattr(redemption_queries, "LOCK_COLLECTABLE", unshared)
     assert hasattr(SelectOfScalar, "with_for_update")
     monkeypatch.setattr(SelectOfScalar, "with_for_update", lambda query, **_: query)
 

@@ -15,19 +15,29 @@ from uuid import UUID
 from sqlalchemy import text
 
 from app.core.clock import local_date, midnight, now
+from app.core.errors import unwrap
 from app.jobs import awards, checkouts, expiry, funds, no_shows, seals, signups
 from app.models.orgs import Org
 from app.runtime import Runtime
+from app.services.redemptions import charges
+from app.services.redemptions.charges import ChargeCommand
 from tests.engines import as_owner
 from tests.factories.activities import make_activity, sign_up
 from tests.factories.awards import give_award
+from tests.factories.charges import THRESHOLD, let_pass, make_careful_counter
 from tests.factories.clock import A_DAY, noon, travel
 from tests.factories.funds import make_limited, receive
 from tests.factories.ledger import give_points, make_debt
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_people
 from tests.factories.presences import make_inside
-from tests.factories.rewards import make_counter, make_overdue, make_reward, reserve
+from tests.factories.rewards import (
+    make_card_codes,
+    make_counter,
+    make_overdue,
+    make_reward,
+    reserve,
+)
 from tests.factories.signup_terms import make_held
 
 PEOPLE = 3  # with lists of two, so that a job has a first list and a second
@@ -50,6 +60,7 @@ _OF_PEOPLE = {
     "awards": "SELECT points, state FROM awards WHERE person_id = :owner ORDER BY awarded_at, id",
     "check-outs": "SELECT departure FROM checkouts WHERE person_id = :owner ORDER BY id",
     "redemptions": "SELECT status, points FROM redemptions WHERE person_id = :owner ORDER BY id",
+    "charges": "SELECT status, points FROM charges WHERE person_id = :owner ORDER BY id",
     "announced": "SELECT days FROM expiry_notices WHERE person_id = :owner ORDER BY days",
     "messages": """
         SELECT topic, payload -> 'facts' ->> 'points' FROM outbox
@@ -156,6 +167,20 @@ async def _overdue_holds(runtime: Runtime) -> Owners:
     return Owners(await _org_of(runtime, counter.merchant.org_id), made.people)
 
 
+async def _overdue_charges(runtime: Runtime) -> Owners:
+    """Charges that nobody confirmed in time."""
+    counter = await make_careful_counter(runtime)
+    made = Owners(None, await make_people(runtime, PEOPLE))
+    for person in made.people:
+        await give_points(runtime, person.id, 30, org=counter.merchant.org_id)
+        [code] = await make_card_codes(runtime, person, 1)
+        command = ChargeCommand(counter.staff.id, code, THRESHOLD + 1, "")
+        async with runtime.database.transaction() as tx:
+            waiting = unwrap(await charges.charge(tx, [command], now()))
+        await let_pass(runtime, str(waiting.id))
+    return Owners(await _org_of(runtime, counter.merchant.org_id), made.people)
+
+
 async def _org_of(runtime: Runtime, org_id: UUID) -> Org:
     async with runtime.database.read() as tx:
         org = await tx.get(Org, org_id)
@@ -229,6 +254,7 @@ DUE = {
     "announce-expiry": Due(expiry.announce, _ending_lots),
     "pay-from-funds": Due(funds.pay, _owing_fund),
     "expire-reservations": Due(expiry.expire_reservations, _overdue_holds),
+    "expire-charges": Due(expiry.expire_charges, _overdue_charges),
     "remind-of-activities": Due(signups.remind, _tomorrow),
     "settle-no-shows": Due(no_shows.settle, _missed_places),
     "close-forgotten-checkouts": Due(checkouts.close_forgotten, _forgotten_checkouts),

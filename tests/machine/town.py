@@ -28,7 +28,7 @@ from app.services.ledger import passbook
 from app.services.ledger.types import POINTS
 from app.services.merchants.access import Staff
 from app.services.policies import history
-from app.services.redemptions import charges, refunds, reservations
+from app.services.redemptions import charges, collecting, refunds, reservations
 from app.services.redemptions.charges import ChargeCommand
 from tests.factories.guesses import Uncounted
 from tests.factories.orgs import make_org
@@ -153,7 +153,7 @@ class Town:
 
     async def collect(self, pickup_code: str, till: str) -> None:
         async with self.runtime.database.transaction() as tx:
-            await reservations.collect(tx, Staff(self.counters[till].staff.id), pickup_code)
+            await collecting.collect_one(tx, Staff(self.counters[till].staff.id), pickup_code)
 
     async def cancel(self, who: int, redemption: UUID) -> None:
         async with self.runtime.database.transaction() as tx:

@@ -35,6 +35,9 @@ OBJECTS: list[tuple[str, str, Any, str]] = [
     ("DELETE", "/signups/{}", None, "signups.not_found"),
     ("POST", "/redemptions/{}/cancel", None, "redemptions.not_found"),
     ("POST", "/merchant/charges/{}/refund", {"reason": "x"}, "charges.not_found"),
+    ("GET", "/merchant/charges/{}", None, "charges.not_found"),
+    ("POST", "/me/charges/{}/confirmation", {}, "charges.not_found"),
+    ("POST", "/me/charges/{}/dispute", {"reason": "x"}, "charges.not_found"),
     ("POST", "/awards/{}/approval", None, "awards.not_found"),
     ("POST", "/ledger/transfers/{}/reversal", {"reason": "x"}, "ledger.transfer_not_found"),
 ]

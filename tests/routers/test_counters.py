@@ -35,6 +35,7 @@ undoCollection     merchant staff  401    403   403  200+    404   403     403  
 previewCharge      merchant staff  401    403   403  200     200   403     403    403     403   200
 getToday           merchant staff  401    403   403  200+    200   403     403    403     403   200
 charge             merchant staff  401    403   403  201+    201+  403     403    403     403   201+
+getCharge          merchant staff  401    403   403  200+    404   403     403    403     403   404       404=charges.not_found
 refundCharge       merchant staff  401    403   403  200+    404   403     403    403     403   404       404=charges.not_found
 getStatement       merchant staff  401    403   403  200+    200   403     403    403     403   200
 """  # noqa: E501 - a table
@@ -83,6 +84,10 @@ async def _charged(world: World) -> Ask:
     return Ask({"charge_id": made["id"]}, {"reason": "x"})
 
 
+async def _charged_only(world: World) -> Ask:
+    return Ask((await _charged(world)).ids)
+
+
 async def _statement(world: World) -> Ask:
     await _charged(world)
     return Ask(query={"month": local_date(now()).isoformat()[:7]})
@@ -95,6 +100,7 @@ REQUESTS = {
     "previewCharge": _preview,
     "getToday": _today,
     "charge": _charge,
+    "getCharge": _charged_only,
     "refundCharge": _charged,
     "getStatement": _statement,
 }

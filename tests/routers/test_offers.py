@@ -11,7 +11,7 @@ from app.models.cards import CardStatus
 from app.models.rewards import Reward, RewardPeriod, RewardState
 from app.runtime import Runtime
 from app.services.merchants.access import Staff
-from app.services.redemptions import reservations, undoing
+from app.services.redemptions import collecting, undoing
 from tests.factories.attachments import ATTACHMENTS, make_picture
 from tests.factories.http import keyed
 from tests.factories.ledger import give_points
@@ -102,7 +102,7 @@ async def test_a_limit_leaves_what_was_not_redeemed(
     await make_overdue(runtime, lost.id)
     assert (await seen(api, reward, person))["mine"]["limit_left"] == 2
     async with runtime.database.transaction() as tx:
-        await reservations.collect(tx, Staff(counter.staff.id), kept.pickup_code)
+        await collecting.collect_one(tx, Staff(counter.staff.id), kept.pickup_code)
     assert (await seen(api, reward, person))["mine"]["limit_left"] == 2
     async with runtime.database.transaction() as tx:
         await undoing.undo(tx, Staff(counter.staff.id), kept.id, "误点")

@@ -17,6 +17,7 @@ from app.runtime import Runtime
 from app.services.ledger import seals
 from tests.factories.activities import activity_body, sign_up
 from tests.factories.awards import approve, give_award, propose, reject, reverse
+from tests.factories.charges import make_waiting
 from tests.factories.deductions import deduct
 from tests.factories.exchanges import make_exchange_agreement
 from tests.factories.http import keyed
@@ -201,6 +202,10 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter
     charge = await spend(played.api, played.runtime, alice, 3, shop)
     back = await spend(played.api, played.runtime, bob, 2, shop)
     await refund(played.api, shop, back)
+    await give_award(played.runtime, carol, home, points=6)
+    _, confirmed = await make_waiting(played.api, played.runtime, carol)
+    confirmation = f"/me/charges/{confirmed['id']}/confirmation"
+    await played.post(carol, confirmation, {})
     played.ids |= {
         "film": watched["id"],
         "shop": shop.merchant.id,
@@ -211,6 +216,7 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter
         "kept": kept["id"],
         "cancelled": given_up.id,
         "charge": charge,
+        "confirmed": confirmed["id"],
         "refunded": back,
         "undone": undone,
         "anew": back_again["replaced_by"],

@@ -86,7 +86,7 @@ async def statements(day: Day) -> None:
 
 
 async def _pay(day: Day, who: Phone, note: str, points: int) -> Paid:
-    body = {"card_code": await _card_code(day, who), "points": points, "note": note}
+    body = {"card_code": await card_code(day, who), "points": points, "note": note}
     preview = {"card_code": body["card_code"], "points": points}
     shown = (await day.cafe.post("/merchant/charges/preview", preview)).want(200)
     day.checks.equal(
@@ -101,7 +101,7 @@ async def _pay(day: Day, who: Phone, note: str, points: int) -> Paid:
     return Paid(who, key, body, charge)
 
 
-async def _card_code(day: Day, who: Phone) -> str:
+async def card_code(day: Day, who: Phone) -> str:
     code = str((await who.get("/me/card/code")).want(200)["code"])
     found = (len(code), code.isdecimal())
     day.checks.equal("the shape of a card code", (CARD_CODE_DIGITS, True), found)
@@ -115,7 +115,7 @@ async def _charge(day: Day, body: dict[str, Any], key: str) -> Reply:
 async def _too_much(day: Day) -> None:
     """Check that a refused amount does not use up the code: a smaller one succeeds."""
     who = day.present[0]
-    body = {"card_code": await _card_code(day, who), "points": 25, "note": "蛋糕"}
+    body = {"card_code": await card_code(day, who), "points": 25, "note": "蛋糕"}
     told = day.refused(
         "25 points of 24",
         "409 points.insufficient",

@@ -153,8 +153,9 @@ FACT_CHECKS = (
                concat_ws(' ', t.kind, t.amount, 'in unit', t.unit_id, 'of', t.payer,
                          CASE WHEN t.kind = 'charge' THEN t.payee END) AS found
         FROM (
-            SELECT 'charge' AS what, 'charge' AS kind, id, points, unit_id, person_id AS owner_id,
-                   merchant_id
+            SELECT 'charge' AS what, CASE WHEN expires_at IS NULL THEN 'charge' ELSE 'hold' END
+                   AS kind, id, points, unit_id, person_id AS owner_id,
+                   CASE WHEN expires_at IS NULL THEN merchant_id END AS merchant_id
             FROM charges
             UNION ALL
             SELECT 'redemption', 'hold', id, points, unit_id, person_id, NULL FROM redemptions
@@ -176,7 +177,7 @@ FACT_CHECKS = (
            OR t.payee <> f.merchant_id
         """,
     ),
-    # The ledger may end the hold of an overdue reservation before the job marks it as expired.
+    # The ledger may end an overdue hold before the job marks its reservation or charge as expired.
     Check(
         "charges, reservations, deductions, receipts: each was settled as its state says",
         """
@@ -185,8 +186,10 @@ FACT_CHECKS = (
                coalesce(t.kind, 'nothing') AS found
         FROM (
             SELECT 'charge' AS what, id, status AS state,
-                   CASE status WHEN 'refunded' THEN 'refund' END AS settled,
-                   CAST(NULL AS timestamptz) AS ends
+                   CASE WHEN expires_at IS NULL THEN CASE status WHEN 'refunded' THEN 'refund' END
+                        WHEN status IN ('charged', 'refunded') THEN 'collect'
+                        WHEN status IN ('refused', 'expired') THEN 'unhold' END AS settled,
+                   expires_at AS ends
             FROM charges
             UNION ALL
             SELECT 'redemption', id, status,
@@ -203,7 +206,8 @@ FACT_CHECKS = (
         ) f
         LEFT JOIN ledger_transfers t ON t.closes_id = f.id
         WHERE f.settled IS DISTINCT FROM t.kind
-          AND NOT (f.state = 'reserved' AND t.kind = 'unhold' AND f.ends <= t.created_at)
+          AND NOT (f.state IN ('reserved', 'waiting') AND t.kind = 'unhold'
+                   AND f.ends <= t.created_at)
         """,
     ),
 )

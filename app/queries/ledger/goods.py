@@ -89,6 +89,27 @@ GOODS_CHECKS = (
         """,
     ),
     Check(
+        "charges: each that its payer confirmed went to its merchant in time, the others back",
+        """
+        SELECT 'charge ' || c.id AS subject,
+               concat_ws(' ', c.status, 'to', c.merchant_id, 'at', c.settled_at, 'until',
+                         c.expires_at) AS expected,
+               concat_ws(' ', t.kind, t.amount, 'to', q.owner_id, 'at', t.created_at) AS found
+        FROM charges c
+        LEFT JOIN ledger_transfers t ON t.closes_id = c.id
+        LEFT JOIN ledger_accounts q ON q.id = t.to_account_id
+        WHERE c.expires_at IS NOT NULL AND CASE
+            WHEN c.status = 'waiting' THEN t.kind = 'collect'
+            WHEN c.status IN ('charged', 'refunded') THEN
+                (t.kind, t.amount, t.created_at, q.owner_id) IS DISTINCT FROM
+                ('collect', c.points, c.settled_at, c.merchant_id)
+                OR c.settled_at >= c.expires_at
+            ELSE (t.kind, t.amount, q.owner_id) IS DISTINCT FROM
+                 ('unhold', c.points, c.person_id) OR t.created_at > c.settled_at
+        END
+        """,
+    ),
+    Check(
         # The refund that settles a charge is of what its parts have left.
         "refunds: each went from the merchant to who was charged, a part or the rest",
         """
@@ -107,7 +128,8 @@ GOODS_CHECKS = (
             WHERE c.status = 'refunded'
         ) f
         FULL JOIN (
-            SELECT coalesce(t.closes_id, t.id) AS id, t.source_id, t.amount, p.owner_id AS payer,
+            SELECT CASE WHEN t.closes_id IS NULL THEN t.id ELSE t.source_id END AS id,
+                   t.source_id, t.amount, p.owner_id AS payer,
                    q.owner_id AS payee, CASE WHEN t.closes_id IS NULL THEN t.created_at END AS at
             FROM ledger_transfers t
             JOIN ledger_accounts p ON p.id = t.from_account_id

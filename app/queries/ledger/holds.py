@@ -116,6 +116,20 @@ HOLD_CHECKS = (
         WHERE h.held_until <> r.expires_at
         """,
     ),
+    Check(
+        "holds: each charge that its payer must confirm is held until its end, and those alone",
+        """
+        SELECT 'charge ' || coalesce(c.id, h.source_id) AS subject, c.expires_at AS expected,
+               h.held_until AS found
+        FROM (SELECT id, expires_at FROM charges WHERE expires_at IS NOT NULL) c
+        FULL JOIN (
+            SELECT t.source_id, h.transfer_id, h.held_until
+            FROM ledger_holds h JOIN ledger_transfers t ON t.id = h.transfer_id
+            WHERE t.source_type = 'charge'
+        ) h ON h.transfer_id = c.id
+        WHERE h.held_until IS DISTINCT FROM c.expires_at
+        """,
+    ),
 )
 
 

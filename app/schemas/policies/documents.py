@@ -7,9 +7,10 @@ by itself, not of the merged documents of two organisations.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.charges import STRICT, Charges
 from app.schemas.policies.funds import Fund
 from app.schemas.policies.rewards import Rewards
 
@@ -29,12 +30,7 @@ Note = Annotated[str, OneLine(300)]
 class Shape(BaseModel):
     """A table of the document: unknown keys are refused, 2.0 is not an integer."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
+    model_config = STRICT
 
 
 class Programme(Shape):
@@ -253,6 +249,7 @@ class PolicyDocument(Shape):
     lots: Lots
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
+    charges: Charges = Charges()
     fund: Fund = Fund()
     rewards: Rewards = Rewards()
     release: dict[Proof, Release]
@@ -287,6 +284,7 @@ class PolicyTightening(Shape):
     """The document of an organisation below: only the values that are stricter than above."""
 
     caps: CapsTightened = CapsTightened()
+    charges: Charges = Charges()
     fund: Fund = Fund()
     release: dict[Proof, Release] = {}
     rules: Annotated[dict[Key, RuleTightened], Field(max_length=200)] = {}

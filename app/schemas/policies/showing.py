@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.core.language import Worded
 from app.schemas.base import Out
+from app.schemas.policies.charges import Charges
 from app.schemas.policies.documents import (
     Attendance,
     Caps,
@@ -101,6 +102,7 @@ class PolicyOut(Out):
     clawback: Clawback = Field(description="How much a person may owe.")
     attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
     holds: Holds = Field(description="How long reservations stand.")
+    charges: Charges = Field(description="Limits of charges at counters.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rewards: Rewards = Field(description="Step of prices, and what makes the honour mark.")
     rules: list[RuleOut] = Field(description="What gives points.")

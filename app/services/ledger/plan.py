@@ -50,7 +50,7 @@ class Plan:
             if same != (payer.id, payee.id, posting.amount):
                 return ReferenceReused()
             return _posted(known, replayed=True)
-        if (posting.closes_id or posting.returns) in self.closed:
+        if posting.unless_closed in self.closed:
             return AlreadySettled()
         if payer.floor is not None and payer.balance - posting.amount < payer.floor:
             return InsufficientPoints(needed=posting.amount)
@@ -90,6 +90,7 @@ class Plan:
             reference=f"repayment:{arrived.id}",
             closes_id=None,
             returns=None,
+            part_of=None,
             lot_id=None,
         )
         outcome = self.add(repayment)

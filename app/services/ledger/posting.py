@@ -146,8 +146,7 @@ async def _lock_new_debts(tx: Session, postings: Sequence[Posting], locked: Lock
 
 
 async def _related(tx: Session, postings: Sequence[Posting]) -> list[TransferRow]:
-    settled = (posting.closes_id or posting.returns for posting in postings)
-    closes = [one for one in settled if one is not None]
+    closes = [one.unless_closed for one in postings if one.unless_closed is not None]
     return await queries.find_related(tx, [p.reference for p in postings], closes)
 
 

@@ -78,8 +78,9 @@ class Posting:
     lot that expires at ``revived_until``. ``lot_id``: take from this lot only, even if expired.
     ``first_of``: take first what this transfer brought; of what is closed, that is so too.
     ``terms``: those of a hold. ``returns``: the transfer to whose lots points return, if it is not
-    the closed one; without a closed one they are a part, and nothing is settled. ``given_back``:
-    points of that transfer that returned before. ``repays``: False if they are spent at once.
+    the closed one; without a closed one they are a part, and nothing is settled. ``part_of``: the
+    transfer whose settlement ends the parts, if it is not that of the lots. ``given_back``: points
+    of that transfer that returned before. ``repays``: False if they are spent at once.
     ``origin_id``: the transfer that first brought the points of the new lot, if not this one.
     """
 
@@ -100,6 +101,7 @@ class Posting:
     first_of: UUID | None = None
     terms: HoldTerms | None = None
     returns: UUID | None = None
+    part_of: UUID | None = None
     given_back: int = 0
     repays: bool = True
     origin_id: UUID | None = None
@@ -108,6 +110,11 @@ class Posting:
     def source_of_lots(self) -> UUID | None:
         """The transfer to whose lots the points return."""
         return self.returns or self.closes_id
+
+    @property
+    def unless_closed(self) -> UUID | None:
+        """The transfer that must not be settled yet."""
+        return self.closes_id or self.part_of or self.returns
 
     def __post_init__(self) -> None:
         assert self.amount > 0, "a transfer moves something"

@@ -30,6 +30,8 @@ POSTED = {one.zh: one.en for one in REASONS.values()} | {
     "兑换退回": "Reservation returned",
     "撤销领取": "Collection undone",
     "商户消费": "Spent at a merchant",
+    "商户收款待确认": "Charge to confirm",
+    "商户收款未确认": "Charge not confirmed",
     "商户退款": "Refunded by a merchant",
     "捐赠": "Donation",
     "预算拨入": "Budget",

@@ -43,6 +43,7 @@ RELEASE: dict[Path, Stricter] = {
 # The function that returns the stricter of two values. ``*`` is any key.
 _STRICTER: dict[Path, Stricter] = {
     ("caps", "*"): min,
+    ("charges", "*"): min,
     ("fund", "limited"): _either,
     ("fund", "point_value_cents"): max,  # a higher value makes the liability higher
     ("fund", "freeze_percent"): min,

@@ -1,7 +1,9 @@
 """Redemptions: points spent.
 
-``reservations``: rewards reserved with held points, collected at a counter or cancelled.
+``reservations``: rewards reserved with held points, or cancelled. ``collecting``: handed over.
 ``proxies``: somebody else collects, once.
 ``holding``: what reservations share. ``undoing``: a collection of the last minutes, undone.
 ``charges``: points charged at a counter with the code of a card. ``refunds``: of all, or parts.
+``charge_caps``: their daily caps. ``confirming``: large ones, by their payer.
+``disputes``: decided by the organisation.
 """

@@ -1,8 +1,11 @@
-"""Charges: a counter charges points with the code of a card, once."""
+"""Charges: a counter charges points with the code of a card, once.
+
+Above the policy's ``confirm_above`` the points are held for 60 s: see ``confirming``.
+"""
 
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,12 +27,20 @@ from app.schemas.redemptions import ChargeOut, PayerOut
 from app.services import idempotency, notify, people
 from app.services.cards import CardSuspended
 from app.services.idempotency import Attempt, Replied
-from app.services.ledger import posting
-from app.services.ledger.types import AccountKey, Outcome, Posted, Posting
+from app.services.ledger.types import AccountKey, HoldTerms, Outcome, Posted, Posting
 from app.services.merchants import access as merchants
 from app.services.notify import Message
 from app.services.policies import history
-from app.services.redemptions import sharing
+from app.services.policies.rules import PointsPolicy
+from app.services.redemptions import charge_caps, sharing
+
+CONFIRM_WITHIN = timedelta(seconds=60)
+_WORDS = {
+    Kind.charge: "商户消费",
+    Kind.hold: "商户收款待确认",
+    Kind.collect: "商户消费",
+    Kind.unhold: "商户收款未确认",
+}
 
 
 class CardCodeInvalid(Refusal):
@@ -82,13 +93,18 @@ async def charge(
     Precondition: no two commands have one code. Only a successful charge uses the code up: after
     InsufficientPoints the counter may try a smaller amount. Outcomes: ChargeOut, or Forbidden (not
     staff of a merchant), MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
-    CardSuspended, InsufficientPoints.
+    CardSuspended, CapReached, InsufficientPoints. Where a cap is near, a batch may take the
+    statements of posting more than once (``charge_caps``).
     """
     if not commands:
         return []
     planned = await _plan(tx, commands, at)
     charges = [one for one in planned if isinstance(one, _Planned)]
-    posted = await posting.post(tx, [_posting(one.charge) for one in charges], at, new=True)
+    wanted = [
+        charge_caps.Wanted(_posting(one.charge, one.policy), one.charge, one.policy)
+        for one in charges
+    ]
+    posted = await charge_caps.post(tx, wanted, at)
     outcomes = dict(zip((one.charge.id for one in charges), posted, strict=True))
     await _record(tx, charges, outcomes, at)
     names = await people_queries.names(tx, sorted({one.charge.person_id for one in charges}))
@@ -100,11 +116,12 @@ async def charge(
 
 @dataclass(frozen=True, slots=True)
 class _Planned:
-    """A charge that passed the checks, the code that it uses, and the name of the merchant."""
+    """A charge that passed the checks, its code, the merchant's name and the policy there."""
 
     charge: NewCharge
     code: CodeRow
     merchant: str
+    policy: PointsPolicy
 
 
 async def _plan(
@@ -126,10 +143,11 @@ async def _plan(
         if isinstance(code, Refusal):
             planned.append(code)
             continue
-        unit_id = published.policy(at, counter.org_path).unit_id
-        planned.append(_Planned(_charge(command, counter, unit_id, code), code, counter.name))
-    made = [one.charge for one in planned if isinstance(one, _Planned)]
-    paid_by = await sharing.under_agreements(tx, made, published, at)
+        policy = published.policy(at, counter.org_path)
+        made = _charge(command, counter, policy, code, at)
+        planned.append(_Planned(made, code, counter.name, policy))
+    charges = [one.charge for one in planned if isinstance(one, _Planned)]
+    paid_by = await sharing.under_agreements(tx, charges, published, at)
     return [
         replace(one, charge=paid_by[one.charge.id]) if isinstance(one, _Planned) else one
         for one in planned
@@ -140,17 +158,23 @@ async def _record(
     tx: Session, charges: Sequence[_Planned], outcomes: dict[UUID, Outcome], at: datetime
 ) -> None:
     """Use up the codes of posted charges, insert the charges, and notify the payers."""
-    done, notices = [], []
+    done, paid, waiting = [], [], []
     for one in charges:
         outcome = outcomes[one.charge.id]
-        if isinstance(outcome, Posted):
-            done.append(one)
+        if not isinstance(outcome, Posted):
+            continue
+        done.append(one)
+        if one.charge.expires_at is None:
             balance = outcome.from_balance
-            notices.append(notice(one.charge, merchant=one.merchant, balance=balance))
+            paid.append(notice(one.charge, merchant=one.merchant, balance=balance))
+        else:
+            until = one.charge.expires_at
+            waiting.append(notice(one.charge, merchant=one.merchant, expires_at=until))
     if done:
         await card_queries.use_codes(tx, [one.code.id for one in done], at)
         await queries.insert_charges(tx, [one.charge for one in done], at)
-        await notify.send_each(tx, NoticeKind.points_charged, notices)
+        await notify.send_each(tx, NoticeKind.points_charged, paid)
+        await notify.send_each(tx, "charge_waiting", waiting)
 
 
 def _reply(
@@ -159,7 +183,8 @@ def _reply(
     if isinstance(outcome, Refusal):
         return outcome
     name = names[charge.person_id].display_name
-    return to_out(charge, ChargeStatus.charged, name, outcome.from_balance, at)
+    status = ChargeStatus.charged if charge.expires_at is None else ChargeStatus.waiting
+    return to_out(charge, status, name, outcome.from_balance, at)
 
 
 def usable(code: CodeRow | None, at: datetime) -> CodeRow | Refusal:
@@ -183,7 +208,11 @@ def require_usable(code: CodeRow | None, at: datetime) -> CodeRow:
     return found
 
 
-def _charge(command: ChargeCommand, counter: Workplace, unit_id: int, row: CodeRow) -> NewCharge:
+def _charge(
+    command: ChargeCommand, counter: Workplace, policy: PointsPolicy, row: CodeRow, at: datetime
+) -> NewCharge:
+    threshold = policy.document.charges.confirm_above
+    is_large = threshold is not None and command.points > threshold
     return NewCharge(
         id=new_id(),
         merchant_id=counter.merchant_id,
@@ -191,24 +220,38 @@ def _charge(command: ChargeCommand, counter: Workplace, unit_id: int, row: CodeR
         person_id=row.person_id,
         staff_id=command.staff_id,
         points=command.points,
-        unit_id=unit_id,
+        unit_id=policy.unit_id,
         note=command.note,
+        expires_at=at + CONFIRM_WITHIN if is_large else None,
     )
 
 
-def _posting(one: NewCharge) -> Posting:
+def _posting(one: NewCharge, policy: PointsPolicy) -> Posting:
+    """Return the posting to the merchant, or of the hold until the payer confirms."""
+    payer = AccountKey(one.person_id, Purpose.available, one.unit_id)
+    terms = None
+    if one.expires_at is not None:
+        revived_for = timedelta(days=policy.document.lots.refund_days)
+        terms = HoldTerms(one.expires_at, reason_of(Kind.unhold, one.note), revived_for)
+    kind = Kind.hold if terms else Kind.charge
     return Posting(
         id=one.id,
-        payer=AccountKey(one.person_id, Purpose.available, one.unit_id),
-        payee=AccountKey(one.merchant_id, Purpose.takings, one.unit_id),
+        payer=payer,
+        payee=payer.held if terms else AccountKey(one.merchant_id, Purpose.takings, one.unit_id),
         amount=one.points,
-        kind=Kind.charge,
-        reason=f"商户消费：{one.note}" if one.note else "商户消费",
+        kind=kind,
+        reason=reason_of(kind, one.note),
         reference=f"charge:{one.id}",
         source_type="charge",
         source_id=one.id,
         org_id=one.org_id,
+        terms=terms,
     )
+
+
+def reason_of(kind: Kind, note: str) -> str:
+    """Return the reason of a transfer of a charge: what it is, and what was bought."""
+    return f"{_WORDS[kind]}：{note}" if note else _WORDS[kind]
 
 
 def notice(one: Charge | NewCharge, **facts: Any) -> Message:
@@ -231,4 +274,5 @@ def to_out(
         balance_after=balance_after,
         created_at=created_at,
         points_refunded=points_refunded,
+        expires_at=one.expires_at,
     )

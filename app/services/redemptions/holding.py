@@ -50,8 +50,8 @@ def posting_of(
     )
 
 
-def reason_of(kind: Kind, reward: Reward) -> str:
-    return f"{_WORDS[kind]}：{reward.name}"
+def reason_of(kind: Kind, reward_name: str) -> str:
+    return f"{_WORDS[kind]}：{reward_name}"
 
 
 async def tell(

@@ -10,12 +10,10 @@ from uuid import UUID
 
 from app.core.db import Session
 from app.models.proxies import CollectionProxy
-from app.models.redemptions import Redemption
 from app.queries import proxies as queries
+from app.queries.redemptions import Collectable
 from app.schemas.proxies import ProxyShownOut
-from app.services import audit
-from app.services.redemptions import holding
-from app.services.rewards import reading as rewards
+from app.services import audit, notify
 
 CODE_LENGTH = 10  # of the alphabet of pick-up codes: 50 bits
 
@@ -41,21 +39,21 @@ async def read(tx: Session, codes: Sequence[str]) -> list[Shown]:
     ]
 
 
-async def use(
-    tx: Session, shown: Shown, redemption: Redemption, staff_id: UUID, at: datetime
-) -> bool:
-    """Record that a locked redemption is collected by a proxy, if it is, and tell its owner.
+async def use(tx: Session, shown: Shown, staff_id: UUID, at: datetime) -> bool:
+    """Use up the proxy of a locked redemption, if it was shown by one.
 
     Returns False if the proxy was revoked meanwhile: then it is not to be collected.
     """
+    return shown.proxy is None or await queries.use(tx, shown.proxy.id, staff_id, at)
+
+
+async def tell(tx: Session, shown: Shown, row: Collectable, staff_id: UUID) -> None:
+    """Record that a proxy collected a redemption, if one did, and tell its owner."""
     proxy = shown.proxy
     if proxy is None:
-        return True
-    if not await queries.use(tx, proxy.id, staff_id, at):
-        return False
-    reward = await rewards.get(tx, redemption.reward_id)
-    subject, about = ("redemption", redemption.id), audit.about("collection_proxy", proxy.id)
-    await audit.write_about(tx, staff_id, "collected_by_proxy", subject, reward.org_id, facts=about)
+        return
+    subject, about = ("redemption", row.id), audit.about("collection_proxy", proxy.id)
+    await audit.write_about(tx, staff_id, "collected_by_proxy", subject, row.org_id, facts=about)
+    facts = {"reward": row.reward_name, "quantity": row.quantity, "points": row.points}
     named = proxy.name is not None
-    await holding.tell(tx, redemption, "proxies_collected", reward, named=named)
-    return True
+    await notify.send(tx, row.person_id, "proxies_collected", subject, named=named, **facts)

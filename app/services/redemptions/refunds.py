@@ -3,20 +3,25 @@
 The refund of what is left settles the charge; a part before it is a row of ``charge_refunds``.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import datetime
 from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
+from app.models.cases import CaseKind
 from app.models.ledger import Kind, Purpose
+from app.models.merchants import Merchant
 from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeRefund, ChargeStatus
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.ledger import posting as ledger_queries
 from app.schemas.redemptions import ChargeOut, RefundIn
-from app.services import audit, notify, orgs
+from app.services import audit, cases, notify, orgs, records
+from app.services import charges as charge_reading
+from app.services.charges import ChargeNotFound
 from app.services.ledger import moments, posting
 from app.services.ledger.types import AccountKey, Posting
 from app.services.merchants import access as merchants
@@ -25,15 +30,15 @@ from app.services.policies import history
 from app.services.redemptions import charges
 
 
-class ChargeNotFound(Refusal):
-    code, status, title = "charges.not_found", 404, "No such charge"
-    zh, en = "收款记录不存在", "There is no such charge."
-
-
 class ChargeAlreadyRefunded(Refusal):
     code, status, title = "charges.already_refunded", 409, "Already refunded"
     zh, en = "该笔收款已退款", "This charge has been refunded."
     fact_names = ("refunded_at",)
+
+
+class ChargeNotPaid(records.WrongState):
+    code, title = "charges.not_paid", "Not paid"
+    zh, en = "该笔收款尚未成立，无可退积分", "The charge was not paid: nothing can go back."
 
 
 class RefundTooLarge(Refusal):
@@ -45,31 +50,55 @@ class RefundTooLarge(Refusal):
 
 
 async def refund(tx: Session, staff: Staff, charge_id: UUID, body: RefundIn) -> ChargeOut:
-    """Refund a charge, by default all that is left of it.
+    """Refund a charge, by default all that is left of it. All of it ends a dispute.
 
-    Raises Forbidden, MerchantNotYours, ChargeNotFound (another merchant's too),
+    Raises Forbidden, MerchantNotYours, ChargeNotFound (another merchant's too), ChargeNotPaid,
     ChargeAlreadyRefunded, RefundTooLarge.
     """
     merchant = await merchants.of_staff(tx, staff)
     found = await queries.lock_charge(tx, charge_id, merchant.id)
     if found is None:
         raise ChargeNotFound
-    if body.points is not None and found.status == ChargeStatus.refunded:
+    done = await give_back(tx, staff.person_id, merchant, found, body.points, body.reason)
+    if done.status == ChargeStatus.refunded:
+        await cases.lapse(tx, staff.person_id, CaseKind.dispute, charge_id)
+    told = charges.notice(found, merchant=merchant.name, reason=body.reason, points=done.points)
+    await notify.send_each(tx, NoticeKind.points_refunded, [told])
+    name = (await people_queries.names(tx, [found.person_id]))[found.person_id].display_name
+    return charges.to_out(
+        found, done.status, name, done.balance, found.created_at, done.points_refunded
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """``points`` went back now, ``points_refunded`` in all; ``balance`` is the payer's."""
+
+    status: ChargeStatus
+    points: int
+    points_refunded: int
+    balance: int
+
+
+async def give_back(
+    tx: Session, actor: UUID, merchant: Merchant, found: Charge, points: int | None, reason: str
+) -> GivenBack:
+    """Give points of a locked charge back to their lots; None: all that is left.
+
+    Raises ChargeNotPaid, ChargeAlreadyRefunded, RefundTooLarge.
+    """
+    at = await moments.moment(tx)
+    if found.status not in (ChargeStatus.charged, ChargeStatus.refunded):
+        raise ChargeNotPaid(status=charge_reading.status_at(found, at))
+    if points is not None and found.status == ChargeStatus.refunded:
         raise ChargeAlreadyRefunded(refunded_at=found.refunded_at)
-    before = await queries.refunded_in_parts(tx, charge_id)
+    before = await queries.refunded_in_parts(tx, found.id)
     left = found.points - before
-    points = body.points or left
+    points = points or left
     if points > left:
         raise RefundTooLarge(limit=left, used=before)
-    at = await moments.moment(tx)
-    policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
-    taken = await ledger_queries.find_transfer(tx, charge_id)
-    assert taken is not None, "a charge has its transfer"
     entry = replace(
-        _posting(found, taken.org_id, body.reason),
-        amount=points,
-        given_back=before,
-        revived_until=policy.revived_until(at),
+        await _posting(tx, found, merchant, reason, at), amount=points, given_back=before
     )
     is_rest = points == left
     if not is_rest:
@@ -78,42 +107,50 @@ async def refund(tx: Session, staff: Staff, charge_id: UUID, body: RefundIn) -> 
             charge_id=found.id,
             merchant_id=merchant.id,
             person_id=found.person_id,
-            created_by=staff.person_id,
+            created_by=actor,
             points=points,
-            reason=body.reason,
+            reason=reason,
             created_at=at,
         )
         await queries.insert_refund(tx, part)
         reference = f"{entry.reference}:{entry.id}"
-        entry = replace(entry, closes_id=None, returns=found.id, reference=reference)
-    elif not await queries.refund(tx, charge_id, at, body.reason):
+        entry = replace(entry, closes_id=None, part_of=entry.closes_id, reference=reference)
+    elif not await queries.refund(tx, found.id, at, reason):
         raise ChargeAlreadyRefunded(refunded_at=found.refunded_at)
     status = ChargeStatus.refunded if is_rest else ChargeStatus.charged
     await audit.write_about(
         tx,
-        staff.person_id,
+        actor,
         "refunded" if is_rest else "refunded_in_part",
-        ("charge", charge_id),
+        ("charge", found.id),
         merchant.org_id,
         before=ChargeStatus.charged,
         after=status,
-        reason=body.reason,
+        reason=reason,
         facts={"points": points},
     )
     locked = await posting.lock(tx, [entry.payer, entry.payee], at)
     unwrap(await posting.post(tx, [entry], at, locked))
-    told = charges.notice(found, merchant=merchant.name, reason=body.reason, points=points)
-    await notify.send_each(tx, NoticeKind.points_refunded, [told])
     balance = locked[entry.payee].balance  # less the repaid debt
-    name = (await people_queries.names(tx, [found.person_id]))[found.person_id].display_name
-    return charges.to_out(found, status, name, balance, found.created_at, before + points)
+    return GivenBack(status, points, before + points, balance)
 
 
-def _posting(charge: Charge, org_id: UUID, reason: str) -> Posting:
-    """Return the posting that gives the whole charge back and settles it.
+async def _posting(
+    tx: Session, charge: Charge, merchant: Merchant, reason: str, at: datetime
+) -> Posting:
+    """Return the posting that gives the whole charge back and settles what paid it.
 
-    ``org_id``: the organisation under which it was charged.
+    It is by the organisation under which it was charged. A charge that its payer confirmed was paid
+    by the transfer that settled its hold; its lots are those of the hold, which has the id of the
+    charge.
     """
+    taken = await ledger_queries.find_transfer(tx, charge.id)
+    assert taken is not None, "a charge has its transfer"
+    paid_by = charge.id
+    if charge.expires_at is not None:
+        [collected] = await ledger_queries.find_related(tx, [], [charge.id])
+        paid_by = collected.id
+    policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
     return Posting(
         id=new_id(),
         payer=AccountKey(charge.merchant_id, Purpose.takings, charge.unit_id),
@@ -124,6 +161,8 @@ def _posting(charge: Charge, org_id: UUID, reason: str) -> Posting:
         reference=f"refund:{charge.id}",
         source_type="charge",
         source_id=charge.id,
-        org_id=org_id,
-        closes_id=charge.id,
+        org_id=taken.org_id,
+        closes_id=paid_by,
+        returns=charge.id,
+        revived_until=policy.revived_until(at),
     )

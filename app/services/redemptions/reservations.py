@@ -1,4 +1,4 @@
-"""Rewards reserved with held points: available → held, then → merchant or fund, or back.
+"""Rewards reserved with held points: available → held, then collected (``collecting``), or back.
 
 A reservation that is not collected expires at ``expires_at``. The ledger ends its hold then
 (``ledger/holds``); ``expire`` writes the state, returns the goods and notifies the person.
@@ -18,17 +18,11 @@ from app.models.merchants import Merchant, MerchantKind
 from app.models.notices import NoticeKind
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
-from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import reward_waits as wait_queries
 from app.queries import rewards as reward_queries
-from app.schemas.redemptions import (
-    CollectedOut,
-    PayerOut,
-    RedemptionIn,
-    RedemptionOut,
-)
-from app.services import cards, orgs, people, voucher_codes
+from app.schemas.redemptions import RedemptionIn, RedemptionOut
+from app.services import cards, orgs, voucher_codes
 from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
@@ -38,9 +32,8 @@ from app.services.ledger.types import (
     ReferenceReused,
 )
 from app.services.merchants import access as merchants
-from app.services.merchants.access import Staff
 from app.services.policies import history
-from app.services.redemptions import holding, proxies
+from app.services.redemptions import holding
 from app.services.rewards import reading as rewards
 
 GIVEN_BACK = {
@@ -112,8 +105,10 @@ async def make(
         created_at=at,
     )
     refunded_for = timedelta(days=policy.document.lots.refund_days)
-    terms = HoldTerms(redemption.expires_at, holding.reason_of(Kind.unhold, reward), refunded_for)
-    reason = holding.reason_of(Kind.hold, reward)
+    terms = HoldTerms(
+        redemption.expires_at, holding.reason_of(Kind.unhold, reward.name), refunded_for
+    )
+    reason = holding.reason_of(Kind.hold, reward.name)
     entry = holding.posting_of(redemption, Kind.hold, payer, held, reward.org_id, reason, terms)
     [outcome] = await posting.post(tx, [entry], at, locked)
     if isinstance(outcome, InsufficientPoints):
@@ -148,48 +143,6 @@ async def cancel(tx: Session, person_id: UUID, redemption_id: UUID) -> Redemptio
         await _give_back(tx, redemption, RedemptionStatus.cancelled, at, person_id)
     reward = await rewards.get(tx, redemption.reward_id)
     return _to_out(redemption, named(reward.name, reward.name_en), at)
-
-
-async def to_collect(tx: Session, merchant_id: UUID, pickup_code: str, at: datetime) -> Redemption:
-    """Lock and return what a merchant may hand over for a code.
-
-    Raises RedemptionNotFound (another merchant's code too), RedemptionNotReserved, CardSuspended
-    (the card of the person who reserved).
-    """
-    code = pickup_code.upper()
-    redemption = await queries.lock_by_pickup_code(tx, code, merchant_id)
-    if redemption is None:
-        raise RedemptionNotFound
-    require_reserved(redemption, at)
-    await cards.require_active(tx, redemption.person_id)
-    return redemption
-
-
-async def collect(tx: Session, staff: Staff, pickup_code: str) -> CollectedOut:
-    """Collect a reservation: held points go to the merchant, or back to the 公益银行.
-
-    Raises Forbidden, MerchantNotYours, MerchantSuspended, and as ``to_collect``.
-    """
-    merchant = await merchants.of_staff(tx, staff, sells=True)
-    at = await moments.moment(tx)
-    [shown] = await proxies.read(tx, [pickup_code])
-    redemption = await to_collect(tx, merchant.id, shown.pickup_code, at)
-    if not await proxies.use(tx, shown, redemption, staff.person_id, at):
-        raise RedemptionNotFound
-    payee = await _payee(tx, merchant, redemption.unit_id, at)
-    await _settle(
-        tx, redemption, RedemptionStatus.collected, at, staff.person_id, Kind.collect, payee
-    )
-    names = await people_queries.names(tx, [redemption.person_id])
-    return CollectedOut(
-        id=redemption.id,
-        reward_id=redemption.reward_id,
-        quantity=redemption.quantity,
-        status=RedemptionStatus.collected,
-        points=redemption.points,
-        person=PayerOut(display_name=people.masked(names[redemption.person_id].display_name)),
-        proxy=shown.out(),
-    )
 
 
 async def _payee(tx: Session, merchant: Merchant, unit_id: int, at: datetime) -> AccountKey:
@@ -275,7 +228,7 @@ async def _settle(
         raise _not_reserved(redemption, at)
     reward = await rewards.get(tx, redemption.reward_id)
     held = AccountKey(redemption.person_id, Purpose.held, redemption.unit_id)
-    reason = holding.reason_of(kind, reward)
+    reason = holding.reason_of(kind, reward.name)
     entry = holding.posting_of(redemption, kind, held, payee, reward.org_id, reason)
     if payee.has_lots:
         policy = await history.in_force(tx, (await orgs.get(tx, reward.org_id)).path, at)

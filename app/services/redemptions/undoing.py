@@ -134,7 +134,7 @@ async def _move(
         payee=available,
         amount=old.points,
         kind=Kind.refund,
-        reason=holding.reason_of(Kind.refund, reward),
+        reason=holding.reason_of(Kind.refund, reward.name),
         reference=f"redemption:{old.id}:undo",
         source_type="redemption",
         source_id=old.id,
@@ -145,8 +145,8 @@ async def _move(
         repays=False,
     )
     refunded_for = timedelta(days=policy.document.lots.refund_days)
-    terms = HoldTerms(new.expires_at, holding.reason_of(Kind.unhold, reward), refunded_for)
-    reason = holding.reason_of(Kind.hold, reward)
+    terms = HoldTerms(new.expires_at, holding.reason_of(Kind.unhold, reward.name), refunded_for)
+    reason = holding.reason_of(Kind.hold, reward.name)
     hold = holding.posting_of(
         new, Kind.hold, available, available.held, reward.org_id, reason, terms
     )

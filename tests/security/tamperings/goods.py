@@ -77,6 +77,16 @@ GOODS: Tamperings = {
         ),
         Tampering(delete("charges", "charge"), _MOVED, "charge {charge}"),
         Tampering(
+            change("charges", "settled_at = settled_at - INTERVAL '1 second'", "confirmed"),
+            "charges: each that its payer",
+            "charge {confirmed}",
+        ),
+        Tampering(
+            change("charges", "expires_at = expires_at + INTERVAL '1 minute'", "confirmed"),
+            "holds: each charge",
+            "charge {confirmed}",
+        ),
+        Tampering(
             change("charges", "created_at = created_at - INTERVAL '1 month'", "charge"),
             SEAL_OF_FACTS,
             "charge {charge}",

@@ -131,7 +131,7 @@ PLACES: Tamperings = {
         ),
         Tampering(
             "INSERT INTO policies (version, effective_from, source)"
-            " SELECT version + 2, now(), source FROM policies WHERE version = 1",
+            " SELECT max(version) + 1, now(), min(source) FROM policies",
             "policies: each is",
             "policy 3",
         ),
