@@ -24,7 +24,7 @@ class LineKind(StrEnum):
     undo = "undo"
 
 
-class DisputeState(StrEnum):
+class SettlementDisputeState(StrEnum):
     open = "open"
     upheld = "upheld"
     rejected = "rejected"
@@ -121,7 +121,7 @@ class SettlementDispute(Record, table=True):
 
     __tablename__ = "settlement_disputes"
     __table_args__ = (
-        CheckConstraint(one_of("state", DisputeState), name="state"),
+        CheckConstraint(one_of("state", SettlementDisputeState), name="state"),
         CheckConstraint(
             "num_nonnulls(decided_by, decided_at, answer) = CASE state WHEN 'open' THEN 0 ELSE 3"
             " END AND decided_by <> created_by",
@@ -143,7 +143,7 @@ class SettlementDispute(Record, table=True):
     merchant_id: UUID = Field(foreign_key="merchants.id")
     transfer_id: UUID
     reason: str = Field(max_length=200)
-    state: str = Field(default=DisputeState.open, max_length=20)
+    state: str = Field(default=SettlementDisputeState.open, max_length=20)
     decided_by: UUID | None = Field(default=None, foreign_key="people.id")
     decided_at: datetime | None = Field(default=None, sa_type=Timestamp)
     answer: str | None = Field(default=None, max_length=200)

@@ -15,10 +15,10 @@ from app.core.paging import Key
 from app.models.agreements import ACCEPTED, Agreement
 from app.models.ledger import Account, Transfer
 from app.models.settlements import (
-    DisputeState,
     LineKind,
     Settlement,
     SettlementDispute,
+    SettlementDisputeState,
     SettlementPart,
 )
 
@@ -200,7 +200,7 @@ async def to_correct(
         select(SettlementDispute)
         .join(Settlement, col(Settlement.id) == col(SettlementDispute.settlement_id))
         .where(SettlementDispute.merchant_id == merchant, SettlementDispute.org_id == org)
-        .where(SettlementDispute.state == DisputeState.upheld, Settlement.unit_id == unit)
+        .where(SettlementDispute.state == SettlementDisputeState.upheld, Settlement.unit_id == unit)
         .where(col(SettlementDispute.corrected_in).is_(None))
         .order_by(col(SettlementDispute.id))
     )

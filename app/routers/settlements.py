@@ -27,12 +27,12 @@ from app.models.settlements import SettlementState
 from app.schemas.base import OrgId
 from app.schemas.settlements import (
     DisputeAnswerIn,
-    DisputeIn,
     MerchantMonthOut,
     MerchantMonthsOut,
     Month,
     PaymentIn,
     SettlementDetailOut,
+    SettlementDisputeIn,
     SettlementDisputeOut,
     SettlementIn,
     SettlementLineOut,
@@ -215,7 +215,7 @@ async def mark_settlement_paid(
 )
 @leads_to("answerDispute", {"settlement_id": "settlement_id", "dispute_id": "id"})
 async def dispute_line(
-    settlement_id: PathId, body: DisputeIn, tx: Tx, caller: CurrentPerson
+    settlement_id: PathId, body: SettlementDisputeIn, tx: Tx, caller: CurrentPerson
 ) -> SettlementDisputeOut:
     """Dispute a line of a settled month, for either side."""
     return await disputes.open_dispute(tx, caller, settlement_id, body)

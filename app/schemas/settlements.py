@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from app.core.language import Bilingual
 from app.core.validation_messages import wrong
-from app.models.settlements import DisputeState, LineKind, SettlementState
+from app.models.settlements import LineKind, SettlementDisputeState, SettlementState
 from app.schemas.agreements import CAFE, MAX_CENTS
 from app.schemas.base import (
     STREET,
@@ -54,10 +54,10 @@ VALUES = {
         LineKind.refund: ("退款", "refund"),
         LineKind.undo: ("撤销核销", "undone collection"),
     },
-    DisputeState: {
-        DisputeState.open: ("待处理", "open"),
-        DisputeState.upheld: ("成立", "upheld"),
-        DisputeState.rejected: ("不成立", "rejected"),
+    SettlementDisputeState: {
+        SettlementDisputeState.open: ("待处理", "open"),
+        SettlementDisputeState.upheld: ("成立", "upheld"),
+        SettlementDisputeState.rejected: ("不成立", "rejected"),
     },
 }
 NOTICES = {
@@ -111,7 +111,7 @@ class PaymentIn(In, json_schema_extra=example({"reference": "农商行转账 202
     )
 
 
-class DisputeIn(
+class SettlementDisputeIn(
     In,
     json_schema_extra=example(
         {"transfer_id": "01900000-0000-7009-8000-000000000001", "reason": "这笔当天已退现金"}
@@ -193,7 +193,7 @@ class SettlementDisputeOut(RecordOut):
     settlement_id: UUID = Field(description="Id of the settlement that has the line.")
     transfer_id: UUID = Field(description="Id of the disputed line.")
     reason: str = Field(description="What is wrong with it.")
-    state: DisputeState = Field(description="State of the dispute.")
+    state: SettlementDisputeState = Field(description="State of the dispute.")
     answer: str | None = Field(description="Why it was decided so; null while it is open.")
     correction_cents: int | None = Field(
         description="Yuan cents that the merchant gets or gives back; null: none."
@@ -246,4 +246,6 @@ class SettlementLineOut(Out):
     note: str = Field(description="What it was for.")
     at: datetime = Field(description="When it was, in UTC.")
     agreement_id: UUID | None = Field(description="The agreement it falls under; null: none.")
-    dispute: DisputeState | None = Field(description="State of its dispute; null: not disputed.")
+    dispute: SettlementDisputeState | None = Field(
+        description="State of its dispute; null: not disputed."
+    )

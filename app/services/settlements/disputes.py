@@ -8,12 +8,12 @@ from uuid import UUID
 
 from app.core.db import Session
 from app.core.errors import Refusal
-from app.models.settlements import DisputeState, Settlement, SettlementDispute
+from app.models.settlements import Settlement, SettlementDispute, SettlementDisputeState
 from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.queries import settlements as queries
-from app.schemas.settlements import DisputeAnswerIn, DisputeIn, SettlementDisputeOut
+from app.schemas.settlements import DisputeAnswerIn, SettlementDisputeIn, SettlementDisputeOut
 from app.services import agreements, audit, notify, orgs, people, records
 from app.services.ledger import moments
 from app.services.settlements import reading, settling
@@ -21,7 +21,9 @@ from app.services.settlements.reading import SettlementNotFound
 from app.services.settlements.settling import OwnSettlement
 
 WITHIN = timedelta(days=90)  # after the month was settled
-MOVES = {DisputeState.open: {DisputeState.upheld, DisputeState.rejected}}
+MOVES = {
+    SettlementDisputeState.open: {SettlementDisputeState.upheld, SettlementDisputeState.rejected}
+}
 
 
 class LineNotFound(Refusal):
@@ -51,7 +53,7 @@ class DisputeWrongState(records.WrongState):
 
 
 async def open_dispute(
-    tx: Session, caller: UUID, settlement_id: UUID, body: DisputeIn
+    tx: Session, caller: UUID, settlement_id: UUID, body: SettlementDisputeIn
 ) -> SettlementDisputeOut:
     """Dispute a line, for the merchant or for the organisation.
 
@@ -103,10 +105,10 @@ async def answer(
     works = await agreements.works_at(tx, caller, found.merchant_id)
     if works or await people.is_any_of(tx, caller, found.created_by):
         raise OwnSettlement
-    if found.state == DisputeState.open:
+    if found.state == SettlementDisputeState.open:
         found.decided_by, found.decided_at = caller, await moments.recorded(tx)
         found.answer, found.correction_cents = body.reason, body.correction_cents
-    to = DisputeState.upheld if body.upheld else DisputeState.rejected
+    to = SettlementDisputeState.upheld if body.upheld else SettlementDisputeState.rejected
     await records.move(tx, caller, found, to, MOVES, DisputeWrongState, reason=body.reason)
     await _tell(tx, found, body)
     return SettlementDisputeOut.model_validate(found)

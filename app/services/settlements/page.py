@@ -7,7 +7,7 @@ from jinja2 import Environment, StrictUndefined
 
 from app.core.clock import local_time
 from app.core.db import Session
-from app.models.settlements import DisputeState, LineKind
+from app.models.settlements import LineKind, SettlementDisputeState
 from app.queries import settlements as queries
 from app.schemas.settlements import VALUES
 from app.services.settlements import reading
@@ -36,7 +36,7 @@ async def page(tx: Session, caller: UUID, settlement_id: UUID) -> tuple[str, byt
         lines=await reading.lines_of(tx, rows[:MOST_LINES]),
         truncated=len(rows) > MOST_LINES,
         kinds=VALUES[LineKind],
-        states=VALUES[DisputeState],
+        states=VALUES[SettlementDisputeState],
         yuan=yuan,
         local_time=local_time,
     )
