@@ -94,6 +94,9 @@ async def test_a_code_ends_when_it_is_revoked_replaced_or_its_reservation_is_can
     for _ in range(2):
         assert (await api.delete(path, headers=owner.headers)).status_code == 204
     assert_refused(await collect(api, counter, second), 404, "redemptions.not_found")
+    preview, body = f"{API}/merchant/redemptions/preview", {"pickup_code": second}
+    shown = await api.post(preview, headers=counter.staff.headers, json=body)
+    assert_refused(shown, 404, "redemptions.not_found")
     third = (await make_proxy(api, owner, held["id"])).json()["code"]
     assert (await cancel(api, owner, held)).status_code == 200
     assert_refused(await collect(api, counter, third), 409, "redemptions.not_reserved")
