@@ -12,7 +12,7 @@ from app.demo import pictures, places
 from app.demo.cast import MERCHANT_IDS
 from app.demo.county import County, Uncounted
 from app.models.activities import Category
-from app.models.funds import ReceiptKind
+from app.models.funds import ReceiptForm, ReceiptKind
 from app.models.orgs import Level
 from app.models.people import Role
 from app.queries.orgs import OrgFilter
@@ -49,6 +49,9 @@ async def settle(tx: Session, county: County) -> None:
         points=5000,
         giver="扬中市青年企业家协会",
         note="用于青年志愿服务",
+        form=ReceiptForm.goods,
+        value_cents=500_000,
+        goods="洗衣液 200 瓶",
     )
     receipt = await funds.receive(tx, admin, county.street, given)
     subject = SubjectRef("fund_receipt", receipt.id)
