@@ -30,6 +30,7 @@ from app.demo.acts import (
     payments,
     quest,
     queue,
+    redemption_day,
     rewards,
     rota,
 )
@@ -45,6 +46,8 @@ REPLY_S = 30.0
 FILE_WIDTH = 100  # columns when the output is a file or a pipe
 # The second act. It comes before the erasure, which waits for a job anyway.
 WEEKEND = (night_school.study, rota.take_turns, quest.walk, queue.wait, door.admit)
+# The third act: points are spent together.
+MARKET = (redemption_day.gather,)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
@@ -52,6 +55,7 @@ ACTS = (
     *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, payments.statements),
     *WEEKEND,
+    *MARKET,
     *(farewell.forget, closing.reconcile, closing.verify),
 )
 

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.redeeming import RedemptionDays
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -208,10 +209,7 @@ class Deduction(Shape):
 
 
 class Attendance(Shape):
-    """``strikes`` in ``strike_days`` pause sign-up for ``pause_days``.
-
-    A strike is a deduction by the rule ``no_show`` that stands.
-    """
+    """``strikes`` (deductions by the rule ``no_show`` that stand) pause sign-up for a while."""
 
     strikes: Annotated[int, Field(ge=1, le=20)] = Field(
         default=3, description="How many strikes pause sign-up."
@@ -269,6 +267,7 @@ class PolicyDocument(Shape):
     rules: Rules
     deductions: Deductions = {}
     attendance: Attendance = Attendance()
+    redemption_days: RedemptionDays = RedemptionDays()
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]
 
 

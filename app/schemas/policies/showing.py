@@ -20,6 +20,7 @@ from app.schemas.policies.documents import (
     Release,
     RuleCap,
 )
+from app.schemas.policies.redeeming import RedemptionDays
 
 
 class EvidenceOut(Out):
@@ -99,6 +100,9 @@ class PolicyOut(Out):
     lots: Lots = Field(description="How long points are valid.")
     clawback: Clawback = Field(description="How much a person may owe.")
     attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
+    redemption_days: RedemptionDays = Field(
+        description="After how many missed redemption days the next one is skipped."
+    )
     holds: Holds = Field(description="How long reservations stand.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rules: list[RuleOut] = Field(description="What gives points.")

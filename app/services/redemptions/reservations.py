@@ -14,13 +14,14 @@ from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.language import Bilingual, named
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import MerchantKind
+from app.models.merchants import Merchant, MerchantKind
 from app.models.notices import NoticeKind
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries import rewards as reward_queries
+from app.queries.redemption_days import orders as day_queries
 from app.schemas.redemptions import (
     CollectedOut,
     PayerOut,
@@ -139,12 +140,15 @@ async def to_collect(tx: Session, merchant_id: UUID, pickup_code: str, at: datet
     return redemption
 
 
-async def collect(tx: Session, staff: Staff, pickup_code: str) -> CollectedOut:
+async def collect(
+    tx: Session, staff: Staff, pickup_code: str, at_counter_of: Merchant | None = None
+) -> CollectedOut:
     """Collect a reservation: held points go to the merchant, or back to the 公益银行.
 
+    ``at_counter_of``: the merchant, if the caller has checked that the person may hand over there.
     Raises Forbidden, MerchantNotYours, MerchantSuspended, and as ``to_collect``.
     """
-    merchant = await merchants.of_staff(tx, staff, sells=True)
+    merchant = at_counter_of or await merchants.of_staff(tx, staff, sells=True)
     at = await moments.moment(tx)
     redemption = await to_collect(tx, merchant.id, pickup_code, at)
     payee = AccountKey(merchant.id, Purpose.takings, redemption.unit_id)
@@ -221,9 +225,12 @@ async def _give_back(
 ) -> None:
     payee = AccountKey(redemption.person_id, Purpose.available, redemption.unit_id)
     reward = await _settle(tx, redemption, status, at, by, Kind.unhold, payee)
-    await reward_queries.return_stock(
-        tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
-    )
+    if redemption.day_id is not None:
+        await day_queries.give_back(tx, redemption)
+    else:
+        await reward_queries.return_stock(
+            tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
+        )
     await holding.tell(tx, redemption, GIVEN_BACK[status], reward)
 
 
