@@ -7,6 +7,7 @@ from fastapi import Query, Response
 from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, READER, RESIDENT, allow
 from app.api.deps import Caller, CurrentPerson, IfMatch, OrgFilter, PageQuery, Reader, Tx
+from app.api.downloads import Download
 from app.api.guesses import CardGuesses
 from app.api.operations import leads_to
 from app.api.routes import Router
@@ -31,7 +32,7 @@ from app.services.day_orders.ordering import DayItemNotFound, DaySoldOut
 from app.services.merchants.access import MerchantWrongState
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import Forbidden, PersonNotFound
-from app.services.redemption_days import closing, editing, reading
+from app.services.redemption_days import closing, editing, pick_lists, reading
 from app.services.redemption_days.reading import (
     RedemptionDayNotFound,
     RedemptionDayNotOpen,
@@ -47,6 +48,16 @@ StateQuery = Annotated[
     DayState, Query(description="Only those in this state; drafts with `org_id` alone.")
 ]
 StatusQuery = Annotated[RedemptionStatus | None, Query(description="Only orders in this state.")]
+
+
+class PickListPage(Download):
+    media_type, suffix, disposition = "text/html", ".html", "inline"
+    content_policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none';"
+        " frame-ancestors 'none'"
+    )
+
+
 DAY = (RedemptionDayNotFound, RedemptionDayWrongState)
 EDIT = allow(ORGANIZER, *DAY, OrgClosed, body=True, if_match=True)
 PUBLISH = allow(ORGANIZER, *DAY, OrgClosed, MerchantWrongState, body=True, once=True)
@@ -195,6 +206,20 @@ async def list_orders_of_day(
 ) -> Page[DayPickOut]:
     """Return the pick list by shelf and item, to organizers, auditors and the counters."""
     return await reading.pick_list(tx, caller, redemption_day_id, status, page)
+
+
+@router.get(
+    "/{redemption_day_id}/orders.html",
+    operation_id="getPickListHtml",
+    response_class=PickListPage,
+    **allow(RESIDENT, RedemptionDayNotFound),
+)
+async def get_pick_list_html(
+    redemption_day_id: PathId, tx: Tx, caller: CurrentPerson
+) -> PickListPage:
+    """Return the orders that wait, by shelf, as an HTML page for printing on A4."""
+    title, file = await pick_lists.page(tx, caller, redemption_day_id)
+    return PickListPage(file, f"{title}_配货单", "pick_list")
 
 
 @router.get(

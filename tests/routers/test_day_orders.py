@@ -19,8 +19,8 @@ from tests.security.world import Ask, World
 MATRIX = """
 operation          rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 orderOnDay         person  401    201+  201  201     201   201     201    201     201   201
-previewHandOver    person  401    403   403  200+    403   403     403    403     403   403
-handOver           person  401    403   403  200+    403   403     403    403     403   403
+previewGoods       person  401    403   403  200+    403   403     403    403     403   403
+handOverGoods      person  401    403   403  200+    403   403     403    403     403   403
 walkIn             person  401    403   403  200+    403   403     403    403     403   403
 proposeSubstitute  person  401    403   403  201+    403   403     403    403     403   403
 answerSubstitute   person  401    200+  404  404     404   404     404    404     404   404       404=day_orders.no_such_substitution
@@ -76,8 +76,8 @@ async def _proposed(world: World) -> Ask:
 
 REQUESTS = {
     "orderOnDay": _day,
-    "previewHandOver": _ordered,
-    "handOver": _ordered,
+    "previewGoods": _ordered,
+    "handOverGoods": _ordered,
     "walkIn": _at_walk_ins,
     "proposeSubstitute": _broken,
     "answerSubstitute": _proposed,

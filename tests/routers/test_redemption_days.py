@@ -1,5 +1,6 @@
 """Redemption days: drafted, published, stocked, listed, and closed when they balance."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -45,6 +46,7 @@ addStewardOfDay           organizer  401    403   403  403     403   404     201
 listStewardsOfDay         person     401    200+  404  200+    404   404     200+   200+    200+  404       404=redemption_days.not_found
 removeStewardOfDay        organizer  401    403   403  403     403   404     204+   403     204+  404       404=redemption_days.not_found
 listOrdersOfDay           person     401    404   404  200+    404   404     200+   200+    200+  404       404=redemption_days.not_found
+getPickListHtml           person     401    404   404  200     404   404     200    200     200   404       404=redemption_days.not_found
 getDayReport              reader     401    403   403  403     403   404     200    200     200   404       404=redemption_days.not_found
 closeRedemptionDay        organizer  401    403   403  403     403   404     200    403     200   404       404=redemption_days.not_found
 """  # noqa: E501 - a table
@@ -161,6 +163,7 @@ REQUESTS = {
     "listStewardsOfDay": _appointed,
     "removeStewardOfDay": _appointed,
     "listOrdersOfDay": _ordered,
+    "getPickListHtml": _ordered,
     "getDayReport": _shown,
     "closeRedemptionDay": _over,
 }
@@ -294,6 +297,10 @@ async def test_the_pick_list_is_by_shelf(api: httpx.AsyncClient, runtime: Runtim
     path = day.path.removeprefix("/api/v1")
     files = [await exported(api, f"{path}/orders", form, day.organizer) for form in FORMS]
     assert [[row["货架"] for row in rows] for rows in files] == [["A1", "A1", "A2", "A2"]] * 2
+    page = await api.get(f"{day.path}/orders.html", headers=day.counter.staff.headers)
+    assert page.headers["content-security-policy"].startswith("default-src 'none'")
+    heads = re.findall(r"<h2>(\w+) · .*?<small>(\d+)", page.text)
+    assert heads == [("A1", "4"), ("A2", "4")]
 
 
 async def test_what_nobody_collected_is_released(api: httpx.AsyncClient, runtime: Runtime) -> None:

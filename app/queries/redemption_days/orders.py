@@ -224,7 +224,8 @@ async def pick_list(
     """Read the orders of a day by shelf and item, with the names of people and their slots."""
     key = (col(DayItem.shelf), col(DayItem.id), col(Redemption.id))
     query: Any = (
-        select(Redemption, DayItem, Reward, Person.display_name, DaySlot)
+        select(Redemption, DayItem, Reward, Person.display_name)
+        .add_columns(DaySlot)  # type: ignore[arg-type]
         .join(
             DayItem,
             and_(

@@ -67,7 +67,7 @@ NOTICES = {
 }
 Limit = Annotated[int, Field(ge=1, le=1_000, strict=True)]
 _CONTENT: dict[str, Any] = {
-    "merchant_id": "01900000-0000-7001-8000-000000000003",
+    "merchant_id": "01900000-0000-7002-8000-000000000002",
     "title": "三茅街道第三季度集中兑换",
     "place": "三茅青年之家一楼",
     "opens_at": "2028-09-01T08:00:00+08:00",
@@ -78,7 +78,7 @@ _CONTENT: dict[str, Any] = {
     "limit_per_person": 5,
     "items": [
         {
-            "reward_id": "01900000-0000-7003-8000-000000000015",
+            "reward_id": "01900000-0000-7003-8000-000000000001",
             "shelf": "A1",
             "stock": 50,
             "limit_per_person": 2,

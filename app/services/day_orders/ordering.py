@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from app.core.db import Session
@@ -80,7 +81,7 @@ async def order(tx: Session, person_id: UUID, day_id: UUID, body: DayOrderIn) ->
     slot_id = await _check(tx, wanted, body.slot_id, at)
     made = made_of(wanted, person_id, slot_id, day.walk_ins_at, at)
     await hold(tx, wanted, made, accounts, at)
-    facts = {"title": day.title, "place": day.place, "reward": wanted.reward.name}
+    facts: dict[str, Any] = {"title": day.title, "place": day.place, "reward": wanted.reward.name}
     facts |= {"from_at": await _begins(tx, day, slot_id)}
     counts = {"quantity": made.quantity, "points": made.points}
     subject = ("redemption", made.id)

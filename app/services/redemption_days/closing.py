@@ -126,4 +126,5 @@ def _unbalanced(found: DayReportOut) -> RedemptionDayUnbalanced:
     wrong = (
         one.shelf for one in found.items if one.open or one.left != one.expected or _miscounted(one)
     )
-    return RedemptionDayUnbalanced(**dict(_differences(found)), shelf=next(wrong, None))
+    facts: dict[str, Any] = dict(_differences(found))
+    return RedemptionDayUnbalanced(**facts, shelf=next(wrong, None))
