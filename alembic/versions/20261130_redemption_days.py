@@ -35,6 +35,7 @@ def upgrade() -> None:
         sa.Column("walk_ins_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("limit_per_person", sa.Integer(), nullable=True),
+        sa.Column("offline_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.String(length=20), server_default="draft", nullable=False),
         sa.Column("version", sa.Integer(), server_default=sa.text("1"), nullable=False),
         sa.Column("reminded_at", sa.DateTime(timezone=True), nullable=True),
@@ -47,6 +48,7 @@ def upgrade() -> None:
             "state IN ('draft', 'published', 'closed')", name=op.f("ck_redemption_days_state")
         ),
         sa.CheckConstraint("limit_per_person > 0", name=op.f("ck_redemption_days_limit")),
+        sa.CheckConstraint("offline_until >= ends_at", name=op.f("ck_redemption_days_offline")),
         sa.CheckConstraint(
             "opens_at < closes_at AND closes_at <= walk_ins_at"
             " AND starts_at < walk_ins_at AND walk_ins_at <= ends_at",
@@ -327,6 +329,7 @@ def upgrade() -> None:
     op.create_foreign_key(
         op.f("fk_redemptions_slot_id"), "redemptions", "redemption_day_slots", ["slot_id"], ["id"]
     )
+    _offline_handovers()
     op.create_check_constraint(
         op.f("ck_redemptions_day"),
         "redemptions",
@@ -334,7 +337,7 @@ def upgrade() -> None:
     )
     op.execute(
         "GRANT SELECT, INSERT, UPDATE (merchant_id, title, place, opens_at, closes_at, starts_at,"
-        " walk_ins_at, ends_at, limit_per_person, state, version, reminded_at, settled_at,"
+        " walk_ins_at, ends_at, limit_per_person, offline_until, state, version, reminded_at, settled_at,"
         " closed_at) ON redemption_days TO qx_app"
     )
     op.execute(
@@ -354,7 +357,76 @@ def upgrade() -> None:
     )
 
 
+def _offline_handovers() -> None:
+    op.create_table(
+        "offline_handovers",
+        sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
+        sa.Column("day_id", sa.Uuid(), nullable=False),
+        sa.Column("device_id", sa.Uuid(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("redemption_id", sa.Uuid(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("happened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("uploaded_by", sa.Uuid(), nullable=False),
+        sa.Column("outcome", sa.String(length=20), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.CheckConstraint(
+            "(outcome = 'counted') = (reason IS NULL)", name=op.f("ck_offline_handovers_counted")
+        ),
+        sa.CheckConstraint("octet_length(digest) = 32", name=op.f("ck_offline_handovers_digest")),
+        sa.CheckConstraint(
+            "outcome IN ('counted', 'duplicate', 'conflict', 'refused')",
+            name=op.f("ck_offline_handovers_outcome"),
+        ),
+        sa.CheckConstraint(
+            "reason IN ('malformed', 'unknown_device', 'bad_signature', 'revoked', 'clock_skewed',"
+            " 'ahead', 'too_old', 'sequence_jumps', 'other_day', 'collected_before',"
+            " 'sequence_reused', 'ended_before', 'order_unknown', 'own_order', 'outside_window',"
+            " 'card_suspended')",
+            name=op.f("ck_offline_handovers_reason"),
+        ),
+        sa.CheckConstraint("sequence > 0", name=op.f("ck_offline_handovers_sequence")),
+        *(
+            sa.ForeignKeyConstraint(
+                [column], [f"{table}.id"], name=op.f(f"fk_offline_handovers_{column}")
+            )
+            for column, table in (
+                ("day_id", "redemption_days"),
+                ("device_id", "devices"),
+                ("redemption_id", "redemptions"),
+                ("uploaded_by", "people"),
+            )
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_offline_handovers")),
+        sa.UniqueConstraint(
+            "device_id",
+            "sequence",
+            "digest",
+            name=op.f("uq_offline_handovers_device_id_sequence_digest"),
+        ),
+    )
+    op.create_index("ix_offline_handovers_day", "offline_handovers", ["day_id", "id"])
+    op.create_index(
+        "uq_offline_handovers_order",
+        "offline_handovers",
+        ["redemption_id"],
+        unique=True,
+        postgresql_where=sa.text("outcome = 'counted'"),
+    )
+    op.create_index(
+        "uq_offline_handovers_sequence",
+        "offline_handovers",
+        ["device_id", "sequence"],
+        unique=True,
+        postgresql_where=sa.text("reason IS DISTINCT FROM 'sequence_reused'"),
+    )
+    op.execute("GRANT SELECT, INSERT ON offline_handovers TO qx_app")
+
+
 def downgrade() -> None:
+    op.drop_table("offline_handovers")
     op.drop_constraint(op.f("ck_redemptions_day"), "redemptions", type_="check")
     op.drop_constraint(op.f("fk_redemptions_slot_id"), "redemptions", type_="foreignkey")
     op.drop_constraint(op.f("fk_redemptions_day_id"), "redemptions", type_="foreignkey")

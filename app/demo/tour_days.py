@@ -3,8 +3,13 @@
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from app.core import base64url
 from app.core.clock import now
+from app.core.signed_handovers import HandOver
 from app.demo.caller import Caller
 from app.demo.cast import STREET, fixed_id
 
@@ -36,6 +41,7 @@ async def _day(tour: Caller) -> None:
     proposed = await tour.do(COUNTER, "proposeSubstitute", instead, **day)
     await tour.do("alice", "getRedemptionDay", **day)
     await tour.do("alice", "answerSubstitute", substitution_id=proposed["id"], **day)
+    await _offline(tour, day)
     shown_code = {"card_code": await _code(tour, "alice"), "pickup_code": None}
     for operation in ("previewGoods", "handOverGoods"):
         await tour.do(COUNTER, operation, shown_code, **day)
@@ -50,10 +56,25 @@ async def _day(tour: Caller) -> None:
     await tour.do("organizer", "closeRedemptionDay", {"counts": counts}, **day)
 
 
+async def _offline(tour: Caller, day: dict[str, Any]) -> None:
+    """A counter gets its list; it uploads an order that is none of the day."""
+    key = Ed25519PrivateKey.generate()
+    public = {"public_key": base64url.encode(key.public_key().public_bytes_raw())}
+    device = (await tour.do("organizer", "registerDevice", public))["id"]
+    await tour.do(COUNTER, "getCounterList", device_id=device, **day)
+    sent_ms = int(now().timestamp() * 1000)
+    event = HandOver(UUID(device), 1, UUID(day["redemption_day_id"]), UUID(int=1), sent_ms)
+    signature = base64url.encode(key.sign(event.text.encode()))
+    events = [{"text": event.text, "signature": signature}]
+    body = {"device_id": device, "sent_ms": sent_ms, "events": events}
+    await tour.do(COUNTER, "uploadHandovers", body, **day)
+    await tour.do("organizer", "listOfflineHandovers", **day)
+
+
 def _open_now() -> dict[str, Any]:
     at = now()
     spans = {"opens_at": -3600, "starts_at": -60, "closes_at": OPEN_S, "walk_ins_at": OPEN_S}
-    spans["ends_at"] = OPEN_S + WALK_INS_S
+    spans["ends_at"] = spans["offline_until"] = OPEN_S + WALK_INS_S
     times = {name: (at + timedelta(seconds=s)).isoformat() for name, s in spans.items()}
     slot = {"starts_at": times["starts_at"], "ends_at": times["walk_ins_at"], "capacity": 20}
     items = [

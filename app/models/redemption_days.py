@@ -31,7 +31,8 @@ class RedemptionDay(Record, table=True):
     Orders are taken from ``opens_at`` until ``closes_at`` and handed over from ``starts_at`` on.
     Orders that nobody collected end at ``walk_ins_at``; from then until ``ends_at`` what is left
     is for walk-ins. ``limit_per_person``: pieces of the whole day. ``settled_at``: when the
-    absences were recorded.
+    absences were recorded. ``offline_until``: counters work without network, and orders end only
+    then, so that hand-overs can be uploaded; what they hold is not for walk-ins.
     """
 
     __tablename__ = "redemption_days"
@@ -43,6 +44,7 @@ class RedemptionDay(Record, table=True):
             name="times",
         ),
         CheckConstraint("limit_per_person > 0", name="limit"),
+        CheckConstraint("offline_until >= ends_at", name="offline"),
         CheckConstraint("(state = 'closed') = (closed_at IS NOT NULL)", name="closed"),
         Index("ix_redemption_days_org", "org_id", "starts_at"),
         Index("ix_redemption_days_state", "state", "id"),
@@ -62,6 +64,7 @@ class RedemptionDay(Record, table=True):
     walk_ins_at: datetime = Field(sa_type=Timestamp)
     ends_at: datetime = Field(sa_type=Timestamp)
     limit_per_person: int | None = None
+    offline_until: datetime | None = Field(default=None, sa_type=Timestamp)
     state: str = Field(
         default=DayState.draft, max_length=20, sa_column_kwargs={"server_default": "draft"}
     )

@@ -249,6 +249,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "quest_visits": {"flagged": "why it is doubted: a word of a list"},
     "quests": dict.fromkeys(("description", "title"), _OF_ORGANISATION),
     "redemptions": {"pickup_code": "random, spent"},
+    "offline_handovers": dict.fromkeys(("digest", "reason"), "a word of a list, and a hash"),
     "redemption_days": dict.fromkeys(("place", "title"), _OF_ORGANISATION),
     "redemption_day_movements": {"reason": _OF_ORGANISATION},
     "redemption_substitutions": {"reason": "says what is wrong with the goods"},

@@ -93,7 +93,7 @@ async def order_on_day(
     return await ordering.order(tx, caller, redemption_day_id, body)
 
 
-@router.post("/{redemption_day_id}/hand-overs/preview", operation_id="previewGoods", **PREVIEW)
+@router.post("/{redemption_day_id}/handovers/preview", operation_id="previewGoods", **PREVIEW)
 async def preview_hand_over(
     redemption_day_id: PathId, body: HandOverPreviewIn, tx: Tx, caller: CurrentPerson
 ) -> HandedOverOut:
@@ -101,7 +101,7 @@ async def preview_hand_over(
     return await counters.preview(tx, caller, redemption_day_id, body)
 
 
-@router.post("/{redemption_day_id}/hand-overs", operation_id="handOverGoods", **HAND_OVER)
+@router.post("/{redemption_day_id}/handovers", operation_id="handOverGoods", **HAND_OVER)
 async def hand_over(
     redemption_day_id: PathId, body: HandOverIn, tx: Tx, caller: CurrentPerson
 ) -> HandedOverOut:

@@ -44,6 +44,7 @@ VALUES = {
         "class_list_read": ("查看点名册", "class list read"),
         "handed_over": ("交接孩子", "handed over"),
         "goods_handed_over": ("发放兑换品", "goods handed over"),
+        "handovers_settled": ("结算离线发放", "offline hand-overs settled"),
         "walked_in": ("现场兑换", "walk-in served"),
         "handover_code_made": ("生成交接码", "hand-over code made"),
         "pickup_named": ("登记接送人", "pickup named"),

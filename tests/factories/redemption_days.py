@@ -67,7 +67,7 @@ class Day:
 
     async def hand_over(self, order: dict[str, Any], **body: Any) -> httpx.Response:
         code = {"pickup_code": order["pickup_code"]}
-        return await self.act(self.counter.staff, "hand-overs", **code, **body)
+        return await self.act(self.counter.staff, "handovers", **code, **body)
 
     async def seen(self, person: TestPerson | None = None) -> dict[str, Any]:
         reply = await self.api.get(self.path, headers=person.headers if person else None)

@@ -157,23 +157,23 @@ async def test_all_orders_of_a_person_are_handed_over_in_one_call(
 
     staff, key = day.counter.staff, keyed(day.counter.staff)
     body = {"card_code": await day.card_code(person)}
-    look = await day.act(staff, "hand-overs/preview", **body)
+    look = await day.act(staff, "handovers/preview", **body)
     done, again = [
-        await api.post(f"{day.path}/hand-overs", headers=key, json=body) for _ in range(2)
+        await api.post(f"{day.path}/handovers", headers=key, json=body) for _ in range(2)
     ]
     assert done.status_code == 200, done.text
     assert (done.json(), again.json()) == (look.json(), done.json())
     assert (done.json()["pieces"], done.json()["points"]) == (3, 40)
     assert [one["shelf"] for one in done.json()["orders"]] == ["A1", "A2"]
     assert await balance(runtime, day.org.id, Purpose.fund) == 40
-    once_more = await day.act(staff, "hand-overs", card_code=await day.card_code(person))
+    once_more = await day.act(staff, "handovers", card_code=await day.card_code(person))
     assert_refused(once_more, 409, "day_orders.nothing_to_hand_over")
     by_code = await day.hand_over(first)
     assert_refused(by_code, 409, "redemptions.not_reserved")
     assert by_code.json()["facts"]["status"] == "collected"
     part = await day.hand_over(third, order_ids=[first["id"]])
     assert_refused(part, 409, "day_orders.nothing_to_hand_over")
-    unknown = await day.act(staff, "hand-overs", pickup_code="0000-0000")
+    unknown = await day.act(staff, "handovers", pickup_code="0000-0000")
     assert_refused(unknown, 404, "redemptions.not_found")
     await assert_ledger_verifies(runtime)
 
@@ -205,7 +205,7 @@ async def test_nobody_serves_themselves(api: httpx.AsyncClient, runtime: Runtime
         merchant = day.counter.merchant.id
         await appoint(tx, person.id, Role.merchant_staff, merchant=merchant)
     body = {"pickup_code": order["pickup_code"]}
-    assert_refused(await day.act(person, "hand-overs", **body), 403, "day_orders.own")
+    assert_refused(await day.act(person, "handovers", **body), 403, "day_orders.own")
 
 
 async def test_a_collection_that_is_undone_can_be_handed_over_again(
@@ -219,7 +219,7 @@ async def test_a_collection_that_is_undone_can_be_handed_over_again(
     assert undone.status_code == 200, undone.text
     await assert_ledger_verifies(runtime)
     body = {"card_code": await day.card_code(person)}
-    assert (await day.act(day.counter.staff, "hand-overs", **body)).status_code == 200
+    assert (await day.act(day.counter.staff, "handovers", **body)).status_code == 200
     report = await day.report()
     assert [(one["reserved"], one["collected"]) for one in report["items"]] == [(1, 1)]
     assert report["balances"]
@@ -237,7 +237,7 @@ async def test_a_substitute_needs_consent(api: httpx.AsyncClient, runtime: Runti
     [waiting] = (await day.seen(person))["mine"]["substitutions"]
     assert (waiting["id"], waiting["points"]) == (made.json()["id"], 30)
     kinds = [one["kind"] for one in await inbox(api, runtime, person)]
-    assert kinds[0] == "redemption_substitute_proposed"
+    assert kinds[0] == "day_substitute_proposed"
 
     answer = f"substitutions/{waiting['id']}/answer"
     other = await day.act(await make_buyer(runtime), answer, accept=True)
@@ -251,7 +251,7 @@ async def test_a_substitute_needs_consent(api: httpx.AsyncClient, runtime: Runti
     assert left == [10, 8, 10]
     assert_refused(await day.hand_over(order), 409, "redemptions.not_reserved")
     body = {"card_code": await day.card_code(person)}
-    handed = await day.act(staff, "hand-overs", **body)
+    handed = await day.act(staff, "handovers", **body)
     assert [one["id"] for one in handed.json()["orders"]] == [done.json()["replaced_by"]]
     report = await day.report()
     assert [one["substituted"] for one in report["items"]] == [2, 0, 0]

@@ -272,17 +272,17 @@ async def test_stock_and_stewards(api: httpx.AsyncClient, runtime: Runtime) -> N
     helper, buyer = await make_person(runtime), await make_buyer(runtime)
     order = await day.ordered(buyer)
     code = {"pickup_code": order["pickup_code"]}
-    assert_refused(await day.act(helper, "hand-overs", **code), 403, "auth.forbidden")
+    assert_refused(await day.act(helper, "handovers", **code), 403, "auth.forbidden")
     card = (await api.get("/api/v1/me/card", headers=helper.headers)).json()["card_no"]
     body = {"counter_id": day.body["counters"][0]["id"], "card_no": card}
     made = await day.act(day.organizer, "stewards", **body)
     again = await day.act(day.organizer, "stewards", **body)
     assert_refused(again, 409, "redemption_days.steward_there")
-    assert (await day.act(helper, "hand-overs", **code)).status_code == 200
+    assert (await day.act(helper, "handovers", **code)).status_code == 200
     steward = f"{day.path}/stewards/{made.json()['id']}"
     gone = await api.delete(steward, headers=keyed(day.organizer))
     assert gone.status_code == 204
-    assert_refused(await day.act(helper, "hand-overs", **code), 403, "auth.forbidden")
+    assert_refused(await day.act(helper, "handovers", **code), 403, "auth.forbidden")
 
 
 async def test_the_pick_list_is_by_shelf(api: httpx.AsyncClient, runtime: Runtime) -> None:

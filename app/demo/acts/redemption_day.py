@@ -108,7 +108,7 @@ async def _substitute(
     day.book.give_up(who.name, made["points"])
     day.book.hold(who.name, reward["points"])
     shown = (await who.get("/me/card/code")).want(200)["code"]
-    handed = (await day.bank.do(f"{path}/hand-overs", {"card_code": shown})).want(200)
+    handed = (await day.bank.do(f"{path}/handovers", {"card_code": shown})).want(200)
     found = [(one["id"], one["points"]) for one in handed["orders"]]
     expected = [(accepted["replaced_by"], reward["points"])]
     day.checks.equal(f"what {who.name} gets", expected, found)
@@ -118,14 +118,14 @@ async def _substitute(
 
 async def _hand_over(day: Day, path: str, who: Phone, order: dict[str, Any], name: str) -> None:
     body = {"pickup_code": order["pickup_code"]}
-    handed = (await day.bank.do(f"{path}/hand-overs", body)).want(200)
+    handed = (await day.bank.do(f"{path}/handovers", body)).want(200)
     day.checks.equal(f"points of {who.name}'s orders", order["points"], handed["points"])
     day.book.collect(who.name, order["points"], BANK, name)
 
 
 async def _twice(day: Day, path: str, order: dict[str, Any]) -> None:
     body = {"pickup_code": order["pickup_code"]}
-    again = await day.bank.post(f"{path}/hand-overs", body, key=new_key())
+    again = await day.bank.post(f"{path}/handovers", body, key=new_key())
     told = day.refused("a second hand-over", "409 redemptions.not_reserved", again.verdict)
     day.say(f"{BUYERS} 人扫码领取，同一码再扫：{told}", "handed over, once")
 

@@ -1,6 +1,6 @@
 """Wire shapes of redemption days: their content, orders, hand-overs and reconciliation."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Self
 from uuid import UUID
 
@@ -58,13 +58,14 @@ NOTICES = {
         "您已 {count:n} 场集中兑换预约后未领取，「{title}」之后的一场不能预约。",
         "You missed {count:n redemption day}: the one after “{title}” cannot be reserved.",
     ),
-    "redemption_substitute_proposed": words(
+    "day_substitute_proposed": words(
         ("换货待确认", "A substitute for your order"),
         "「{title}」：「{before}」拟换为「{reward}」（{points:n} 积分），差额退还，请确认。",
         "“{title}”: “{before}” would be replaced by “{reward}” ({points:n point}); the difference"
         " is returned. Please accept or decline.",
     ),
 }
+OFFLINE_DAYS = timedelta(days=7)  # as old as a signed event may be
 Limit = Annotated[int, Field(ge=1, le=1_000, strict=True)]
 _CONTENT: dict[str, Any] = {
     "merchant_id": "01900000-0000-7002-8000-000000000002",
@@ -130,6 +131,11 @@ class RedemptionDayEditIn(In, json_schema_extra=example(_CONTENT)):
     limit_per_person: Limit | None = Field(
         default=None, description="Pieces of all items that one person may have; null: no limit."
     )
+    offline_until: Moment | None = Field(
+        default=None,
+        description="Until when counters without network may upload their hand-overs: orders end"
+        " only then, at most 7 days after the end; null: counters have network.",
+    )
     items: Annotated[list[DayItemIn], Field(min_length=1, max_length=MOST_ITEMS)] = Field(
         description="What can be had."
     )
@@ -147,6 +153,12 @@ class RedemptionDayEditIn(In, json_schema_extra=example(_CONTENT)):
             raise wrong(
                 "时间顺序应为：预约开始、预约截止、现场兑换开始、结束；领取早于现场兑换",
                 "opens_at < closes_at <= walk_ins_at and starts_at < walk_ins_at <= ends_at",
+            )
+        if self.offline_until is not None and not (
+            self.ends_at <= self.offline_until <= self.ends_at + OFFLINE_DAYS
+        ):
+            raise wrong(
+                "离线上传截止应在结束后 7 天之内", "offline_until lies within 7 days of ends_at"
             )
         if any(
             not self.starts_at <= one.starts_at < one.ends_at <= self.walk_ins_at
@@ -214,6 +226,9 @@ class RedemptionDayOut(PublicRecordOut):
     ends_at: datetime = Field(description="When the counters close, in UTC.")
     limit_per_person: int | None = Field(
         description="Pieces of all items that one person may have; null: no limit."
+    )
+    offline_until: datetime | None = Field(
+        description="Until when counters without network upload, in UTC; null: they have network."
     )
     state: DayState = Field(description="State of the day.")
     version: Version

@@ -180,7 +180,8 @@ async def walk_in(tx: Session, caller: UUID, day_id: UUID, body: WalkInIn) -> Ha
     person_id = await by_card_code(tx, counter, body.card_code)
     wanted = await ordering.admitted(tx, day, person_id, body.item_id, body.quantity, at)
     # All accounts in one call: a second call could deadlock.
-    keys = [*ordering.payers(wanted, person_id), ordering.payee(counter.merchant, wanted)]
+    payee = ordering.payee(counter.merchant, wanted.policy, wanted.policy.unit_id)
+    keys = [*ordering.payers(wanted, person_id), payee]
     accounts = await posting.lock(tx, keys, at)
     await ordering.check_limits(tx, wanted)
     made = ordering.made_of(wanted, person_id, None, day.ends_at, at)

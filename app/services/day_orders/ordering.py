@@ -79,7 +79,7 @@ async def order(tx: Session, person_id: UUID, day_id: UUID, body: DayOrderIn) ->
     wanted = await admitted(tx, day, person_id, body.item_id, body.quantity, at)
     accounts = await posting.lock(tx, payers(wanted, person_id), at)
     slot_id = await _check(tx, wanted, body.slot_id, at)
-    made = made_of(wanted, person_id, slot_id, day.walk_ins_at, at)
+    made = made_of(wanted, person_id, slot_id, day.offline_until or day.walk_ins_at, at)
     await hold(tx, wanted, made, accounts, at)
     facts: dict[str, Any] = {"title": day.title, "place": day.place, "reward": wanted.reward.name}
     facts |= {"from_at": await _begins(tx, day, slot_id)}
@@ -116,11 +116,10 @@ def payers(wanted: Wanted, person_id: UUID) -> list[AccountKey]:
     return [available, available.held]
 
 
-def payee(merchant: Merchant, wanted: Wanted) -> AccountKey:
+def payee(merchant: Merchant, policy: PointsPolicy, unit_id: int) -> AccountKey:
     """Return the account that a collection at a merchant fills."""
-    unit_id = wanted.policy.unit_id
     if merchant.kind == MerchantKind.fund_counter:
-        return AccountKey(merchant.org_id, wanted.policy.fund, unit_id)
+        return AccountKey(merchant.org_id, policy.fund, unit_id)
     return AccountKey(merchant.id, Purpose.takings, unit_id)
 
 

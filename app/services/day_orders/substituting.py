@@ -194,5 +194,5 @@ async def _tell(
     old, new = await rewards.get(tx, order.reward_id), await rewards.get(tx, item.reward_id)
     facts = {"title": counter.day.title, "before": old.name, "reward": new.name}
     subject = ("redemption_day", counter.day.id)
-    kind = "redemption_substitute_proposed"
+    kind = "day_substitute_proposed"
     await notify.send(tx, order.person_id, kind, subject, **facts, points=made.points)
