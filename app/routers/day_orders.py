@@ -3,7 +3,7 @@
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, Tx
 from app.api.guesses import CODE_GUESS, Guess
-from app.api.operations import leads_to
+from app.api.operations import leads_to, no_store
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
@@ -86,6 +86,7 @@ ANSWER = allow(
 
 @router.post("/{redemption_day_id}/orders", status_code=201, operation_id="orderOnDay", **ORDER)
 @leads_to("cancelRedemption", {"redemption_id": "id"})
+@no_store
 async def order_on_day(
     redemption_day_id: PathId, body: DayOrderIn, tx: Tx, caller: CurrentPerson
 ) -> DayOrderOut:

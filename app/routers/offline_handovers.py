@@ -6,7 +6,7 @@ from fastapi import Query
 
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
-from app.api.operations import naturally_idempotent, no_store
+from app.api.operations import no_store
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
@@ -52,7 +52,6 @@ async def get_counter_list(
 
 
 @router.post("/{redemption_day_id}/offline-handovers", operation_id="uploadHandovers", **UPLOAD)
-@naturally_idempotent
 async def upload_handovers(
     redemption_day_id: PathId, body: HandOverUploadIn, tx: Tx, caller: CurrentPerson
 ) -> HandOversOut:

@@ -22,8 +22,8 @@ VALUES = {
 Quantity = Annotated[int, Field(ge=1, le=100, strict=True)]
 
 
-class DayOrderOut(Out):
-    """An order of the caller. It is cancelled as any redemption is."""
+class OwnDayOrderOut(Out):
+    """An order of the caller. It is cancelled as any redemption is; the code is there too."""
 
     id: UUID = Field(description="Id of the redemption.")
     day_id: UUID = Field(description="Id of the redemption day.")
@@ -32,9 +32,14 @@ class DayOrderOut(Out):
     quantity: int = Field(description="Pieces.")
     points: int = Field(description="Points for all pieces together.")
     status: RedemptionStatus = Field(description="State of the order.")
-    pickup_code: str = Field(description="Code to show at the counter.")
     slot_id: UUID | None = Field(description="Id of the slot to come in; null: any time.")
     expires_at: datetime = Field(description="Until when it can be collected, in UTC.")
+
+
+class DayOrderOut(OwnDayOrderOut):
+    """A new order of the caller."""
+
+    pickup_code: str = Field(description="Code to show at the counter.")
 
 
 class SubstituteOut(Out):

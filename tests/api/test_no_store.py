@@ -24,7 +24,7 @@ SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut"}
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
-    *("copyMyData", "listMyDataCopies", "createStatementLink"),
+    *("copyMyData", "listMyDataCopies", "createStatementLink", "orderOnDay"),
     *("getRoster", "listMyOfflineCodes"),
 }
 

@@ -30,7 +30,7 @@ from app.schemas.base import (
     Version,
     example,
 )
-from app.schemas.day_orders import DayOrderOut, SubstituteOut
+from app.schemas.day_orders import OwnDayOrderOut, SubstituteOut
 from app.schemas.notify import words
 
 VALUES = {
@@ -209,7 +209,7 @@ class OwnDayOut(Out):
     reason: ReasonOut | None = Field(
         description="Why nothing can be reserved now; null: it can, as far as stock and points go."
     )
-    orders: list[DayOrderOut] = Field(description="The caller's orders, newest first.")
+    orders: list[OwnDayOrderOut] = Field(description="The caller's orders, newest first.")
     substitutions: list[SubstituteOut] = Field(description="Substitutes that wait for an answer.")
 
 

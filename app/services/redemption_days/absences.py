@@ -15,7 +15,7 @@ from app.models.redemption_days import DayAbsence, RedemptionDay
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.queries.redemption_days import absences as queries
-from app.queries.redemption_days import orders as order_queries
+from app.queries.redemption_days import lists
 from app.services import notify, orgs
 from app.services.notify import Message
 from app.services.policies import history
@@ -79,13 +79,13 @@ def _counts(missed: tuple[DayAbsence, RedemptionDay]) -> bool:
 async def remind(tx: Session, at: datetime) -> bool:
     """Remind people of one day that begins tomorrow (Asia/Shanghai); False: none is due."""
     tomorrow = local_date(at) + A_DAY
-    day = await order_queries.starting(tx, midnight(tomorrow), midnight(tomorrow + A_DAY))
+    day = await lists.starting(tx, midnight(tomorrow), midnight(tomorrow + A_DAY))
     if day is None:
         return False
     facts = {"title": day.title, "place": day.place}
     messages = [
         Message(person, ("redemption_day", day.id), facts | {"from_at": slot or day.starts_at})
-        for person, slot in await order_queries.expected(tx, day.id)
+        for person, slot in await lists.expected(tx, day.id)
     ]
     await notify.send_each(tx, "redemption_day_tomorrow", messages)
     day.reminded_at = at

@@ -22,6 +22,7 @@ from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.queries import rewards as reward_queries
+from app.queries.redemption_days import lists
 from app.queries.redemption_days import orders as queries
 from app.schemas.redemption_days.content import (
     DayMovedOut,
@@ -200,7 +201,7 @@ async def add_steward(
     if body.card_no not in holders:
         raise PersonNotFound
     person_id = holders[body.card_no]
-    there = await queries.stewards(tx, day_id)
+    there = await lists.stewards(tx, day_id)
     if person_id in {one.person_id for one, _ in there} or len(there) >= MOST_STEWARDS:
         raise StewardOfDayThere
     made = DaySteward(
@@ -220,19 +221,19 @@ async def add_steward(
 async def stewards(tx: Session, caller: UUID, day_id: UUID) -> Page[StewardOfDayOut]:
     """Return the stewards of a day, in one page. Raises RedemptionDayNotFound."""
     await reading.read_by_desk(tx, caller, day_id)
-    found = await queries.stewards(tx, day_id)
+    found = await lists.stewards(tx, day_id)
     return Page(items=[_steward(one, name) for one, name in found])
 
 
 async def remove_steward(tx: Session, caller: UUID, day_id: UUID, steward_id: UUID) -> None:
     """End a steward's right. Raises RedemptionDayNotFound, StewardOfDayNotFound."""
     await organized(tx, caller, day_id)
-    found = await queries.steward(tx, day_id, steward_id)
+    found = await lists.steward(tx, day_id, steward_id)
     if found is None:
         raise StewardOfDayNotFound
     facts = audit.about("redemption_day", day_id) | {"person": str(found.person_id)}
     await audit.write(tx, caller, "deleted", found, facts=facts)
-    await queries.remove(tx, found)
+    await lists.remove(tx, found)
 
 
 def _steward(one: DaySteward, name: str) -> StewardOfDayOut:

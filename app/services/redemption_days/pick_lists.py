@@ -12,7 +12,7 @@ from jinja2 import Environment, StrictUndefined
 from app.core.clock import local_time
 from app.core.db import Session
 from app.models.redemptions import RedemptionStatus
-from app.queries.redemption_days import orders as queries
+from app.queries.redemption_days import lists
 from app.schemas.redemption_days.reports import DayPickOut
 from app.services import audit
 from app.services.redemption_days import reading
@@ -42,7 +42,7 @@ async def page(tx: Session, caller: UUID, day_id: UUID) -> tuple[str, IO[bytes]]
     """
     day = await reading.read_by_desk(tx, caller, day_id)
     waiting = RedemptionStatus.reserved
-    rows = await queries.pick_list(tx, day_id, waiting, None, MOST)
+    rows = await lists.pick_list(tx, day_id, waiting, None, MOST)
     shelves = []
     for (_, shelf), found in groupby(rows, key=lambda row: (row[1].id, row[1].shelf)):
         group = list(found)

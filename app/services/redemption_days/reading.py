@@ -15,9 +15,10 @@ from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import records as record_queries
+from app.queries.redemption_days import lists
 from app.queries.redemption_days import orders as queries
 from app.schemas.base import ReasonOut
-from app.schemas.day_orders import DayOrderOut, SubstituteOut
+from app.schemas.day_orders import DayOrderOut, OwnDayOrderOut, SubstituteOut
 from app.schemas.redemption_days.content import (
     DayCounterOut,
     DayItemOut,
@@ -120,10 +121,13 @@ async def _own_part(tx: Session, day: RedemptionDay, caller: UUID) -> OwnDayOut:
     if day.state != DayState.published:
         refusal = RedemptionDayWrongState(status=day.state)
     refusal = refusal or await absences.skipped(tx, day, family, at)
-    waiting = await queries.open_substitutions(tx, day.id, family)
+    waiting = await lists.open_substitutions(tx, day.id, family)
     return OwnDayOut(
         reason=ReasonOut.of(refusal, request_language()) if refusal else None,
-        orders=[order_out(*one, at) for one in await queries.own_orders(tx, day.id, family)],
+        orders=[
+            OwnDayOrderOut.model_validate(order_out(*one, at))
+            for one in await lists.own_orders(tx, day.id, family)
+        ],
         substitutions=[
             SubstituteOut(**one.model_dump(), reward_name=named(reward.name, reward.name_en))
             for one, reward in waiting
@@ -164,7 +168,7 @@ async def hands_over(tx: Session, caller: UUID, day: RedemptionDay) -> bool:
     """Tell whether a person is on the staff of a day's merchant, or a steward of the day."""
     if await people_queries.is_staff_of(tx, caller, day.merchant_id):
         return True
-    return await queries.is_steward(tx, day.id, await people_queries.family(tx, caller))
+    return await lists.is_steward(tx, day.id, await people_queries.family(tx, caller))
 
 
 async def org_of(tx: Session, asked: dict[str, Any]) -> UUID:
@@ -187,7 +191,7 @@ async def pick_list(
     return await keyset(
         asked,
         (str, UUID, UUID),
-        lambda after, limit: queries.pick_list(tx, day_id, status, after, limit),
+        lambda after, limit: lists.pick_list(tx, day_id, status, after, limit),
         lambda row: pick(*row),
         lambda row: (row[1].shelf, row[1].id, row[0].id),
     )
