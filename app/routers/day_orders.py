@@ -49,7 +49,7 @@ ORDERS = (RedemptionNotFound, RedemptionNotReserved, counters.NothingToHandOver)
 ORDER = allow(
     RESIDENT,
     *(*DAY, *HAVE, RedemptionDayNotOpen, RedemptionDaySkipped, CardSuspended),
-    ordering.DaySlotFull,
+    *(MerchantSuspended, ordering.DaySlotFull),
     body=True,
     once=True,
 )

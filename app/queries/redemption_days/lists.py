@@ -74,7 +74,7 @@ async def pick_list(
     key = (col(DayItem.shelf), col(DayItem.id), col(Redemption.id))
     query: Any = (
         select(Redemption, DayItem, Reward, Person.display_name)
-        .add_columns(DaySlot)  # type: ignore[arg-type]
+        .add_columns(DaySlot)
         .join(
             DayItem,
             and_(
@@ -85,7 +85,7 @@ async def pick_list(
         .join(Reward, col(Reward.id) == col(Redemption.reward_id))
         .join(Person, col(Person.id) == col(Redemption.person_id))
         .outerjoin(DaySlot, col(DaySlot.id) == col(Redemption.slot_id))
-        .where(Redemption.day_id == day_id)
+        .where(col(Redemption.day_id) == day_id)
         .order_by(*key)
         .limit(limit)
     )

@@ -10,7 +10,7 @@ from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.core.validation_messages import invalid
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import Merchant, MerchantKind
+from app.models.merchants import Merchant, MerchantKind, MerchantState
 from app.models.redemption_days import DayItem, RedemptionDay
 from app.models.redemptions import Redemption, RedemptionStatus
 from app.models.rewards import Reward
@@ -21,6 +21,8 @@ from app.services import cards, notify, orgs
 from app.services.ledger import moments, posting
 from app.services.ledger.posting import Locked
 from app.services.ledger.types import AccountKey, HoldTerms, InsufficientPoints, Posting
+from app.services.merchants import access as merchants
+from app.services.merchants.access import MerchantSuspended
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
 from app.services.redemption_days import absences, reading
@@ -68,14 +70,16 @@ class Wanted:
 async def order(tx: Session, person_id: UUID, day_id: UUID, body: DayOrderIn) -> DayOrderOut:
     """Reserve pieces of an item.
 
-    Raises RedemptionDayNotFound, RedemptionDayWrongState, RedemptionDayNotOpen, DayItemNotFound,
-    RedemptionDaySkipped, CardSuspended, TierTooLow, DayLimitReached, DaySlotFull, Invalid (the
-    slot), InsufficientPoints, DaySoldOut.
+    Raises RedemptionDayNotFound, RedemptionDayWrongState, RedemptionDayNotOpen, MerchantSuspended,
+    DayItemNotFound, RedemptionDaySkipped, CardSuspended, TierTooLow, DayLimitReached, DaySlotFull,
+    Invalid (the slot), InsufficientPoints, DaySoldOut.
     """
     at = await moments.moment(tx)
     day = await reading.shared(tx, day_id)
     if refusal := reading.not_open(day.opens_at, day.closes_at, at):
         raise refusal
+    if (await merchants.get(tx, day.merchant_id)).state != MerchantState.active:
+        raise MerchantSuspended
     wanted = await admitted(tx, day, person_id, body.item_id, body.quantity, at)
     accounts = await posting.lock(tx, payers(wanted, person_id), at)
     slot_id = await _check(tx, wanted, body.slot_id, at)
