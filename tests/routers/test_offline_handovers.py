@@ -24,7 +24,7 @@ from tests.security.world import Ask, World
 
 MATRIX = """
 operation             rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-getCounterList        person  401    403   403  200     403   403     403    403     403   403
+getCounterList        person  401    403   403  200+    403   403     403    403     403   403
 uploadHandovers       person  401    403   403  200+    403   403     403    403     403   403
 listOfflineHandovers  person  401    404   404  200+    404   404     200+   200+    200+  404       404=redemption_days.not_found
 """  # noqa: E501 - a table
