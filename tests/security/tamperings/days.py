@@ -23,7 +23,7 @@ DAYS: Tamperings = {
     ),
     "redemption_day_movements": (
         Tampering(
-            change("redemption_day_movements", "quantity = quantity + 1", "day_movement"),
+            change("redemption_day_movements", "quantity = quantity - 1", "day_movement"),
             _DAYS,
             _ITEM,
         ),
