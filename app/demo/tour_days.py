@@ -14,7 +14,7 @@ from app.demo.caller import Caller
 from app.demo.cast import STREET, fixed_id
 
 STREET_ID = str(fixed_id(0, STREET))
-SOAP, TOOTHPASTE = (str(fixed_id(3, place)) for place in (1, 2))
+SOAP, TOOTHPASTE, DONATION = (str(fixed_id(3, place)) for place in (1, 2, 15))
 COUNTER = "merchant2"
 OPEN_S, WALK_INS_S = 15, 10
 
@@ -28,7 +28,7 @@ async def _day(tour: Caller) -> None:
     made = await tour.do("organizer", "createRedemptionDay", _open_now())
     day = {"redemption_day_id": made["id"]}
     shown = await tour.do("organizer", "publishRedemptionDay", **day)
-    item, other = (one["id"] for one in shown["items"])
+    item, other, cheap = (one["id"] for one in shown["items"])
     card = (await tour.do(COUNTER, "getMyCard"))["card_no"]  # a steward: no longer on the staff
     counter = {"counter_id": shown["counters"][0]["id"], "card_no": card}
     steward = await tour.do("organizer", "addStewardOfDay", counter, **day)
@@ -48,7 +48,7 @@ async def _day(tour: Caller) -> None:
     await tour.do("organizer", "moveStockOfDay", item_id=item, **day)
     await _until(begun, OPEN_S)
     await tour.do(
-        COUNTER, "walkIn", {"item_id": item, "card_code": await _code(tour, "alice")}, **day
+        COUNTER, "walkIn", {"item_id": cheap, "card_code": await _code(tour, "alice")}, **day
     )
     await _until(begun, OPEN_S + WALK_INS_S)
     await tour.do("organizer", "removeStewardOfDay", steward_id=steward["id"], **day)
@@ -80,7 +80,7 @@ def _open_now() -> dict[str, Any]:
     slot = {"starts_at": times["starts_at"], "ends_at": times["walk_ins_at"], "capacity": 20}
     items = [
         {"reward_id": one, "shelf": shelf, "stock": 20}
-        for one, shelf in ((SOAP, "A1"), (TOOTHPASTE, "A2"))
+        for one, shelf in ((SOAP, "A1"), (TOOTHPASTE, "A2"), (DONATION, "B1"))
     ]
     return times | {"items": items, "slots": [slot]}
 
