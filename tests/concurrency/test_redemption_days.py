@@ -12,6 +12,7 @@ from app.queries.redemption_days import orders as queries
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks
 from tests.concurrency.meeting import meet_after
+from tests.concurrency.test_holds import without_any_guard
 from tests.engines import as_owner
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.redemption_days import make_buyer, make_day, slot_body
@@ -88,12 +89,16 @@ async def test_control_of_the_limit(broken: FastAPI, monkeypatch: pytest.MonkeyP
 
 
 async def two_counters(app: FastAPI) -> dict[str, Any]:
-    """Two counters scan one person at once, who has two orders; return what the fund got."""
+    """Two counters scan one person at once, who has two orders; return what the fund got.
+
+    More points are put aside for another day.
+    """
     async with rushes.one_client_of(app) as (api, runtime):
         day = await make_day(api, runtime, 10, 20)
         person = await make_buyer(runtime)
         order = await day.ordered(person)
         await day.ordered(person, 1)
+        await (await make_day(api, runtime, 30)).ordered(person)
         before = await balance(runtime, day.org.id, Purpose.fund)
         replies = await rushes.at_once(day.hand_over(order) for _ in range(2))
         fund = await balance(runtime, day.org.id, Purpose.fund) - before
@@ -106,3 +111,10 @@ async def test_an_order_is_handed_over_once(app: FastAPI) -> None:
     assert facts.pop("fund") == 30
     assert set(facts) <= {"redemptions.not_reserved", "day_orders.nothing_to_hand_over"}
     await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of the rows, the condition of the update and the ledger's memory: one suffices."""
+    await without_any_guard(broken, monkeypatch)
+    meet_after(monkeypatch, queries, "lock_orders", parties=2)
+    assert (await two_counters(broken))["fund"] > 30
