@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import true
+from sqlmodel.sql.expression import Select
 
 from app.models.ledger import Purpose
 from app.queries.redemption_days import orders as queries
@@ -116,5 +117,6 @@ async def test_an_order_is_handed_over_once(app: FastAPI) -> None:
 async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock of the rows, the condition of the update and the ledger's memory: one suffices."""
     await without_any_guard(broken, monkeypatch)
+    monkeypatch.setattr(Select, "with_for_update", lambda query, **_: query)
     meet_after(monkeypatch, queries, "lock_orders", parties=2)
     assert (await two_counters(broken))["fund"] > 30
