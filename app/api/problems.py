@@ -117,6 +117,14 @@ class Facts(BaseModel):
         None, description="The text that somebody has to agree to."
     )
     text_version: str | None = Field(None, description="The version of that text in force.")
+    missed_at: datetime | None = Field(None, description="The last redemption day that was missed.")
+    # What of a redemption day does not balance: differences, 0 where all is well.
+    open: int | None = Field(None, description="Pieces that wait to be collected.")
+    stock: int | None = Field(None, description="Pieces by which the kept stock is wrong.")
+    counted: int | None = Field(None, description="Pieces by which the counted ones differ.")
+    places: int | None = Field(None, description="Places of slots by which people differ.")
+    points: int | None = Field(None, description="Points by which the ledger differs.")
+    shelf: str | None = Field(None, description="The first shelf that is wrong.")
 
 
 class Problem(BaseModel):

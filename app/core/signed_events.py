@@ -22,6 +22,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Protocol
 from uuid import UUID
 
 from cryptography.exceptions import InvalidSignature
@@ -218,8 +219,18 @@ def moment_of(clock_ms: int) -> datetime:
     return datetime.fromtimestamp(clock_ms / 1000, UTC)
 
 
+class Dated(Protocol):
+    """What a device recorded, with its number and the device's clock."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def clock_ms(self) -> int: ...
+
+
 def weigh(
-    event: Event, upload: Upload, *, revoked_at: datetime | None, last_sequence: int
+    event: Dated, upload: Upload, *, revoked_at: datetime | None, last_sequence: int
 ) -> datetime | Doubt:
     """Return when an event happened by the server's clock, or why it does not count.
 

@@ -32,6 +32,7 @@ from app.demo.acts import (
     payments,
     quest,
     queue,
+    redemption_day,
     rewards,
     rota,
     settlement,
@@ -56,6 +57,8 @@ WEEKEND = (
     door.admit,
     exchange.exchange,
 )
+# The third act: points are spent together.
+MARKET = (redemption_day.gather,)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
@@ -64,6 +67,7 @@ ACTS = (
     *(rewards.redeem, payments.pay, careful.confirm, payments.statements),
     *(settlement.settle, shelves.publish),
     *WEEKEND,
+    *MARKET,
     *(farewell.forget, closing.reconcile, closing.verify),
 )
 

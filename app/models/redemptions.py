@@ -53,6 +53,13 @@ class Redemption(SQLModel, table=True):
         Index("ix_redemptions_person_reward", "person_id", "reward_id", "created_at"),
         Index("ix_redemptions_merchant_time", "merchant_id", "settled_at"),
         Index("ix_redemptions_status_expiry", "status", "expires_at"),
+        Index(
+            "ix_redemptions_day",
+            "day_id",
+            "person_id",
+            postgresql_where=text("day_id IS NOT NULL"),
+        ),
+        CheckConstraint("day_id IS NOT NULL OR (slot_id IS NULL AND NOT is_walk_in)", name="day"),
     )
 
     id: UUID = id_field()
@@ -74,6 +81,10 @@ class Redemption(SQLModel, table=True):
     undone_by: UUID | None = Field(default=None, foreign_key="people.id")
     undo_reason: str | None = Field(default=None, max_length=100)
     replaces_id: UUID | None = Field(default=None, foreign_key="redemptions.id", unique=True)
+    # Of a redemption day (``models/redemption_days``): its goods are that day's.
+    day_id: UUID | None = Field(default=None, foreign_key="redemption_days.id")
+    slot_id: UUID | None = Field(default=None, foreign_key="redemption_day_slots.id")
+    is_walk_in: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
 
 
 class Charge(SQLModel, table=True):

@@ -16,6 +16,7 @@ SELECT k.reward_id, coalesce(sum(r.quantity), 0) AS quantity
 FROM unnest(CAST(:rewards AS uuid[]), CAST(:since AS timestamptz[])) AS k(reward_id, since)
 JOIN redemptions r ON r.person_id = ANY(CAST(:people AS uuid[])) AND r.reward_id = k.reward_id
                   AND r.created_at >= k.since AND r.undone_at IS NULL
+                  AND r.day_id IS NULL
 WHERE r.status = 'collected' OR (r.status = 'reserved' AND r.expires_at > :at)
 GROUP BY k.reward_id
 """

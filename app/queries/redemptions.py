@@ -113,6 +113,7 @@ async def redeemed(
         .where(col(Redemption.created_at) >= since)
         .where(in_time | (col(Redemption.status) == RedemptionStatus.collected))
         .where(col(Redemption.undone_at).is_(None))
+        .where(col(Redemption.day_id).is_(None))  # a redemption day has limits of its own
     )
     return int(found.one())
 

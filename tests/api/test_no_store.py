@@ -24,7 +24,7 @@ SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut", "VoucherCodesOut
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
-    *("copyMyData", "listMyDataCopies", "createStatementLink"),
+    *("copyMyData", "listMyDataCopies", "createStatementLink", "orderOnDay"),
     *("getRoster", "listMyOfflineCodes", "getMyVoucherCodes"),
     *("makeProxy", "getProxy"),
 }

@@ -53,6 +53,10 @@ GUESSES = {
     "visitCheckpoint": (QuestVisitCodeInvalid, "checkin_code", "person_of"),
     "handOver": (CardCodeInvalid, "code", "person_of"),
     "useVoucher": (VoucherCodeNotFound, "code", "person_of"),
+    "previewGoods": (RedemptionNotFound, "code", "person_of"),
+    "handOverGoods": (RedemptionNotFound, "code", "person_of"),
+    "walkIn": (CardCodeInvalid, "code", "person_of"),
+    "proposeSubstitute": (CardCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {

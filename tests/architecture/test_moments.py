@@ -48,6 +48,11 @@ OTHERWISE = {
     "app.services.redemptions.reading.mine",
     "app.services.stewards._named",
     "app.services.scans.uploads.receive",
+    "app.jobs.redemption_days._once",
+    "app.services.day_orders.counters.by_card_code",
+    "app.services.offline_handovers.upload",
+    "app.services.redemption_days.editing.publish",
+    "app.services.redemption_days.reading._own_part",
 }
 
 

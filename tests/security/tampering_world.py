@@ -32,6 +32,7 @@ from tests.factories.people import (
 from tests.factories.points import refund, spend
 from tests.factories.presences import checkout_of, come, leave, make_with_sessions
 from tests.factories.quests import codes_of, complete, make_quest
+from tests.factories.redemption_days import make_day, slot_body
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
 from tests.factories.settlements import PAST, first_of, make_agreement, month_of, settle
 from tests.factories.signup_terms import make_sessions
@@ -77,6 +78,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _quest(played, home, organizers[0], people[2])
     shop = await _spend(played, home, people)
     await _settle(played, home, organizers[0], shop)
+    await _redemption_day(played, home, people)
     await _decide(played, home, organizers, people)
     await _merge(played, home)
     await _exchange(played, home, people[0])
@@ -233,6 +235,28 @@ async def _settle(played: Played, home: Org, organizer: TestPerson, shop: Counte
     made = await settle(played.api, organizer, shop, home.id, month_of(first_of(PAST)))
     assert made.is_success, made.text
     played.ids |= {"settlement": made.json()["id"], "agreement": agreement.id}
+
+
+async def _redemption_day(played: Played, home: Org, people: list[TestPerson]) -> None:
+    """An order that is collected, one that is replaced by a substitute, and a movement."""
+    alice, bob, _ = people
+    day = await make_day(played.api, played.runtime, 2, 1, org=home, slots=[slot_body(5)])
+    slot = day.body["slots"][0]["id"]
+    order = await day.ordered(alice, slot_id=slot)
+    assert (await day.hand_over(order)).is_success
+    broken = await day.ordered(bob, slot_id=slot)
+    body = {"order_id": broken["id"], "item_id": day.item(1), "reason": "破损"}
+    code = await day.card_code(bob)
+    swapped = await day.act(day.counter.staff, "substitutions", **body, card_code=code)
+    path = f"items/{day.item()}/movements"
+    moved = await day.act(day.organizer, path, quantity=-1, reason="报废")
+    played.ids |= {
+        "day_item": day.item(),
+        "day_slot": slot,
+        "day_order": order["id"],
+        "day_movement": moved.json()["id"],
+        "substitution": swapped.json()["id"],
+    }
 
 
 async def _collected(played: Played, person: TestPerson, reward: Any, at: Counter) -> Any:

@@ -67,6 +67,7 @@ UNRECORDED = {
     "getPosterWxacode": "one code; whoever fetches it has a part in the quest",
     "getActivityPosterSvg": "one code; whoever fetches it has a part in the activity",
     "getActivityPosterWxacode": "one code; whoever fetches it has a part in the activity",
+    "getPickListHtml": "on record as `viewed`, about its redemption day",
     "getAttachmentFile": "one file at a time of what the reader sees in a list",
     "getAttachmentThumbnail": "one file at a time of what the reader sees in a list",
 }

@@ -15,6 +15,7 @@ GOODS_CHECKS = (
         FULL JOIN (
             SELECT reward_id, stock_period_start AS period_start, sum(quantity) AS taken
             FROM redemptions WHERE status IN ('reserved', 'collected') AND undone_at IS NULL
+              AND day_id IS NULL
             GROUP BY 1, 2
         ) t ON t.reward_id = s.reward_id AND t.period_start = s.period_start
         LEFT JOIN (
@@ -25,6 +26,56 @@ GOODS_CHECKS = (
         WHERE r.stock IS NOT NULL
           AND s.remaining IS DISTINCT FROM
               coalesce(s.opened_with, r.stock) + coalesce(m.moved, 0) - coalesce(t.taken, 0)
+        """,
+    ),
+    Check(
+        # Goods, places and prices of a day, and the points that the ledger put aside for an order.
+        "redemption days: stocks, places and points are what the orders took",
+        """
+        SELECT 'item ' || i.id || ' of redemption day ' || i.day_id AS subject,
+               i.stock + coalesce(m.moved, 0) - coalesce(t.taken, 0) AS expected,
+               i.remaining AS found
+        FROM redemption_day_items i
+        LEFT JOIN (
+            SELECT item_id, sum(quantity) AS moved FROM redemption_day_movements GROUP BY 1
+        ) m ON m.item_id = i.id
+        LEFT JOIN (
+            SELECT day_id, reward_id, sum(quantity) AS taken FROM redemptions
+            WHERE day_id IS NOT NULL AND status IN ('reserved', 'collected') AND undone_at IS NULL
+            GROUP BY 1, 2
+        ) t ON t.day_id = i.day_id AND t.reward_id = i.reward_id
+        WHERE i.remaining <> i.stock + coalesce(m.moved, 0) - coalesce(t.taken, 0)
+        UNION ALL
+        SELECT 'slot ' || s.id || ' of redemption day ' || s.day_id, coalesce(t.people, 0), s.taken
+        FROM redemption_day_slots s
+        LEFT JOIN (
+            SELECT slot_id, count(DISTINCT person_id) AS people FROM redemptions
+            WHERE slot_id IS NOT NULL AND status IN ('reserved', 'collected') AND undone_at IS NULL
+            GROUP BY 1
+        ) t ON t.slot_id = s.id
+        WHERE s.taken <> coalesce(t.people, 0)
+        UNION ALL
+        SELECT 'redemption ' || r.id, i.points * r.quantity, coalesce(h.amount, 0)
+        FROM redemptions r
+        LEFT JOIN redemption_day_items i ON i.day_id = r.day_id AND i.reward_id = r.reward_id
+        LEFT JOIN ledger_transfers h ON h.id = r.id AND h.kind = 'hold'
+        WHERE r.day_id IS NOT NULL
+          AND i.points * r.quantity IS DISTINCT FROM coalesce(h.amount, 0)
+        UNION ALL
+        SELECT 'substitution ' || s.id, s.points, n.points
+        FROM redemption_substitutions s
+        LEFT JOIN redemptions o ON o.id = s.redemption_id AND o.status = 'cancelled'
+        LEFT JOIN redemptions n ON n.id = s.replaced_by AND n.points = s.points
+             AND n.points <= o.points AND (n.person_id, n.quantity, n.day_id)
+                 = (o.person_id, o.quantity, o.day_id)
+        WHERE s.state = 'accepted' AND n.id IS NULL
+        UNION ALL
+        SELECT 'redemption day ' || d.id, sum(abs(i.counted - i.remaining)), 0
+        FROM redemption_days d
+        JOIN redemption_day_items i ON i.day_id = d.id
+        WHERE d.state = 'closed'
+        GROUP BY d.id
+        HAVING sum(abs(i.counted - i.remaining)) IS DISTINCT FROM 0
         """,
     ),
     Check(

@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from app.schemas.base import OneLine
 from app.schemas.policies.charges import STRICT, Charges
 from app.schemas.policies.funds import Fund
+from app.schemas.policies.redeeming import RedemptionDays
 from app.schemas.policies.rewards import Rewards
 
 MAX_POINTS = 1_000
@@ -258,6 +259,7 @@ class PolicyDocument(Shape):
     rules: Rules
     deductions: Deductions = {}
     attendance: Attendance = Attendance()
+    redemption_days: RedemptionDays = RedemptionDays()
     tiers: Annotated[list[Tier], Field(min_length=1, max_length=10)]
 
 

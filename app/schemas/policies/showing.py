@@ -21,6 +21,7 @@ from app.schemas.policies.documents import (
     RuleCap,
 )
 from app.schemas.policies.funds import Fund
+from app.schemas.policies.redeeming import RedemptionDays
 from app.schemas.policies.rewards import Rewards
 
 
@@ -101,6 +102,9 @@ class PolicyOut(Out):
     lots: Lots = Field(description="How long points are valid.")
     clawback: Clawback = Field(description="How much a person may owe.")
     attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
+    redemption_days: RedemptionDays = Field(
+        description="After how many missed redemption days the next one is skipped."
+    )
     holds: Holds = Field(description="How long reservations stand.")
     charges: Charges = Field(description="Limits of charges at counters.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")

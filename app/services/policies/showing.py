@@ -63,6 +63,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         fund=document.fund,
         rewards=document.rewards,
         attendance=document.attendance,
+        redemption_days=document.redemption_days,
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],
         deductions=[
             BreachOut(

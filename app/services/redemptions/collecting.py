@@ -10,14 +10,14 @@ from app.core.errors import Refusal, unwrap
 from app.core.ids import new_id
 from app.models.cards import CardStatus
 from app.models.ledger import Kind, Purpose
-from app.models.merchants import MerchantKind
+from app.models.merchants import Merchant, MerchantKind
 from app.models.redemptions import RedemptionStatus
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.people import Named, Workplace
 from app.queries.redemptions import Collectable
 from app.schemas.redemptions import CollectedOut, PayerOut
-from app.services import idempotency, people
+from app.services import idempotency, orgs, people
 from app.services.cards import CardSuspended
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import moments, posting
@@ -76,9 +76,36 @@ async def collect(
     a merchant), MerchantNotYours, MerchantSuspended, RedemptionNotFound (another merchant's code
     too), RedemptionNotReserved, CardSuspended (the card of the person who reserved).
     """
+    counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
+    places = [
+        merchants.workplace(counters.get(one.staff_id, []), one.merchant_id, sells=True)
+        for one in commands
+    ]
+    return await _hand_over(tx, commands, places, at)
+
+
+async def collect_at(
+    tx: Session, merchant: Merchant, staff_id: UUID, pickup_codes: Sequence[str], at: datetime
+) -> list[CollectedOut | Refusal]:
+    """Collect at a counter of an active merchant where the person may hand over.
+
+    As ``collect``, whose outcomes about staff and merchant are the caller's to find.
+    """
+    org = await orgs.get(tx, merchant.org_id)
+    place = Workplace(merchant.id, org.id, org.path, merchant.name, merchant.state, merchant.kind)
+    commands = [CollectCommand(staff_id, code, merchant.id) for code in pickup_codes]
+    return await _hand_over(tx, commands, [place] * len(commands), at)
+
+
+async def _hand_over(
+    tx: Session,
+    commands: Sequence[CollectCommand],
+    places: Sequence[Workplace | Refusal],
+    at: datetime,
+) -> list[CollectedOut | Refusal]:
     if not commands:
         return []
-    planned = await _plan(tx, commands, at)
+    planned = await _plan(tx, commands, places, at)
     ready = [one for one in planned if isinstance(one, _Planned)]
     posted = await posting.post(tx, [one.posting for one in ready], at)
     outcomes = {one.row.id: _settled(one, got) for one, got in zip(ready, posted, strict=True)}
@@ -121,15 +148,13 @@ class _Planned:
 
 
 async def _plan(
-    tx: Session, commands: Sequence[CollectCommand], at: datetime
+    tx: Session,
+    commands: Sequence[CollectCommand],
+    places: Sequence[Workplace | Refusal],
+    at: datetime,
 ) -> list[_Planned | Refusal]:
-    """Look up counters, lock the redemptions and their cards, and check each command."""
-    counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
+    """Lock the redemptions and their cards, and check each command at its counter."""
     published = await history.load(tx)
-    places = [
-        merchants.workplace(counters.get(one.staff_id, []), one.merchant_id, sells=True)
-        for one in commands
-    ]
     codes = await proxies.read(tx, [one.pickup_code for one in commands])
     wanted = [
         (place.merchant_id, shown.pickup_code)

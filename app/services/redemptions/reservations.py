@@ -21,6 +21,7 @@ from app.models.rewards import Reward
 from app.queries import redemptions as queries
 from app.queries import reward_waits as wait_queries
 from app.queries import rewards as reward_queries
+from app.queries.redemption_days import orders as day_queries
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
 from app.services import cards, orgs, voucher_codes
 from app.services.ledger import moments, posting
@@ -209,9 +210,12 @@ async def _give_back(
 ) -> None:
     payee = AccountKey(redemption.person_id, Purpose.available, redemption.unit_id)
     reward = await _settle(tx, redemption, status, at, by, Kind.unhold, payee)
-    await reward_queries.return_stock(
-        tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
-    )
+    if redemption.day_id is not None:
+        await day_queries.give_back(tx, redemption)
+    else:
+        await reward_queries.return_stock(
+            tx, redemption.reward_id, redemption.stock_period_start, redemption.quantity
+        )
     await holding.tell(tx, redemption, GIVEN_BACK[status], reward)
 
 

@@ -16,6 +16,7 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.ledger import posting as ledger_queries
+from app.queries.redemption_days import orders as day_queries
 from app.schemas.redemptions import PayerOut, UndoneOut
 from app.services import audit, orgs, people
 from app.services.ledger import moments, posting
@@ -73,6 +74,9 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
         raise WithoutCounter
     if at >= old.settled_at + WITHIN:
         raise UndoTooLate(closes_at=old.settled_at + WITHIN)
+    closed_at = await day_queries.closed_at(tx, old.day_id) if old.day_id is not None else None
+    if closed_at is not None:  # its reconciliation stands
+        raise UndoTooLate(closes_at=closed_at)
     policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
     reward = await rewards.get(tx, old.reward_id)
     new = _anew(old, at)
@@ -102,6 +106,7 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
 def _anew(old: Redemption, at: datetime) -> Redemption:
     """Return the reservation that takes the place of a collection."""
     same = {"person_id", "reward_id", "merchant_id", "quantity", "points", "unit_id"}
+    same |= {"day_id", "slot_id", "is_walk_in"}
     return Redemption(
         id=new_id(),
         status=RedemptionStatus.reserved,

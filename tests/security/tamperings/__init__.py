@@ -1,6 +1,7 @@
 """What a superuser may change, by table, and which check of ``ledger verify`` tells it."""
 
 from tests.security.tamperings.acts import ACTS
+from tests.security.tamperings.days import DAYS
 from tests.security.tamperings.exchanges import EXCHANGES
 from tests.security.tamperings.goods import GOODS
 from tests.security.tamperings.ledger import LEDGER
@@ -9,4 +10,13 @@ from tests.security.tamperings.presences import PRESENCES
 from tests.security.tamperings.quests import QUESTS
 from tests.security.tamperings.tampering import Tamperings
 
-TAMPERINGS: Tamperings = {**ACTS, **EXCHANGES, **GOODS, **LEDGER, **PLACES, **PRESENCES, **QUESTS}
+TAMPERINGS: Tamperings = {
+    **ACTS,
+    **DAYS,
+    **EXCHANGES,
+    **GOODS,
+    **LEDGER,
+    **PLACES,
+    **PRESENCES,
+    **QUESTS,
+}

@@ -1,0 +1,122 @@
+"""Redemption days at once: the last item, the last place, a limit, and a hand-over, each once."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from sqlalchemy import true
+from sqlmodel.sql.expression import Select
+
+from app.models.ledger import Purpose
+from app.queries.redemption_days import orders as queries
+from tests.concurrency import rushes
+from tests.concurrency.guards import take_out_account_locks
+from tests.concurrency.meeting import meet_after
+from tests.concurrency.test_holds import without_any_guard
+from tests.engines import as_owner
+from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.redemption_days import make_buyer, make_day, slot_body
+
+AT_ONCE = 4
+Rush = Callable[[FastAPI], Awaitable[dict[str, int]]]
+
+
+async def the_last_item(app: FastAPI) -> dict[str, int]:
+    async with rushes.one_client_of(app) as (api, runtime):
+        day = await make_day(api, runtime, stock=1)
+        people = [await make_buyer(runtime) for _ in range(AT_ONCE)]
+        return rushes.outcomes(await rushes.at_once(day.order(one) for one in people))
+
+
+async def the_last_place(app: FastAPI) -> dict[str, int]:
+    async with rushes.one_client_of(app) as (api, runtime):
+        day = await make_day(api, runtime, slots=[slot_body(1)])
+        slot = day.body["slots"][0]["id"]
+        people = [await make_buyer(runtime) for _ in range(AT_ONCE)]
+        replies = await rushes.at_once(day.order(one, slot_id=slot) for one in people)
+        return rushes.outcomes(replies)
+
+
+async def a_limit_of_one(app: FastAPI) -> dict[str, int]:
+    """One person orders several times at once, who may have one more."""
+    async with rushes.one_client_of(app) as (api, runtime):
+        day = await make_day(api, runtime, limit_per_person=2)
+        person = await make_buyer(runtime)
+        await day.ordered(person)  # which opens the account of held points
+        replies = await rushes.at_once(day.order(person) for _ in range(AT_ONCE))
+        return rushes.outcomes(replies)
+
+
+LAST: dict[str, tuple[Rush, str, str]] = {
+    "day_orders.out_of_stock": (
+        the_last_item,
+        "enough",
+        "ALTER TABLE redemption_day_items DROP CONSTRAINT ck_redemption_day_items_numbers",
+    ),
+    "day_orders.slot_full": (
+        the_last_place,
+        "not_full",
+        "ALTER TABLE redemption_day_slots DROP CONSTRAINT ck_redemption_day_slots_taken",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", LAST)
+async def test_the_last_is_taken_once(app: FastAPI, code: str) -> None:
+    assert await LAST[code][0](app) == {"201": 1, code: AT_ONCE - 1}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+@pytest.mark.parametrize("code", LAST)
+async def test_control_without_the_condition(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch, code: str
+) -> None:
+    rush, condition, constraint = LAST[code]
+    monkeypatch.setattr(queries, condition, lambda *_: true())
+    await as_owner(broken.state.runtime.settings, constraint)
+    assert (await rush(broken))["201"] == AT_ONCE
+
+
+async def test_a_limit_holds_at_once(app: FastAPI) -> None:
+    expected = {"201": 1, "day_orders.limit_reached": AT_ONCE - 1}
+    assert await a_limit_of_one(app) == expected
+
+
+async def test_control_of_the_limit(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    await take_out_account_locks(broken, monkeypatch)
+    meet_after(monkeypatch, queries, "live_orders", parties=AT_ONCE)
+    assert (await a_limit_of_one(broken))["201"] > 1
+
+
+async def two_counters(app: FastAPI) -> dict[str, Any]:
+    """Two counters scan one person at once, who has two orders; return what the fund got.
+
+    More points are put aside for another day.
+    """
+    async with rushes.one_client_of(app) as (api, runtime):
+        day = await make_day(api, runtime, 10, 20)
+        person = await make_buyer(runtime)
+        order = await day.ordered(person)
+        await day.ordered(person, 1)
+        await (await make_day(api, runtime, 30)).ordered(person)
+        before = await balance(runtime, day.org.id, Purpose.fund)
+        replies = await rushes.at_once(day.hand_over(order) for _ in range(2))
+        fund = await balance(runtime, day.org.id, Purpose.fund) - before
+        return rushes.outcomes(replies) | {"fund": fund}
+
+
+async def test_an_order_is_handed_over_once(app: FastAPI) -> None:
+    facts = await two_counters(app)
+    assert facts.pop("200") == 1
+    assert facts.pop("fund") == 30
+    assert set(facts) <= {"redemptions.not_reserved", "day_orders.nothing_to_hand_over"}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The lock of the rows, the condition of the update and the ledger's memory: one suffices."""
+    await without_any_guard(broken, monkeypatch)
+    monkeypatch.setattr(Select, "with_for_update", lambda query, **_: query)
+    meet_after(monkeypatch, queries, "lock_orders", parties=2)
+    assert (await two_counters(broken))["fund"] > 30

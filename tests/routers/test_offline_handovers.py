@@ -1,0 +1,202 @@
+"""Counters of redemption days without network: lists, hand-overs settled once, and what is not."""
+
+from base64 import urlsafe_b64decode
+from datetime import datetime, timedelta
+from itertools import count
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+
+from app.core import base64url
+from app.core.clock import now
+from app.core.sealed_counter_lists import check_of, unseal
+from app.core.signed_handovers import HandOver
+from app.models.ledger import Purpose
+from app.runtime import Runtime
+from tests.factories.devices import TestDevice, register, revoke
+from tests.factories.http import assert_refused, walk
+from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.redemption_days import HOUR, Day, make_buyer, make_day
+from tests.factories.scans import card_of, ms, told
+from tests.security.schema_world import Known, Setup
+from tests.security.world import Ask, World
+
+MATRIX = """
+operation             rule    nobody alice bob  counter rival sibling parent auditor admin outsider
+getCounterList        person  401    403   403  200+    403   403     403    403     403   403
+uploadHandovers       person  401    403   403  200+    403   403     403    403     403   403
+listOfflineHandovers  person  401    404   404  200+    404   404     200+   200+    200+  404       404=redemption_days.not_found
+"""  # noqa: E501 - a table
+HERS = {
+    "offline_handovers": "redemption_id IN (SELECT id FROM redemptions WHERE person_id = :alice)"
+}
+BESIDE_POINTS = {"offline_handovers"}
+BEYOND_THE_SCHEMA = {
+    *("offline_handovers.not_offered", "devices.not_found", "devices.wrong_state"),
+    *("auth.forbidden", "redemption_days.not_found", "rosters.no_key", "body.sent_ms"),
+}
+_numbers = count(1)
+
+
+def signed(
+    device: TestDevice, day: Day, order: str, at: datetime, sequence: int | None = None
+) -> dict[str, str]:
+    """Return a hand-over as a device signs it."""
+    number = sequence or next(_numbers)
+    text = HandOver(UUID(device.id), number, UUID(day.id), UUID(order), ms(at)).text
+    return {"text": text, "signature": base64url.encode(device.signing_key.sign(text.encode()))}
+
+
+def body_of(device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
+    return {"device_id": device.id, "sent_ms": ms(now()), "events": list(events)}
+
+
+async def make_offline(api: httpx.AsyncClient, runtime: Runtime, **changes: Any) -> Day:
+    """Publish a day whose counters may upload for a day."""
+    return await make_day(api, runtime, offline_until=(now() + 24 * HOUR).isoformat(), **changes)
+
+
+async def upload(day: Day, device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
+    reply = await day.api.post(
+        f"{day.path}/offline-handovers",
+        headers=day.counter.staff.headers,
+        json=body_of(device, *events),
+    )
+    assert reply.status_code == 200, reply.text
+    found: dict[str, Any] = reply.json()
+    return found
+
+
+async def _of_alice(world: World) -> tuple[Day, TestDevice, dict[str, Any]]:
+    day = await make_offline(world.api, world.runtime, org=world.home, counter=world.shop)
+    device = await register(world.api, day.organizer, world.home)
+    return day, device, await day.ordered(world.alice)
+
+
+async def _list(world: World) -> Ask:
+    day, device, _ = await _of_alice(world)
+    return Ask({"redemption_day_id": day.id}, query={"device_id": device.id})
+
+
+async def _upload(world: World) -> Ask:
+    day, device, order = await _of_alice(world)
+    body = body_of(device, signed(device, day, order["id"], now()))
+    return Ask({"redemption_day_id": day.id}, body)
+
+
+async def _uploaded(world: World) -> Ask:
+    day, device, order = await _of_alice(world)
+    await upload(day, device, signed(device, day, order["id"], now()))
+    return Ask({"redemption_day_id": day.id})
+
+
+REQUESTS = {
+    "getCounterList": _list,
+    "uploadHandovers": _upload,
+    "listOfflineHandovers": _uploaded,
+}
+
+
+async def known(setup: Setup) -> Known:
+    device = await register(setup.api, setup.organizer, setup.org)
+    return {"device_id": [device.id]}
+
+
+async def test_a_device_reads_the_list_and_hand_overs_count_once(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    day = await make_offline(api, runtime)
+    device = await register(api, day.organizer, day.org)
+    people = [await make_buyer(runtime) for _ in range(3)]
+    orders = [await day.ordered(one) for one in people]
+    reply = await api.get(
+        f"{day.path}/counter-list",
+        headers=day.counter.staff.headers,
+        params={"device_id": device.id},
+    )
+    assert reply.json()["orders"] == 3
+    key, raw = device.roster_key.private_bytes_raw(), reply.json()["sealed"]
+    sealed = urlsafe_b64decode(raw + "=" * (-len(raw) % 4))
+    listed = {one.order: one for one in unseal(key, UUID(device.id), UUID(day.id), sealed)}
+    own = listed[orders[0]["id"]]
+    assert own.code == check_of(UUID(day.id), orders[0]["pickup_code"])
+    assert own.card == await card_of(runtime, people[0])
+    assert people[0].name not in own.name
+    assert orders[0]["pickup_code"] not in str(listed)
+
+    events = [signed(device, day, one["id"], now()) for one in orders[:2]]
+    first = await upload(day, device, events[1])
+    again = await upload(day, device, *events, events[0])
+    assert told(first) == ["counted"]
+    assert told(again) == ["counted"] * 3
+    assert [one["is_new"] for one in again["items"]] == [True, False, False]
+    assert (again["counted"], again["settled"]) == (3, 1)
+    assert await balance(runtime, day.org.id, Purpose.fund) == 20
+    other = await register(api, day.organizer, day.org)
+    repeated = await upload(day, other, signed(other, day, orders[0]["id"], now()))
+    assert told(repeated) == ["collected_before"]
+    assert_refused(await day.hand_over(orders[0]), 409, "redemptions.not_reserved")
+    path = f"{day.path}/offline-handovers"
+    report = await walk(api, path, day.organizer.headers)
+    assert [one["outcome"] for one in report] == ["duplicate", "counted", "counted"]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_uploads_count_after_the_day_and_orders_wait_for_them(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    day = await make_offline(api, runtime)
+    device, person = await register(api, day.organizer, day.org), await make_buyer(runtime)
+    order = await day.ordered(person)
+    assert order["expires_at"] == day.body["offline_until"]
+    event = signed(device, day, order["id"], now() - timedelta(minutes=30))
+    assert told(await upload(day, device, event)) == ["counted"]
+    report = await day.report()
+    assert report["balances"]
+
+
+async def test_what_does_not_count(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    day, elsewhere = await make_offline(api, runtime), await make_offline(api, runtime)
+    device, person = await register(api, day.organizer, day.org), await make_buyer(runtime)
+    stranger = await register(api, elsewhere.organizer, elsewhere.org)
+    order = (await day.ordered(person))["id"]
+    given_up = await day.ordered(person)
+    await api.post(f"/api/v1/redemptions/{given_up['id']}/cancel", headers=person.headers)
+    good = signed(device, day, order, now(), sequence=1_000)
+    forged = good | {"signature": signed(stranger, day, order, now())["signature"]}
+    events = [
+        forged,
+        {"text": "x", "signature": good["signature"]},
+        signed(stranger, day, order, now()),
+        signed(device, elsewhere, order, now()),
+        signed(device, day, str(uuid4()), now()),
+        signed(device, day, order, now() - 90 * timedelta(minutes=1)),
+        signed(device, day, given_up["id"], now()),
+        good,
+        signed(device, day, given_up["id"], now(), sequence=1_000),
+    ]
+    found = await upload(day, device, *events)
+    assert told(found) == [
+        *("bad_signature", "malformed", "unknown_device", "other_day"),
+        *("order_unknown", "outside_window", "ended_before", "counted", "sequence_reused"),
+    ]
+    await revoke(api, day.organizer, device.id)
+    late = signed(device, day, given_up["id"], now())
+    assert told(await upload(day, device, late)) == ["revoked"]
+    await assert_ledger_verifies(runtime)
+
+
+async def test_lists_are_for_days_and_devices_that_may_have_them(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    online, day = await make_day(api, runtime), await make_offline(api, runtime)
+    device = await register(api, online.organizer, online.org)
+    asked = {"device_id": device.id}
+    for one, status, code in (
+        (online, 409, "offline_handovers.not_offered"),
+        (day, 404, "devices.not_found"),
+    ):
+        headers = one.counter.staff.headers
+        refused = await api.get(f"{one.path}/counter-list", headers=headers, params=asked)
+        assert_refused(refused, status, code)
