@@ -78,10 +78,10 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _quest(played, home, organizers[0], people[2])
     shop = await _spend(played, home, people)
     await _settle(played, home, organizers[0], shop)
+    await _exchange(played, home)
     await _redemption_day(played, home, people)
     await _decide(played, home, organizers, people)
     await _merge(played, home)
-    await _exchange(played, home, people[0])
     await funds.write_months(runtime)
     async with runtime.database.transaction() as tx:
         await tx.fetch("UPDATE fund_months SET closed_at = now()", {})  # as if they were over
@@ -308,8 +308,10 @@ async def _merge(played: Played, home: Org) -> None:
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
 
 
-async def _exchange(played: Played, home: Org, person: TestPerson) -> None:
+async def _exchange(played: Played, home: Org) -> None:
     """Points go over to another programme, three for two."""
+    person = await make_person(played.runtime)
+    await give_award(played.runtime, person, home, points=4)
     agreement = await make_exchange_agreement(played.runtime, home)
     body = {"agreement_id": str(agreement.id), "org_id": str(home.id), "points": 3}
     made = await played.post(person, "/exchanges", body)

@@ -133,7 +133,7 @@ PLACES: Tamperings = {
             "INSERT INTO policies (version, effective_from, source)"
             " SELECT max(version) + 1, now(), min(source) FROM policies",
             "policies: each is",
-            "policy 3",
+            "policy 4",
         ),
     ),
     "role_grants": (
