@@ -68,7 +68,7 @@ async def _activities(tour: Caller) -> None:
         signup = await tour.do(user, "signUp", **place)
     await tour.do("organizer", "signUpGroup", **place)
     await tour.do("organizer", "listActivitySignups", **place)
-    await tour.do("organizer", "removeSignup", signup_id=signup["id"], **place)
+    await tour.do("organizer", "removeSignup", signup_id=signup["id"])
     await tour.do("organizer", "sendActivityMessage", **place)
     await tour.do("organizer", "listActivityMessages", **place)
     await tour.do("organizer", "addCoOrganizer", **place)
@@ -224,19 +224,19 @@ async def _merchants(tour: Caller) -> None:
     await tour.do("organizer", "moveShop", shop_id=shop["id"])
     await tour.do("organizer", "getMerchantStatement", **cafe)
     await tour.do("organizer", "listRedemptions", org_id=STREET_ID)
-    await tour.do("admin", "moveMerchant", **cafe)
+    await tour.do("admin", "setMerchantStatus", **cafe)
 
 
 async def _rewards(tour: Caller) -> None:
     made = await tour.do("organizer", "createReward")
     place = {"reward_id": made["id"]}
-    await tour.do("organizer", "publishReward", **place)
+    await tour.do("organizer", "setRewardStatus", **place)
     await tour.do("alice", "getReward", **place)
     await tour.do("organizer", "moveStock", **place)
     await tour.do("organizer", "listStockMovements", **place)
     edited = await tour.do("organizer", "getReward", **place)
     await tour.do("organizer", "editReward", version=edited["version"], **place)
-    await tour.do("organizer", "withdrawReward", **place)
+    await tour.do("organizer", "setRewardStatus", {"status": "withdrawn"}, **place)
     await tour.do("organizer", "listAllRewards", org_id=STREET_ID)
     await tour.do("organizer", "removeStaff", merchant_id=COUNTER)
 

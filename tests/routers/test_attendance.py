@@ -98,7 +98,7 @@ async def _remove_who_came(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     activity, _, signup, came_at = await _came(api, runtime)
     organizer = await make_organizer(runtime, activity.org_id)
     facts = {"checked_in_at": came_at}
-    path = f"/activities/{activity.id}/signups/{signup}/removal"
+    path = f"/signups/{signup}/removal"
     return Refused(organizer, "POST", path, facts, REASON)
 
 
@@ -128,8 +128,8 @@ async def listed(
 
 
 async def removed(desk: Desk, signup_id: str, caller: TestPerson | None = None) -> httpx.Response:
-    path = f"{API}/activities/{desk.activity.id}/signups/{signup_id}/removal"
-    return await desk.api.post(path, headers=(caller or desk.organizer).headers, json=REASON)
+    path = f"{API}/signups/{signup_id}/removal"
+    return await desk.api.post(path, headers=keyed(caller or desk.organizer), json=REASON)
 
 
 async def test_lists_show_who_signed_up_and_who_came(desk: Desk) -> None:

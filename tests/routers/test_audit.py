@@ -51,14 +51,19 @@ REQUESTS = {"listAuditEntries": _audit_of_home}
 async def entries(
     api: httpx.AsyncClient, reader: TestPerson, org: Any, **filters: str
 ) -> list[dict[str, Any]]:
-    """Return the newest entries with an organisation: each test database has a policy's too."""
+    """Return the newest entries with an organisation: each test database has a policy's too.
+
+    ``subject``: a noun, or a noun, a colon and an id.
+    """
     return [one for one in await all_entries(api, reader, org, **filters) if one["org_id"]]
 
 
 async def all_entries(
     api: httpx.AsyncClient, reader: TestPerson, org: Any, **filters: str
 ) -> list[dict[str, Any]]:
-    asked = {"org_id": str(org.id)} | filters
+    noun, _, subject_id = filters.pop("subject", "").partition(":")
+    named = {"subject_type": noun, "subject_id": subject_id}
+    asked = {"org_id": str(org.id)} | filters | {k: one for k, one in named.items() if one}
     reply = await api.get(AUDIT, headers=reader.headers, params=asked)
     assert reply.status_code == 200, reply.text
     return [one for one in reply.json()["items"] if not _is_of_a_factory(one)]
@@ -119,7 +124,7 @@ async def test_reviews_and_publishing_are_on_record(
     found = [(one["verb"], one["subject"]["type"]) for one in await entries(api, admin, org)]
 
     assert found == [("published", "activity"), ("approved", "award"), ("proposed", "proposal")]
-    of_reviewer = await entries(api, admin, org, actor=str(reviewer.id))
+    of_reviewer = await entries(api, admin, org, actor_id=str(reviewer.id))
     assert [one["verb"] for one in of_reviewer] == ["approved"]
     for subject in ("award", f"award:{award['id']}"):
         of_award = await entries(api, admin, org, subject=subject)

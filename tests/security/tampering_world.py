@@ -188,8 +188,8 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> None:
     part = {"reason": "少一份", "points": 1}
     await played.post(shop.staff, f"/merchant/charges/{partly}/refund", part)
     organizer = await make_organizer(played.runtime, home.id)
-    movement = {"quantity": 5, "reason": "到货"}
-    moved = await played.post(organizer, f"/rewards/{soap.id}/stock-movements", movement)
+    movement = {"change": 5, "reason": "到货"}
+    moved = await played.post(organizer, f"/rewards/{soap.id}/stock", movement)
     charge = await spend(played.api, played.runtime, alice, 3, shop)
     back = await spend(played.api, played.runtime, bob, 2, shop)
     await refund(played.api, shop, back)
@@ -253,8 +253,8 @@ async def _merge(played: Played, home: Org) -> None:
         for one in (absorbed, kept)
     ]
     body = {"org_id": str(home.id), "absorbed_code": code, "kept_code": other}
-    made = await played.post(first, "/merges", body | {"reason": "同一人"})
-    await played.post(second, f"/merges/{made['id']}/confirmation")
+    made = await played.post(first, "/people/merges", body | {"reason": "同一人"})
+    await played.post(second, f"/people/merges/{made['id']}/confirmation")
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
 
 
