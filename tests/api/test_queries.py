@@ -49,4 +49,4 @@ async def test_known_ones_and_pages_for_people_are_answered(api: httpx.AsyncClie
 
 
 async def test_the_login_is_asked_for_first(api: httpx.AsyncClient) -> None:
-    assert_refused(await api.get(f"{API}/me/points?x=1"), 401, "auth.token_invalid")
+    assert_refused(await api.get(f"{API}/me/points?x=1"), 401, "auth.login_required")

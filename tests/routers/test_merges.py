@@ -181,7 +181,7 @@ async def _of_the_kept_alone(api: httpx.AsyncClient, runtime: Runtime) -> Refuse
     async with runtime.database.transaction() as tx:
         await appoint(tx, kept.id, Role.organizer, org=org.id)
     until = (now() + timedelta(days=1)).isoformat()
-    given = await give(api, admin, absorbed, org, role="organizer", ends_at=until)
+    given = await give(api, admin, absorbed, org, role="organizer", until=until)
     assert given.status_code == 201, given.text
     facts = {"org_id": str(org.id), "org_name": org.name, "role": "organizer"}
     return Refused(admin, "POST", "/people/merges", facts, await asked(api, org, absorbed, kept))

@@ -282,7 +282,7 @@ async def test_a_version_is_published_once_and_for_who_has_read_the_newest(
     assert await _newest(api, admin, community) == above.json()["version"]
 
     params = {"org_id": str(community.id)}
-    listed = (await api.get(f"{POLICIES}/versions", headers=admin.headers, params=params)).json()
+    listed = (await api.get(POLICIES, headers=admin.headers, params=params)).json()
     newest = {one["version"]: one for one in listed["items"]}[version]
     assert (newest["published_by"], newest["in_force"]) == (str(admin.id), False)
     [trail, *_] = await entries(api, admin, community)
