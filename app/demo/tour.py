@@ -184,6 +184,7 @@ async def _people(tour: Caller) -> None:
     await tour.do("bob", "updateMe", {"display_name": CAST["bob"]})
     await tour.do("organizer", "confirmName", {"display_name": CAST["bob"]}, person_id=BOB)
     await tour.do("alice", "issueMyCertificate")
+    await tour.do("alice", "getMyCertificateOfHours")
     await tour.do("alice", "listMyCertificates")
     await tour.do("alice", "listConsentTexts")
     await tour.do("alice", "recordMyConsent")
@@ -205,11 +206,13 @@ async def _people(tour: Caller) -> None:
     person = {"org_id": CITY_ID, "person_id": BOB}
     await tour.do("admin", "getMember", **person)
     for operation in ("suspendCard", "restoreCard", "suspendMember", "restoreMember"):
-        await tour.do("admin", operation, **person)
+        await tour.do("admin", operation, person_id=BOB)
 
 
 async def _merchants(tour: Caller) -> None:
-    await tour.do("alice", "applyAsMerchant")
+    applied = await tour.do("alice", "applyAsMerchant")
+    declined = {"approved": False, "reason": "资料不全"}
+    await tour.do("admin", "decideMerchant", declined, merchant_id=applied["id"])
     cafe = {"merchant_id": CAFE}
     await tour.do("organizer", "listMerchants", org_id=STREET_ID)
     found = await tour.do("organizer", "getMerchant", **cafe)

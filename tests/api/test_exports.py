@@ -138,7 +138,7 @@ async def _audit(_: httpx.AsyncClient, runtime: Runtime, org: Org, reader: TestP
     await write_entries(runtime, reader, org, 5)
     return Kept(
         "/audit",
-        {"org_id": str(org.id), "subject": "test"},
+        {"org_id": str(org.id), "subject_type": "test"},
         reader,
         lambda one: {
             "编号": one["id"],

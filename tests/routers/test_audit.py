@@ -191,16 +191,19 @@ async def test_an_entry_without_an_organisation_belongs_to_the_roots(
     assert await all_entries(api, auditors[1], home) == []
 
 
-@pytest.mark.parametrize("subject", ["award:", "Award", "award:1", f"award:{'0' * 36}"])
-async def test_a_subject_is_a_noun_or_one_record_of_it(
-    api: httpx.AsyncClient, runtime: Runtime, subject: str
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("subject_type", "Award"), ("subject_type", "award:1"), ("subject_id", "1")],
+)
+async def test_a_subject_is_a_noun_and_the_id_of_a_record(
+    api: httpx.AsyncClient, runtime: Runtime, name: str, value: str
 ) -> None:
     org = await make_org(runtime)
     auditor = await make_with_role(runtime, Role.auditor, org=org.id)
-    asked = {"org_id": str(org.id), "subject": subject}
+    asked = {"org_id": str(org.id), name: value}
     refused = await api.get(AUDIT, headers=auditor.headers, params=asked)
     assert_refused(refused, 422, "request.invalid")
-    assert [one["field"] for one in refused.json()["errors"]] == ["query.subject"]
+    assert [one["field"] for one in refused.json()["errors"]] == [f"query.{name}"]
 
 
 async def test_entries_have_states_and_facts(api: httpx.AsyncClient, runtime: Runtime) -> None:

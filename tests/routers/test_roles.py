@@ -1,6 +1,7 @@
 """Roles: given by card number, from and until; ended at once; the last administrator stays."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -52,7 +53,15 @@ async def _held(world: World) -> Ask:
     body = await role_body(world.api, world.everybody["alice"], world.home)
     reply = await world.api.post(ROLES, headers=keyed(organizer), json=body)
     role_id = reply.json().get("id") or await _role_of(world)
-    return Ask({"role_id": role_id}, query={"org_id": str(world.home.id), "reason": "任期已满"})
+    return Ask({"role_id": role_id})
+
+
+async def _listed(world: World) -> Ask:
+    return replace(await _held(world), query={"org_id": str(world.home.id)})
+
+
+async def _ended(world: World) -> Ask:
+    return replace(await _held(world), query={"reason": "任期已满"})
 
 
 async def _role_of(world: World) -> str:
@@ -65,7 +74,7 @@ async def _give(world: World) -> Ask:
     return Ask(body=await role_body(world.api, world.everybody["alice"], world.home))
 
 
-REQUESTS = {"listRoles": _held, "giveRole": _give, "endRole": _held, "leaveRole": _held}
+REQUESTS = {"listRoles": _listed, "giveRole": _give, "endRole": _ended, "leaveRole": _held}
 
 
 async def card_no(api: httpx.AsyncClient, person: TestPerson) -> str:
