@@ -49,8 +49,6 @@ MAX_BODY_BYTES = 64 * 1024
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False}
 # Matched first: the routes with the most requests. The other routers follow by name.
 CROWDED = ("checkins", "signups", "activities", "ledger", "counters", "leaderboards", "cards")
-# Matched last: `/people/{person_id}` would take `/people/merges`.
-LAST = ("members",)
 _BY_STATUS: dict[int, type[Refusal]] = {
     400: Malformed,
     404: UnknownRoute,
@@ -62,7 +60,7 @@ _BY_STATUS: dict[int, type[Refusal]] = {
 def discovered_routers() -> list[Router]:
     """Return the ``router`` of every module of ``app.routers``, in the order of matching."""
     names = {module.name for module in iter_modules(routers.__path__)}
-    ordered = [*CROWDED, *sorted(names - {*CROWDED, *LAST}), *LAST]
+    ordered = [*CROWDED, *sorted(names - {*CROWDED})]
     return [import_module(f"{routers.__name__}.{name}").router for name in ordered]
 
 

@@ -67,7 +67,9 @@ async def list_members(
     return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)
 
 
-@router.get("/{person_id}", operation_id="getMember", **allow(READ, OrgNotFound, PersonNotFound))
+@router.get(
+    "/{person_id}/membership", operation_id="getMember", **allow(READ, OrgNotFound, PersonNotFound)
+)
 async def get_member(
     person_id: PathId, tx: Tx, caller: CurrentPerson, org_id: OrgQuery = None
 ) -> MemberDetailOut:

@@ -13,7 +13,7 @@ from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.xlsx import reader
 from app.core.xlsx.guard import SheetNotPlain, SheetTooLarge, SheetUnreadable
-from app.schemas.base import Id
+from app.schemas.base import STREET, Id
 from app.schemas.org_imports import Digest, OrgImportDoneOut, OrgImportOut
 from app.services import org_imports
 from app.services.org_imports import Line, OtherChanges, RowsWrong, WrongColumns
@@ -28,7 +28,9 @@ MAX_BYTES = reader.MAX_FILE_BYTES + 16 * 1024  # the file and the other parts of
 FILE = (SheetUnreadable, SheetTooLarge, SheetNotPlain, WrongColumns, RowsWrong)
 
 
-OrgField = Annotated[Id, Form(description="Id of the organisation whose divisions they are.")]
+OrgField = Annotated[
+    Id, Form(description="Id of the organisation whose divisions they are.", examples=[STREET])
+]
 DivisionsFile = Annotated[
     UploadFile, File(description="CSV or XLSX with the columns of the operation.")
 ]

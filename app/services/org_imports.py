@@ -24,12 +24,8 @@ from app.queries import org_changes as tree_queries
 from app.queries import orgs as org_queries
 from app.queries import outbox
 from app.queries.divisions import Division
-from app.schemas.org_imports import (
-    OrgDifferenceOut,
-    OrgFieldsOut,
-    OrgImportDoneOut,
-    OrgImportOut,
-)
+from app.schemas import org_imports as shapes
+from app.schemas.org_imports import OrgDifferenceOut, OrgFieldsOut, OrgImportOut
 from app.services import audit, orgs, records
 from app.services.org_changes import ADMINISTRATORS, DEPTH
 
@@ -120,7 +116,7 @@ async def preview(tx: Session, caller: UUID, org_id: UUID, lines: Sequence[Line]
 
 async def apply(
     tx: Session, caller: UUID, org_id: UUID, lines: Sequence[Line], digest: str
-) -> OrgImportDoneOut:
+) -> shapes.OrgImportDoneOut:
     """Make the changes of a preview; the entry of the audit trail is its job.
 
     Raises OrgNotFound, Forbidden, OrgClosed, RowsWrong, OtherChanges.
@@ -140,7 +136,7 @@ async def apply(
     job = await audit.write_about(tx, caller, IMPORTED, ("org", org.id), org.id, facts=facts)
     if difference.updated:  # leaderboards count points at the present place of an organisation
         await outbox.put(tx, "leaderboards.rebuild", {"divisions": difference.updated})
-    return OrgImportDoneOut(id=job, **dict(difference))
+    return shapes.OrgImportDoneOut(id=job, **dict(difference))
 
 
 async def _difference(

@@ -126,12 +126,7 @@ async def give(tx: Session, caller: UUID, body: RoleIn) -> RoleHolderOut:
     PersonMerged, OwnRole, PersonSuspended, RoleHeld.
     """
     place, term = await administered(tx, caller, body)
-    person = body.person_id
-    if body.card_no is not None:
-        person = await people.holder(tx, people.serial_named(body.card_no, "body.card_no"))
-    if person is None:
-        raise people.PersonNotFound
-    await people.require_known(tx, [person])
+    person = await people.named(tx, body.person_id, body.card_no)
     return await grant(tx, caller, person, body.role, place, term)
 
 

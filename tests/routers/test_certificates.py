@@ -32,7 +32,7 @@ operation             rule    nobody alice bob  counter rival sibling parent aud
 issueMyCertificate    person  401    201+  409  409     409   409     409    409     409   409       409=certificates.name_unconfirmed
 listMyCertificates    person  401    200+  200  200     200   200     200    200     200   200
 getMyCertificateFile  person  401    200   404  404     404   404     404    404     404   404       404=certificates.not_found
-getMyCertificateOfHours  person  401  200+ 409 409 409   409   409    409     409   409       409=certificates.name_unconfirmed
+getMyCertificateOfHours  person  401  200  409 409 409   409   409    409     409   409       409=certificates.name_unconfirmed
 issueSeriesCertificate  person  401  201+ 409 409  409   409   409    409     409   409       409=certificates.name_unconfirmed
 checkCertificate      anyone  200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
 """  # noqa: E501 - a table

@@ -180,7 +180,7 @@ async def test_people_of_a_subtree_are_found_and_each_look_is_on_record(
     by_card = await found(admin, org, card_no=number)
     everyone = await found(auditor, street)
     masked = [one for one in everyone if one["display_name"].startswith("欧")]
-    detail = await api.get(f"{API}/people/{first.id}", headers=admin.headers)
+    detail = await api.get(f"{API}/people/{first.id}/membership", headers=admin.headers)
 
     assert [(one["display_name"], one["card_status"]) for one in named] == [("欧阳小四", "active")]
     assert [(one["person_id"], one["card_no"]) for one in by_card] == [(str(second.id), number)]
@@ -192,7 +192,7 @@ async def test_people_of_a_subtree_are_found_and_each_look_is_on_record(
         "awards": 0,
         "roles": [],
     }
-    hidden = await api.get(f"{API}/people/{elsewhere.id}", headers=admin.headers)
+    hidden = await api.get(f"{API}/people/{elsewhere.id}/membership", headers=admin.headers)
     assert_refused(hidden, 404, "people.not_found")
     assert_refused(
         await api.get(
@@ -401,7 +401,7 @@ async def test_nobody_is_drawn_in_by_what_others_ask_for(
         looked = await api.get(path, headers=organizer.headers, params=params)
         body = deduction_body(org, person)
         taken = await api.post(f"{API}/deductions", headers=keyed(organizer), json=body)
-        read = await api.get(f"{path}/{person.id}", headers=first.headers)
+        read = await api.get(f"{path}/{person.id}/membership", headers=first.headers)
         replies = {looked.status_code == 200, taken.status_code == 201, read.status_code == 200}
         assert len(replies) == 1, (looked.text, taken.text, read.text)
         return replies.pop()

@@ -134,7 +134,11 @@ async def _proposed(world: World) -> Ask:
     made = await world.api.post(MERGES, headers=keyed(admin), json=(await _hers(world)).body)
     assert made.status_code == 201, made.text
     ids = {"merge_id": made.json()["id"]}
-    return Ask(ids, {"reason": "并非同一人"}, {"org_id": str(world.home.id)})
+    return Ask(ids, {"reason": "并非同一人"})
+
+
+async def _listed(world: World) -> Ask:
+    return Ask((await _proposed(world)).ids, query={"org_id": str(world.home.id)})
 
 
 async def _to_confirm(world: World) -> Ask:
@@ -143,7 +147,7 @@ async def _to_confirm(world: World) -> Ask:
 
 REQUESTS = {
     "proposeMerge": _hers,
-    "listMerges": _proposed,
+    "listMerges": _listed,
     "getMerge": _to_confirm,
     "confirmMerge": _to_confirm,
     "rejectMerge": _proposed,

@@ -22,7 +22,7 @@ from tests.security.world import Ask, World
 JOBS, EXPORTS = "/api/v1/jobs", "/api/v1/me/exports"
 MATRIX = """
 operation  rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-getJob     person  401    200   404  404     404   404     404    404     404   404  404=jobs.not_found
+getJob     person  401    200+  404  404     404   404     404    404     404   404  404=jobs.not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {"policy_simulations.not_found"}
 

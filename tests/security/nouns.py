@@ -124,7 +124,7 @@ def requests() -> dict[str, Any]:
 
 
 def _with_purpose(name: str, make: Any) -> Any:
-    purpose = {} if "My" in name else {"purpose": "核对"}  # one's own needs none
+    purpose = {} if "My" in name or "Child" in name else {"purpose": "核对"}  # one's own needs none
 
     async def ask(world: Any) -> Any:
         from tests.security.world import Ask

@@ -63,7 +63,7 @@ async def forget(day: Day) -> None:
 
     async def name() -> str:
         await asyncio.sleep(LOOK_S)
-        seen = await day.admin.get(f"/people/{before}")
+        seen = await day.admin.get(f"/people/{before}/membership")
         return str(seen.want(200)["display_name"])
 
     day.checks.equal("the name of the erased", ERASED, await until(name, ERASED, ERASED_S))
