@@ -16,7 +16,7 @@ from app.core.language import PersonName
 from app.models.base import Record
 from app.schemas.base import Out
 
-SubjectType = Annotated[str, Field(pattern="^[a-z][a-z_]{0,39}$", max_length=40)]
+SubjectType = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 
 VALUES = {
     "verb": {
