@@ -47,7 +47,7 @@ MATRIX = """
 operation               rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 listActivitySignups     person  401    403   403  403     403   404     200+   200+    200+  404       404=activities.not_found
 listActivityCheckins    person  401    403   403  403     403   404     200+   200+    200+  404       404=activities.not_found
-`4=signups.not_found
+removeSignup            person  401    403   403  403     403   404     200+   403     200+  404       404=signups.not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {
     "query.card_no",  # with its check digit
