@@ -27,7 +27,6 @@ from fastapi.dependencies.models import Dependant
 from fastapi.params import Body
 from fastapi.routing import APIRoute, serialize_response
 from fastapi.utils import is_body_allowed_for_status_code
-from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Match
@@ -101,7 +100,6 @@ class Plan:
     ) -> None:
         """Validate path, query and body, the first message of which is given. Raises NotPlain."""
         wanted, body = self._wanted, message.get("body", b"")
-        query = request.scope["query_string"]
         if message["type"] != "http.request" or message.get("more_body"):
             raise NotPlain
         if len(body) > MAX_PLAIN_BODY or (body and "content-type" not in request.headers):
@@ -112,7 +110,7 @@ class Plan:
             raise NotPlain from None
         request.arguments = {
             **self._valid(wanted.path_params, path_params),
-            **self._valid(wanted.query_params, QueryParams(query) if query else {}),
+            **self._valid(wanted.query_params, request.query_params),
             **self._valid(wanted.body_params, content),
         }
 

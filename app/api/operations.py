@@ -21,6 +21,7 @@ class Additions:
     no_store: bool = False
     direct: bool = False
     knows_caller: bool = False
+    any_query: bool = False
 
 
 def additions_of(handler: Callable[..., Any]) -> Additions:
@@ -64,6 +65,15 @@ def knows_caller(handler: Handler) -> Handler:
     Other routes say so by their dependency ``Caller``.
     """
     additions_of(handler).knows_caller = True
+    return handler
+
+
+def any_query(handler: Handler) -> Handler:
+    """Declare that others choose the query of a request, and may add parameters to it.
+
+    On other routes an unknown one is refused.
+    """
+    additions_of(handler).any_query = True
     return handler
 
 

@@ -1,13 +1,14 @@
 """The route class of every endpoint: access rule, retries, reply headers and ETags."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator, Set
 from contextlib import AsyncExitStack
 from functools import cached_property, partial
 from typing import Any
 
 import structlog
 from fastapi import APIRouter
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from python_multipart.multipart import parse_options_header
 from starlette.exceptions import HTTPException
@@ -23,10 +24,12 @@ from app.core.db_errors import Retry
 from app.core.errors import Busy, Malformed
 from app.core.etag import TaggedBody, tag_of
 from app.core.language import Bilingual
+from app.core.validation_messages import invalid
 
 log = structlog.get_logger(__name__)
 API = "/api/v1"
 MAX_ATTEMPTS = 3
+MAX_NAME = 40  # characters of an unknown parameter that are repeated
 NO_CONTENT = 204  # FastAPI and a replay of a reply would give it the content type of JSON
 ANY_TAG = "*"
 REVALIDATE = "private, no-cache"
@@ -108,11 +111,15 @@ class Route(APIRoute):
         # A route with its own, larger body limit reads the body only after the access check.
         if self.body_field is not None and self.max_body_size is not None:
             run = partial(_after_body, run, guard.look if guard is not None else None)
-        no_store = additions_of(self.endpoint).no_store
+        additions, known = additions_of(self.endpoint), frozenset(_query_names(self.dependant))
+        no_store = additions.no_store
+        takes_any = additions.any_query or not self.path.startswith(API)
 
         async def handler(request: Request) -> Response:
             if guard is not None:
                 await guard(request)
+            if request.scope["query_string"] and not takes_any:
+                require_known(request.query_params.keys(), known)
             response = await run(request)
             if response.status_code == NO_CONTENT:
                 del response.headers["content-type"]
@@ -143,6 +150,23 @@ class Router(APIRouter):
     ) -> None:
         super().__init__(route_class=Route, prefix=root + prefix, **options)
         self.about = about
+
+
+def _query_names(dependant: Dependant) -> Iterator[str]:
+    """Yield the query parameters of a route, those of its dependencies too."""
+    yield from (one.alias for one in dependant.query_params)
+    for one in dependant.dependencies:
+        yield from _query_names(one)
+
+
+def require_known(given: Set[str], known: Set[str]) -> None:
+    """Raise Invalid for a query parameter that the route does not have.
+
+    Ignored, a misspelt filter would return everything.
+    """
+    if not given <= known:
+        name = min(given - known)[:MAX_NAME]
+        raise invalid(f"query.{name}", "没有这个参数", "there is no such parameter")
 
 
 async def _read_body(request: StrictRequest, look: Look | None = None) -> None:

@@ -65,7 +65,7 @@ async def describe_rewards(tx: Session, county: County) -> None:
         )
         subject, motif = SubjectRef("reward", reward.id), REWARD_MOTIFS[reward.kind]
         await pictures.attach(tx, county.means, organizer, subject, motif, number)
-    arrived = StockMovementIn(quantity=20, reason="供货商补货")
+    arrived = StockMovementIn(change=20, reason="供货商补货")
     await editing.move_stock(tx, organizer, county.rewards["soap"], arrived)
 
 

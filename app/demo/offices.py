@@ -79,14 +79,14 @@ async def what_waits(tx: Session, county: County) -> None:
     await funds.receive(tx, admin, county.street, budget)
     await _mistaken(tx, county)
     ends_at = now() + A_YEAR
-    term = TermIn(role=Role.organizer, org_id=county.community, ends_at=ends_at)
+    term = TermIn(role=Role.organizer, org_id=county.community, until=ends_at)
     offered = await appointments.offer(tx, admin, term)
     await appointments.accept(tx, neighbours[9], offered.code)
     term = TermIn(
         role=Role.merchant_staff,
         merchant_id=MERCHANT_IDS["merchant"],
-        starts_at=now() + timedelta(days=1),
-        ends_at=ends_at,
+        until=ends_at,
+        **{"from": now() + timedelta(days=1)},
     )
     await appointments.offer(tx, admin, term)
     await _awards(tx, county)

@@ -71,7 +71,7 @@ async def _activities(tour: Caller) -> None:
         signup = await tour.do(user, "signUp", **place)
     await tour.do("organizer", "signUpGroup", **place)
     await tour.do("organizer", "listActivitySignups", **place)
-    await tour.do("organizer", "removeSignup", signup_id=signup["id"], **place)
+    await tour.do("organizer", "removeSignup", signup_id=signup["id"])
     await tour.do("organizer", "sendActivityMessage", **place)
     await tour.do("organizer", "listActivityMessages", **place)
     await tour.do("organizer", "addCoOrganizer", **place)
@@ -187,6 +187,7 @@ async def _people(tour: Caller) -> None:
     await tour.do("bob", "updateMe", {"display_name": CAST["bob"]})
     await tour.do("organizer", "confirmName", {"display_name": CAST["bob"]}, person_id=BOB)
     await tour.do("alice", "issueMyCertificate")
+    await tour.do("alice", "getMyCertificateOfHours")
     await tour.do("alice", "listMyCertificates")
     await tour.do("alice", "listConsentTexts")
     await tour.do("alice", "recordMyConsent")
@@ -208,11 +209,13 @@ async def _people(tour: Caller) -> None:
     person = {"org_id": CITY_ID, "person_id": BOB}
     await tour.do("admin", "getMember", **person)
     for operation in ("suspendCard", "restoreCard", "suspendMember", "restoreMember"):
-        await tour.do("admin", operation, **person)
+        await tour.do("admin", operation, person_id=BOB)
 
 
 async def _merchants(tour: Caller) -> None:
-    await tour.do("alice", "applyAsMerchant")
+    applied = await tour.do("alice", "applyAsMerchant")
+    declined = {"approved": False, "reason": "资料不全"}
+    await tour.do("admin", "decideMerchant", declined, merchant_id=applied["id"])
     cafe = {"merchant_id": CAFE}
     await tour.do("organizer", "listMerchants", org_id=STREET_ID)
     found = await tour.do("organizer", "getMerchant", **cafe)
@@ -227,19 +230,19 @@ async def _merchants(tour: Caller) -> None:
     await tour.do("organizer", "moveShop", shop_id=shop["id"])
     await tour.do("organizer", "getMerchantStatement", **cafe)
     await tour.do("organizer", "listRedemptions", org_id=STREET_ID)
-    await tour.do("admin", "moveMerchant", **cafe)
+    await tour.do("admin", "setMerchantStatus", **cafe)
 
 
 async def _rewards(tour: Caller) -> None:
     made = await tour.do("organizer", "createReward")
     place = {"reward_id": made["id"]}
-    await tour.do("organizer", "publishReward", **place)
+    await tour.do("organizer", "setRewardStatus", **place)
     await tour.do("alice", "getReward", **place)
     await tour.do("organizer", "moveStock", **place)
     await tour.do("organizer", "listStockMovements", **place)
     edited = await tour.do("organizer", "getReward", **place)
     await tour.do("organizer", "editReward", version=edited["version"], **place)
-    await tour.do("organizer", "withdrawReward", **place)
+    await tour.do("organizer", "setRewardStatus", {"status": "withdrawn"}, **place)
     await tour.do("organizer", "listAllRewards", org_id=STREET_ID)
     await tour.do("organizer", "removeStaff", merchant_id=COUNTER)
 

@@ -66,6 +66,7 @@ async def _ledger(tour: Caller) -> None:
     transfers = await tour.do("auditor", "listAccountTransfers", **place)
     await tour.do("auditor", "getTransfer", transfer_id=transfers["items"][0]["id"])
     started = await tour.do("auditor", "startVerification")
+    await tour.do("auditor", "getJob", job_id=started["id"])
     place = {"verification_id": started["id"]}
     await _ended(tour, "auditor", "getVerification", place)
     await tour.do("auditor", "listVerifications")

@@ -18,11 +18,12 @@ from app.models.people import Person
 class AuditFilter:
     """Entries about a subject, by an actor, from ``since`` on and before ``until``.
 
-    ``subject`` is a noun (``award``), or one record of it (``award:`` and its id).
+    ``subject_type`` is a singular noun (``award``), ``subject_id`` one record.
     """
 
-    subject: str | None = None
-    actor: UUID | None = None
+    subject_type: str | None = None
+    subject_id: UUID | None = None
+    actor_id: UUID | None = None
     since: datetime | None = None
     until: datetime | None = None
 
@@ -30,6 +31,10 @@ class AuditFilter:
 async def insert(session: Session, entry: AuditEntry) -> None:
     session.add(entry)
     await session.flush()
+
+
+async def find(session: Session, entry_id: UUID) -> AuditEntry | None:
+    return await session.get(AuditEntry, entry_id)
 
 
 async def page(
@@ -49,13 +54,9 @@ async def page(
         .order_by(col(AuditEntry.id).desc())
         .limit(limit)
     )
-    if wanted.subject is not None:
-        noun, _, subject_id = wanted.subject.partition(":")
-        query = query.where(AuditEntry.subject_type == noun)
-        if subject_id:
-            query = query.where(AuditEntry.subject_id == UUID(subject_id))
-    if wanted.actor is not None:
-        query = query.where(AuditEntry.actor_id == wanted.actor)
+    for name in ("subject_type", "subject_id", "actor_id"):
+        if (value := getattr(wanted, name)) is not None:
+            query = query.where(getattr(AuditEntry, name) == value)
     if wanted.since is not None:
         query = query.where(col(AuditEntry.at) >= wanted.since)
     if wanted.until is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -36,6 +36,21 @@ async def find(session: Session, certificate_id: UUID) -> Certificate | None:
 
 async def by_code(session: Session, code: str) -> Certificate | None:
     return (await session.exec(select(Certificate).where(Certificate.code == code))).first()
+
+
+async def of_hours(
+    session: Session, person: UUID, name: str, since: date, minutes: int
+) -> Certificate | None:
+    """Read the newest certificate of hours of a person that says the same."""
+    query = (
+        select(Certificate)
+        .where(Certificate.person_id == person, col(Certificate.activity_id).is_(None))
+        .where(Certificate.name == name, Certificate.since == since)
+        .where(Certificate.minutes == minutes)
+        .order_by(col(Certificate.id).desc())
+        .limit(1)
+    )
+    return (await session.exec(query)).first()
 
 
 async def page(

@@ -29,7 +29,8 @@ ABOUT = Bilingual(
     "活动的报名与签到名单，移除报名",
     "Attendance: who signed up to an activity and who came; removing a sign-up",
 )
-router = Router(prefix="/activities/{activity_id}", tags=["attendance"], about=ABOUT)
+router = Router(tags=["attendance"], about=ABOUT)
+OF_ACTIVITY = "/activities/{activity_id}"
 READ = allow(RESIDENT, ActivityNotFound, Forbidden, PersonNotFound)
 
 
@@ -37,7 +38,7 @@ async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
     return await activities.org_of(tx, asked["activity_id"])
 
 
-@router.get("/signups", operation_id="listActivitySignups", **READ)
+@router.get(OF_ACTIVITY + "/signups", operation_id="listActivitySignups", **READ)
 @leads_to("removeSignup", {"signup_id": "items/0/id"})
 async def list_activity_signups(
     activity_id: PathId,
@@ -67,7 +68,7 @@ exports.beside(
 )
 
 
-@router.get("/checkins", operation_id="listActivityCheckins", **READ)
+@router.get(OF_ACTIVITY + "/checkins", operation_id="listActivityCheckins", **READ)
 async def list_activity_checkins(
     activity_id: PathId,
     tx: Reader,
@@ -103,21 +104,17 @@ exports.beside(
     operation_id="removeSignup",
     **allow(
         RESIDENT,
-        ActivityNotFound,
         Forbidden,
         SignupNotFound,
         OwnSignup,
         ParticipantCheckedIn,
         TooLateToCancel,
         body=True,
+        once=True,
     ),
 )
 async def remove_signup(
-    activity_id: PathId,
-    signup_id: PathId,
-    body: ParticipantRemovalIn,
-    tx: Tx,
-    person_id: CurrentPerson,
+    signup_id: PathId, body: ParticipantRemovalIn, tx: Tx, person_id: CurrentPerson
 ) -> SignupOut:
     """Remove somebody's sign-up with a reason, which they get; the first who waits moves up."""
-    return await attendance.remove(tx, person_id, activity_id, signup_id, body.reason)
+    return await attendance.remove(tx, person_id, signup_id, body.reason)

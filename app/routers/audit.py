@@ -11,7 +11,7 @@ from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.queries.audit import AuditFilter
-from app.schemas.audit import AuditEntryOut, SubjectFilter
+from app.schemas.audit import AuditEntryOut, SubjectType
 from app.schemas.base import Id
 from app.services import audit
 from app.services.orgs import OrgNotFound
@@ -28,16 +28,16 @@ async def list_audit_entries(
     person_id: CurrentPerson,
     page: PageQuery,
     org_id: Annotated[Id, Query(description="Of this organisation and those below it.")],
-    subject: Annotated[
-        SubjectFilter | None,
-        Query(description="Only of a noun, such as `award`; or of a record: `award:` and its id."),
+    subject_type: Annotated[
+        SubjectType | None, Query(description="Only of this singular noun, such as `award`.")
     ] = None,
-    actor: Annotated[Id | None, Query(description="A person's id.")] = None,
+    subject_id: Annotated[Id | None, Query(description="Only of the record with this id.")] = None,
+    actor_id: Annotated[Id | None, Query(description="Only by this person.")] = None,
     since: Since = None,
     until: Until = None,
 ) -> Page[AuditEntryOut]:
     """Return the decisions in an organisation and its subtree, newest first."""
-    wanted = AuditFilter(subject, actor, since, until)
+    wanted = AuditFilter(subject_type, subject_id, actor_id, since, until)
     return await audit.browse(tx, person_id, org_id, wanted, page)
 
 

@@ -24,7 +24,7 @@ from app.services.people import PersonNotFound
 
 ABOUT = Bilingual("志愿服务证明：开具与验证", "Certificates of volunteer hours: issued, checked")
 router = Router(tags=["certificates"], about=ABOUT)
-MINE, CHECKS = "/me/certificates", "/certificate-checks"
+MINE, CHECKS = "/me/certificates", "/certificates"
 ISSUE = allow(RESIDENT, PersonNotFound, NameUnconfirmed, NoHours, body=True, once=True)
 
 
@@ -77,6 +77,20 @@ async def list_my_certificates(
 
 
 @router.get(
+    MINE + "/hours.pdf",
+    operation_id="getMyCertificateOfHours",
+    response_class=Pdf,
+    **allow(RESIDENT, PersonNotFound, NameUnconfirmed, NoHours),
+)
+async def get_my_certificate_of_hours(
+    tx: Tx, person_id: CurrentPerson, public_url: PublicUrl
+) -> Response:
+    """Return the certificate of all of the caller's hours as PDF; issue one if hours were added."""
+    found = await issuing.current(tx, person_id)
+    return await _drawn(await issuing.sheet(tx, person_id, found.id), public_url)
+
+
+@router.get(
     MINE + "/{certificate_id}/file",
     operation_id="getMyCertificateFile",
     response_class=Pdf,
@@ -86,7 +100,10 @@ async def get_my_certificate_file(
     certificate_id: PathId, tx: Reader, person_id: CurrentPerson, public_url: PublicUrl
 ) -> Response:
     """Return a certificate as PDF, with a QR code of the address that checks it."""
-    sheet = await issuing.sheet(tx, person_id, certificate_id)
+    return await _drawn(await issuing.sheet(tx, person_id, certificate_id), public_url)
+
+
+async def _drawn(sheet: issuing.Sheet, public_url: str | None) -> Response:
     url = f"{public_url or ''}{API}{CHECKS}/{sheet.certificate.code}"
     name = f"{drawing.title_of(sheet)}_{sheet.certificate.until}"
     pdf = await to_thread(drawing.draw, sheet, url)

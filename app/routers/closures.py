@@ -11,11 +11,10 @@ from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual("注销账号：申请、查询、撤销", "Closing the account: asking, looking, keeping it")
 router = Router(tags=["closures"], about=ABOUT)
-PATH = "/me/closure"
 ASK = allow(RESIDENT, PersonNotFound, closures.ClosurePending, LastAdministrator, once=True)
 
 
-@router.post(PATH, status_code=201, operation_id="closeMyAccount", **ASK)
+@router.delete("/me", operation_id="closeMyAccount", **ASK)
 async def close_my_account(tx: Tx, person_id: CurrentPerson) -> ClosureOut:
     """Ask for the account to be closed in 15 days; until then it works, and can be kept.
 
@@ -25,14 +24,14 @@ async def close_my_account(tx: Tx, person_id: CurrentPerson) -> ClosureOut:
     return await closures.ask(tx, person_id)
 
 
-@router.get(PATH, operation_id="getMyClosure", **allow(RESIDENT, closures.ClosureNotFound))
+@router.get("/me/closure", operation_id="getMyClosure", **allow(RESIDENT, closures.ClosureNotFound))
 async def get_my_closure(tx: Reader, person_id: CurrentPerson) -> ClosureOut:
     """Return when the caller's account will be closed."""
     return await closures.mine(tx, person_id)
 
 
-@router.delete(
-    PATH,
+@router.post(
+    "/me/reopening",
     status_code=204,
     operation_id="keepMyAccount",
     **allow(RESIDENT, closures.ClosureNotFound, closures.ConsentMissing, once=True),

@@ -40,7 +40,7 @@ async def list_my_consents(
     return await consents.mine(tx, person_id, page)
 
 
-@router.post("/me/consents", status_code=201, operation_id="recordMyConsent", **RECORD)
+@router.put("/me/consents", operation_id="recordMyConsent", **RECORD)
 async def record_my_consent(
     body: ConsentIn, tx: Tx, cipher: Cipher, person_id: CurrentPerson
 ) -> ConsentOut:

@@ -18,7 +18,7 @@ from app.services.people import PersonNotFound
 
 ABOUT = Bilingual("个人信息副本：申请与下载", "Copies of one's data: asking and downloading")
 router = Router(tags=["data_copies"], about=ABOUT)
-PATH = "/me/data-copies"
+PATH = "/me/exports"
 ASK = allow(RESIDENT, PersonNotFound, data_copies.DataCopyExists, once=True)
 
 

@@ -14,6 +14,7 @@ from app.core.language import Bilingual
 from app.core.paging import Page
 from app.core.ratelimit import Limit
 from app.models.cards import CardStatus
+from app.schemas.base import Id, OrgId
 from app.schemas.members import MemberDetailOut, MemberOut, MemberReasonIn
 from app.services import members
 from app.services.members import (
@@ -30,9 +31,12 @@ from app.services.roles import LastAdministrator
 ABOUT = Bilingual(
     "成员：查询、停用与恢复账号和卡", "Members: finding, suspending and restoring people and cards"
 )
-router = Router(prefix="/orgs/{org_id}/people", tags=["members"], about=ABOUT)
+router = Router(prefix="/people", tags=["members"], about=ABOUT)
 # Each look at people is an entry in the audit trail: sixty at once, then one in 10 s.
 LOOKS = Limit("look", burst=60, per_second=1 / 10)
+OrgQuery = Annotated[
+    Id | None, Query(description="Id of the organisation; without it the lowest that has them.")
+]
 READ, FIND = (replace(rule, limit=LOOKS) for rule in (AUDITOR, READER))
 DECIDE = (
     *(OrgNotFound, PersonNotFound, PersonMerged, OwnAccount),
@@ -46,10 +50,10 @@ DECIDE = (
     **allow(FIND, OrgNotFound, PersonNotFound, guess=Guess(CARD_GUESS, PersonNotFound)),
 )
 async def list_members(
-    org_id: PathId,
     tx: Tx,
     person_id: CurrentPerson,
     page: PageQuery,
+    org_id: OrgId,
     q: NameFilter = None,
     card_no: CardFilter = None,
     suspended: Annotated[
@@ -63,11 +67,16 @@ async def list_members(
     return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)
 
 
-@router.get("/{person_id}", operation_id="getMember", **allow(READ, OrgNotFound, PersonNotFound))
+@router.get(
+    "/{person_id}/membership", operation_id="getMember", **allow(READ, OrgNotFound, PersonNotFound)
+)
 async def get_member(
-    org_id: PathId, person_id: PathId, tx: Tx, caller: CurrentPerson
+    person_id: PathId, tx: Tx, caller: CurrentPerson, org_id: OrgQuery = None
 ) -> MemberDetailOut:
-    """Return a person of the subtree with card, roles, and numbers of what they have there."""
+    """Return a person of an organisation with card, roles, and numbers of what they have there.
+
+    Without ``org_id``: of the lowest one that has the person and at which the caller reads.
+    """
     return await members.read(tx, caller, org_id, person_id)
 
 
@@ -77,7 +86,6 @@ async def get_member(
     **allow(ADMINISTRATOR, *DECIDE, OrgClosed, LastAdministrator, body=True, once=True),
 )
 async def suspend_member(
-    org_id: PathId,
     person_id: PathId,
     body: MemberReasonIn,
     ended: EndedLogins,
@@ -85,7 +93,7 @@ async def suspend_member(
     caller: CurrentPerson,
 ) -> MemberOut:
     """Suspend a person: every login ends at once, and none begins until they are restored."""
-    shown, logins = await members.suspend(tx, caller, org_id, person_id, body.reason)
+    shown, logins = await members.suspend(tx, caller, body.org_id, person_id, body.reason)
     ended += logins
     return shown
 
@@ -96,10 +104,10 @@ async def suspend_member(
     **allow(ADMINISTRATOR, *DECIDE, SuspendedAbove, body=True, once=True),
 )
 async def restore_member(
-    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+    person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
 ) -> MemberOut:
     """Let a suspended person log in again."""
-    return await members.restore(tx, caller, org_id, person_id, body.reason)
+    return await members.restore(tx, caller, body.org_id, person_id, body.reason)
 
 
 @router.post(
@@ -108,11 +116,11 @@ async def restore_member(
     **allow(ADMINISTRATOR, *DECIDE, OrgClosed, body=True, once=True),
 )
 async def suspend_card(
-    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+    person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
 ) -> MemberOut:
     """Suspend a person's card: it reserves, collects, pays and shows nothing."""
     status = CardStatus.suspended
-    return await members.set_card(tx, caller, org_id, person_id, status, body.reason)
+    return await members.set_card(tx, caller, body.org_id, person_id, status, body.reason)
 
 
 @router.post(
@@ -121,7 +129,9 @@ async def suspend_card(
     **allow(ADMINISTRATOR, *DECIDE, body=True, once=True),
 )
 async def restore_card(
-    org_id: PathId, person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
+    person_id: PathId, body: MemberReasonIn, tx: Tx, caller: CurrentPerson
 ) -> MemberOut:
     """Restore a person's card."""
-    return await members.set_card(tx, caller, org_id, person_id, CardStatus.active, body.reason)
+    return await members.set_card(
+        tx, caller, body.org_id, person_id, CardStatus.active, body.reason
+    )

@@ -37,9 +37,10 @@ from app.schemas.appointments import AppointmentOut
 from app.schemas.base import Id
 from app.schemas.merchants import (
     MerchantChangedOut,
+    MerchantDecisionIn,
     MerchantIn,
-    MerchantMoveIn,
     MerchantOut,
+    MerchantStatusIn,
     ProfileIn,
     RemovalIn,
     StaffListOut,
@@ -187,29 +188,35 @@ exports.beside(
 )
 
 
+MOVE = (MerchantNotFound, MerchantWrongState, OwnMerchant, OrgClosed)
+
+
 @router.post(
-    "/merchants/{merchant_id}/moves",
-    operation_id="moveMerchant",
-    **allow(
-        ADMINISTRATOR,
-        MerchantNotFound,
-        MerchantWrongState,
-        OwnMerchant,
-        OrgClosed,
-        NotVisited,
-        body=True,
-        once=True,
-    ),
+    "/merchants/{merchant_id}/decision",
+    operation_id="decideMerchant",
+    **allow(ADMINISTRATOR, *MOVE, NotVisited, body=True, once=True),
 )
-async def move_merchant(
-    merchant_id: PathId, body: MerchantMoveIn, tx: Tx, caller: CurrentPerson
+async def decide_merchant(
+    merchant_id: PathId, body: MerchantDecisionIn, tx: Tx, caller: CurrentPerson
 ) -> MerchantOut:
-    """Approve, decline, suspend or resume a merchant; never one's own."""
-    return await register.move(tx, caller, merchant_id, body)
+    """Approve or decline the application of a merchant; never one's own."""
+    return await register.decide(tx, caller, merchant_id, body)
 
 
 @router.post(
-    "/merchants/{merchant_id}/staff-codes",
+    "/merchants/{merchant_id}/status",
+    operation_id="setMerchantStatus",
+    **allow(ADMINISTRATOR, *MOVE, body=True, once=True),
+)
+async def set_merchant_status(
+    merchant_id: PathId, body: MerchantStatusIn, tx: Tx, caller: CurrentPerson
+) -> MerchantOut:
+    """Suspend or resume a merchant; never one's own."""
+    return await register.set_status(tx, caller, merchant_id, body)
+
+
+@router.post(
+    "/merchants/{merchant_id}/staff",
     status_code=201,
     operation_id="makeStaffCode",
     **allow(KEEPER, MerchantNotFound, MerchantWrongState, OrgClosed),

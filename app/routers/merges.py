@@ -35,7 +35,7 @@ ABOUT = Bilingual(
     "账号合并：将同一人的两个账号合并，须两名管理员办理",
     "Merges of two accounts of one person, by two administrators",
 )
-router = Router(prefix="/merges", tags=["merges"], about=ABOUT)
+router = Router(prefix="/people/merges", tags=["merges"], about=ABOUT)
 PROPOSE = allow(
     ADMINISTRATOR,
     OrgNotFound,

@@ -34,7 +34,7 @@ async def get_current_policy(tx: StaleReader, org_id: OrgQuery = None) -> Policy
     return await showing.current(tx, org_id)
 
 
-@router.get("/versions", operation_id="listPolicyVersions", **allow(READER, OrgNotFound))
+@router.get("", operation_id="listPolicyVersions", **allow(READER, OrgNotFound))
 async def list_policy_versions(
     tx: Reader, person_id: CurrentPerson, page: PageQuery, org_id: OrgId
 ) -> Page[PolicyVersionOut]:

@@ -28,7 +28,7 @@ MAX_BYTES = 320 * 1024  # Chinese characters have three bytes, and some are esca
 
 
 @router.post(
-    "/check",
+    "/checks",
     operation_id="checkPolicy",
     max_body_size=MAX_BYTES,
     **allow(DRAFTS, OrgNotFound, body=True),

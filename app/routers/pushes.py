@@ -8,6 +8,7 @@ from fastapi.responses import PlainTextResponse
 from app.api.access import ANYONE, allow
 from app.api.context import runtime_of
 from app.api.deps import Cipher, Tx
+from app.api.operations import any_query
 from app.api.routes import Router
 from app.core.language import Bilingual
 from app.integrations.wechat.pushes import NotWechat, PushReader
@@ -37,6 +38,7 @@ async def _message(request: Request) -> dict[str, Any]:
     response_class=PlainTextResponse,
     **allow(ANYONE, NotWechat),
 )
+@any_query
 async def verify_push_address(
     request: Request,
     echostr: Annotated[Text, Query(description="What is to be answered.")] = "",
@@ -55,6 +57,7 @@ async def verify_push_address(
     response_class=PlainTextResponse,
     **allow(ANYONE, NotWechat, body=True),
 )
+@any_query
 async def receive_push(
     message: Annotated[dict[str, Any], Depends(_message)], tx: Tx, cipher: Cipher
 ) -> PlainTextResponse:

@@ -32,10 +32,10 @@ from app.schemas.rewards import (
     RewardEditIn,
     RewardIn,
     RewardOut,
+    RewardStatusIn,
     StockMovedOut,
     StockMovementIn,
     StockMovementOut,
-    WithdrawalIn,
 )
 from app.services.coverages import PricesFrozen
 from app.services.merchants.access import MerchantNotFound, MerchantWrongState
@@ -84,7 +84,7 @@ exports.beside(router, list_rewards, Bilingual("奖品", "Rewards"), rows=_rewar
         ORGANIZER, MerchantNotFound, OrgClosed, PriceStep, RewardKeyTaken, body=True, once=True
     ),
 )
-@leads_to("publishReward", {"reward_id": "id"})
+@leads_to("setRewardStatus", {"reward_id": "id"})
 @leads_to("editReward", {"reward_id": "id"})
 async def create_reward(body: RewardIn, tx: Tx, caller: CurrentPerson) -> RewardDetailOut:
     """Draft a reward of a merchant; pictures are its attachments."""
@@ -134,38 +134,25 @@ async def edit_reward(
     return await editing.edit(tx, caller, reward_id, version, body)
 
 
-@router.post(
-    "/rewards/{reward_id}/publish",
-    operation_id="publishReward",
-    **allow(
-        ORGANIZER,
-        RewardNotFound,
-        OrgClosed,
-        PricesFrozen,
-        RewardWrongState,
-        MerchantWrongState,
-        once=True,
-    ),
-)
-async def publish_reward(reward_id: PathId, tx: Tx, caller: CurrentPerson) -> RewardDetailOut:
-    """Offer a reward, for the first time or again."""
-    return await editing.publish(tx, caller, reward_id)
+SET_STATUS = (RewardNotFound, OrgClosed, PricesFrozen, RewardWrongState, MerchantWrongState)
 
 
 @router.post(
-    "/rewards/{reward_id}/withdraw",
-    operation_id="withdrawReward",
-    **allow(ORGANIZER, RewardNotFound, RewardWrongState, body=True, once=True),
+    "/rewards/{reward_id}/status",
+    operation_id="setRewardStatus",
+    **allow(ORGANIZER, *SET_STATUS, body=True, once=True),
 )
-async def withdraw_reward(
-    reward_id: PathId, body: WithdrawalIn, tx: Tx, caller: CurrentPerson
+async def set_reward_status(
+    reward_id: PathId, body: RewardStatusIn, tx: Tx, caller: CurrentPerson
 ) -> RewardDetailOut:
-    """Offer a reward no more. What is reserved can still be collected."""
+    """Offer a reward, again or for the first time; or no more: what is reserved is collected."""
+    if body.status == RewardState.published:
+        return await editing.publish(tx, caller, reward_id, body.reason)
     return await editing.withdraw(tx, caller, reward_id, body.reason)
 
 
 @router.post(
-    "/rewards/{reward_id}/stock-movements",
+    "/rewards/{reward_id}/stock",
     status_code=201,
     operation_id="moveStock",
     **allow(ORGANIZER, RewardNotFound, OutOfStock, body=True, once=True),
@@ -178,7 +165,7 @@ async def move_stock(
 
 
 @router.get(
-    "/rewards/{reward_id}/stock-movements",
+    "/rewards/{reward_id}/stock",
     operation_id="listStockMovements",
     **allow(READER, RewardNotFound),
 )

@@ -20,7 +20,7 @@ from app.schemas.roles import RoleHolderOut, RoleIn
 from app.services import roles
 from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgClosed, OrgNotFound
-from app.services.people import PersonNotFound
+from app.services.people import PersonMerged, PersonNotFound
 from app.services.roles import LastAdministrator, OwnRole, PersonSuspended, RoleHeld, RoleNotFound
 
 ABOUT = Bilingual("任职：授予、查询与解除", "Roles: giving, listing and ending them")
@@ -30,6 +30,7 @@ GIVE = (
     MerchantNotFound,
     OrgClosed,
     PersonNotFound,
+    PersonMerged,
     OwnRole,
     PersonSuspended,
     RoleHeld,
@@ -65,7 +66,7 @@ exports.beside(router, list_roles, Bilingual("任职名单", "Roles"))
 )
 @leads_to("endRole", {"role_id": "id"})
 async def give_role(body: RoleIn, tx: Tx, person_id: CurrentPerson) -> RoleHolderOut:
-    """Give a role at an organisation or a merchant to somebody else, found by card number."""
+    """Give a role at an organisation or a merchant to somebody else, named by card number or id."""
     return await roles.give(tx, person_id, body)
 
 

@@ -8,35 +8,15 @@ from pkgutil import walk_packages
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from app import models, schemas
 from app.core.discovery import declared
 from app.core.language import PersonName
-from app.core.validation_messages import wrong
 from app.models.base import Record
 from app.schemas.base import Out
 
-# A noun, or one record of it.
-_SUBJECT = "^[a-z][a-z_]{0,39}(:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$"
-
-
-def _subject(text: str) -> str:
-    if not re.fullmatch(_SUBJECT, text):
-        raise wrong(
-            "应为 award 或 award:编号 的形式", "expected a noun, or a noun, a colon and an id"
-        )
-    return text
-
-
-SubjectFilter = Annotated[
-    str,
-    AfterValidator(_subject),
-    Field(
-        json_schema_extra={"pattern": _SUBJECT},
-        description="A singular noun, such as `award`, or one record of it: `award:` and its id.",
-    ),
-]
+SubjectType = Annotated[str, Field(pattern="^[a-z][a-z0-9_]{0,39}$", max_length=40)]
 
 VALUES = {
     "verb": {

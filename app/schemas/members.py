@@ -7,7 +7,7 @@ from pydantic import Field
 
 from app.core.language import PersonName
 from app.models.cards import CardStatus
-from app.schemas.base import In, OneLine, Out, PersonId, example
+from app.schemas.base import Id, In, OneLine, Out, PersonId, example
 from app.schemas.roles import RoleHolderOut
 
 
@@ -37,6 +37,10 @@ class MemberDetailOut(MemberOut):
 
 
 class MemberReasonIn(In, json_schema_extra=example({"reason": "转借青享卡"})):
-    """``reason`` stands in the audit trail."""
+    """``org_id``: left out: the lowest that has the person, and that the caller administers."""
 
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
+    org_id: Id | None = Field(
+        default=None,
+        description="Id of the organisation that decides; null: the lowest that has the person.",
+    )

@@ -1,7 +1,7 @@
 """Wire shapes of merchants, visits to them and their staff, and the words of their notices."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, Field
@@ -15,6 +15,7 @@ from app.schemas.base import (
     ChangeOut,
     CreatedAt,
     Day,
+    Flag,
     Id,
     In,
     MerchantId,
@@ -114,10 +115,17 @@ class MerchantIn(
     )
 
 
-class MerchantMoveIn(
-    In, json_schema_extra=example({"state": "suspended", "reason": "店主来电说停业装修"})
+class MerchantDecisionIn(In, json_schema_extra=example({"approved": True, "reason": "已走访"})):
+    approved: Flag = Field(description="Whether the merchant may begin; false: it is declined.")
+    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
+
+
+class MerchantStatusIn(
+    In, json_schema_extra=example({"status": "suspended", "reason": "店主来电说停业装修"})
 ):
-    state: MerchantState = Field(description="The state that the merchant should have.")
+    status: Literal[MerchantState.active, MerchantState.suspended] = Field(
+        description="Suspended, or active again."
+    )
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 

@@ -1,11 +1,12 @@
 """Wire shapes of imports of divisions: what a file would change, before it does."""
 
 from typing import Annotated
+from uuid import UUID
 
 from pydantic import Field
 
 from app.models.orgs import Level
-from app.schemas.base import Out
+from app.schemas.base import OrgId, Out
 
 Digest = Annotated[
     str,
@@ -49,3 +50,17 @@ class OrgImportOut(Out):
     changes: list[OrgDifferenceOut] = Field(
         description="The new and changed ones, in the order of the file."
     )
+
+
+class OrgImportDoneOut(OrgImportOut):
+    """The changes that were made."""
+
+    id: UUID = Field(description="Id of the import, as a job.")
+
+
+class OrgImportSumOut(Out):
+    """What an import changed."""
+
+    org_id: OrgId
+    inserted: int = Field(description="Organisations that were new.")
+    updated: int = Field(description="Organisations that changed.")

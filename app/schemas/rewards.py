@@ -1,7 +1,7 @@
 """API schemas of rewards."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -193,8 +193,13 @@ class RewardEditIn(
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
 
 
-class WithdrawalIn(In, json_schema_extra=example({"reason": "供货商停产"})):
-    reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
+class RewardStatusIn(In, json_schema_extra=example({"status": "published", "reason": "到货上架"})):
+    status: Literal[RewardState.published, RewardState.withdrawn] = Field(
+        description="Offered, or offered no more."
+    )
+    reason: Annotated[str, OneLine(200)] | None = Field(
+        default=None, description="Why; null: nothing is said. It stands in the audit trail."
+    )
 
 
 class RewardDetailOut(RewardOut):
@@ -226,10 +231,10 @@ class RewardChangedOut(Out):
     changes: list[ChangeOut] = Field(description="What the edit changed.")
 
 
-class StockMovementIn(In, json_schema_extra=example({"quantity": 20, "reason": "补货"})):
-    """``quantity``: pieces that came in; negative: that left, were broken or miscounted."""
+class StockMovementIn(In, json_schema_extra=example({"change": 20, "reason": "补货"})):
+    """``change``: pieces that came in; negative: that left, were broken or miscounted."""
 
-    quantity: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = Field(
+    change: Annotated[int, Field(strict=True, ge=-1_000_000, le=1_000_000)] = Field(
         description="Pieces that came in; negative: that left, broke or were miscounted."
     )
     reason: Annotated[str, OneLine(200)] = Field(description="Why. It stands in the audit trail.")
@@ -238,7 +243,9 @@ class StockMovementIn(In, json_schema_extra=example({"quantity": 20, "reason": "
 class StockMovementOut(RecordOut):
     reward_id: RewardId
     period_start: datetime = Field(description="When the period of the stock began, in UTC.")
-    quantity: int = Field(description="Pieces that came in; negative: that left.")
+    quantity: int = Field(
+        serialization_alias="change", description="Pieces that came in; negative: that left."
+    )
     reason: str = Field(description="Why.")
 
 

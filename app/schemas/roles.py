@@ -1,14 +1,24 @@
 """Wire shapes of roles, and the words of their notices."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.core.language import Bilingual, PersonName
 from app.models.people import Role
-from app.schemas.base import STREET, Code, Id, In, Moment, Out, PersonId, example
+from app.schemas.base import (
+    STREET,
+    Code,
+    Id,
+    In,
+    Moment,
+    Out,
+    PersonId,
+    example,
+    require_one_name,
+)
 from app.schemas.notify import words
 
 VALUES = {
@@ -53,7 +63,7 @@ class TermIn(
 ):
     """A role and its place: an organisation, or for ``merchant_staff`` a merchant.
 
-    ``starts_at``: null or left out: at once; at most a year ahead. ``ends_at``: null or left out:
+    ``from``: null or left out: at once; at most a year ahead. ``until``: null or left out:
     without end, or until the caller's own role as administrator ends, which it may not outlast; at
     most ten years ahead.
     """
@@ -67,10 +77,13 @@ class TermIn(
         default=None, description="Id of the merchant; for `merchant_staff` only."
     )
     starts_at: Moment | None = Field(
-        default=None, description="When the role begins, at most a year ahead; null: at once."
+        default=None,
+        alias="from",
+        description="When the role begins, at most a year ahead; null: at once.",
     )
     ends_at: Moment | None = Field(
         default=None,
+        alias="until",
         description="When the role ends, at most ten years ahead; null: as the schema says.",
     )
 
@@ -85,9 +98,17 @@ class RoleIn(
         }
     ),
 ):
-    """The person is found by the number of their card."""
+    """The person is named by the number of their card, or by id: by one of the two."""
 
-    card_no: CardNumber = Field(description="Number of the person's card: 13 digits.")
+    card_no: CardNumber | None = Field(
+        default=None, description="Number of the person's card: 13 digits."
+    )
+    person_id: PersonId | None = Field(default=None, description="Id of the person.")
+
+    @model_validator(mode="after")
+    def _names_one(self) -> Self:
+        require_one_name(self.person_id, self.card_no)
+        return self
 
 
 class RoleHolderOut(RoleOut):

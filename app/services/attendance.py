@@ -101,18 +101,19 @@ async def list_checkins(
     return await _known(found, card_no, guesses)
 
 
-async def remove(
-    tx: Session, caller: UUID, activity_id: UUID, signup_id: UUID, reason: str
-) -> SignupOut:
+async def remove(tx: Session, caller: UUID, signup_id: UUID, reason: str) -> SignupOut:
     """Cancel somebody's sign-up; the first who waits gets the place, and both a notice.
 
-    Idempotent. Raises ActivityNotFound, Forbidden, SignupNotFound, OwnSignup,
-    ParticipantCheckedIn, TooLateToCancel.
+    Idempotent. Raises Forbidden, SignupNotFound, OwnSignup, ParticipantCheckedIn,
+    TooLateToCancel.
     """
-    activity = await activities.co_organized(tx, caller, activity_id)
-    found = await signup_queries.lock_of(tx, signup_id, activity_id)
+    found = await signup_queries.lock(tx, signup_id)
     if found is None:
         raise SignupNotFound
+    try:
+        activity = await activities.co_organized(tx, caller, found.activity_id)
+    except ActivityNotFound:
+        raise SignupNotFound from None
     if found.person_id == caller:
         raise OwnSignup
     before = await signups.end(tx, found, ParticipantCheckedIn, own=False)
@@ -126,10 +127,10 @@ async def remove(
             before=before,
             after=SignupStatus.cancelled,
             reason=reason,
-            facts=audit.about("activity", activity_id) | {"person": str(found.person_id)},
+            facts=audit.about("activity", activity.id) | {"person": str(found.person_id)},
         )
         facts = {"title": activity.title, "starts_at": activity.starts_at, "reason": reason}
-        subject = ("activity", activity_id)
+        subject = ("activity", activity.id)
         await notify.send(tx, found.person_id, "attendance_removed", subject, **facts)
     shown = SignupOut.model_validate(found)
     return shown.model_copy(update={"status": SignupStatus.cancelled, "position": None})

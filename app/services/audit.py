@@ -80,8 +80,8 @@ async def write_about(
     reason: str | None = None,
     fields: Sequence[str] = (),
     facts: Facts | None = None,
-) -> None:
-    """Write an entry about a subject without a row of its own, by noun and id.
+) -> UUID:
+    """Write an entry about a subject without a row of its own, by noun and id; return its id.
 
     ``facts``: counts, names and references (``award:`` and an id), without personal data.
     """
@@ -100,6 +100,7 @@ async def write_about(
         request_id=request_id(),
     )
     await queries.insert(tx, entry)
+    return entry.id
 
 
 async def browse(

@@ -5,6 +5,7 @@ decides about the people of the subtree, but not about somebody with a role outs
 administrator administers.
 """
 
+from collections.abc import Collection
 from typing import NamedTuple
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from app.models.people import Person, Role
 from app.queries import auth as auth_queries
 from app.queries import members as queries
 from app.queries import organizing as organizing_queries
+from app.queries import orgs as org_queries
 from app.queries import people as people_queries
 from app.queries import roles as role_queries
 from app.queries.members import MemberFilter
@@ -117,8 +119,9 @@ async def browse(
     return found
 
 
-async def read(tx: Session, caller: UUID, org_id: UUID, person_id: UUID) -> MemberDetailOut:
+async def read(tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID) -> MemberDetailOut:
     """Return one person. Raises OrgNotFound, Forbidden, PersonNotFound."""
+    org_id = org_id or await _place(tx, caller, roles.READERS, person_id)
     org = await records.authorized(tx, caller, roles.READERS, org_id)
     member = await queries.find(tx, org.path, person_id)
     if member is None:
@@ -139,13 +142,14 @@ async def read(tx: Session, caller: UUID, org_id: UUID, person_id: UUID) -> Memb
 
 
 async def suspend(
-    tx: Session, caller: UUID, org_id: UUID, person_id: UUID, reason: str
+    tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID, reason: str
 ) -> tuple[MemberOut, list[UUID]]:
     """Suspend a person; return also the logins to be revoked after the commit.
 
     Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, OwnAccount, MemberWrongState,
     RoleOnly, RoleElsewhere, LastAdministrator.
     """
+    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if person.suspended_at is not None:
@@ -161,13 +165,14 @@ async def suspend(
 
 
 async def restore(
-    tx: Session, caller: UUID, org_id: UUID, person_id: UUID, reason: str
+    tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID, reason: str
 ) -> MemberOut:
     """Let a suspended person log in again, with the roles of before.
 
     Whatever roles there are elsewhere: the organisation that suspended can always restore.
     Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, SuspendedAbove.
     """
+    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
     org, person, card = await _locked(tx, caller, org_id, person_id)
     if person.suspended_org_id is None:
         raise MemberWrongState(status="active")
@@ -181,7 +186,12 @@ async def restore(
 
 
 async def set_card(
-    tx: Session, caller: UUID, org_id: UUID, person_id: UUID, status: CardStatus, reason: str
+    tx: Session,
+    caller: UUID,
+    org_id: UUID | None,
+    person_id: UUID,
+    status: CardStatus,
+    reason: str,
 ) -> MemberOut:
     """Suspend or restore a card. A suspended one reserves, collects, pays and shows nothing.
 
@@ -189,8 +199,10 @@ async def set_card(
     OwnAccount, MemberWrongState, RoleOnly,
     RoleElsewhere.
     """
+    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
     if status is CardStatus.suspended:
-        await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
+        org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if card.status == status:
         raise MemberWrongState(status=card.status)
@@ -199,6 +211,19 @@ async def set_card(
     verb = "suspended" if status is CardStatus.suspended else "restored"
     await _write(tx, caller, verb, ("card", person.id), org, reason)
     return _to_out(person, card)
+
+
+async def _place(tx: Session, caller: UUID, held: Collection[Role], person_id: UUID) -> UUID:
+    """Return the lowest organisation that has the person, and at which the caller has a role.
+
+    Raises PersonNotFound.
+    """
+    paths = await organizing_queries.paths_of(tx, caller, held)
+    for path in sorted(paths, key=len, reverse=True):
+        if await queries.find(tx, path, person_id) is not None:
+            [org] = await org_queries.by_codes(tx, [path.strip("/").rpartition("/")[2]])
+            return org.id
+    raise people.PersonNotFound
 
 
 async def _sight(tx: Session, caller: UUID, org_path: str) -> Sight:

@@ -24,13 +24,14 @@ from app.queries import org_changes as tree_queries
 from app.queries import orgs as org_queries
 from app.queries import outbox
 from app.queries.divisions import Division
+from app.schemas import org_imports as shapes
 from app.schemas.org_imports import OrgDifferenceOut, OrgFieldsOut, OrgImportOut
 from app.services import audit, orgs, records
 from app.services.org_changes import ADMINISTRATORS, DEPTH
 
 COLUMNS = ("code", "name", "parent_code", "level")
 MAX_ROWS, MAX_NAME, MAX_CODE, MAX_TOLD = 2_000, 100, 20, 50
-XLSX_MAGIC = b"PK"
+XLSX_MAGIC, IMPORTED = b"PK", "imported"
 # Excel of a Chinese Windows saves CSV so; every UTF-8 file with Chinese names is tried first.
 ENCODINGS = ("utf-8-sig", "gb18030")
 
@@ -115,8 +116,8 @@ async def preview(tx: Session, caller: UUID, org_id: UUID, lines: Sequence[Line]
 
 async def apply(
     tx: Session, caller: UUID, org_id: UUID, lines: Sequence[Line], digest: str
-) -> OrgImportOut:
-    """Make the changes of a preview.
+) -> shapes.OrgImportDoneOut:
+    """Make the changes of a preview; the entry of the audit trail is its job.
 
     Raises OrgNotFound, Forbidden, OrgClosed, RowsWrong, OtherChanges.
     """
@@ -131,11 +132,11 @@ async def apply(
         raise OtherChanges(inserted=difference.inserted, updated=difference.updated)
     if divisions:
         await queries.upsert(tx, divisions)
-        facts = {"inserted": difference.inserted, "updated": difference.updated}
-        await audit.write_about(tx, caller, "imported", ("org", org.id), org.id, facts=facts)
+    facts = {"inserted": difference.inserted, "updated": difference.updated}
+    job = await audit.write_about(tx, caller, IMPORTED, ("org", org.id), org.id, facts=facts)
     if difference.updated:  # leaderboards count points at the present place of an organisation
         await outbox.put(tx, "leaderboards.rebuild", {"divisions": difference.updated})
-    return difference
+    return shapes.OrgImportDoneOut(id=job, **dict(difference))
 
 
 async def _difference(

@@ -156,6 +156,16 @@ async def holder(tx: Session, serial: int | None) -> UUID:
     return found
 
 
+async def named(tx: Session, person_id: UUID | None, card_no: str | None) -> UUID:
+    """Return who is named by id or by card. Raises Invalid, PersonNotFound, PersonMerged."""
+    if card_no is not None:
+        person_id = await holder(tx, serial_named(card_no, "body.card_no"))
+    if person_id is None:
+        raise PersonNotFound
+    await require_known(tx, [person_id])
+    return person_id
+
+
 async def by_card(tx: Session, numbers: Collection[str], guesses: CardGuesses) -> dict[str, UUID]:
     """Return whose cards have these numbers; a number of nobody is left out, and is a guess.
 

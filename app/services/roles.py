@@ -100,7 +100,7 @@ async def administered(tx: Session, caller: UUID, body: TermIn) -> tuple[Place, 
     if until is None:
         return place, (body.starts_at, body.ends_at)
     if body.ends_at is not None and body.ends_at > until:
-        raise invalid("body.ends_at", "不能晚于您自己的任期", "lies after the end of your own role")
+        raise invalid("body.until", "不能晚于您自己的任期", "lies after the end of your own role")
     ends_at = body.ends_at or until
     require_term(body.starts_at, ends_at)
     return place, (body.starts_at, ends_at)
@@ -110,23 +110,23 @@ def require_term(starts_at: datetime | None, ends_at: datetime | None) -> None:
     """Raise Invalid for a term in the past, or too far ahead."""
     at = now()
     if starts_at is not None and starts_at < midnight(local_date(at)):
-        raise invalid("body.starts_at", "不能早于今天", "lies before today")
+        raise invalid("body.from", "不能早于今天", "lies before today")
     if starts_at is not None and starts_at > at + MAX_AHEAD:
-        raise invalid("body.starts_at", "最晚一年之内", "lies more than a year ahead")
+        raise invalid("body.from", "最晚一年之内", "lies more than a year ahead")
     if ends_at is not None and ends_at <= max(at, starts_at or at):
-        raise invalid("body.ends_at", "应晚于开始时间和当前时间", "lies before the start, or now")
+        raise invalid("body.until", "应晚于开始时间和当前时间", "lies before the start, or now")
     if ends_at is not None and ends_at > at + MAX_TERM:
-        raise invalid("body.ends_at", "最长十年", "lies more than ten years ahead")
+        raise invalid("body.until", "最长十年", "lies more than ten years ahead")
 
 
 async def give(tx: Session, caller: UUID, body: RoleIn) -> RoleHolderOut:
-    """Give a role to the holder of a card.
+    """Give a role to a person, named by card or id.
 
-    Raises Invalid, OrgNotFound, MerchantNotFound, OrgClosed, Forbidden, PersonNotFound, OwnRole,
-    PersonSuspended, RoleHeld.
+    Raises Invalid, OrgNotFound, MerchantNotFound, OrgClosed, Forbidden, PersonNotFound,
+    PersonMerged, OwnRole, PersonSuspended, RoleHeld.
     """
     place, term = await administered(tx, caller, body)
-    person = await people.holder(tx, people.serial_named(body.card_no, "body.card_no"))
+    person = await people.named(tx, body.person_id, body.card_no)
     return await grant(tx, caller, person, body.role, place, term)
 
 

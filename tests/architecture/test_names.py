@@ -174,7 +174,7 @@ def test_no_model_is_named_after_its_module(app: FastAPI) -> None:
 def test_paths_are_plural_nouns_in_kebab_case(app: FastAPI) -> None:
     for context, _ in api_routes(app):
         assert re.fullmatch(
-            r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx|csv))?|\{[a-z_]+\}))+", str(context.path)
+            r"(/([a-z0-9]+(-[a-z]+)*(\.(svg|html|xlsx|csv|pdf))?|\{[a-z_]+\}))+", str(context.path)
         )
 
 

@@ -37,7 +37,7 @@ ONES = (
     "/me/notices",
     "/me/certificates",
     "/me/consents",
-    "/me/data-copies",
+    "/me/exports",
     "/me/subscriptions",
     ACTIVITIES,
     "/rewards?limit=100",

@@ -23,4 +23,4 @@ def consent(document: ConsentDocument, **changes: Any) -> dict[str, Any]:
 async def agree(
     api: httpx.AsyncClient, person: TestPerson, document: ConsentDocument, **changes: Any
 ) -> httpx.Response:
-    return await api.post(CONSENTS, headers=keyed(person), json=consent(document, **changes))
+    return await api.put(CONSENTS, headers=keyed(person), json=consent(document, **changes))

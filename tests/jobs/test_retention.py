@@ -16,7 +16,7 @@ from app.runtime import Runtime
 from tests.factories.clock import travel
 from tests.factories.http import bearer, keyed, log_in
 from tests.factories.people import TestPerson, make_person
-from tests.routers.test_closures import CLOSURE, LONG_ENOUGH
+from tests.routers.test_closures import LONG_ENOUGH, ME
 
 
 async def counts(runtime: Runtime, person: UUID) -> tuple[int, int]:
@@ -45,7 +45,7 @@ async def test_a_closure_is_kept_to_show_that_it_was_carried_out(
 ) -> None:
     login = await log_in(api)
     person = TestPerson(UUID(login["person"]["id"]), "", bearer(login["access_token"]))
-    await api.post(CLOSURE, headers=keyed(person))
+    await api.delete(ME, headers=keyed(person))
     for later in (LONG_ENOUGH, LONG_ENOUGH + timedelta(hours=2)):
         with travel(now() + later):
             await closures.erase(runtime)

@@ -88,7 +88,7 @@ class Past(Deeds):
             listed = await town.get(None, "/rewards", limit=100)
             self.rewards = {one["name"]: one["id"] for one in listed["items"]}
             agreed = consent(ConsentDocument.guardian)
-            await town.send("POST", "ivy", "/me/consents", 201, agreed)
+            await town.send("PUT", "ivy", "/me/consents", 200, agreed)
             for user, name, born, shows in _PROFILES:
                 body = {"display_name": name, "birth_date": born, "shows_name": shows}
                 await town.send("PUT", user, "/me", 200, body)

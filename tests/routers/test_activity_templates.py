@@ -65,8 +65,11 @@ async def _made(world: World) -> Ask:
     organizer = await make_organizer(world.runtime, world.home.id)
     made = await create(world.api, organizer, body)
     del body["org_id"]
-    query = {"org_id": str(world.home.id)}
-    return Ask({"activity_template_id": made["id"]}, body | {"title": "夏至植树"}, query)
+    return Ask({"activity_template_id": made["id"]}, body | {"title": "夏至植树"})
+
+
+async def _listed(world: World) -> Ask:
+    return Ask((await _made(world)).ids, query={"org_id": str(world.home.id)})
 
 
 async def _plain(world: World) -> Ask:
@@ -80,7 +83,7 @@ async def _start(world: World) -> Ask:
 
 REQUESTS = {
     "createActivityTemplate": _create,
-    "listActivityTemplates": _made,
+    "listActivityTemplates": _listed,
     "getActivityTemplate": _plain,
     "editActivityTemplate": _made,
     "deleteActivityTemplate": _plain,

@@ -142,7 +142,7 @@ async def test_the_uploader_and_the_audit_trail_are_told(stage: Stage) -> None:
     notice = (await inbox(stage.api, stage.runtime, stage.organizer))[0]
     english = (await inbox(stage.api, stage.runtime, stage.organizer, "en"))[0]
     administrator = await make_administrator(stage.runtime, stage.activity.org_id)
-    query = {"org_id": str(stage.activity.org_id), "subject": f"attachment:{made['id']}"}
+    query = {"org_id": str(stage.activity.org_id), "subject_id": made["id"]}
     trail = await stage.api.get("/api/v1/audit", headers=administrator.headers, params=query)
 
     assert notice["kind"] == "attachment_blocked"

@@ -374,7 +374,7 @@ async def test_uploads_and_deletions_stand_in_the_audit_trail(
     made = await attach(api, administrator, ("activity", activity.id))
     await delete(api, administrator, made)
 
-    query = {"org_id": str(activity.org_id), "subject": f"attachment:{made['id']}"}
+    query = {"org_id": str(activity.org_id), "subject_id": made["id"]}
     entries = await api.get("/api/v1/audit", headers=administrator.headers, params=query)
 
     told = [(one["verb"], one["actor"]["id"], one["facts"]) for one in entries.json()["items"]]

@@ -45,7 +45,7 @@ METHODS: dict[str, set[str]] = {
     "/auth/wechat": {"POST"},
     "/auth/refresh": {"POST"},
     "/auth/logout": {"POST"},
-    "/me": {"GET", "PUT"},
+    "/me": {"GET", "PUT", "DELETE"},
     "/orgs": {"GET", "POST"},
     "/activities": {"GET", "POST"},
     "/activities/x": {"GET", "PUT", "DELETE"},

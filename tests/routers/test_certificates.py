@@ -26,12 +26,13 @@ from tests.factories.sessions import DAY, add_sessions, attend, forget_attendanc
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
-CERTIFICATES, CHECKS = "/api/v1/me/certificates", "/api/v1/certificate-checks"
+CERTIFICATES, CHECKS = "/api/v1/me/certificates", "/api/v1/certificates"
 MATRIX = """
 operation             rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 issueMyCertificate    person  401    201+  409  409     409   409     409    409     409   409       409=certificates.name_unconfirmed
 listMyCertificates    person  401    200+  200  200     200   200     200    200     200   200
 getMyCertificateFile  person  401    200   404  404     404   404     404    404     404   404       404=certificates.not_found
+getMyCertificateOfHours  person  401  200  409 409 409   409   409    409     409   409       409=certificates.name_unconfirmed
 issueSeriesCertificate  person  401  201+ 409 409  409   409   409    409     409   409       409=certificates.name_unconfirmed
 checkCertificate      anyone  200+   200+  200+ 200+    200+  200+    200+   200+    200+  200+
 """  # noqa: E501 - a table
@@ -98,6 +99,7 @@ REQUESTS = {
     "issueMyCertificate": _issuing,
     "listMyCertificates": _issued,
     "getMyCertificateFile": _issued,
+    "getMyCertificateOfHours": _issued,
     "checkCertificate": _issued,
 }
 
@@ -125,6 +127,13 @@ async def test_a_certificate_needs_a_confirmed_name_and_hours(
     yesterday = (today - timedelta(days=1)).isoformat()
     assert (made["minutes"], made["since"], made["name"]) == (60, yesterday, person.name)
     assert [one["id"] for one in await walk(api, CERTIFICATES, person.headers)] == [made["id"]]
+    for hours in (60, 60, 120):  # the certificate that there is, until hours are added
+        if hours > 60:
+            await give_award(runtime, person, org, points=2, minutes=60, days_ago=1)
+        drawn = await api.get(f"{CERTIFICATES}/hours.pdf", headers=person.headers)
+        assert (drawn.status_code, drawn.content[:5]) == (200, b"%PDF-")
+        newest, *older = await walk(api, CERTIFICATES, person.headers)
+        assert (newest["minutes"], len(older)) == (hours, int(hours > 60))
 
 
 async def _too_few(api: httpx.AsyncClient, runtime: Runtime) -> Refused:

@@ -76,7 +76,7 @@ async def test_with_the_guardian_the_children_are_erased(
     course, child, steward = await present(api, runtime, guardian, org)
     code = await make_code(api, guardian, course, child, await make_pickup(api, guardian, child))
     assert (await fetch(api, steward, course, child, handover_code=code)).is_success
-    assert (await api.post("/api/v1/me/closure", headers=keyed(guardian))).is_success
+    assert (await api.delete("/api/v1/me", headers=keyed(guardian))).is_success
     await erase(runtime)  # the guardian
     await erase(runtime)  # the child
     assert await names_of(runtime, UUID(child)) == ["已注销用户"]

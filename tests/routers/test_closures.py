@@ -36,10 +36,10 @@ from tests.integrations.test_wechat_pushes import AES_KEY, TOKEN, signed
 from tests.routers.test_audit import entries
 from tests.security.world import Ask, World
 
-CLOSURE = "/api/v1/me/closure"
+ME, CLOSURE, REOPENING = "/api/v1/me", "/api/v1/me/closure", "/api/v1/me/reopening"
 MATRIX = """
 operation       rule    nobody alice bob  counter rival sibling parent auditor admin outsider
-closeMyAccount  person  401    201   201  201     201   201     201    201     409   201       409=roles.last_administrator
+closeMyAccount  person  401    200   200  200     200   200     200    200     409   200       409=roles.last_administrator
 getMyClosure    person  401    200   404  404     404   404     404    404     404   404       404=closures.not_found
 keepMyAccount   person  401    204   404  404     404   404     404    404     404   404       404=closures.not_found
 """  # noqa: E501 - a table
@@ -49,8 +49,8 @@ LONG_ENOUGH = TO_CHANGE_ONES_MIND + timedelta(minutes=1)
 
 
 async def _closing(world: World) -> Ask:
-    reply = await world.api.post(CLOSURE, headers=keyed(world.alice))
-    assert reply.status_code in {201, 409}
+    reply = await world.api.delete(ME, headers=keyed(world.alice))
+    assert reply.status_code in {200, 409}
     return Ask()
 
 
@@ -59,8 +59,8 @@ REQUESTS = {"getMyClosure": _closing, "keepMyAccount": _closing}
 
 async def _closed_twice(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     person = await make_person(runtime)
-    due_at = (await api.post(CLOSURE, headers=keyed(person))).json()["due_at"]
-    return Refused(person, "POST", "/me/closure", {"closes_at": due_at})
+    due_at = (await api.delete(ME, headers=keyed(person))).json()["due_at"]
+    return Refused(person, "DELETE", "/me", {"closes_at": due_at})
 
 
 async def test_the_last_administrator_of_a_root_appoints_another_first(
@@ -68,8 +68,8 @@ async def test_the_last_administrator_of_a_root_appoints_another_first(
 ) -> None:
     org = await make_org(runtime)
     last = await make_with_role(runtime, Role.administrator, org=org.id)
-    assert_refused(await api.post(CLOSURE, headers=keyed(last)), 409, "roles.last_administrator")
-    assert (await agree(api, last, ConsentDocument.privacy)).status_code == 201
+    assert_refused(await api.delete(ME, headers=keyed(last)), 409, "roles.last_administrator")
+    assert (await agree(api, last, ConsentDocument.privacy)).status_code == 200
     withdrawn = await agree(api, last, ConsentDocument.privacy, given=False)
     assert_refused(withdrawn, 409, "roles.last_administrator")
     with capture_logs() as logs:
@@ -81,15 +81,15 @@ async def test_the_last_administrator_of_a_root_appoints_another_first(
         ("closures.last_administrator", str(org.id))
     ]
     await make_with_role(runtime, Role.administrator, org=org.id)
-    assert (await api.post(CLOSURE, headers=keyed(last))).status_code == 201
-    assert (await agree(api, last, ConsentDocument.privacy, given=False)).status_code == 201
+    assert (await api.delete(ME, headers=keyed(last))).status_code == 200
+    assert (await agree(api, last, ConsentDocument.privacy, given=False)).status_code == 200
 
 
 async def _without_consent(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     person = await make_person(runtime)
     for given in (True, False):
         await agree(api, person, ConsentDocument.terms, given=given)
-    return Refused(person, "DELETE", "/me/closure", {"document": "terms"})
+    return Refused(person, "POST", "/me/reopening", {"document": "terms"})
 
 
 REFUSED = {"closures.pending": _closed_twice, "closures.consent_missing": _without_consent}
@@ -106,19 +106,19 @@ async def test_an_account_can_be_kept_until_it_is_closed(
 ) -> None:
     person = await make_person(runtime, "李雷")
     assert_refused(await api.get(CLOSURE, headers=person.headers), 404, "closures.not_found")
-    asked = await api.post(CLOSURE, headers=keyed(person))
-    assert asked.status_code == 201, asked.text
+    asked = await api.delete(ME, headers=keyed(person))
+    assert asked.status_code == 200, asked.text
     assert (await api.get(CLOSURE, headers=person.headers)).json() == asked.json()
     assert (await inbox(api, runtime, person))[0]["kind"] == "closure_asked"
     await job.erase(runtime)
     assert await names_of(runtime, person.id) == ["李雷"], "there are days to change one's mind"
     key = keyed(person)
-    for reply in [await api.delete(CLOSURE, headers=key) for _ in range(2)]:  # and its replay
+    for reply in [await api.post(REOPENING, headers=key) for _ in range(2)]:  # and its replay
         assert (reply.status_code, reply.content) == (204, b"")
         assert "content-type" not in reply.headers
     await erase(runtime)
     assert await names_of(runtime, person.id) == ["李雷"]
-    assert (await api.post(CLOSURE, headers=keyed(person))).status_code == 201
+    assert (await api.delete(ME, headers=keyed(person))).status_code == 200
 
 
 async def test_a_closed_account_ends_its_logins_and_is_nobodys(
@@ -126,7 +126,7 @@ async def test_a_closed_account_ends_its_logins_and_is_nobodys(
 ) -> None:
     login = await log_in(api, user := f"closing-{now().timestamp()}")
     person = TestPerson(UUID(login["person"]["id"]), "", bearer(login["access_token"]))
-    await api.post(CLOSURE, headers=keyed(person))
+    await api.delete(ME, headers=keyed(person))
     await erase(runtime)
     assert_refused(await api.get("/api/v1/me", headers=person.headers), 401, "auth.token_invalid")
     refreshed = await api.post(
@@ -181,7 +181,7 @@ async def test_one_that_fails_holds_up_nobody(
 ) -> None:
     people = [await make_person(runtime, name) for name in ("李雷", "韩梅梅")]
     for person in people:
-        assert (await api.post(CLOSURE, headers=keyed(person))).status_code == 201
+        assert (await api.delete(ME, headers=keyed(person))).status_code == 200
     real = erasures.erase
 
     async def fail(tx: Session, erased: Sequence[UUID], at: datetime) -> None:
@@ -208,7 +208,7 @@ async def test_staff_lose_their_roles_and_what_is_the_organisations_stays(
     ]
     activity = await make_activity(runtime, org=org)
     cover = await attach(api, organizer, ("activity", activity.id))
-    await api.post(CLOSURE, headers=keyed(organizer))
+    await api.delete(ME, headers=keyed(organizer))
     await erase(runtime)
     await relay(runtime)
     assert (await api.get(cover["url"])).status_code == 200

@@ -17,7 +17,7 @@ MATRIX = """
 operation         rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 listConsentTexts  anyone  200    200   200  200     200   200     200    200     200   200
 listMyConsents    person  401    200+  200  200     200   200     200    200     200   200
-recordMyConsent   person  401    201+  201  201     201   201     201    201     201   201
+recordMyConsent   person  401    200+  200  200     200   200     200    200     200   200
 """
 HERS = {"consents": "person_id = :alice"}
 BESIDE_POINTS = {"consents"}
@@ -26,7 +26,7 @@ PRIVACY, GUARDIAN = ConsentDocument.privacy, ConsentDocument.guardian
 
 
 async def _agreed(world: World) -> Ask:
-    assert (await agree(world.api, world.alice, PRIVACY)).status_code == 201
+    assert (await agree(world.api, world.alice, PRIVACY)).status_code == 200
     return Ask()
 
 
@@ -44,7 +44,7 @@ async def known(_: Setup) -> Known:
 async def _outdated(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     person, body = await make_person(runtime), consent(PRIVACY, version="2020-01-01")
     facts = {"text_version": texts()[PRIVACY].version}
-    return Refused(person, "POST", "/me/consents", facts, body)
+    return Refused(person, "PUT", "/me/consents", facts, body)
 
 
 REFUSED = {"consents.outdated": _outdated}
@@ -60,15 +60,15 @@ async def test_the_log_tells_which_version_and_a_withdrawal_closes_the_account(
     withdrawn = await agree(api, person, PRIVACY, given=False)
     assert_refused(withdrawn, 409, "consents.not_given")
     for given in (True, False):
-        assert (await agree(api, person, PRIVACY, given=given)).status_code == 201
+        assert (await agree(api, person, PRIVACY, given=given)).status_code == 200
     log = await walk(api, CONSENTS, person.headers)
     assert [(one["document"], one["given"]) for one in log] == [(PRIVACY, False), (PRIVACY, True)]
     closure = (await api.get("/api/v1/me/closure", headers=person.headers)).json()
     assert closure["cause"] == "consent_withdrawn"
-    kept = await api.delete("/api/v1/me/closure", headers=keyed(person))
+    kept = await api.post("/api/v1/me/reopening", headers=keyed(person))
     assert_refused(kept, 409, "closures.consent_missing")
-    assert (await agree(api, person, PRIVACY)).status_code == 201
-    kept = await api.delete("/api/v1/me/closure", headers=keyed(person))
+    assert (await agree(api, person, PRIVACY)).status_code == 200
+    kept = await api.post("/api/v1/me/reopening", headers=keyed(person))
     assert kept.status_code == 204
 
 
@@ -81,5 +81,5 @@ async def test_a_guardian_is_named_and_nobody_reads_the_name(
     for reply in (unnamed, misplaced):
         assert_refused(reply, 422, "request.invalid")
     told = {"name": name, "relation": "other"}
-    assert (await agree(api, person, GUARDIAN, guardian=told)).status_code == 201
+    assert (await agree(api, person, GUARDIAN, guardian=told)).status_code == 200
     assert await tables_with(runtime, [name]) == {}

@@ -34,7 +34,7 @@ from tests.factories.rewards import make_counter
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
-COPIES = "/api/v1/me/data-copies"
+COPIES = "/api/v1/me/exports"
 MATRIX = """
 operation         rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 copyMyData        person  401    201+  201  201     201   201     201    201     201   201
@@ -106,14 +106,14 @@ REQUESTS = {"listMyDataCopies": _asked, "getDataCopyFile": _asked}
 
 
 async def known(setup: Setup) -> Known:
-    made = await setup.post(setup.others[0], "/me/data-copies")
+    made = await setup.post(setup.others[0], "/me/exports")
     return {"data_copy_id": [made["id"]]}
 
 
 async def _twice(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     person = await make_person(runtime)
     made = (await api.post(COPIES, headers=keyed(person))).json()
-    return Refused(person, "POST", "/me/data-copies", {"opens_at": made["expires_at"]})
+    return Refused(person, "POST", "/me/exports", {"opens_at": made["expires_at"]})
 
 
 REFUSED = {"data_copies.exists": _twice}

@@ -1,6 +1,7 @@
 """Devices: registered by their public keys, which are taken once, and revoked for good."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -39,14 +40,22 @@ async def _register(world: World) -> Ask:
 async def _registered(world: World) -> Ask:
     organizer = await make_organizer(world.runtime, world.home.id)
     made = await register(world.api, organizer, world.home)
-    return Ask({"device_id": made.id}, query={"org_id": str(world.home.id), "reason": "丢失"})
+    return Ask({"device_id": made.id})
+
+
+async def _listed(world: World) -> Ask:
+    return replace(await _registered(world), query={"org_id": str(world.home.id)})
+
+
+async def _lost(world: World) -> Ask:
+    return replace(await _registered(world), query={"reason": "丢失"})
 
 
 REQUESTS = {
     "registerDevice": _register,
-    "listDevices": _registered,
+    "listDevices": _listed,
     "getDevice": _registered,
-    "revokeDevice": _registered,
+    "revokeDevice": _lost,
 }
 
 

@@ -162,7 +162,7 @@ async def test_who_is_erased_leaves_the_ranks_before_the_rebuild(
     async def never(*_: object) -> int:
         return 0
 
-    assert (await api.post(f"{API}/me/closure", headers=keyed(best))).status_code == 201
+    assert (await api.delete(f"{API}/me", headers=keyed(best))).status_code == 200
     with travel(now() + TO_CHANGE_ONES_MIND + timedelta(minutes=1)):
         await closures.erase(runtime)
     monkeypatch.setattr(feeding, "rebuild", never)

@@ -38,7 +38,8 @@ getMerchant      anyone           200    200   200  200     200   200     200   
 editMerchant     merchant keeper  401    403   403  200     404   404     200    403     200   404       404=merchants.not_found
 recordVisit      organizer        401    403   403  403     403   404     201    403     201   404       404=merchants.not_found
 listVisits       reader           401    403   403  403     403   404     200    200     200   404       404=merchants.not_found
-moveMerchant     administrator    401    403   403  403     403   403     403    403     200   404       404=merchants.not_found
+decideMerchant   administrator    401    403   403  403     403   403     403    403     200   404       404=merchants.not_found
+setMerchantStatus  administrator  401    403   403  403     403   403     403    403     200   404       404=merchants.not_found
 makeStaffCode    merchant keeper  401    403   403  201     404   404     201    403     201   404       404=merchants.not_found
 listStaff        merchant reader  401    403   403  200     404   404     200    200     200   404       404=merchants.not_found
 getMerchantStatement  reader      401    403   403  403     403   404     200+   200+    200+  404       404=merchants.not_found
@@ -93,8 +94,13 @@ async def _visit(world: World) -> Ask:
     return Ask(await _new(world), visit_body())
 
 
-async def _move(world: World) -> Ask:
-    return Ask(await _new(world), REASON | {"state": "suspended"})
+async def _decide(world: World) -> Ask:
+    made = await apply(world.api, world.alice, {"org_id": str(world.home.id), "name": "面馆"})
+    return Ask({"merchant_id": made["id"]}, REASON | {"approved": False})
+
+
+async def _suspend(world: World) -> Ask:
+    return Ask(await _new(world), REASON | {"status": "suspended"})
 
 
 async def _remove(world: World) -> Ask:
@@ -115,7 +121,8 @@ REQUESTS = {
     "recordVisit": _visit,
     "listVisits": _shown,
     "getMerchantStatement": _statement,
-    "moveMerchant": _move,
+    "decideMerchant": _decide,
+    "setMerchantStatus": _suspend,
     "makeStaffCode": _shown,
     "listStaff": _shown,
     "removeStaff": _remove,
@@ -142,7 +149,7 @@ async def apply(api: httpx.AsyncClient, who: TestPerson, body: dict[str, Any]) -
 
 
 async def show(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> dict[str, Any]:
-    made = await api.post(f"{MERCHANTS}/{merchant}/staff-codes", headers=keeper.headers)
+    made = await api.post(f"{MERCHANTS}/{merchant}/staff", headers=keeper.headers)
     assert made.status_code == 201, made.text
     shown: dict[str, Any] = made.json()
     return shown
@@ -162,8 +169,14 @@ async def enlist(
 async def move(
     api: httpx.AsyncClient, who: TestPerson, merchant: str, state: MerchantState
 ) -> httpx.Response:
-    body = REASON | {"state": state}
-    return await api.post(f"{MERCHANTS}/{merchant}/moves", headers=keyed(who), json=body)
+    """Decide an application, or set the status of a merchant that was decided."""
+    now = (await api.get(f"{MERCHANTS}/{merchant}", headers=who.headers)).json().get("state")
+    body: dict[str, Any] = {"approved": state == MerchantState.active}
+    verb = "decision"
+    if now in {"active", "suspended"} and state != MerchantState.declined:
+        verb, body = "status", {"status": state}
+    path = f"{MERCHANTS}/{merchant}/{verb}"
+    return await api.post(path, headers=keyed(who), json=REASON | body)
 
 
 async def test_a_merchant_from_application_to_its_first_charge(
@@ -284,7 +297,7 @@ async def test_staff_until_some_day_adds_nobody_for_longer(
     admin = await make_administrator(runtime, counter.merchant.org_id)
     until = (now() + timedelta(days=9)).isoformat()
     place = {"role": "merchant_staff", "merchant_id": merchant}
-    made = await offer(api, admin, **place, ends_at=until)
+    made = await offer(api, admin, **place, until=until)
     held = (await accept(api, helper, made["code"])).json()
     shown = await show(api, helper, merchant)
     assert shown["ends_at"] == held["ends_at"] is not None
@@ -303,7 +316,7 @@ async def test_staff_is_added_to_a_suspended_merchant_and_not_to_an_application(
     org, (owner, helper) = await make_org(runtime), await make_people(runtime, 2)
     counter, admin = await make_counter(runtime, org=org), await make_administrator(runtime, org.id)
     made = await apply(api, owner, {"org_id": str(org.id), "name": "面馆"})
-    refused = await api.post(f"{MERCHANTS}/{made['id']}/staff-codes", headers=admin.headers)
+    refused = await api.post(f"{MERCHANTS}/{made['id']}/staff", headers=admin.headers)
     assert_refused(refused, 409, "merchants.wrong_state")
 
     merchant = str(counter.merchant.id)
@@ -328,7 +341,7 @@ async def test_two_who_edit_a_profile_do_not_overwrite_each_other(
     assert done.json()["merchant"].items() >= named.items()
     assert [one["field"] for one in done.json()["changes"]] == ["name"]
     admin = await make_administrator(runtime, org.id)
-    newest = (await entries(api, admin, org, verb="changed"))[0]
+    newest = next(one for one in await entries(api, admin, org) if one["verb"] == "changed")
     assert (newest["verb"], newest["fields"]) == ("changed", ["name"])
     without = await api.put(path, headers=counter.staff.headers, json=PROFILE)
     assert_refused(without, 428, "request.precondition_required")

@@ -94,7 +94,7 @@ async def test_an_account_that_was_merged_is_not_named_any_more(
     admin, (absorbed, kept) = await make_administrator(runtime, org.id), await pair(runtime, org)
     await give_award(runtime, absorbed, org)  # still of the organisation by it
     await merged(api, runtime, org, absorbed, kept)
-    at, why = f"{API}/orgs/{org.id}/people/{absorbed.id}", {"reason": "x"}
+    at, why = f"{API}/people/{absorbed.id}", {"reason": "x"}
     for path in ("suspension", "restoration", "card/suspension", "card/restoration"):
         refused = await api.post(f"{at}/{path}", headers=keyed(admin), json=why)
         assert_refused(refused, 409, "people.merged")

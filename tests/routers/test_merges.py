@@ -58,7 +58,7 @@ from tests.security.schema_world import FEW, OUTLIVES_THE_RUN, Known, Setup
 from tests.security.world import Ask, World
 
 API = "/api/v1"
-MERGES = f"{API}/merges"
+MERGES = f"{API}/people/merges"
 WHY = "本人持两张卡到窗口核对"
 MATRIX = """
 operation     rule           nobody alice bob  counter rival sibling parent auditor admin outsider
@@ -134,7 +134,11 @@ async def _proposed(world: World) -> Ask:
     made = await world.api.post(MERGES, headers=keyed(admin), json=(await _hers(world)).body)
     assert made.status_code == 201, made.text
     ids = {"merge_id": made.json()["id"]}
-    return Ask(ids, {"reason": "并非同一人"}, {"org_id": str(world.home.id)})
+    return Ask(ids, {"reason": "并非同一人"})
+
+
+async def _listed(world: World) -> Ask:
+    return Ask((await _proposed(world)).ids, query={"org_id": str(world.home.id)})
 
 
 async def _to_confirm(world: World) -> Ask:
@@ -143,7 +147,7 @@ async def _to_confirm(world: World) -> Ask:
 
 REQUESTS = {
     "proposeMerge": _hers,
-    "listMerges": _proposed,
+    "listMerges": _listed,
     "getMerge": _to_confirm,
     "confirmMerge": _to_confirm,
     "rejectMerge": _proposed,
@@ -156,7 +160,7 @@ async def _twice(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     made = (await propose(api, admin, org, absorbed, kept)).json()
     body = await asked(api, org, absorbed, kept)
     facts = {"merge_id": made["id"], "closes_at": made["lapses_at"]}
-    return Refused(admin, "POST", "/merges", facts, body)
+    return Refused(admin, "POST", "/people/merges", facts, body)
 
 
 async def _open(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
@@ -167,11 +171,11 @@ async def _open(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     await give_points(runtime, absorbed.id, 30, org=org.id)
     reward = await make_reward(runtime, await make_counter(runtime, org=org))
     await reserve(runtime, absorbed.id, reward)
-    assert (await api.post(f"{API}/me/closure", headers=keyed(kept))).status_code == 201
+    assert (await api.delete(f"{API}/me", headers=keyed(kept))).status_code == 200
     merge_id = await proposed(api, first, org, absorbed, kept)
     nothing = dict.fromkeys(("awards", "cases", "deductions", "suspended"), 0)
     facts = {"reservations": 1, "closures": 1} | nothing
-    return Refused(second, "POST", f"/merges/{merge_id}/confirmation", facts)
+    return Refused(second, "POST", f"/people/merges/{merge_id}/confirmation", facts)
 
 
 async def _of_the_kept_alone(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
@@ -181,10 +185,10 @@ async def _of_the_kept_alone(api: httpx.AsyncClient, runtime: Runtime) -> Refuse
     async with runtime.database.transaction() as tx:
         await appoint(tx, kept.id, Role.organizer, org=org.id)
     until = (now() + timedelta(days=1)).isoformat()
-    given = await give(api, admin, absorbed, org, role="organizer", ends_at=until)
+    given = await give(api, admin, absorbed, org, role="organizer", until=until)
     assert given.status_code == 201, given.text
     facts = {"org_id": str(org.id), "org_name": org.name, "role": "organizer"}
-    return Refused(admin, "POST", "/merges", facts, await asked(api, org, absorbed, kept))
+    return Refused(admin, "POST", "/people/merges", facts, await asked(api, org, absorbed, kept))
 
 
 REFUSED = {
@@ -253,7 +257,9 @@ async def test_everything_of_one_account_is_the_others_afterwards(
     auditor = await make_with_role(runtime, Role.auditor, org=org.id)
     verbs = [one["verb"] for one in await entries(api, auditor, org)]
     assert {"dismissed", "suspended", "moved", "created"} <= set(verbs)
-    files = [await exported(api, "/merges", form, auditor, org_id=str(org.id)) for form in FORMS]
+    files = [
+        await exported(api, "/people/merges", form, auditor, org_id=str(org.id)) for form in FORMS
+    ]
     assert [row["状态"] for [row] in files] == ["已合并"] * 2
     await assert_ledger_verifies(runtime)
 

@@ -314,8 +314,8 @@ async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was
     reward = await make_reward(runtime, counter, state=RewardState.draft)
     await describe(runtime, person, community_id=community.id)
     [begun] = await propose(api, organizer, community, person)
-    suspension = f"{ORGS}/{community.id}/people/{person.id}/suspension"
-    card = f"{ORGS}/{community.id}/people/{person.id}/card"
+    suspension = f"{API}/people/{person.id}/suspension"
+    card = f"{API}/people/{person.id}/card"
     suspended = await api.post(f"{card}/suspension", headers=keyed(admin), json=REASON)
     assert suspended.status_code == 200, suspended.text
     assert (await post(api, admin, community, "closure")).status_code == 200
@@ -333,6 +333,7 @@ async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was
         "points": 10,
         "min_tier": "sprout",
     }
+    named = REASON | {"org_id": str(community.id)}
     visited = {"visited_on": "2026-01-05", "note": "资质齐全"}
     refused = [
         await api.post(f"{API}{path}", headers=keyed(caller), json=body)
@@ -343,15 +344,15 @@ async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was
             (admin, f"/orgs/{community.id}/fund/receipts", receipt),
             (person, "/merchants", applied),
             (organizer, f"/merchants/{counter.merchant.id}/visits", visited),
-            (admin, f"/merchants/{counter.merchant.id}/moves", REASON | {"state": "active"}),
+            (admin, f"/merchants/{counter.merchant.id}/status", REASON | {"status": "active"}),
             (organizer, "/rewards", offered),
-            (organizer, f"/rewards/{reward.id}/publish", None),
+            (organizer, f"/rewards/{reward.id}/status", {"status": "published"}),
         )
     ]
     refused += [
-        await api.post(f"{merchant}/staff-codes", headers=organizer.headers),
-        await api.post(suspension, headers=keyed(admin), json=REASON),
-        await api.post(f"{card}/suspension", headers=keyed(admin), json=REASON),
+        await api.post(f"{merchant}/staff", headers=organizer.headers),
+        await api.post(suspension, headers=keyed(admin), json=named),
+        await api.post(f"{card}/suspension", headers=keyed(admin), json=named),
     ]
     for one in refused:
         assert_refused(one, 409, "orgs.closed")

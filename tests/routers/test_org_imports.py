@@ -44,15 +44,15 @@ def file_of(content: bytes, name: str = "divisions.csv") -> dict[str, Any]:
 async def preview(
     api: httpx.AsyncClient, caller: TestPerson, org: Org, content: bytes
 ) -> httpx.Response:
-    path = f"{API}/orgs/{org.id}/imports/preview"
-    return await api.post(path, headers=caller.headers, files=file_of(content))
+    path, form = f"{API}/orgs/imports/preview", {"org_id": str(org.id)}
+    return await api.post(path, headers=caller.headers, data=form, files=file_of(content))
 
 
 async def apply(
     api: httpx.AsyncClient, caller: TestPerson, org: Org, content: bytes, digest: str
 ) -> httpx.Response:
-    path, files = f"{API}/orgs/{org.id}/imports", file_of(content)
-    return await api.post(path, headers=keyed(caller), data={"digest": digest}, files=files)
+    path, form = f"{API}/orgs/imports", {"digest": digest, "org_id": str(org.id)}
+    return await api.post(path, headers=keyed(caller), data=form, files=file_of(content))
 
 
 async def _file(world: World) -> Ask:
@@ -63,13 +63,14 @@ async def _file(world: World) -> Ask:
     admin = world.everybody["admin"]
     assert admin is not None
     digest = (await preview(world.api, admin, street, content)).json()["digest"]
-    return Ask({"org_id": str(street.id)}, files=file_of(content) | {"digest": (None, digest)})
+    parts = {"digest": (None, digest), "org_id": (None, str(street.id))}
+    return Ask(files=file_of(content) | parts)
 
 
 async def _file_alone(world: World) -> Ask:
     ask = await _file(world)
     assert ask.files is not None
-    return Ask(ask.ids, files={"file": ask.files["file"]})
+    return Ask(files={name: ask.files[name] for name in ("file", "org_id")})
 
 
 REQUESTS = {"previewOrgImport": _file_alone, "importOrgs": _file}
@@ -78,16 +79,17 @@ REQUESTS = {"previewOrgImport": _file_alone, "importOrgs": _file}
 async def _rows_wrong(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     street, _community, admin = await make_tree(runtime)
     content = csv_of(("77", "甲", street.code, "community"), ("x", "乙", street.code, "community"))
-    path = f"/orgs/{street.id}/imports/preview"
-    return Refused(admin, "POST", path, {"proposed": 1, "refused": 1}, files=file_of(content))
+    files = file_of(content) | {"org_id": (None, str(street.id))}
+    facts = {"proposed": 1, "refused": 1}
+    return Refused(admin, "POST", "/orgs/imports/preview", facts, files=files)
 
 
 async def _other_changes(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
     street, community, admin = await make_tree(runtime)
     content = csv_of((community.code, "新名", street.code, "community"))
-    files = file_of(content) | {"digest": (None, "0" * 64)}
+    files = file_of(content) | {"digest": (None, "0" * 64), "org_id": (None, str(street.id))}
     facts = {"inserted": 0, "updated": 1}
-    return Refused(admin, "POST", f"/orgs/{street.id}/imports", facts, files=files)
+    return Refused(admin, "POST", "/orgs/imports", facts, files=files)
 
 
 REFUSED = {
@@ -142,14 +144,15 @@ async def test_a_file_is_previewed_then_imported_as_previewed(
     ]
     assert shown.json()["changes"][2]["before"]["name"] == community.name
     assert done.status_code == 201, done.text
-    assert done.json() == shown.json()
+    assert done.json() == shown.json() | {"id": done.json()["id"]}
     assert_refused(again, 409, "org_imports.other_changes")
     streets = await api.get(f"{API}/orgs", params={"parent_id": str(district.id)})
     [parent] = [one["id"] for one in streets.json()["items"] if one["code"] == new]
     below = await api.get(f"{API}/orgs", params={"parent_id": parent})
     assert [one["code"] for one in below.json()["items"]] == [moved.code]
     [entry] = await entries(api, boss, district, subject=f"org:{district.id}")
-    assert (entry["verb"], entry["facts"]) == ("imported", {"inserted": 1, "updated": 2})
+    assert (entry["id"], entry["verb"]) == (done.json()["id"], "imported")
+    assert entry["facts"] == {"inserted": 1, "updated": 2}
     await assert_ledger_verifies(runtime)
 
 

@@ -50,7 +50,7 @@ async def _minor(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
 
 async def _child(api: httpx.AsyncClient, runtime: Runtime) -> TestPerson:
     child = await make_person(runtime)
-    assert (await agree(api, child, ConsentDocument.guardian)).status_code == 201
+    assert (await agree(api, child, ConsentDocument.guardian)).status_code == 200
     told = {"display_name": "小四", "birth_year": local_date(now()).year - 10}
     assert (await api.put(ME, headers=child.headers, json=told)).status_code == 200
     return child
@@ -196,7 +196,7 @@ async def test_a_guardian_agrees_before_a_child_tells_its_age(
 
     if not turned:
         assert_refused(await tell(), 409, "profiles.guardian_needed")
-    assert (await agree(api, person, ConsentDocument.guardian)).status_code == 201
+    assert (await agree(api, person, ConsentDocument.guardian)).status_code == 200
     assert (await tell()).json()["birth_year"] == year - 14
 
 
@@ -208,7 +208,7 @@ async def test_a_child_does_not_leave_the_protection_of_children_alone(
     for given in (True, False):
         if not given:
             withdrawn = await agree(api, child, ConsentDocument.guardian, given=False)
-            assert withdrawn.status_code == 201
+            assert withdrawn.status_code == 200
         for changed in ({}, {"birth_date": "1990-01-01"}, {"birth_year": 1990}):
             body = {"display_name": "小四"} | changed
             refused = await api.put(ME, headers=child.headers, json=body)

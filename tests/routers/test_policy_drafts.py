@@ -93,7 +93,7 @@ async def check(
 ) -> dict[str, Any]:
     body = {"document": document} | ({"org_id": str(org.id)} if org else {})
     headers = person.headers | {"Accept-Language": language}
-    reply = await api.post(f"{POLICIES}/check", headers=headers, json=body)
+    reply = await api.post(f"{POLICIES}/checks", headers=headers, json=body)
     assert reply.status_code == 200, reply.text
     found: dict[str, Any] = reply.json()
     return found
@@ -170,11 +170,11 @@ async def test_a_body_beyond_any_document_is_refused(
 ) -> None:
     org, admin = await make_place(runtime)
     body = {"org_id": str(org.id), "document": "#" * 400_000}
-    reply = await api.post(f"{POLICIES}/check", headers=admin.headers, json=body)
+    reply = await api.post(f"{POLICIES}/checks", headers=admin.headers, json=body)
     assert_refused(reply, 413, "request.too_large")
     assert reply.json()["facts"]["measure"] == "bytes"
     body["document"] = "#" * 70_000
-    reply = await api.post(f"{POLICIES}/check", headers=admin.headers, json=body)
+    reply = await api.post(f"{POLICIES}/checks", headers=admin.headers, json=body)
     assert_refused(reply, 422, "request.invalid")
 
 
@@ -282,7 +282,7 @@ async def test_a_version_is_published_once_and_for_who_has_read_the_newest(
     assert await _newest(api, admin, community) == above.json()["version"]
 
     params = {"org_id": str(community.id)}
-    listed = (await api.get(f"{POLICIES}/versions", headers=admin.headers, params=params)).json()
+    listed = (await api.get(POLICIES, headers=admin.headers, params=params)).json()
     newest = {one["version"]: one for one in listed["items"]}[version]
     assert (newest["published_by"], newest["in_force"]) == (str(admin.id), False)
     [trail, *_] = await entries(api, admin, community)
@@ -339,7 +339,7 @@ async def test_what_takes_effect_too_early_too_late_or_loosens_is_refused(
     )
     assert_refused(missing, 428, "request.precondition_required")
     # For all organisations only who administers every root may publish.
-    for path, headers in ((f"{POLICIES}/check", {}), (POLICIES, {"If-Match": "1"})):
+    for path, headers in ((f"{POLICIES}/checks", {}), (POLICIES, {"If-Match": "1"})):
         reply = await api.post(path, headers=keyed(admin) | headers, json={"document": TIGHTER})
         assert_refused(reply, 403, "auth.forbidden")
 

@@ -1,5 +1,6 @@
 """Quests: drafted, edited, published, closed; read by everybody."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -55,7 +56,11 @@ async def _create(world: World) -> Ask:
 
 async def _published(world: World) -> Ask:
     made = await make_quest(world.api, await _organizer(world), world.home)
-    return Ask({"quest_id": made["id"]}, query={"org_id": str(world.home.id)})
+    return Ask({"quest_id": made["id"]})
+
+
+async def _listed(world: World) -> Ask:
+    return replace(await _published(world), query={"org_id": str(world.home.id)})
 
 
 async def _draft(world: World) -> Ask:
@@ -75,7 +80,7 @@ async def _edit(world: World) -> Ask:
 
 
 REQUESTS = {
-    "listQuests": _published,
+    "listQuests": _listed,
     "listQuests draft": _drafts,
     "createQuest": _create,
     "getQuest": _published,

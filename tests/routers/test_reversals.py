@@ -55,7 +55,7 @@ async def test_a_reversal_leaves_an_audit_entry_with_its_reason(
 
     await reverse(api, administrator, award)
 
-    asked = {"org_id": str(org.id), "subject": f"award:{award}"}
+    asked = {"org_id": str(org.id), "subject_id": str(award)}
     reply = await api.get(f"{API}/audit", headers=administrator.headers, params=asked)
     (entry,) = reply.json()["items"]
     assert (entry["verb"], entry["from"], entry["to"]) == ("reversed", "available", "reversed")

@@ -34,8 +34,7 @@ getReward           anyone     200    200   200  200     200   200     200    20
 createReward        organizer  401    403   403  403     403   404     201    403     201   404       404=merchants.not_found
 listAllRewards      reader     401    403   403  403     403   403     200    200     200   403
 editReward          organizer  401    403   403  403     403   404     200    403     200   404       404=rewards.not_found
-publishReward       organizer  401    403   403  403     403   404     200    403     200   404       404=rewards.not_found
-withdrawReward      organizer  401    403   403  403     403   404     200    403     200   404       404=rewards.not_found
+setRewardStatus     organizer  401    403   403  403     403   404     200    403     200   404       404=rewards.not_found
 moveStock           organizer  401    403   403  403     403   404     201    403     201   404       404=rewards.not_found
 listStockMovements  reader     401    403   403  403     403   404     200    200     200   404       404=rewards.not_found
 """  # noqa: E501 - a table
@@ -46,12 +45,12 @@ BEYOND_THE_SCHEMA = {
     "body.offered_until",
     "body.min_tier",  # of the policy in force
     *("body.points", "body.stock", "body.limit_per_member"),  # 3.0 is no whole number to us
-    "body.quantity",  # of a counted reward
+    "body.change",  # of a counted reward
     *("request.precondition_failed", "request.precondition_required", "merchants.not_found"),
 }
 TERMS = {"name": "香皂两块", "kind": "goods", "points": 8, "stock": 20, "min_tier": "sprout"}
-EDIT = TERMS | {"reason": "降价"}
-MOVEMENT = {"quantity": 5, "reason": "到货"}
+EDIT, OFFERED = TERMS | {"reason": "降价"}, {"status": "published"}
+MOVEMENT = {"change": 5, "reason": "到货"}
 
 
 async def _new(world: World) -> Ask:
@@ -77,11 +76,7 @@ async def _edited(world: World) -> Ask:
 
 
 async def _draft(world: World) -> Ask:
-    return Ask(await _reward(world, state=RewardState.draft))
-
-
-async def _withdrawn(world: World) -> Ask:
-    return Ask(await _reward(world), {"reason": "缺货"})
+    return Ask(await _reward(world, state=RewardState.draft), OFFERED)
 
 
 async def _moved(world: World) -> Ask:
@@ -93,8 +88,7 @@ REQUESTS = {
     "createReward": _new,
     "listAllRewards": _of_home,
     "editReward": _edited,
-    "publishReward": _draft,
-    "withdrawReward": _withdrawn,
+    "setRewardStatus": _draft,
     "moveStock": _moved,
     "listStockMovements": _shown,
 }
@@ -154,7 +148,7 @@ async def edit(
 async def move(
     api: httpx.AsyncClient, who: TestPerson, reward: Reward, quantity: int
 ) -> httpx.Response:
-    path, body = f"{REWARDS}/{reward.id}/stock-movements", MOVEMENT | {"quantity": quantity}
+    path, body = f"{REWARDS}/{reward.id}/stock", MOVEMENT | {"change": quantity}
     return await api.post(path, headers=keyed(who), json=body)
 
 
@@ -307,11 +301,11 @@ async def test_a_reward_from_draft_to_withdrawal(api: httpx.AsyncClient, runtime
     shown = (await api.get(path, headers=organizer.headers)).json()
     assert draft.items() <= shown.items()
     for _ in range(2):
-        published = await api.post(f"{path}/publish", headers=keyed(organizer))
+        published = await api.post(f"{path}/status", headers=keyed(organizer), json=OFFERED)
     assert_refused(published, 409, "rewards.wrong_state")
     assert await seen() == [1, 200, 201]
-    reason = {"reason": "换季"}
-    gone = await api.post(f"{path}/withdraw", headers=keyed(organizer), json=reason)
+    body = {"status": "withdrawn", "reason": "换季"}
+    gone = await api.post(f"{path}/status", headers=keyed(organizer), json=body)
     assert (gone.status_code, gone.json()["state"]) == (200, "withdrawn")
     assert await seen() == [0, 200, 409]
     org = str(counter.merchant.org_id)
@@ -360,9 +354,9 @@ async def test_a_stock_cannot_become_smaller_than_what_is_reserved(
     added = await move(api, organizer, reward, 2)
     assert (added.json()["before"], added.json()["after"]) == (0, 2)
 
-    path = f"{REWARDS}/{reward.id}/stock-movements"
+    path = f"{REWARDS}/{reward.id}/stock"
     listed = await walk(api, path, organizer.headers)
-    assert [one["quantity"] for one in listed] == [2, -6]
+    assert [one["change"] for one in listed] == [2, -6]
     assert (await shown(api, reward))["stock_left"] == 2
     await assert_ledger_verifies(runtime)
 
@@ -394,7 +388,8 @@ async def test_a_suspended_merchant_offers_nothing(
     reward = await make_reward(runtime, counter, state=RewardState.draft)
     organizer = await make_organizer(runtime, counter.merchant.org_id)
 
-    refused = await api.post(f"{REWARDS}/{reward.id}/publish", headers=keyed(organizer))
+    path = f"{REWARDS}/{reward.id}/status"
+    refused = await api.post(path, headers=keyed(organizer), json=OFFERED)
     assert_refused(refused, 409, "merchants.wrong_state")
     there = await make_reward(runtime, counter)
     assert await walk(api, REWARDS, merchant_id=str(counter.merchant.id)) == []

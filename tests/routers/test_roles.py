@@ -1,6 +1,7 @@
 """Roles: given by card number, from and until; ended at once; the last administrator stays."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -41,7 +42,7 @@ endRole    administrator  401    403   403  403     403   403     403    403    
 leaveRole  person         401    204   404  404     404   404     404    404     404   404  404=roles.not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {
-    *("body.org_id", "body.merchant_id", "body.starts_at", "body.ends_at", "body.card_no"),
+    *("body", "body.org_id", "body.merchant_id", "body.from", "body.until", "body.card_no"),
 }
 TERM = timedelta(days=90)
 
@@ -52,7 +53,15 @@ async def _held(world: World) -> Ask:
     body = await role_body(world.api, world.everybody["alice"], world.home)
     reply = await world.api.post(ROLES, headers=keyed(organizer), json=body)
     role_id = reply.json().get("id") or await _role_of(world)
-    return Ask({"role_id": role_id}, query={"org_id": str(world.home.id), "reason": "任期已满"})
+    return Ask({"role_id": role_id})
+
+
+async def _listed(world: World) -> Ask:
+    return replace(await _held(world), query={"org_id": str(world.home.id)})
+
+
+async def _ended(world: World) -> Ask:
+    return replace(await _held(world), query={"reason": "任期已满"})
 
 
 async def _role_of(world: World) -> str:
@@ -65,7 +74,7 @@ async def _give(world: World) -> Ask:
     return Ask(body=await role_body(world.api, world.everybody["alice"], world.home))
 
 
-REQUESTS = {"listRoles": _held, "giveRole": _give, "endRole": _held, "leaveRole": _held}
+REQUESTS = {"listRoles": _listed, "giveRole": _give, "endRole": _ended, "leaveRole": _held}
 
 
 async def card_no(api: httpx.AsyncClient, person: TestPerson) -> str:
@@ -123,7 +132,7 @@ async def known(setup: Setup) -> Known:
         for role in ("organizer", "auditor")
     ]
     later = (now() + timedelta(days=1)).isoformat()
-    body = {"card_no": await card_no(setup.api, setup.caller), "starts_at": later}
+    body = {"card_no": await card_no(setup.api, setup.caller), "from": later}
     below = await make_org(setup.runtime, parent=setup.org, level=Level.community)
     own = [
         await setup.post(admin, "/roles", role=role, org_id=below.id, **body)
@@ -135,7 +144,7 @@ async def known(setup: Setup) -> Known:
 def at_an_organisation(body: dict[str, Any], known: Known) -> None:
     """Make a role one at an organisation, at once."""
     if body.get("org_id") in known["org_id"] and body.get("role") in set(Role):
-        for name in ("merchant_id", "starts_at", "ends_at"):
+        for name in ("merchant_id", "from", "until"):
             body.pop(name, None)
         body["role"] = "auditor"
 
@@ -194,7 +203,7 @@ async def test_a_term_begins_and_ends_by_itself(api: httpx.AsyncClient, runtime:
     org, person = await make_org(runtime), await make_person(runtime)
     admin = await make_administrator(runtime, org.id)
     counter = await make_counter(runtime, org=org)
-    term = {"starts_at": (now() + TERM).isoformat(), "ends_at": (now() + 2 * TERM).isoformat()}
+    term = {"from": (now() + TERM).isoformat(), "until": (now() + 2 * TERM).isoformat()}
     shift = text(
         "UPDATE role_grants SET starts_at = starts_at - CAST(:by AS interval),"
         " ends_at = ends_at - CAST(:by AS interval) WHERE person_id = :person"
@@ -253,18 +262,18 @@ async def test_who_administers_until_some_day_gives_nothing_longer(
     org, (brief, friend) = await make_org(runtime), await make_people(runtime, 2)
     until = (now() + timedelta(hours=1)).isoformat()
     boss = await make_administrator(runtime, org.id)
-    given = await give(api, boss, brief, org, role="administrator", ends_at=until)
-    term = {"role": "administrator", "ends_at": (now() + timedelta(hours=2)).isoformat()}
+    given = await give(api, boss, brief, org, role="administrator", until=until)
+    term = {"role": "administrator", "until": (now() + timedelta(hours=2)).isoformat()}
     offers = f"{API}/appointments"
     place = {"org_id": str(org.id)}
 
     for refused in (
         await give(api, brief, friend, org, **term),
-        await give(api, brief, friend, org, starts_at=term["ends_at"]),
+        await give(api, brief, friend, org, **{"from": term["until"]}),
         await api.post(offers, headers=brief.headers, json=place | term),
     ):
         assert_refused(refused, 422, "request.invalid")
-        assert [one["field"] for one in refused.json()["errors"]] == ["body.ends_at"]
+        assert [one["field"] for one in refused.json()["errors"]] == ["body.until"]
     offered = await api.post(offers, headers=brief.headers, json=place | {"role": "auditor"})
     made = await give(api, brief, friend, org, role="administrator")
     assert {one.json()["ends_at"] for one in (offered, made)} == {given.json()["ends_at"]}
@@ -291,7 +300,7 @@ async def test_the_last_administrator_of_a_root_stays(
     below = await make_administrator(runtime, community.id)
     until = await make_person(runtime)
     ends = (now() + TERM).isoformat()
-    given = await give(api, first, until, root, role="administrator", ends_at=ends)
+    given = await give(api, first, until, root, role="administrator", until=ends)
     assert given.status_code == 201
     ids = {
         one.id: (await api.get(f"{API}/me", headers=one.headers)).json()["roles"][0]["id"]
@@ -314,10 +323,10 @@ async def test_the_last_administrator_of_a_root_stays(
         ({"card_no": "6800000000012"}, "body.card_no"),
         ({"role": "merchant_staff"}, "body.merchant_id"),
         ({"org_id": None}, "body.org_id"),
-        ({"starts_at": "2020-01-01T00:00:00Z"}, "body.starts_at"),
-        ({"starts_at": "2099-01-01T00:00:00Z"}, "body.starts_at"),
-        ({"ends_at": "2020-01-01T00:00:00Z"}, "body.ends_at"),
-        ({"ends_at": "2099-01-01T00:00:00Z"}, "body.ends_at"),
+        ({"from": "2020-01-01T00:00:00Z"}, "body.from"),
+        ({"from": "2099-01-01T00:00:00Z"}, "body.from"),
+        ({"until": "2020-01-01T00:00:00Z"}, "body.until"),
+        ({"until": "2099-01-01T00:00:00Z"}, "body.until"),
     ],
 )
 async def test_what_is_no_role_is_refused(

@@ -66,6 +66,6 @@ async def test_a_unit_is_opened_once_and_then_given_in(
 
 async def _version(api: httpx.AsyncClient, headers: dict[str, str], org_id: str) -> int:
     asked = {"org_id": org_id, "document": "[caps]\nday = 20\n"}
-    checked = await api.post("/api/v1/policies/check", headers=headers, json=asked)
+    checked = await api.post("/api/v1/policies/checks", headers=headers, json=asked)
     version: int = checked.json()["version"]
     return version

@@ -144,7 +144,7 @@ async def test_the_result_is_that_of_the_command(api: httpx.AsyncClient, runtime
     trail = await api.get(
         "/api/v1/audit",
         headers=auditor.headers,
-        params={"org_id": str(root.id), "subject": "verification"},
+        params={"org_id": str(root.id), "subject_type": "verification"},
     )
     told = [(one["verb"], one["to"], one["actor"] is None) for one in trail.json()["items"]]
     assert told == [

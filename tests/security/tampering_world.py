@@ -196,8 +196,8 @@ async def _spend(played: Played, home: Org, people: list[TestPerson]) -> Counter
     part = {"reason": "少一份", "points": 1}
     await played.post(shop.staff, f"/merchant/charges/{partly}/refund", part)
     organizer = await make_organizer(played.runtime, home.id)
-    movement = {"quantity": 5, "reason": "到货"}
-    moved = await played.post(organizer, f"/rewards/{soap.id}/stock-movements", movement)
+    movement = {"change": 5, "reason": "到货"}
+    moved = await played.post(organizer, f"/rewards/{soap.id}/stock", movement)
     film = await make_reward(played.runtime, shop, kind=RewardKind.voucher, points=2)
     await played.post(organizer, f"/rewards/{film.id}/voucher-codes", {"generate": 2})
     watched = await played.post(alice, "/redemptions", {"reward_id": str(film.id)})
@@ -303,8 +303,8 @@ async def _merge(played: Played, home: Org) -> None:
         for one in (absorbed, kept)
     ]
     body = {"org_id": str(home.id), "absorbed_code": code, "kept_code": other}
-    made = await played.post(first, "/merges", body | {"reason": "同一人"})
-    await played.post(second, f"/merges/{made['id']}/confirmation")
+    made = await played.post(first, "/people/merges", body | {"reason": "同一人"})
+    await played.post(second, f"/people/merges/{made['id']}/confirmation")
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
 
 

@@ -197,7 +197,7 @@ async def test_what_auditors_could_not_read_before(
         await exported(api, f"{below}/statement", form, auditor)
         await exported(api, "/redemptions", form, auditor, **here)
         await exported(api, "/appointments", form, auditor, **here)
-    entries = await walk(api, f"{API}/audit", auditor.headers, **here, subject="export")
+    entries = await walk(api, f"{API}/audit", auditor.headers, **here, subject_type="export")
     assert [one["facts"]["list"] for one in reversed(entries)] == [
         *(f"{below}/statement", "/redemptions", "/appointments"),
     ] * 2

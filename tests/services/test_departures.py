@@ -25,13 +25,13 @@ from tests.factories.people import (
     make_person,
 )
 from tests.routers.test_audit import entries
-from tests.routers.test_closures import CLOSURE, erase
+from tests.routers.test_closures import ME, erase
 
 API = "/api/v1"
 
 
 async def _close(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson) -> None:
-    assert (await api.post(CLOSURE, headers=keyed(person))).status_code == 201
+    assert (await api.delete(ME, headers=keyed(person))).status_code == 200
     assert await erase(runtime) >= 1  # others may be due, of other tests
 
 
@@ -155,9 +155,9 @@ async def test_applications_are_emptied_and_what_is_in_business_stays(
     for merchant in made:
         visit = {"visited_on": now().date().isoformat(), "note": "已走访"}
         await _post(api, administrator, f"/merchants/{merchant['id']}/visits", visit)
-    move = {"state": "active", "reason": "符合条件"}
+    move = {"approved": True, "reason": "符合条件"}
     for merchant_id in (alone, staffed):
-        await _post(api, administrator, f"/merchants/{merchant_id}/moves", move)
+        await _post(api, administrator, f"/merchants/{merchant_id}/decision", move)
     async with runtime.database.transaction() as tx:
         await appoint(tx, colleague.id, Role.merchant_staff, merchant=UUID(staffed))
 
@@ -171,6 +171,6 @@ async def test_applications_are_emptied_and_what_is_in_business_stays(
     assert shown[alone] == ("active", None, True)
     assert shown[staffed] == ("active", body["phone"], True)
     assert (await api.get(picture["url"], headers=administrator.headers)).status_code == 404
-    path = f"{API}/merchants/{undecided}/moves"
+    path = f"{API}/merchants/{undecided}/decision"
     refused = await api.post(path, headers=keyed(administrator), json=move)
     assert_refused(refused, 409, "merchants.wrong_state")

@@ -137,17 +137,17 @@ async def _decided(
     activity = await make_activity(runtime, org=org)
     await sign_up(runtime, activity, person)
     for verb in ("suspension", "restoration"):
-        await done(admin, f"orgs/{org.id}/people/{person.id}/card/{verb}", reason=DECIDED[0])
+        await done(admin, f"people/{person.id}/card/{verb}", reason=DECIDED[0])
     async with runtime.database.read() as tx:
         wanted = {"activity": activity.id, "person": person.id}
         [mine] = await tx.fetch(
             "SELECT id FROM signups WHERE activity_id = :activity AND person_id = :person", wanted
         )
-    await done(admin, f"activities/{activity.id}/signups/{mine.id}/removal", reason=DECIDED[1])
+    await done(admin, f"signups/{mine.id}/removal", reason=DECIDED[1])
     made = await done(person, "merchants", org_id=str(org.id), name="小店", phone="13900007777")
     path = f"merchants/{made['id']}"
     await done(admin, f"{path}/visits", visited_on=str(local_date(now())), note=DECIDED[3])
-    await done(admin, f"{path}/moves", state="declined", reason=DECIDED[2])
+    await done(admin, f"{path}/decision", approved=False, reason=DECIDED[2])
     attended = await make_attended(runtime, person, org=org)
     came = await come(runtime, attended, person)
     await done(admin, f"checkins/{came.result.checkin.id}/annulment", reason=DECIDED[4])
@@ -163,8 +163,8 @@ async def _seal(runtime: Runtime) -> None:
 
 
 async def _erase(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson) -> None:
-    asked = await api.post(f"{API}/me/closure", headers=keyed(person))
-    assert asked.status_code == 201
+    asked = await api.delete(f"{API}/me", headers=keyed(person))
+    assert asked.status_code == 200
     await relay(runtime)
     # The days pass: replies that are stored for staff are forgotten after seven.
     await as_owner(

@@ -8,6 +8,7 @@ from app.demo.cast import DATA, SHOPS, STAFF_OF_PROVIDER
 from app.demo.day import Day
 
 COLUMNS = ("kind", "stock_period", "limit_period", "min_tier")
+OFFERED = {"status": "published"}
 NUMBERS = ("points", "stock", "limit_per_member")
 EDITED, CHEAPER, MORE = "coffee", 12, 20
 
@@ -22,12 +23,12 @@ async def offer(day: Day) -> None:
     day.checks.equal("rewards before they are published", [], hidden)
     await _edit(day, made[EDITED])
     for one in made.values():
-        state = (await day.organizer.do(f"/rewards/{one['id']}/publish")).want(200)["state"]
+        state = (await day.organizer.do(f"/rewards/{one['id']}/status", OFFERED)).want(200)["state"]
         day.checks.equal(f"state of {one['name']}", "published", state)
     day.say(f"{len(made)} 件奖品上架，由 {BANK} 和 {CAFE} 兑付", "published")
     soap = made["soap"]
-    body = {"quantity": MORE, "reason": "企业捐赠"}
-    moved = (await day.organizer.do(f"/rewards/{soap['id']}/stock-movements", body)).want(201)
+    body = {"change": MORE, "reason": "企业捐赠"}
+    moved = (await day.organizer.do(f"/rewards/{soap['id']}/stock", body)).want(201)
     found = (moved["before"], moved["after"])
     day.checks.equal("the stock", (soap["stock"], soap["stock"] + MORE), found)
     day.say(

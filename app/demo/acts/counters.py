@@ -56,13 +56,13 @@ async def _apply(day: Day, who: Phone, name: str, kind: str) -> dict[str, Any]:
 
 
 async def _approve(day: Day, merchant: dict[str, Any]) -> Any:
-    body = {"state": "active", "reason": "已走访"}
-    return await day.admin.do(f"/merchants/{merchant['id']}/moves", body)
+    body = {"approved": True, "reason": "已走访"}
+    return await day.admin.do(f"/merchants/{merchant['id']}/decision", body)
 
 
 async def _employ(day: Day, by: Phone, who: Phone, merchant: dict[str, Any], *, staff: int) -> None:
     path = f"/merchants/{merchant['id']}"
-    code = (await by.post(f"{path}/staff-codes")).want(201)["code"]
+    code = (await by.post(f"{path}/staff")).want(201)["code"]
     joined = (await who.do("/appointments/acceptance", {"code": code})).want(201)
     day.checks.equal(f"merchant of {who.name}", merchant["name"], joined["merchant_name"])
     there = (await by.get(f"{path}/staff")).want(200)["items"]

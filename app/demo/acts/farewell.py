@@ -19,9 +19,9 @@ WAVERER = 45  # of those present
 async def leave(day: Day) -> None:
     day.act("十二 · 注销账号", "An account is closed; another is erased at once")
     who = day.present[WAVERER]
-    asked = (await who.do("/me/closure")).want(201)
+    asked = (await who.delete("/me", key=new_key())).want(200)
     day.checks.equal("the closure", "asked", asked["cause"])
-    (await who.delete("/me/closure", key=new_key())).want(204)
+    (await who.do("/me/reopening")).want(204)
     gone = await who.get("/me/closure")
     told = day.refused("nothing is about to close", "404 closures.not_found", gone.verdict)
     day.say(f"{who.name} 申请注销，十五天内反悔：{told}", "asks to close, and keeps the account")
@@ -63,7 +63,7 @@ async def forget(day: Day) -> None:
 
     async def name() -> str:
         await asyncio.sleep(LOOK_S)
-        seen = await day.admin.get(f"/orgs/{day.street['id']}/people/{before}")
+        seen = await day.admin.get(f"/people/{before}/membership")
         return str(seen.want(200)["display_name"])
 
     day.checks.equal("the name of the erased", ERASED, await until(name, ERASED, ERASED_S))

@@ -39,18 +39,21 @@ async def _operate(day: Day) -> None:
 async def _import(day: Day) -> None:
     admin, content = day.admin, DIVISIONS.read_bytes()
     city = day.city = (await admin.get("/orgs", level="district")).want(200)["items"][0]
-    path = f"/orgs/{city['id']}/imports"
-    shown = (await admin.upload(f"{path}/preview", DIVISIONS.name, content)).want(200)
+    path, place = "/orgs/imports", {"org_id": city["id"]}
+    shown = (await admin.upload(f"{path}/preview", DIVISIONS.name, content, **place)).want(200)
     rows = len(content.splitlines()) - 2
     found = (shown["inserted"], shown["updated"], shown["unchanged"])
     day.checks.equal("the preview of the import", (rows, 0, 1), found)
     day.say(f"预览导入：新增 {rows} 个街道和社区，修改 0", "the preview of an import")
-    wrong = await admin.upload(path, DIVISIONS.name, content, digest="0" * 64)
+    wrong = await admin.upload(path, DIVISIONS.name, content, digest="0" * 64, **place)
     told = day.refused("another digest", "409 org_imports.other_changes", wrong.verdict)
     day.say(f"与预览不一致的导入：{told}", "not what the preview showed")
-    done = await admin.upload(path, DIVISIONS.name, content, digest=shown["digest"])
-    day.checks.equal("the import", shown, done.want(201))
-    again = (await admin.upload(f"{path}/preview", DIVISIONS.name, content)).want(200)
+    form = place | {"digest": shown["digest"]}
+    done = (await admin.upload(path, DIVISIONS.name, content, **form)).want(201)
+    day.checks.equal("the import", shown, {name: done[name] for name in shown})
+    job = (await admin.get(f"/jobs/{done['id']}")).want(200)
+    day.checks.equal("the job of the import", ("done", 100), (job["state"], job["progress"]))
+    again = (await admin.upload(f"{path}/preview", DIVISIONS.name, content, **place)).want(200)
     day.checks.equal("changes of the same file again", [], again["changes"])
     day.street = await _org(day, STREET, city["id"])
     day.say(f"导入完成，{city['name']}下有{day.street['name']}等", "imported; again: no change")

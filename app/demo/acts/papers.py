@@ -28,14 +28,14 @@ async def certify(day: Day) -> None:
 
 
 async def _copy(day: Day, who: Phone) -> None:
-    (await who.do("/me/data-copies")).want(201)
+    (await who.do("/me/exports")).want(201)
 
     async def is_ready() -> bool:
-        items = (await who.get("/me/data-copies")).want(200)["items"]
+        items = (await who.get("/me/exports")).want(200)["items"]
         return bool(items and items[0]["ready_at"])
 
     day.checks.equal("the copy is made", True, await until(is_ready, True, COPIED_S))
-    link = (await who.get("/me/data-copies")).want(200)["items"][0]["url"]
+    link = (await who.get("/me/exports")).want(200)["items"][0]["url"]
     opened = await Phone(day.network, "web-view").get(link.removeprefix("/api/v1"))
     with zipfile.ZipFile(io.BytesIO(opened.want(200))) as archive:
         day.checks.equal("the zip is whole", None, archive.testzip())

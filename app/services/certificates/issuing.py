@@ -72,6 +72,21 @@ async def issue(tx: Session, person_id: UUID, body: CertificateIn) -> Certificat
     return await add(tx, person, certificate, minutes=minutes)
 
 
+async def current(tx: Session, person_id: UUID) -> CertificateOut:
+    """Return the newest certificate of all hours until now; issue one if there is none.
+
+    Raises PersonNotFound, NameUnconfirmed, NoHours, ClockWrong.
+    """
+    person = await named(tx, person_id)
+    since, until = await _days(tx, person_id, CertificateIn())
+    without = await _not_over(tx, person_id, await moments.checked_now(tx))
+    minutes = await queries.minutes(tx, person_id, MINUTES, *_span(since, until), without)
+    found = await queries.of_hours(tx, person_id, person.display_name, since, minutes)
+    if found is None:
+        return await issue(tx, person_id, CertificateIn())
+    return CertificateOut.model_validate(found)
+
+
 async def named(tx: Session, person_id: UUID) -> Person:
     """Return a person whose name was confirmed. Raises PersonNotFound, NameUnconfirmed."""
     person = await people_queries.find(tx, person_id)

@@ -19,9 +19,10 @@ from app.queries import people as people_queries
 from app.queries import records as record_queries
 from app.schemas.merchants import (
     MerchantChangedOut,
+    MerchantDecisionIn,
     MerchantIn,
-    MerchantMoveIn,
     MerchantOut,
+    MerchantStatusIn,
     ProfileIn,
     VisitIn,
     VisitOut,
@@ -36,6 +37,8 @@ MOVES = {
     MerchantState.active: {MerchantState.suspended},
     MerchantState.suspended: {MerchantState.active},
 }
+UNDECIDED = (MerchantState.applied, MerchantState.declined)
+DECIDED = (MerchantState.active, MerchantState.suspended)
 MAX_APPLICATIONS = 3  # undecided ones of a person
 
 
@@ -138,12 +141,35 @@ async def visits(tx: Session, caller: UUID, merchant_id: UUID, asked: PageParams
     return await records.page(tx, query, MerchantVisit, VisitOut, asked)
 
 
-async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveIn) -> MerchantOut:
-    """Approve, decline, suspend or resume a merchant.
+async def decide(
+    tx: Session, caller: UUID, merchant_id: UUID, body: MerchantDecisionIn
+) -> MerchantOut:
+    """Approve or decline an application. A resident who applied becomes the first staff.
 
-    A resident who applied becomes its first staff. A closed organisation has no active merchant;
-    declining and suspending stay possible there. Raises MerchantNotFound, OwnMerchant, OrgClosed,
-    NotVisited, MerchantWrongState.
+    Raises MerchantNotFound, OwnMerchant, OrgClosed, NotVisited, MerchantWrongState.
+    """
+    to = MerchantState.active if body.approved else MerchantState.declined
+    return await _move(tx, caller, merchant_id, UNDECIDED, to, body.reason)
+
+
+async def set_status(
+    tx: Session, caller: UUID, merchant_id: UUID, body: MerchantStatusIn
+) -> MerchantOut:
+    """Suspend or resume a merchant. Raises as ``decide``, but not NotVisited."""
+    return await _move(tx, caller, merchant_id, DECIDED, body.status, body.reason)
+
+
+async def _move(
+    tx: Session,
+    caller: UUID,
+    merchant_id: UUID,
+    between: Sequence[str],
+    to: MerchantState,
+    reason: str,
+) -> MerchantOut:
+    """Move a merchant that is in one of the states ``between``.
+
+    A closed organisation has no active merchant; declining and suspending stay possible there.
     """
     merchant = await queries.lock(tx, merchant_id)
     if merchant is None:
@@ -154,24 +180,24 @@ async def move(tx: Session, caller: UUID, merchant_id: UUID, body: MerchantMoveI
     works_there = await people_queries.is_staff_of(tx, caller, merchant.id)
     if works_there or await people.is_any_of(tx, caller, merchant.applied_by):
         raise OwnMerchant
-    before, is_active = merchant.state, body.state == MerchantState.active
+    before, is_active = merchant.state, to == MerchantState.active
+    if before not in between:
+        raise MerchantWrongState(status=before)
     if is_active:
         await orgs.get_open(tx, org.id)
-    is_new = is_active and before in (MerchantState.applied, MerchantState.declined)
+    is_new = is_active and before in UNDECIDED
     if is_new and await _has_gone(tx, merchant.applied_by):
         raise MerchantWrongState(status=before)
     if is_new and not await queries.was_visited(tx, merchant.id):
         raise NotVisited
-    await records.move(
-        tx, caller, merchant, body.state, MOVES, MerchantWrongState, reason=body.reason
-    )
+    await records.move(tx, caller, merchant, to, MOVES, MerchantWrongState, reason=reason)
     applicant = merchant.applied_by
     organizes = await people.holds(tx, applicant, people.ORGANIZERS, org.path)
     if is_new and applicant is not None and not organizes:
         await roles.appoint_staff(tx, caller, applicant, merchant.id)
     told = {person for person, _, _ in await queries.staff(tx, merchant.id)}
     told |= {applicant} if applicant is not None else set()
-    facts = {"merchant": merchant.name, "active": is_active, "reason": body.reason}
+    facts = {"merchant": merchant.name, "active": is_active, "reason": reason}
     await notify.send(tx, told, "merchant_moved", ("merchant", merchant.id), **facts)
     return MerchantOut.model_validate(merchant)
 

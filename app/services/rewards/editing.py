@@ -100,7 +100,9 @@ async def edit(
     return RewardChangedOut(reward=await show(tx, caller, reward.id), changes=changes)
 
 
-async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut:
+async def publish(
+    tx: Session, caller: UUID, reward_id: UUID, reason: str | None
+) -> RewardDetailOut:
     """Offer a reward.
 
     Raises RewardNotFound, OrgClosed, PricesFrozen, RewardWrongState, MerchantWrongState.
@@ -111,11 +113,14 @@ async def publish(tx: Session, caller: UUID, reward_id: UUID) -> RewardDetailOut
     merchant = await merchants.get(tx, reward.merchant_id)
     if merchant.state != MerchantState.active:
         raise merchants.MerchantWrongState(status=merchant.state)
-    await records.move(tx, caller, reward, RewardState.published, MOVES, RewardWrongState)
+    to = RewardState.published
+    await records.move(tx, caller, reward, to, MOVES, RewardWrongState, reason=reason)
     return await show(tx, caller, reward.id)
 
 
-async def withdraw(tx: Session, caller: UUID, reward_id: UUID, reason: str) -> RewardDetailOut:
+async def withdraw(
+    tx: Session, caller: UUID, reward_id: UUID, reason: str | None
+) -> RewardDetailOut:
     """Offer a reward no more; what is reserved can be collected.
 
     Raises RewardNotFound, RewardWrongState.
@@ -134,12 +139,10 @@ async def move_stock(
     Raises RewardNotFound, Invalid (0 pieces, or unlimited), OutOfStock.
     """
     reward = await managed(tx, caller, reward_id)
-    if body.quantity == 0 or reward.stock is None:
-        raise invalid(
-            "body.quantity", "不能为零，且兑换品须有库存限制", "must move a counted stock"
-        )
+    if body.change == 0 or reward.stock is None:
+        raise invalid("body.change", "不能为零，且兑换品须有库存限制", "must move a counted stock")
     start = running_period(reward.stock_period, await moments.moment(tx))
-    movement, before = await _move(tx, caller, reward, start, body.quantity, body.reason)
+    movement, before = await _move(tx, caller, reward, start, body.change, body.reason)
     return StockMovedOut(**movement.model_dump(), before=before, after=before + movement.quantity)
 
 
