@@ -17,6 +17,7 @@ from app.services import signup_terms, signups
 from app.services.signups import (
     AlreadyCheckedIn,
     Claim,
+    SignupDeclined,
     SignupNotFound,
     TooLateToCancel,
 )
@@ -53,7 +54,7 @@ async def sign_up(
     "/signups/{signup_id}",
     status_code=204,
     operation_id="cancelSignup",
-    **allow(RESIDENT, SignupNotFound, AlreadyCheckedIn, TooLateToCancel),
+    **allow(RESIDENT, SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel),
 )
 async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> Response:
     """Give a place back before the activity begins; the first in the waiting list gets it."""

@@ -220,7 +220,7 @@ async def sign_up(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) 
 async def cancel(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) -> None:
     """Give a child's place back.
 
-    Raises ChildNotFound, SignupNotFound, AlreadyCheckedIn, TooLateToCancel.
+    Raises ChildNotFound, SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel.
     """
     await owned(tx, caller, child_id)
     living = await signup_queries.living(tx, [(activity_id, 0, child_id)])

@@ -127,6 +127,31 @@ async def test_a_certificate_needs_a_confirmed_name_and_hours(
     assert [one["id"] for one in await walk(api, CERTIFICATES, person.headers)] == [made["id"]]
 
 
+async def test_annulled_sessions_complete_no_series(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime, level=Level.community), await make_person(runtime)
+    await _confirm(runtime, person, org)
+    series = await _series(api, runtime, person, 2, org)
+    organizer = await make_organizer(runtime, org.id)
+    path = f"/api/v1/activities/{series}"
+    made = await api.post(f"{path}/series-certificates", headers=keyed(person))
+    assert made.status_code == 201
+    async with runtime.database.read() as tx:
+        found = await tx.fetch("SELECT id FROM checkins WHERE activity_id = :id", {"id": series})
+    annul = f"/api/v1/checkins/{found[0].id}/annulment"
+    assert (await api.post(annul, headers=keyed(organizer), json={"reason": "代签"})).is_success
+
+    mine = (await api.get(f"{path}/my-series", headers=person.headers)).json()
+    again = await api.post(f"{path}/series-certificates", headers=keyed(person))
+    checked = await api.get(f"{CHECKS}/{made.json()['code']}")
+
+    assert (mine["attended"], mine["is_reached"]) == (1, False)
+    assert_refused(again, 409, "certificates.series_incomplete")
+    assert checked.json()["is_current"] is False
+    await forget_attendance(runtime, series)
+
+
 async def _too_few(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     org, person = await make_org(runtime), await make_person(runtime)
     await _confirm(runtime, person, org)
