@@ -33,9 +33,9 @@ from app.services.children import (
 from app.services.classes import NotAClass
 from app.services.consents import TextOutdated
 from app.services.people import PersonNotFound
+from app.services.signup_decisions import SignupDeclined
 from app.services.signups import (
     AlreadyCheckedIn,
-    SignupDeclined,
     SignupNotFound,
     TooLateToCancel,
 )

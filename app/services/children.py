@@ -33,7 +33,16 @@ from app.schemas.children import (
 )
 from app.schemas.consents import ConsentIn
 from app.schemas.signups import MySignupOut, SignupOut
-from app.services import audit, classes, closures, consents, notify, people, signups
+from app.services import (
+    audit,
+    classes,
+    closures,
+    consents,
+    notify,
+    people,
+    signup_decisions,
+    signups,
+)
 from app.services.ledger import moments
 from app.services.people import CardGuesses, PersonNotFound
 from app.services.signups import Claim, SignupNotFound
@@ -227,7 +236,7 @@ async def cancel(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) -
     if not living:
         raise SignupNotFound
     [found] = living.values()
-    await signups.cancel(tx, child_id, found.id)
+    await signup_decisions.give_back(tx, child_id, found.id)
     facts = audit.about("activity", activity_id)
     await audit.write_about(tx, caller, "cancelled", (NOUN, child_id), None, facts=facts)
 

@@ -46,11 +46,6 @@ class TooLateToCancel(Refusal):
     fact_names = ("closes_at",)
 
 
-class SignupDeclined(Refusal):
-    code, status, title = "signups.declined", 409, "Sign-up declined"
-    zh, en = "报名未通过审核，无需取消", "The sign-up was declined; there is nothing to give back."
-
-
 class NotSignedUp(Refusal):
     """``status``: the caller's sign-up, if it is not confirmed; without it: none."""
 
@@ -247,13 +242,11 @@ async def cancel(tx: Session, person_id: UUID, signup_id: UUID) -> None:
     is promoted into a cancelled activity. Who only waits, or was offered a place, may leave at any
     time.
 
-    Raises SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel.
+    Raises SignupNotFound, AlreadyCheckedIn, TooLateToCancel.
     """
     found = await queries.lock_own(tx, signup_id, person_id)
     if found is None:
         raise SignupNotFound
-    if found.status == SignupStatus.declined:
-        raise SignupDeclined
     await end(tx, found, AlreadyCheckedIn)
 
 
