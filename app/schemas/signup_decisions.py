@@ -28,7 +28,7 @@ class SignupDecisionIn(In, json_schema_extra=example({"approved": True, "reason"
 
     approved: Flag = Field(description="Whether the person gets a place, or waits for one.")
     reason: Annotated[str, OneLine(200)] | None = Field(
-        default=None, description="Why: demanded where it is declined; in the audit trail."
+        description="Why: demanded where it is declined, else it may be null; in the audit trail."
     )
 
     @model_validator(mode="after")
