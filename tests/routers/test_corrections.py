@@ -74,7 +74,25 @@ async def _corrected_too_often(api: httpx.AsyncClient, runtime: Runtime) -> Refu
     return Refused(organizer, "POST", path, {"limit": corrections.MOST}, body)
 
 
-REFUSED = {"corrections.too_many": _corrected_too_often}
+async def _reversed(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    checkin = await check_in(api, runtime, await make_person(runtime), org=org)
+    admin = await make_administrator(runtime, org.id)
+    assert (await reverse(api, admin, await _award_id(runtime, checkin))).is_success
+    path, body = f"/checkins/{checkin}", {"reason": "现场负责人确认"}
+    return Refused(organizer, "PUT", path, {"status": "reversed"}, body)
+
+
+async def _award_id(runtime: Runtime, checkin: str) -> UUID:
+    async with runtime.database.read() as tx:
+        wanted = {"id": UUID(checkin)}
+        [row] = await tx.fetch("SELECT award_id FROM checkins WHERE id = :id", wanted)
+    found: UUID = row.award_id
+    return found
+
+
+REFUSED = {"corrections.too_many": _corrected_too_often, "corrections.award_ended": _reversed}
 REQUESTS = {"correctCheckin": _correct, "annulCheckin": _annul}
 
 
@@ -188,10 +206,8 @@ async def test_what_an_administrator_reversed_is_not_given_again(
     whole, part = await make_people(runtime, 2)
     for person, points in ((whole, None), (part, 1)):
         checkin = await check_in(api, runtime, person, org=org)
-        async with runtime.database.read() as tx:
-            wanted = {"id": UUID(checkin)}
-            [row] = await tx.fetch("SELECT award_id FROM checkins WHERE id = :id", wanted)
-        assert (await reverse(api, admin, row.award_id, points=points)).is_success
+        award_id = await _award_id(runtime, checkin)
+        assert (await reverse(api, admin, award_id, points=points)).is_success
         left = await balance(runtime, person.id)
 
         refused = await correct(api, organizer, checkin)

@@ -16,7 +16,6 @@ from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person, make_with_role
 from tests.factories.presences import come, only_checkin
-from tests.factories.refusals import Ask as Refused
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
 
@@ -51,16 +50,6 @@ async def known(setup: Setup) -> Known:
     return {"checkin_id": [checkin]}
 
 
-async def _three(_: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    host = await make_person(runtime)
-    _, checkin = await _hosted(runtime, host)
-    body = {"names": ["李小梅", "王强", "赵敏"]}
-    return Refused(host, "PUT", f"/checkins/{checkin}/friends", {"limit": 2}, body)
-
-
-REFUSED = {"signups.too_many_friends": _three}
-
-
 async def test_friends_are_named_once_they_are_there(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -73,6 +62,11 @@ async def test_friends_are_named_once_they_are_there(
     first = await api.put(path, headers=host.headers, json={"names": ["李小梅"]})
     second = await api.put(path, headers=organizer.headers, json={"names": ["李小梅", "王强"]})
 
+    three = {"names": ["李小梅", "王强", "赵敏"]}
+    refused = await api.put(path, headers=host.headers, json=three)
+
+    assert_refused(refused, 409, "signups.too_many_friends")
+    assert refused.json()["facts"] == {"limit": 2}
     assert (first.status_code, first.json()["limit"]) == (200, 2)
     assert second.json()["names"] == ["李小梅", "王强"]
     lists = f"{API}/activities/{activity.id}"
