@@ -201,7 +201,9 @@ def _to_out(
     if isinstance(outcome, Recorded) and outcome.is_annulled:
         return CheckinAnnulled()
     checkin, award = outcome.result.checkin, outcome.result.award
-    left_at = checkin.checked_out_at if isinstance(outcome, Left) else outcome.left_at
+    left_at = (
+        outcome.result.checkin.checked_out_at if isinstance(outcome, Left) else outcome.left_at
+    )
     return StewardedOut(
         checkin_id=checkin.id,
         activity_id=checkin.activity_id,
