@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -123,6 +124,8 @@ async def test_sessions_before_the_signup_and_dropped_ones_count_for_nobody(
         await _had_place(runtime, series, one, 0, first + timedelta(days=day))
     for one, number, day in ((came, 1, -1), (early, 1, -1), (late, 1, 1), (gone, 9, -1)):
         await _had_place(runtime, by_session, one, number, first + timedelta(days=day))
+    plain = await make_held(runtime, org, [came], [])
+    await _had_place(runtime, plain, late, 0, now())  # once it was over
     await attended(runtime, series, came, 3)
     await attended(runtime, by_session, came, 1)
 
@@ -136,11 +139,13 @@ async def _had_place(
     runtime: Runtime, activity: Activity, person: TestPerson, number: int, at: datetime
 ) -> None:
     async with runtime.database.transaction() as tx:
-        values = {"activity_id": activity.id, "session": number, "person_id": person.id}
-        tx.add(Signup(**values, status=SignupStatus.confirmed, created_at=at))
+        values: dict[str, Any] = {"activity_id": activity.id, "person_id": person.id}
+        confirmed = SignupStatus.confirmed
+        tx.add(Signup(**values, session=number, status=confirmed, created_at=at))
 
 
 async def attended(runtime: Runtime, activity: Activity, person: TestPerson, number: int) -> None:
     async with runtime.database.transaction() as tx:
-        values = {"activity_id": activity.id, "session": number, "person_id": person.id}
-        tx.add(Checkin(**values, method=CheckinMethod.steward, checked_in_at=activity.ends_at))
+        values: dict[str, Any] = {"activity_id": activity.id, "person_id": person.id}
+        by, at = CheckinMethod.steward, activity.ends_at
+        tx.add(Checkin(**values, session=number, method=by, checked_in_at=at))
