@@ -119,9 +119,9 @@ async def test_two_scans_of_one_person_are_in_two_lists(
     lists = []
     real = checkin_queries.contexts
 
-    async def counted(tx: Session, scans: Sequence[Any]) -> Any:
+    async def counted(tx: Session, scans: Sequence[Any], *more: Any) -> Any:
         lists.append(len(scans))
-        return await real(tx, scans)
+        return await real(tx, scans, *more)
 
     monkeypatch.setattr(checkin_queries, "contexts", counted)
     first, second = await make_people(runtime, 2)

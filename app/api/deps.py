@@ -149,8 +149,13 @@ UnitQuery = Annotated[
     str, Query(pattern="^[a-z][a-z0-9_]{0,39}$", description="Code of a unit, such as `points`.")
 ]
 SessionQuery = Annotated[
-    int,
-    Query(ge=0, le=MAX_SESSION, description="Session of the activity; 0: the whole activity."),
+    int | None,
+    Query(
+        ge=0,
+        le=MAX_SESSION,
+        description="Number of the session, 0 of an activity without any; by default the one that"
+        " runs, or the next.",
+    ),
 ]
 # Filters of lists.
 OrgFilter = Annotated[

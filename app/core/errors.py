@@ -43,13 +43,14 @@ class Refusal(Exception):
         self.headers = headers or {}
         self.fields = fields
         self.facts = facts
+        self.words: Bilingual | None = None  # said instead, to somebody else than it is about
 
     def sentence(self) -> Bilingual:
         """Return what is said. A refusal with several causes chooses by its facts."""
         return Bilingual(self.zh, self.en)
 
     def message(self, language: Language) -> str:
-        return self.sentence().said(language)
+        return (self.words or self.sentence()).said(language)
 
 
 class Invalid(Refusal):

@@ -42,7 +42,11 @@ class Action(IntEnum):
 
 
 class CodeInvalid(Exception):
-    """Not signed by us, of another action, or of a later time step."""
+    """Not signed by us, or of a later time step."""
+
+
+class OtherAction(Exception):
+    """Signed by us, of another action."""
 
 
 class CodeExpired(Exception):
@@ -82,8 +86,8 @@ class RotatingCodes:
     def check(self, text: str, action: Action, at: float) -> int:
         """Return the subject of a valid code.
 
-        Raises CodeInvalid or CodeExpired; CodeExpired only if the signature is valid, so that
-        the answer tells nothing about guesses.
+        Raises CodeInvalid, OtherAction or CodeExpired; the latter two only if the signature is
+        valid, so that the answer tells nothing about guesses.
         """
         text = _ungrouped(text)
         if not _SHAPE.fullmatch(text):
@@ -99,8 +103,10 @@ class RotatingCodes:
         ]
         _, found, step, subject = _HEADER.unpack(header)
         age = int(at) // STEP_SECONDS - step
-        if not any(signed) or found != action or age < 0:
+        if not any(signed) or age < 0:
             raise CodeInvalid
+        if found != action:
+            raise OtherAction
         if age >= ACCEPTED_STEPS:
             raise CodeExpired
         return int(subject)

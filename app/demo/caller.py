@@ -43,7 +43,7 @@ class Caller:
         request = self.network.client.build_request(
             method,
             path.format(**placed),
-            json=None if sent is None else sent | (body or {}),
+            json=None if sent is None and body is None else (sent or {}) | (body or {}),
             params=query or None,
             headers=headers,
         )

@@ -33,10 +33,10 @@ async def card_of(tour: Caller, user: str) -> str:
 
 
 async def _presences(tour: Caller) -> None:
-    """Check in and out by the codes on the screen; correct one, annul another."""
-    place = await running(tour, checks_out=True)
+    """Check in and out by the codes on the screen, with a friend; correct one, annul another."""
+    place = await running(tour, checks_out=True, signup_terms={"friends": 1})
     for user in (*BY_CODE, BY_CARD, *IN_LIST):
-        await tour.do(user, "signUp", **place)
+        await tour.do(user, "signUp", {"friends": int(user == BY_CODE[0])}, **place)
     shown = await tour.do("organizer", "getCheckinCode", **place)
     came = [await tour.do(user, "checkIn", {"code": shown["code"]}) for user in BY_CODE]
     await _stewards(tour, place)
@@ -44,6 +44,7 @@ async def _presences(tour: Caller) -> None:
     for user in ("alice", "alice", "resident-11"):  # the repeat is answered with the first
         await tour.do(user, "checkOut", {"code": shown["code"]})
     first, second = (one["checkin"]["id"] for one in came[:2])
+    await tour.do(BY_CODE[0], "nameFriends", {"names": ["李小梅"]}, checkin_id=first)
     times = {"checked_in_at": (now() - CAME).isoformat(), "checked_out_at": now().isoformat()}
     await tour.do("organizer", "correctCheckin", times, checkin_id=first)
     await tour.do("organizer", "annulCheckin", checkin_id=second)

@@ -53,6 +53,8 @@ class ScanReason(StrEnum):
     outside_window = "outside_window"
     not_signed_up = "not_signed_up"
     checkout_not_asked = "checkout_not_asked"
+    handover_needed = "handover_needed"  # children leave a class in no other way
+    not_eligible = "not_eligible"
     not_checked_in = "not_checked_in"  # settled when the check-in arrives
 
 

@@ -21,13 +21,16 @@ class SignupStatus(StrEnum):
 
 # Most friends that one sign-up may bring.
 MOST_FRIENDS = 5
+MAX_FRIEND_NAME = 40  # characters
+MAX_FRIEND_NAMES = MOST_FRIENDS * (MAX_FRIEND_NAME + 1)
 
 
 class Signup(SQLModel, table=True):
     """Cancelled rows are kept. A person has at most one other row for a session of an activity.
 
     ``session``: 0: for the activity as a whole. ``friends``: how many come along, each in a place
-    of their own. ``offer_until``: until when a place that is offered is to be accepted.
+    of their own; ``friend_names``: their names, one a line, told at the door.
+    ``offer_until``: until when a place that is offered is to be accepted.
     """
 
     __tablename__ = "signups"
@@ -68,6 +71,7 @@ class Signup(SQLModel, table=True):
     status: str = Field(max_length=20)
     queue_number: int | None = None
     friends: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
+    friend_names: str | None = Field(default=None, max_length=MAX_FRIEND_NAMES)
     offer_until: datetime | None = Field(default=None, sa_type=Timestamp)
     created_at: datetime = created_at_field()
     cancelled_at: datetime | None = Field(default=None, sa_type=Timestamp)

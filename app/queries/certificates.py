@@ -14,6 +14,7 @@ from app.models.certificates import Certificate
 from app.models.checkins import AttendedTime, Checkin
 from app.models.ledger import Account, Purpose, Transfer
 from app.models.sessions import ActivitySession
+from app.queries import corrections
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +117,12 @@ async def attended(
 ) -> list[Served]:
     """Read the sessions of an activity at which a person's accounts checked in, by start.
 
+    What was annulled does not count.
+
     Without minutes; ``title`` is empty for a session without one.
     """
     came = select(Checkin.session).where(
-        Checkin.activity_id == activity, col(Checkin.person_id).in_(people)
+        Checkin.activity_id == activity, col(Checkin.person_id).in_(people), corrections.stands()
     )
     query = (
         select(ActivitySession.starts_at, ActivitySession.title)

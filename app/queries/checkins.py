@@ -4,7 +4,7 @@ import collections
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -40,7 +40,9 @@ class CheckinContext(NamedTuple):
     """Data for one check-in: the activity, and the person's pending points by unit.
 
     ``session``, ``starts_at`` and ``ends_at`` are those of the session, 0 without any.
+    ``has_session``: whether the session that was named is there, true if none was.
     ``is_own_act``: the person has a part in organizing the activity. ``version``: of the activity.
+    ``lacks_consent``: the person is under 14, and no guardian's consent stands.
     """
 
     serial: int
@@ -51,10 +53,12 @@ class CheckinContext(NamedTuple):
     title: str
     status: str
     session: int
+    has_session: bool
     starts_at: datetime
     ends_at: datetime
     rule_key: str
     signup_for: str
+    for_minors: bool
     checks_out: bool
     latitude: float | None
     longitude: float | None
@@ -63,7 +67,13 @@ class CheckinContext(NamedTuple):
     created_by: UUID
     version: int
     is_own_act: bool
+    eligibility: str | None
+    lacks_consent: bool
     pending: dict[int, int]
+
+    @property
+    def id(self) -> UUID:
+        return self.activity_id
 
     @property
     def place(self) -> int:
@@ -104,12 +114,31 @@ ORDER BY s.starts_at - INTERVAL '{OPENS_BEFORE_START}' <= k.came_at AND k.came_a
 LIMIT 1
 """  # noqa: S608 - constants of the models
 
+# Session 0 is of an activity without sessions, and it has no other.
+_HAS_SESSION = """
+CASE WHEN k.session IS NULL THEN true WHEN a.sessions = 0 THEN k.session = 0
+     ELSE EXISTS (SELECT FROM activity_sessions n
+                  WHERE n.activity_id = a.id AND n.number = k.session) END
+"""
+
+# The consent is looked up of who is under 14 alone.
+_LACKS_CONSENT = """
+(SELECT CASE WHEN coalesce(p.birth_date, make_date(p.birth_year, 12, 31))
+                  > CAST(:born_after AS date)
+             THEN NOT coalesce((SELECT c.given FROM consents c
+                                WHERE c.person_id = p.id AND c.document = 'guardian'
+                                ORDER BY c.id DESC LIMIT 1), false) END
+ FROM people p WHERE p.id = k.person_id)
+"""
+
 _ACTIVITIES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
-       coalesce(s.number, 0) AS session, coalesce(s.starts_at, a.starts_at) AS starts_at,
-       coalesce(s.ends_at, a.ends_at) AS ends_at, a.rule_key, a.signup_for, a.checks_out,
-       a.latitude, a.longitude, a.radius_m, a.poster_issue, a.created_by,
-       a.version, {has_part("a", "k.person_id")} AS is_own_act,
+       coalesce(s.number, 0) AS session, {_HAS_SESSION} AS has_session,
+       coalesce(s.starts_at, a.starts_at) AS starts_at,
+       coalesce(s.ends_at, a.ends_at) AS ends_at, a.rule_key, a.signup_for, a.for_minors,
+       a.checks_out, a.latitude, a.longitude, a.radius_m, a.poster_issue, a.created_by,
+       a.version, {has_part("a", "k.person_id")} AS is_own_act, a.eligibility,
+       coalesce({_LACKS_CONSENT}, false) AS lacks_consent,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
 FROM unnest(CAST(:serial AS int[]), CAST(:person_id AS uuid[]), CAST(:came_at AS timestamptz[]),
@@ -170,30 +199,45 @@ FROM unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:numbers
 WHERE s.activity_id = k.activity_id AND s.number = k.number
 """
 
+# What an organizer said last holds, else the check-out; nothing follows an annulment.
 _EXISTING = """
-SELECT c.id, c.activity_id, c.session, c.person_id, c.checked_in_at, c.award_id
+SELECT c.id, c.activity_id, c.session, c.person_id, c.checked_in_at, c.award_id,
+       coalesce(r.left_at, o.left_at) AS left_at,
+       r.id IS NOT NULL AND r.came_at IS NULL AS is_annulled
 FROM unnest(CAST(:activities AS uuid[]), CAST(:sessions AS int[]), CAST(:people AS uuid[]))
     AS k(activity_id, session, person_id)
 JOIN checkins c ON c.activity_id = k.activity_id AND c.person_id = k.person_id
                AND c.session = k.session
+LEFT JOIN checkouts o ON o.checkin_id = c.id
+LEFT JOIN LATERAL (
+    SELECT r.id, r.came_at, r.left_at FROM corrections r WHERE r.checkin_id = c.id
+    ORDER BY r.number DESC LIMIT 1
+) r ON true
 """
 
 
 @dataclass(frozen=True, slots=True)
 class ExistingCheckin:
+    """``left_at``: None: still there, where the activity asks for check-outs."""
+
     id: UUID
     activity_id: UUID
     session: int
     person_id: UUID
     checked_in_at: datetime
     award_id: UUID | None
+    left_at: datetime | None
+    is_annulled: bool
 
 
 async def contexts(
-    session: Session, asked: Sequence[Asked]
+    session: Session, asked: Sequence[Asked], born_after: date
 ) -> dict[tuple[int, UUID], CheckinContext]:
-    """Read the activities of scans, by serial and person."""
-    rows = await session.fetch(_ACTIVITIES, columns(asked))
+    """Read the activities of scans, by serial and person.
+
+    ``born_after``: who was born later is under 14.
+    """
+    rows = await session.fetch(_ACTIVITIES, columns(asked) | {"born_after": born_after})
     return {(one.serial, one.person_id): one for one in map(_context, rows)}
 
 

@@ -17,7 +17,8 @@ class Presence(NamedTuple):
     """A check-in at an activity, with what its check-out needs.
 
     ``checkin_id`` and what follows from it are None if the person has not checked in. ``came_at``:
-    since when the person was there. ``checkout_id``: of an earlier check-out.
+    since when the person was there. ``checkout_id``: of an earlier check-out. ``is_annulled``: by
+    an organizer, after which nothing follows.
     """
 
     serial: int
@@ -40,6 +41,7 @@ class Presence(NamedTuple):
     came_at: datetime | None
     method: str | None
     checkout_id: UUID | None
+    is_annulled: bool
 
 
 class NewCheckout(NamedTuple):
@@ -78,7 +80,9 @@ coalesce(c.came_at, c.checked_in_at) AS came_at, c.method
 _PRESENCES = f"""
 SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title, a.status,
        a.rule_key, a.checks_out, a.created_by, a.version,
-       {has_part("a", "k.person_id")} AS is_own_act, {_TIMES}, c.checkout_id
+       {has_part("a", "k.person_id")} AS is_own_act, {_TIMES}, c.checkout_id,
+       EXISTS (SELECT FROM corrections r WHERE r.checkin_id = c.id AND r.came_at IS NULL)
+           AS is_annulled
 FROM unnest(CAST(:serials AS int[]), CAST(:people AS uuid[]), CAST(:sessions AS int[]))
     AS k(serial, person_id, session)
 JOIN activities a ON a.serial = k.serial
@@ -95,7 +99,7 @@ LEFT JOIN activity_sessions s ON s.activity_id = a.id AND s.number = c.session
 # Sessions that are over, whose check-out is over too.
 _FORGOTTEN = f"""
 SELECT {_COLUMNS}, {has_part("a", "c.person_id")} AS is_own_act, {_TIMES},
-       CAST(NULL AS uuid) AS checkout_id
+       CAST(NULL AS uuid) AS checkout_id, false AS is_annulled
 FROM activities a
 JOIN checkins c ON c.activity_id = a.id
 LEFT JOIN activity_sessions s ON s.activity_id = a.id AND s.number = c.session

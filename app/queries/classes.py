@@ -5,7 +5,6 @@ from typing import cast as cast_to
 from uuid import UUID
 
 from sqlalchemy import Integer, and_, cast, func, select
-from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from app.core.db import Session
@@ -13,11 +12,11 @@ from app.models.activities import Activity
 from app.models.checkins import Checkin
 from app.models.checkouts import Checkout
 from app.models.children import Child
-from app.models.corrections import Correction
 from app.models.handovers import Handover
 from app.models.people import Person
 from app.models.sessions import ActivitySession
 from app.models.signups import Signup, SignupStatus
+from app.queries import corrections
 
 Row = tuple[Signup, Person, Child | None, Checkin | None, Checkout | None, Handover | None]
 
@@ -25,11 +24,15 @@ Row = tuple[Signup, Person, Child | None, Checkin | None, Checkout | None, Hando
 async def page(
     session: Session, activity: UUID, number: int, after: UUID | None, limit: int
 ) -> Sequence[Row]:
-    """Read the sign-ups that stand, in their order, with what happened at a session."""
+    """Read the sign-ups that stand, in their order, with what happened at a session.
+
+    A check-in that was annulled did not happen.
+    """
     came = and_(
         col(Checkin.activity_id) == activity,
         col(Checkin.session) == number,
         col(Checkin.person_id) == col(Signup.person_id),
+        corrections.stands(),
     )
     query = (
         select(Signup, Person, Child, Checkin, Checkout, Handover)
@@ -56,21 +59,6 @@ async def figures(session: Session, activity: UUID) -> tuple[int, ...]:
     signups = select(func.count(col(Signup.person_id).distinct())).where(
         col(Signup.activity_id) == activity, col(Signup.status) == SignupStatus.confirmed
     )
-    later = aliased(Correction)
-    annulled = (
-        select(col(Correction.id))
-        .where(col(Correction.checkin_id) == col(Checkin.id), col(Correction.came_at).is_(None))
-        .where(
-            ~select(col(later.id))
-            .where(
-                col(later.checkin_id) == col(Checkin.id),
-                col(later.number) > col(Correction.number),
-            )
-            .exists()
-        )
-        .correlate(Checkin)
-        .exists()
-    )
     length = func.coalesce(
         col(ActivitySession.ends_at) - col(ActivitySession.starts_at),
         col(Activity.ends_at) - col(Activity.starts_at),
@@ -92,7 +80,7 @@ async def figures(session: Session, activity: UUID) -> tuple[int, ...]:
             ),
         )
         .outerjoin(Handover, col(Handover.checkin_id) == col(Checkin.id))
-        .where(col(Checkin.activity_id) == activity, ~annulled)
+        .where(col(Checkin.activity_id) == activity, corrections.stands())
     )
     signed_up = (await session.execute(signups)).scalar_one()
     row = (await session.execute(came)).one()

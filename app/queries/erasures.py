@@ -34,6 +34,10 @@ _DELETED = (
     UPDATE checkins SET latitude = NULL, longitude = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND latitude IS NOT NULL
     """,
+    """
+    UPDATE signups SET friend_names = NULL
+    WHERE person_id = ANY(CAST(:people AS uuid[])) AND friend_names IS NOT NULL
+    """,
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM collection_proxies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -199,6 +203,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
     "pickups": ("named_sealed",),
     "redemptions": ("undo_reason",),
+    "signups": ("friend_names",),
     "subscriptions": ("answer", "template_id"),
 }
 # What keeps its text, by table, and why.

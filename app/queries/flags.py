@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, cast, exists, func, update
+from sqlalchemy import Float, cast, exists, func, update
 from sqlalchemy import select as select_rows
 from sqlalchemy.dialects.postgresql import insert as insert_row
 from sqlalchemy.orm import aliased
@@ -14,8 +14,8 @@ from sqlmodel import col, select
 from app.core.db import Session
 from app.models.activities import Activity
 from app.models.checkins import Checkin
-from app.models.corrections import Correction
 from app.models.flags import Flag
+from app.queries import corrections
 
 MILLIONTHS = 1_000_000
 
@@ -57,7 +57,7 @@ async def returning(session: Session, since: UUID) -> list[Presence]:
             func.coalesce(Activity.radius_m, 0),
         )
         .join(Activity, col(Activity.id) == col(Checkin.activity_id))
-        .where(col(Checkin.id) >= since, twice, _stands())
+        .where(col(Checkin.id) >= since, twice, corrections.stands())
         .where(func.coalesce(Checkin.latitude, Activity.latitude).is_not(None))
         .order_by(col(Checkin.person_id), came, col(Checkin.id))
     )
@@ -106,18 +106,10 @@ async def crowded(session: Session, since: UUID, people: int) -> list[Spot]:
             & (shared.c.latitude == Checkin.latitude)
             & (shared.c.longitude == Checkin.longitude),
         )
-        .where(col(Checkin.id) >= since, _stands())
+        .where(col(Checkin.id) >= since, corrections.stands())
         .order_by(*spot, col(Checkin.checked_in_at), col(Checkin.id))
     )
     return [Spot._make(row) for row in (await session.execute(query)).all()]
-
-
-def _stands() -> ColumnElement[bool]:
-    """The check-in was not annulled."""
-    annulled = exists().where(
-        col(Correction.checkin_id) == col(Checkin.id), col(Correction.came_at).is_(None)
-    )
-    return ~annulled
 
 
 async def insert_new(session: Session, flag: Flag) -> UUID | None:

@@ -42,7 +42,11 @@ GROUP BY c.session
 
 _ARRIVALS = f"""
 SELECT p.display_name, c.session, coalesce(c.came_at, c.checked_in_at) AS checked_in_at, c.method,
-       c.is_walk_in
+       c.is_walk_in, replace((
+           SELECT u.friend_names FROM signups u
+           WHERE u.activity_id = c.activity_id AND u.person_id = c.person_id
+             AND u.session IN (0, c.session) AND u.status = 'confirmed'
+             AND u.friend_names IS NOT NULL LIMIT 1), E'\\n', '、') AS friend_names
 FROM (
     SELECT c.* FROM checkins c
     WHERE c.activity_id = :activity AND c.session = ANY(CAST(:sessions AS int[]))

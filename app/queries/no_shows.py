@@ -5,8 +5,10 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ColumnElement, update
+from sqlalchemy.orm import aliased
 from sqlmodel import col, or_, select
+from sqlmodel.sql.expression import SelectOfScalar
 
 from app.core.db import Session
 from app.models.activities import Activity, ActivityStatus
@@ -47,18 +49,15 @@ async def unsettled(
 async def missed(session: Session, activity: Activity, limit: int) -> Sequence[Missed]:
     """Read places of an activity that were not used, without those that are settled.
 
-    Of a session at which nobody was checked in nothing is known: it counts for nobody. Neither does
-    the place of whose account is gone.
+    A session counts for who signed up before it began. Of one at which nobody was checked in
+    nothing is known: it counts for nobody. Neither does the place of whose account is gone.
     """
     came = select(Checkin.id).where(
         Checkin.activity_id == Signup.activity_id,
         Checkin.person_id == Signup.person_id,
         or_(Signup.session == 0, Checkin.session == Signup.session),
     )
-    anybody = select(Checkin.id).where(
-        Checkin.activity_id == Signup.activity_id,
-        or_(Signup.session == 0, Checkin.session == Signup.session),
-    )
+    ahead, anybody = _ahead(activity)
     settled = select(NoShow.signup_id).where(NoShow.signup_id == Signup.id)
     n = ActivitySession
     query = (
@@ -71,7 +70,7 @@ async def missed(session: Session, activity: Activity, limit: int) -> Sequence[M
         )
         .where(Signup.activity_id == activity.id, Signup.status == SignupStatus.confirmed)
         .where(col(Person.erased_at).is_(None), col(Person.merged_into_id).is_(None))
-        .where(~came.exists(), anybody.exists(), ~settled.exists())
+        .where(ahead, ~came.exists(), anybody.exists(), ~settled.exists())
         .order_by(col(Signup.id))
         .limit(limit)
     )
@@ -79,6 +78,24 @@ async def missed(session: Session, activity: Activity, limit: int) -> Sequence[M
         Missed(one.id, one.person_id, one.activity_id, one.session, starts_at or activity.starts_at)
         for one, starts_at in await session.exec(query)
     ]
+
+
+def _ahead(activity: Activity) -> tuple[ColumnElement[bool], SelectOfScalar[UUID]]:
+    """Return whether a session of a sign-up began after it, and the check-ins at those sessions.
+
+    A session that was dropped began at no time.
+    """
+    anybody = select(Checkin.id).where(Checkin.activity_id == Signup.activity_id)
+    if not activity.sessions:
+        is_ahead = (col(Signup.session) == 0) & (col(Signup.created_at) < activity.starts_at)
+        return is_ahead, anybody
+    later = aliased(ActivitySession)
+    numbers = select(later.number).where(
+        later.activity_id == Signup.activity_id,
+        later.starts_at > Signup.created_at,
+        or_(Signup.session == 0, later.number == Signup.session),
+    )
+    return numbers.exists(), anybody.where(col(Checkin.session).in_(numbers.correlate(Signup)))
 
 
 async def settle(session: Session, activity_id: UUID, at: datetime) -> None:

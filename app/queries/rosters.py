@@ -7,7 +7,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import Select
 
 from app.core.db import Session
-from app.models.activities import Activity
+from app.models.activities import Activity, SignupFor
 from app.models.cards import Card
 from app.models.people import Person
 from app.models.signups import Signup, SignupStatus
@@ -17,12 +17,13 @@ Place = tuple[UUID, int, str]
 
 def _confirmed(activity: Activity, session_number: int) -> Select[UUID, int, str]:
     """Select sign-up, serial of the card and name of each confirmed place of a session."""
-    assert session_number == 0, "a sign-up is for the whole activity"
+    place = session_number if activity.signup_for == SignupFor.session else 0
     return (
         select(Signup.id, Card.serial, Person.display_name)
         .join(Card, col(Card.person_id) == col(Signup.person_id))
         .join(Person, col(Person.id) == col(Signup.person_id))
         .where(Signup.activity_id == activity.id, Signup.status == SignupStatus.confirmed)
+        .where(Signup.session == place)
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import func, tuple_
+from sqlalchemy import and_, case, func, tuple_
 from sqlmodel import col, select
 
 from app.core.db import Session
@@ -12,6 +12,7 @@ from app.models.activities import Activity
 from app.models.checkins import Checkin
 from app.models.sessions import ActivitySession
 from app.models.signups import Signup, SignupStatus
+from app.queries import corrections
 
 Times = tuple[datetime, datetime]
 
@@ -27,12 +28,50 @@ async def find(session: Session, session_id: UUID) -> ActivitySession | None:
     return await session.get(ActivitySession, session_id)
 
 
+async def numbered(session: Session, activity_id: UUID, number: int) -> ActivitySession | None:
+    query = select(ActivitySession).where(
+        ActivitySession.activity_id == activity_id, ActivitySession.number == number
+    )
+    return (await session.exec(query)).first()
+
+
 async def lock(session: Session, activity_id: UUID, number: int) -> ActivitySession | None:
     """Lock a session of a locked activity."""
     query = select(ActivitySession).where(
         ActivitySession.activity_id == activity_id, ActivitySession.number == number
     )
     return (await session.exec(query.with_for_update())).first()
+
+
+async def next_number(
+    session: Session, activity: Activity, ends_after: datetime, person: UUID | None
+) -> int:
+    """Read the number of the first session that ends later, of the last one if none does.
+
+    Where people sign up for single sessions, one for which the person has a place comes
+    first. 0 of an activity without sessions.
+    """
+    n = ActivitySession
+    has_place = select(Signup.id).where(
+        Signup.activity_id == n.activity_id,
+        Signup.session == n.number,
+        Signup.person_id == person,
+        Signup.status == SignupStatus.confirmed,
+    )
+    to_come = col(n.ends_at) > ends_after
+    query = (
+        select(n.number)
+        .where(n.activity_id == activity.id)
+        .order_by(
+            and_(to_come, has_place.exists()).desc(),
+            to_come.desc(),
+            case((to_come, col(n.starts_at))),
+            col(n.starts_at).desc(),
+            col(n.number),
+        )
+        .limit(1)
+    )
+    return (await session.exec(query)).first() or 0
 
 
 async def save(session: Session, one: ActivitySession) -> None:
@@ -102,10 +141,11 @@ async def people(session: Session, activity_id: UUID, numbers: Collection[int]) 
 
 
 async def attended(session: Session, activity: Activity, family: Collection[UUID]) -> int:
-    """Count the sessions at which one of a person's accounts checked in."""
+    """Count the sessions at which one of a person's accounts checked in, without annulled ones."""
     query = select(func.count(func.distinct(Checkin.session))).where(
         Checkin.activity_id == activity.id,
         col(Checkin.person_id).in_(family),
         Checkin.session > 0,
+        corrections.stands(),
     )
     return (await session.exec(query)).one()

@@ -14,10 +14,11 @@ from app.models.checkins import CheckinMethod
 from app.schemas.checkins import CheckinIn, CheckinResultOut
 from app.services import checkin_codes, checkin_devices
 from app.services.activities import ActivityNotOpen
-from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid, CodeOfCheckout
 from app.services.checkin_devices import DeviceUsed
 from app.services.checkin_places import CheckinTooFar, LocationNeeded, NoPlace
 from app.services.checkins import OutsideWindow, Scan
+from app.services.eligibility import NotEligible
 from app.services.signups import NotSignedUp
 
 ABOUT = Bilingual(
@@ -43,9 +44,11 @@ router = Router(tags=["checkins"], about=ABOUT)
         RESIDENT,
         CheckinCodeInvalid,
         CheckinCodeExpired,
+        CodeOfCheckout,
         ActivityNotOpen,
         OutsideWindow,
         NotSignedUp,
+        NotEligible,
         NoPlace,
         LocationNeeded,
         CheckinTooFar,

@@ -14,8 +14,9 @@ from app.core.rotating_codes import Action
 from app.schemas.checkouts import CheckoutIn, CheckoutResultOut
 from app.services import checkin_codes
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked
-from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid
+from app.services.checkin_codes import CheckinCodeExpired, CheckinCodeInvalid, CodeOfCheckin
 from app.services.checkouts import CheckoutOver, Leave, NotCheckedIn
+from app.services.corrections import CheckinAnnulled
 
 ABOUT = Bilingual(
     "签退：扫描签退码，按在场时间发放积分与时长",
@@ -32,9 +33,11 @@ router = Router(tags=["checkouts"], about=ABOUT)
         RESIDENT,
         CheckinCodeInvalid,
         CheckinCodeExpired,
+        CodeOfCheckin,
         ActivityNotOpen,
         CheckoutNotAsked,
         NotCheckedIn,
+        CheckinAnnulled,
         CheckoutOver,
         body=True,
         guess=Guess(CHECKIN_GUESS, CheckinCodeInvalid, signed=True),

@@ -33,6 +33,7 @@ from app.services.children import (
 from app.services.classes import NotAClass
 from app.services.consents import TextOutdated
 from app.services.people import PersonNotFound
+from app.services.signup_decisions import SignupDeclined
 from app.services.signups import (
     AlreadyCheckedIn,
     SignupNotFound,
@@ -165,7 +166,10 @@ async def sign_up_child(
     "/activities/{activity_id}/children/{child_id}/signup",
     status_code=204,
     operation_id="cancelChildSignup",
-    **allow(RESIDENT, ChildNotFound, SignupNotFound, AlreadyCheckedIn, TooLateToCancel),
+    **allow(
+        RESIDENT,
+        *(ChildNotFound, SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel),
+    ),
 )
 async def cancel_child_signup(
     activity_id: PathId, child_id: PathId, tx: Tx, person_id: CurrentPerson

@@ -19,10 +19,12 @@ from app.services import activities, classes
 from app.services.activities import ActivityNotFound
 from app.services.classes import NotAClass
 from app.services.people import Forbidden
+from app.services.sessions import SessionNotFound
 
 ABOUT = Bilingual("未成年人课堂：点名册与统计", "Classes for minors: the class list and figures")
 router = Router(prefix="/activities/{activity_id}", tags=["classes"], about=ABOUT)
 READ = allow(RESIDENT, ActivityNotFound, Forbidden, NotAClass)
+LIST = allow(RESIDENT, ActivityNotFound, Forbidden, NotAClass, SessionNotFound)
 SessionQuery = Annotated[
     int, Query(ge=0, le=10_000, description="Number of the session; 0: the class has none.")
 ]
@@ -43,7 +45,7 @@ async def _rows(
     return await classes.rows(tx, cipher, person_id, activity_id, session, page)
 
 
-@router.get("/class-list", operation_id="getClassList", **READ)
+@router.get("/class-list", operation_id="getClassList", **LIST)
 @no_store
 async def get_class_list(
     activity_id: PathId,

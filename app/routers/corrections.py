@@ -9,6 +9,7 @@ from app.schemas.corrections import AnnulmentIn, CorrectionIn, CorrectionOut
 from app.services import corrections
 from app.services.awards.review import OwnAward
 from app.services.corrections import (
+    AwardEnded,
     CheckinAnnulled,
     CheckinNotFound,
     StillInside,
@@ -27,7 +28,7 @@ REFUSED = (CheckinNotFound, Forbidden, OwnAward, CheckinAnnulled, TooManyCorrect
 @router.put(
     "",
     operation_id="correctCheckin",
-    **allow(RESIDENT, *REFUSED, StillInside, body=True, once=True),
+    **allow(RESIDENT, *REFUSED, AwardEnded, StillInside, body=True, once=True),
 )
 async def correct_checkin(
     checkin_id: PathId, body: CorrectionIn, tx: Tx, person_id: CurrentPerson

@@ -32,6 +32,7 @@ from app.services.handovers import (
 )
 from app.services.people import Forbidden, PersonNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.sessions import SessionNotFound
 from app.services.signups import SignupNotFound
 
 ABOUT = Bilingual(
@@ -45,7 +46,7 @@ router = Router(tags=["handovers"], about=ABOUT)
     "/me/children/{child_id}/handover-codes",
     status_code=201,
     operation_id="makeHandoverCode",
-    **allow(RESIDENT, ChildNotFound, PickupNotFound, SignupNotFound, body=True),
+    **allow(RESIDENT, ChildNotFound, PickupNotFound, SignupNotFound, SessionNotFound, body=True),
 )
 @no_store
 async def make_handover_code(

@@ -16,6 +16,7 @@ from app.schemas.offline_codes import OfflineCodesOut, OfflineKeysOut
 from app.services import offline_codes
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 from app.services.offline_codes import OfflineTooEarly
+from app.services.sessions import SessionNotFound
 from app.services.signups import NotSignedUp
 
 ABOUT = Bilingual(
@@ -30,7 +31,9 @@ CODES = replace(RESIDENT, limit=Limit("offline_codes", burst=20, per_second=1 / 
 @router.get(
     "/me/offline-codes",
     operation_id="listMyOfflineCodes",
-    **allow(CODES, ActivityNotFound, ActivityNotOpen, OfflineTooEarly, NotSignedUp),
+    **allow(
+        CODES, ActivityNotFound, SessionNotFound, ActivityNotOpen, OfflineTooEarly, NotSignedUp
+    ),
 )
 @no_store
 async def list_my_offline_codes(
@@ -38,9 +41,9 @@ async def list_my_offline_codes(
     caller: CurrentPerson,
     codes: OfflineCodeKeys,
     activity_id: Annotated[Id, Query(description="Id of the activity.")],
-    session: SessionQuery = 0,
+    session: SessionQuery = None,
 ) -> OfflineCodesOut:
-    """Return the caller's codes for a session, from 7 days before the start on.
+    """Return the caller's codes for a session, from 7 days before its start on.
 
     The phone keeps them and shows the one of the moment; the steward types the last four digits
     of the card.

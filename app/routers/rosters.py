@@ -18,6 +18,7 @@ from app.services.devices import DeviceNotFound, DeviceWrongState
 from app.services.offline_codes import OfflineTooEarly
 from app.services.people import Forbidden
 from app.services.rosters import NoRosterKey, RosterTooLarge
+from app.services.sessions import SessionNotFound
 
 ABOUT = Bilingual(
     "离线名单：为一台设备加密的应到名单",
@@ -27,7 +28,7 @@ router = Router(tags=["rosters"], about=ABOUT)
 SEAL = allow(
     RESIDENT,
     *(ActivityNotFound, ActivityNotOpen, DeviceNotFound, DeviceWrongState, Forbidden),
-    *(NoRosterKey, OfflineTooEarly, RosterTooLarge),
+    *(NoRosterKey, OfflineTooEarly, RosterTooLarge, SessionNotFound),
 )
 
 
@@ -38,12 +39,12 @@ async def get_roster(
     tx: Tx,
     caller: CurrentPerson,
     device_id: Annotated[Id, Query(description="Id of the device that shall read it.")],
-    session: SessionQuery = 0,
+    session: SessionQuery = None,
 ) -> RosterOut:
     """Return who has a confirmed place, encrypted for a device, to organizers and co-organizers.
 
-    From 7 days before the start on. The device is of the activity's organisation, above it or
-    below it. The reading is on record, and points by the reader's own check-in wait for another
-    organizer.
+    Of a session, from 7 days before its start on. The device is of the activity's organisation,
+    above it or below it. The reading is on record, and points by the reader's own check-in wait
+    for another organizer.
     """
     return await rosters.seal(tx, caller, activity_id, device_id, session)

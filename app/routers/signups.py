@@ -13,7 +13,8 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.signups import MySignupOut, SignupIn, SignupOut
-from app.services import signup_terms, signups
+from app.services import signup_decisions, signup_terms, signups
+from app.services.signup_decisions import SignupDeclined
 from app.services.signups import (
     AlreadyCheckedIn,
     Claim,
@@ -53,11 +54,11 @@ async def sign_up(
     "/signups/{signup_id}",
     status_code=204,
     operation_id="cancelSignup",
-    **allow(RESIDENT, SignupNotFound, AlreadyCheckedIn, TooLateToCancel),
+    **allow(RESIDENT, SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel),
 )
 async def cancel_signup(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> Response:
     """Give a place back before the activity begins; the first in the waiting list gets it."""
-    await signups.cancel(tx, person_id, signup_id)
+    await signup_decisions.give_back(tx, person_id, signup_id)
     return Response(status_code=204)
 
 

@@ -12,8 +12,11 @@ from app.services.activities import ActivityNotFound, ActivityNotOpen, CheckoutN
 from app.services.cards import CardSuspended
 from app.services.checkins import OutsideWindow
 from app.services.checkouts import CheckoutOver, NotCheckedIn
+from app.services.corrections import CheckinAnnulled
+from app.services.eligibility import NotEligible
 from app.services.people import Forbidden, PersonNotFound
 from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.sessions import SessionNotFound
 from app.services.signups import NotSignedUp
 from app.services.stewards import HandoverNeeded, OwnPresence
 
@@ -38,8 +41,11 @@ router = Router(prefix="/activities/{activity_id}/attendance", tags=["stewards"]
         CardCodeUsed,
         CardSuspended,
         ActivityNotOpen,
+        SessionNotFound,
         OutsideWindow,
         NotSignedUp,
+        NotEligible,
+        CheckinAnnulled,
         CheckoutNotAsked,
         NotCheckedIn,
         CheckoutOver,

@@ -25,12 +25,14 @@ HEADINGS = {
     "checked_out_at": Bilingual("签退时间", "Checked out at (Shanghai)"),
     "departure": Bilingual("签退方式", "Check-out"),
     "is_walk_in": Bilingual("现场参加", "Walked in"),
+    "friend_names": Bilingual("同行人", "Friends' names"),
     "is_annulled": Bilingual("已作废", "Annulled"),
     "correction": Bilingual("更正原因", "Reason of the correction"),
     "method": Bilingual("签到方式", "Method"),
     "distance_m": Bilingual("距离（米）", "Distance (m)"),
     "state": Bilingual("积分状态", "State of the award"),
 }
+FRIEND_NAMES = "Names of the friends who came along; masked for auditors; null: none were named."
 VALUES = {
     SignupStatus: signups.VALUES[SignupStatus],
     AwardState: reading.VALUES[AwardState],
@@ -66,6 +68,7 @@ class ParticipantOut(Out):
     card_no: str = Field(description="Number of the person's card, masked.")
     session: int = Field(description="Number of the session; 0: the activity as a whole.")
     friends: int = Field(description="How many friends come along.")
+    friend_names: str | None = Field(description=FRIEND_NAMES)
     status: SignupStatus = Field(description="State of the sign-up.")
     offer_until: datetime | None = Field(
         description="Until when the place is to be accepted; null: none is offered."
@@ -100,6 +103,7 @@ class AttendeeOut(Out):
     )
     departure: Departure | None = Field(description="How the person checked out; null: not.")
     is_walk_in: bool = Field(description="Whether the person came without a place.")
+    friend_names: str | None = Field(description=FRIEND_NAMES)
     is_annulled: bool = Field(description="Whether an organizer annulled the check-in.")
     correction: str | None = Field(description="Reason of the latest correction; null: none.")
     session: int = Field(description="Which session, from 1; 0: the activity has none.")

@@ -13,15 +13,19 @@ from app.schemas.notify import words
 NOTICES = {
     "correction_made": words(
         ("签到更正", "Check-in corrected"),
-        "您在「{title}」的签到记录已更正：{came_at:time} 至 {left_at:time}。原因：{reason}",
+        "您在「{title}」的签到记录已更正：{came_at:time} 至 {left_at:time}。原因：{reason}"
+        "{overlaps:。同一时段您在其他活动的时长如有少计，请联系其组织者更正|}",
         "Your presence at “{title}” was corrected: {came_at:time} to {left_at:time}. Reason:"
-        " {reason}",
+        " {reason}{overlaps:. Time of another activity that did not count because of it is"
+        " counted by a correction there: ask its organizer|}",
     ),
     "correction_annulled": words(
         ("签到作废", "Check-in annulled"),
-        "您在「{title}」的签到已作废，积分与时长已冲正。原因：{reason}",
+        "您在「{title}」的签到已作废，积分与时长已冲正。原因：{reason}"
+        "{overlaps:。同一时段您在其他活动的时长如有少计，请联系其组织者更正|}",
         "Your check-in at “{title}” was annulled; its points and hours are reversed. Reason:"
-        " {reason}",
+        " {reason}{overlaps:. Time of another activity that did not count because of it is"
+        " counted by a correction there: ask its organizer|}",
     ),
 }
 
@@ -45,6 +49,14 @@ class AnnulmentIn(In, json_schema_extra=example({"reason": "代签，本人未�
     reason: Annotated[str, OneLine(200)] = Field(description="Why; the person reads it.")
 
 
+class OverlapOut(Out):
+    """Another check-in of the person, for a time that may count there now."""
+
+    checkin_id: UUID = Field(description="Id of the check-in.")
+    activity_id: ActivityId
+    title: str = Field(description="What its activity is called.")
+
+
 class CorrectionOut(Out):
     """A check-in as it counts now. Both times are null if it was annulled."""
 
@@ -59,3 +71,7 @@ class CorrectionOut(Out):
     checked_out_before: datetime | None = Field(description="What counted until now, in UTC.")
     reason: str = Field(description="Why.")
     award: AwardOut | None = Field(description="What it gives now; null: nothing.")
+    overlapping: list[OverlapOut] = Field(
+        description="Other paid check-ins of the person during this session, 5 at most. No moment"
+        " counts twice: a correction of them, with no times, counts what is free now."
+    )

@@ -39,6 +39,9 @@ class ArrivalOut(Out):
     checked_in_at: datetime = Field(description="When the person came, in UTC.")
     method: CheckinMethod = Field(description="How the person checked in.")
     is_walk_in: bool = Field(description="Whether the person came without a place.")
+    friend_names: str | None = Field(
+        description="Names of the friends who came along; null: none were named."
+    )
 
 
 class MissingOut(Out):

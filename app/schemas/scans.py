@@ -72,6 +72,8 @@ VALUES = {
         ScanReason.outside_window: ("不在签到时间内", "outside the window"),
         ScanReason.not_signed_up: ("未报名", "not signed up"),
         ScanReason.checkout_not_asked: ("活动无需签退", "no check-out asked"),
+        ScanReason.handover_needed: ("孩子须经接送交接离开", "children leave by a hand-over"),
+        ScanReason.not_eligible: ("不符合参加条件", "not eligible"),
         ScanReason.not_checked_in: ("尚无签到记录", "no check-in yet"),
     },
 }

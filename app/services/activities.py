@@ -9,7 +9,7 @@ from app.core.db import Row, Session
 from app.core.errors import Refusal
 from app.core.language import Bilingual
 from app.core.validation_messages import invalid
-from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus
+from app.models.activities import MAX_DISTANCE, MAX_LENGTH, Activity, ActivityStatus, SignupFor
 from app.queries import activities as queries
 from app.queries import co_organizers as co_organizer_queries
 from app.queries import people as people_queries
@@ -83,10 +83,17 @@ async def create(
     )
     if activity.signup_opens_at >= activity.signup_closes_at:
         raise invalid("body.signup_closes_at", "早于报名开始或当前时间", "lies in the past")
+    require_places(activity)
     await queries.insert(tx, activity)
     facts = audit.about(*origin) if origin else None
     await audit.write(tx, caller, "created", activity, facts=facts)
     return ActivityOut.of(activity)
+
+
+def require_places(activity: Activity) -> None:
+    """Raise Invalid for a class without sign-up: nobody walks in to it (decision 0047)."""
+    if activity.for_minors and activity.signup_for == SignupFor.nothing:
+        raise invalid("body.signup_for", "未成年人课堂须报名", "guardians sign up to a class")
 
 
 async def require_rule(

@@ -16,6 +16,7 @@ from app.models.people import Role
 from app.models.signups import SignupStatus
 from app.queries import activities as activity_queries
 from app.queries import attendance as queries
+from app.queries import friends as friend_queries
 from app.queries import signups as signup_queries
 from app.queries.attendance import AttendanceFilter, Attendee, Participant
 from app.schemas.attendance import AttendeeOut, ParticipantOut
@@ -92,8 +93,17 @@ async def list_checkins(
         rows = await queries.checkins(tx, activity.id, wanted, state, after, limit)
         ids = [row[0].id for row in rows]
         left, corrected = await queries.checkouts(tx, ids), await queries.corrections(tx, ids)
+        people_there = [row[0].person_id for row in rows]
+        friends = await friend_queries.named(tx, activity.id, people_there)
         return [
-            _attendee(row, left.get(row[0].id), corrected.get(row[0].id), masks=masks)
+            _attendee(
+                row,
+                left.get(row[0].id),
+                corrected.get(row[0].id),
+                friends.get((row[0].person_id, row[0].session))
+                or friends.get((row[0].person_id, 0)),
+                masks=masks,
+            )
             for row in rows
         ]
 
@@ -114,7 +124,7 @@ async def remove(tx: Session, caller: UUID, signup_id: UUID, reason: str) -> Sig
         activity = await activities.co_organized(tx, caller, found.activity_id)
     except ActivityNotFound:
         raise SignupNotFound from None
-    if found.person_id == caller:
+    if await people.is_any_of(tx, caller, found.person_id):
         raise OwnSignup
     before = await signups.end(tx, found, ParticipantCheckedIn, own=False)
     if before is not None:
@@ -177,7 +187,8 @@ def _participant(
 ) -> ParticipantOut:
     signup, name, serial, position = row
     return ParticipantOut(
-        **signup.model_dump(exclude={"activity_id", "queue_number"}),
+        **signup.model_dump(exclude={"activity_id", "queue_number", "friend_names"}),
+        friend_names=_friends(signup.friend_names, masks=masks),
         display_name=people.masked(name) if masks else name,
         card_no=masked_number(serial),
         position=position,
@@ -185,8 +196,20 @@ def _participant(
     )
 
 
+def _friends(names: str | None, *, masks: bool) -> str | None:
+    """Join the names of friends, which are kept one a line."""
+    if names is None:
+        return None
+    return "、".join(people.masked(one) if masks else one for one in names.splitlines())
+
+
 def _attendee(
-    row: Attendee, checkout: Checkout | None, corrected: Correction | None, *, masks: bool
+    row: Attendee,
+    checkout: Checkout | None,
+    corrected: Correction | None,
+    friends: str | None,
+    *,
+    masks: bool,
 ) -> AttendeeOut:
     checkin, name, serial, award = row
     left_at = corrected.left_at if corrected else checkout and checkout.left_at
@@ -196,6 +219,7 @@ def _attendee(
         card_no=masked_number(serial),
         checked_in_at=(corrected and corrected.came_at) or checkin.came_at or checkin.checked_in_at,
         checked_out_at=left_at,
+        friend_names=_friends(friends, masks=masks),
         departure=checkout and Departure(checkout.departure),
         is_annulled=corrected is not None and corrected.came_at is None,
         correction=corrected and corrected.reason,

@@ -31,6 +31,23 @@ class CheckinCodeExpired(Refusal):
     zh, en = "签到码已过期，请重新扫描", "This code has expired; scan the screen again."
 
 
+class CodeOfCheckin(Refusal):
+    """A screen's code is right, but it is for who comes: no guess."""
+
+    code, status, title = "checkouts.checkin_code", 422, "Code for checking in"
+    zh, en = "这是签到码，请扫描签退码", "This code is for checking in; scan the one for leaving."
+
+
+class CodeOfCheckout(Refusal):
+    """A screen's code is right, but it is for who leaves: no guess."""
+
+    code, status, title = "checkins.checkout_code", 422, "Code for checking out"
+    zh, en = "这是签退码，请扫描签到码", "This code is for checking out; scan the one for coming."
+
+
+OF_THE_OTHER = {Action.check_in: CodeOfCheckout, Action.check_out: CodeOfCheckin}
+
+
 class Read(NamedTuple):
     """``serial``: of the activity. ``issue``: of its poster; None: a screen showed the code."""
 
@@ -42,7 +59,7 @@ def read(codes: RotatingCodes, posters: PosterCodes, text: str, at: datetime) ->
     """Verify a code without a look-up.
 
     A screen's first, which most are: it costs one HMAC. The two are signed under keys of their
-    own. Raises CheckinCodeInvalid or CheckinCodeExpired.
+    own. Raises CheckinCodeInvalid or CheckinCodeExpired, CodeOfCheckout.
     """
     try:
         return Read(read_screen(codes, text, Action.check_in, at))
@@ -56,12 +73,14 @@ def read(codes: RotatingCodes, posters: PosterCodes, text: str, at: datetime) ->
 def read_screen(codes: RotatingCodes, text: str, action: Action, at: datetime) -> int:
     """Verify a screen's code of an action; return the serial of its activity.
 
-    Raises CheckinCodeInvalid or CheckinCodeExpired.
+    Raises CheckinCodeInvalid or CheckinCodeExpired, OF_THE_OTHER.
     """
     try:
         return codes.check(text, action, at.timestamp())
     except rotating_codes.CodeExpired:
         raise CheckinCodeExpired from None
+    except rotating_codes.OtherAction:
+        raise OF_THE_OTHER[action] from None
     except rotating_codes.CodeInvalid:
         raise CheckinCodeInvalid from None
 

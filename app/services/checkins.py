@@ -1,15 +1,14 @@
 """Check-ins: a scanned code becomes attendance, an award, points and hours, in one transaction."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Collection, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from app.core.clock import now
+from app.core.clock import local_date, now, years_before
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.models.activities import SignupFor
 from app.models.awards import Award
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
 from app.models.ledger import Purpose
@@ -19,14 +18,14 @@ from app.queries.awards.granting import NewAward
 from app.queries.checkins import Asked, CheckinContext, Counter, ExistingCheckin, NewCheckin
 from app.queries.ledger import reading as reading_queries
 from app.schemas.checkins import BalancesOut, CheckinOut, CheckinResultOut, PositionIn
-from app.services import checkin_places, signups
+from app.services import checkin_places, checkin_walk_ins, eligibility, people, signups
 from app.services.activities import ActivityNotOpen, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
 from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
-from app.services.signups import NotSignedUp
+from app.services.sessions import SessionNotFound
 
 
 class OutsideWindow(Refusal):
@@ -57,10 +56,20 @@ class Scan:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """``is_new`` is False if the person had checked in before; this is then the first result."""
+    """``is_new`` is False if the person had checked in before; this is then the first result.
+
+    ``left_at``: until when the person was there, as it counts now; None: still there, or
+    ``is_annulled`` by an organizer: nothing counts.
+    """
 
     result: CheckinResultOut
     is_new: bool
+    left_at: datetime | None = None
+    is_annulled: bool = False
+
+
+# People with what they asked for, where a check-in is possible.
+Met = dict[UUID, tuple[CheckinContext, Scan]]
 
 
 def conflict_keys(scan: Scan) -> Iterable[Hashable]:
@@ -74,7 +83,8 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
     ``at`` dates check-ins and awards. Windows and the attended time go by the clock, which is
     behind it after a day was closed too early (``moments``).
     Precondition: no two scans share a conflict key. Outcomes: Recorded, or CheckinCodeInvalid,
-    ActivityNotOpen, OutsideWindow, NotSignedUp; of a poster NoPlace, LocationNeeded, CheckinTooFar.
+    SessionNotFound, ActivityNotOpen, OutsideWindow, NotSignedUp, NotEligible; of a poster NoPlace,
+    LocationNeeded, CheckinTooFar.
     Raises Retry if an activity changes meanwhile.
     """
     clock = now()
@@ -82,38 +92,45 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
         Asked(one.serial, one.person_id, one.came_at or clock, one.session, one.may_walk_in)
         for one in scans
     ]
-    found = await queries.contexts(tx, asked)
+    born_after = years_before(local_date(clock), people.LEADERBOARD_MIN_AGE)
+    found = await queries.contexts(tx, asked, born_after)
     checked = [_check(found.get((one.serial, one.person_id)), one, clock) for one in scans]
     met = {
         one.person_id: (one, scan)
         for one, scan in zip(checked, scans, strict=True)
         if isinstance(one, CheckinContext)
     }
-    results = await _record(tx, met, at, clock)
+    walk_ins = {
+        person: context
+        for person, (context, scan) in met.items()
+        if checkin_walk_ins.admits(context, marked=scan.may_walk_in)
+    }
+    barred = await checkin_walk_ins.barred(tx, walk_ins)
+    results = await _record(tx, met, walk_ins.keys() - barred.keys(), at, clock)
     placeless = [
         (context.activity_id, person)
         for person, (context, _) in met.items()
-        if person not in results
+        if person not in results and person not in barred
     ]
-    refused = await signups.placeless(tx, placeless)
-    return [
-        one if isinstance(one, Refusal) else _outcome(results, refused, one.person_id)
-        for one in checked
-    ]
+    refused: dict[UUID, Recorded | Refusal] = {**barred}
+    refused |= await signups.placeless(tx, placeless)
+    outcomes = refused | {person: _recorded(one) for person, one in results.items()}
+    return [one if isinstance(one, Refusal) else outcomes[one.person_id] for one in checked]
 
 
-def _outcome(
-    results: "dict[UUID, _Result]", refused: dict[UUID, NotSignedUp], person: UUID
-) -> Recorded | Refusal:
-    if person in results:
-        return Recorded(_to_out(results[person]), results[person].is_new)
-    return refused[person]
+def _recorded(result: "_Result") -> Recorded:
+    one, shown = result.checkin, _to_out(result)
+    if isinstance(one, NewCheckin):
+        return Recorded(shown, result.is_new)
+    return Recorded(shown, result.is_new, one.left_at, one.is_annulled)
 
 
 def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinContext | Refusal:
     """Return the context if a check-in is possible at this time, else the refusal."""
     if context is None or scan.issue not in (None, context.poster_issue):
         return CheckinCodeInvalid()
+    if not context.has_session:
+        return SessionNotFound()
     if not is_open(context.status, is_late=scan.came_at is not None):
         return ActivityNotOpen(
             status=context.status, starts_at=context.starts_at, ends_at=context.ends_at
@@ -121,6 +138,8 @@ def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinC
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
     if not opens <= (scan.came_at or at) < closes:
         return OutsideWindow(opens_at=opens, closes_at=closes)
+    if context.lacks_consent:
+        return eligibility.needs_guardian()
     refusal = None if scan.issue is None else checkin_places.refusal(context, scan.position)
     return refusal or context
 
@@ -135,12 +154,18 @@ class _Result:
 
 
 async def _record(
-    tx: Session, met: dict[UUID, tuple[CheckinContext, Scan]], at: datetime, clock: datetime
+    tx: Session, met: Met, walk_ins: Collection[UUID], at: datetime, clock: datetime
 ) -> dict[UUID, _Result]:
-    """Check in the people with a place; return their results, also of earlier check-ins."""
+    """Check in the people with a place; return their results, also of earlier check-ins.
+
+    ``walk_ins``: who needs no place.
+    """
     if not met:
         return {}
-    wanted = [_checkin(context, scan, at) for context, scan in met.values()]
+    wanted = [
+        _checkin(context, scan, at, may_walk_in=person in walk_ins)
+        for person, (context, scan) in met.items()
+    ]
     is_new = await queries.insert(tx, wanted)
     new = [(met[one.person_id][0], one) for one in wanted if is_new.get(one.id)]
     known = [(met[one.person_id][0], one) for one in wanted if is_new.get(one.id) is False]
@@ -234,14 +259,14 @@ async def _shown(
     return results
 
 
-def _checkin(context: CheckinContext, scan: Scan, at: datetime) -> NewCheckin:
+def _checkin(context: CheckinContext, scan: Scan, at: datetime, *, may_walk_in: bool) -> NewCheckin:
     latitude, longitude = checkin_places.spot(scan.position)
     return NewCheckin(
         id=new_id(),
         activity_id=context.activity_id,
         session=context.session,
         place=context.place,
-        may_walk_in=scan.may_walk_in or context.signup_for == SignupFor.nothing,
+        may_walk_in=may_walk_in,
         person_id=context.person_id,
         method=scan.method,
         distance_m=checkin_places.distance(context, scan.position),

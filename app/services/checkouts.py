@@ -27,6 +27,7 @@ from app.services.activities import ActivityNotOpen, CheckoutNotAsked, is_open
 from app.services.awards import attendance, granting, wording
 from app.services.awards.granting import Grant
 from app.services.checkin_codes import CheckinCodeInvalid
+from app.services.corrections import CheckinAnnulled
 from app.services.notify import Message
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
@@ -80,8 +81,8 @@ async def record(tx: Session, leaves: Sequence[Leave], at: datetime) -> list[Lef
 
     ``at`` dates check-outs and awards; the time of leaving goes by the clock (``moments``).
     Precondition: no two share a conflict key. Outcomes: Left, or CheckinCodeInvalid,
-    CheckoutNotAsked, NotCheckedIn, ActivityNotOpen, CheckoutOver. Raises Retry if an activity
-    changes meanwhile.
+    CheckoutNotAsked, NotCheckedIn, CheckinAnnulled, ActivityNotOpen, CheckoutOver. Raises Retry
+    if an activity changes meanwhile.
     """
     clock = now()
     found = await queries.presences(
@@ -130,8 +131,8 @@ def _check(presence: Presence | None, at: datetime, *, is_late: bool) -> Presenc
         return CheckinCodeInvalid()
     if not presence.checks_out:
         return CheckoutNotAsked()
-    if presence.checkin_id is None:
-        return NotCheckedIn()
+    if presence.checkin_id is None or presence.is_annulled:
+        return CheckinAnnulled() if presence.is_annulled else NotCheckedIn()
     if presence.checkout_id is not None:
         return presence
     if not is_open(presence.status, is_late=is_late):

@@ -33,13 +33,19 @@ from app.schemas.children import (
 )
 from app.schemas.consents import ConsentIn
 from app.schemas.signups import MySignupOut, SignupOut
-from app.services import audit, classes, closures, consents, notify, people, signups
+from app.services import (
+    audit,
+    classes,
+    closures,
+    consents,
+    notify,
+    people,
+    signup_decisions,
+    signups,
+)
 from app.services.ledger import moments
-from app.services.people import CardGuesses, PersonNotFound
-from app.services.signups import Claim, SignupNotFound
 
 NOUN = "child"
-OPENID_BYTES = 32
 
 
 class ChildNotFound(Refusal):
@@ -90,13 +96,13 @@ async def add(tx: Session, cipher: FieldCipher, caller: UUID, body: ChildIn) -> 
     """Enter a child with the guardian's consent. Raises TooManyChildren, TextOutdated."""
     guardian = await closure_queries.lock_person(tx, caller)  # one at a time
     if guardian is None or guardian.erased_at is not None:
-        raise PersonNotFound
+        raise people.PersonNotFound
     if len(await queries.of_guardian(tx, caller)) >= MOST:
         raise TooManyChildren(limit=MOST)
     # No openid has such an index, and nothing can be read from the empty seal: no login finds it.
     person = Person(
         id=new_id(),
-        openid_index=secrets.token_bytes(OPENID_BYTES),
+        openid_index=secrets.token_bytes(32),
         openid_sealed=b"",
         display_name=people.masked(body.display_name),
         birth_date=body.birth_date,
@@ -164,7 +170,7 @@ async def add_pickup(
     caller: UUID,
     child_id: UUID,
     body: PickupIn,
-    guesses: CardGuesses,
+    guesses: people.CardGuesses,
 ) -> PickupOut:
     """Name somebody who may fetch a child; who is named by a card is told.
 
@@ -177,7 +183,7 @@ async def add_pickup(
     if body.card_no is not None:
         person_id = (await people.by_card(tx, [body.card_no], guesses)).get(body.card_no)
         if person_id is None or await _is_a_child(tx, person_id):
-            raise PersonNotFound
+            raise people.PersonNotFound
         if await people.is_any_of(tx, caller, person_id):
             raise OwnPickup
     named = json.dumps({"name": body.name, "relation": body.relation}, ensure_ascii=False)
@@ -208,7 +214,7 @@ async def sign_up(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) 
     """
     await owned(tx, caller, child_id)
     at = await moments.checked_now(tx)
-    claimed = unwrap(await signups.claim(tx, [Claim(activity_id, child_id)], at))
+    claimed = unwrap(await signups.claim(tx, [signups.Claim(activity_id, child_id)], at))
     if activity_id not in await queries.classes(tx, [activity_id]):
         raise classes.NotAClass  # the claim is rolled back
     if claimed.is_new:
@@ -220,16 +226,15 @@ async def sign_up(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) 
 async def cancel(tx: Session, caller: UUID, activity_id: UUID, child_id: UUID) -> None:
     """Give a child's place back.
 
-    Raises ChildNotFound, SignupNotFound, AlreadyCheckedIn, TooLateToCancel.
+    Raises ChildNotFound, SignupNotFound, SignupDeclined, AlreadyCheckedIn, TooLateToCancel.
     """
     await owned(tx, caller, child_id)
-    living = await signup_queries.living(tx, [(activity_id, 0, child_id)])
-    if not living:
-        raise SignupNotFound
-    [found] = living.values()
-    await signups.cancel(tx, child_id, found.id)
-    facts = audit.about("activity", activity_id)
-    await audit.write_about(tx, caller, "cancelled", (NOUN, child_id), None, facts=facts)
+    key = (activity_id, 0, child_id)
+    if (found := (await signup_queries.living(tx, [key])).get(key)) is None:
+        raise signups.SignupNotFound
+    await signup_decisions.give_back(tx, child_id, found.id)
+    about = audit.about("activity", activity_id)
+    await audit.write_about(tx, caller, "cancelled", (NOUN, child_id), None, facts=about)
 
 
 async def list_signups(

@@ -13,7 +13,7 @@ from app.queries import classes as queries
 from app.queries import people as people_queries
 from app.schemas.children import FetcherOut
 from app.schemas.classes import ClassChildOut, ClassFiguresOut
-from app.services import attendance, audit, people
+from app.services import attendance, audit, people, session_numbers
 
 
 class NotAClass(Refusal):
@@ -31,7 +31,7 @@ async def read_list(
 ) -> Page[ClassChildOut]:
     """Return who signed up and what happened at a session; the reading is in the audit trail.
 
-    Raises ActivityNotFound, Forbidden, NotAClass.
+    Raises ActivityNotFound, Forbidden, NotAClass, SessionNotFound.
     """
     activity, _ = await _readable(tx, caller, activity_id)
     page = await rows(tx, cipher, caller, activity_id, number, asked)
@@ -52,9 +52,11 @@ async def rows(
 ) -> Page[ClassChildOut]:
     """Return the rows of ``read_list`` without a trace: an export leaves its own.
 
-    Raises ActivityNotFound, Forbidden, NotAClass.
+    Raises ActivityNotFound, Forbidden, NotAClass, SessionNotFound.
     """
-    _, masks = await _readable(tx, caller, activity_id)
+    activity, masks = await _readable(tx, caller, activity_id)
+    if number:
+        await session_numbers.span(tx, activity, number)
 
     async def read(after: UUID | None, limit: int) -> list[ClassChildOut]:
         found = await queries.page(tx, activity_id, number, after, limit)

@@ -11,17 +11,19 @@ from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
 from app.core.validation_messages import invalid
+from app.models.awards import AwardState
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START, CheckinMethod
 from app.models.checkouts import Departure
 from app.models.corrections import Correction
 from app.queries import checkins as checkin_queries
 from app.queries import checkouts as checkout_queries
 from app.queries import corrections as queries
+from app.queries import people as people_queries
 from app.queries.awards.granting import NewAward
 from app.queries.checkins import Counter
 from app.queries.checkouts import NewCheckout
 from app.queries.corrections import Corrected
-from app.schemas.corrections import CorrectionIn, CorrectionOut
+from app.schemas.corrections import CorrectionIn, CorrectionOut, OverlapOut
 from app.services import activities, audit, notify, people
 from app.services.activities import ActivityNotFound
 from app.services.awards import attendance, granting, reversal, wording
@@ -30,6 +32,9 @@ from app.services.ledger import moments
 from app.services.policies import rules
 
 MOST = 20  # corrections of one check-in
+MOST_OVERLAPS = 5  # that are told
+# A correction gives another award, so that of what holds nobody has decided otherwise.
+ENDED = (AwardState.reversed, AwardState.rejected)
 
 
 class CheckinNotFound(Refusal):
@@ -49,6 +54,17 @@ class StillInside(Refusal):
     zh, en = "该人员尚未签退，请同时填写签退时间", "The person has not checked out: say until when."
 
 
+class AwardEnded(Refusal):
+    """Somebody has decided that the award, or a part of it, does not hold: it is not given anew."""
+
+    code, status, title = "corrections.award_ended", 409, "Award reversed or rejected"
+    zh, en = (
+        "该签到的积分已被冲正或驳回，不能通过更正重新发放",
+        "The award of this check-in was reversed or rejected; a correction does not give it again.",
+    )
+    fact_names = ("status",)
+
+
 class TooManyCorrections(Refusal):
     code, status, title = "corrections.too_many", 409, "Too many corrections"
     zh, en = "更正次数已达上限", "This check-in was corrected too often."
@@ -58,21 +74,25 @@ class TooManyCorrections(Refusal):
 async def correct(tx: Session, caller: UUID, checkin_id: UUID, body: CorrectionIn) -> CorrectionOut:
     """Replace the times of a check-in, and its award by one for the new times.
 
-    Raises CheckinNotFound, OwnAward, CheckinAnnulled, StillInside, TooManyCorrections, Invalid.
+    Raises CheckinNotFound, OwnAward, CheckinAnnulled, AwardEnded, StillInside, TooManyCorrections,
+    Invalid.
     """
     found = await _locked(tx, caller, checkin_id)
+    if found.came_at is None:  # it would be taken back by filling in two times
+        raise CheckinAnnulled
+    if found.award_state in ENDED or found.points_reversed:
+        raise AwardEnded(status=found.award_state)
     came_at = body.checked_in_at or found.came_at
     left_at = body.checked_out_at or found.left_at
     if left_at is None and not found.checks_out:
         left_at = found.ends_at
-    if came_at is None:
-        raise CheckinAnnulled
     if left_at is None:
         raise StillInside
     _require_times(found, came_at, left_at)
     at = await moments.moment(tx)
     done = await _write(tx, caller, found, came_at, left_at, body.reason, at)
     facts = {"title": found.title, "came_at": came_at, "left_at": left_at, "reason": body.reason}
+    facts["overlaps"] = bool(done.overlapping)
     subject = ("activity", found.activity_id)
     await notify.send(tx, found.person_id, "correction_made", subject, **facts)
     return done
@@ -89,7 +109,7 @@ async def annul(tx: Session, caller: UUID, checkin_id: UUID, reason: str) -> Cor
     at = await moments.moment(tx)
     done = await _write(tx, caller, found, None, None, reason, at)
     subject = ("activity", found.activity_id)
-    facts = {"title": found.title, "reason": reason}
+    facts = {"title": found.title, "reason": reason, "overlaps": bool(done.overlapping)}
     await notify.send(tx, found.person_id, "correction_annulled", subject, **facts)
     return done
 
@@ -172,7 +192,21 @@ async def _write(
         checked_out_before=found.left_at,
         reason=reason,
         award=award and wording.to_out(award),
+        overlapping=await _overlapping(tx, found),
     )
+
+
+async def _overlapping(tx: Session, found: Corrected) -> list[OverlapOut]:
+    """Return what may have counted less because of this check-in: no moment counts twice.
+
+    Other organizers decide about it, so it is told and not counted anew (decision 0045).
+    """
+    accounts = await people_queries.family(tx, found.person_id)
+    others = await queries.overlapping(tx, found, accounts, MOST_OVERLAPS)
+    return [
+        OverlapOut(checkin_id=checkin, activity_id=activity, title=title)
+        for checkin, activity, title in others
+    ]
 
 
 async def _leave(tx: Session, caller: UUID, found: Corrected, at: datetime) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 from uuid import UUID
 
 from app.core.clock import age_on, local_date, now
@@ -13,7 +14,6 @@ from app.core.validation_messages import invalid
 from app.queries import eligibility as queries
 from app.queries import orgs as org_queries
 from app.queries.eligibility import PersonFacts
-from app.queries.waiting_lists import Seats
 from app.schemas.eligibility import EligibilityIn, EligibilityRule, eligibility_of
 from app.services.policies import history
 from app.services.policies.rules import TIER_WINDOW, PointsPolicy
@@ -63,6 +63,15 @@ class _Known:
     earned: Mapping[tuple[UUID, int], tuple[int, int]]
 
 
+class Demanding(Protocol):
+    """An activity, as rows of several statements have it."""
+
+    @property
+    def id(self) -> UUID: ...
+    @property
+    def eligibility(self) -> str | None: ...
+
+
 def needs_guardian() -> NotEligible:
     """Return the refusal of who is under 14, without a guardian's consent (PIPL 31)."""
     return NotEligible(
@@ -71,7 +80,7 @@ def needs_guardian() -> NotEligible:
 
 
 async def refusals(
-    tx: Session, asked: Sequence[tuple[UUID, Seats]]
+    tx: Session, asked: Sequence[tuple[UUID, Demanding]]
 ) -> dict[tuple[UUID, UUID], NotEligible]:
     """Return what people (person, activity) are refused with, those alone who are not eligible.
 

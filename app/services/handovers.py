@@ -31,7 +31,7 @@ from app.schemas.handovers import (
     HandoverIn,
     HandoverOut,
 )
-from app.services import activities, audit, checkouts, children, notify, people
+from app.services import activities, audit, checkouts, children, notify, people, session_numbers
 from app.services.checkouts import Leave, NotCheckedIn
 from app.services.children import PickupNotFound
 from app.services.classes import NotAClass
@@ -98,7 +98,7 @@ async def make_code(
 ) -> HandoverCodeOut:
     """Make a code for a named person and a session, in place of an earlier one.
 
-    Raises ChildNotFound, PickupNotFound, SignupNotFound.
+    Raises ChildNotFound, PickupNotFound, SignupNotFound, SessionNotFound.
     """
     await children.owned(tx, caller, child_id)
     if await child_queries.pickup(tx, child_id, body.pickup_id) is None:
@@ -106,6 +106,7 @@ async def make_code(
     activity = await activity_queries.find(tx, body.activity_id)
     if activity is None or child_id not in await signup_queries.people_of(tx, activity.id):
         raise SignupNotFound
+    await session_numbers.span(tx, activity, body.session)
     code = f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"
     row = HandoverCode(
         id=new_id(),
@@ -168,7 +169,7 @@ async def record(
     )
     await queries.save(tx, row)
     if is_open:
-        await _check_out(tx, caller, activity, child.person_id)
+        await _check_out(tx, caller, activity, row)
     facts = audit.about("activity", activity_id) | {"proof": proven.proof, "session": body.session}
     await audit.write_about(
         tx, caller, "handed_over", ("child", child.person_id), activity.org_id, facts=facts
@@ -254,12 +255,12 @@ async def _by_code(
     return code
 
 
-async def _check_out(tx: Session, caller: UUID, activity: Activity, child_id: UUID) -> None:
+async def _check_out(tx: Session, caller: UUID, activity: Activity, row: Handover) -> None:
     """Check the child out where the activity asks for it.
 
     That it is too late for a check-out, or that none is asked for, keeps no child from leaving.
     """
-    leave = Leave(activity.serial, child_id, Departure.steward, caller)
+    leave = Leave(activity.serial, row.child_id, Departure.steward, caller, session=row.session)
     await checkouts.record(tx, [leave], await moments.moment(tx))
 
 

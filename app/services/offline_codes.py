@@ -9,19 +9,19 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.offline_codes import STEP_SECONDS, OfflineCodes
-from app.core.validation_messages import invalid
 from app.models.activities import Activity, ActivityStatus
 from app.models.cards import SHOWN_DIGITS, card_number
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import rosters as roster_queries
+from app.queries import sessions as session_queries
 from app.schemas.offline_codes import (
     OfflineCodeOut,
     OfflineCodesOut,
     OfflineKeyOut,
     OfflineKeysOut,
 )
-from app.services import activities, signups
+from app.services import activities, session_numbers, signups
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 
 # Phones and devices are prepared this long before the start. The keys of codes are published for
@@ -44,30 +44,33 @@ class OfflineTooEarly(Refusal):
 class Window:
     """When people check in to a session."""
 
+    session: int
     opens_at: datetime
     closes_at: datetime
 
 
-def window(activity: Activity, session: int, at: datetime) -> Window:
+async def window(
+    tx: Session, activity: Activity, session: int | None, at: datetime, person: UUID | None = None
+) -> Window:
     """Return the window of a session that can be prepared for at a time.
 
-    Raises Invalid for a session that the activity has not, ActivityNotOpen, OfflineTooEarly.
+    ``session``: None: the one that runs or the next, for which the person has a place, if one is
+    given. Raises SessionNotFound, ActivityNotOpen, OfflineTooEarly.
     """
-    if session != 0:
-        raise invalid("query.session", "活动没有这一场次", "the activity has no such session")
-    found = Window(activity.starts_at - OPENS_BEFORE_START, activity.ends_at + CLOSES_AFTER_END)
+    if session is None:
+        session = await session_queries.next_number(tx, activity, at - CLOSES_AFTER_END, person)
+    starts_at, ends_at = await session_numbers.span(tx, activity, session)
+    found = Window(session, starts_at - OPENS_BEFORE_START, ends_at + CLOSES_AFTER_END)
     if activity.status != ActivityStatus.published or at > found.closes_at:
-        raise ActivityNotOpen(
-            status=activity.status, starts_at=activity.starts_at, ends_at=activity.ends_at
-        )
-    opens_at = activity.starts_at - PREPARED_BEFORE
+        raise ActivityNotOpen(status=activity.status, starts_at=starts_at, ends_at=ends_at)
+    opens_at = starts_at - PREPARED_BEFORE
     if at < opens_at:
         raise OfflineTooEarly(opens_at=opens_at)
     return found
 
 
 async def mine(
-    tx: Session, codes: OfflineCodes, caller: UUID, activity_id: UUID, session: int
+    tx: Session, codes: OfflineCodes, caller: UUID, activity_id: UUID, session: int | None
 ) -> OfflineCodesOut:
     """Return the codes of a person who has a confirmed place, from now on.
 
@@ -77,8 +80,8 @@ async def mine(
     if activity is None or not await activities.may_see(tx, caller, activity):
         raise ActivityNotFound
     at = now()
-    found = window(activity, session, at)
-    card = await roster_queries.card_of(tx, activity, session, caller)
+    found = await window(tx, activity, session, at, caller)
+    card = await roster_queries.card_of(tx, activity, found.session, caller)
     if card is None:
         raise (await signups.placeless(tx, [(activity.id, caller)]))[caller]
     digits = card_number(card)[-SHOWN_DIGITS:]
@@ -86,12 +89,12 @@ async def mine(
     steps = range(first, _step(found.closes_at) + 1)[:MOST]
     return OfflineCodesOut(
         activity_serial=activity.serial,
-        session=session,
+        session=found.session,
         opens_at=found.opens_at,
         closes_at=found.closes_at,
         codes=[
             OfflineCodeOut(
-                code=codes.make(card, digits, activity.serial, session, step),
+                code=codes.make(card, digits, activity.serial, found.session, step),
                 starts_at=_moment(step),
                 ends_at=_moment(step + 1),
             )

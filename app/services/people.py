@@ -13,6 +13,7 @@ from app.core.validation_messages import invalid
 from app.models.cards import serial_of
 from app.models.people import Person, Role
 from app.queries import cards as card_queries
+from app.queries import children as child_queries
 from app.queries import people as queries
 
 LEADERBOARD_MIN_AGE = 14
@@ -72,14 +73,21 @@ async def roles(tx: Session, people: Sequence[UUID]) -> list[set[Role]]:
 
 
 async def is_any_of(tx: Session, person_id: UUID, *others: UUID | None) -> bool:
-    """Return whether one of these is the person, by any of the person's accounts.
+    """Return whether one of these is the person, by any account, or a child in the person's care.
 
-    Whatever nobody may decide about their own asks this: accounts are merged (decision 0036).
+    Whatever nobody may decide about their own asks this: accounts are merged (decision 0036), and
+    a child's points are the guardian's business too (0047).
     """
     if person_id in others:
         return True
     named = {one for one in others if one is not None}
-    return bool(named) and not named.isdisjoint(await queries.family(tx, person_id))
+    return bool(named) and not named.isdisjoint(await own(tx, person_id))
+
+
+async def own(tx: Session, person_id: UUID) -> set[UUID]:
+    """Return all accounts of a person, and the children in the person's care."""
+    accounts = await queries.family(tx, person_id)
+    return {*accounts, *await child_queries.of_guardians(tx, accounts)}
 
 
 async def require_no_part(

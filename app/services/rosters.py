@@ -34,34 +34,35 @@ class RosterTooLarge(Refusal):
 
 
 async def seal(
-    tx: Session, caller: UUID, activity_id: UUID, device_id: UUID, session: int
+    tx: Session, caller: UUID, activity_id: UUID, device_id: UUID, session: int | None
 ) -> RosterOut:
     """Return the confirmed places of a session, encrypted for a device; the reading is on record.
 
     Points by the caller's own check-in wait for another organizer from then on: whoever has the
     device in hand could scan their own card.
 
-    Raises ActivityNotFound, Forbidden, ActivityNotOpen, OfflineTooEarly, Invalid, DeviceNotFound,
-    DeviceWrongState, NoRosterKey, RosterTooLarge.
+    Raises ActivityNotFound, Forbidden, SessionNotFound, ActivityNotOpen, OfflineTooEarly,
+    DeviceNotFound, DeviceWrongState, NoRosterKey, RosterTooLarge.
     """
     activity = await activities.co_organized(tx, caller, activity_id)
-    window = offline_codes.window(activity, session, now())
+    window = await offline_codes.window(tx, activity, session, now())
+    number = window.session
     device = await _usable(tx, activity, device_id)
     if device.roster_key is None:
         raise NoRosterKey
-    places = await queries.places(tx, activity, session, MOST + 1)
+    places = await queries.places(tx, activity, number, MOST + 1)
     if len(places) > MOST:
         raise RosterTooLarge
     await activities.note_part(tx, caller, activity, caller)
     facts = audit.about("device", device.id) | {"list": "roster", "rows": len(places)}
-    await audit.write(tx, caller, "viewed", activity, facts=facts | {"session": session})
+    await audit.write(tx, caller, "viewed", activity, facts=facts | {"session": number})
     expected = [Expected(card, name, signup) for signup, card, name in places]
-    sealed = sealed_rosters.seal(device.roster_key, device.id, activity.serial, session, expected)
+    sealed = sealed_rosters.seal(device.roster_key, device.id, activity.serial, number, expected)
     return RosterOut(
         device_id=device.id,
         activity_id=activity.id,
         activity_serial=activity.serial,
-        session=session,
+        session=number,
         opens_at=window.opens_at,
         closes_at=window.closes_at,
         people=len(places),

@@ -12,7 +12,15 @@ from app.queries.shift_holds import NewHold
 from app.queries.signups import SignupRow
 from app.schemas.signup_decisions import SignupDecisionIn
 from app.schemas.signups import SignupOut
-from app.services import activities, audit, notify, people, shift_holds, waiting_lists
+from app.services import (
+    activities,
+    audit,
+    notify,
+    people,
+    shift_holds,
+    signups,
+    waiting_lists,
+)
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 from app.services.signups import SignupNotFound
 
@@ -26,6 +34,22 @@ class SignupDecided(Refusal):
 class OwnSignupDecided(Refusal):
     code, status, title = "signups.own", 403, "Own sign-up"
     zh, en = "本人的报名须由他人审核", "Somebody else must decide about your sign-up."
+
+
+class SignupDeclined(Refusal):
+    code, status, title = "signups.declined", 409, "Sign-up declined"
+    zh, en = "报名未通过审核，无需取消", "The sign-up was declined; there is nothing to give back."
+
+
+async def give_back(tx: Session, person_id: UUID, signup_id: UUID) -> None:
+    """Cancel a sign-up at its person's wish. One that was declined stays so.
+
+    Raises SignupDeclined, and what ``signups.cancel`` raises.
+    """
+    found = await queries.lock_own(tx, signup_id, person_id)
+    if found is not None and found.status == SignupStatus.declined:
+        raise SignupDeclined
+    await signups.cancel(tx, person_id, signup_id)
 
 
 async def decide(tx: Session, caller: UUID, signup_id: UUID, body: SignupDecisionIn) -> SignupOut:

@@ -87,7 +87,9 @@ def refusal(room: Room | None, at: datetime) -> Refusal | None:
     if room.session is not None:
         closes_at = min(closes_at, room.session.starts_at)
     if not seats.signup_opens_at <= at < closes_at:
-        return SignupsClosed(opens_at=seats.signup_opens_at, closes_at=closes_at)
+        # A session may have begun before sign-up to the activity was opened.
+        opens_at = min(seats.signup_opens_at, closes_at)
+        return SignupsClosed(opens_at=opens_at, closes_at=closes_at)
     return None
 
 

@@ -6,11 +6,12 @@ from uuid import UUID
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
-from app.core.language import request_language
+from app.core.language import Bilingual, request_language
 from app.models.activities import Activity
 from app.models.awards import AwardState
 from app.models.checkins import CheckinMethod
 from app.models.checkouts import Departure
+from app.models.signups import SignupStatus
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.queries import signups as signup_queries
@@ -26,10 +27,13 @@ from app.schemas.stewards import (
 )
 from app.services import activities, audit, checkins, checkouts, people
 from app.services.checkins import Recorded, Scan
-from app.services.checkouts import Leave, Left
+from app.services.checkouts import CheckoutOver, Leave, Left, NotCheckedIn
+from app.services.corrections import CheckinAnnulled
+from app.services.eligibility import NotEligible
 from app.services.ledger import moments
 from app.services.people import CardGuesses, PersonNotFound
 from app.services.redemptions import charges
+from app.services.signups import NotSignedUp
 
 
 class OwnPresence(Refusal):
@@ -40,6 +44,25 @@ class OwnPresence(Refusal):
 class HandoverNeeded(Refusal):
     code, status, title = "stewards.handover_needed", 409, "Hand-over needed"
     zh, en = "孩子须经接送交接离开", "Children leave this class by a hand-over."
+
+
+_WORDS = {
+    NotCheckedIn.code: Bilingual("此人尚未签到", "This person has not checked in."),
+    CheckoutOver.code: Bilingual(
+        "已过签退时间，请更正其签到记录",
+        "It is too late to check out; correct the check-in instead.",
+    ),
+}
+_PLACELESS = {
+    None: Bilingual("此人未报名此活动", "This person has not signed up to this activity."),
+    SignupStatus.waitlisted: Bilingual("此人还在候补", "This person is on the waiting list."),
+    SignupStatus.pending: Bilingual("此人的报名尚待审核", "The sign-up waits for approval."),
+    SignupStatus.offered: Bilingual(
+        "此人尚未接受名额", "This person has not accepted the place that is offered."
+    ),
+    SignupStatus.declined: Bilingual("此人的报名未通过审核", "The sign-up was declined."),
+    SignupStatus.cancelled: Bilingual("此人的报名已取消", "The sign-up was cancelled."),
+}
 
 
 async def record(
@@ -115,7 +138,7 @@ async def _record(
     """Record people, one outcome each. Raises HandoverNeeded."""
     if activity.for_minors and body.action is CodeAction.check_out:
         raise HandoverNeeded
-    own = {one for one in members if await people.is_any_of(tx, caller, one)}
+    own = await people.own(tx, caller)
     others = [one for one in members if one not in own]
     at = await moments.moment(tx)
     outcomes: Sequence[Recorded | Left | Refusal] = []
@@ -133,7 +156,10 @@ async def _record(
         ]
         outcomes = await checkins.record(tx, scans, at)
     elif others:
-        leaves = [Leave(activity.serial, one, Departure.steward, caller) for one in others]
+        leaves = [
+            Leave(activity.serial, one, Departure.steward, caller, session=body.session)
+            for one in others
+        ]
         outcomes = await checkouts.record(tx, leaves, at)
     names = await people_queries.names(tx, others)
     found = {
@@ -155,12 +181,29 @@ def _item(number: str, outcome: StewardedOut | Refusal) -> StewardItemOut:
     return StewardItemOut(card_no=number, outcome=kind, refusal=None, recorded=outcome)
 
 
+def _of_another(refusal: Refusal) -> Refusal:
+    """Word a refusal for the steward; what was seen of the person is not told (0043)."""
+    if isinstance(refusal, NotEligible):
+        refusal.facts = {}
+        refusal.words = Bilingual("此人不符合参加条件", "This person is not eligible.")
+    elif isinstance(refusal, NotSignedUp):
+        refusal.words = _PLACELESS.get(refusal.facts.get("status"), _PLACELESS[None])
+    else:
+        refusal.words = _WORDS.get(refusal.code)
+    return refusal
+
+
 def _to_out(
     person_id: UUID, name: str, outcome: Recorded | Left | Refusal
 ) -> StewardedOut | Refusal:
     if isinstance(outcome, Refusal):
-        return outcome
+        return _of_another(outcome)
+    if isinstance(outcome, Recorded) and outcome.is_annulled:
+        return CheckinAnnulled()
     checkin, award = outcome.result.checkin, outcome.result.award
+    left_at = (
+        outcome.result.checkin.checked_out_at if isinstance(outcome, Left) else outcome.left_at
+    )
     return StewardedOut(
         checkin_id=checkin.id,
         activity_id=checkin.activity_id,
@@ -168,7 +211,7 @@ def _to_out(
         person_id=person_id,
         display_name=name,
         checked_in_at=checkin.checked_in_at,
-        checked_out_at=outcome.result.checkin.checked_out_at if isinstance(outcome, Left) else None,
+        checked_out_at=left_at,
         is_new=outcome.is_new,
         points=award and award.points,
         minutes=award and award.minutes,

@@ -29,8 +29,12 @@ def ms(at: datetime) -> int:
 
 async def card_of(runtime: Runtime, person: TestPerson) -> int:
     """Return the serial of a person's card."""
+    return await card_serial(runtime, person.id)
+
+
+async def card_serial(runtime: Runtime, person: UUID) -> int:
     async with runtime.database.read() as tx:
-        card = await tx.get(Card, person.id)
+        card = await tx.get(Card, person)
     assert card is not None
     return card.serial
 
@@ -90,7 +94,8 @@ class Recorder:
         own = card_number(card)[-4:]
         step = int((code_at or at).timestamp()) // 300
         serial = (of or self.activity).serial
-        code = self.runtime.offline_codes.make(card, own, serial, 0, step)
+        session = changes.get("session", 0)
+        code = self.runtime.offline_codes.make(card, own, serial, session, step)
         return self.sign(self.event(at, code=code, digits=digits or own, **changes))
 
     def body(self, events: Sequence[Signed], *, sent: datetime | None = None) -> dict[str, Any]:

@@ -86,6 +86,10 @@ async def make_held(
             ),
             {"id": made.id, "at": starts_at, "end": starts_at + timedelta(hours=1), "n": len(came)},
         )
+        await tx.execute(
+            text("UPDATE signups SET created_at = :at WHERE activity_id = :id"),
+            {"id": made.id, "at": starts_at - timedelta(days=1)},
+        )
     return made
 
 

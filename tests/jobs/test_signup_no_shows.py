@@ -1,6 +1,8 @@
 """No-shows are settled once: points are deducted, strikes pause sign-up, an appeal undoes it."""
 
 from collections.abc import AsyncIterator
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -8,8 +10,12 @@ from fastapi import FastAPI
 from sqlalchemy import text
 from sqlmodel import select
 
+from app.core.clock import now
 from app.jobs import no_shows
+from app.models.activities import Activity
+from app.models.checkins import Checkin, CheckinMethod
 from app.models.deductions import Deduction
+from app.models.signups import Signup, SignupStatus
 from app.runtime import Runtime
 from app.schemas.deductions import AppealDecisionIn, AppealIn
 from app.services import deductions
@@ -20,6 +26,7 @@ from tests.factories.inbox import inbox
 from tests.factories.ledger import balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people
+from tests.factories.presences import make_with_sessions
 from tests.factories.signup_terms import make_held, sign_up_by
 
 API = "/api/v1"
@@ -94,3 +101,51 @@ async def settled_by(runtime: Runtime, person: TestPerson) -> set[UUID]:
     query = text("SELECT activity_id FROM no_shows WHERE person_id = :person")
     async with runtime.database.read() as tx:
         return set((await tx.execute(query, {"person": person.id})).scalars())
+
+
+async def test_sessions_before_the_signup_and_dropped_ones_count_for_nobody(
+    alone_runtime: tuple[FastAPI, Runtime],
+) -> None:
+    _, runtime = alone_runtime
+    org = await make_org(runtime)
+    came, early, late, single, gone = await make_people(runtime, 5)
+    first = now() - timedelta(days=9)
+    series, by_session = [
+        await make_with_sessions(
+            runtime,
+            *((first + n * timedelta(days=3), 1) for n in range(3)),
+            org=org,
+            signup_for=signup_for,
+        )
+        for signup_for in ("activity", "session")
+    ]
+    # Signed up: before the first session, before the last, and after all.
+    for one, day in ((came, -1), (early, -1), (late, 4), (single, 7)):
+        await _had_place(runtime, series, one, 0, first + timedelta(days=day))
+    for one, number, day in ((came, 1, -1), (early, 1, -1), (late, 1, 1), (gone, 9, -1)):
+        await _had_place(runtime, by_session, one, number, first + timedelta(days=day))
+    plain = await make_held(runtime, org, [came], [])
+    await _had_place(runtime, plain, late, 0, now())  # once it was over
+    await attended(runtime, series, came, 3)
+    await attended(runtime, by_session, came, 1)
+
+    assert await no_shows.settle(runtime) == 3
+
+    people = (came, early, late, single, gone)
+    assert [len(await made_for(runtime, one)) for one in people] == [0, 2, 1, 0, 0]
+
+
+async def _had_place(
+    runtime: Runtime, activity: Activity, person: TestPerson, number: int, at: datetime
+) -> None:
+    async with runtime.database.transaction() as tx:
+        values: dict[str, Any] = {"activity_id": activity.id, "person_id": person.id}
+        confirmed = SignupStatus.confirmed
+        tx.add(Signup(**values, session=number, status=confirmed, created_at=at))
+
+
+async def attended(runtime: Runtime, activity: Activity, person: TestPerson, number: int) -> None:
+    async with runtime.database.transaction() as tx:
+        values: dict[str, Any] = {"activity_id": activity.id, "person_id": person.id}
+        by, at = CheckinMethod.steward, activity.ends_at
+        tx.add(Checkin(**values, session=number, method=by, checked_in_at=at))

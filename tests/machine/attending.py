@@ -151,7 +151,7 @@ class AttendanceMachine(RuleBasedStateMachine):
         number = None if pick is None else event.sessions[pick % len(event.sessions)].number
         done = self.both(
             "let in",
-            lambda: self.door.come(person, event, number, walks_in=walks_in),
+            lambda: self.door.let_in(person, event, number, walks_in=walks_in),
             self._steward(
                 person, place, action=CodeAction.check_in, session=number, walk_in=walks_in
             ),
@@ -211,14 +211,13 @@ class AttendanceMachine(RuleBasedStateMachine):
         if one := self.picked(pick):
             came = None if came is None else one.session.start + came
             left = None if left is None else min(self.door.now, one.session.end) - left
-            was_open, was_annulled = one.is_open, one.came is None
+            was_open = one.is_open
             done = self.both(
                 "correct",
                 lambda: self.door.correct(one, came, left),
                 self._correct(one, came, left),
             )
             self.told["correct: was inside"] += done is not None and was_open
-            self.told["correct: was annulled"] += done is not None and was_annulled
 
     async def _correct(self, one: Presence, came: int | None, left: int | None) -> None:
         body = CorrectionIn(

@@ -144,12 +144,21 @@ class Door:
             self.pay(presence, session.end)
         return presence, True
 
+    def let_in(
+        self, person: int, event: Event, number: int | None, *, walks_in: bool
+    ) -> tuple[Presence, bool]:
+        """As ``come``, by a steward, who is told of an annulment."""
+        presence, is_new = self.come(person, event, number, walks_in=walks_in)
+        require(presence.came is not None, "corrections.annulled")
+        return presence, is_new
+
     def leave(self, person: int, event: Event) -> tuple[Presence, bool]:
         require(event.checks_out, "checkouts.not_asked")
         known = self.of(person, event)
         require(bool(known), "checkouts.not_checked_in")
         inside = [one for one in known if one.is_open]
         if not inside:
+            require(known[-1].came is not None, "corrections.annulled")
             return known[-1], False
         presence = inside[-1]
         require(self.now < presence.session.end + CLOSES, "checkouts.over")
@@ -169,12 +178,12 @@ class Door:
         return len(late)
 
     def correct(self, one: Presence, came: int | None, left: int | None) -> None:
+        require(one.came is not None, "corrections.annulled")
         came = one.came if came is None else came
         left = one.left if left is None else left
         if left is None and not one.event.checks_out:
             left = one.session.end
-        if came is None:
-            raise Refused("corrections.annulled")
+        assert came is not None
         if left is None:
             raise Refused("corrections.still_inside")
         opens, closes = one.session.start - OPENS, one.session.end + CLOSES

@@ -115,7 +115,9 @@ class Hall:
         return entry
 
     def cancel(self, entry: Entry) -> None:
-        if entry.status in ("cancelled", "declined"):
+        if entry.status == "declined":
+            raise Refused("signups.declined")
+        if entry.status == "cancelled":
             return
         counted, entry.status = entry.status in (*HELD, "waitlisted"), "cancelled"
         if counted:  # who waits may keep a place free that is too few for it

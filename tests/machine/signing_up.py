@@ -158,7 +158,9 @@ class SignupMachine(RuleBasedStateMachine):
 
     async def _cancel(self, entry: Entry) -> None:
         async with self.county.runtime.database.transaction() as tx:
-            await signups.cancel(tx, self.people[entry.person].id, self.ids[entry.order])
+            await signup_decisions.give_back(
+                tx, self.people[entry.person].id, self.ids[entry.order]
+            )
 
     @rule(pick=st.integers(0, 30))
     def accept(self, pick: int) -> None:

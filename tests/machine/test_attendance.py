@@ -25,7 +25,7 @@ PATHS = {
     *("let in: done", "let in: again", "let in: checkins.not_signed_up"),
     *("leave: done", "leave: again", "leave: checkouts.not_asked", "let out: done"),
     *("leave: checkouts.not_checked_in", "leave: checkouts.over", "forget: some"),
-    *("correct: done", "correct: was inside", "correct: was annulled", "correct: request.invalid"),
+    *("correct: done", "correct: was inside", "correct: request.invalid"),
     *("correct: corrections.annulled", "correct: corrections.still_inside"),
     *("annul: done", "shared time"),
 }

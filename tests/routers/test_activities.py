@@ -49,6 +49,7 @@ BEYOND_THE_SCHEMA = {
     "body.ends_at",
     "body.signup_opens_at",
     "body.signup_closes_at",
+    "body.signup_for",  # to a class people sign up
     "body.rule_key",  # of the policy in force
     "query.lat",  # with lng
     "body.eligibility",  # an organisation that is there, tiers of the policy, whole numbers

@@ -21,6 +21,7 @@ from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.organizing import Desk
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
+from tests.factories.presences import come, make_with_sessions
 from tests.factories.refusals import Ask as Refused
 from tests.factories.sessions import DAY, add_sessions, attend, forget_attendance, times
 from tests.security.schema_world import Known, Setup
@@ -134,6 +135,31 @@ async def test_a_certificate_needs_a_confirmed_name_and_hours(
         assert (drawn.status_code, drawn.content[:5]) == (200, b"%PDF-")
         newest, *older = await walk(api, CERTIFICATES, person.headers)
         assert (newest["minutes"], len(older)) == (hours, int(hours > 60))
+
+
+async def test_annulled_sessions_complete_no_series(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    await _confirm(runtime, person, org)
+    begins = [(now() + timedelta(minutes=one), 1) for one in (-10, 10)]
+    series = await make_with_sessions(runtime, *begins, org=org, minimum_attendance=2)
+    await sign_up(runtime, series, person)
+    came = [await come(runtime, series, person, session=number) for number in (1, 2)]
+    path = f"/api/v1/activities/{series.id}"
+    made = await api.post(f"{path}/series-certificates", headers=keyed(person), json={})
+    assert made.status_code == 201, made.text
+    annul = f"/api/v1/checkins/{came[1].result.checkin.id}/annulment"
+    assert (await api.post(annul, headers=keyed(organizer), json={"reason": "代签"})).is_success
+
+    mine = (await api.get(f"{path}/my-series", headers=person.headers)).json()
+    again = await api.post(f"{path}/series-certificates", headers=keyed(person), json={})
+    checked = await api.get(f"{CHECKS}/{made.json()['code']}")
+
+    assert (mine["attended"], mine["is_reached"]) == (1, False)
+    assert_refused(again, 409, "certificates.series_incomplete")
+    assert checked.json()["is_current"] is False
 
 
 async def _too_few(api: httpx.AsyncClient, runtime: Runtime) -> Refused:

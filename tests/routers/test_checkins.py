@@ -361,9 +361,13 @@ async def test_a_code_of_another_purpose_is_no_check_in(
     activity = await make_attended(runtime, person)
     leaving = runtime.codes.make(Action.check_out, activity.serial, now().timestamp()).text
 
-    response = await api.post("/api/v1/checkins", headers=person.headers, json={"code": leaving})
-
-    assert_refused(response, 422, "checkins.code_invalid")
+    for _ in range(12):  # the tenth guess would be the last
+        response = await api.post(
+            "/api/v1/checkins", headers=person.headers, json={"code": leaving}
+        )
+        assert_refused(response, 422, "checkins.checkout_code")
+    code = {"code": current_code(runtime, activity)}
+    assert (await api.post("/api/v1/checkins", headers=person.headers, json=code)).is_success
 
 
 async def test_a_code_of_no_activity_looks_like_a_forged_one(

@@ -77,12 +77,12 @@ async def test_a_code_of_a_checkin_does_not_check_out(
     activity = await make_inside(runtime, person)
     plain = await make_attended(runtime, person)
     codes = {
-        "checkins.code_invalid": current_code(runtime, activity),
+        "checkouts.checkin_code": current_code(runtime, activity),
         "checkouts.not_asked": leaving_code(runtime, plain),
     }
     for refusal, code in codes.items():
         reply = await api.post("/api/v1/checkouts", headers=person.headers, json={"code": code})
-        assert_refused(reply, 422 if refusal.startswith("checkins") else 409, refusal)
+        assert_refused(reply, 422 if refusal.endswith("code") else 409, refusal)
 
     stranger = await make_person(runtime)
     code = leaving_code(runtime, activity)

@@ -11,10 +11,12 @@ from app.models.consents import ConsentDocument
 from app.models.orgs import Org
 from app.runtime import Runtime
 from app.services.consents import texts
-from tests.factories.activities import make_activity
+from tests.factories.activities import activity_body, edit, make_activity
+from tests.factories.activities import edit_body as edit_of
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
-from tests.factories.people import TestPerson, make_person
+from tests.factories.orgs import make_org
+from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.refusals import Ask as Refused
 from tests.routers.test_card_guesses import card_no
 from tests.security.schema_world import Known, Setup
@@ -199,6 +201,17 @@ async def test_children_alone_sign_up_to_a_class_and_to_nothing_else(
     assert_refused(await api.delete(path, headers=guardian.headers), 404, "signups.not_found")
     kinds = [one["kind"] for one in await inbox(api, runtime, guardian)]
     assert kinds == ["promoted"]  # the second child's, which has no inbox of its own
+
+
+async def test_a_class_has_sign_up(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    body = activity_body(org, for_minors=True, signup_for="nothing")
+    drafted = await api.post("/api/v1/activities", headers=keyed(organizer), json=body)
+    assert_refused(drafted, 422, "request.invalid")
+    course = await make_activity(runtime, org=org, for_minors=True)
+    edited = await edit(api, organizer, course, edit_of(course, signup_for="nothing"))
+    assert_refused(edited, 422, "request.invalid")
 
 
 async def test_a_child_is_kept_with_consent_and_its_name_is_sealed(

@@ -4,16 +4,20 @@ from uuid import UUID
 
 import httpx
 
+from app.models.cards import card_number
 from app.models.people import Role
 from app.runtime import Runtime
 from tests.factories.erasures import names_of
 from tests.factories.exports import exported
-from tests.factories.http import keyed
+from tests.factories.http import assert_refused, keyed
 from tests.factories.orgs import make_org
 from tests.factories.people import make_person, make_with_role
+from tests.factories.presences import only_checkin
 from tests.factories.rewards import make_card_codes
+from tests.factories.scans import card_serial
 from tests.routers.test_audit import entries
-from tests.routers.test_children import make_class, make_pickup
+from tests.routers.test_card_guesses import card_no
+from tests.routers.test_children import make_child, make_class, make_pickup
 from tests.routers.test_closures import erase
 from tests.routers.test_handovers import fetch, make_code, present
 from tests.security.world import Ask, World
@@ -67,6 +71,33 @@ async def test_the_class_list_tells_who_came_and_who_fetched(
     read = [one for one in await entries(api, admin, org) if one["verb"] == "class_list_read"]
     assert [one["actor"]["id"] for one in read] == [str(auditor.id), str(steward.id)]
     assert read[0]["facts"] == {"children": 1, "session": 0}
+
+
+async def test_nobody_walks_in_to_a_class_and_annulled_presences_do_not_count(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    guardian, org = await make_person(runtime), await make_org(runtime)
+    course, child, steward = await present(api, runtime, guardian, org)
+    second, adult = (
+        await make_child(api, guardian, display_name="张小雪"),
+        await make_person(runtime),
+    )
+    path = f"/api/v1/activities/{course.id}"
+    figures = f"{path}/class-figures"
+
+    for card in (card_number(await card_serial(runtime, UUID(second))), await card_no(api, adult)):
+        body = {"action": "check_in", "card_no": card, "walk_in": True}
+        told = await api.post(f"{path}/attendance", headers=keyed(steward), json=body)
+        assert_refused(told, 403, "checkins.not_signed_up")
+    before = (await api.get(figures, headers=steward.headers)).json()
+    annul = f"/api/v1/checkins/{await only_checkin(runtime, course)}/annulment"
+    assert (await api.post(annul, headers=keyed(steward), json={"reason": "误签"})).is_success
+    after = (await api.get(figures, headers=steward.headers)).json()
+    [listed] = (await api.get(f"{path}/class-list", headers=steward.headers)).json()["items"]
+
+    assert (before["attended"], before["presences"], before["lesson_minutes"]) == (1, 1, 120)
+    assert (after["attended"], after["presences"], after["lesson_minutes"]) == (0, 0, 0)
+    assert (listed["person_id"], listed["checked_in_at"]) == (child, None)
 
 
 async def test_with_the_guardian_the_children_are_erased(

@@ -12,13 +12,22 @@ from app.services import corrections
 from app.services.ledger.types import MINUTES
 from tests.factories.activities import current_code, make_attended
 from tests.factories.attendance import award_of
+from tests.factories.awards import reverse
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_person
+from tests.factories.people import (
+    TestPerson,
+    make_administrator,
+    make_organizer,
+    make_people,
+    make_person,
+)
 from tests.factories.presences import leave, make_inside, only_checkin
 from tests.factories.refusals import Ask as Refused
+from tests.routers.test_children import make_class
+from tests.routers.test_handovers import came
 from tests.security.world import Ask, World
 
 MATRIX = """
@@ -65,7 +74,25 @@ async def _corrected_too_often(api: httpx.AsyncClient, runtime: Runtime) -> Refu
     return Refused(organizer, "POST", path, {"limit": corrections.MOST}, body)
 
 
-REFUSED = {"corrections.too_many": _corrected_too_often}
+async def _reversed(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    checkin = await check_in(api, runtime, await make_person(runtime), org=org)
+    admin = await make_administrator(runtime, org.id)
+    assert (await reverse(api, admin, await _award_id(runtime, checkin))).is_success
+    path, body = f"/checkins/{checkin}", {"reason": "现场负责人确认"}
+    return Refused(organizer, "PUT", path, {"status": "reversed"}, body)
+
+
+async def _award_id(runtime: Runtime, checkin: str) -> UUID:
+    async with runtime.database.read() as tx:
+        wanted = {"id": UUID(checkin)}
+        [row] = await tx.fetch("SELECT award_id FROM checkins WHERE id = :id", wanted)
+    found: UUID = row.award_id
+    return found
+
+
+REFUSED = {"corrections.too_many": _corrected_too_often, "corrections.award_ended": _reversed}
 REQUESTS = {"correctCheckin": _correct, "annulCheckin": _annul}
 
 
@@ -168,3 +195,64 @@ async def test_nobody_corrects_an_own_checkin(api: httpx.AsyncClient, runtime: R
 
 
 LATER = timedelta(hours=3)
+
+
+async def test_what_an_administrator_reversed_is_not_given_again(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    admin = await make_administrator(runtime, org.id)
+    whole, part = await make_people(runtime, 2)
+    for person, points in ((whole, None), (part, 1)):
+        checkin = await check_in(api, runtime, person, org=org)
+        award_id = await _award_id(runtime, checkin)
+        assert (await reverse(api, admin, award_id, points=points)).is_success
+        left = await balance(runtime, person.id)
+
+        refused = await correct(api, organizer, checkin)
+
+        assert_refused(refused, 409, "corrections.award_ended")
+        assert await balance(runtime, person.id) == left
+    await assert_ledger_verifies(runtime)
+
+
+async def test_nobody_decides_about_a_child_in_his_care(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org = await make_org(runtime)
+    guardian, other = [await make_organizer(runtime, org.id) for _ in "ab"]
+    course, child = await make_class(api, runtime, guardian, org)
+
+    alone = await came(api, guardian, course, child)
+    by_other = await came(api, other, course, child)
+    checkin = by_other.json()["checkin_id"]
+
+    assert_refused(alone, 403, "stewards.own")
+    assert by_other.status_code == 200
+    assert_refused(await correct(api, guardian, checkin), 403, "awards.own_award")
+    assert_refused(await annul(api, guardian, checkin), 403, "awards.own_award")
+    assert (await correct(api, other, checkin)).is_success
+    await assert_ledger_verifies(runtime)
+
+
+async def test_time_that_becomes_free_is_told_and_counted_by_a_correction(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    org, person = await make_org(runtime), await make_person(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    first = await check_in(api, runtime, person, org=org)
+    second = await check_in(api, runtime, person, org=org)  # at the same time: nothing counts
+    assert await balance(runtime, person.id, unit=MINUTES) == 120
+
+    annulled = (await annul(api, organizer, first)).json()
+
+    assert [one["checkin_id"] for one in annulled["overlapping"]] == [second]
+    [told] = [
+        one for one in await inbox(api, runtime, person) if one["kind"] == "correction_annulled"
+    ]
+    assert "请联系其组织者更正" in told["text"]
+    assert await balance(runtime, person.id, unit=MINUTES) == 0
+    assert (await correct(api, organizer, second)).json()["overlapping"] == []
+    assert await balance(runtime, person.id, unit=MINUTES) == 120
+    await assert_ledger_verifies(runtime)

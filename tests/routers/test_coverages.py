@@ -33,6 +33,7 @@ from tests.routers.test_rewards import edit
 from tests.security.world import Ask, World
 
 API = "/api/v1"
+PUBLISHED = {"status": "published"}
 VALUE = "[fund]\npoint_value_cents = 10\n"
 MATRIX = """
 operation        rule    nobody alice bob  counter rival sibling parent auditor admin outsider
@@ -89,9 +90,9 @@ async def _frozen_price(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     async with runtime.database.read() as tx:
         with pytest.raises(services.PricesFrozen) as caught:
             await services.require_unfrozen(tx, org.id)
-    path = f"/rewards/{reward.id}/publish"
+    path = f"/rewards/{reward.id}/status"
     facts = {"since": caught.value.facts["since"], "liability": 1090, "fund": 900, "limit": 120}
-    return Refused(administrator, "POST", path, facts)
+    return Refused(administrator, "POST", path, facts, PUBLISHED)
 
 
 REFUSED = {"coverages.prices_frozen": _frozen_price}
@@ -133,8 +134,9 @@ async def test_prices_freeze_while_the_fund_covers_too_little(
     await give_points(runtime, person.id, 1, org=org.id)
     await settle(runtime)
     await asyncio.gather(*(coverages.assess(runtime) for _ in range(3)))
+    status = f"{API}/rewards/{draft.id}/status"
     dearer = await edit(api, organizer, offered, points=12)
-    published = await api.post(f"{API}/rewards/{draft.id}/publish", headers=keyed(organizer))
+    published = await api.post(status, headers=keyed(organizer), json=PUBLISHED)
     renamed = await edit(api, organizer, offered, points=10)
     redrafted = await edit(api, organizer, draft, points=12)
 
@@ -149,7 +151,7 @@ async def test_prices_freeze_while_the_fund_covers_too_little(
     goods = {"form": "goods", "value_cents": 9, "goods": "抽纸一包"}
     await give(api, administrator, org, **goods)  # 909 cents cover 1090
     again = await edit(api, organizer, offered, 2, points=12)
-    publishable = await api.post(f"{API}/rewards/{draft.id}/publish", headers=keyed(organizer))
+    publishable = await api.post(status, headers=keyed(organizer), json=PUBLISHED)
     await coverages.assess(runtime)
 
     assert (again.status_code, publishable.status_code) == (200, 200), again.text

@@ -25,7 +25,7 @@ operation           rule    nobody alice bob  counter rival sibling parent audit
 listMyOfflineCodes  person  401    200   403  403     403   403     403    403     403   403       403=checkins.not_signed_up
 listOfflineKeys     anyone  200    200   200  200     200   200     200    200     200   200
 """  # noqa: E501 - a table
-BEYOND_THE_SCHEMA = {"query.session", "activities.not_open"}
+BEYOND_THE_SCHEMA = {"sessions.not_found", "activities.not_open"}
 
 
 async def _codes(world: World) -> Ask:
@@ -101,7 +101,7 @@ async def test_who_has_no_place_gets_none(api: httpx.AsyncClient, runtime: Runti
         (third, activity, {}, 403, "checkins.not_signed_up", {}),
         (first, draft, {}, 404, "activities.not_found", {}),
         (first, over, {}, 409, "activities.not_open", {"status": "published"}),
-        (first, activity, {"session": "1"}, 422, "request.invalid", {}),
+        (first, activity, {"session": "1"}, 404, "sessions.not_found", {}),
         (first, activity, {"session": "-1"}, 422, "request.invalid", {}),
     ]
     for person, one, more, status, code, facts in cases:

@@ -164,8 +164,8 @@ async def test_what_is_offered_follows_the_newest_version(
     assert second["number"] == 2
     assert await _offered(api, counter) == {str(soap.id): 15, str(rice.id): 10}
     # One by one, as before: until the next version.
-    path = f"{API}/rewards/{other.id}/publish"
-    assert (await api.post(path, headers=keyed(admin))).status_code == 200
+    path, body = f"{API}/rewards/{other.id}/status", {"status": "published"}
+    assert (await api.post(path, headers=keyed(admin), json=body)).status_code == 200
     assert str(other.id) in await _offered(api, counter)
 
     old = (await api.get(f"{API}/reward-lists/{first['id']}")).json()

@@ -36,7 +36,7 @@ operation  rule    nobody alice bob  counter rival sibling parent auditor admin 
 getRoster  person  401    403   403  403     403   404     200+   403     200+  404       404=activities.not_found
 """  # noqa: E501 - a table
 BEYOND_THE_SCHEMA = {
-    *("query.session", "devices.wrong_state", "rosters.no_key", "activities.not_open"),
+    *("sessions.not_found", "devices.wrong_state", "rosters.no_key", "activities.not_open"),
     *("offline_codes.too_early", "devices.not_found"),
 }
 
@@ -126,7 +126,7 @@ async def test_what_is_refused(
         (draft, device, {}, 409, "activities.not_open"),
         (over, device, {}, 409, "activities.not_open"),
         (later, device, {}, 409, "offline_codes.too_early"),
-        (activity, device, {"session": "1"}, 422, "request.invalid"),
+        (activity, device, {"session": "1"}, 404, "sessions.not_found"),
     ]
     for one, by, more, status, code in cases:
         assert_refused(await fetch(api, organizer, one, by, **more), status, code)

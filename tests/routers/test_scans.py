@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -19,9 +20,16 @@ from tests.factories.devices import register, revoke
 from tests.factories.http import assert_refused, walk
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.orgs import make_org
-from tests.factories.people import TestPerson, make_organizer, make_people, make_with_role
+from tests.factories.people import (
+    TestPerson,
+    make_organizer,
+    make_people,
+    make_person,
+    make_with_role,
+)
 from tests.factories.scans import Recorder, card_of, sign_up_before, told
 from tests.routers.test_audit import entries
+from tests.routers.test_children import make_child
 from tests.routers.test_co_organizers import add
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
@@ -87,6 +95,24 @@ async def _door(
         for n in range(1, devices + 1)
     ]
     return org, steward, recorders
+
+
+async def test_a_device_takes_no_child_out_of_a_class(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    _, steward, [recorder] = await _door(api, runtime, for_minors=True)
+    course = recorder.activity
+    child = TestPerson(UUID(await make_child(api, await make_person(runtime))), "张小雨", {})
+    await sign_up_before(runtime, course, child)
+    came = await recorder.came(child, course.starts_at)
+    left = await recorder.left(child, course.ends_at)
+
+    told = await recorder.upload(api, steward, [came, left])
+
+    assert [(one["outcome"], one["reason"]) for one in told["items"]] == [
+        ("counted", None),
+        ("refused", "handover_needed"),
+    ]
 
 
 async def _minutes(runtime: Runtime, activity: Activity) -> dict[Any, tuple[int, Any]]:

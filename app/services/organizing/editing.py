@@ -104,6 +104,7 @@ async def edit(
         setattr(activity, name, values[name])
     if activity.signup_opens_at >= activity.signup_closes_at:
         raise invalid("body.signup_closes_at", "早于报名开始时间", "lies before sign-up opens")
+    activities.require_places(activity)
     told = await signup_queries.people_of(tx, activity_id) if changed & (TIME | PLACE) else []
     if "capacity" in changed:
         await _fit(tx, activity, body)

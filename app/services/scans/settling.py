@@ -21,16 +21,22 @@ from app.services import audit, checkins, checkouts
 from app.services.activities import ActivityNotOpen, CheckoutNotAsked
 from app.services.checkins import OutsideWindow, Recorded, Scan
 from app.services.checkouts import CheckoutOver, Leave, Left, NotCheckedIn
+from app.services.corrections import CheckinAnnulled
+from app.services.eligibility import NotEligible
 from app.services.ledger import moments
+from app.services.sessions import SessionNotFound
 from app.services.signups import NotSignedUp
 
 REASONS = {
     ActivityNotOpen.code: ScanReason.not_open,
+    CheckinAnnulled.code: ScanReason.corrected_before,
     CheckoutNotAsked.code: ScanReason.checkout_not_asked,
     CheckoutOver.code: ScanReason.outside_window,
+    NotEligible.code: ScanReason.not_eligible,
     NotCheckedIn.code: ScanReason.not_checked_in,
     NotSignedUp.code: ScanReason.not_signed_up,
     OutsideWindow.code: ScanReason.outside_window,
+    SessionNotFound.code: ScanReason.no_session,
 }
 # A duplicate that is of so much before the check-in is told apart. Less is the time of an upload.
 EARLIER = timedelta(minutes=1)
@@ -160,7 +166,14 @@ async def _come(tx: Session, device: Device, cases: Sequence[Case], at: datetime
 
 
 async def _leave(tx: Session, device: Device, cases: Sequence[Case], at: datetime) -> None:
-    """Check people out, except who had not come at that time: that check-in is still to come."""
+    """Check people out, except who had not come at that time: that check-in is still to come.
+
+    Children leave a class by a hand-over alone (decision 0047).
+    """
+    for one in cases:
+        if one.activity.for_minors:
+            _set(one.scan, ScanOutcome.refused, ScanReason.handover_needed)
+    cases = [one for one in cases if not one.activity.for_minors]
     if not cases:
         return
     asked = [(one.activity.serial, _person(one.scan), one.session) for one in cases]
@@ -235,6 +248,8 @@ def _note(scan: RecordedScan, done: Recorded | Left, repeats: ScanReason) -> Non
     scan.checkin_id = done.result.checkin.id
     if done.is_new:
         _set(scan, ScanOutcome.counted, None)
+    elif isinstance(done, Recorded) and done.is_annulled:
+        _set(scan, ScanOutcome.conflict, ScanReason.corrected_before)
     elif isinstance(done, Left) and (why := CONFLICTS.get(done.result.checkin.departure)):
         _set(scan, ScanOutcome.conflict, why)
     else:
@@ -242,7 +257,9 @@ def _note(scan: RecordedScan, done: Recorded | Left, repeats: ScanReason) -> Non
 
 
 def _refuse(scan: RecordedScan, refusal: Refusal) -> None:
-    _set(scan, ScanOutcome.refused, REASONS[refusal.code])
+    reason = REASONS[refusal.code]
+    decided = reason is ScanReason.corrected_before  # against an organizer's word
+    _set(scan, ScanOutcome.conflict if decided else ScanOutcome.refused, reason)
 
 
 def _set(scan: RecordedScan, outcome: ScanOutcome, reason: ScanReason | None) -> None:

@@ -24,10 +24,9 @@ from app.models.activities import Activity
 from app.models.devices import Device
 from app.models.scans import RecordedScan, ScanOutcome, ScanReason
 from app.queries import cards as card_queries
-from app.queries import people as people_queries
 from app.queries import scans as queries
 from app.schemas.scans import MOST_GAPS, GapOut, ScanItemOut, ScansOut
-from app.services import activities, devices
+from app.services import activities, devices, people
 from app.services.devices import DeviceNotFound
 from app.services.scans import settling, verifying
 from app.services.scans.settling import Case
@@ -124,7 +123,7 @@ async def _sorted(
         {
             account
             for steward in {device.created_by, parcel.uploaded_by or device.created_by}
-            for account in await people_queries.family(tx, steward)
+            for account in await people.own(tx, steward)
         },
     )
     cases: dict[tuple[int, bytes], Case] = {}
@@ -146,8 +145,8 @@ async def _sorted(
 class _Context:
     """What scans are compared with before they are settled.
 
-    ``activities``: by serial; ``holders``: of cards, by serial; ``stewards``: accounts of who
-    uploads and of who registered the device.
+    ``activities``: by serial; ``holders``: of cards, by serial; ``stewards``: accounts and
+    children of who uploads and of who registered the device.
     """
 
     device: Device
