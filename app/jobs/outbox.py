@@ -1,4 +1,3 @@
-
 """The outbox relay: runs side effects after the commit of the transaction that caused them."""
 
 from collections.abc import Sequence

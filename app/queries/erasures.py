@@ -34,6 +34,7 @@ _DELETED = (
     UPDATE checkins SET latitude = NULL, longitude = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND latitude IS NOT NULL
     """,
+    "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -176,7 +177,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "audit_entries": ("reason",),
     "award_reviews": ("reason",),
     "awards": ("evidence",),
-    "card_codes": ("code",),
+    "card_codes": ("code", "purpose"),
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
     "certificates": ("code", "name", "title"),
@@ -185,6 +186,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "corrections": ("reason",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
+    "ended_cards": ("reason",),
     "form_answers": ("answers",),  # by ``ERASES`` of the service
     "handovers": ("fetcher_sealed",),
     "idempotency_keys": ("body", "fingerprint", "key"),

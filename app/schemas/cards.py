@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.language import Worded
-from app.models.cards import CardStatus
+from app.models.cards import CardStatus, EndReason
 from app.schemas.base import MerchantId, Out
 
 
@@ -37,7 +37,9 @@ class AcceptingShopOut(Out):
 class CardOut(Out):
     """``tier`` is computed from the last twelve months: sprout, growth, peak, honour."""
 
-    card_no: str = Field(description="Number of the card: 13 digits.")
+    card_no: str = Field(
+        description="Number of the card: 13 digits; of a lost card the number that ended."
+    )
     tier: str = Field(description="Key of the tier, such as `sprout`.")
     tier_name: Worded = Field(description="Name of the tier, in the language of the request.")
     benefits: list[str] = Field(description="What the tier gives, a line each.")
@@ -54,4 +56,22 @@ class CardCodeOut(Out):
     """18 digits for a merchant's counter: valid once, until ``expires_at``."""
 
     code: str = Field(description="18 digits for a merchant's counter, valid once.")
+    valid_from: datetime = Field(description="From when on the code is accepted, in UTC.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+
+
+class CardCodesOut(Out):
+    """Codes for the minutes to come, by when they are good: each for a minute, and once."""
+
+    items: list[CardCodeOut] = Field(
+        description="The first is good now. Freezing or losing the card ends them all."
+    )
+
+
+class EndedCardOut(Out):
+    """A number that a card had, and why it ended."""
+
+    id: UUID = Field(description="Id of the row.")
+    card_no: str = Field(description="The number; for auditors with its last digits alone.")
+    reason: EndReason = Field(description="Why it ended.")
+    ended_at: datetime = Field(description="When it ended, in UTC.")

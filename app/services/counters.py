@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.language import named
+from app.models.cards import CodePurpose
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.schemas.counters import (
@@ -47,9 +48,10 @@ async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> Ch
     Raises Forbidden, MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
     CardSuspended.
     """
-    await merchants.of_staff(tx, staff, sells=True)
+    merchant = await merchants.of_staff(tx, staff, sells=True)
     rows = await card_queries.lock_codes(tx, [body.card_code])
-    code = charges.require_usable(rows.get(body.card_code), now())
+    row = rows.get(body.card_code)
+    code = charges.require_usable(row, now(), CodePurpose.charge, merchant.id)
     payer = await _payer(tx, code.person_id)
     return ChargePreviewOut(points=body.points, person=payer, expires_at=code.expires_at)
 

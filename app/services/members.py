@@ -192,13 +192,21 @@ async def set_card(
     if status is CardStatus.suspended:
         await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
-    if card.status == status:
+    suspends = status is CardStatus.suspended
+    if suspends == (card.status == CardStatus.suspended):
         raise MemberWrongState(status=card.status)
-    card.status = status
+    card.status = CardStatus.suspended if suspends else _before_suspension(card)
     await queries.save(tx, card)
-    verb = "suspended" if status is CardStatus.suspended else "restored"
+    verb = "suspended" if suspends else "restored"
     await _write(tx, caller, verb, ("card", person.id), org, reason)
     return _to_out(person, card)
+
+
+def _before_suspension(card: Card) -> CardStatus:
+    """Return what its holder made of a card: a restored one stays lost or frozen."""
+    if card.lost_at is not None:
+        return CardStatus.lost
+    return CardStatus.frozen if card.frozen_at is not None else CardStatus.active
 
 
 async def _sight(tx: Session, caller: UUID, org_path: str) -> Sight:

@@ -6,11 +6,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.models.cards import CardStatus
+from app.models.cards import CardStatus, CodePurpose
 from app.models.ledger import Kind, Purpose
 from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeStatus
@@ -30,15 +32,24 @@ from app.services.merchants import access as merchants
 from app.services.notify import Message
 from app.services.policies import history
 
+log = structlog.get_logger(__name__)
+
 
 class CardCodeInvalid(Refusal):
-    """An unknown or expired code; the reply does not tell which."""
+    """A code that cannot be used here; only the log tells why.
+
+    ``merchant_id``: at whose counter, if it was at one.
+    """
+
+    merchant_id: UUID | None = None
 
     code, status, title = "cards.code_invalid", 422, "Card code invalid"
     zh, en = "付款码无效或已过期，请刷新后重试", "The card code is not valid; refresh it."
 
 
 class CardCodeUsed(Refusal):
+    """Told only where the code was used: to the merchant, or to the person who used it."""
+
     code, status, title = "cards.code_used", 409, "Card code used"
     zh, en = "付款码已使用，请刷新后重试", "The card code has been used; refresh it."
     fact_names = ("used_at",)
@@ -121,7 +132,8 @@ async def _plan(
         if isinstance(counter, Refusal):
             planned.append(counter)
             continue
-        code = usable(codes.get(command.card_code), clock)
+        row = codes.get(command.card_code)
+        code = usable(row, clock, CodePurpose.charge, counter.merchant_id)
         if isinstance(code, Refusal):
             planned.append(code)
             continue
@@ -142,7 +154,8 @@ async def _record(
             balance = outcome.from_balance
             notices.append(notice(one.charge, merchant=one.merchant, balance=balance))
     if done:
-        await card_queries.use_codes(tx, [one.code.id for one in done], at)
+        places = [one.charge.merchant_id for one in done]
+        await card_queries.use_codes(tx, [one.code.id for one in done], at, places)
         await queries.insert_charges(tx, [one.charge for one in done], at)
         await notify.send_each(tx, NoticeKind.points_charged, notices)
 
@@ -156,22 +169,39 @@ def _reply(
     return to_out(charge, ChargeStatus.charged, name, outcome.from_balance, at)
 
 
-def usable(code: CodeRow | None, at: datetime) -> CodeRow | Refusal:
-    """Return the code if it can be charged now, else the refusal."""
-    if code is None:
-        return CardCodeInvalid()
-    if code.used_at is not None:
+def usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow | Refusal:
+    """Return the code if it can be used now for a purpose, else the refusal.
+
+    ``by``: the merchant where it is shown, else the person to whom.
+    """
+    why = _fault(code, at, purpose)
+    if why is not None:
+        log.info("card_code_refused", why=why, purpose=purpose)
+    if code is not None and code.used_at is not None and code.used_by == by:
         return CardCodeUsed(used_at=code.used_at)
-    if code.expires_at <= at:
+    if code is None or why is not None:
         return CardCodeInvalid()
     if code.card_status != CardStatus.active:
-        return CardSuspended()
+        return CardSuspended(status=code.card_status)
     return code
 
 
-def require_usable(code: CodeRow | None, at: datetime) -> CodeRow:
-    """Return the code. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
-    found = usable(code, at)
+def _fault(code: CodeRow | None, at: datetime, purpose: CodePurpose) -> str | None:
+    """Return why a code cannot be used, in a word for the log."""
+    if code is None:
+        return "unknown"
+    if code.used_at is not None:
+        return "used"
+    if code.expires_at <= at:
+        return "expired"
+    if code.valid_from is not None and code.valid_from > at:
+        return "early"
+    return "other_purpose" if code.purpose not in (None, purpose) else None
+
+
+def require_usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow:
+    """Return the code, as ``usable``. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
+    found = usable(code, at, purpose, by)
     if isinstance(found, Refusal):
         raise found
     return found

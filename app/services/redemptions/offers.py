@@ -73,14 +73,14 @@ class _Means:
 async def _own_parts(tx: Session, person_id: UUID, rows: Sequence[Any]) -> dict[UUID, OwnOfferOut]:
     at, language = now(), request_language()
     card = await card_queries.find(tx, person_id)
-    is_active = card is not None and card.status == CardStatus.active
+    status = card.status if card is not None else None
     means = await _means(tx, person_id, {row.org_path for row in rows}, at)
     since = [(row.id, rewards.running_period(row.limit_period, at)) for row in rows]
     redeemed = await queries.redeemed(tx, person_id, since, at)
 
     def part(row: Any) -> OwnOfferOut:
         used, limit = redeemed.get(row.id, 0), row.limit_per_member
-        refusals = _refusals(row, means[row.org_path], used, at, is_active=is_active)
+        refusals = _refusals(row, means[row.org_path], used, at, status=status)
         refusal = next((one for one in refusals if one is not None), None)
         return OwnOfferOut(
             may_redeem=refusal is None,
@@ -108,12 +108,12 @@ async def _means(
 
 
 def _refusals(
-    row: Any, means: _Means, used: int, at: datetime, *, is_active: bool
+    row: Any, means: _Means, used: int, at: datetime, *, status: str | None
 ) -> Iterator[Refusal | None]:
     """Yield what ``reservations.reserve`` refuses one piece with, in its order."""
     yield rewards.not_offered(row, row.merchant_state, at)
-    if not is_active:
-        yield CardSuspended()
+    if status != CardStatus.active:
+        yield CardSuspended(status=status)
     yield rewards.too_low(means.policy, row.min_tier, means.earned)
     yield rewards.over_limit(row, used, 1, at)
     if row.points > means.available:
