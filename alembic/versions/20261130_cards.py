@@ -5,6 +5,7 @@ Revises: 20261130_reasons_erased
 """
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
 
 from alembic import op
 
@@ -77,6 +78,38 @@ def upgrade() -> None:
     ):
         op.create_check_constraint(op.f(f"ck_cards_{name}"), "cards", condition)
     _codes()
+    op.create_table(
+        "tier_standings",
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("tier", sa.String(length=40), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("below_since", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["people.id"], name=op.f("fk_tier_standings_person_id")
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["ledger_units.id"], name=op.f("fk_tier_standings_unit_id")
+        ),
+        sa.PrimaryKeyConstraint("person_id", "unit_id", name=op.f("pk_tier_standings")),
+    )
+    op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON tier_standings TO qx_app")
+    op.create_table(
+        "code_locks",
+        sa.Column("merchant_id", sa.Uuid(), nullable=False),
+        sa.Column(
+            "misses",
+            postgresql.ARRAY(sa.DateTime(timezone=True)),
+            server_default="{}",
+            nullable=False,
+        ),
+        sa.Column("locked_until", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["merchant_id"], ["merchants.id"], name=op.f("fk_code_locks_merchant_id")
+        ),
+        sa.PrimaryKeyConstraint("merchant_id", name=op.f("pk_code_locks")),
+    )
+    op.execute("GRANT SELECT, INSERT, UPDATE ON code_locks TO qx_app")
 
 
 def _codes() -> None:
@@ -92,6 +125,8 @@ def _codes() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("code_locks")
+    op.drop_table("tier_standings")
     op.drop_constraint(op.f("ck_card_codes_used_by"), "card_codes", type_="check")
     op.drop_constraint(op.f("ck_card_codes_purpose"), "card_codes", type_="check")
     for column in ("used_by", "valid_from", "purpose"):

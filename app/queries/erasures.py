@@ -34,6 +34,7 @@ _DELETED = (
     UPDATE checkins SET latitude = NULL, longitude = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND latitude IS NOT NULL
     """,
+    "DELETE FROM tier_standings WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -200,6 +201,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "pickups": ("named_sealed",),
     "redemptions": ("undo_reason",),
     "subscriptions": ("answer", "template_id"),
+    "tier_standings": ("tier",),
 }
 # What keeps its text, by table, and why.
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"

@@ -34,8 +34,10 @@ SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS u
 """
 
 _MERCHANTS_OF = f"""
-SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, o.path AS org_path
+SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, o.path AS org_path,
+       l.locked_until
 FROM role_grants g JOIN merchants m ON m.id = g.merchant_id JOIN orgs o ON o.id = m.org_id
+LEFT JOIN code_locks l ON l.merchant_id = m.id
 WHERE g.person_id = ANY(CAST(:people AS uuid[])) AND {_IN_FORCE}
 ORDER BY g.person_id, g.id
 """  # noqa: S608 - a constant
@@ -73,6 +75,7 @@ class Workplace:
     org_path: str
     name: str
     state: str
+    codes_locked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +218,9 @@ async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, l
     """Read the merchants that employ people, by the oldest grant first."""
     found: dict[UUID, list[Workplace]] = {}
     for row in await session.fetch(_MERCHANTS_OF, {"people": list(people)}):
-        place = Workplace(row.merchant_id, row.org_id, row.org_path, row.name, row.state)
+        place = Workplace(
+            row.merchant_id, row.org_id, row.org_path, row.name, row.state, row.locked_until
+        )
         found.setdefault(row.person_id, []).append(place)
     return found
 

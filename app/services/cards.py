@@ -11,12 +11,12 @@ from app.core.language import Bilingual, named
 from app.models.cards import Card, CardStatus, CodePurpose, card_number
 from app.queries import cards as queries
 from app.queries import shops as shop_queries
-from app.queries.awards import granting as granting_queries
 from app.queries.cards import Window
-from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, NextTierOut
+from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, MissingOut, NextTierOut
 from app.schemas.policies.documents import Tier
+from app.services import tiers
 from app.services.policies import history
-from app.services.policies.rules import TIER_WINDOW, PointsPolicy
+from app.services.policies.rules import PointsPolicy
 
 CODE_DIGITS = 18
 CODE_LIFETIME = timedelta(seconds=60)
@@ -58,12 +58,16 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
     if card is None:
         raise CardNotFound
     policy = await history.in_force(tx)
-    points, minutes = await earned(tx, person_id, policy)
-    tier = policy.tier_for(points, minutes)
+    standing = await tiers.standing(tx, person_id, policy)
+    tier, points, minutes = standing.tier, standing.points, standing.minutes
+    in_grace = standing.grace_until is not None
     return CardOut(
         card_no=card_number(await _shown_serial(tx, card)),
         tier=tier.key,
         tier_name=named(tier.name, tier.name_en),
+        tier_since=standing.since,
+        grace_until=standing.grace_until,
+        missing=MissingOut.of(tier, points, minutes) if in_grace else None,
         benefits=_listed(tier),
         status=CardStatus(card.status),
         points_12m=points,
@@ -86,8 +90,7 @@ def _next(policy: PointsPolicy, tier: Tier, points: int, minutes: int) -> NextTi
         benefits=_listed(above),
         points=above.points_12m,
         minutes=above.hours_12m * 60,
-        points_missing=max(above.points_12m - points, 0),
-        minutes_missing=max(above.hours_12m * 60 - minutes, 0),
+        **MissingOut.of(above, points, minutes).model_dump(),
     )
 
 
@@ -163,11 +166,6 @@ async def require_active(tx: Session, person_id: UUID) -> None:
 async def forget_expired_codes(tx: Session) -> None:
     """Delete codes that expired more than a day ago."""
     await queries.forget_expired(tx, now() - CODES_KEPT)
-
-
-async def earned(tx: Session, person_id: UUID, policy: PointsPolicy) -> tuple[int, int]:
-    """Return points and minutes of the last twelve months, which make the tier."""
-    return await granting_queries.totals(tx, person_id, policy.unit_id, now() - TIER_WINDOW)
 
 
 def _random_code() -> str:

@@ -18,7 +18,7 @@ from app.schemas.counters import (
     TodayOut,
 )
 from app.schemas.redemptions import PayerOut, StatementItemOut
-from app.services import people
+from app.services import code_locks, people
 from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.merchants import statement as statements
@@ -45,10 +45,11 @@ async def preview_collection(tx: Session, staff: Staff, pickup_code: str) -> Col
 async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> ChargePreviewOut:
     """Tell whose card a code charges; not whether the points suffice.
 
-    Raises Forbidden, MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
-    CardSuspended.
+    Raises Forbidden, MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
+    CardCodeUsed, CardSuspended.
     """
     merchant = await merchants.of_staff(tx, staff, sells=True)
+    await code_locks.require_open(tx, merchant.id)
     rows = await card_queries.lock_codes(tx, [body.card_code])
     row = rows.get(body.card_code)
     code = charges.require_usable(row, now(), CodePurpose.charge, merchant.id)

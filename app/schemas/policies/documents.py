@@ -102,6 +102,14 @@ class Holds(Shape):
     )
 
 
+class CardTerms(Shape):
+    """The 青享卡: how long a tier is kept when less was earned than it asks for."""
+
+    grace_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        default=60, description="Days for which a tier is kept; then the card goes down one tier."
+    )
+
+
 class Fund(Shape):
     """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points."""
 
@@ -262,6 +270,7 @@ class PolicyDocument(Shape):
     lots: Lots
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
+    card: CardTerms = CardTerms()
     fund: Fund = Fund()
     release: dict[Proof, Release]
     evidence: Annotated[dict[Key, Name], Field(max_length=200)] = {}

@@ -11,6 +11,7 @@ from app.schemas.base import Out
 from app.schemas.policies.documents import (
     Attendance,
     Caps,
+    CardTerms,
     Clawback,
     Fund,
     Holds,
@@ -100,6 +101,7 @@ class PolicyOut(Out):
     clawback: Clawback = Field(description="How much a person may owe.")
     attendance: Attendance = Field(description="When no-shows pause sign-up, and how long.")
     holds: Holds = Field(description="How long reservations stand.")
+    card: CardTerms = Field(description="How long a tier of the card is kept.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rules: list[RuleOut] = Field(description="What gives points.")
     deductions: list[BreachOut] = Field(description="What costs points.")

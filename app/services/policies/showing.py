@@ -59,6 +59,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         lots=document.lots,
         clawback=document.clawback,
         holds=document.holds,
+        card=document.card,
         fund=document.fund,
         attendance=document.attendance,
         rules=[_rule(policy, rule) for rule in document.rules.values() if not rule.off],

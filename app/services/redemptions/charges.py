@@ -23,7 +23,7 @@ from app.queries.cards import CodeRow
 from app.queries.people import Named, Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, notify, people
+from app.services import code_locks, idempotency, notify, people
 from app.services.cards import CardSuspended
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger import posting
@@ -33,6 +33,7 @@ from app.services.notify import Message
 from app.services.policies import history
 
 log = structlog.get_logger(__name__)
+AT_COUNTERS = (CodePurpose.charge, CodePurpose.courtesy)
 
 
 class CardCodeInvalid(Refusal):
@@ -91,8 +92,8 @@ async def charge(
 
     Precondition: no two commands have one code. Only a successful charge uses the code up: after
     InsufficientPoints the counter may try a smaller amount. Outcomes: ChargeOut, or Forbidden (not
-    staff of a merchant), MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
-    CardSuspended, InsufficientPoints.
+    staff of a merchant), MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
+    CardCodeUsed, CardSuspended, InsufficientPoints.
     """
     if not commands:
         return []
@@ -131,6 +132,9 @@ async def _plan(
         counter = merchants.workplace(places, command.merchant_id, sells=True)
         if isinstance(counter, Refusal):
             planned.append(counter)
+            continue
+        if refusal := code_locks.locked(counter.codes_locked_until, clock):
+            planned.append(refusal)
             continue
         row = codes.get(command.card_code)
         code = usable(row, clock, CodePurpose.charge, counter.merchant_id)
@@ -180,7 +184,9 @@ def usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -
     if code is not None and code.used_at is not None and code.used_by == by:
         return CardCodeUsed(used_at=code.used_at)
     if code is None or why is not None:
-        return CardCodeInvalid()
+        refusal = CardCodeInvalid()
+        refusal.merchant_id = by if purpose in AT_COUNTERS else None
+        return refusal
     if code.card_status != CardStatus.active:
         return CardSuspended(status=code.card_status)
     return code

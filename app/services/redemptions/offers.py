@@ -16,13 +16,14 @@ from app.queries import cards as card_queries
 from app.queries import offers as queries
 from app.schemas.base import ReasonOut
 from app.schemas.offers import OfferedRewardDetailOut, OfferedRewardOut, OwnOfferOut, PictureOut
-from app.services import cards
+from app.services import tiers
 from app.services.cards import CardSuspended
 from app.services.ledger import passbook
 from app.services.ledger.types import InsufficientPoints
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
 from app.services.rewards import reading as rewards
+from app.services.tiers import Standing
 
 
 async def browse(
@@ -63,10 +64,10 @@ async def _beside(
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What a person has in a programme: points and minutes of its tier, and points to spend."""
+    """What a person has in a programme: its tier, and points to spend."""
 
     policy: PointsPolicy
-    earned: tuple[int, int]
+    standing: Standing
     available: int
 
 
@@ -100,9 +101,9 @@ async def _means(
     for path in sorted(org_paths):
         policy = await history.in_force(tx, path, at)
         if policy.version not in by_version:
-            earned = await cards.earned(tx, person_id, policy)
+            standing = await tiers.standing(tx, person_id, policy)
             points = await passbook.available(tx, person_id, policy.unit_id, at)
-            by_version[policy.version] = _Means(policy, earned, points)
+            by_version[policy.version] = _Means(policy, standing, points)
         found[path] = by_version[policy.version]
     return found
 
@@ -114,7 +115,7 @@ def _refusals(
     yield rewards.not_offered(row, row.merchant_state, at)
     if status != CardStatus.active:
         yield CardSuspended(status=status)
-    yield rewards.too_low(means.policy, row.min_tier, means.earned)
+    yield rewards.too_low(means.policy, row.min_tier, means.standing)
     yield rewards.over_limit(row, used, 1, at)
     if row.points > means.available:
         yield InsufficientPoints(needed=row.points, available=means.available)

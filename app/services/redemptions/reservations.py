@@ -27,7 +27,7 @@ from app.schemas.redemptions import (
     RedemptionIn,
     RedemptionOut,
 )
-from app.services import cards, orgs, people
+from app.services import cards, orgs, people, tiers
 from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
@@ -71,8 +71,8 @@ async def reserve(tx: Session, person_id: UUID, body: RedemptionIn) -> Redemptio
     org = await orgs.get(tx, reward.org_id)
     policy = await history.in_force(tx, org.path, at)
     await cards.require_active(tx, person_id)
-    earned = await cards.earned(tx, person_id, policy)
-    if refusal := rewards.too_low(policy, reward.min_tier, earned):
+    standing = await tiers.standing(tx, person_id, policy)
+    if refusal := rewards.too_low(policy, reward.min_tier, standing):
         raise refusal
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)
