@@ -29,7 +29,7 @@ class CodesLocked(Refusal):
         "付款码错误次数过多，本商户暂停扫码，请稍后再试",
         "Too many wrong card codes were entered at this merchant; try again later.",
     )
-    fact_names = ("until",)
+    fact_names = ("until", "retry_after")
 
 
 def locked(until: datetime | None, at: datetime) -> CodesLocked | None:

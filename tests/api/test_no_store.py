@@ -25,7 +25,7 @@ KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
     *("copyMyData", "listMyDataCopies", "createStatementLink"),
-    *("getRoster", "listMyOfflineCodes"),
+    *("getRoster", "listMyOfflineCodes", "getMyCardCodes"),
 }
 
 

@@ -42,6 +42,7 @@ UNPLAYED = {
     *("activity_messages", "activity_templates", "appointments", "certificates", "charge_refunds"),
     *("closures", "co_organizers", "data_copies", "devices", "ledger_redactions"),
     "merchant_visits",
+    *("code_locks", "ended_cards", "tier_standings"),
     *("merges", "name_confirmations", "policy_simulations", "scans", "shops", "simulated_people"),
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("no_shows", "shift_holds", "signup_pauses"),

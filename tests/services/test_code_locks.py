@@ -15,7 +15,6 @@ from tests.factories.inbox import inbox
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person, make_with_role
-from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_card_codes, make_counter
 from tests.routers.test_audit import entries
 from tests.routers.test_limits import limited
@@ -30,21 +29,6 @@ async def pay(
     if path == "charges":
         body["note"] = ""
     return await api.post(f"{API}/merchant/{path}", headers=keyed(staff), json=body)
-
-
-async def _locked(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    counter = await make_counter(runtime)
-    async with runtime.database.transaction() as tx:
-        for _ in range(code_locks.WRONG):
-            await code_locks.count(tx, counter.merchant.id)
-        row = await queries.find(tx, counter.merchant.id)
-    assert row is not None
-    body = {"card_code": "0" * 18, "points": 1}
-    facts = {"until": row.locked_until}
-    return Refused(counter.staff, "POST", "/merchant/charges/preview", facts, body)
-
-
-REFUSALS = {"merchants.codes_locked": _locked}
 
 
 async def test_the_tenth_wrong_code_of_all_staff_locks_the_merchant(
