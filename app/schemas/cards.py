@@ -33,7 +33,7 @@ NOTICES = {
 }
 
 
-class MissingOut(Out):
+class TierMissingOut(Out):
     """What is missing of a tier's requirements in the last twelve months."""
 
     points_missing: int = Field(description="Points that are missing for it.")
@@ -47,7 +47,7 @@ class MissingOut(Out):
         )
 
 
-class NextTierOut(MissingOut):
+class NextTierOut(TierMissingOut):
     """The next tier, and what is missing for it in the last twelve months."""
 
     tier: str = Field(description="Key of the tier.")
@@ -83,7 +83,9 @@ class CardOut(Out):
     grace_until: datetime | None = Field(
         description="Until when the tier is kept though less was earned; null: enough was."
     )
-    missing: MissingOut | None = Field(description="In grace: what would keep the tier; else null.")
+    missing: TierMissingOut | None = Field(
+        description="In grace: what would keep the tier; else null."
+    )
     benefits: list[str] = Field(description="What the tier gives, a line each.")
     status: CardStatus = Field(description="State of the card.")
     points_12m: int = Field(description="Points that counted for the tier in twelve months.")

@@ -12,7 +12,7 @@ from app.models.cards import Card, CardStatus, CodePurpose, card_number
 from app.queries import cards as queries
 from app.queries import shops as shop_queries
 from app.queries.cards import Window
-from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, MissingOut, NextTierOut
+from app.schemas.cards import AcceptingShopOut, CardCodeOut, CardOut, NextTierOut, TierMissingOut
 from app.schemas.policies.documents import Tier
 from app.services import tiers
 from app.services.policies import history
@@ -67,7 +67,7 @@ async def mine(tx: Session, person_id: UUID) -> CardOut:
         tier_name=named(tier.name, tier.name_en),
         tier_since=standing.since,
         grace_until=standing.grace_until,
-        missing=MissingOut.of(tier, points, minutes) if in_grace else None,
+        missing=TierMissingOut.of(tier, points, minutes) if in_grace else None,
         benefits=_listed(tier),
         status=CardStatus(card.status),
         points_12m=points,
@@ -90,7 +90,7 @@ def _next(policy: PointsPolicy, tier: Tier, points: int, minutes: int) -> NextTi
         benefits=_listed(above),
         points=above.points_12m,
         minutes=above.hours_12m * 60,
-        **MissingOut.of(above, points, minutes).model_dump(),
+        **TierMissingOut.of(above, points, minutes).model_dump(),
     )
 
 

@@ -9,9 +9,7 @@ import httpx
 from app.core.clock import local_date, month_start, now
 from app.models.ledger import Purpose
 from app.models.redemptions import Charge, Redemption
-from app.queries import code_locks as lock_queries
 from app.runtime import Runtime
-from app.services import code_locks
 from app.services.redemptions.undoing import WITHIN
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points, make_debt
@@ -150,20 +148,8 @@ async def _undo_too_late(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return await _undo(api, runtime, datetime(2026, 3, 1, tzinfo=UTC))
 
 
-async def _codes_locked(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    counter = await make_counter(runtime)
-    async with runtime.database.transaction() as tx:
-        for _ in range(code_locks.WRONG):
-            await code_locks.count(tx, counter.merchant.id)
-        row = await lock_queries.lock(tx, counter.merchant.id)
-    body = {"card_code": "0" * 18, "points": 1}
-    facts = {"until": row.locked_until, "retry_after": 600}
-    return Refused(counter.staff, "POST", "/merchant/charges/preview", facts, body)
-
-
 REFUSED = {
     "cards.code_used": _charge_again,
-    "merchants.codes_locked": _codes_locked,
     "charges.refund_too_large": _refund_too_much,
     "redemptions.not_collected": _undo_what_is_reserved,
     "redemptions.undo_too_late": _undo_too_late,

@@ -1,6 +1,6 @@
 """Ten wrong card codes at one merchant within ten minutes lock it for ten."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 
@@ -63,8 +63,8 @@ async def test_the_tenth_wrong_code_of_all_staff_locks_the_merchant(
     assert control.status_code == 201, "nine are not enough"
     for one in (*barred, waits):
         assert_refused(one, 429, "merchants.codes_locked")
+        assert datetime.fromisoformat(one.json()["facts"]["until"]) == left
         assert 590 < int(one.headers["retry-after"]) <= 600
-    assert left is not None
     assert later.status_code == 201, "the same request, when the lock is over"
     assert_refused(free, 422, "cards.code_invalid")
     assert "测试商户" in notice["text"]
