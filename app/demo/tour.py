@@ -10,6 +10,7 @@ from typing import Any
 from openpyxl import load_workbook
 
 from app.demo import (
+    tour_cards,
     tour_children,
     tour_doors,
     tour_offices,
@@ -287,5 +288,5 @@ STOPS = (
     *(_first, _activities, _forms, _places, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_doors.STOPS, *tour_offices.STOPS),
     *(*tour_quests.STOPS, *tour_series.STOPS, *tour_presences.STOPS, *tour_children.STOPS),
-    *(*tour_scans.STOPS, _proofs),
+    *(*tour_scans.STOPS, *tour_cards.STOPS, _proofs),
 )

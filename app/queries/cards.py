@@ -50,12 +50,6 @@ UPDATE card_codes k SET used_at = :at, used_by = u.by
 FROM unnest(CAST(:ids AS uuid[]), CAST(:by AS uuid[])) AS u(id, by)
 WHERE k.id = u.id AND k.used_at IS NULL
 """
-# In the order in which they are locked for use.
-_END = """
-UPDATE card_codes SET expires_at = :at WHERE id IN (
-    SELECT id FROM card_codes WHERE person_id = :person AND expires_at > :at AND used_at IS NULL
-    ORDER BY id FOR UPDATE)
-"""
 
 # A card of an account that was merged is read as the person's other card. That of an erased account
 # is nobody's.
@@ -178,8 +172,12 @@ async def use_codes(
 
 
 async def end_codes(session: Session, person: UUID, at: datetime) -> None:
-    """End all codes of a card that are not used."""
-    await session.fetch(_END, {"person": person, "at": at})
+    """End all codes of a card that are not used; they are locked as for their use."""
+    living = select(CardCode).where(CardCode.person_id == person, col(CardCode.expires_at) > at)
+    living = living.where(col(CardCode.used_at).is_(None)).order_by(col(CardCode.id))
+    for one in (await session.exec(living.with_for_update())).all():
+        one.expires_at = at
+    await session.flush()
 
 
 async def forget_expired(session: Session, before: datetime) -> None:

@@ -135,10 +135,12 @@ async def add(
     openid_sealed: bytes,
     display_name: str,
     person_id: UUID | None = None,
+    serial: int | None = None,
 ) -> UUID | None:
     """Insert a person with a card; None if a concurrent transaction inserted the openid.
 
-    ``person_id``: of demonstration data, whose ids are the same everywhere; else a new one.
+    ``person_id``, ``serial``: of demonstration data, where both are the same everywhere; else the
+    id is a new one, and the card's serial is drawn.
     """
     made = await session.execute(
         insert(Person)
@@ -153,7 +155,7 @@ async def add(
     )
     new_person: UUID | None = made.scalar_one_or_none()
     if new_person is not None:
-        session.add(Card(person_id=new_person))
+        session.add(Card(person_id=new_person, serial=serial))
         await session.flush()
     return new_person
 

@@ -7,7 +7,8 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Nothing
-from app.schemas.cards import CardOut, EndedCardOut
+from app.schemas.card_changes import EndedCardOut
+from app.schemas.cards import CardOut
 from app.services import card_changes
 from app.services.card_changes import CardWrongState, TooManyNumbers
 from app.services.cards import CardNotFound

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.language import Worded
-from app.models.cards import CardStatus, EndReason
+from app.models.cards import CardStatus
 from app.schemas.base import MerchantId, Out
 from app.schemas.notify import words
 from app.schemas.policies.documents import Tier
@@ -110,12 +110,3 @@ class CardCodesOut(Out):
     items: list[CardCodeOut] = Field(
         description="The first is good now. Freezing or losing the card ends them all."
     )
-
-
-class EndedCardOut(Out):
-    """A number that a card had, and why it ended."""
-
-    id: UUID = Field(description="Id of the row.")
-    card_no: str = Field(description="The number; for auditors with its last digits alone.")
-    reason: EndReason = Field(description="Why it ended.")
-    ended_at: datetime = Field(description="When it ended, in UTC.")

@@ -16,7 +16,8 @@ from app.models.people import Role
 from app.queries import cards as queries
 from app.queries import members as member_queries
 from app.queries import people as people_queries
-from app.schemas.cards import CardOut, EndedCardOut
+from app.schemas.card_changes import EndedCardOut
+from app.schemas.cards import CardOut
 from app.services import audit, cards, people, records, roles
 from app.services.cards import CardNotFound
 

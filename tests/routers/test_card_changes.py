@@ -71,7 +71,7 @@ async def _too_many(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
 
 
 async def _not_frozen(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
-    facts = {"status": "active"}
+    facts: dict[str, Any] = {"status": "active"}
     return Refused(await make_person(runtime), "POST", "/me/card/unfreeze", facts, {})
 
 

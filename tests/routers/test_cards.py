@@ -28,7 +28,7 @@ getMyCard      person  401    200+  200  200     200   200     200    200     20
 getMyCardCode  person  401    200+  200  200     200   200     200    200     200   200
 getMyCardCodes  person  401   200+  200  200     200   200     200    200     200   200
 """
-HERS = {"cards": "person_id = :alice", "card_codes": "person_id = :alice"}
+HERS = dict.fromkeys(("cards", "card_codes", "tier_standings"), "person_id = :alice")
 BESIDE_POINTS = {"tier_standings"}
 
 

@@ -7,9 +7,11 @@ by itself, not of the merged documents of two organisations.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 
 from app.schemas.base import OneLine
+from app.schemas.policies.cards import CardTerms
+from app.schemas.policies.shapes import Shape
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -22,17 +24,6 @@ Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
 Name = Annotated[str, OneLine(60)]
 Note = Annotated[str, OneLine(300)]
-
-
-class Shape(BaseModel):
-    """A table of the document: unknown keys are refused, 2.0 is not an integer."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
 
 
 class Programme(Shape):
@@ -99,14 +90,6 @@ class Clawback(Shape):
 class Holds(Shape):
     days: Annotated[int, Field(ge=1, le=90)] = Field(
         default=7, description="Days for which a reservation stands."
-    )
-
-
-class CardTerms(Shape):
-    """The 青享卡: how long a tier is kept when less was earned than it asks for."""
-
-    grace_days: Annotated[int, Field(ge=0, le=366)] = Field(
-        default=60, description="Days for which a tier is kept; then the card goes down one tier."
     )
 
 

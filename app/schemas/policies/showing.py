@@ -8,10 +8,10 @@ from pydantic import Field
 
 from app.core.language import Worded
 from app.schemas.base import Out
+from app.schemas.policies.cards import CardTerms
 from app.schemas.policies.documents import (
     Attendance,
     Caps,
-    CardTerms,
     Clawback,
     Fund,
     Holds,
