@@ -7,7 +7,7 @@ limit. While Redis is down every guess is refused. Where one request holds many 
 service counts them by ``Guesses``.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
@@ -18,12 +18,13 @@ from app.api.context import person_of, runtime_of
 from app.api.routes import Handler
 from app.core.errors import Refusal
 from app.core.ratelimit import Limit
+from app.services import code_locks
 
 LOGIN_GUESS = Limit("login", burst=60, per_second=1, fail_closed=True)
 CODE_GUESS = Limit("code", burst=20, per_second=0.2, fail_closed=True)
 # Codes of screens and posters. After ten wrong ones right ones are refused too, for ten minutes.
 CHECKIN_GUESS = Limit("checkin_code", burst=10, per_second=1 / 600, fail_closed=True)
-# Card numbers run in sequence and have one check digit: slower than for codes.
+# Card numbers have one check digit, and the old ones run in sequence: slower than for codes.
 CARD_GUESS = Limit("card", burst=20, per_second=1 / 30, fail_closed=True)
 
 # Of the 8 digits for one child: the fifth wrong one locks them for the day that they last.
@@ -37,13 +38,14 @@ class Guess:
     ``client`` returns the key under which guesses are counted. ``signed``: the secret is verified
     without a look-up and too long to be guessed. The limit is then checked by the access rule, in
     the call of Redis that counts the request, so that it costs no round trip; and correct ones are
-    accepted while Redis is down.
+    accepted while Redis is down. ``then`` is told of each wrong one, after it was counted.
     """
 
     limit: Limit
     wrong: type[Refusal]
     client: Callable[[Request], UUID | str] = person_of
     signed: bool = False
+    then: Callable[[Request, Refusal], Awaitable[None]] | None = None
 
     def __post_init__(self) -> None:
         assert self.limit.fail_closed, "without Redis nobody may guess"
@@ -59,20 +61,30 @@ def counted(handler: Handler, guess: Guess, *, replays: bool) -> Handler:
     async def run(request: Request) -> Response:
         limiter, client = runtime_of(request).limiter, str(guess.client(request))
         if not guess.signed:
-            refusal = (await limiter.check(guess.limit, client)).refusal()
-            if refusal is not None and not replays:
-                raise refusal
-            request.state.too_many_guesses = refusal
+            barred = (await limiter.check(guess.limit, client)).refusal()
+            if barred is not None and not replays:
+                raise barred
+            request.state.too_many_guesses = barred
         try:
             return await handler(request)
-        except guess.wrong:
+        except guess.wrong as refusal:
             if guess.signed:
                 (await limiter.take(guess.limit, client)).enforce()
             else:
                 await limiter.charge(guess.limit, client)
+            if guess.then is not None:
+                await guess.then(request, refusal)
             raise
 
     return run
+
+
+async def count_at_merchant(request: Request, refusal: Refusal) -> None:
+    """Count a wrong card code against the merchant at whose counter it was, over all its staff."""
+    runtime, merchant_id = runtime_of(request), getattr(refusal, "merchant_id", None)
+    if merchant_id is not None and runtime.limiter.enabled:
+        async with runtime.database.transaction() as tx:
+            await code_locks.count(tx, merchant_id)
 
 
 class Guesses:

@@ -154,6 +154,11 @@ class RateLimiter:
         self._local: dict[str, float] = {}
         self._questions = Batcher(self._ask_list)
 
+    @property
+    def enabled(self) -> bool:
+        """Whether anything is limited at all."""
+        return self._enabled
+
     async def take(self, limit: Limit, client: str, *, bar: str = "") -> Verdict:
         """Count one request of a client, if it is allowed; also look up a bar."""
         return await self._ask(limit, client, "take", bar)

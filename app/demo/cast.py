@@ -39,6 +39,7 @@ def fixed_id(kind: int, number: str | int) -> UUID:
 # Organisations whose ids are fixed: the city, the street and a community of it.
 COMMUNITIES = 5  # in which the residents live; the first by code is that of alice
 FIXED_ORGS = (CITY, STREET, COMMUNITY)
+CARD_SERIALS = {user: place for place, user in enumerate(CAST, start=1)}
 PERSON_IDS = {user: fixed_id(1, place) for place, user in enumerate(CAST, start=1)}
 MERCHANT_IDS = {user: fixed_id(2, place) for place, user in enumerate(SHOPS, start=1)}
 

@@ -11,6 +11,7 @@ from app.core.db import Session
 from app.core.keys import FieldCipher
 from app.core.paging import PageParams
 from app.demo.cast import (
+    CARD_SERIALS,
     CAST,
     CITY,
     COMMUNITIES,
@@ -139,6 +140,7 @@ async def _person(tx: Session, cipher: FieldCipher, user: str, name: str) -> UUI
         openid_sealed=cipher.seal(openid),
         display_name=name,
         person_id=PERSON_IDS.get(user),
+        serial=CARD_SERIALS.get(user),
     )
     assert made is not None, "the database was empty"
     return made

@@ -33,6 +33,8 @@ _ACTIVITY = "JOIN activities a ON a.id = t.activity_id"
 PARTS: Mapping[str, str] = {
     "profile": _rows("people", "openid_index", "openid_sealed", of="t.id"),
     "card": _rows("cards"),
+    "ended_cards": _rows("ended_cards"),
+    "tiers": _rows("tier_standings"),
     "roles": _rows("role_grants"),
     "logins": _rows("token_families"),
     "consents": _rows("consents", "guardian_sealed"),

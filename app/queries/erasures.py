@@ -38,6 +38,8 @@ _DELETED = (
     UPDATE signups SET friend_names = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND friend_names IS NOT NULL
     """,
+    "DELETE FROM tier_standings WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM collection_proxies WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -181,7 +183,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "audit_entries": ("reason",),
     "award_reviews": ("reason",),
     "awards": ("evidence",),
-    "card_codes": ("code",),
+    "card_codes": ("code", "purpose"),
     "case_entries": ("text",),
     "cases": ("answer", "reason"),
     "certificates": ("code", "name", "title"),
@@ -191,6 +193,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "corrections": ("reason",),
     "data_copies": ("content",),
     "deductions": ("evidence",),
+    "ended_cards": ("reason",),
     "form_answers": ("answers",),  # by ``ERASES`` of the service
     "handovers": ("fetcher_sealed",),
     "idempotency_keys": ("body", "fingerprint", "key"),
@@ -205,6 +208,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "redemptions": ("undo_reason",),
     "signups": ("friend_names",),
     "subscriptions": ("answer", "template_id"),
+    "tier_standings": ("tier",),
 }
 # What keeps its text, by table, and why.
 _OF_ORGANISATION = "says what the organisation does, not who somebody is"

@@ -34,8 +34,10 @@ SELECT id, display_name, shows_name FROM people WHERE id = ANY(CAST(:people AS u
 """
 
 _MERCHANTS_OF = f"""
-SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, m.kind, o.path AS org_path
+SELECT g.person_id, m.id AS merchant_id, m.name, m.org_id, m.state, m.kind, o.path AS org_path,
+       l.locked_until
 FROM role_grants g JOIN merchants m ON m.id = g.merchant_id JOIN orgs o ON o.id = m.org_id
+LEFT JOIN code_locks l ON l.merchant_id = m.id
 WHERE g.person_id = ANY(CAST(:people AS uuid[])) AND {_IN_FORCE}
 ORDER BY g.person_id, g.id
 """  # noqa: S608 - a constant
@@ -74,6 +76,7 @@ class Workplace:
     name: str
     state: str
     kind: str
+    codes_locked_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +136,12 @@ async def add(
     openid_sealed: bytes,
     display_name: str,
     person_id: UUID | None = None,
+    serial: int | None = None,
 ) -> UUID | None:
     """Insert a person with a card; None if a concurrent transaction inserted the openid.
 
-    ``person_id``: of demonstration data, whose ids are the same everywhere; else a new one.
+    ``person_id``, ``serial``: of demonstration data, where both are the same everywhere; else the
+    id is a new one, and the card's serial is drawn.
     """
     made = await session.execute(
         insert(Person)
@@ -151,7 +156,10 @@ async def add(
     )
     new_person: UUID | None = made.scalar_one_or_none()
     if new_person is not None:
-        session.add(Card(person_id=new_person))
+        card = Card(person_id=new_person)
+        if serial is not None:
+            card.serial = serial
+        session.add(card)
         await session.flush()
     return new_person
 
@@ -217,7 +225,7 @@ async def merchants_of(session: Session, people: Sequence[UUID]) -> dict[UUID, l
     found: dict[UUID, list[Workplace]] = {}
     for row in await session.fetch(_MERCHANTS_OF, {"people": list(people)}):
         of_merchant = (row.merchant_id, row.org_id, row.org_path, row.name, row.state, row.kind)
-        found.setdefault(row.person_id, []).append(Workplace(*of_merchant))
+        found.setdefault(row.person_id, []).append(Workplace(*of_merchant, row.locked_until))
     return found
 
 

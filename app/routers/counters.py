@@ -14,7 +14,7 @@ from app.api.deps import (
     Reader,
     Tx,
 )
-from app.api.guesses import CODE_GUESS, Guess
+from app.api.guesses import CODE_GUESS, Guess, count_at_merchant
 from app.api.operations import direct, leads_to
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -41,6 +41,7 @@ from app.schemas.redemptions import (
 from app.services import charges, counters
 from app.services.cards import CardSuspended
 from app.services.charges import ChargeNotFound
+from app.services.code_locks import CodesLocked
 from app.services.ledger.types import InsufficientPoints
 from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
@@ -134,10 +135,11 @@ async def undo_collection(
         MERCHANT_STAFF,
         CardCodeInvalid,
         CardCodeUsed,
+        CodesLocked,
         CardSuspended,
         MerchantSuspended,
         body=True,
-        guess=Guess(CODE_GUESS, CardCodeInvalid),
+        guess=Guess(CODE_GUESS, CardCodeInvalid, then=count_at_merchant),
     ),
 )
 async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> ChargePreviewOut:
@@ -154,13 +156,14 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
         MERCHANT_STAFF,
         CardCodeInvalid,
         CardCodeUsed,
+        CodesLocked,
         CardSuspended,
         MerchantSuspended,
         CapReached,
         InsufficientPoints,
         body=True,
         once_in_batch=True,
-        guess=Guess(CODE_GUESS, CardCodeInvalid),
+        guess=Guess(CODE_GUESS, CardCodeInvalid, then=count_at_merchant),
     ),
 )
 @leads_to("refundCharge", {"charge_id": "id"})

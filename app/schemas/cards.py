@@ -1,6 +1,7 @@
 """API schemas of the 青享卡."""
 
 from datetime import datetime
+from typing import Self
 from uuid import UUID
 
 from pydantic import Field
@@ -8,9 +9,45 @@ from pydantic import Field
 from app.core.language import Worded
 from app.models.cards import CardStatus
 from app.schemas.base import MerchantId, Out
+from app.schemas.notify import words
+from app.schemas.policies.documents import Tier
+
+NOTICES = {
+    "tier_raised": words(
+        ("青享卡升级", "Your card went up"),
+        "您的青享卡等级现为「{title}」。",
+        "Your card now has the tier “{title}”.",
+    ),
+    "tier_in_grace": words(
+        ("青享卡等级保留中", "Your card's tier is kept for now"),
+        "近十二个月的积分或服务时长已低于「{title}」的要求，该等级保留至 {until:time}，"
+        "届时仍未达到将降一级。",
+        "Twelve months' points or hours are less than “{title}” asks for. The tier is kept until"
+        " {until:time}; then the card goes down one tier unless enough was earned.",
+    ),
+    "tier_lowered": words(
+        ("青享卡降级", "Your card went down"),
+        "您的青享卡等级已调整为「{title}」。",
+        "Your card's tier is now “{title}”.",
+    ),
+}
 
 
-class NextTierOut(Out):
+class TierMissingOut(Out):
+    """What is missing of a tier's requirements in the last twelve months."""
+
+    points_missing: int = Field(description="Points that are missing for it.")
+    minutes_missing: int = Field(description="Minutes of service that are missing for it.")
+
+    @classmethod
+    def of(cls, tier: Tier, points: int, minutes: int) -> Self:
+        return cls(
+            points_missing=max(tier.points_12m - points, 0),
+            minutes_missing=max(tier.hours_12m * 60 - minutes, 0),
+        )
+
+
+class NextTierOut(TierMissingOut):
     """The next tier, and what is missing for it in the last twelve months."""
 
     tier: str = Field(description="Key of the tier.")
@@ -18,8 +55,6 @@ class NextTierOut(Out):
     benefits: list[str] = Field(description="What it gives, a line each.")
     points: int = Field(description="Points that it takes in twelve months.")
     minutes: int = Field(description="Minutes of service that it takes in twelve months.")
-    points_missing: int = Field(description="Points that are missing for it.")
-    minutes_missing: int = Field(description="Minutes of service that are missing for it.")
 
 
 class AcceptingShopOut(Out):
@@ -35,11 +70,22 @@ class AcceptingShopOut(Out):
 
 
 class CardOut(Out):
-    """``tier`` is computed from the last twelve months: sprout, growth, peak, honour."""
+    """A card. ``tier`` is what twelve months earned, or what is kept in grace."""
 
-    card_no: str = Field(description="Number of the card: 13 digits.")
+    card_no: str = Field(
+        description="Number of the card: 13 digits; of a lost card the number that ended."
+    )
     tier: str = Field(description="Key of the tier, such as `sprout`.")
     tier_name: Worded = Field(description="Name of the tier, in the language of the request.")
+    tier_since: datetime | None = Field(
+        description="Since when, in UTC; null at the lowest tier, and for some hours after it rose."
+    )
+    grace_until: datetime | None = Field(
+        description="Until when the tier is kept though less was earned; null: enough was."
+    )
+    missing: TierMissingOut | None = Field(
+        description="In grace: what would keep the tier; else null."
+    )
     benefits: list[str] = Field(description="What the tier gives, a line each.")
     status: CardStatus = Field(description="State of the card.")
     points_12m: int = Field(description="Points that counted for the tier in twelve months.")
@@ -54,4 +100,13 @@ class CardCodeOut(Out):
     """18 digits for a merchant's counter: valid once, until ``expires_at``."""
 
     code: str = Field(description="18 digits for a merchant's counter, valid once.")
+    valid_from: datetime = Field(description="From when on the code is accepted, in UTC.")
     expires_at: datetime = Field(description="Until when the code is accepted, in UTC.")
+
+
+class CardCodesOut(Out):
+    """Codes for the minutes to come, by when they are good: each for a minute, and once."""
+
+    items: list[CardCodeOut] = Field(
+        description="The first is good now. Freezing or losing the card ends them all."
+    )

@@ -13,6 +13,12 @@ from app.schemas.proxies import ProxyShownOut
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
 
 NOTICES = {
+    "merchant_codes_locked": words(
+        ("付款码错误过多", "Too many wrong card codes"),
+        "「{title}」十分钟内输入了 {count:n} 个错误的付款码，已暂停扫码至 {until:time}。",
+        "{count:n wrong card code} entered at {title} within ten minutes: it charges no cards until"
+        " {until:time}.",
+    ),
     "counter_collection_undone": words(
         ("领取已撤销", "Collection undone"),
         "「{reward}」×{quantity:n}（{points:n} 积分）的领取已撤销，请凭新领取码于 {expires_at:time}"

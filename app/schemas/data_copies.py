@@ -20,6 +20,8 @@ NOTICES = {
 PARTS = {
     "profile": Bilingual("个人资料", "Profile"),
     "card": Bilingual("青享卡", "Card"),
+    "ended_cards": Bilingual("作废卡号", "Numbers that the card had"),
+    "tiers": Bilingual("等级", "Tiers"),
     "roles": Bilingual("职责", "Roles"),
     "logins": Bilingual("登录", "Logins"),
     "consents": Bilingual("同意记录", "Consents"),

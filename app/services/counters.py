@@ -7,6 +7,7 @@ from uuid import UUID
 from app.core.clock import local_date, now
 from app.core.db import Session
 from app.core.language import named
+from app.models.cards import CodePurpose
 from app.queries import cards as card_queries
 from app.queries import people as people_queries
 from app.schemas.counters import (
@@ -17,7 +18,7 @@ from app.schemas.counters import (
     TodayOut,
 )
 from app.schemas.redemptions import PayerOut, StatementItemOut
-from app.services import people
+from app.services import code_locks, people
 from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.merchants import statement as statements
@@ -47,12 +48,14 @@ async def preview_collection(tx: Session, staff: Staff, pickup_code: str) -> Col
 async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> ChargePreviewOut:
     """Tell whose card a code charges; not whether the points suffice.
 
-    Raises Forbidden, MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
-    CardSuspended.
+    Raises Forbidden, MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
+    CardCodeUsed, CardSuspended.
     """
-    await merchants.of_staff(tx, staff, sells=True)
+    merchant = await merchants.of_staff(tx, staff, sells=True)
+    await code_locks.require_open(tx, merchant.id)
     rows = await card_queries.lock_codes(tx, [body.card_code])
-    code = charges.require_usable(rows.get(body.card_code), now())
+    row = rows.get(body.card_code)
+    code = charges.require_usable(row, now(), CodePurpose.charge, merchant.id)
     payer = await _payer(tx, code.person_id)
     return ChargePreviewOut(points=body.points, person=payer, expires_at=code.expires_at)
 

@@ -112,7 +112,7 @@ async def _parts(tx: Session, cipher: FieldCipher, person_id: UUID) -> Parts:
         person = await people_queries.find(tx, UUID(row["id"]))
         assert person is not None, "its row was read"
         row["openid"] = cipher.open(person.openid_sealed)
-    for row in found["card"]:
+    for row in [*found["card"], *found["ended_cards"]]:
         row["card_no"] = card_number(row.pop("serial"))
     return found
 

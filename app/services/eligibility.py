@@ -13,8 +13,10 @@ from app.core.language import Bilingual
 from app.core.validation_messages import invalid
 from app.queries import eligibility as queries
 from app.queries import orgs as org_queries
+from app.queries import tiers as tier_queries
 from app.queries.eligibility import PersonFacts
 from app.schemas.eligibility import EligibilityIn, EligibilityRule, eligibility_of
+from app.services import tiers
 from app.services.policies import history
 from app.services.policies.rules import TIER_WINDOW, PointsPolicy
 
@@ -61,6 +63,7 @@ class _Known:
     homes: Mapping[UUID, tuple[str, str]]
     policies: Mapping[UUID, PointsPolicy]
     earned: Mapping[tuple[UUID, int], tuple[int, int]]
+    kept_tiers: Mapping[tuple[UUID, int], str]
 
 
 class Demanding(Protocol):
@@ -84,7 +87,7 @@ async def refusals(
 ) -> dict[tuple[UUID, UUID], NotEligible]:
     """Return what people (person, activity) are refused with, those alone who are not eligible.
 
-    In at most six statements for any number.
+    In at most seven statements for any number.
     """
     demands = {seats.id: eligibility_of(seats.eligibility) for _, seats in asked}
     known = await _read(tx, sorted({person for person, _ in asked}), demands)
@@ -105,13 +108,15 @@ async def _read(tx: Session, ids: Sequence[UUID], demands: Mapping[UUID, Eligibi
     by_tier = [activity for activity, one in demands.items() if one.tiers]
     policies: dict[UUID, PointsPolicy] = {}
     earned: dict[tuple[UUID, int], tuple[int, int]] = {}
+    kept: dict[tuple[UUID, int], str] = {}
     at = now()
     if by_tier:
         published = await history.load(tx)
         places = await queries.places(tx, by_tier)
         policies = {one: published.policy(at, path) for one, path in places.items()}
         earned = await queries.earned(tx, ids, at - TIER_WINDOW)
-    return _Known(local_date(at), facts, homes, policies, earned)
+        kept = await tier_queries.kept(tx, ids)
+    return _Known(local_date(at), facts, homes, policies, earned, kept)
 
 
 def _refusal(
@@ -131,8 +136,8 @@ def _refusal(
             return _not(EligibilityRule.org, name, facts.org)
     if wanted.tiers:
         policy = known.policies[activity]
-        points, minutes = known.earned.get((person, policy.unit_id), (0, 0))
-        tier = policy.tier_for(points, minutes)
+        key = (person, policy.unit_id)
+        tier = tiers.held(policy, known.earned.get(key, (0, 0)), known.kept_tiers.get(key))
         if tier.key not in wanted.tiers:
             return _not(EligibilityRule.tiers, ", ".join(wanted.tiers), tier.key)
     return None

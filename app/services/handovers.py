@@ -13,6 +13,7 @@ from app.core.ids import new_id
 from app.core.keys import FieldCipher
 from app.core.paging import Page, PageParams, keyset
 from app.models.activities import Activity
+from app.models.cards import CodePurpose
 from app.models.checkouts import Departure
 from app.models.children import Child, Pickup
 from app.models.handovers import Handover, HandoverCode, HandoverProof
@@ -152,7 +153,7 @@ async def record(
     checkin_id, is_open = found
     if (earlier := await queries.of_checkin(tx, checkin_id)) is not None:
         raise AlreadyHandedOver(handed_over_at=earlier.handed_over_at)
-    proven = await _proven(tx, cipher, child, activity_id, body, guessing)
+    proven = await _proven(tx, cipher, caller, child, activity_id, body, guessing)
     if await people.is_any_of(tx, caller, child.guardian_id, proven.person_id):
         raise OwnChild
     row = Handover(
@@ -195,6 +196,7 @@ async def list_of_child(
 async def _proven(
     tx: Session,
     cipher: FieldCipher,
+    caller: UUID,
     child: Child,
     activity_id: UUID,
     body: HandoverIn,
@@ -202,7 +204,7 @@ async def _proven(
 ) -> _Proven:
     pickups = (await child_queries.pickups(tx, [child.person_id])).get(child.person_id, [])
     if body.card_code is not None:
-        return await _by_card(tx, child, pickups, body.card_code)
+        return await _by_card(tx, caller, child, pickups, body.card_code)
     if body.handover_code is not None:
         code = await _by_code(tx, cipher, child, activity_id, body, guessing(child.person_id))
         [named] = [one.named_sealed for one in pickups if one.id == code.pickup_id]
@@ -212,15 +214,17 @@ async def _proven(
     return _Proven(HandoverProof.alone)
 
 
-async def _by_card(tx: Session, child: Child, pickups: list[Pickup], card_code: str) -> _Proven:
+async def _by_card(
+    tx: Session, caller: UUID, child: Child, pickups: list[Pickup], card_code: str
+) -> _Proven:
     """Use up a card's code, and return whose it is.
 
     Raises CardCodeInvalid, CardCodeUsed, CardSuspended, NotNamed.
     """
     at = now()
     rows = await card_queries.lock_codes(tx, [card_code])
-    code = charges.require_usable(rows.get(card_code), at)
-    await card_queries.use_codes(tx, [code.id], at)
+    code = charges.require_usable(rows.get(card_code), at, CodePurpose.handover, caller)
+    await card_queries.use_codes(tx, [code.id], at, [caller])
     if await people.is_any_of(tx, code.person_id, child.guardian_id):
         return _Proven(HandoverProof.guardian_card, code.person_id)
     for one in pickups:

@@ -204,11 +204,12 @@ async def set_card(
         org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
-    if card.status == status:
+    suspends = status is CardStatus.suspended
+    if suspends == (card.status == CardStatus.suspended):
         raise MemberWrongState(status=card.status)
-    card.status = status
+    card.status = CardStatus.suspended if suspends else _before_suspension(card)
     await queries.save(tx, card)
-    verb = "suspended" if status is CardStatus.suspended else "restored"
+    verb = "suspended" if suspends else "restored"
     await _write(tx, caller, verb, ("card", person.id), org, reason)
     return _to_out(person, card)
 
@@ -224,6 +225,13 @@ async def _place(tx: Session, caller: UUID, held: Collection[Role], person_id: U
             [org] = await org_queries.by_codes(tx, [path.strip("/").rpartition("/")[2]])
             return org.id
     raise people.PersonNotFound
+
+
+def _before_suspension(card: Card) -> CardStatus:
+    """Return what its holder made of a card: a restored one stays lost or frozen."""
+    if card.lost_at is not None:
+        return CardStatus.lost
+    return CardStatus.frozen if card.frozen_at is not None else CardStatus.active
 
 
 async def _sight(tx: Session, caller: UUID, org_path: str) -> Sight:

@@ -9,6 +9,7 @@ from app.core.errors import Refusal, unwrap
 from app.core.language import Bilingual, request_language
 from app.models.activities import Activity
 from app.models.awards import AwardState
+from app.models.cards import CodePurpose
 from app.models.checkins import CheckinMethod
 from app.models.checkouts import Departure
 from app.models.signups import SignupStatus
@@ -75,7 +76,7 @@ async def record(
     refused with.
     """
     activity = await activities.co_organized(tx, caller, activity_id)
-    person_id = await _named(tx, activity, body, guesses)
+    person_id = await _named(tx, caller, activity, body, guesses)
     [outcome] = await _record(tx, caller, activity, body, [person_id], CheckinMethod.steward)
     return unwrap([outcome])
 
@@ -107,13 +108,16 @@ async def record_list(
     )
 
 
-async def _named(tx: Session, activity: Activity, body: StewardIn, guesses: CardGuesses) -> UUID:
+async def _named(
+    tx: Session, caller: UUID, activity: Activity, body: StewardIn, guesses: CardGuesses
+) -> UUID:
     """Return the person that a steward names. A card's code is used up by it."""
     if body.card_code is not None:
         at = now()
         rows = await card_queries.lock_codes(tx, [body.card_code])
-        code = charges.require_usable(rows.get(body.card_code), at)
-        await card_queries.use_codes(tx, [code.id], at)
+        row = rows.get(body.card_code)
+        code = charges.require_usable(row, at, CodePurpose.attendance, caller)
+        await card_queries.use_codes(tx, [code.id], at, [caller])
         return code.person_id
     if body.card_no is not None:
         holders = await people.by_card(tx, [body.card_no], guesses)

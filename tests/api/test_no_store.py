@@ -26,7 +26,7 @@ KNOWN = {
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
     *("copyMyData", "listMyDataCopies", "createStatementLink", "orderOnDay"),
     *("getRoster", "listMyOfflineCodes", "getMyVoucherCodes", "getJob"),
-    *("makeProxy", "getProxy"),
+    *("makeProxy", "getProxy", "getMyCardCodes"),
 }
 
 

@@ -45,6 +45,7 @@ UNPLAYED = {
     *("redemption_days", "redemption_day_items", "redemption_day_slots"),
     *("redemption_day_counters", "redemption_day_stewards", "redemption_day_movements"),
     *("redemption_day_absences", "redemption_substitutions", "offline_handovers"),
+    *("code_locks", "ended_cards", "tier_standings"),
     *("merges", "name_confirmations", "policy_simulations", "scans", "shops", "simulated_people"),
     *("quest_checkpoints", "quest_completions", "quest_organizers", "quest_visits", "quests"),
     *("no_shows", "shift_holds", "signup_pauses"),

@@ -26,8 +26,10 @@ MATRIX = """
 operation      rule    nobody alice bob  counter rival sibling parent auditor admin outsider
 getMyCard      person  401    200+  200  200     200   200     200    200     200   200
 getMyCardCode  person  401    200+  200  200     200   200     200    200     200   200
+getMyCardCodes  person  401   200+  200  200     200   200     200    200     200   200
 """
-HERS = {"cards": "person_id = :alice", "card_codes": "person_id = :alice"}
+HERS = dict.fromkeys(("cards", "card_codes", "tier_standings"), "person_id = :alice")
+BESIDE_POINTS = {"tier_standings"}
 
 
 async def known(setup: Setup) -> Known:
@@ -234,7 +236,7 @@ async def test_an_unknown_code_is_invalid_however_it_looks(
 
 
 async def test_a_card_is_shown_to_nobody_without_login(api: httpx.AsyncClient) -> None:
-    for path in ("card", "card/code"):
+    for path in ("card", "card/code", "card/codes"):
         assert_refused(await api.get(f"{API}/me/{path}"), 401, "auth.login_required")
 
 

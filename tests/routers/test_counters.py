@@ -39,6 +39,7 @@ getCharge          merchant staff  401    403   403  200+    404   403     403  
 refundCharge       merchant staff  401    403   403  200+    404   403     403    403     403   404       404=charges.not_found
 getStatement       merchant staff  401    403   403  200+    200   403     403    403     403   200
 """  # noqa: E501 - a table
+BESIDE_POINTS = {"code_locks"}
 HERS = {"charges": "person_id = :alice", "charge_refunds": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {
     *("query.month", "query.since", "query.until"),  # 2026-13; one day before another

@@ -137,8 +137,11 @@ async def test_wrong_codes_at_a_counter_run_out(
                 break
         other = await api.post(f"{API}/merchant/{path}", headers=keyed(honest.staff), json=body)
 
-    assert_refused(response, 429, "request.rate_limited")
-    assert response.headers["ratelimit-policy"].startswith('"code"'), "and no wider limit"
+    if path == "charges":
+        assert_refused(response, 429, "merchants.codes_locked")
+    else:
+        assert_refused(response, 429, "request.rate_limited")
+        assert response.headers["ratelimit-policy"].startswith('"code"'), "and no wider limit"
     assert other.status_code in {404, 422}
 
 
@@ -160,10 +163,11 @@ async def test_a_counter_with_too_many_wrong_codes_still_gets_a_reply_again(
         other = await api.post(url, headers=keyed(counter.staff), json=second)
 
     assert done.status_code in {200, 201}
-    assert_refused(response, 429, "request.rate_limited")
+    spent = "merchants.codes_locked" if path == "charges" else "request.rate_limited"
+    assert_refused(response, 429, spent)
     assert (again.status_code, again.content) == (done.status_code, done.content)
     assert again.headers["idempotency-replayed"] == "true"
-    assert_refused(other, 429, "request.rate_limited")
+    assert_refused(other, 429, spent)
 
 
 async def _good_code(runtime: Runtime, counter: Counter, path: str) -> dict[str, Any]:

@@ -379,6 +379,7 @@ ELSEWHERE = {
     "attachments.too_large": "tests/routers/test_attachments.py",
     "attachments.too_many": "tests/routers/test_attachments.py",
     "cases.too_late": "tests/services/test_cases.py",
+    "merchants.codes_locked": "tests/services/test_code_locks.py",
     "signups.clash": "tests/routers/test_signup_sessions.py",
     "signups.decided": "tests/routers/test_signup_decisions.py",
     "signups.no_offer": "tests/routers/test_signup_offers.py",

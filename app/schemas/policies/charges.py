@@ -2,23 +2,19 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-# Of all tables of a document: unknown keys are refused, 2.0 is not an integer.
-STRICT = ConfigDict(
-    extra="forbid", frozen=True, strict=True, json_schema_serialization_defaults_required=True
-)
+from app.schemas.policies.shapes import Shape
+
 MAX_CHARGED = 10_000_000
 Limit = Annotated[int | None, Field(ge=1, le=MAX_CHARGED)]
 
 
-class Charges(BaseModel):
+class Charges(Shape):
     """Limits of charges at counters, in points; null: none. A day is one of Asia/Shanghai.
 
     ``confirm_above``: the payer confirms a larger charge within 60 s, else the points go back.
     """
-
-    model_config = STRICT
 
     confirm_above: Limit = Field(
         default=None,

@@ -7,13 +7,15 @@ by itself, not of the merged documents of two organisations.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field
+from pydantic import BeforeValidator, Field
 
 from app.schemas.base import OneLine
-from app.schemas.policies.charges import STRICT, Charges
+from app.schemas.policies.cards import CardTerms
+from app.schemas.policies.charges import Charges
 from app.schemas.policies.funds import Fund
 from app.schemas.policies.redeeming import RedemptionDays
 from app.schemas.policies.rewards import Rewards
+from app.schemas.policies.shapes import Shape
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -26,12 +28,6 @@ Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
 Name = Annotated[str, OneLine(60)]
 Note = Annotated[str, OneLine(300)]
-
-
-class Shape(BaseModel):
-    """A table of the document: unknown keys are refused, 2.0 is not an integer."""
-
-    model_config = STRICT
 
 
 class Programme(Shape):
@@ -250,6 +246,7 @@ class PolicyDocument(Shape):
     lots: Lots
     clawback: Clawback = Clawback()
     holds: Holds = Holds()
+    card: CardTerms = CardTerms()
     charges: Charges = Charges()
     fund: Fund = Fund()
     rewards: Rewards = Rewards()

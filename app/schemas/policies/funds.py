@@ -2,22 +2,18 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from app.schemas.policies.shapes import Shape
 
 
-class Fund(BaseModel):
+class Fund(Shape):
     """``limited``: a 公益银行 issues only what it received: donations, budgets, redeemed points.
 
     ``point_value_cents``: what a point costs the fund, in cents of the yuan. Where it is set,
     prices freeze while the points outstanding are worth more than ``freeze_percent`` of the fund.
     """
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
     limited: bool = Field(
         default=False, description="True: only points that the fund received can be issued."
     )

@@ -2,18 +2,14 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from app.schemas.policies.shapes import Shape
 
 
-class RedemptionDays(BaseModel):
+class RedemptionDays(Shape):
     """So many missed redemption days (集中兑换) of an organisation, and its next one is skipped."""
 
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
     missed: Annotated[int, Field(ge=1, le=20)] = Field(
         default=2, description="How many missed redemption days let the next one be skipped."
     )

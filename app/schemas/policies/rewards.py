@@ -2,18 +2,13 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from app.schemas.policies.shapes import Shape
 
 
-class Rewards(BaseModel):
+class Rewards(Shape):
     """The step of prices, and the honour mark (爱心标识) of who gave to the 公益银行."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        frozen=True,
-        strict=True,
-        json_schema_serialization_defaults_required=True,
-    )
 
     price_step: Annotated[int, Field(ge=1, le=1_000)] = Field(
         default=1, description="Points of which each new price is a multiple."

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from app.core.language import Worded
 from app.schemas.base import Out
+from app.schemas.policies.cards import CardTerms
 from app.schemas.policies.charges import Charges
 from app.schemas.policies.documents import (
     Attendance,
@@ -106,6 +107,7 @@ class PolicyOut(Out):
         description="After how many missed redemption days the next one is skipped."
     )
     holds: Holds = Field(description="How long reservations stand.")
+    card: CardTerms = Field(description="How long a tier of the card is kept.")
     charges: Charges = Field(description="Limits of charges at counters.")
     fund: Fund = Field(description="Whether the fund limits what is issued.")
     rewards: Rewards = Field(description="Step of prices, and what makes the honour mark.")

@@ -12,6 +12,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal, unwrap
 from app.core.language import named
+from app.models.cards import CodePurpose
 from app.models.merchants import Merchant, MerchantState
 from app.models.redemption_days import DayItem, RedemptionDay
 from app.models.redemptions import Redemption
@@ -142,10 +143,11 @@ async def by_card_code(tx: Session, counter: Counter, card_code: str, *, uses: b
     """
     at = now()
     rows = await card_queries.lock_codes(tx, [card_code])
-    code = charges.require_usable(rows.get(card_code), at)
+    row, by = rows.get(card_code), counter.merchant.id
+    code = charges.require_usable(row, at, CodePurpose.charge, by)
     await require_other(tx, counter, code.person_id)
     if uses:
-        await card_queries.use_codes(tx, [code.id], at)
+        await card_queries.use_codes(tx, [code.id], at, [by])
     return code.person_id
 
 

@@ -17,7 +17,7 @@ from app.models.rewards import Reward
 from app.queries import people as people_queries
 from app.queries.redemption_days import orders as queries
 from app.schemas.day_orders import DayOrderIn, DayOrderOut
-from app.services import cards, notify, orgs
+from app.services import cards, notify, orgs, tiers
 from app.services.ledger import moments, posting
 from app.services.ledger.posting import Locked
 from app.services.ledger.types import AccountKey, HoldTerms, InsufficientPoints, Posting
@@ -109,8 +109,8 @@ async def admitted(
         raise refusal
     policy = await history.in_force(tx, (await orgs.get(tx, day.org_id)).path, at)
     await cards.require_active(tx, person_id)
-    earned = await cards.earned(tx, person_id, policy)
-    if too_low := rewards.too_low(policy, reward.min_tier, earned):
+    standing = await tiers.standing(tx, person_id, policy)
+    if too_low := rewards.too_low(policy, reward.min_tier, standing):
         raise too_low
     return Wanted(day, item, reward, policy, family, quantity)
 

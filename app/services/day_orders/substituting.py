@@ -20,7 +20,7 @@ from app.queries import records as record_queries
 from app.queries import redemptions as redemption_queries
 from app.queries.redemption_days import orders as queries
 from app.schemas.day_orders import SubstitutionIn, SubstitutionOut
-from app.services import audit, cards, notify, orgs, people, records
+from app.services import audit, cards, notify, orgs, people, records, tiers
 from app.services.day_orders import counters, ordering
 from app.services.day_orders.counters import Counter
 from app.services.day_orders.ordering import Wanted
@@ -157,8 +157,8 @@ async def _replace(
     policy = await history.in_force(tx, (await orgs.get(tx, day.org_id)).path, at)
     reward, old = await rewards.get(tx, item.reward_id), await rewards.get(tx, order.reward_id)
     await cards.require_active(tx, order.person_id)
-    earned = await cards.earned(tx, order.person_id, policy)
-    if refusal := rewards.too_low(policy, reward.min_tier, earned):
+    standing = await tiers.standing(tx, order.person_id, policy)
+    if refusal := rewards.too_low(policy, reward.min_tier, standing):
         raise refusal
     family = await people_queries.family(tx, order.person_id)
     wanted = Wanted(day, item, reward, policy, family, order.quantity)

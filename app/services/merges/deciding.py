@@ -69,7 +69,7 @@ async def propose(tx: Session, caller: UUID, body: MergeIn) -> MergeOut:
     PersonNotFound, OwnMerge, RoleElsewhere, KeptRole, MergeProposed.
     """
     org = await records.authorized_open(tx, caller, ADMINISTRATORS, body.org_id)
-    absorbed, kept = await guards.use_codes(tx, body)
+    absorbed, kept = await guards.use_codes(tx, caller, body)
     if caller in (absorbed, kept):
         raise OwnMerge
     locked = await queries.lock_people(tx, [absorbed, kept])

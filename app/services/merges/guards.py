@@ -6,6 +6,7 @@ from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.validation_messages import invalid
+from app.models.cards import CodePurpose
 from app.models.orgs import Org
 from app.models.people import Role
 from app.queries import cards as card_queries
@@ -38,18 +39,19 @@ class KeptRole(Refusal):
     fact_names = ("org_id", "org_name", "role")
 
 
-async def use_codes(tx: Session, body: MergeIn) -> tuple[UUID, UUID]:
+async def use_codes(tx: Session, caller: UUID, body: MergeIn) -> tuple[UUID, UUID]:
     """Use up the codes; return whose cards they are.
 
     Raises Invalid, CardCodeInvalid, CardCodeUsed, CardSuspended.
     """
     rows, at = await card_queries.lock_codes(tx, [body.absorbed_code, body.kept_code]), now()
     absorbed, kept = (
-        charges.require_usable(rows.get(one), at) for one in (body.absorbed_code, body.kept_code)
+        charges.require_usable(rows.get(one), at, CodePurpose.merge, caller)
+        for one in (body.absorbed_code, body.kept_code)
     )
     if absorbed.person_id == kept.person_id:
         raise invalid("body.kept_code", "两张卡属于同一账号", "both cards are of one account")
-    await card_queries.use_codes(tx, [absorbed.id, kept.id], at)
+    await card_queries.use_codes(tx, [absorbed.id, kept.id], at, [caller, caller])
     return absorbed.person_id, kept.person_id
 
 

@@ -8,16 +8,17 @@ from app.core.db import Session
 from app.models.signups import SignupStatus
 from app.queries import shift_holds, waiting_lists
 from app.queries import signups as signup_queries
-from app.services import signup_pauses, signups
+from app.services import signup_pauses, signups, tiers
 
 
 async def hand_over(tx: Session, absorbed: UUID, kept: UUID, at: datetime) -> None:
-    """Give a person's sign-ups to another account of the same person, and a pause of sign-up.
+    """Give a person's sign-ups to another account of the same person, a pause, and tiers.
 
     Those to what is not over, and without a check-in. Of two to one activity the better one stays,
     of two shifts at one time that of the account that is kept.
     """
     await signup_pauses.hand_over(tx, absorbed, kept, at)
+    await tiers.hand_over(tx, absorbed, kept, at)
     ahead = await signup_queries.lock_ahead(tx, absorbed, at)
     if not ahead:
         return

@@ -59,6 +59,7 @@ async def current(tx: Session, org_id: UUID | None) -> PolicyOut:
         lots=document.lots,
         clawback=document.clawback,
         holds=document.holds,
+        card=document.card,
         charges=document.charges,
         fund=document.fund,
         rewards=document.rewards,

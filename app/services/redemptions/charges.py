@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.models.cards import CardStatus
+from app.models.cards import CardStatus, CodePurpose
 from app.models.ledger import Kind, Purpose
 from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeStatus
@@ -24,7 +26,7 @@ from app.queries.cards import CodeRow
 from app.queries.people import Named, Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
-from app.services import idempotency, notify, people
+from app.services import code_locks, idempotency, notify, people
 from app.services.cards import CardSuspended
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger.types import AccountKey, HoldTerms, Outcome, Posted, Posting
@@ -42,15 +44,25 @@ _WORDS = {
     Kind.unhold: "商户收款未确认",
 }
 
+log = structlog.get_logger(__name__)
+AT_COUNTERS = (CodePurpose.charge, CodePurpose.courtesy)
+
 
 class CardCodeInvalid(Refusal):
-    """An unknown or expired code; the reply does not tell which."""
+    """A code that cannot be used here; only the log tells why.
+
+    ``merchant_id``: at whose counter, if it was at one.
+    """
+
+    merchant_id: UUID | None = None
 
     code, status, title = "cards.code_invalid", 422, "Card code invalid"
     zh, en = "付款码无效或已过期，请刷新后重试", "The card code is not valid; refresh it."
 
 
 class CardCodeUsed(Refusal):
+    """Told only where the code was used: to the merchant, or to the person who used it."""
+
     code, status, title = "cards.code_used", 409, "Card code used"
     zh, en = "付款码已使用，请刷新后重试", "The card code has been used; refresh it."
     fact_names = ("used_at",)
@@ -92,9 +104,9 @@ async def charge(
 
     Precondition: no two commands have one code. Only a successful charge uses the code up: after
     InsufficientPoints the counter may try a smaller amount. Outcomes: ChargeOut, or Forbidden (not
-    staff of a merchant), MerchantNotYours, MerchantSuspended, CardCodeInvalid, CardCodeUsed,
-    CardSuspended, CapReached, InsufficientPoints. Where a cap is near, a batch may take the
-    statements of posting more than once (``charge_caps``).
+    staff of a merchant), MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
+    CardCodeUsed, CardSuspended, CapReached, InsufficientPoints. Where a cap is near, a batch may
+    take the statements of posting more than once (``charge_caps``).
     """
     if not commands:
         return []
@@ -139,7 +151,11 @@ async def _plan(
         if isinstance(counter, Refusal):
             planned.append(counter)
             continue
-        code = usable(codes.get(command.card_code), clock)
+        if refusal := code_locks.locked(counter.codes_locked_until, clock):
+            planned.append(refusal)
+            continue
+        row = codes.get(command.card_code)
+        code = usable(row, clock, CodePurpose.charge, counter.merchant_id)
         if isinstance(code, Refusal):
             planned.append(code)
             continue
@@ -171,7 +187,8 @@ async def _record(
             until = one.charge.expires_at
             waiting.append(notice(one.charge, merchant=one.merchant, expires_at=until))
     if done:
-        await card_queries.use_codes(tx, [one.code.id for one in done], at)
+        places = [one.charge.merchant_id for one in done]
+        await card_queries.use_codes(tx, [one.code.id for one in done], at, places)
         await queries.insert_charges(tx, [one.charge for one in done], at)
         await notify.send_each(tx, NoticeKind.points_charged, paid)
         await notify.send_each(tx, "charge_waiting", waiting)
@@ -187,22 +204,41 @@ def _reply(
     return to_out(charge, status, name, outcome.from_balance, at)
 
 
-def usable(code: CodeRow | None, at: datetime) -> CodeRow | Refusal:
-    """Return the code if it can be charged now, else the refusal."""
-    if code is None:
-        return CardCodeInvalid()
-    if code.used_at is not None:
+def usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow | Refusal:
+    """Return the code if it can be used now for a purpose, else the refusal.
+
+    ``by``: the merchant where it is shown, else the person to whom.
+    """
+    why = _fault(code, at, purpose)
+    if why is not None:
+        log.info("card_code_refused", why=why, purpose=purpose)
+    if code is not None and code.used_at is not None and code.used_by == by:
         return CardCodeUsed(used_at=code.used_at)
-    if code.expires_at <= at:
-        return CardCodeInvalid()
+    if code is None or why is not None:
+        refusal = CardCodeInvalid()
+        refusal.merchant_id = by if purpose in AT_COUNTERS else None
+        return refusal
     if code.card_status != CardStatus.active:
-        return CardSuspended()
+        return CardSuspended(status=code.card_status)
     return code
 
 
-def require_usable(code: CodeRow | None, at: datetime) -> CodeRow:
-    """Return the code. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
-    found = usable(code, at)
+def _fault(code: CodeRow | None, at: datetime, purpose: CodePurpose) -> str | None:
+    """Return why a code cannot be used, in a word for the log."""
+    if code is None:
+        return "unknown"
+    if code.used_at is not None:
+        return "used"
+    if code.expires_at <= at:
+        return "expired"
+    if code.valid_from is not None and code.valid_from > at:
+        return "early"
+    return "other_purpose" if code.purpose not in (None, purpose) else None
+
+
+def require_usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow:
+    """Return the code, as ``usable``. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
+    found = usable(code, at, purpose, by)
     if isinstance(found, Refusal):
         raise found
     return found

@@ -197,7 +197,7 @@ def _collectable(row: Collectable | None, at: datetime) -> Collectable | Refusal
     if row.expires_at <= at:
         return _expired(row)
     if row.card_status != CardStatus.active:
-        return CardSuspended()
+        return CardSuspended(status=row.card_status)
     return row
 
 

@@ -16,13 +16,14 @@ from app.queries import cards as card_queries
 from app.queries import offers as queries
 from app.schemas.base import ReasonOut
 from app.schemas.offers import OfferedRewardDetailOut, OfferedRewardOut, OwnOfferOut, PictureOut
-from app.services import cards
+from app.services import tiers
 from app.services.cards import CardSuspended
 from app.services.ledger import passbook
 from app.services.ledger.types import InsufficientPoints
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
 from app.services.rewards import reading as rewards
+from app.services.tiers import Standing
 
 
 async def browse(
@@ -63,24 +64,24 @@ async def _beside(
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What a person has in a programme: points and minutes of its tier, and points to spend."""
+    """What a person has in a programme: its tier, and points to spend."""
 
     policy: PointsPolicy
-    earned: tuple[int, int]
+    standing: Standing
     available: int
 
 
 async def _own_parts(tx: Session, person_id: UUID, rows: Sequence[Any]) -> dict[UUID, OwnOfferOut]:
     at, language = now(), request_language()
     card = await card_queries.find(tx, person_id)
-    is_active = card is not None and card.status == CardStatus.active
+    status = card.status if card is not None else None
     means = await _means(tx, person_id, {row.org_path for row in rows}, at)
     since = [(row.id, rewards.running_period(row.limit_period, at)) for row in rows]
     redeemed = await queries.redeemed(tx, person_id, since, at)
 
     def part(row: Any) -> OwnOfferOut:
         used, limit = redeemed.get(row.id, 0), row.limit_per_member
-        refusals = _refusals(row, means[row.org_path], used, at, is_active=is_active)
+        refusals = _refusals(row, means[row.org_path], used, at, status=status)
         refusal = next((one for one in refusals if one is not None), None)
         return OwnOfferOut(
             may_redeem=refusal is None,
@@ -100,21 +101,21 @@ async def _means(
     for path in sorted(org_paths):
         policy = await history.in_force(tx, path, at)
         if policy.version not in by_version:
-            earned = await cards.earned(tx, person_id, policy)
+            standing = await tiers.standing(tx, person_id, policy)
             points = await passbook.available(tx, person_id, policy.unit_id, at)
-            by_version[policy.version] = _Means(policy, earned, points)
+            by_version[policy.version] = _Means(policy, standing, points)
         found[path] = by_version[policy.version]
     return found
 
 
 def _refusals(
-    row: Any, means: _Means, used: int, at: datetime, *, is_active: bool
+    row: Any, means: _Means, used: int, at: datetime, *, status: str | None
 ) -> Iterator[Refusal | None]:
     """Yield what ``reservations.reserve`` refuses one piece with, in its order."""
     yield rewards.not_offered(row, row.merchant_state, at)
-    if not is_active:
-        yield CardSuspended()
-    yield rewards.too_low(means.policy, row.min_tier, means.earned)
+    if status != CardStatus.active:
+        yield CardSuspended(status=status)
+    yield rewards.too_low(means.policy, row.min_tier, means.standing)
     yield rewards.over_limit(row, used, 1, at)
     if row.points > means.available:
         yield InsufficientPoints(needed=row.points, available=means.available)

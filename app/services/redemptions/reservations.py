@@ -23,7 +23,7 @@ from app.queries import reward_waits as wait_queries
 from app.queries import rewards as reward_queries
 from app.queries.redemption_days import orders as day_queries
 from app.schemas.redemptions import RedemptionIn, RedemptionOut
-from app.services import cards, orgs, voucher_codes
+from app.services import cards, orgs, tiers, voucher_codes
 from app.services.ledger import moments, posting
 from app.services.ledger.types import (
     AccountKey,
@@ -84,8 +84,8 @@ async def make(
     org = await orgs.get(tx, reward.org_id)
     policy = await history.in_force(tx, org.path, at)
     await cards.require_active(tx, person_id)
-    earned = await cards.earned(tx, person_id, policy)
-    if refusal := rewards.too_low(policy, reward.min_tier, earned):
+    standing = await tiers.standing(tx, person_id, policy)
+    if refusal := rewards.too_low(policy, reward.min_tier, standing):
         raise refusal
     payer = AccountKey(person_id, Purpose.available, policy.unit_id)
     held = AccountKey(person_id, Purpose.held, policy.unit_id)

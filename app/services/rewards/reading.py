@@ -18,6 +18,7 @@ from app.services import orgs, people, records
 from app.services.attachments.subjects import Access, Subject
 from app.services.merchants import access as merchants
 from app.services.policies.rules import PointsPolicy
+from app.services.tiers import Standing
 
 # Longer than each period, and less than two.
 _LONGER = {
@@ -164,17 +165,17 @@ def not_offered(reward: Reward, merchant_state: str, at: datetime) -> RewardNotO
     )
 
 
-def too_low(policy: PointsPolicy, min_tier: str, earned: tuple[int, int]) -> TierTooLow | None:
-    """Return the refusal of a tier below ``min_tier``; ``earned``: see ``cards.earned``."""
-    tier, wanted = policy.tier_for(*earned), policy.tier_rank(min_tier)
-    if policy.tier_rank(tier.key) >= wanted:
+def too_low(policy: PointsPolicy, min_tier: str, standing: Standing) -> TierTooLow | None:
+    """Return the refusal of a tier below ``min_tier``."""
+    wanted = policy.tier_rank(min_tier)
+    if policy.tier_rank(standing.tier.key) >= wanted:
         return None
-    needed, (points, minutes) = policy.document.tiers[wanted], earned
+    needed = policy.document.tiers[wanted]
     return TierTooLow(
         needed=min_tier,
-        tier=tier.key,
-        points_missing=max(needed.points_12m - points, 0),
-        minutes_missing=max(needed.hours_12m * 60 - minutes, 0),
+        tier=standing.tier.key,
+        points_missing=max(needed.points_12m - standing.points, 0),
+        minutes_missing=max(needed.hours_12m * 60 - standing.minutes, 0),
     )
 
 

@@ -8,6 +8,7 @@ from asyncio import to_thread
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -21,6 +22,7 @@ from app.core.ids import new_id
 from app.core.offline_codes import OfflineCodes
 from app.core.signed_events import Doubt, Signed, Upload, moment_of, weigh
 from app.models.activities import Activity
+from app.models.cards import EndedCard
 from app.models.devices import Device
 from app.models.scans import RecordedScan, ScanOutcome, ScanReason
 from app.queries import cards as card_queries
@@ -113,13 +115,15 @@ async def _sorted(
         for serial, one in near.items()
         if devices.is_near(path, one.org_path) and parcel.activity_id in (None, one.id)
     }
+    serials = sorted({one.card for one in events if one.card})
     context = _Context(
         device,
         parcel.uploaded_by,
         upload,
         near,
         await queries.sessions(tx, {one.id for one in near.values()}),
-        await card_queries.holders(tx, sorted({one.card for one in events if one.card})),
+        await card_queries.holders(tx, serials),
+        await card_queries.ended_by_serial(tx, serials),
         {
             account
             for steward in {device.created_by, parcel.uploaded_by or device.created_by}
@@ -145,8 +149,8 @@ async def _sorted(
 class _Context:
     """What scans are compared with before they are settled.
 
-    ``activities``: by serial; ``holders``: of cards, by serial; ``stewards``: accounts and
-    children of who uploads and of who registered the device.
+    ``activities``: by serial; ``holders``: of cards, and ``ended`` numbers, by serial;
+    ``stewards``: accounts and children of who uploads and of who registered the device.
     """
 
     device: Device
@@ -155,6 +159,7 @@ class _Context:
     activities: dict[int, Activity]
     sessions: set[tuple[UUID, int]]
     holders: dict[int, UUID]
+    ended: dict[int, EndedCard]
     stewards: set[UUID]
 
     def case(self, read: ReadEvent) -> Case | ScanReason:
@@ -177,7 +182,7 @@ class _Context:
             session=event.session,
             action=event.action,
             by_code=event.code is not None,
-            person_id=self.holders.get(read.card) if read.card is not None else None,
+            person_id=self._holder(read.card, happened_at),
             recorded_at=moment_of(event.clock_ms),
             happened_at=happened_at,
             received_at=self.upload.received_at,
@@ -186,6 +191,15 @@ class _Context:
         )
         asked.reason = self._doubt(activity, asked, read)
         return Case(activity, asked, settling.position_of(event))
+
+    def _holder(self, card: int | None, at: datetime) -> UUID | None:
+        """Return whose card it was then: a number that ended later was still the holder's."""
+        if card is None:
+            return None
+        ended = self.ended.get(card)
+        if ended is not None:
+            return ended.person_id if at < ended.ended_at else None
+        return self.holders.get(card)
 
     def _doubt(self, activity: Activity, asked: RecordedScan, read: ReadEvent) -> ScanReason | None:
         if asked.session and (activity.id, asked.session) not in self.sessions:

@@ -1,0 +1,15 @@
+"""What a policy says of the 青享卡."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.schemas.policies.shapes import Shape
+
+
+class CardTerms(Shape):
+    """The 青享卡: how long a tier is kept when less was earned than it asks for."""
+
+    grace_days: Annotated[int, Field(ge=0, le=366)] = Field(
+        default=60, description="Days for which a tier is kept; then the card goes down one tier."
+    )
