@@ -100,7 +100,7 @@ async def ahead(
     api: httpx.AsyncClient, person: TestPerson, count: int = 5, **query: str
 ) -> list[dict[str, Any]]:
     reply = await api.get(
-        f"{API}/me/card/codes", params={"count": count} | query, headers=person.headers
+        f"{API}/me/card/codes", params={"count": str(count)} | query, headers=person.headers
     )
     assert reply.status_code == 200, reply.text
     items: list[dict[str, Any]] = reply.json()["items"]

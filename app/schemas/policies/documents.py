@@ -7,11 +7,11 @@ by itself, not of the merged documents of two organisations.
 
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, Field
 
 from app.schemas.base import OneLine
 from app.schemas.policies.cards import CardTerms
-from app.schemas.policies.shapes import Shape
+from app.schemas.policies.shapes import SHAPE
 
 MAX_POINTS = 1_000
 MAX_CAP = 100_000
@@ -24,6 +24,12 @@ Points = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 Cap = Annotated[int | None, Field(ge=1, le=MAX_CAP)]
 Name = Annotated[str, OneLine(60)]
 Note = Annotated[str, OneLine(300)]
+
+
+class Shape(BaseModel):
+    """A table of the document: unknown keys are refused, 2.0 is not an integer."""
+
+    model_config = SHAPE
 
 
 class Programme(Shape):

@@ -12,8 +12,7 @@ from pydantic import ValidationError
 
 from app.core.validation_messages import explained
 from app.models.ledger import UNIT_OF_HOURS
-from app.schemas.policies.documents import PolicyDocument, PolicyTightening, Rule
-from app.schemas.policies.shapes import Shape
+from app.schemas.policies.documents import PolicyDocument, PolicyTightening, Rule, Shape
 from app.services.policies.rules import demanded
 
 MAX_LINES, MAX_CHARACTERS = 2_000, 60_000
