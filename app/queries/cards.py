@@ -60,6 +60,15 @@ WHERE c.serial = ANY(CAST(:serials AS int[])) AND p.erased_at IS NULL
 """
 
 
+async def add(session: Session, person: UUID, serial: int | None = None) -> None:
+    """Insert the card of a new person. ``serial``: of demonstration data; else it is drawn."""
+    card = Card(person_id=person)
+    if serial is not None:
+        card.serial = serial
+    session.add(card)
+    await session.flush()
+
+
 async def find(session: Session, person: UUID) -> Card | None:
     return await session.get(Card, person)
 

@@ -9,19 +9,19 @@ from sqlmodel import col, select
 
 from app.core.db import Session
 from app.models.activities import Activity
-from app.models.cards import Card
 from app.models.checkins import Checkin
 from app.models.checkouts import Checkout
 from app.models.children import Child, Pickup
 from app.models.handovers import Handover
 from app.models.people import Person
+from app.queries import cards
 
 
 async def add(session: Session, person: Person, child: Child) -> None:
     """Insert the child's person, with a card, and the child."""
     session.add(person)
     await session.flush()
-    session.add(Card(person_id=person.id))
+    await cards.add(session, person.id)
     session.add(child)
     await session.flush()
 

@@ -11,9 +11,9 @@ from sqlmodel import and_, col, or_, select
 
 from app.core.db import Session
 from app.core.ids import new_id
-from app.models.cards import Card
 from app.models.orgs import Org
 from app.models.people import Person, Role, RoleGrant
+from app.queries import cards
 
 # A grant ``g`` in force, by PostgreSQL's clock; ``in_force`` says the same.
 _IN_TERM = "g.starts_at <= now() AND (g.ends_at IS NULL OR g.ends_at > now())"
@@ -156,11 +156,7 @@ async def add(
     )
     new_person: UUID | None = made.scalar_one_or_none()
     if new_person is not None:
-        card = Card(person_id=new_person)
-        if serial is not None:
-            card.serial = serial
-        session.add(card)
-        await session.flush()
+        await cards.add(session, new_person, serial)
     return new_person
 
 
