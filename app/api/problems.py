@@ -118,12 +118,26 @@ class Facts(BaseModel):
     )
     text_version: str | None = Field(None, description="The version of that text in force.")
     missed_at: datetime | None = Field(None, description="The last redemption day that was missed.")
+    since: datetime | date | None = Field(None, description="Since when it is so.")
+    month: str | None = Field(None, description="The month in question, YYYY-MM.")
+    number: int | None = Field(None, description="Number of the version of the list.")
+    step: int | None = Field(None, description="Prices are multiples of it, in points.")
+    kind: str | None = Field(None, description="The kind that the reward has.")
+    ahead: int | None = Field(None, description="How many people wait before the caller.")
+    of: str | None = Field(None, description="Whose cap it is: a key of `[charges]`.")
+    owed: int | None = Field(None, description="Points that the caller owes.")
+    unit: str | None = Field(None, description="The unit of points in question.")
+    due_cents: int | None = Field(None, description="What is due, in cents of the yuan.")
+    liability: int | None = Field(None, description="What points outstanding are worth, in cents.")
+    fund: int | None = Field(None, description="What the fund is worth, in cents.")
     # What of a redemption day does not balance: differences, 0 where all is well.
     open: int | None = Field(None, description="Pieces that wait to be collected.")
     stock: int | None = Field(None, description="Pieces by which the kept stock is wrong.")
     counted: int | None = Field(None, description="Pieces by which the counted ones differ.")
     places: int | None = Field(None, description="Places of slots by which people differ.")
-    points: int | None = Field(None, description="Points by which the ledger differs.")
+    points: int | None = Field(
+        None, description="The price; of a redemption day: points by which the ledger differs."
+    )
     shelf: str | None = Field(None, description="The first shelf that is wrong.")
 
 

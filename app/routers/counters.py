@@ -47,8 +47,9 @@ from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantSuspended
 from app.services.people import PersonMerged
 from app.services.redemptions import refunds, undoing
+from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.redemptions.charge_caps import CapReached
-from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed, ChargeCommand
+from app.services.redemptions.charges import ChargeCommand
 from app.services.redemptions.collecting import CollectCommand
 from app.services.redemptions.refunds import (
     ChargeAlreadyRefunded,

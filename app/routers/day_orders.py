@@ -31,7 +31,7 @@ from app.services.redemption_days.reading import (
     RedemptionDayNotOpen,
     RedemptionDayWrongState,
 )
-from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards.reading import TierTooLow
 

@@ -31,7 +31,7 @@ from app.services.handovers import (
     OwnChild,
 )
 from app.services.people import Forbidden, PersonNotFound
-from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.sessions import SessionNotFound
 from app.services.signups import SignupNotFound
 

@@ -28,7 +28,7 @@ from app.services.merges.deciding import (
 from app.services.merges.guards import KeptRole, OwnMerge
 from app.services.orgs import OrgClosed, OrgNotFound
 from app.services.people import PersonNotFound
-from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.roles import LastAdministrator
 
 ABOUT = Bilingual(

@@ -15,7 +15,7 @@ from app.services.checkouts import CheckoutOver, NotCheckedIn
 from app.services.corrections import CheckinAnnulled
 from app.services.eligibility import NotEligible
 from app.services.people import Forbidden, PersonNotFound
-from app.services.redemptions.charges import CardCodeInvalid, CardCodeUsed
+from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.sessions import SessionNotFound
 from app.services.signups import NotSignedUp
 from app.services.stewards import HandoverNeeded, OwnPresence

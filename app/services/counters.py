@@ -23,7 +23,7 @@ from app.services.ledger import moments
 from app.services.merchants import access as merchants
 from app.services.merchants import statement as statements
 from app.services.merchants.access import Staff
-from app.services.redemptions import charges, collecting, proxies, undoing
+from app.services.redemptions import card_codes, collecting, proxies, undoing
 from app.services.rewards import reading as rewards
 
 LATEST = 100
@@ -55,7 +55,7 @@ async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> Ch
     await code_locks.require_open(tx, merchant.id)
     rows = await card_queries.lock_codes(tx, [body.card_code])
     row = rows.get(body.card_code)
-    code = charges.require_usable(row, now(), CodePurpose.charge, merchant.id)
+    code = card_codes.require_usable(row, now(), CodePurpose.charge, merchant.id)
     payer = await _payer(tx, code.person_id)
     return ChargePreviewOut(points=body.points, person=payer, expires_at=code.expires_at)
 

@@ -38,7 +38,7 @@ from app.services.children import PickupNotFound
 from app.services.classes import NotAClass
 from app.services.ledger import moments
 from app.services.people import CardGuesses, PersonNotFound
-from app.services.redemptions import charges
+from app.services.redemptions import card_codes
 from app.services.signups import SignupNotFound
 
 Guessing = Callable[[UUID], CardGuesses]  # the counter of wrong codes for a child
@@ -223,7 +223,7 @@ async def _by_card(
     """
     at = now()
     rows = await card_queries.lock_codes(tx, [card_code])
-    code = charges.require_usable(rows.get(card_code), at, CodePurpose.handover, caller)
+    code = card_codes.require_usable(rows.get(card_code), at, CodePurpose.handover, caller)
     await card_queries.use_codes(tx, [code.id], at, [caller])
     if await people.is_any_of(tx, code.person_id, child.guardian_id):
         return _Proven(HandoverProof.guardian_card, code.person_id)

@@ -33,7 +33,7 @@ from app.services.corrections import CheckinAnnulled
 from app.services.eligibility import NotEligible
 from app.services.ledger import moments
 from app.services.people import CardGuesses, PersonNotFound
-from app.services.redemptions import charges
+from app.services.redemptions import card_codes
 from app.services.signups import NotSignedUp
 
 
@@ -116,7 +116,7 @@ async def _named(
         at = now()
         rows = await card_queries.lock_codes(tx, [body.card_code])
         row = rows.get(body.card_code)
-        code = charges.require_usable(row, at, CodePurpose.attendance, caller)
+        code = card_codes.require_usable(row, at, CodePurpose.attendance, caller)
         await card_queries.use_codes(tx, [code.id], at, [caller])
         return code.person_id
     if body.card_no is not None:

@@ -27,7 +27,7 @@ from app.services.auth import TokenRefused
 from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.people import PersonNotFound
 from app.services.quest_visits import QuestVisitCodeInvalid
-from app.services.redemptions.charges import CardCodeInvalid
+from app.services.redemptions.card_codes import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
 from app.services.voucher_codes import VoucherCodeNotFound
 from tests.security import nouns

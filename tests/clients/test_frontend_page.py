@@ -49,7 +49,7 @@ def test_the_page_names_operations_that_exist(app: FastAPI) -> None:
     known = {one["operationId"] for methods in paths for one in methods.values()}
     recipes = PAGE.read_text(encoding="utf-8").partition("### 每屏一份做法")[2]
     screens = SCREEN.findall(recipes)
-    assert len(screens) == 17
+    assert len(screens) == 20
     named = {name for screen in screens for name in re.findall(r"`(\w+)`", screen)}
     assert named <= known
     called = set(re.findall(r'\.(?:GET|POST)\("([^"]+)"', flow()))

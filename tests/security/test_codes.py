@@ -18,7 +18,8 @@ from app.models.activities import Activity
 from app.runtime import Runtime
 from app.schemas.redemptions import ChargeOut
 from app.services.redemptions import charges
-from app.services.redemptions.charges import CardCodeInvalid, ChargeCommand
+from app.services.redemptions.card_codes import CardCodeInvalid
+from app.services.redemptions.charges import ChargeCommand
 from tests.factories.activities import current_code, make_activity, make_attended
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import balance, give_points

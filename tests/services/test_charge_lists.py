@@ -14,7 +14,8 @@ from app.services import idempotency
 from app.services.idempotency import Attempt, KeyInFlight, KeyReused, Replied, Reply
 from app.services.ledger.types import InsufficientPoints
 from app.services.redemptions import charges
-from app.services.redemptions.charges import CardCodeUsed, ChargeCommand
+from app.services.redemptions.card_codes import CardCodeUsed
+from app.services.redemptions.charges import ChargeCommand
 from tests.factories.ledger import balance, give_points
 from tests.factories.people import TestPerson, make_person
 from tests.factories.rewards import Counter, make_card_codes, make_counter

@@ -33,7 +33,7 @@ from app.services.ledger import moments, posting
 from app.services.merchants import access as merchants
 from app.services.merchants.access import MerchantSuspended
 from app.services.redemption_days import reading
-from app.services.redemptions import charges, collecting, reservations
+from app.services.redemptions import card_codes, collecting, reservations
 
 Found = Sequence[tuple[Redemption, DayItem, Reward]]
 
@@ -144,7 +144,7 @@ async def by_card_code(tx: Session, counter: Counter, card_code: str, *, uses: b
     at = now()
     rows = await card_queries.lock_codes(tx, [card_code])
     row, by = rows.get(card_code), counter.merchant.id
-    code = charges.require_usable(row, at, CodePurpose.charge, by)
+    code = card_codes.require_usable(row, at, CodePurpose.charge, by)
     await require_other(tx, counter, code.person_id)
     if uses:
         await card_queries.use_codes(tx, [code.id], at, [by])

@@ -29,7 +29,7 @@ from app.services.ledger.types import AlreadySettled
 from app.services.policies import history
 from app.services.redemption_days import reading
 from app.services.redemptions import holding, reservations
-from app.services.redemptions.charges import CardCodeInvalid
+from app.services.redemptions.card_codes import CardCodeInvalid
 from app.services.rewards import reading as rewards
 
 MOVES = {State.proposed: {State.accepted, State.declined}}

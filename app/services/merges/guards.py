@@ -16,7 +16,7 @@ from app.queries import roles as role_queries
 from app.schemas.merges import MergeIn
 from app.services import people
 from app.services.members import RoleElsewhere
-from app.services.redemptions import charges
+from app.services.redemptions import card_codes
 
 ADMINISTRATORS = (Role.administrator,)
 
@@ -46,7 +46,7 @@ async def use_codes(tx: Session, caller: UUID, body: MergeIn) -> tuple[UUID, UUI
     """
     rows, at = await card_queries.lock_codes(tx, [body.absorbed_code, body.kept_code]), now()
     absorbed, kept = (
-        charges.require_usable(rows.get(one), at, CodePurpose.merge, caller)
+        card_codes.require_usable(rows.get(one), at, CodePurpose.merge, caller)
         for one in (body.absorbed_code, body.kept_code)
     )
     if absorbed.person_id == kept.person_id:

@@ -9,13 +9,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from app.core.clock import now
 from app.core.db import Session
 from app.core.errors import Refusal
 from app.core.ids import new_id
-from app.models.cards import CardStatus, CodePurpose
+from app.models.cards import CodePurpose
 from app.models.ledger import Kind, Purpose
 from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeStatus
@@ -27,14 +25,13 @@ from app.queries.people import Named, Workplace
 from app.queries.redemptions import NewCharge
 from app.schemas.redemptions import ChargeOut, PayerOut
 from app.services import code_locks, idempotency, notify, people
-from app.services.cards import CardSuspended
 from app.services.idempotency import Attempt, Replied
 from app.services.ledger.types import AccountKey, HoldTerms, Outcome, Posted, Posting
 from app.services.merchants import access as merchants
 from app.services.notify import Message
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
-from app.services.redemptions import charge_caps, sharing
+from app.services.redemptions import card_codes, charge_caps, sharing
 
 CONFIRM_WITHIN = timedelta(seconds=60)
 _WORDS = {
@@ -43,29 +40,6 @@ _WORDS = {
     Kind.collect: "商户消费",
     Kind.unhold: "商户收款未确认",
 }
-
-log = structlog.get_logger(__name__)
-AT_COUNTERS = (CodePurpose.charge, CodePurpose.courtesy)
-
-
-class CardCodeInvalid(Refusal):
-    """A code that cannot be used here; only the log tells why.
-
-    ``merchant_id``: at whose counter, if it was at one.
-    """
-
-    merchant_id: UUID | None = None
-
-    code, status, title = "cards.code_invalid", 422, "Card code invalid"
-    zh, en = "付款码无效或已过期，请刷新后重试", "The card code is not valid; refresh it."
-
-
-class CardCodeUsed(Refusal):
-    """Told only where the code was used: to the merchant, or to the person who used it."""
-
-    code, status, title = "cards.code_used", 409, "Card code used"
-    zh, en = "付款码已使用，请刷新后重试", "The card code has been used; refresh it."
-    fact_names = ("used_at",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +129,7 @@ async def _plan(
             planned.append(refusal)
             continue
         row = codes.get(command.card_code)
-        code = usable(row, clock, CodePurpose.charge, counter.merchant_id)
+        code = card_codes.usable(row, clock, CodePurpose.charge, counter.merchant_id)
         if isinstance(code, Refusal):
             planned.append(code)
             continue
@@ -202,46 +176,6 @@ def _reply(
     name = names[charge.person_id].display_name
     status = ChargeStatus.charged if charge.expires_at is None else ChargeStatus.waiting
     return to_out(charge, status, name, outcome.from_balance, at)
-
-
-def usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow | Refusal:
-    """Return the code if it can be used now for a purpose, else the refusal.
-
-    ``by``: the merchant where it is shown, else the person to whom.
-    """
-    why = _fault(code, at, purpose)
-    if why is not None:
-        log.info("card_code_refused", why=why, purpose=purpose)
-    if code is not None and code.used_at is not None and code.used_by == by:
-        return CardCodeUsed(used_at=code.used_at)
-    if code is None or why is not None:
-        refusal = CardCodeInvalid()
-        refusal.merchant_id = by if purpose in AT_COUNTERS else None
-        return refusal
-    if code.card_status != CardStatus.active:
-        return CardSuspended(status=code.card_status)
-    return code
-
-
-def _fault(code: CodeRow | None, at: datetime, purpose: CodePurpose) -> str | None:
-    """Return why a code cannot be used, in a word for the log."""
-    if code is None:
-        return "unknown"
-    if code.used_at is not None:
-        return "used"
-    if code.expires_at <= at:
-        return "expired"
-    if code.valid_from is not None and code.valid_from > at:
-        return "early"
-    return "other_purpose" if code.purpose not in (None, purpose) else None
-
-
-def require_usable(code: CodeRow | None, at: datetime, purpose: CodePurpose, by: UUID) -> CodeRow:
-    """Return the code, as ``usable``. Raises CardCodeInvalid, CardCodeUsed, CardSuspended."""
-    found = usable(code, at, purpose, by)
-    if isinstance(found, Refusal):
-        raise found
-    return found
 
 
 def _charge(
