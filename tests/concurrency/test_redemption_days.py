@@ -9,6 +9,7 @@ from sqlalchemy import true
 from sqlmodel.sql.expression import Select
 
 from app.models.ledger import Purpose
+from app.queries import redemptions as redemption_queries
 from app.queries.redemption_days import orders as queries
 from tests.concurrency import rushes
 from tests.concurrency.guards import take_out_account_locks
@@ -118,5 +119,8 @@ async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.Mon
     """The lock of the rows, the condition of the update and the ledger's memory: one suffices."""
     await without_any_guard(broken, monkeypatch)
     monkeypatch.setattr(Select, "with_for_update", lambda query, **_: query)
-    meet_after(monkeypatch, queries, "lock_orders", parties=2)
+    head, found, _ = redemption_queries.LOCK_COLLECTABLE.partition("FOR UPDATE OF r")
+    assert found
+    monkeypatch.setattr(redemption_queries, "LOCK_COLLECTABLE", head)
+    meet_after(monkeypatch, redemption_queries, "lock_collectable", parties=2)
     assert (await two_counters(broken))["fund"] > 30

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.core.clock import now
 from app.core.db import Session
-from app.core.errors import Refusal, unwrap
+from app.core.errors import Refusal
 from app.core.language import named
 from app.models.cards import CodePurpose
 from app.models.merchants import Merchant, MerchantState
@@ -110,7 +110,9 @@ async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -
 async def collect(tx: Session, counter: Counter, orders: Sequence[Redemption]) -> None:
     """Collect orders at a counter. Raises RedemptionNotReserved, CardSuspended."""
     at, codes = await moments.moment(tx), [order.pickup_code for order in orders]
-    unwrap(await collecting.collect_at(tx, counter.merchant, counter.server, codes, at))
+    for outcome in await collecting.collect_at(tx, counter.merchant, counter.server, codes, at):
+        if isinstance(outcome, Refusal):
+            raise outcome
     for order in orders:
         await tx.refresh(order)
 
