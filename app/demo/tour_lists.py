@@ -55,7 +55,7 @@ async def _reward(tour: Caller, **changes: Any) -> dict[str, str]:
     """Publish a reward of one point; return its id, as a body or an input names it."""
     made = await tour.do("organizer", "createReward", {"points": 1} | changes)
     place = {"reward_id": made["id"]}
-    await tour.do("organizer", "publishReward", **place)
+    await tour.do("organizer", "setRewardStatus", **place)
     return place
 
 

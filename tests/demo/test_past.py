@@ -52,7 +52,8 @@ ONES = (
 )
 # What is rightly empty there.
 MAY_BE_EMPTY = {
-    "/me": {"roles"},  # a resident has none
+    "/me": {"roles", "honour_year"},  # a resident has none; no points were given to a fund
+    "/me/card": {"tier_since", "grace_until", "missing"},  # nobody's tier is about to end
     FUND: {"as_of"},  # until the job has written figures
     # No activity of the data has sessions, asks who may sign up, or offers places.
     "/me/signups": {f"items.{one}" for one in (*OF_A_SESSION, "offer_until")},
