@@ -24,6 +24,9 @@ async def _day(tour: Caller) -> None:
     draft = await tour.do("organizer", "createRedemptionDay")
     kept = {"redemption_day_id": draft["id"]}
     await tour.do("organizer", "editRedemptionDay", version=draft["version"], **kept)
+    for one in (await tour.do("alice", "listMyRedemptions"))["items"]:  # she needs her points
+        if one["status"] == "reserved":
+            await tour.do("alice", "cancelRedemption", redemption_id=one["id"])
     begun = now()
     made = await tour.do("organizer", "createRedemptionDay", _open_now())
     day = {"redemption_day_id": made["id"]}

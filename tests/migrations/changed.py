@@ -204,5 +204,16 @@ CHANGED = (
         {"body.sealed.version", "body.sealed.facts", "body.sealed.facts_root"},
         "a proof has the seal",
     ),
+    Changed(
+        r"\w+ /orgs/[^/]+/fund/receipts",
+        {"body.items.form", "body.items.goods", "body.items.value_cents"},
+        "a receipt says what it is worth",
+    ),
+    Changed(r"\w+ /me", {"body.honour_year"}, "who gave points to a fund has an honour mark"),
+    Changed(
+        r"\w+ /me/card",
+        {"body.tier_since", "body.grace_until", "body.missing"},
+        "a tier is kept for a time",
+    ),
 )
 # Tables whose number of rows a migration changes, and the number afterwards; None: it is gone.
