@@ -31,7 +31,6 @@ OTHERWISE = {
     "app.services.handovers._by_code",
     "app.services.handovers.make_code",
     "app.services.handovers.record",
-    "app.services.merges.guards.use_codes",
     "app.services.policy_simulations.asking._period",
     "app.services.policy_simulations.asking.ask",
     "app.services.policy_simulations.asking.cancel",
