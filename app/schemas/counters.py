@@ -13,7 +13,7 @@ from app.schemas.proxies import ProxyShownOut
 from app.schemas.redemptions import PayerOut, Points, StatementItemOut
 
 NOTICES = {
-    "merchant_codes_locked": words(
+    "code_lock_begun": words(
         ("付款码错误过多", "Too many wrong card codes"),
         "「{title}」十分钟内输入了 {count:n} 个错误的付款码，已暂停扫码至 {until:time}。",
         "{count:n wrong card code} entered at {title} within ten minutes: it charges no cards until"

@@ -67,4 +67,4 @@ async def _tell(tx: Session, merchant_id: UUID, until: datetime) -> None:
     told = await people_queries.nearest_holders(tx, merchant.org_id, DECIDERS, [], 1)
     said = {"title": merchant.name, "count": WRONG, "until": until}
     messages = [Message(one.person_id, subject, said) for one in told]
-    await notify.send_each(tx, "merchant_codes_locked", messages)
+    await notify.send_each(tx, "code_lock_begun", messages)

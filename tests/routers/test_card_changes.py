@@ -198,9 +198,8 @@ async def test_what_a_card_was_is_read_by_administrators_and_masked_for_auditors
         (second, "lost"),
         (old, "replaced"),
     ]
-    found = await api.get(
-        f"{API}/orgs/{org.id}/people", params={"card_no": old}, headers=admin.headers
-    )
+    asked = {"org_id": str(org.id), "card_no": old}
+    found = await api.get(f"{API}/people", params=asked, headers=admin.headers)
     assert_refused(found, 404, "people.not_found")
     seen = [one for one in await entries(api, admin, org) if one["subject"]["type"] == "card"]
     assert [one["verb"] for one in seen] == ["viewed"]

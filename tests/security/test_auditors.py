@@ -57,6 +57,7 @@ UNRECORDED = {
     "openStatementHtml": "one's own, by a link that its owner made",
     "openStatementXlsx": "one's own, by a link that its owner made",
     "getMyCertificateFile": "one's own",
+    "getSettlementPage": "what both sides of a settlement read; its lines are exported on record",
     "getFundReceiptFile": "what everybody may read",
     "getDataCopyFile": "one's own, by a link that its owner made",
     "getAwardSheetTemplate": "an empty form",

@@ -74,7 +74,7 @@ async def test_the_tenth_wrong_code_of_all_staff_locks_the_merchant(
         assert 590 < int(one.headers["retry-after"]) <= 600
     assert later.status_code == 201, "the same request, when the lock is over"
     assert_refused(free, 422, "cards.code_invalid")
-    assert "测试商户" in notice["text"]
+    assert (notice["kind"], "测试商户" in notice["text"]) == ("code_lock_begun", True)
     assert entry["subject"]["id"] == str(here.merchant.id)
 
 
