@@ -22,8 +22,8 @@ NOTICES = {
         ("青享卡等级保留中", "Your card's tier is kept for now"),
         "近十二个月的积分或服务时长已低于「{title}」的要求，该等级保留至 {until:time}，"
         "届时仍未达到将降一级。",
-        "Twelve months' points or hours are less than “{title}” asks for. The tier is kept until"
-        " {until:time}; then the card goes down one tier unless enough was earned.",
+        "Less was earned in twelve months than “{title}” asks for. The tier is kept until"
+        " {until:time}, then the card goes down by one.",
     ),
     "tier_lowered": words(
         ("青享卡降级", "Your card went down"),

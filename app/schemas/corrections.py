@@ -16,16 +16,14 @@ NOTICES = {
         "您在「{title}」的签到记录已更正：{came_at:time} 至 {left_at:time}。原因：{reason}"
         "{overlaps:。同一时段您在其他活动的时长如有少计，请联系其组织者更正|}",
         "Your presence at “{title}” was corrected: {came_at:time} to {left_at:time}. Reason:"
-        " {reason}{overlaps:. Time of another activity that did not count because of it is"
-        " counted by a correction there: ask its organizer|}",
+        " {reason}{overlaps:. Time lost elsewhere: ask the organizer there|}",
     ),
     "correction_annulled": words(
         ("签到作废", "Check-in annulled"),
         "您在「{title}」的签到已作废，积分与时长已冲正。原因：{reason}"
         "{overlaps:。同一时段您在其他活动的时长如有少计，请联系其组织者更正|}",
         "Your check-in at “{title}” was annulled; its points and hours are reversed. Reason:"
-        " {reason}{overlaps:. Time of another activity that did not count because of it is"
-        " counted by a correction there: ask its organizer|}",
+        " {reason}{overlaps:. Time lost elsewhere: ask the organizer there|}",
     ),
 }
 

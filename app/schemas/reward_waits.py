@@ -23,8 +23,8 @@ NOTICES = {
     "reward_back_in_stock": words(
         ("到货提醒", "Back in stock"),
         "您排队的「{reward}」已到货，{until:time} 前按排队顺序只通知了有货的人数，先到先得。",
-        "“{reward}”, for which you queued, is back. Until {until:time} only as many people as"
-        " there are pieces have been told, in the order of the queue; first come, first served.",
+        "“{reward}”, for which you queued, is back: first come, first served. Others in the"
+        " queue are told after {until:time}.",
     ),
 }
 

@@ -35,7 +35,7 @@ DAY, NOON = TODAY - A_DAY, noon(1)
 TABLES = {str(fact.model.__tablename__) for fact in FACTS}
 ID = UUID(int=7)
 # Of the definitions, and of the types of their columns.
-FORM = "06deca66792cfea3a842cca4b28a556226ec897e1f0464b8b913e9832a4060c0"
+FORM = "f95975da589db6b4dd9e590f8161164e27efbac0581461ca55d54090205fa962"
 
 
 @pytest.fixture

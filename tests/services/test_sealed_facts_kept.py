@@ -16,9 +16,10 @@ from app.queries.ledger.sealed_facts import FACTS
 from app.runtime import Runtime
 from app.schemas.corrections import CorrectionIn
 from app.schemas.deductions import DeductionIn
+from app.schemas.exchanges import ExchangeIn
 from app.schemas.funds import ReceiptIn
 from app.schemas.redemptions import ChargeOut, RedemptionOut
-from app.services import corrections, deductions, funds
+from app.services import corrections, deductions, exchanges, funds
 from app.services.awards import review
 from app.services.ledger import verification
 from app.services.redemptions import charges
@@ -28,6 +29,7 @@ from tests.factories.attendance import attend, give_by_hand
 from tests.factories.awards import TWO_REVIEWERS, approve, reverse
 from tests.factories.clock import A_DAY, TODAY, noon, travel
 from tests.factories.deductions import deduction_body
+from tests.factories.exchanges import make_exchange_agreement
 from tests.factories.funds import propose_reversal
 from tests.factories.guesses import Uncounted
 from tests.factories.http import in_process, keyed
@@ -58,6 +60,7 @@ class Deeds:
     receipt: UUID
     deduction: UUID
     corrected: UUID
+    exchange_agreement: UUID
 
 
 @pytest.fixture
@@ -97,12 +100,27 @@ async def do_yesterday(
         reserved = [await reserve(runtime, person.id, reward) for _ in range(2)]
         async with runtime.database.transaction() as tx:
             await review.approve(tx, administrator.id, proposed.id)
-            body = ReceiptIn.model_validate({"kind": "donation", "points": 9, "giver": "企业"})
+            worth = {"form": "money", "value_cents": 900}
+            given = {"kind": "donation", "points": 9, "giver": "企业"} | worth
+            body = ReceiptIn.model_validate(given)
             receipt = await funds.receive(tx, administrator.id, org.id, body)
             breach = DeductionIn.model_validate(deduction_body(org, person))
             deduction = await deductions.deduct(tx, administrator.id, breach, Uncounted())
     corrected = await be_corrected(runtime, org, administrator)
-    return Deeds(attended, proposed, charge.id, reserved, receipt.id, deduction.id, corrected)
+    agreement = await exchange_some(runtime, person, org)
+    return Deeds(
+        *(attended, proposed, charge.id, reserved, receipt.id, deduction.id, corrected, agreement)
+    )
+
+
+async def exchange_some(runtime: Runtime, person: TestPerson, org: Org) -> UUID:
+    """Let a person move points to another programme; return the id of the agreement."""
+    with travel(NOON):
+        agreement = await make_exchange_agreement(runtime, org)
+        body = ExchangeIn(agreement_id=agreement.id, org_id=org.id, points=3)
+        async with runtime.database.transaction() as tx:
+            await exchanges.exchange(tx, person.id, body)
+    return agreement.id
 
 
 async def be_corrected(runtime: Runtime, org: Org, administrator: TestPerson) -> UUID:
@@ -128,8 +146,10 @@ async def go_on(
     receipt = f"{API}/orgs/{org.id}/fund/receipts/{done.receipt}/reversal/decision"
     breach = f"{API}/deductions/{done.deduction}"
     cancelled = f"{API}/redemptions/{done.reserved[1].id}/cancel"
+    end = f"{API}/exchange-agreements/{done.exchange_agreement}/end"
     annulment = f"{API}/checkins/{done.corrected}/annulment"
     return [
+        await api.post(end, headers=keyed(first), json={"reason": "不再互换"}),
         await api.post(annulment, headers=keyed(first), json={"reason": "代签"}),
         await approve(api, second, {"id": done.proposed.id}),
         await reverse(api, first, done.attended.id),

@@ -20,6 +20,13 @@ NOT_SEALED: Mapping[str, Mapping[str, str]] = {
         "undone_by": "of a later event; the audit trail has it",
         "undo_reason": "of a later event; the audit trail has it",
         "replaces_id": "compared with the collection that was undone",
+        "day_id": "of a redemption day; compared with its stock",
+        "slot_id": "of a redemption day; compared with its places",
+        "is_walk_in": "of a redemption day; no points depend on it",
+    },
+    "charges": {
+        "expires_at": "compared with the hold of a charge that waited",
+        "settled_at": "of a later event; compared with the transfer that ended the hold",
     },
     "deductions": {"state": "changes; compared with the ledger, and the decision is a fact"},
     "cases": {
@@ -30,4 +37,9 @@ NOT_SEALED: Mapping[str, Mapping[str, str]] = {
     },
     "ledger_lots": {"remaining": "changes; compared with the uses"},
     "ledger_holds": {"is_open": "changes; compared with the ledger"},
+    "exchange_agreements": {
+        "state": "changes; its decision and its end are facts",
+        "position": "changes; compared with the exchanges and the clearing accounts",
+        "other_position": "changes; compared with the exchanges and the clearing accounts",
+    },
 }
