@@ -116,7 +116,7 @@ async def _first_evening(day: Day, series: str, pupils: list[Phone]) -> None:
     states = [(one.want(201)["checkin"]["session"], one.body["award"]) for one in arrived]
     day.checks.equal("check-ins that wait for the end", [(1, None)] * len(pupils), states)
     early = await _scan(pupils[0], "/checkouts", arrival)
-    told = day.refused("the code of arrivals", "422 checkins.code_invalid", early.verdict)
+    told = day.refused("the code of arrivals", "422 checkouts.checkin_code", early.verdict)
     day.say(f"{len(pupils)} 人签到，积分等签退；用签到码签退：{told}", "no points before the end")
     await _leave(day, series, pupils)
     leaving = await _scan(pupils[0], "/checkouts", await _screen(day, series, "check_out"))
