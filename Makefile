@@ -22,7 +22,7 @@ demo: $(READY) ## play one month of a county over HTTP, from an empty database
 
 # A file stays with one process: what its tests share is made once.
 test: $(READY) ## run the tests on real engines
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2

@@ -111,6 +111,7 @@ def told(response: httpx.Response) -> Iterator[str]:
         yield from re.split("：|: | / ", one.strip())
 
 
+@pytest.mark.long
 async def test_no_reply_in_english_shows_a_chinese_name(
     app: FastAPI, api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -81,6 +81,7 @@ async def test_the_last_of_a_day_is_taken_once(app: FastAPI, code: str, last: Ru
 
 
 @every_last
+@pytest.mark.long
 async def test_control_with_a_look_before_the_count(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch, code: str, last: Rush
 ) -> None:

@@ -19,6 +19,7 @@ from app.integrations.leaderboards import PREFIX, START, Boards, new_generation
 from tests.faults.valkeys import Cluster, cluster
 from tests.faults.waiting import eventually, until
 
+pytestmark = pytest.mark.long  # processes of its own, which it kills
 LIMIT = Limit("slow", burst=5, per_second=0.001)
 
 

@@ -18,6 +18,7 @@ from tests.faults.liar import Liar, liar
 from tests.faults.valkeys import Server, pair
 from tests.faults.waiting import eventually, until
 
+pytestmark = pytest.mark.long  # processes of its own, which it kills
 RIGHT, WRONG = ("127.0.0.1", 7001), ("127.0.0.1", 7002)
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
+import pytest
 from fastapi import FastAPI
 
 from app.demo import seed, tour
@@ -30,6 +31,7 @@ async def working(runtime: Runtime) -> AsyncIterator[None]:
             stop.set()
 
 
+@pytest.mark.long
 async def test_every_step_of_the_tour_is_accepted(alone: FastAPI) -> None:
     runtime: Runtime = alone.state.runtime
     async with runtime.database.transaction() as tx:
