@@ -106,7 +106,8 @@ def test_every_job_that_moves_points_is_killed() -> None:
     others |= {"policy-simulations", "lapse-merges", "send-subscriptions", "expire-swaps"}
     others |= {"pass-on-offers", "fill-shifts", "remind-an-hour-before"}
     others |= {"flag-checkins", "forget-positions"}
-    others |= {"put-reward-lists-in-force", "tell-waiting"}
+    others |= {"put-reward-lists-in-force", "tell-waiting", "fund-coverages", "review-tiers"}
+    others |= {"settle-redemption-days", "remind-of-redemption-days"}
     not_yet = {"sweep-merges"}  # moves what arrived at an account that was merged; no kill is tried
     assert {job.name for job in worker.jobs()} == DUE.keys() | others | not_yet
     assert {name: due.job for name, due in DUE.items()} == {
