@@ -176,11 +176,20 @@ def _is_plain_options(request: Request) -> bool:
 
 
 def _allow(request: Request) -> str:
-    """Return the methods of every route with this path; Starlette names only the first route's."""
-    found = {
-        method
+    """Return the methods of every route with this path; Starlette names only the first route's.
+
+    Of ``/charges/preview`` and ``/charges/{id}`` the path without parameters is meant.
+    """
+    routes = [
+        route
         for route in iter_route_contexts(request.app.routes)
         if (pattern := getattr(route, "path_regex", None)) and pattern.match(request.scope["path"])
+    ]
+    parameters = [(route.path or "").count("{") for route in routes]
+    found = {
+        method
+        for route, count in zip(routes, parameters, strict=True)
+        if count == min(parameters)
         for method in route.methods or ()
     }
     found |= {"HEAD", "OPTIONS"} if "GET" in found else {"OPTIONS"}  # HEAD: see RequestContext

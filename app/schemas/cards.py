@@ -12,6 +12,14 @@ from app.schemas.base import MerchantId, Out
 from app.schemas.notify import words
 from app.schemas.policies.documents import Tier
 
+VALUES = {
+    CardStatus: {
+        CardStatus.active: ("正常", "active"),
+        CardStatus.frozen: ("持卡人冻结", "frozen by its holder"),
+        CardStatus.lost: ("已挂失", "reported as lost"),
+        CardStatus.suspended: ("已停用", "suspended"),
+    },
+}
 NOTICES = {
     "tier_raised": words(
         ("青享卡升级", "Your card went up"),

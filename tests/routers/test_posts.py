@@ -112,7 +112,11 @@ async def known(setup: Setup) -> Known:
 async def completion(_: Setup) -> Completion:
     def complete(body: dict[str, Any], _: Known) -> None:
         if "weekdays" in body:
-            body.update(rota(*(one["post_id"] for one in body["posts"][:1])))
+            given = body.get("posts")
+            posts = (
+                [one for one in given if isinstance(one, dict)] if isinstance(given, list) else []
+            )
+            body.update(rota(*(one["post_id"] for one in posts[:1] if "post_id" in one)))
 
     return complete
 

@@ -37,6 +37,7 @@ HERS = {
 }
 BEYOND_THE_SCHEMA = {
     "request.precondition_failed",
+    "body",  # one time before another
     "body.rule_key",  # of the policy in force
     "body.starts_at",
     "body.ends_at",
@@ -101,7 +102,7 @@ async def completion(setup: Setup) -> Completion:
 
     def complete(body: dict[str, Any], known: Known) -> None:
         if "checkpoints" in body and "needed" in body:
-            body |= {name: one for name, one in right.items() if name != "org_id" or name in body}
+            body |= {name: one for name, one in right.items() if name in body}
 
     return complete
 

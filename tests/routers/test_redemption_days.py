@@ -68,7 +68,8 @@ BESIDE_POINTS = {
 BEYOND_THE_SCHEMA = {
     "request.precondition_failed",
     "body",  # one time before another
-    *("body.merchant_id", "body.items", "body.closes_at"),
+    *("body.merchant_id", "body.items", "body.opens_at", "body.closes_at", "body.starts_at"),
+    *("body.ends_at", "body.walk_ins_at", "body.offline_until", "body.slots"),
     *("body.counter_id", "body.counts", "body.quantity"),
     "body.limit_per_person",  # 3.0 is no whole number to us
     "people.not_found",
