@@ -14,7 +14,7 @@ from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
 from tests.factories.quests import QUESTS, checkpoint_body, draft, make_quest, move, quest_body
 from tests.routers.test_audit import entries
-from tests.security.schema_world import FEW, Completion, Known, Setup
+from tests.security.schema_world import FEW, Known, Setup
 from tests.security.world import Ask, World
 
 MATRIX = """
@@ -95,16 +95,6 @@ REQUESTS = {
 async def known(setup: Setup) -> Known:
     made = [await make_quest(setup.api, setup.organizer, setup.org) for _ in range(FEW)]
     return {"quest_id": [one["id"] for one in made]}
-
-
-async def completion(setup: Setup) -> Completion:
-    right = quest_body(setup.org)
-
-    def complete(body: dict[str, Any], known: Known) -> None:
-        if "checkpoints" in body and "needed" in body:
-            body |= {name: one for name, one in right.items() if name in body}
-
-    return complete
 
 
 async def test_a_quest_from_draft_to_close(api: httpx.AsyncClient, runtime: Runtime) -> None:
