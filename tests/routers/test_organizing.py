@@ -42,6 +42,7 @@ copyActivity      organizer  401    403   403  403     403   404     201+   403 
 BEYOND_THE_SCHEMA = {
     "header.if-match",  # another version than the present one
     "request.precondition_failed",
+    "body.eligibility",  # an organisation that is there, tiers of the policy, ages in order
     "body.starts_at",
     "body.ends_at",
     "body.signup_opens_at",
