@@ -45,8 +45,7 @@ async def months(
     Raises OrgNotFound, UnitUnknown.
     """
     org = await orgs.get(tx, org_id)
-    today = local_date(now()).replace(day=1)
-    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, today)
+    unit_id = await _unit(tx, org, unit, _running_month())
 
     async def read(after: Key | None, limit: int) -> list[FundMonthOut]:
         # One month more: the first difference needs the sums before it.
@@ -68,11 +67,11 @@ async def figures(
     Invalid, UnitUnknown.
     """
     org = await orgs.get(tx, org_id)
-    running = local_date(now()).replace(day=1)
+    running = _running_month()
     first = _month(month) if month is not None else running
     if first > running:
         raise invalid("query.month", "该月份尚未开始", "the month has not begun")
-    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, first)
+    unit_id = await _unit(tx, org, unit, first)
     row = await queries.public(tx, org.path, unit_id, first, subtree=subtree)
     return FundOut(
         **{name: row[name] for name in queries.FIGURES},
@@ -82,8 +81,17 @@ async def figures(
     )
 
 
-async def _unit_then(tx: Session, org: Org, month: date) -> int:
-    """Return the unit of an organisation's programme at the end of a month, or now if sooner."""
+def _running_month() -> date:
+    return local_date(now()).replace(day=1)
+
+
+async def _unit(tx: Session, org: Org, unit: str | None, month: date) -> int:
+    """Return the named unit; by default that of the programme at the end of a month, or now.
+
+    Raises UnitUnknown.
+    """
+    if unit:
+        return await units.unit_of(tx, unit)
     found = await history.load(tx)
     at = min(_end_of(month) - timedelta(seconds=1), now())
     return found.policy(at if found.versions(at, org.path) else now(), org.path).unit_id
@@ -108,8 +116,7 @@ async def periods(
     Raises OrgNotFound, UnitUnknown.
     """
     org = await orgs.get(tx, org_id)
-    today = local_date(now()).replace(day=1)
-    unit_id = await units.unit_of(tx, unit) if unit else await _unit_then(tx, org, today)
+    unit_id = await _unit(tx, org, unit, _running_month())
     spans = _spans(await coverage_queries.months(tx, org_id, unit_id), period)
 
     async def read(after: Key | None, limit: int) -> list[FundPeriodOut]:

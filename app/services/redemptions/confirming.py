@@ -117,7 +117,10 @@ async def _settle(
         raise ChargeNotWaiting(status=reading.status_at(charge, at), expires_at=charge.expires_at)
     held = AccountKey(charge.person_id, Purpose.held, charge.unit_id)
     kind = Kind.collect if status == ChargeStatus.charged else Kind.unhold
-    policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+    revived_until = None
+    if payee.has_lots:
+        policy = await history.in_force(tx, (await orgs.get(tx, merchant.org_id)).path, at)
+        revived_until = policy.revived_until(at)
     hold = await ledger_queries.find_transfer(tx, charge.id)
     assert hold is not None, "a charge that waited has its hold"
     entry = Posting(
@@ -132,7 +135,7 @@ async def _settle(
         source_id=charge.id,
         org_id=hold.org_id,
         closes_id=charge.id,
-        revived_until=policy.revived_until(at) if payee.has_lots else None,
+        revived_until=revived_until,
     )
     locked = await posting.lock(tx, [held, payee], at)
     [outcome] = await posting.post(tx, [entry], at, locked)
