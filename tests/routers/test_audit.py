@@ -27,7 +27,7 @@ from tests.factories.people import (
     make_with_role,
 )
 from tests.factories.points import refund, spend
-from tests.factories.policies import SHIPPED
+from tests.factories.policies import SHIPPED, share_units
 from tests.factories.rewards import make_counter
 from tests.security.world import Ask, World
 
@@ -175,8 +175,10 @@ async def test_who_is_no_auditor_reads_nothing(
 
 
 async def test_an_entry_without_an_organisation_belongs_to_the_roots(
-    api: httpx.AsyncClient, runtime: Runtime
+    api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # Another test of this process may have an organisation that gives in the same unit.
+    share_units(monkeypatch)
     root = await make_org(runtime)
     home = await make_org(runtime, parent=root)
     async with runtime.database.transaction() as tx:
