@@ -27,6 +27,7 @@ from urllib.parse import urlsplit
 import asyncpg  # type: ignore[import-untyped,unused-ignore]
 import hiredis
 import httptools
+import structlog
 import uvloop
 
 from app.api.access import PERSON
@@ -169,6 +170,12 @@ class Database:
             rows = await self._connection.fetch(_CALL, serials, people, *ids, *times, *self._terms)
         except asyncpg.DeadlockDetectedError:
             self._waiting = batch + self._waiting
+            return
+        except asyncpg.PostgresError as error:
+            # Without a reply the clients would wait for ever and the rate would be 0.
+            structlog.get_logger().error("batch_failed", error=repr(error))
+            for scan in batch:
+                scan.connection.refuse("500 Internal Server Error")
             return
         unanswered = dict(enumerate(batch, start=1))
         for n, checkin, activity, award, points, available, pending in rows:
