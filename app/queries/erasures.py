@@ -38,6 +38,7 @@ _DELETED = (
     UPDATE signups SET friend_names = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND friend_names IS NOT NULL
     """,
+    "DELETE FROM person_categories WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM tier_standings WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -203,6 +204,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merchant_visits": ("note",),  # to merchants for which the person applied
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
+    "person_categories": ("category", "reason"),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
     "pickups": ("named_sealed",),
     "redemptions": ("undo_reason",),
@@ -241,6 +243,11 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
+    "courtesies": dict.fromkeys(
+        ("choice_group", "details", "name", "name_en", "period", "venue"), _OF_ORGANISATION
+    ),
+    "courtesy_claims": {"choice_group": _OF_ORGANISATION},
+    "courtesy_grants": {"title": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
     "flags": {"reason": _OF_ORGANISATION},
