@@ -13,6 +13,52 @@ down_revision = "20261130_cards"
 branch_labels = None
 depends_on = None
 
+# As in 20261130_reasons_erased, with the reasons about a person's categories.
+_ERASE_TEXTS = """
+CREATE OR REPLACE FUNCTION erase_texts(people uuid[]) RETURNS void
+LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE audit_entries e SET reason = ''
+    FROM (
+        SELECT 'award' AS noun, a.id, a.person_id FROM awards a WHERE a.person_id = ANY(people)
+        UNION ALL
+        SELECT 'deduction', d.id, d.person_id FROM deductions d WHERE d.person_id = ANY(people)
+        UNION ALL
+        SELECT 'case', c.id, c.created_by FROM cases c WHERE c.created_by = ANY(people)
+        UNION ALL
+        SELECT 'person', p.id, p.id FROM people p WHERE p.id = ANY(people)
+        UNION ALL
+        SELECT 'card', p.id, p.id FROM people p WHERE p.id = ANY(people)
+        UNION ALL
+        SELECT 'signup', i.id, i.person_id FROM signups i WHERE i.person_id = ANY(people)
+        UNION ALL
+        SELECT 'checkin', k.id, k.person_id FROM checkins k WHERE k.person_id = ANY(people)
+        UNION ALL
+        SELECT 'redemption', r.id, r.person_id FROM redemptions r WHERE r.person_id = ANY(people)
+        UNION ALL
+        SELECT 'merchant', m.id, m.applied_by FROM merchants m WHERE m.applied_by = ANY(people)
+        {subjects}
+    ) s JOIN people p ON p.id = s.person_id AND p.erased_at IS NOT NULL
+    WHERE e.subject_type = s.noun AND e.subject_id = s.id AND e.reason <> ''
+      AND (e.subject_type <> 'merchant' OR e.to_state = 'declined');
+    UPDATE case_entries e SET text = ''
+    FROM cases c JOIN people p ON p.id = c.created_by
+    WHERE c.id = e.case_id AND p.id = ANY(people) AND p.erased_at IS NOT NULL AND e.text <> '';
+    UPDATE cases c SET reason = '', answer = CASE WHEN c.answer IS NOT NULL THEN '' END
+    FROM people p
+    WHERE p.id = c.created_by AND p.id = ANY(people) AND p.erased_at IS NOT NULL;
+    UPDATE corrections c SET reason = ''
+    FROM checkins k JOIN people p ON p.id = k.person_id
+    WHERE k.id = c.checkin_id AND p.id = ANY(people) AND p.erased_at IS NOT NULL
+      AND c.reason <> '';
+    UPDATE merchant_visits v SET note = ''
+    FROM merchants m JOIN people p ON p.id = m.applied_by
+    WHERE m.id = v.merchant_id AND p.id = ANY(people) AND p.erased_at IS NOT NULL
+      AND v.note <> '';
+$$
+"""
+_SUBJECTS = """UNION ALL
+        SELECT 'person_category', g.id, g.person_id FROM person_categories g
+        WHERE g.person_id = ANY(people)"""
 CATEGORIES = (
     "'volunteer', 'council', 'club_core', 'rider', 'student', 'emergency_team', 'blood_donor'"
 )
@@ -289,6 +335,7 @@ def upgrade() -> None:
     op.create_index(
         op.f("ix_courtesy_places_merchant_id"), "courtesy_places", ["merchant_id"], unique=False
     )
+    op.execute(_ERASE_TEXTS.format(subjects=_SUBJECTS))
     op.execute("GRANT SELECT, INSERT, UPDATE ON courtesies TO qx_app")
     op.execute("GRANT SELECT, INSERT, UPDATE (state) ON courtesy_grants TO qx_app")
     op.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON person_categories TO qx_app")
@@ -302,6 +349,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.execute(_ERASE_TEXTS.format(subjects=""))
     op.drop_index(op.f("ix_courtesy_places_merchant_id"), table_name="courtesy_places")
     op.drop_table("courtesy_places")
     op.drop_index("ix_courtesy_grantees_person", table_name="courtesy_grantees")

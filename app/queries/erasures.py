@@ -38,7 +38,6 @@ _DELETED = (
     UPDATE signups SET friend_names = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND friend_names IS NOT NULL
     """,
-    "DELETE FROM person_categories WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM tier_standings WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
@@ -94,6 +93,8 @@ WHERE person_id = ANY(CAST(:people AS uuid[])) AND undo_reason IS NOT NULL
 # Append-only: a function of the schema's owner empties the texts of cases, of corrections, of
 # visits to applicants and of the audit trail that are about erased people.
 _DECISIONS = "SELECT erase_texts(array_agg(one)) FROM unnest(CAST(:people AS uuid[])) AS one"
+# After what the audit trail says of them is emptied.
+_CATEGORIES = "DELETE FROM person_categories WHERE person_id = ANY(CAST(:people AS uuid[]))"
 _ATTACHMENTS = """
 DELETE FROM attachments WHERE id IN (
     SELECT id FROM attachments
@@ -146,8 +147,8 @@ async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
 
 
 async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
-    """Erase what staff and people wrote about people who are erased: evidence and reasons."""
-    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS):
+    """Erase what staff and people wrote about people who are erased, and their categories."""
+    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS, _CATEGORIES):
         await session.fetch(statement, {"people": list(people)})
 
 
