@@ -93,7 +93,6 @@ WHERE person_id = ANY(CAST(:people AS uuid[])) AND undo_reason IS NOT NULL
 # Append-only: a function of the schema's owner empties the texts of cases, of corrections, of
 # visits to applicants and of the audit trail that are about erased people.
 _DECISIONS = "SELECT erase_texts(array_agg(one)) FROM unnest(CAST(:people AS uuid[])) AS one"
-# After what the audit trail says of them is emptied.
 _CATEGORIES = "DELETE FROM person_categories WHERE person_id = ANY(CAST(:people AS uuid[]))"
 _ATTACHMENTS = """
 DELETE FROM attachments WHERE id IN (
@@ -147,9 +146,14 @@ async def erase(session: Session, people: Sequence[UUID], at: datetime) -> None:
 
 
 async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
-    """Erase what staff and people wrote about people who are erased, and their categories."""
-    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS, _CATEGORIES):
+    """Erase what staff and people wrote about people who are erased: evidence and reasons."""
+    for statement in (_AWARDS, _REVIEWS, _DEDUCTIONS, _COLLECTIONS, _DECISIONS):
         await session.fetch(statement, {"people": list(people)})
+
+
+async def remove_categories(session: Session, people: Sequence[UUID]) -> None:
+    """Delete categories of people, once the texts of the audit trail about them are erased."""
+    await session.fetch(_CATEGORIES, {"people": list(people)})
 
 
 async def remove_attachments(session: Session, people: Sequence[UUID]) -> list[UUID]:
