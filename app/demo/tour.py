@@ -12,7 +12,6 @@ from openpyxl import load_workbook
 from app.demo import (
     tour_cards,
     tour_children,
-    tour_courtesies,
     tour_days,
     tour_doors,
     tour_lists,
@@ -297,6 +296,5 @@ STOPS = (
     *(_first, *tour_lists.STOPS, _activities, _forms, _places, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_doors.STOPS, *tour_offices.STOPS),
     *(*tour_quests.STOPS, *tour_series.STOPS, *tour_presences.STOPS, *tour_children.STOPS),
-    *(*tour_scans.STOPS, *tour_settlements.STOPS, *tour_courtesies.STOPS, *tour_days.STOPS),
-    *(*tour_cards.STOPS, _proofs),
+    *(*tour_scans.STOPS, *tour_settlements.STOPS, *tour_days.STOPS, *tour_cards.STOPS, _proofs),
 )

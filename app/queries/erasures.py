@@ -209,7 +209,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merchant_visits": ("note",),  # to merchants for which the person applied
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
-    "person_categories": ("category", "reason"),
+    "person_categories": ("reason",),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
     "pickups": ("named_sealed",),
     "redemptions": ("undo_reason",),
@@ -290,20 +290,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
 }
 # Columns of any table with a word or key of a list of ours.
 CODES = {
-    *(
-        "category",
-        "cause",
-        "departure",
-        "document",
-        "fact",
-        "form",
-        "from_state",
-        "signup_for",
-        "kind",
-        "method",
-        "outcome",
-        "role",
-        "rule_key",
-    ),
-    *("satisfaction", "state", "status", "step", "subject_type", "to_state", "verb"),
+    *("category", "cause", "departure", "document", "fact", "form", "from_state", "signup_for"),
+    *("kind", "method", "outcome", "role", "rule_key", "satisfaction", "state", "status", "step"),
+    *("subject_type", "to_state", "verb"),
 }

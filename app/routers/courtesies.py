@@ -4,7 +4,6 @@ from typing import Annotated
 
 from fastapi import Query
 
-from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.deps import Caller, CurrentPerson, IfMatch, OrgFilter, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -54,9 +53,6 @@ async def list_courtesies(
 ) -> Page[CourtesyOut]:
     """List courtesies, newest first; drafts to organizers and auditors of their organisation."""
     return await reading.browse(tx, caller, org_id, state, page)
-
-
-exports.beside(router, list_courtesies, Bilingual("礼遇", "Courtesies"))
 
 
 @router.post("/courtesies", status_code=201, operation_id="createCourtesy", **CREATE)

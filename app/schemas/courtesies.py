@@ -5,7 +5,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from app.core.language import Bilingual, Worded
+from app.core.language import Worded
 from app.core.validation_messages import wrong
 from app.models.courtesies import (
     MOST_CELLS,
@@ -44,13 +44,6 @@ VALUES = {
         CourtesyPeriod.run: ("整个期间", "the whole time"),
     },
 }
-HEADINGS = {
-    "courtesy_id": Bilingual("礼遇编号", "Courtesy id"),
-    "name": Bilingual("礼遇", "Courtesy"),
-    "venue": Bilingual("场所", "Venue"),
-    "period": Bilingual("周期", "Period"),
-    "choice_group": Bilingual("任选组", "Choice group"),
-}
 _CONTENT: dict[str, Any] = {
     "name": "年度健康体检",
     "name_en": "Yearly health check",
@@ -72,7 +65,7 @@ class CourtesyCellIn(In):
     """A cell of the matrix. Of several that apply to a person the largest quota counts."""
 
     category: PeopleCategory | None = Field(default=None, description="For whom; null: everybody.")
-    min_tier: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")] | None = Field(
+    min_tier: Annotated[str, Field(max_length=40, pattern=r"^[a-z][a-z0-9_]*$")] | None = Field(
         default=None, description="Key of the lowest tier of the card; null: any."
     )
     quota: Annotated[int, Field(ge=1, le=MOST_QUOTA, strict=True)] = Field(

@@ -8,7 +8,6 @@ from app.core.clock import now
 from app.runtime import Runtime
 from tests.factories.awards import raise_to_growth
 from tests.factories.courtesies import API, DAY, courtesy_body, make_offer
-from tests.factories.exports import FORMS, exported
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
@@ -196,9 +195,6 @@ async def test_a_courtesy_from_draft_to_its_end(api: httpx.AsyncClient, runtime:
     assert [one["verb"] for one in await entries(api, admin, offer.org)] == [
         *("used", "moved", "moved", "changed", "created")
     ]
-    query = {"org_id": str(offer.org.id), "state": "ended"}
-    files = [await exported(api, "/courtesies", form, admin, **query) for form in FORMS]
-    assert [row["礼遇"] for [row] in files] == ["公交年卡"] * 2
 
 
 async def test_what_a_draft_may_not_say(api: httpx.AsyncClient, runtime: Runtime) -> None:
