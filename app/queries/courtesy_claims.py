@@ -84,7 +84,10 @@ async def lock_at(
 async def lock_oldest(
     session: Session, people: Sequence[UUID], courtesy: UUID, at: datetime
 ) -> CourtesyClaim | None:
-    """Lock the oldest claim of a courtesy that one person's accounts can use."""
+    """Lock the oldest claim of a courtesy that one person's accounts can use.
+
+    One that another request has locked is being used: the next one is taken.
+    """
     query = (
         of_people(people)
         .where(CourtesyClaim.courtesy_id == courtesy)
@@ -93,7 +96,7 @@ async def lock_oldest(
         .order_by(col(CourtesyClaim.id))
         .limit(1)
     )
-    return (await session.exec(query.with_for_update())).first()
+    return (await session.exec(query.with_for_update(skip_locked=True))).first()
 
 
 async def lock_own(session: Session, claim: UUID, people: Sequence[UUID]) -> CourtesyClaim | None:

@@ -65,7 +65,7 @@ _EXAMPLE = {
     "org_id": STREET,
     "category": "rider",
     "card_nos": ["6800000000080"],
-    "until": "2027-12-31",
+    "until": "2028-12-31",
     "reason": "2026年度新就业群体名册",
 }
 

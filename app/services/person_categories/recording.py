@@ -1,5 +1,6 @@
 """Categories are recorded by an organizer for others, until a day, and ended before it."""
 
+from datetime import timedelta
 from uuid import UUID
 
 from app.core.clock import local_date, now
@@ -20,6 +21,8 @@ from app.schemas.person_categories import (
 from app.services import audit, notify, orgs, people, records
 from app.services.people import CardGuesses
 from app.services.person_categories import cohorts, reading
+
+LONGEST = timedelta(days=3653)  # ten years
 
 
 class PersonCategoryNotFound(Refusal):
@@ -44,11 +47,16 @@ async def record(
     """Record a category for each of a list, never for the caller; they get a notice.
 
     Who has it there already gets the new last day. Raises OrgNotFound, Forbidden, OrgClosed,
-    Invalid (a day in the past), and what ``guesses`` raises.
+    Invalid (the day), and what ``guesses`` raises.
     """
     org = await records.authorized_open(tx, caller, people.ORGANIZERS, body.org_id)
-    if body.until < local_date(now()):
-        raise invalid("body.until", "有效期不能早于今天", "must not lie in the past")
+    today = local_date(now())
+    if not today <= body.until <= today + LONGEST:
+        raise invalid(
+            "body.until",
+            "有效期应在今天至十年之内",
+            "must not lie in the past, nor more than ten years ahead",
+        )
     cohort = await cohorts.read(tx, caller, body, guesses)
     kept = await queries.lock(tx, org.id, body.category, cohort.members)
     outcomes = {
