@@ -20,6 +20,7 @@ from app.demo.acts import (
     catalogue,
     closing,
     counters,
+    courtesies,
     door,
     exchange,
     farewell,
@@ -58,7 +59,7 @@ WEEKEND = (
     exchange.exchange,
 )
 # The third act: points are spent together.
-MARKET = (redemption_day.gather,)
+MARKET = (courtesies.thank, redemption_day.gather)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),

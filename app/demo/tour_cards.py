@@ -1,5 +1,6 @@
-"""The tour's stop at the card: codes for later, freezing, the loss and the replacement."""
+"""Stops of the tour at the card: codes, freezing, loss and replacement; then at courtesies."""
 
+from app.demo import tour_courtesies
 from app.demo.caller import Caller
 from app.demo.cast import STREET, fixed_id
 
@@ -15,4 +16,4 @@ async def _cards(tour: Caller) -> None:
     await tour.do("admin", "listEndedCardNumbers", **place)
 
 
-STOPS = (_cards,)
+STOPS = (_cards, *tour_courtesies.STOPS)

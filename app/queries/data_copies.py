@@ -113,6 +113,24 @@ PARTS: Mapping[str, str] = {
         join="JOIN rewards r ON r.id = t.reward_id",
     ),
     "proxies": _rows("collection_proxies", "used_by"),
+    "categories": _rows(
+        "person_categories",
+        "created_by",
+        more="jsonb_build_object('org', o.name)",
+        join="JOIN orgs o ON o.id = t.org_id",
+    ),
+    "courtesies": _rows(
+        "courtesy_claims",
+        "used_by",
+        of="t.created_by",
+        more="jsonb_build_object('courtesy', c.name)",
+        join="JOIN courtesies c ON c.id = t.courtesy_id",
+    ),
+    "packages": _rows(
+        "courtesy_grantees",
+        more="jsonb_build_object('title', g.title, 'claim_until', g.claim_until)",
+        join="JOIN courtesy_grants g ON g.id = t.grant_id",
+    ),
     "charges": _rows(
         "charges",
         more="jsonb_build_object('merchant', m.name)",

@@ -93,6 +93,7 @@ WHERE person_id = ANY(CAST(:people AS uuid[])) AND undo_reason IS NOT NULL
 # Append-only: a function of the schema's owner empties the texts of cases, of corrections, of
 # visits to applicants and of the audit trail that are about erased people.
 _DECISIONS = "SELECT erase_texts(array_agg(one)) FROM unnest(CAST(:people AS uuid[])) AS one"
+_CATEGORIES = "DELETE FROM person_categories WHERE person_id = ANY(CAST(:people AS uuid[]))"
 _ATTACHMENTS = """
 DELETE FROM attachments WHERE id IN (
     SELECT id FROM attachments
@@ -150,6 +151,11 @@ async def erase_texts(session: Session, people: Sequence[UUID]) -> None:
         await session.fetch(statement, {"people": list(people)})
 
 
+async def remove_categories(session: Session, people: Sequence[UUID]) -> None:
+    """Delete categories of people, once the texts of the audit trail about them are erased."""
+    await session.fetch(_CATEGORIES, {"people": list(people)})
+
+
 async def remove_attachments(session: Session, people: Sequence[UUID]) -> list[UUID]:
     """Delete the attachments of people, of their awards and of their applications.
 
@@ -203,6 +209,7 @@ ERASED: Mapping[str, tuple[str, ...]] = {
     "merchant_visits": ("note",),  # to merchants for which the person applied
     "merges": ("answer", "reason"),  # by ``ERASES`` of the service
     "notices": ("facts", "text"),
+    "person_categories": ("reason",),
     "people": ("display_name", "interests", "language", "openid_index", "openid_sealed"),
     "pickups": ("named_sealed",),
     "redemptions": ("undo_reason",),
@@ -241,6 +248,11 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     ),
     "charge_refunds": {"reason": "what a merchant gave back; stands in the transfer too"},
     "consents": {"version": "what was agreed to, and when: what we must be able to show"},
+    "courtesies": dict.fromkeys(
+        ("choice_group", "details", "name", "name_en", "period", "venue"), _OF_ORGANISATION
+    ),
+    "courtesy_claims": {"choice_group": _OF_ORGANISATION},
+    "courtesy_grants": {"title": _OF_ORGANISATION},
     "deductions": {"title": "of the rule"},
     "form_versions": dict.fromkeys(("questions", "title"), _OF_ORGANISATION),
     "flags": {"reason": _OF_ORGANISATION},
@@ -278,20 +290,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
 }
 # Columns of any table with a word or key of a list of ours.
 CODES = {
-    *(
-        "category",
-        "cause",
-        "departure",
-        "document",
-        "fact",
-        "form",
-        "from_state",
-        "signup_for",
-        "kind",
-        "method",
-        "outcome",
-        "role",
-        "rule_key",
-    ),
-    *("satisfaction", "state", "status", "step", "subject_type", "to_state", "verb"),
+    *("category", "cause", "departure", "document", "fact", "form", "from_state", "signup_for"),
+    *("kind", "method", "outcome", "role", "rule_key", "satisfaction", "state", "status", "step"),
+    *("subject_type", "to_state", "verb"),
 }

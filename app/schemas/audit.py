@@ -80,6 +80,8 @@ VALUES = {
         "organizes": ("参与组织", "organizes"),
         "renewed": ("换发", "renewed"),
         "flagged": ("标记存疑", "flagged"),
+        "ended": ("终止", "ended"),
+        "used": ("使用", "used"),
     }
 }
 # The singular nouns of subjects that are no ``Record``.

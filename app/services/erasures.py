@@ -79,6 +79,7 @@ async def erase(tx: Session, people: Sequence[UUID], at: datetime) -> None:
     for erase_of_noun in of_nouns():
         await erase_of_noun(tx, people)
     await _redact(tx, people)
+    await queries.remove_categories(tx, people)
     await outbox.put(tx, "leaderboards.rebuild", {"gone": [str(one) for one in people]})
     for person in people:
         await audit.write_about(tx, None, "erased", ("closure", person), None)

@@ -57,6 +57,9 @@ GUESSES = {
     "handOverGoods": (RedemptionNotFound, "code", "person_of"),
     "walkIn": (CardCodeInvalid, "code", "person_of"),
     "proposeSubstitute": (CardCodeInvalid, "code", "person_of"),
+    "previewCourtesyClaims": (CardCodeInvalid, "code", "person_of"),
+    "useCourtesy": (CardCodeInvalid, "code", "person_of"),
+    "useCourtesyAtVenue": (CardCodeInvalid, "code", "person_of"),
 }
 # The documentation: served, but not part of the OpenAPI document.
 PAGES = {

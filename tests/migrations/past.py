@@ -55,6 +55,8 @@ UNPLAYED = {
     *("activity_sessions", "shift_notes", "posts", "swaps"),
     *("agreements", "settlements", "settlement_parts", "settlement_disputes"),
     *("exchange_agreements", "exchanges", "price_freezes"),
+    *("person_categories", "courtesies", "courtesy_cells", "courtesy_places", "courtesy_claims"),
+    *("courtesy_grants", "courtesy_grant_items", "courtesy_grantees"),
     *("reward_lists", "voucher_codes", "collection_proxies", "reward_waits", "hidden_honours"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others

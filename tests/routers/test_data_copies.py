@@ -58,6 +58,8 @@ NOT_COPIED = {
     "appointments": "in the acts",
     "card_codes": "lives for a minute",
     "co_organizers": "in the acts",
+    "courtesies": "an organisation's",
+    "courtesy_grants": "an organisation's",
     "data_copies": "the copy itself",
     "devices": "an organisation's",
     "exchange_agreements": "an organisation's",

@@ -30,9 +30,10 @@ from tests.factories.activities import make_activity, make_attended, sign_up
 from tests.factories.attachments import attach
 from tests.factories.awards import TWO_REVIEWERS, approve, propose
 from tests.factories.clock import travel
+from tests.factories.courtesies import category_body
 from tests.factories.deductions import deduct
 from tests.factories.erasures import keys_with, tables_with
-from tests.factories.http import bearer, in_process, keyed, log_in
+from tests.factories.http import bearer, in_process, keyed, log_in, walk
 from tests.factories.inbox import inbox
 from tests.factories.leaderboards import fed
 from tests.factories.ledger import assert_ledger_verifies, give_points, verified
@@ -46,8 +47,8 @@ API = "/api/v1"
 NAME = "卡娜丽"
 TEXTS = ("学员日志甲", "评语乙", "活动丙", "申诉理由丁", "答复戊", "驳回己")
 APPLIED = ("小店庚", "13900006666", "简介辛", "营业壬")
-# Reasons of staff: card, sign-up, application with its visit, check-in, collection.
-DECIDED = ("挂失子", "移除丑", "不予寅", "走访卯", "代签辰", "拿错巳")
+# Reasons of staff: card, sign-up, application with its visit, check-in, collection, category.
+DECIDED = ("挂失子", "移除丑", "不予寅", "走访卯", "代签辰", "拿错巳", "名册午", "离队未")
 # Tables without a reference to a person that hold texts of people all the same would stand here.
 REFERS = {"people.id"}
 
@@ -155,6 +156,9 @@ async def _decided(
     held = await reserve(runtime, person.id, await make_reward(runtime, shop))
     await done(shop.staff, "merchant/redemptions/collect", pickup_code=held.pickup_code)
     await done(shop.staff, f"merchant/redemptions/{held.id}/undo", reason=DECIDED[5])
+    await done(admin, "person-categories", **category_body(org, person) | {"reason": DECIDED[6]})
+    [own] = await walk(api, f"{API}/me/person-categories", person.headers)
+    await done(admin, f"person-categories/{own['id']}/end", reason=DECIDED[7])
 
 
 async def _seal(runtime: Runtime) -> None:

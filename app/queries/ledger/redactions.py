@@ -43,6 +43,8 @@ JOIN (
     WHERE person_id = ANY(CAST(:people AS uuid[]))
     UNION ALL SELECT 'redemption', id, person_id FROM redemptions
     WHERE person_id = ANY(CAST(:people AS uuid[]))
+    UNION ALL SELECT 'person_category', id, person_id FROM person_categories
+    WHERE person_id = ANY(CAST(:people AS uuid[]))
     UNION ALL SELECT 'merchant', id, applied_by FROM merchants
     WHERE applied_by = ANY(CAST(:people AS uuid[]))
 ) s ON s.noun = r.subject_type AND s.id = r.subject_id

@@ -1,0 +1,1 @@
+"""Courtesies: drafted, published, read, and who may have them."""

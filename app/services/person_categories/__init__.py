@@ -1,0 +1,1 @@
+"""Categories of people: recorded for a cohort, read, ended."""
