@@ -55,6 +55,8 @@ UNPLAYED = {
     *("activity_sessions", "shift_notes", "posts", "swaps"),
     *("agreements", "settlements", "settlement_parts", "settlement_disputes"),
     *("exchange_agreements", "exchanges", "price_freezes"),
+    *("webhooks", "webhook_events", "webhook_deliveries", "webhook_attempts"),
+    *("webhook_positions", "linked_places", "linked_place_visits"),
     *("reward_lists", "voucher_codes", "collection_proxies", "reward_waits", "hidden_honours"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others
