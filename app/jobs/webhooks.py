@@ -7,6 +7,7 @@ from time import monotonic
 from app.integrations import webhooks as integration
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
+from app.models.webhooks import AttemptOutcome
 from app.runtime import Runtime
 from app.services.webhooks import delivering, events
 from app.services.webhooks.delivering import Message
@@ -44,7 +45,7 @@ async def deliver(runtime: Runtime, *, is_slow: bool = False) -> int:
     nobody: each webhook is leased, and others are taken up meanwhile.
     """
     post = partial(integration.post, allows_local=runtime.settings.webhook_local == "on")
-    running: set[asyncio.Task[object]] = set()
+    running: set[asyncio.Task[AttemptOutcome]] = set()
     attempts, until = 0, monotonic() + RUN_S
     try:
         while True:

@@ -37,7 +37,7 @@ class Linked:
 
 
 async def make_shop(runtime: Runtime, counter: Counter, **changes: Any) -> Shop:
-    values = {
+    values: dict[str, Any] = {
         "org_id": counter.merchant.org_id,
         "created_by": counter.staff.id,
         "merchant_id": counter.merchant.id,

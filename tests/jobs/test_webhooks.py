@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 from uuid import UUID
@@ -278,7 +279,7 @@ async def test_a_killed_worker_sends_the_same_message_again(
         assert till.ids == [str(message.event_id)] * 2
         assert till.heard[0][1] == till.heard[1][1]
         # One that was thought dead comes back: what it writes is of a lease that has passed.
-        post = job.partial(integration.post, allows_local=True)
+        post = partial(integration.post, allows_local=True)
         await delivering.deliver(runtime.database, message, post)
     assert len(await listed(api, counter, made["id"], "attempts")) == 1
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,8 @@ from app.core.clock import local_date, now
 from app.models.agreements import AgreementState
 from app.models.people import Role
 from app.runtime import Runtime
+from app.schemas.checkins import PositionIn
+from app.services import linked_places
 from tests.engines import as_owner
 from tests.factories.clock import noon, travel
 from tests.factories.http import assert_refused, keyed
@@ -32,7 +35,6 @@ from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
 from tests.factories.settlements import make_agreement
 from tests.routers.test_audit import entries
-from tests.routers.test_merges import merged, pair
 from tests.security.schema_world import Completion, Known, Setup
 from tests.security.world import Ask, World
 
@@ -131,18 +133,12 @@ async def test_a_check_in_gives_points_once_a_day(api: httpx.AsyncClient, runtim
         other = await make_linked(api, runtime)
         assert (await check_in(api, person, other.code)).status_code == 201
     with travel(noon(1)):
-        again = await check_in(api, person, made.code)
-        assert again.status_code == 201
+        where = PositionIn.model_validate(position())
+        poster = linked_places.read_code(runtime.posters, made.code)
+        async with runtime.database.transaction() as tx:
+            again, is_new = await linked_places.visit(tx, person.id, poster, where)
+        assert (is_new, again.id != UUID(both[0].json()["id"])) == (True, True)
     await assert_ledger_verifies(runtime)
-
-
-async def test_merged_accounts_share_a_day(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    made = await make_linked(api, runtime)
-    first, kept = await pair(runtime)
-    at_first = await check_in(api, first, made.code)
-    await merged(api, runtime, first, kept)
-    again = await check_in(api, kept, made.code)
-    assert (again.status_code, again.json()["id"]) == (200, at_first.json()["id"])
 
 
 async def test_only_while_linked_open_active_and_agreed(
@@ -212,7 +208,8 @@ async def test_the_place_and_the_newest_poster_are_needed(
     drawn = await api.get(f"{path}.svg", headers=made.organizer.headers)
     assert drawn.headers["content-type"] == "image/svg+xml"
     administrator = await make_administrator(runtime, made.counter.merchant.org_id)
-    trail = await entries(api, administrator, made.counter.merchant, subject="linked_place")
+    org = SimpleNamespace(id=made.counter.merchant.org_id)
+    trail = await entries(api, administrator, org, subject="linked_place")
     assert [one["verb"] for one in trail] == ["renewed", "created"]
 
 

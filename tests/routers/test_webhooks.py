@@ -1,5 +1,6 @@
 """Webhooks: made by a merchant's keepers, with a secret that is shown once."""
 
+from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -152,7 +153,8 @@ async def test_a_webhook_is_made_edited_disabled_and_deleted(
     assert listed.json()["items"] == []
     assert "whsec_" not in listed.text + edited.text + disabled.text
     administrator = await make_administrator(runtime, counter.merchant.org_id)
-    trail = await entries(api, administrator, counter.merchant, subject="webhook")
+    org = SimpleNamespace(id=counter.merchant.org_id)
+    trail = await entries(api, administrator, org, subject="webhook")
     assert [e["verb"] for e in trail] == ["moved", "moved", "secret_replaced", "changed", "created"]
     assert url not in str(trail)
 

@@ -86,8 +86,8 @@ async def dispute(tx: Session, person_id: UUID, charge_id: UUID, body: DisputeIn
     staff = [one for one, _, _ in await merchant_queries.staff(tx, merchant.id)]
     facts = {"points": charge.points, "reason": body.reason}
     await notify.send(tx, staff, "dispute_opened", subject, **facts)
-    told = {"charge_id": charge.id, "points": charge.points}
-    await events.write(tx, merchant.id, WebhookEventType.charge_disputed, at, **told)
+    kind, points = WebhookEventType.charge_disputed, charge.points
+    await events.write(tx, merchant.id, kind, at, charge_id=charge.id, points=points)
     parties = await _parties(tx, charge)
     await notify.send_to_deciders(tx, "disputes_waiting", merchant.org_id, but=parties)
     return await charge_reading.shown_to_payer(tx, charge, merchant.name, at)
@@ -115,8 +115,14 @@ async def decide(tx: Session, caller: UUID, charge_id: UUID, body: DisputeDecisi
     if body.upheld:
         await refunds.give_back(tx, caller, merchant, charge, body.points, body.reason)
     await _tell(tx, charge, merchant, body)
-    told = {"charge_id": charge.id, "points": charge.points, "upheld": body.upheld}
-    await events.write(tx, merchant.id, WebhookEventType.charge_dispute_decided, **told)
+    await events.write(
+        tx,
+        merchant.id,
+        WebhookEventType.charge_dispute_decided,
+        charge_id=charge.id,
+        points=charge.points,
+        upheld=body.upheld,
+    )
     return (await _shown(tx, [case]))[0]
 
 

@@ -155,11 +155,11 @@ async def move(tx: Session, caller: UUID, webhook_id: UUID, body: WebhookMoveIn)
         if body.state == State.deleted:
             webhook.secret_sealed = b""
             webhook.previous_sealed = webhook.previous_until = None
-        if body.state != State.active:
-            await delivery_queries.give_up(tx, webhook.id, now())
     await records.move(
         tx, caller, webhook, body.state, MOVES, WebhookWrongState, reason=body.reason
     )
+    if body.state != State.active:
+        await delivery_queries.give_up(tx, webhook.id, now())
     return WebhookOut.model_validate(webhook)
 
 
