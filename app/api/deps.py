@@ -56,6 +56,10 @@ async def _public_url(request: Request) -> str | None:
     return runtime_of(request).settings.public_url
 
 
+async def _local_webhooks(request: Request) -> bool:
+    return runtime_of(request).settings.webhook_local == "on"
+
+
 async def _templates(request: Request) -> subscriptions.Templates:
     return runtime_of(request).templates
 
@@ -122,6 +126,8 @@ HostUrl = Annotated[str, Depends(_host_url)]  # https://host, else that of the r
 OfflineCodeKeys = Annotated[OfflineCodes, Depends(_offline_codes)]
 Posters = Annotated[PosterCodes, Depends(_posters)]
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
+# Whether webhooks may lead to addresses that are not public.
+LocalWebhooks = Annotated[bool, Depends(_local_webhooks)]
 # Of WeChat's messages, by kind of notice.
 Templates = Annotated[subscriptions.Templates, Depends(_templates)]
 # Seconds between two runs of each job, by its name.

@@ -36,6 +36,7 @@ class PosterKind(IntEnum):
 
     activity = 1
     checkpoint = 2
+    place = 3
 
 
 class PosterCodeInvalid(Exception):

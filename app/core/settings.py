@@ -86,6 +86,8 @@ class Settings(BaseSettings):
     seals_file: Path | None = None
     # Each day's seal is posted there.
     seal_webhook_url: SecretStr | None = None
+    # Whether webhooks of merchants may lead to http and to addresses that are not public.
+    webhook_local: Literal["on", "off"] = "off"
 
     # How long entries of the audit trail and notices are kept, in months. The least of the trail
     # is what laws ask for (docs/decisions/0031); the database refuses less, too.
@@ -224,6 +226,7 @@ class Settings(BaseSettings):
             ),
             "QX_ALLOWED_HOSTS allows any host": "*" not in self.allowed_hosts,
             "QX_RATE_LIMITS must be on": self.rate_limits == "on",
+            "QX_WEBHOOK_LOCAL must be off": self.webhook_local == "off",
         }
         reasons = [reason for reason, fine in checks.items() if not fine]
         if reasons:

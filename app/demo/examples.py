@@ -18,7 +18,7 @@ from app.demo.stage import Stage
 
 SHOWN = 2  # items of a list
 TOKEN = 12  # characters of a token
-_SECRET = {"access_token", "refresh_token"}
+_SECRET = {"access_token", "refresh_token", "secret"}
 
 
 @dataclass

@@ -20,7 +20,7 @@ from app.demo import (
     tour_quests,
     tour_scans,
     tour_series,
-    tour_settlements,
+    tour_webhooks,
 )
 from app.demo.caller import Caller
 from app.demo.cast import CAST, CITY, MERCHANT_IDS, PERSON_IDS, STREET, fixed_id
@@ -296,5 +296,5 @@ STOPS = (
     *(_first, *tour_lists.STOPS, _activities, _forms, _places, _templates, _awards, _people),
     *(_merchants, _rewards, _orgs, _funds, *tour_doors.STOPS, *tour_offices.STOPS),
     *(*tour_quests.STOPS, *tour_series.STOPS, *tour_presences.STOPS, *tour_children.STOPS),
-    *(*tour_scans.STOPS, *tour_settlements.STOPS, *tour_days.STOPS, *tour_cards.STOPS, _proofs),
+    *(*tour_scans.STOPS, *tour_webhooks.STOPS, *tour_days.STOPS, *tour_cards.STOPS, _proofs),
 )

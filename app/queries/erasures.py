@@ -284,6 +284,10 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "shops": dict.fromkeys(("address", "hours", "name", "phone"), _OF_ORGANISATION),
     "stock_movements": {"reason": _OF_ORGANISATION},
     "voucher_codes": dict.fromkeys(("code_index", "code_sealed"), "of a voucher, encrypted"),
+    "webhooks": dict.fromkeys(
+        ("description", "disabled_by", "previous_sealed", "secret_sealed", "types", "url"),
+        "of a merchant's till",
+    ),
     "verifications": dict.fromkeys(
         ("findings", "head", "rows_read"), "names of checks and tables, and a seal"
     ),

@@ -57,6 +57,8 @@ VALUES = {
         "unfrozen": ("解冻", "unfrozen"),
         "lost": ("挂失", "reported lost"),
         "replaced": ("补卡", "replaced"),
+        "secret_replaced": ("更换密钥", "secret replaced"),
+        "replayed": ("补发", "replayed"),
         "codes_locked": ("暂停扫码", "locked after wrong codes"),
         "renamed": ("更名", "renamed"),
         "relocated": ("调整隶属", "moved below another"),

@@ -21,12 +21,14 @@ NAMES = {"access_token", "refresh_token", "pickup_code", "card_code", "ticket"}
 # The word alone names a code of an organisation too.
 SCHEMAS = {"AppointmentOut", "CardCodeOut", "CheckinCodeOut", "DataCopyOut"}
 SCHEMAS |= {"OfflineCodesOut", "RosterOut", "StatementLinkOut", "VoucherCodesOut", "ProxyOut"}
+SCHEMAS |= {"WebhookSecretOut"}
 KNOWN = {
     *("logIn", "refreshLogin", "logOut", "getMyCardCode", "getCheckinCode", "getCheckinCodeSvg"),
     *("redeem", "cancelRedemption", "listMyRedemptions", "offerAppointment", "makeStaffCode"),
     *("copyMyData", "listMyDataCopies", "createStatementLink", "orderOnDay"),
     *("getRoster", "listMyOfflineCodes", "getMyVoucherCodes", "getJob"),
     *("makeProxy", "getProxy", "getMyCardCodes"),
+    *("createWebhook", "rotateWebhookSecret"),
 }
 
 

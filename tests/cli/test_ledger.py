@@ -59,7 +59,7 @@ async def test_what_was_read_is_told_with_the_last_sealed_day(
     done = await verify("--seal", f"{YESTERDAY}={seal}")
 
     assert done.exit_code == 0, done.output
-    assert "Read 2 accounts, 1 transfers, 1 lots, 0 lot uses; 123 checks." in done.stdout
+    assert "Read 2 accounts, 1 transfers, 1 lots, 0 lot uses; 125 checks." in done.stdout
     assert f"Sealed to {YESTERDAY}." in done.stdout
     assert "The ledger verifies." in done.stdout
 

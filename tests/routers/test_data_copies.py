@@ -71,6 +71,8 @@ NOT_COPIED = {
     "hidden_honours": "a choice that the profile shows",
     "idempotency_keys": "replies that the person has",
     "ledger_redactions": "of who is erased",
+    "linked_place_visits": "the award says it",
+    "linked_places": "an organisation's",
     "merchant_visits": "an organisation's",
     "quest_completions": "the award says it",
     "quest_organizers": "in the acts",
@@ -93,6 +95,7 @@ NOT_COPIED = {
     "stock_movements": "a merchant's",
     "swaps": "in the acts",
     "verifications": "in the acts",
+    "webhooks": "a merchant's",
     "voucher_codes": "an organisation's; who has one finds it with the redemption",
 }
 

@@ -21,6 +21,7 @@ from tests.factories.charges import make_waiting
 from tests.factories.deductions import deduct
 from tests.factories.exchanges import make_exchange_agreement
 from tests.factories.http import keyed
+from tests.factories.linked_places import check_in, make_linked
 from tests.factories.orgs import make_org
 from tests.factories.people import (
     TestPerson,
@@ -78,6 +79,7 @@ async def play(api: httpx.AsyncClient, runtime: Runtime) -> Played:
     await _quest(played, home, organizers[0], people[2])
     shop = await _spend(played, home, people)
     await _settle(played, home, organizers[0], shop)
+    await _link(played, home)
     await _exchange(played, home)
     await _redemption_day(played, home, people)
     await _decide(played, home, organizers, people)
@@ -306,6 +308,13 @@ async def _merge(played: Played, home: Org) -> None:
     made = await played.post(first, "/people/merges", body | {"reason": "同一人"})
     await played.post(second, f"/people/merges/{made['id']}/confirmation")
     played.ids |= {"merge": made["id"], "absorbed": absorbed.id, "survivor": kept.id}
+
+
+async def _link(played: Played, home: Org) -> None:
+    """A shop is linked, and somebody checks in there."""
+    made = await make_linked(played.api, played.runtime, home)
+    done = await check_in(played.api, await make_person(played.runtime), made.code)
+    played.ids |= {"linked": made.id, "visited": done.json()["id"]}
 
 
 async def _exchange(played: Played, home: Org) -> None:

@@ -193,7 +193,7 @@ async def test_a_report_counts_what_it_read(runtime: Runtime) -> None:
     report = await verified(runtime)
     assert report.rows.keys() == {"accounts", "transfers", "lots", "lot_uses"}
     assert report.rows["transfers"] >= 1
-    assert report.checks == 122
+    assert report.checks == 124
 
 
 async def test_a_step_that_fails_raises_what_the_pool_translates(

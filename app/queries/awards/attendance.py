@@ -27,11 +27,11 @@ class Window:
 class Act(NamedTuple):
     """A past award. ``method`` and the times of attendance are None for an award by hand.
 
-    That of a completed quest has a method and no times. ``counted_at``: since when it fills caps,
-    None if reviewers have not approved it. ``is_own_act``: its person organized the activity, or
-    the completion of the quest is doubted. ``ended_at``: when it was rejected or
-    reversed; it counted for caps until then. ``had_before``: its rule gives once in a life, and
-    gave before the window. ``evidence`` is JSON.
+    That of a completed quest, or of a linked place, has a method and no times. ``counted_at``:
+    since when it fills caps, None if reviewers have not approved it. ``is_own_act``: its person
+    organized the activity, or the completion of the quest is doubted. ``ended_at``: when it was
+    rejected or reversed; it counted for caps until then. ``had_before``: its rule gives once in a
+    life, and gave before the window. ``evidence`` is JSON.
     """
 
     id: UUID
@@ -106,10 +106,11 @@ _SELECT = f"""
 SELECT a.id, a.person_id, p.display_name, a.org_id, o.path, a.unit_id, a.rule_key, a.points,
        a.points_before_caps, a.points_reversed, a.minutes, a.reason, CAST(a.evidence AS text),
        a.proposal_id, a.awarded_at,
-       CASE WHEN z.award_id IS NOT NULL THEN 'poster' WHEN r.id IS NOT NULL THEN 'steward'
+       CASE WHEN z.award_id IS NOT NULL OR l.award_id IS NOT NULL THEN 'poster'
+            WHEN r.id IS NOT NULL THEN 'steward'
             ELSE coalesce(nullif(u.departure, 'forgotten'), c.method) END, {_CAME},
        coalesce(s.starts_at, v.starts_at), least(coalesce(s.ends_at, v.ends_at), {_LEFT}),
-       coalesce(z.doubted, v.id IS NOT NULL AND {has_part("v", "a.person_id")}),
+       coalesce(z.doubted, l.doubted, v.id IS NOT NULL AND {has_part("v", "a.person_id")}),
        {_counted_at("a")}, {_ended_at("a")},
        a.rule_key = ANY(CAST(:once AS text[])) AND EXISTS (
            SELECT FROM awards e
@@ -127,6 +128,7 @@ LEFT JOIN checkins c ON c.id = coalesce(
 LEFT JOIN activities v ON v.id = c.activity_id
 LEFT JOIN activity_sessions s ON s.activity_id = v.id AND s.number = c.session
 LEFT JOIN quest_completions z ON z.award_id = a.id
+LEFT JOIN linked_place_visits l ON l.award_id = a.id
 WHERE a.awarded_at >= :since AND a.awarded_at < :until
 """  # noqa: S608 - constants of this file
 
@@ -142,7 +144,7 @@ ORDER BY a.person_id, {_PLACE}, a.id
 """  # noqa: S608 - constants of this file
 
 _BY_HAND = f"""{_SELECT}
-  AND o.path ^@ :path AND c.id IS NULL AND z.award_id IS NULL
+  AND o.path ^@ :path AND c.id IS NULL AND z.award_id IS NULL AND l.award_id IS NULL
   AND a.rule_key = ANY(CAST(:rules AS text[]))
   AND a.state NOT IN ('rejected', 'reversed')
 ORDER BY a.awarded_at, a.id

@@ -21,6 +21,7 @@ from app.queries.ledger.exchanged import EXCHANGE_CHECKS
 from app.queries.ledger.facts import FACT_CHECKS, TRANSFER_CHECKS
 from app.queries.ledger.goods import GOODS_CHECKS
 from app.queries.ledger.holds import HOLD_CHECKS
+from app.queries.ledger.linked import LINKED_PLACE_CHECKS
 from app.queries.ledger.merged import MERGE_CHECKS
 from app.queries.ledger.months import MONTH_CHECKS
 from app.queries.ledger.redactions import REDACTION_CHECKS
@@ -61,6 +62,7 @@ COMPARISONS = (
     *REDACTION_CHECKS,
     *MERGE_CHECKS,
     *QUEST_CHECKS,
+    *LINKED_PLACE_CHECKS,
     *SETTLEMENT_CHECKS,
     *EXCHANGE_CHECKS,
 )

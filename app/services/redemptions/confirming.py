@@ -13,6 +13,7 @@ from app.models.ledger import Kind, Purpose
 from app.models.merchants import Merchant, MerchantState
 from app.models.notices import NoticeKind
 from app.models.redemptions import Charge, ChargeStatus
+from app.models.webhooks import WebhookEventType
 from app.queries import charges as queries
 from app.queries.ledger import posting as ledger_queries
 from app.schemas.charges import MyChargeOut
@@ -32,6 +33,7 @@ from app.services.merchants import access as merchants
 from app.services.merchants.access import MerchantSuspended
 from app.services.policies import history
 from app.services.redemptions import charges
+from app.services.webhooks import events
 
 
 class ChargeNotWaiting(records.WrongState):
@@ -146,4 +148,14 @@ async def _settle(
         raise ChargeNotWaiting(status=ChargeStatus.expired, expires_at=charge.expires_at)
     unwrap([outcome])
     charge.status, charge.settled_at = status, at
+    if status != ChargeStatus.charged:  # else the merchant's account tells it
+        await events.write(
+            tx,
+            charge.merchant_id,
+            WebhookEventType.charge_released,
+            at,
+            charge_id=charge.id,
+            points=charge.points,
+            status=status,
+        )
     return locked[held.available].balance

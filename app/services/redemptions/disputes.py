@@ -14,6 +14,7 @@ from app.core.paging import Page, PageParams
 from app.models.cases import OPEN, Case, CaseKind, CaseOutcome
 from app.models.merchants import Merchant
 from app.models.redemptions import Charge, ChargeStatus
+from app.models.webhooks import WebhookEventType
 from app.queries import cases as case_queries
 from app.queries import charges as queries
 from app.queries import merchants as merchant_queries
@@ -31,6 +32,7 @@ from app.services import charges as charge_reading
 from app.services.charges import ChargeNotFound
 from app.services.merchants import access as merchants
 from app.services.redemptions import refunds
+from app.services.webhooks import events
 
 
 class ChargeNotDisputable(records.WrongState):
@@ -84,6 +86,8 @@ async def dispute(tx: Session, person_id: UUID, charge_id: UUID, body: DisputeIn
     staff = [one for one, _, _ in await merchant_queries.staff(tx, merchant.id)]
     facts = {"points": charge.points, "reason": body.reason}
     await notify.send(tx, staff, "dispute_opened", subject, **facts)
+    kind, points = WebhookEventType.charge_disputed, charge.points
+    await events.write(tx, merchant.id, kind, at, charge_id=charge.id, points=points)
     parties = await _parties(tx, charge)
     await notify.send_to_deciders(tx, "disputes_waiting", merchant.org_id, but=parties)
     return await charge_reading.shown_to_payer(tx, charge, merchant.name, at)
@@ -111,6 +115,14 @@ async def decide(tx: Session, caller: UUID, charge_id: UUID, body: DisputeDecisi
     if body.upheld:
         await refunds.give_back(tx, caller, merchant, charge, body.points, body.reason)
     await _tell(tx, charge, merchant, body)
+    await events.write(
+        tx,
+        merchant.id,
+        WebhookEventType.charge_dispute_decided,
+        charge_id=charge.id,
+        points=charge.points,
+        upheld=body.upheld,
+    )
     return (await _shown(tx, [case]))[0]
 
 

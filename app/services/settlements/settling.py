@@ -12,6 +12,7 @@ from app.core.errors import Refusal
 from app.models.merchants import Merchant
 from app.models.orgs import Org
 from app.models.settlements import Settlement, SettlementPart, SettlementState
+from app.models.webhooks import WebhookEventType
 from app.queries import merchants as merchant_queries
 from app.queries import settlements as queries
 from app.schemas.settlements import PaymentIn, SettlementDetailOut, SettlementIn
@@ -21,6 +22,7 @@ from app.services.merchants.access import MerchantNotFound
 from app.services.settlements import figures, reading
 from app.services.settlements.figures import Month
 from app.services.settlements.reading import SettlementNotFound
+from app.services.webhooks import events
 
 MOVES = {SettlementState.settled: {SettlementState.paid}}
 # After the end of the month: what was posted in it is committed by then, by any host's clock.
@@ -184,7 +186,7 @@ def _parts(settlement_id: UUID, month: Month) -> list[SettlementPart]:
 
 
 async def _tell(tx: Session, made: Settlement, merchant: Merchant, org: Org) -> None:
-    """Notify the merchant's staff."""
+    """Notify the merchant's staff, and its till."""
     told = {person for person, _, _ in await merchant_queries.staff(tx, merchant.id)}
     await notify.send(
         tx,
@@ -195,6 +197,16 @@ async def _tell(tx: Session, made: Settlement, merchant: Merchant, org: Org) -> 
         merchant=merchant.name,
         month=month_of(made.month),
         paid=made.state == SettlementState.paid,
+    )
+    is_paid = made.state == SettlementState.paid
+    await events.write(
+        tx,
+        merchant.id,
+        WebhookEventType.settlement_paid if is_paid else WebhookEventType.settlement_closed,
+        settlement_id=made.id,
+        org_id=org.id,
+        month=month_of(made.month),
+        due_cents=made.due_cents,
     )
 
 

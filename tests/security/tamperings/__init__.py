@@ -5,6 +5,7 @@ from tests.security.tamperings.days import DAYS
 from tests.security.tamperings.exchanges import EXCHANGES
 from tests.security.tamperings.goods import GOODS
 from tests.security.tamperings.ledger import LEDGER
+from tests.security.tamperings.linked_places import LINKED_PLACES
 from tests.security.tamperings.places import PLACES
 from tests.security.tamperings.presences import PRESENCES
 from tests.security.tamperings.quests import QUESTS
@@ -16,6 +17,7 @@ TAMPERINGS: Tamperings = {
     **EXCHANGES,
     **GOODS,
     **LEDGER,
+    **LINKED_PLACES,
     **PLACES,
     **PRESENCES,
     **QUESTS,

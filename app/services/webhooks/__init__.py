@@ -1,0 +1,1 @@
+"""Webhooks of merchants: their addresses, the events, and their delivery."""
