@@ -121,7 +121,7 @@ async def browse(
 
 async def read(tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID) -> MemberDetailOut:
     """Return one person. Raises OrgNotFound, Forbidden, PersonNotFound."""
-    org_id = org_id or await _place(tx, caller, roles.READERS, person_id)
+    org_id = org_id or await place(tx, caller, roles.READERS, person_id)
     org = await records.authorized(tx, caller, roles.READERS, org_id)
     member = await queries.find(tx, org.path, person_id)
     if member is None:
@@ -149,7 +149,7 @@ async def suspend(
     Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, OwnAccount, MemberWrongState,
     RoleOnly, RoleElsewhere, LastAdministrator.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if person.suspended_at is not None:
@@ -172,7 +172,7 @@ async def restore(
     Whatever roles there are elsewhere: the organisation that suspended can always restore.
     Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, SuspendedAbove.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     org, person, card = await _locked(tx, caller, org_id, person_id)
     if person.suspended_org_id is None:
         raise MemberWrongState(status="active")
@@ -199,9 +199,9 @@ async def set_card(
     OwnAccount, MemberWrongState, RoleOnly,
     RoleElsewhere.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     if status is CardStatus.suspended:
-        org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+        org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     suspends = status is CardStatus.suspended
@@ -214,7 +214,7 @@ async def set_card(
     return _to_out(person, card)
 
 
-async def _place(tx: Session, caller: UUID, held: Collection[Role], person_id: UUID) -> UUID:
+async def place(tx: Session, caller: UUID, held: Collection[Role], person_id: UUID) -> UUID:
     """Return the lowest organisation that has the person, and at which the caller has a role.
 
     Raises PersonNotFound.
