@@ -108,6 +108,10 @@ def describe(operation: dict[str, Any], body: DocumentBody | None) -> None:
     operation["requestBody"]["content"] |= {
         TEXT: {"schema": text, "example": document["examples"][0]},
         FORM: {
+            "example": {
+                FILE if name == body.field else name: value
+                for name, value in schema["examples"][0].items()
+            },
             "schema": {
                 "type": "object",
                 "title": f"{body.model.__name__.removesuffix('In')}Form",
@@ -117,6 +121,6 @@ def describe(operation: dict[str, Any], body: DocumentBody | None) -> None:
                     *(one for one in schema["required"] if one != body.field),
                 ],
                 "additionalProperties": False,
-            }
+            },
         },
     }

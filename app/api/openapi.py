@@ -69,7 +69,7 @@ def document(app: FastAPI) -> dict[str, Any]:
             name = operation["operationId"]
             _complete(method, operation, additions[name])
             documents.describe(operation, additions[name].document)
-            if name in optional:
+            if name in optional and not operation["security"]:
                 operation["security"] = [{}, {BEARER: []}]
         app.openapi_schema = schemas.renamed(schemas.pruned(schema))
     return app.openapi_schema

@@ -75,6 +75,9 @@ async def list_policy_simulations(
     return await asking.browse(tx, person_id, org_id, page)
 
 
+exports.beside(router, list_policy_simulations, Bilingual("试算", "Simulations"))
+
+
 @router.get(
     "/{simulation_id}",
     operation_id="getPolicySimulation",
