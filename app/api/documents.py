@@ -93,7 +93,7 @@ def describe(operation: dict[str, Any], body: DocumentBody | None) -> None:
     schema = body.model.model_json_schema()
     others = {name: _given(one) for name, one in schema["properties"].items()}
     document = others.pop(body.field)
-    text = {"type": "string", "description": document["description"]}
+    text = {key: value for key, value in document.items() if key != "examples"}
     operation.setdefault("parameters", []).extend(
         {
             "name": name,
