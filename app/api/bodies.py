@@ -13,6 +13,7 @@ from typing import Any
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
+from starlette.types import Scope
 
 from app.core.errors import Malformed
 from app.core.language import Bilingual
@@ -34,6 +35,13 @@ class DuplicateKey(HTTPException):
 
 class StrictRequest(Request):
     """A request whose JSON body has no duplicate keys. FastAPI calls ``json`` to parse it."""
+
+    @classmethod
+    def of_body(cls, scope: Scope, body: str) -> "StrictRequest":
+        """Return a request whose body is read already."""
+        made = cls(scope)
+        made._body = body.encode()
+        return made
 
     async def read(self, look: Callable[[Fields], Awaitable[None]] | None) -> None:
         """Read and keep the body. Of a form that is longer than its head, ``look`` sees the head.

@@ -30,7 +30,7 @@ from app.core.language import Bilingual
 from app.core.paging import Page, PageParams
 from app.core.ratelimit import Limit
 from app.schemas.base import OneLine
-from app.schemas.exports import Column, columns_of
+from app.schemas.exports import Column, columns_of, require_distinct
 from app.services import exports
 from app.services.exports import AuditNote, CsvTable, Table, TooManyRows, XlsxTable
 
@@ -64,14 +64,15 @@ def beside(
 
     They take the list's filters, without ``cursor`` and ``limit``, and have its access rule; an
     export of a public list requires a login. The query parameter ``purpose`` is required and
-    written to the audit trail, except below ``/me``, where the list is the caller's own. Exports
+    written to the audit trail, except below ``/me``, where the list is the caller's own. What the
+    list counts as a guess counts here too. Exports
     of others' data have the rate limit ``EXPORTS`` and count as one for HEAD too, which returns
     no rows and writes no entry; what is refused before, for a purpose or a right, does not count.
     ``title`` names file and sheet. ``rows`` is the list handler that is read in place of
     ``handler``, if that does not return a page. ``org`` returns the organisation for the audit
     trail, of the arguments of the list, if it has no ``org_id``. ``spread``: a field of the items
     that holds values by key, and what returns its columns, of the arguments of the list. Raises
-    LookupError for a field without a heading.
+    LookupError for a field without a heading, or with that of another one.
     """
     route = next(one for one in router.routes if isinstance(one, Route) and one.endpoint is handler)
     assert isinstance(route.guard, AccessRule), "an export has the access rule of its list"
@@ -88,8 +89,12 @@ def beside(
             response_class=reply,
             summary=f"{title.en} as {form.name.upper()}",
             description=f"Return all rows of `{route.operation_id}` as a file, cells as text.",
-            **allow(rule, *route.guard.refusals, TooManyRows),
+            **allow(rule, *route.guard.refusals, TooManyRows, guess=route.guard.guess),
         )
+
+
+async def of_service(_tx: Session, _asked: dict[str, Any]) -> None:
+    """Return the organisation of a list of the whole service: none."""
 
 
 def name_of(operation_id: str, form: str) -> str:
@@ -122,6 +127,7 @@ class _Source:
         knows_org = org is not None or "org_id" in signature.parameters
         assert self.is_own or knows_org, "the audit trail says of which organisation it was"
         self._columns = tuple(columns_of(_item_of(signature)))
+        require_distinct(self._columns)
 
     def endpoint(self, form: type[Table], reply: type[Download]) -> Callable[..., Any]:
         """Return a handler with the parameters of the list's handler, and ``purpose``."""

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from app.api import schemas
+from app.api import documents, schemas
 from app.api.access import BEARER
 from app.api.context import optional_caller
 from app.api.downloads import WORKBOOK
@@ -68,7 +68,8 @@ def document(app: FastAPI) -> dict[str, Any]:
         for method, operation in _operations(schema):
             name = operation["operationId"]
             _complete(method, operation, additions[name])
-            if name in optional:
+            documents.describe(operation, additions[name].document)
+            if name in optional and not operation["security"]:
                 operation["security"] = [{}, {BEARER: []}]
         app.openapi_schema = schemas.renamed(schemas.pruned(schema))
     return app.openapi_schema

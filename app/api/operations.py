@@ -9,7 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from pydantic import BaseModel
+
 Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class DocumentBody:
+    """A body that may be given as the document in one of its fields (``app.api.documents``)."""
+
+    model: type[BaseModel]
+    field: str
 
 
 @dataclass
@@ -22,6 +32,7 @@ class Additions:
     direct: bool = False
     knows_caller: bool = False
     any_query: bool = False
+    document: DocumentBody | None = None
 
 
 def additions_of(handler: Callable[..., Any]) -> Additions:
@@ -75,6 +86,19 @@ def any_query(handler: Handler) -> Handler:
     """
     additions_of(handler).any_query = True
     return handler
+
+
+def takes_document(model: type[BaseModel], field: str) -> Callable[[Handler], Handler]:
+    """Declare that the document in a field of a body may be the whole body, as text or as a file.
+
+    The other fields of ``model`` are texts: they come from a query or a form.
+    """
+
+    def declare(handler: Handler) -> Handler:
+        additions_of(handler).document = DocumentBody(model, field)
+        return handler
+
+    return declare
 
 
 def direct(handler: Handler) -> Handler:

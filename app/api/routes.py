@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Match
 from starlette.types import Scope
 
+from app.api import documents
 from app.api.bodies import Fields, StrictRequest
 from app.api.operations import additions_of
 from app.api.problems import ACCEPT_LANGUAGE, NO_STORE
@@ -108,17 +109,22 @@ class Route(APIRoute):
         # A route without dependencies has no transaction to retry.
         if self.dependant.dependencies:
             run = partial(_with_retries, run)
+        additions, known = additions_of(self.endpoint), frozenset(_query_names(self.dependant))
+        document = additions.document
+        if document is not None:
+            assert self.max_body_size is not None, "a document has a limit of its own"
+            run = partial(_with_document, run, document.field)
         # A route with its own, larger body limit reads the body only after the access check.
         if self.body_field is not None and self.max_body_size is not None:
             run = partial(_after_body, run, guard.look if guard is not None else None)
-        additions, known = additions_of(self.endpoint), frozenset(_query_names(self.dependant))
         no_store = additions.no_store
         takes_any = additions.any_query or not self.path.startswith(API)
 
         async def handler(request: Request) -> Response:
             if guard is not None:
                 await guard(request)
-            if request.scope["query_string"] and not takes_any:
+            by_text = document is not None and documents.is_text(request)
+            if request.scope["query_string"] and not takes_any and not by_text:
                 require_known(request.query_params.keys(), known)
             response = await run(request)
             if response.status_code == NO_CONTENT:
@@ -190,6 +196,11 @@ async def _after_body(original: Handler, look: Look | None, request: Request) ->
     assert isinstance(request, StrictRequest)
     await _read_body(request, look)
     return await original(request)
+
+
+async def _with_document(original: Handler, field: str, request: Request) -> Response:
+    assert isinstance(request, StrictRequest)
+    return await original(await documents.as_json(request, field))
 
 
 async def _with_retries(original: Handler, request: Request) -> Response:

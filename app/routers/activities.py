@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Depends, Query, Request, Response
 
+from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, RESIDENT, allow
 from app.api.context import caller_of, reads_primary, runtime_of
 from app.api.deps import (
@@ -114,6 +115,9 @@ async def list_activities(
     spelled = normalize.tag(tag or "") or None
     wanted = ActivityFilter(category, starts_after, q, now() if upcoming else None, spelled)
     return await browsing.browse(tx, caller, wanted, org_id, status, page, order)
+
+
+exports.beside(router, list_activities, Bilingual("活动", "Activities"))
 
 
 @router.post(

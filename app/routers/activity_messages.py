@@ -1,13 +1,18 @@
 """Messages (活动通知) of organizers to the participants of an activity."""
 
+from typing import Any
+from uuid import UUID
+
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
+from app.core.db import Session
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.activity_messages import ActivityMessageIn, ActivityMessageOut
-from app.services import activity_messages
+from app.services import activities, activity_messages
 from app.services.activities import ActivityNotFound
 from app.services.activity_messages import NobodySignedUp, TooManyMessages
 from app.services.people import Forbidden
@@ -16,6 +21,10 @@ ABOUT = Bilingual("向活动报名者发送通知", "Messages to everybody who s
 router = Router(
     prefix="/activities/{activity_id}/messages", tags=["activity_messages"], about=ABOUT
 )
+
+
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return await activities.org_of(tx, asked["activity_id"])
 
 
 @router.post(
@@ -48,3 +57,6 @@ async def list_activity_messages(
 ) -> Page[ActivityMessageOut]:
     """Return what was sent, newest first: for organizers, co-organizers and auditors."""
     return await activity_messages.browse(tx, person_id, activity_id, page)
+
+
+exports.beside(router, list_activity_messages, Bilingual("活动通知", "Messages"), org=_org_of)

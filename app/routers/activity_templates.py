@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from app.api import exports
 from app.api.access import ORGANIZER, READER, allow
 from app.api.deps import CurrentPerson, IfMatch, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -56,6 +57,9 @@ async def list_activity_templates(
 ) -> Page[ActivityTemplateOut]:
     """Return the templates of an organisation and of those above it, newest first."""
     return await activity_templates.browse(tx, person_id, org_id, page)
+
+
+exports.beside(router, list_activity_templates, Bilingual("活动模板", "Activity templates"))
 
 
 @router.get(

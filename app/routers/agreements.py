@@ -22,6 +22,7 @@ from app.services.agreements import (
     AgreementWrongState,
     OwnAgreement,
 )
+from app.services.merchants import access
 from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgClosed, OrgNotFound
 
@@ -69,6 +70,11 @@ async def list_our_agreements(
 ) -> Page[AgreementOut]:
     """Return the agreements of the caller's merchant, with whichever organisation."""
     return await agreements.of_staff(tx, staff, page)
+
+
+exports.beside(
+    router, list_our_agreements, Bilingual("合作协议", "Agreements"), org=access.org_of_staff
+)
 
 
 @router.get(

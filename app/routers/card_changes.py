@@ -1,12 +1,16 @@
 """Changes of a card by its holder: freezing, its loss, its replacement; the numbers that it had."""
 
+from typing import Annotated
+
+from fastapi import Query
+
 from app.api.access import AUDITOR, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Tx
 from app.api.routes import Router
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
-from app.schemas.base import Nothing
+from app.schemas.base import Id, Nothing
 from app.schemas.card_changes import EndedCardOut
 from app.schemas.cards import CardOut
 from app.services import card_changes
@@ -17,6 +21,9 @@ from app.services.people import PersonNotFound
 
 ABOUT = Bilingual("青享卡的冻结、挂失与补卡", "Freezing a card, reporting its loss, replacing it")
 router = Router(tags=["card_changes"], about=ABOUT)
+OrgQuery = Annotated[
+    Id | None, Query(description="Id of the organisation; without it the lowest that has them.")
+]
 CHANGE = (CardNotFound, CardWrongState)
 
 
@@ -77,12 +84,19 @@ async def replace_my_card(
 
 
 @router.get(
-    "/orgs/{org_id}/people/{person_id}/card/numbers",
+    "/people/{person_id}/card/numbers",
     operation_id="listEndedCardNumbers",
     **allow(AUDITOR, OrgNotFound, PersonNotFound),
 )
 async def list_ended_card_numbers(
-    org_id: PathId, person_id: PathId, tx: Tx, caller: CurrentPerson, page: PageQuery
+    person_id: PathId,
+    tx: Tx,
+    caller: CurrentPerson,
+    page: PageQuery,
+    org_id: OrgQuery = None,
 ) -> Page[EndedCardOut]:
-    """Return the numbers that a person's card had, newest first. Each look is audited."""
+    """Return the numbers that a person's card had, newest first. Each look is audited.
+
+    Without ``org_id``: at the lowest organisation that has the person and where the caller reads.
+    """
     return await card_changes.ended_numbers(tx, caller, org_id, person_id, page)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import Path, Response
 
+from app.api import exports
 from app.api.access import ANYONE, RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, PublicUrl, Reader, Tx
 from app.api.downloads import Download
@@ -74,6 +75,9 @@ async def list_my_certificates(
 ) -> Page[CertificateOut]:
     """Return the caller's certificates, newest first."""
     return await issuing.mine(tx, person_id, page)
+
+
+exports.beside(router, list_my_certificates, Bilingual("我的证明", "My certificates"))
 
 
 @router.get(

@@ -1,5 +1,6 @@
 """Consents to the texts of the service."""
 
+from app.api import exports
 from app.api.access import ANYONE, RESIDENT, allow
 from app.api.deps import Cipher, CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
@@ -38,6 +39,9 @@ async def list_my_consents(
 ) -> Page[ConsentOut]:
     """Return what the caller agreed to and withdrew, newest first."""
     return await consents.mine(tx, person_id, page)
+
+
+exports.beside(router, list_my_consents, Bilingual("我的同意记录", "My consents"))
 
 
 @router.put("/me/consents", operation_id="recordMyConsent", **RECORD)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from app.api import exports
 from app.api.access import ORGANIZER, READER, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -51,6 +52,9 @@ async def list_devices(
 ) -> Page[DeviceOut]:
     """Return the devices of an organisation and everything below it, newest first."""
     return await devices.browse(tx, caller, org_id, kind, state, page)
+
+
+exports.beside(router, list_devices, Bilingual("设备", "Devices"))
 
 
 @router.get("/devices/{device_id}", operation_id="getDevice", **allow(READER, DeviceNotFound))

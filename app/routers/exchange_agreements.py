@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, allow
 from app.api.deps import CurrentPerson, OrgFilter, PageQuery, StaleReader, Tx
 from app.api.operations import leads_to
@@ -65,6 +66,9 @@ async def list_exchange_agreements(
 ) -> Page[ExchangeAgreementOut]:
     """Return agreements with the positions of both sides, newest first."""
     return await agreements.browse(tx, org_id, state, page)
+
+
+exports.beside(router, list_exchange_agreements, Bilingual("积分互认协议", "Exchange agreements"))
 
 
 @router.get(

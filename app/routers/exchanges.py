@@ -1,5 +1,6 @@
 """Exchanges of a resident's points between two programmes."""
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
@@ -48,3 +49,6 @@ async def list_my_exchanges(
 ) -> Page[ExchangeOut]:
     """Return the caller's exchanges, newest first."""
     return await exchanges.mine(tx, caller, page)
+
+
+exports.beside(router, list_my_exchanges, Bilingual("我的兑入兑出", "My exchanges"))

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ORGANIZER, READER, allow
 from app.api.deps import CurrentPerson, IfMatch, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -57,6 +58,9 @@ async def list_forms(
 ) -> Page[FormOut]:
     """Return the forms of an organisation and those below it, newest first."""
     return await forms.browse(tx, person_id, org_id, state, page, usable=usable)
+
+
+exports.beside(router, list_forms, Bilingual("报名表", "Forms"))
 
 
 @router.get("/forms/{form_id}", operation_id="getForm", **allow(READER, FormNotFound))

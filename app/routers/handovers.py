@@ -1,5 +1,6 @@
 """Hand-overs (接送交接) at the door of a class."""
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import Cipher, CurrentPerson, PageQuery, Reader, Tx
 from app.api.guesses import CODE_GUESS, Guess, HandoverGuesses
@@ -69,6 +70,9 @@ async def list_child_handovers(
 ) -> Page[ChildHandoverOut]:
     """Return who fetched the child from which class, newest first."""
     return await handovers.list_of_child(tx, cipher, person_id, child_id, page)
+
+
+exports.beside(router, list_child_handovers, Bilingual("接送记录", "Hand-overs"))
 
 
 @router.post(

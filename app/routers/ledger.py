@@ -7,6 +7,7 @@ from uuid import UUID
 
 from fastapi import Depends, Path, Query, Request, Response
 
+from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, RESIDENT, allow
 from app.api.context import person_of, runtime_of
 from app.api.deps import (
@@ -261,6 +262,9 @@ async def _statement(
 async def list_seals(tx: StaleReader, page: PageQuery) -> Page[SealOut]:
     """Return the daily seals, newest first. Keep them: they prove that entries are unchanged."""
     return await seals.browse(tx, page)
+
+
+exports.beside(router, list_seals, Bilingual("账本封印", "Seals"), org=exports.of_service)
 
 
 @router.post(

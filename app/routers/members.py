@@ -5,8 +5,9 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ADMINISTRATOR, AUDITOR, READER, allow
-from app.api.deps import CardFilter, CurrentPerson, EndedLogins, NameFilter, PageQuery, Tx
+from app.api.deps import CardFilter, CurrentPerson, EndedLogins, NameFilter, PageQuery, Reader, Tx
 from app.api.guesses import CARD_GUESS, Guess
 from app.api.routes import Router
 from app.core.ids import PathId
@@ -37,6 +38,7 @@ LOOKS = Limit("look", burst=60, per_second=1 / 10)
 OrgQuery = Annotated[
     Id | None, Query(description="Id of the organisation; without it the lowest that has them.")
 ]
+SuspendedQuery = Annotated[bool | None, Query(description="Only suspended people, or only others.")]
 READ, FIND = (replace(rule, limit=LOOKS) for rule in (AUDITOR, READER))
 DECIDE = (
     *(OrgNotFound, PersonNotFound, PersonMerged, OwnAccount),
@@ -56,15 +58,28 @@ async def list_members(
     org_id: OrgId,
     q: NameFilter = None,
     card_no: CardFilter = None,
-    suspended: Annotated[
-        bool | None, Query(description="Only suspended people, or only others.")
-    ] = None,
+    suspended: SuspendedQuery = None,
 ) -> Page[MemberOut]:
     """Return the people of a subtree: of a part of the name, or the holder of a card.
 
     Organizers give the whole name or a card number. Auditors give no name.
     """
     return await members.browse(tx, person_id, org_id, q, card_no, suspended, page)
+
+
+async def _rows(
+    tx: Reader,
+    person_id: CurrentPerson,
+    page: PageQuery,
+    org_id: OrgId,
+    q: NameFilter = None,
+    card_no: CardFilter = None,
+    suspended: SuspendedQuery = None,
+) -> Page[MemberOut]:
+    return await members.browse(tx, person_id, org_id, q, card_no, suspended, page, is_export=True)
+
+
+exports.beside(router, list_members, Bilingual("成员", "Members"), rows=_rows)
 
 
 @router.get(

@@ -96,6 +96,9 @@ async def list_my_merchants(
     return await register.mine(tx, caller, page)
 
 
+exports.beside(router, list_my_merchants, Bilingual("我的商户", "My merchants"))
+
+
 @router.get(
     "/merchants/{merchant_id}", operation_id="getMerchant", **allow(ANYONE, MerchantNotFound)
 )

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import no_store
@@ -23,6 +24,7 @@ from app.services.devices import DeviceNotFound, DeviceWrongState
 from app.services.merchants.access import MerchantSuspended
 from app.services.offline_handovers import OfflineNotOffered
 from app.services.people import Forbidden
+from app.services.redemption_days import reading
 from app.services.redemption_days.reading import RedemptionDayNotFound, RedemptionDayWrongState
 from app.services.rosters import NoRosterKey, RosterTooLarge
 
@@ -69,3 +71,8 @@ async def list_offline_handovers(
 ) -> Page[OfflineHandOverOut]:
     """Return what devices recorded and how it was settled, newest first."""
     return await offline_handovers.browse(tx, caller, redemption_day_id, page)
+
+
+exports.beside(
+    router, list_offline_handovers, Bilingual("离线交付", "Offline hand-overs"), org=reading.org_of
+)

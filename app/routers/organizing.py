@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query, Response
 
+from app.api import exports
 from app.api.access import ORGANIZER, RESIDENT, allow
 from app.api.deps import CurrentPerson, IfMatch, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -45,6 +46,9 @@ async def list_my_activities(
     By role: the activities of the organisations and of those below them. By name: as co-organizer.
     """
     return await listing.mine(tx, person_id, status, page)
+
+
+exports.beside(router, list_my_activities, Bilingual("我管理的活动", "My activities"))
 
 
 @router.put(

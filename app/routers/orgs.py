@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ANYONE, allow
 from app.api.deps import PageQuery, StaleReader
 from app.api.routes import Router
@@ -35,3 +36,6 @@ async def list_orgs(
 ) -> Page[OrgOut]:
     """List organisations by code: children of one, of one level, or by a part of the name."""
     return await orgs.browse(tx, OrgFilter(parent_id, level, q), page)
+
+
+exports.beside(router, list_orgs, Bilingual("组织", "Organisations"), org=exports.of_service)

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ANYONE, READER, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, StaleReader
 from app.api.routes import Router
@@ -40,3 +41,8 @@ async def list_policy_versions(
 ) -> Page[PolicyVersionOut]:
     """Return what was published for an organisation and above it: by whom, when, from when."""
     return await showing.versions(tx, person_id, org_id, page)
+
+
+exports.beside(
+    router, list_policy_versions, Bilingual("积分规则版本", "Versions of the points rules")
+)

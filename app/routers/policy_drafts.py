@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from app.api.access import ADMINISTRATOR, allow
 from app.api.deps import CurrentPerson, IfMatch, Reader, Tx
+from app.api.operations import takes_document
 from app.api.routes import Router
 from app.core.language import Bilingual
 from app.core.ratelimit import Limit
@@ -33,6 +34,7 @@ MAX_BYTES = 320 * 1024  # Chinese characters have three bytes, and some are esca
     max_body_size=MAX_BYTES,
     **allow(DRAFTS, OrgNotFound, body=True),
 )
+@takes_document(PolicyDraftIn, "document")
 async def check_policy(body: PolicyDraftIn, tx: Reader, person_id: CurrentPerson) -> PolicyCheckOut:
     """Check a document (TOML) as if it were published now; return each finding with its line.
 
@@ -47,6 +49,7 @@ async def check_policy(body: PolicyDraftIn, tx: Reader, person_id: CurrentPerson
     max_body_size=MAX_BYTES,
     **allow(DRAFTS, OrgNotFound, DraftInvalid, body=True),
 )
+@takes_document(PolicyDraftIn, "document")
 async def diff_policy(body: PolicyDraftIn, tx: Reader, person_id: CurrentPerson) -> PolicyDiffOut:
     """Return what a document would change in the rules in force, rule by rule."""
     return await policy_drafts.diff(tx, person_id, body)
@@ -68,6 +71,7 @@ async def diff_policy(body: PolicyDraftIn, tx: Reader, person_id: CurrentPerson)
         if_match=True,
     ),
 )
+@takes_document(PublicationIn, "document")
 async def publish_policy(
     body: PublicationIn, tx: Tx, person_id: CurrentPerson, version: IfMatch
 ) -> PublicationOut:

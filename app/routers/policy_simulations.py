@@ -9,7 +9,7 @@ from fastapi import Query
 from app.api import exports
 from app.api.access import ADMINISTRATOR, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
-from app.api.operations import leads_to
+from app.api.operations import leads_to, takes_document
 from app.api.routes import Router
 from app.core.db import Session
 from app.core.ids import PathId
@@ -55,6 +55,7 @@ ASK = (OrgNotFound, DraftInvalid, SimulationPeriodWrong, SimulationUnderWay)
     **allow(ASKS, *ASK, body=True, once=True),
 )
 @leads_to("getPolicySimulation", {"simulation_id": "id"})
+@takes_document(SimulationIn, "document")
 async def simulate_policy(
     body: SimulationIn, tx: Tx, person_id: CurrentPerson
 ) -> PolicySimulationOut:
@@ -72,6 +73,9 @@ async def list_policy_simulations(
 ) -> Page[PolicySimulationOut]:
     """Return the simulations of an organisation, newest first; without `org_id` those of all."""
     return await asking.browse(tx, person_id, org_id, page)
+
+
+exports.beside(router, list_policy_simulations, Bilingual("试算", "Simulations"))
 
 
 @router.get(

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from fastapi import Query
 
+from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, allow
 from app.api.deps import Caller, CurrentPerson, IfMatch, OrgFilter, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -40,6 +41,9 @@ async def list_quests(
 ) -> Page[QuestOut]:
     """List quests, newest first; drafts to organizers and auditors of their organisation."""
     return await quests.browse(tx, caller, org_id, state, page)
+
+
+exports.beside(router, list_quests, Bilingual("打卡任务", "Quests"))
 
 
 @router.post(

@@ -85,6 +85,9 @@ async def list_redemption_days(
     return await reading.browse(tx, caller, org_id, state, page)
 
 
+exports.beside(router, list_redemption_days, Bilingual("集中兑换", "Redemption days"))
+
+
 @router.post(
     "",
     status_code=201,

@@ -1,5 +1,6 @@
 """Published lists of rewards (积分兑换清单), in versions."""
 
+from app.api import exports
 from app.api.access import ANYONE, ORGANIZER, allow
 from app.api.deps import Caller, CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -57,6 +58,9 @@ async def publish_reward_list(
 async def list_reward_lists(org_id: PathId, tx: Reader, page: PageQuery) -> Page[RewardListOut]:
     """Return the versions of an organisation's list, newest first."""
     return await reward_lists.browse(tx, org_id, page)
+
+
+exports.beside(router, list_reward_lists, Bilingual("兑换清单", "Reward lists"))
 
 
 @router.get(

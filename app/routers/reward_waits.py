@@ -1,5 +1,6 @@
 """Queues for rewards that are out of stock."""
 
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -48,6 +49,9 @@ async def list_my_reward_waits(
 ) -> Page[RewardWaitOut]:
     """Return where the caller queues, newest first."""
     return await reward_waits.mine(tx, person_id, page)
+
+
+exports.beside(router, list_my_reward_waits, Bilingual("我的候补", "My waits"))
 
 
 @router.delete(

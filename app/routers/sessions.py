@@ -1,19 +1,22 @@
 """Sessions (场次) of activities."""
 
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Path, Query, Response
 
+from app.api import exports
 from app.api.access import ANYONE, RESIDENT, allow
 from app.api.deps import Caller, CurrentPerson, IfMatch, PageQuery, Reader, StaleReader, Tx
 from app.api.operations import leads_to
 from app.api.routes import Router
+from app.core.db import Session
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Id
 from app.schemas.sessions import OwnSeriesOut, SessionEditIn, SessionOut, SessionsIn
-from app.services import sessions
+from app.services import activities, sessions
 from app.services.activities import ActivityNotFound, ActivityWrongState
 from app.services.organizing.editing import ActivityAttended, ActivityBegun, CapacityTaken
 from app.services.orgs import OrgClosed
@@ -30,6 +33,10 @@ COMMON = (
     *(ActivityAttended, ActivityBegun),
 )
 NumberPath = Annotated[int, Path(ge=0, le=2**31 - 1, description="Number of the session.")]
+
+
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return await activities.org_of(tx, asked["activity_id"])
 
 
 @router.post(
@@ -63,6 +70,9 @@ async def list_sessions(
 ) -> Page[SessionOut]:
     """Return the sessions of an activity with their counters, by start."""
     return await sessions.browse(tx, caller, activity_id, post_id, page)
+
+
+exports.beside(router, list_sessions, Bilingual("场次与班次", "Sessions and shifts"), org=_org_of)
 
 
 @router.put(

@@ -38,7 +38,7 @@ from app.schemas.settlements import (
     SettlementLineOut,
     SettlementOut,
 )
-from app.services.merchants import statement
+from app.services.merchants import access, statement
 from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgNotFound
 from app.services.settlements import disputes, page, reading, settling
@@ -114,6 +114,11 @@ async def list_our_settlements(
 ) -> Page[SettlementOut]:
     """Return the settlements of the caller's merchant, of every organisation, newest first."""
     return await reading.of_staff(tx, staff, page)
+
+
+exports.beside(
+    router, list_our_settlements, Bilingual("结算", "Settlements"), org=access.org_of_staff
+)
 
 
 @router.get("/merchant/month", operation_id="getOurMonth", **allow(MERCHANT_STAFF))

@@ -1,14 +1,20 @@
 """Swaps (换班) of shifts between two people."""
 
+from typing import Any
+from uuid import UUID
+
+from app.api import exports
 from app.api.access import RESIDENT, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
 from app.api.routes import Router
+from app.core.db import Session
 from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.core.paging import Page
 from app.schemas.base import Nothing
 from app.schemas.swaps import SwapIn, SwapOut
+from app.services import activities
 from app.services.activities import ActivityNotFound, ActivityNotOpen
 from app.services.eligibility import NotEligible
 from app.services.sessions import NotOnShift, SessionNotFound
@@ -20,6 +26,10 @@ from app.services.swaps.offering import SwapNotFound, SwapWrongState
 ABOUT = Bilingual("换班：两人交换班次，或转给他人", "Swaps of shifts between two people")
 router = Router(tags=["swaps"], about=ABOUT)
 ANSWER = (SwapNotFound, SwapWrongState)
+
+
+async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
+    return await activities.org_of(tx, asked["activity_id"])
 
 
 @router.post(
@@ -59,10 +69,16 @@ async def list_open_swaps(
     return await listing.browse(tx, person_id, activity_id, page)
 
 
+exports.beside(router, list_open_swaps, Bilingual("换班", "Swaps"), org=_org_of)
+
+
 @router.get("/me/swaps", operation_id="listMySwaps", **allow(RESIDENT))
 async def list_my_swaps(tx: Reader, person_id: CurrentPerson, page: PageQuery) -> Page[SwapOut]:
     """Return the offers that the caller made, was asked by or accepted, newest first."""
     return await listing.mine(tx, person_id, page)
+
+
+exports.beside(router, list_my_swaps, Bilingual("我的换班", "My swaps"))
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Units of account: the points of each programme, and minutes of service."""
 
+from app.api import exports
 from app.api.access import ADMINISTRATOR, ANYONE, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.routes import Router
@@ -16,6 +17,9 @@ router = Router(prefix="/units", tags=["units"], about=ABOUT)
 async def list_units(tx: Reader, page: PageQuery) -> Page[UnitOut]:
     """List the units by code."""
     return await units.browse(tx, page)
+
+
+exports.beside(router, list_units, Bilingual("积分单位", "Units"), org=exports.of_service)
 
 
 @router.post(

@@ -1,5 +1,6 @@
 """Verifications of the ledger (账目核对), for administrators and auditors of a root."""
 
+from app.api import exports
 from app.api.access import AUDITOR, allow
 from app.api.deps import CurrentPerson, PageQuery, Reader, Tx
 from app.api.operations import leads_to
@@ -39,6 +40,11 @@ async def list_verifications(
 ) -> Page[VerificationOut]:
     """Return the verifications of the last two years, newest first."""
     return await verifications.browse(tx, person_id, page)
+
+
+exports.beside(
+    router, list_verifications, Bilingual("账本校验", "Verifications"), org=exports.of_service
+)
 
 
 @router.get(

@@ -18,7 +18,15 @@ from app.schemas.base import STREET, Flag, In, Moment, Number, OneLine, OrgId, O
 from app.schemas.eligibility import EVERYBODY, EligibilityIn, EligibilityOut, eligibility_of
 from app.schemas.signup_terms import DEFAULT, SignupTermsIn, SignupTermsOut, stored, terms_of
 
-VALUES = {
+VALUES: dict[Any, Any] = {
+    ActivityPhase: {
+        ActivityPhase.draft: ("草稿", "draft"),
+        ActivityPhase.published: ("已发布", "published"),
+        ActivityPhase.running: ("进行中", "running"),
+        ActivityPhase.ended: ("已到结束时间", "ended"),
+        ActivityPhase.closed: ("已结束", "closed"),
+        ActivityPhase.cancelled: ("已取消", "cancelled"),
+    },
     ActivityStatus: {
         ActivityStatus.draft: ("草稿", "draft"),
         ActivityStatus.published: ("已发布", "published"),

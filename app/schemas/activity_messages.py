@@ -4,8 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.schemas.base import ActivityId, In, OneLine, RecordOut, example
 from app.schemas.notify import words
+
+HEADINGS = {
+    "text": Bilingual("内容", "Text"),
+    "recipients": Bilingual("接收人数", "Recipients"),
+}
+
 
 NOTICES = {
     "activity_message": words(

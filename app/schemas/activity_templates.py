@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from app.core.validation_messages import wrong
 from app.models.activities import Category, SignupFor
 from app.models.activity_templates import ActivityTemplate
+from app.schemas import browsing
 from app.schemas.activities import LocationIn, LocationOut, Terms, location_columns, location_of
 from app.schemas.base import (
     STREET,
@@ -24,6 +25,7 @@ from app.schemas.base import (
 from app.schemas.sessions import Capacity
 
 # Two years, as far ahead as activities may be, in minutes.
+VALUES = browsing.VALUES
 MOST_AHEAD = 731 * 24 * 60
 
 

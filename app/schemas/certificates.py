@@ -5,7 +5,15 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.schemas.base import Day, In, Out, example
+
+HEADINGS = {
+    "code": Bilingual("证明编号", "Code"),
+    "since": Bilingual("起始日期", "From"),
+    "until": Bilingual("截止日期", "Until"),
+    "sessions": Bilingual("参加场次", "Sessions attended"),
+}
 
 
 class CertificateIn(In, json_schema_extra=example({"since": "2026-01-01"})):

@@ -45,6 +45,7 @@ NOTICES = {
     ),
 }
 HEADINGS = {
+    "dispute.created_at": Bilingual("争议提出时间", "Disputed at (Shanghai)"),
     "charge_id": Bilingual("收款编号", "Charge id"),
     "points_refunded": Bilingual("已退积分", "Points refunded"),
     "disputed_until": Bilingual("可提出争议至", "Disputable until (Shanghai)"),

@@ -7,11 +7,17 @@ from uuid import UUID
 from pydantic import AfterValidator, Field
 
 from app.core.clock import local_date, now
+from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.schemas.base import CreatedAt, Day, Flag, In, OneLine, Out, example
 from app.schemas.consents import GuardianIn
 from app.schemas.notify import words
 from app.schemas.roles import CardNumber
+
+HEADINGS = {
+    "relation": Bilingual("关系", "Relation"),
+}
+
 
 OF_AGE = 18
 NOTICES = {

@@ -7,10 +7,16 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.core.language import Worded
+from app.core.language import Bilingual, Worded
 from app.core.validation_messages import wrong
 from app.models.consents import ConsentDocument
 from app.schemas.base import Flag, In, OneLine, Out, example
+
+HEADINGS = {
+    "document": Bilingual("文本", "Text"),
+    "given": Bilingual("同意", "Given"),
+}
+
 
 VALUES = {
     ConsentDocument: {

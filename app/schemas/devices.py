@@ -6,9 +6,19 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from app.core import base64url, sealed_rosters, signed_events
+from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.devices import Device, DeviceKind, DeviceState
 from app.schemas.base import STREET, In, OneLine, OrgId, RecordOut, example
+
+HEADINGS = {
+    "public_key": Bilingual("公钥", "Public key"),
+    "roster_key": Bilingual("名单公钥", "Key of rosters"),
+    "revoked_at": Bilingual("停用时间", "Revoked at (Shanghai)"),
+    "last_seen_at": Bilingual("最近上传时间", "Last seen (Shanghai)"),
+    "last_sequence": Bilingual("最近序号", "Last sequence"),
+}
+
 
 VALUES = {
     DeviceKind: {

@@ -40,8 +40,26 @@ NOTICES = {
         "{other} ended the exchange of points with {org}: {reason}",
     ),
 }
+# Of either side, which has the same fields.
+_OF_PARTY = {
+    "org_id": Bilingual("组织编号", "organisation id"),
+    "name": Bilingual("名称", "name"),
+    "unit": Bilingual("积分单位", "unit"),
+    "rate_points": Bilingual("折算积分", "points of the rate"),
+    "max_points": Bilingual("兑出上限", "most points given"),
+    "position": Bilingual("累计净收积分", "points got, net"),
+    "left": Bilingual("剩余积分", "points left"),
+}
+_PARTIES = {"party": ("发起方", "Proposed by"), "other_party": ("对方", "Other side")}
 HEADINGS = {
+    "is_open": Bilingual("可兑换", "Open"),
+    "decided_at": Bilingual("答复时间", "Decided at (Shanghai)"),
     "other_org_id": Bilingual("对方组织", "Other organisation"),
+    **{
+        f"{party}.{name}": Bilingual(f"{zh}{one.zh}", f"{en}: {one.en}")
+        for party, (zh, en) in _PARTIES.items()
+        for name, one in _OF_PARTY.items()
+    },
 }
 
 Rate = Annotated[int, Field(ge=1, le=MAX_RATE, strict=True)]

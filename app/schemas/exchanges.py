@@ -10,6 +10,7 @@ from app.core.language import Bilingual
 from app.schemas.base import STREET, Id, In, OrgId, Out, example
 
 HEADINGS = {
+    "agreement_id": Bilingual("协议编号", "Agreement id"),
     "to_org_id": Bilingual("转往组织", "To organisation"),
     "received": Bilingual("转入积分", "Points received"),
 }

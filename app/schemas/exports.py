@@ -2,14 +2,15 @@
 
 A list is exported field by field. The service does not start if a field has no heading: add it
 here if several nouns have the field, else to ``HEADINGS`` of the noun's own schema module.
-Nested fields are found by path (``actor.display_name``) or by their own name.
+Nested fields are found by path (``actor.display_name``) or by their own name. No two columns of a
+list have the same heading.
 
 A noun's schema module names the values of its own fields in ``VALUES``: by the enum that a field
 is typed as, all its members, or else by the name of the field.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
@@ -23,10 +24,11 @@ from app import schemas
 from app.core.discovery import declared
 from app.core.language import Bilingual
 from app.models.cases import CaseState
+from app.schemas import browsing
 
 Words = Mapping[str, Bilingual]  # by value
 
-HEADINGS: dict[str, Bilingual] = {
+HEADINGS: dict[str, Bilingual] = browsing.HEADINGS | {
     "id": Bilingual("编号", "Id"),
     "org_id": Bilingual("组织编号", "Organisation id"),
     "person_id": Bilingual("人员编号", "Person id"),
@@ -92,6 +94,12 @@ HEADINGS: dict[str, Bilingual] = {
     "awards": Bilingual("项数", "Awards"),
     "version": Bilingual("版本", "Version"),
     "effective_from": Bilingual("生效时间", "In force from"),
+    "description": Bilingual("说明", "Description"),
+    "org_name": Bilingual("组织", "Organisation"),
+    "number": Bilingual("序号", "Number"),
+    "started_at": Bilingual("开始时间", "Started at (Shanghai)"),
+    "ended_at": Bilingual("结束时间", "Ended at (Shanghai)"),
+    "closed_at": Bilingual("关闭时间", "Closed at (Shanghai)"),
 }
 # Fields of audit entries with states: those of the noun of ``subject``.
 STATES = {"from_state", "to_state"}
@@ -131,11 +139,19 @@ def columns_of(item: type[BaseModel], above: tuple[str, ...] = ()) -> Iterator[C
         if nested is not None:
             yield from columns_of(nested, path)
             continue
-        heading = own.get(name) or HEADINGS.get(".".join(path)) or HEADINGS.get(name)
+        told = (own.get(".".join(path)), own.get(name), HEADINGS.get(".".join(path)))
+        heading = next((one for one in told if one is not None), HEADINGS.get(name))
         if heading is None:
             raise LookupError(f"{item.__name__}.{name} has no heading: see schemas/exports.py")
         words = _words_of(item, name, field.annotation)
         yield Column(path, heading, words, is_state=name in STATES)
+
+
+def require_distinct(columns: Sequence[Column]) -> None:
+    """Raise LookupError for two columns with one heading: a reader could not tell them apart."""
+    headings = [one.heading for one in columns]
+    if twice := [".".join(one.path) for one in columns if headings.count(one.heading) > 1]:
+        raise LookupError(f"one heading for {', '.join(twice)}: give them one by path")
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

@@ -6,11 +6,20 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.handovers import HandoverProof
 from app.schemas.base import ActivityId, Code, Flag, Id, In, Out, PersonId, example
 from app.schemas.children import FetcherOut
 from app.schemas.notify import words
+
+HEADINGS = {
+    "session": Bilingual("场次", "Session"),
+    "child_id": Bilingual("孩子编号", "Child id"),
+    "proof": Bilingual("凭据", "Proof"),
+    "handed_over_at": Bilingual("交接时间", "Handed over at (Shanghai)"),
+}
+
 
 CODE_DIGITS = 8
 VALUES = {

@@ -5,10 +5,24 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.core.language import PersonName
+from app.core.language import Bilingual, PersonName
 from app.models.cards import CardStatus
 from app.schemas.base import Id, In, OneLine, Out, PersonId, example
 from app.schemas.roles import RoleHolderOut
+
+HEADINGS = {
+    "card_no": Bilingual("卡号", "Card number"),
+    "card_status": Bilingual("卡状态", "State of the card"),
+    "suspended_at": Bilingual("停用时间", "Suspended at (Shanghai)"),
+}
+VALUES = {
+    CardStatus: {
+        CardStatus.active: ("正常", "active"),
+        CardStatus.suspended: ("停用", "suspended"),
+        CardStatus.frozen: ("冻结", "frozen"),
+        CardStatus.lost: ("挂失", "lost"),
+    }
+}
 
 
 class MemberOut(Out):

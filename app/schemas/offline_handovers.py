@@ -6,13 +6,42 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.core.signed_events import MAX_CLOCK_MS
 from app.core.signed_handovers import MAX_LENGTH
 from app.models.offline_handovers import HandOverOutcome, HandOverReason
 from app.schemas.base import Id, In, Out, example
 
+HEADINGS = {
+    "device_id": Bilingual("设备编号", "Device id"),
+    "sequence": Bilingual("序号", "Sequence"),
+    "redemption_id": Bilingual("预约编号", "Order id"),
+    "happened_at": Bilingual("发生时间", "Happened at (Shanghai)"),
+    "received_at": Bilingual("上传时间", "Received at (Shanghai)"),
+    "outcome": Bilingual("结果", "Outcome"),
+}
+
+
 MOST = 100  # of one upload
 VALUES: dict[Any, Any] = {
+    HandOverReason: {
+        HandOverReason.malformed: ("格式有误", "malformed"),
+        HandOverReason.unknown_device: ("设备未登记", "unknown device"),
+        HandOverReason.bad_signature: ("签名无效", "wrong signature"),
+        HandOverReason.revoked: ("设备已停用", "device revoked"),
+        HandOverReason.clock_skewed: ("设备时钟偏差过大", "clock is wrong"),
+        HandOverReason.ahead: ("时间晚于当前", "ahead of time"),
+        HandOverReason.too_old: ("记录过旧", "too old"),
+        HandOverReason.sequence_jumps: ("序号跳跃", "sequence jumps"),
+        HandOverReason.other_day: ("不是本场", "of another day"),
+        HandOverReason.collected_before: ("此前已领取", "collected before"),
+        HandOverReason.sequence_reused: ("序号重复", "sequence reused"),
+        HandOverReason.ended_before: ("此前已取消或释放", "ended before"),
+        HandOverReason.order_unknown: ("没有这份预约", "order unknown"),
+        HandOverReason.own_order: ("本人的预约", "own order"),
+        HandOverReason.outside_window: ("不在领取时段", "outside of the time"),
+        HandOverReason.card_suspended: ("青享卡不可用", "card suspended"),
+    },
     HandOverOutcome: {
         HandOverOutcome.counted: ("已核销", "counted"),
         HandOverOutcome.duplicate: ("重复", "duplicate"),

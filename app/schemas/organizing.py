@@ -1,10 +1,11 @@
 """Wire shapes of what organizers do with activities of theirs."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from app.schemas import browsing
 from app.schemas.activities import ActivityContent, ActivityOut
 from app.schemas.base import Flag, Id, In, Moment, OneLine, example
 
@@ -14,6 +15,14 @@ class Part(StrEnum):
 
     organizer = "organizer"
     co_organizer = "co_organizer"
+
+
+VALUES: dict[Any, Any] = browsing.VALUES | {
+    Part: {
+        Part.organizer: ("主办方", "organizer"),
+        Part.co_organizer: ("协办人", "co-organizer"),
+    }
+}
 
 
 class ActivityEditIn(

@@ -9,7 +9,20 @@ from app.core.language import Bilingual
 from app.models.orgs import Level
 from app.schemas.base import Out
 
+VALUES = {
+    Level: {
+        Level.city: ("市", "city"),
+        Level.district: ("区县", "district"),
+        Level.street: ("街道", "street"),
+        Level.community: ("社区", "community"),
+    },
+}
+
+
 HEADINGS = {
+    "code": Bilingual("区划代码", "Division code"),
+    "level": Bilingual("层级", "Level"),
+    "parent_id": Bilingual("上级组织编号", "Id of the one above"),
     "contact_phone": Bilingual("联系电话", "Contact by phone"),
     "contact_note": Bilingual("联系方式", "Contact"),
 }

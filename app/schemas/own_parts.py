@@ -6,7 +6,10 @@ from uuid import UUID
 from pydantic import Field
 
 from app.models.signups import SignupStatus
+from app.schemas import signups
 from app.schemas.base import Out, ReasonOut
+
+VALUES = {SignupStatus: signups.VALUES[SignupStatus]}
 
 
 class OwnSignupOut(Out):

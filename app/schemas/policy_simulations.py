@@ -16,6 +16,12 @@ from app.schemas.policies.documents import Proof
 from app.schemas.policy_drafts import DRAFT, PolicyDraftIn
 
 HEADINGS = {
+    "first_day": Bilingual("起始日期", "First day"),
+    "last_day": Bilingual("截止日期", "Last day"),
+    "people_done": Bilingual("已算人数", "People done"),
+    "people_total": Bilingual("总人数", "People in all"),
+    "failure": Bilingual("失败代码", "Code of the failure"),
+    "forgotten_at": Bilingual("删除时间", "Deleted at (Shanghai)"),
     "person_id": Bilingual("人员编号", "Person id"),
     "display_name": Bilingual("姓名", "Name"),
     "awards": Bilingual("项数", "Awards"),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
+from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.quests import MAX_CHECKPOINTS, Quest, QuestCheckpoint, QuestState
 from app.schemas.activities import LocationIn, LocationOut, location_columns, location_of
@@ -22,6 +23,11 @@ from app.schemas.base import (
     Version,
     example,
 )
+
+HEADINGS = {
+    "needed": Bilingual("须打卡点数", "Checkpoints needed"),
+}
+
 
 VALUES = {
     QuestState: {

@@ -5,10 +5,18 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Worded
+from app.core.language import Bilingual, Worded
 from app.models.reward_waits import RewardWaitState
 from app.schemas.base import Out, RewardId
 from app.schemas.notify import words
+
+HEADINGS = {
+    "reward_id": Bilingual("奖品编号", "Reward id"),
+    "reward_name": Bilingual("奖品", "Reward"),
+    "ahead": Bilingual("前面人数", "People before"),
+    "told_at": Bilingual("通知时间", "Told at (Shanghai)"),
+}
+
 
 VALUES = {
     RewardWaitState: {

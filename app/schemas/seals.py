@@ -4,8 +4,19 @@ from datetime import date
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.schemas.base import Out
 from app.schemas.notify import words
+
+HEADINGS = {
+    "day": Bilingual("日期", "Day"),
+    "leaves": Bilingual("记录数", "Entries"),
+    "root": Bilingual("根哈希", "Root"),
+    "previous": Bilingual("前一封印", "Previous seal"),
+    "seal": Bilingual("封印", "Seal"),
+    "facts_root": Bilingual("事实根哈希", "Root of the facts"),
+}
+
 
 NOTICES = {
     "seal_published": words(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
+from app.core.language import Bilingual
 from app.core.validation_messages import wrong
 from app.models.swaps import SwapState
 from app.schemas.base import ActivityId, Flag, Id, In, Out, RecordOut, example
@@ -19,6 +20,20 @@ VALUES = {
         SwapState.withdrawn: ("已撤回", "withdrawn"),
         SwapState.expired: ("已过期", "expired"),
     }
+}
+# Of either shift, which has the same fields.
+_OF_SHIFT = {
+    "id": Bilingual("编号", "id"),
+    "number": Bilingual("序号", "number"),
+    "post_name": Bilingual("岗位", "post"),
+    "starts_at": Bilingual("开始时间", "starts at (Shanghai)"),
+    "ends_at": Bilingual("结束时间", "ends at (Shanghai)"),
+}
+_SHIFTS = {"offered": ("让出班次", "Offered shift"), "wanted": ("想换班次", "Wanted shift")}
+HEADINGS = {
+    f"{shift}.{name}": Bilingual(f"{zh}{one.zh}", f"{en}: {one.en}")
+    for shift, (zh, en) in _SHIFTS.items()
+    for name, one in _OF_SHIFT.items()
 }
 _SHIFT = "「{title}」{starts_at:time} 的班次"
 _SHIFT_EN = "the shift of “{title}” on {starts_at:time}"

@@ -4,8 +4,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.core.language import Worded
+from app.core.language import Bilingual, Worded
 from app.schemas.base import In, OneLine, Out, example
+
+HEADINGS = {
+    "code": Bilingual("代码", "Code"),
+}
+
 
 Code = Annotated[
     str, Field(max_length=40, pattern="^[a-z][a-z0-9_]{0,39}$", examples=["jingjiang_points"])

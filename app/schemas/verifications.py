@@ -5,8 +5,22 @@ from uuid import UUID
 
 from pydantic import Field
 
+from app.core.language import Bilingual
 from app.models.verifications import VerificationState
 from app.schemas.base import CreatedAt, Out
+
+HEADINGS = {
+    "duration_s": Bilingual("用时（秒）", "Duration (s)"),
+    "step": Bilingual("当前检查", "Step"),
+    "steps_done": Bilingual("已完成步数", "Steps done"),
+    "steps_total": Bilingual("总步数", "Steps"),
+    "checks": Bilingual("检查数", "Checks"),
+    "rows_read": Bilingual("读取行数", "Rows read"),
+    "findings": Bilingual("差异", "Findings"),
+    "sealed_to": Bilingual("封印至", "Sealed until"),
+    "head": Bilingual("末日封印", "Last seal"),
+}
+
 
 VALUES = {
     VerificationState: {

@@ -18,7 +18,7 @@ from app.queries import members as member_queries
 from app.queries import people as people_queries
 from app.schemas.card_changes import EndedCardOut
 from app.schemas.cards import CardOut
-from app.services import audit, cards, people, records, roles
+from app.services import audit, cards, members, people, records, roles
 from app.services.cards import CardNotFound
 
 # A number is cheap, and each one that ends is kept for ever.
@@ -81,12 +81,14 @@ async def replace(tx: Session, person_id: UUID) -> CardOut:
 
 
 async def ended_numbers(
-    tx: Session, caller: UUID, org_id: UUID, person_id: UUID, asked: PageParams
+    tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID, asked: PageParams
 ) -> Page[EndedCardOut]:
     """Return the numbers that a person's card had, newest first; masked for auditors.
 
+    Without ``org_id``: at the lowest organisation that has the person and where the caller reads.
     Each look is an entry of the audit trail. Raises OrgNotFound, Forbidden, PersonNotFound.
     """
+    org_id = org_id or await members.place(tx, caller, roles.READERS, person_id)
     org = await records.authorized(tx, caller, roles.READERS, org_id)
     if await member_queries.find(tx, org.path, person_id) is None:
         raise people.PersonNotFound

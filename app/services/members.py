@@ -85,12 +85,15 @@ async def browse(
     card_no: str | None,
     suspended: bool | None,
     asked: PageParams,
+    *,
+    is_export: bool = False,
 ) -> Page[MemberOut]:
     """Return the people of a subtree, newest first; names are masked for auditors.
 
     Auditors do not search by name: what is found would confirm a name that was guessed. Organizers
-    find by a whole name or a card number, and do not browse. Raises OrgNotFound, Forbidden,
-    Invalid; PersonNotFound for a card of nobody in the subtree.
+    find by a whole name or a card number, and do not browse. Each search is an entry of the audit
+    trail; an export has its own. Raises OrgNotFound, Forbidden, Invalid; PersonNotFound for a card
+    of nobody in the subtree.
     """
     org = await records.authorized(tx, caller, people.READERS, org_id)
     sight = await _sight(tx, caller, org.path)
@@ -110,18 +113,18 @@ async def browse(
     )
     if card_no is not None and not found.items:
         raise people.PersonNotFound
+    if is_export:
+        return found
     asked_for = {"q": q, "card_no": card_no, "suspended": suspended}
     fields = [name for name, value in asked_for.items() if value is not None]
-    facts = {"rows": len(found.items)}
-    await audit.write_about(
-        tx, caller, "searched", ("org", org.id), org.id, fields=fields, facts=facts
-    )
+    facts, about = {"rows": len(found.items)}, ("org", org.id)
+    await audit.write_about(tx, caller, "searched", about, org.id, fields=fields, facts=facts)
     return found
 
 
 async def read(tx: Session, caller: UUID, org_id: UUID | None, person_id: UUID) -> MemberDetailOut:
     """Return one person. Raises OrgNotFound, Forbidden, PersonNotFound."""
-    org_id = org_id or await _place(tx, caller, roles.READERS, person_id)
+    org_id = org_id or await place(tx, caller, roles.READERS, person_id)
     org = await records.authorized(tx, caller, roles.READERS, org_id)
     member = await queries.find(tx, org.path, person_id)
     if member is None:
@@ -149,7 +152,7 @@ async def suspend(
     Raises OrgNotFound, Forbidden, OrgClosed, PersonNotFound, OwnAccount, MemberWrongState,
     RoleOnly, RoleElsewhere, LastAdministrator.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     if person.suspended_at is not None:
@@ -172,7 +175,7 @@ async def restore(
     Whatever roles there are elsewhere: the organisation that suspended can always restore.
     Raises OrgNotFound, Forbidden, PersonNotFound, OwnAccount, MemberWrongState, SuspendedAbove.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     org, person, card = await _locked(tx, caller, org_id, person_id)
     if person.suspended_org_id is None:
         raise MemberWrongState(status="active")
@@ -199,9 +202,9 @@ async def set_card(
     OwnAccount, MemberWrongState, RoleOnly,
     RoleElsewhere.
     """
-    org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+    org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     if status is CardStatus.suspended:
-        org_id = org_id or await _place(tx, caller, ADMINISTRATORS, person_id)
+        org_id = org_id or await place(tx, caller, ADMINISTRATORS, person_id)
     await records.authorized_open(tx, caller, ADMINISTRATORS, org_id)
     org, person, card = await _decided(tx, caller, org_id, person_id)
     suspends = status is CardStatus.suspended
@@ -214,7 +217,7 @@ async def set_card(
     return _to_out(person, card)
 
 
-async def _place(tx: Session, caller: UUID, held: Collection[Role], person_id: UUID) -> UUID:
+async def place(tx: Session, caller: UUID, held: Collection[Role], person_id: UUID) -> UUID:
     """Return the lowest organisation that has the person, and at which the caller has a role.
 
     Raises PersonNotFound.

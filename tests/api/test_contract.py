@@ -59,6 +59,7 @@ POST /activities/{id}/messages {text} once
 GET /people ?org_id q card_no
 POST /people/{id}/suspension {reason}
 POST /people/merges
+GET /people/{id}/card/numbers ?org_id
 GET /policies/current ?org_id
 GET /policies ?org_id
 POST /policies/checks

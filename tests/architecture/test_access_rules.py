@@ -45,6 +45,8 @@ GUESSES = {
     "recordAttendance": (CardCodeInvalid, "code", "person_of"),
     "giveRole": (PersonNotFound, "card", "person_of"),
     "listMembers": (PersonNotFound, "card", "person_of"),
+    "exportMembersCsv": (PersonNotFound, "card", "person_of"),
+    "exportMembersXlsx": (PersonNotFound, "card", "person_of"),
     "previewAppointment": (AppointmentCodeInvalid, "code", "person_of"),
     "acceptAppointment": (AppointmentCodeInvalid, "code", "person_of"),
     "previewCollection": (RedemptionNotFound, "code", "person_of"),

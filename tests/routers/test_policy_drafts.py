@@ -32,6 +32,7 @@ publishPolicy  administrator  401    403   403  403     403   403     403    403
 BEYOND_THE_SCHEMA = {
     *("policy_drafts.invalid", "policy_drafts.wrong_time"),
     *("request.precondition_failed", "request.precondition_required"),
+    *("query.org_id", "query.effective_from"),  # with a body of text/plain alone
 }
 TIGHTER = "[caps]\nday = 20\n"
 

@@ -42,6 +42,8 @@ UNREAD = {
     "getRoster": "names and cards for a device at the door",
     "getAwardSheetTemplate": "an empty form to propose awards with",
     "listPolicySimulations": "drafts, which are not in force",
+    "exportPolicySimulationsCsv": "drafts, which are not in force",
+    "exportPolicySimulationsXlsx": "drafts, which are not in force",
     "getPolicySimulation": "drafts, which are not in force",
     "listSimulatedPeople": "drafts, which are not in force",
     "exportSimulatedPeopleCsv": "drafts, which are not in force",

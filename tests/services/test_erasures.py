@@ -1,13 +1,18 @@
-"""A closed account leaves nothing of its person: not in a table, in Redis, in the store or a log.
+"""A closed account leaves nothing of its person: no table, index, export, object or log has it.
 
 The ledger and its seals verify afterwards.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
+from io import BytesIO
 from typing import Any
 from uuid import UUID
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import httpx
+import openpyxl
 import pytest
 from fastapi import FastAPI
 from sqlalchemy import LargeBinary, String, TypeDecorator
@@ -16,9 +21,10 @@ from sqlmodel import SQLModel
 from structlog.testing import capture_logs
 
 from app.core.clock import local_date, midnight, now
+from app.core.ids import new_id
 from app.integrations.storage import ObjectMissing
 from app.jobs import closures as job
-from app.jobs import expiry, seals
+from app.jobs import data_copies, expiry, seals
 from app.jobs.outbox import relay
 from app.models.orgs import Org
 from app.models.people import Person
@@ -32,7 +38,7 @@ from tests.factories.awards import TWO_REVIEWERS, approve, propose
 from tests.factories.clock import travel
 from tests.factories.courtesies import category_body
 from tests.factories.deductions import deduct
-from tests.factories.erasures import keys_with, tables_with
+from tests.factories.erasures import exports_with, keys_with, objects_with, tables_with
 from tests.factories.http import bearer, in_process, keyed, log_in, walk
 from tests.factories.inbox import inbox
 from tests.factories.leaderboards import fed
@@ -49,6 +55,16 @@ TEXTS = ("学员日志甲", "评语乙", "活动丙", "申诉理由丁", "答复
 APPLIED = ("小店庚", "13900006666", "简介辛", "营业壬")
 # Reasons of staff: card, sign-up, application with its visit, check-in, collection, category.
 DECIDED = ("挂失子", "移除丑", "不予寅", "走访卯", "代签辰", "拿错巳", "名册午", "离队未")
+# Exports in which an administrator finds the person by name.
+NAMED_IN = {
+    f"{path}.{form}"
+    for path in (
+        "/audit",
+        "/activities/{activity_id}/checkins",
+        "/activities/{activity_id}/signups",
+    )
+    for form in ("csv", "xlsx")
+}
 # Tables without a reference to a person that hold texts of people all the same would stand here.
 REFERS = {"people.id"}
 
@@ -59,13 +75,19 @@ def runtime(alone: FastAPI) -> Runtime:
     return found
 
 
-async def _lived(
-    api: httpx.AsyncClient, runtime: Runtime, next_one: TestPerson
-) -> tuple[TestPerson, list[str], UUID]:
-    """Let somebody leave traces everywhere; return the person, the traces, and an attachment.
+@dataclass(frozen=True)
+class Lived:
+    """Somebody with traces everywhere. ``ids``: of what exports of the organisation name."""
 
-    ``next_one`` waits for the person's place.
-    """
+    person: TestPerson
+    traces: list[str]
+    attachment: UUID
+    org: Org
+    ids: Mapping[str, UUID]
+
+
+async def _lived(api: httpx.AsyncClient, runtime: Runtime, next_one: TestPerson) -> Lived:
+    """Let somebody leave traces everywhere. ``next_one`` waits for the person's place."""
     login = await log_in(api, NAME)
     person = TestPerson(UUID(login["person"]["id"]), NAME, bearer(login["access_token"]))
     renamed = await api.put(f"{API}/me", headers=person.headers, json={"display_name": NAME})
@@ -80,25 +102,27 @@ async def _lived(
     waiting = (await propose(api, await make_organizer(runtime, org.id), org, person))[0]
     made = await attach(api, person, ("award", waiting["id"]))
     await spend(api, runtime, person, 1, shop)
-    await _decided(api, runtime, person, org, shop)
+    came_to = await _decided(api, runtime, person, org, shop)
     body = dict(zip(("name", "phone", "description", "hours"), APPLIED, strict=True))
     body["org_id"] = str(org.id)
     applied = await api.post(f"{API}/merchants", headers=keyed(person), json=body)
     assert applied.is_success, applied.text
     code = (await api.get(f"{API}/me/card/code", headers=person.headers)).json()["code"]
+    await _copied(api, person)
     async with runtime.database.read() as tx:
         found = await tx.get(Person, person.id)
     assert found is not None
-    traces = [
-        NAME,
-        *TEXTS,
-        *APPLIED,
-        *DECIDED,
-        found.openid_index.hex(),
-        found.openid_sealed.hex(),
-        code,
-    ]
-    return person, traces, UUID(made["id"])
+    sealed = (found.openid_index.hex(), found.openid_sealed.hex())
+    traces = [NAME, *TEXTS, *APPLIED, *DECIDED, *sealed, code]
+    ids = {"activity_id": came_to, "merchant_id": shop.merchant.id}
+    return Lived(person, traces, UUID(made["id"]), org, ids)
+
+
+async def _copied(api: httpx.AsyncClient, *people: TestPerson) -> None:
+    """Let people ask for copies of their data, which the outbox makes."""
+    for one in people:
+        asked = await api.post(f"{API}/me/exports", headers=keyed(one))
+        assert asked.status_code == 201, asked.text
 
 
 async def _judged(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, org: Org) -> None:
@@ -126,8 +150,11 @@ async def _judged(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, 
 
 async def _decided(
     api: httpx.AsyncClient, runtime: Runtime, person: TestPerson, org: Org, shop: Counter
-) -> None:
-    """Let staff decide about card, sign-up, application, check-in and a collection."""
+) -> UUID:
+    """Let staff decide about card, sign-up, application, check-in and a collection.
+
+    Returns the activity to which the person came. The administrator's own copy has the reasons.
+    """
     admin = await make_administrator(runtime, org.id)
 
     async def done(by: TestPerson, path: str, **body: Any) -> Any:
@@ -159,6 +186,8 @@ async def _decided(
     await done(admin, "person-categories", **category_body(org, person) | {"reason": DECIDED[6]})
     [own] = await walk(api, f"{API}/me/person-categories", person.headers)
     await done(admin, f"person-categories/{own['id']}/end", reason=DECIDED[7])
+    await _copied(api, admin)
+    return attended.id
 
 
 async def _seal(runtime: Runtime) -> None:
@@ -177,6 +206,7 @@ async def _erase(api: httpx.AsyncClient, runtime: Runtime, person: TestPerson) -
     )
     with travel(now() + timedelta(days=16)):
         await expiry.forget(runtime)
+        await data_copies.forget(runtime)
         assert await job.erase(runtime) == 1
     with travel(now() + timedelta(days=16, hours=2)):
         assert await job.erase(runtime) == 1, "what was under way is erased too"
@@ -188,7 +218,8 @@ async def test_nothing_is_left_of_a_person_and_the_ledger_verifies(
 ) -> None:
     async with in_process(alone) as api:
         next_one = await make_person(runtime)
-        person, traces, attachment = await _lived(api, runtime, next_one)
+        lived = await _lived(api, runtime, next_one)
+        person, traces = lived.person, lived.traces
         await relay(runtime)
         await fed(runtime)
         await _seal(runtime)
@@ -196,6 +227,10 @@ async def test_nothing_is_left_of_a_person_and_the_ledger_verifies(
         before = await tables_with(runtime, traces)
         assert set().union(*before.values()) == {*traces}, "each is found while it is there"
         assert len(before) > 8
+        assert {NAME, DECIDED[0]} <= before["data_copies"], "zips are looked into"
+        files = await exports_with(alone, api, lived.org, lived.ids, traces)
+        assert {file for file, held in files.items() if NAME in held} >= NAMED_IN
+        assert {TEXTS[0], DECIDED[0]} <= set().union(*files.values())
 
         with capture_logs() as logs:
             await _erase(api, runtime, person)
@@ -206,20 +241,40 @@ async def test_nothing_is_left_of_a_person_and_the_ledger_verifies(
         assert await tables_with(runtime, traces) == left
         assert await keys_with(runtime, traces) == {}
         generation = await runtime.boards.generation()
+        files = await exports_with(alone, api, lived.org, lived.ids, traces)
+        assert {file: held for file, held in files.items() if held} == {}
+        assert await objects_with(runtime, traces) == {}
         shown = await keys_with(runtime, [str(person.id)])
         assert [key for key in shown if f"boards}}:{generation}:" in key] == []
         assert not [one for one in logs if any(trace in str(one) for trace in traces)]
         with pytest.raises(ObjectMissing):
-            await runtime.store.get(str(attachment))
+            await runtime.store.get(str(lived.attachment))
         assert (await inbox(api, runtime, next_one))[0]["kind"] == "promoted"
         await assert_ledger_verifies(runtime)
+
+
+async def test_a_text_is_found_in_a_workbook_in_a_zip_in_the_store(alone: FastAPI) -> None:
+    runtime: Runtime = alone.state.runtime
+    canary, book, packed = f"{NAME}{new_id()}", BytesIO(), BytesIO()
+    workbook = openpyxl.Workbook()
+    workbook.worksheets[0].append([canary])
+    workbook.save(book)
+    with ZipFile(packed, "w", ZIP_DEFLATED) as archive:
+        archive.writestr("list.xlsx", book.getvalue())
+    assert canary.encode() not in packed.getvalue()
+    key = str(new_id())
+    await runtime.store.put(key, packed.getvalue(), "application/zip")
+    try:
+        assert await objects_with(runtime, [canary]) == {key: {canary}}
+    finally:
+        await runtime.store.remove(key)
 
 
 async def test_a_redacted_row_that_is_changed_once_more_is_told(
     alone: FastAPI, runtime: Runtime
 ) -> None:
     async with in_process(alone) as api:
-        person, *_ = await _lived(api, runtime, await make_person(runtime))
+        person = (await _lived(api, runtime, await make_person(runtime))).person
         await _seal(runtime)
         await _erase(api, runtime, person)
         await as_owner(

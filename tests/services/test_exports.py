@@ -32,7 +32,7 @@ from app.queries.audit import AuditFilter
 from app.runtime import Runtime
 from app.schemas.audit import AuditEntryOut
 from app.schemas.base import Out
-from app.schemas.exports import HEADINGS, columns_of, words_of_states
+from app.schemas.exports import HEADINGS, columns_of, require_distinct, words_of_states
 from app.services import audit, exports
 from app.services.exports import CsvTable, Read, Table, TooManyRows, XlsxTable, cells_of
 from tests.factories.exports import write_entries
@@ -254,6 +254,27 @@ def test_a_row_is_told_in_english_when_asked() -> None:
     assert told["Has an objection"] == "no"
     assert told["Evidence"] == "document: 3号"
     assert told["Time (Shanghai)"] == told["Id"] == told["Points"] == ""
+
+
+class Side(BaseModel):
+    id: UUID
+    points: int
+
+
+class Sides(BaseModel):
+    id: UUID
+    ours: Side
+
+
+def test_nested_fields_have_headings_by_path_and_no_two_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(LookupError, match=r"one heading for id, ours\.id"):
+        require_distinct(tuple(columns_of(Sides)))
+    monkeypatch.setitem(globals(), "HEADINGS", {"ours.id": Bilingual("我方编号", "Our id")})
+    columns = tuple(columns_of(Sides))
+    require_distinct(columns)
+    assert [one.heading.zh for one in columns] == ["编号", "我方编号", "积分"]
 
 
 def test_a_text_that_no_cell_can_hold_is_cut() -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from app.core.language import Worded
+from app.core.language import Bilingual, Worded
 from app.schemas.base import Out
 from app.schemas.policies.cards import CardTerms
 from app.schemas.policies.charges import Charges
@@ -24,6 +24,13 @@ from app.schemas.policies.documents import (
 from app.schemas.policies.funds import Fund
 from app.schemas.policies.redeeming import RedemptionDays
 from app.schemas.policies.rewards import Rewards
+
+HEADINGS = {
+    "published_at": Bilingual("发布时间", "Published at (Shanghai)"),
+    "published_by": Bilingual("发布人编号", "Published by (id)"),
+    "publisher": Bilingual("发布人", "Publisher"),
+    "in_force": Bilingual("现行", "In force"),
+}
 
 
 class EvidenceOut(Out):

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, model_validator
 
-from app.core.language import PersonName, Worded
+from app.core.language import Bilingual, PersonName, Worded
 from app.core.validation_messages import wrong
 from app.models.redemption_days import (
     MOST_COUNTERS,
@@ -32,6 +32,16 @@ from app.schemas.base import (
 )
 from app.schemas.day_orders import OwnDayOrderOut, SubstituteOut
 from app.schemas.notify import words
+
+HEADINGS = {
+    "place": Bilingual("地点", "Place"),
+    "opens_at": Bilingual("预约开始时间", "Orders from (Shanghai)"),
+    "closes_at": Bilingual("预约截止时间", "Orders until (Shanghai)"),
+    "walk_ins_at": Bilingual("现场兑换开始时间", "Walk-ins from (Shanghai)"),
+    "limit_per_person": Bilingual("每人限量", "Limit per person"),
+    "offline_until": Bilingual("离线上传截止时间", "Offline until (Shanghai)"),
+}
+
 
 VALUES = {
     DayState: {
