@@ -25,8 +25,8 @@ from app.main import create_app
 from app.services.appointments import AppointmentCodeInvalid
 from app.services.auth import TokenRefused
 from app.services.checkin_codes import CheckinCodeInvalid
-from app.services.people import PersonNotFound
 from app.services.linked_places import PlaceCodeInvalid
+from app.services.people import PersonNotFound
 from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.card_codes import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
