@@ -67,6 +67,11 @@ async def deliver(runtime: Runtime, *, is_slow: bool = False) -> int:
             task.cancel()
 
 
+async def deliver_to_slow(runtime: Runtime) -> int:
+    """Deliver to those whose last attempt took long; return how many attempts were made."""
+    return await deliver(runtime, is_slow=True)
+
+
 async def _lease(runtime: Runtime, limit: int, until: float, *, is_slow: bool) -> list[Message]:
     if not limit or monotonic() > until:
         return []
@@ -82,6 +87,6 @@ async def forget(runtime: Runtime) -> int:
 JOBS = (
     Job("derive-webhook-events", derive, every=1),
     Job("deliver-webhooks", deliver, every=0.5),
-    Job("deliver-to-slow-webhooks", partial(deliver, is_slow=True), every=1),
+    Job("deliver-to-slow-webhooks", deliver_to_slow, every=1),
     Job("forget-webhook-events", forget, every=6 * 3600, by_clock=True),
 )

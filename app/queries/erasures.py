@@ -285,8 +285,7 @@ KEPT: Mapping[str, Mapping[str, str]] = {
     "stock_movements": {"reason": _OF_ORGANISATION},
     "voucher_codes": dict.fromkeys(("code_index", "code_sealed"), "of a voucher, encrypted"),
     "webhooks": dict.fromkeys(
-        ("description", "disabled_by", "previous_sealed", "secret_sealed", "types", "url"),
-        "of a merchant's till",
+        ("description", "previous_sealed", "secret_sealed", "types", "url"), "of a merchant's till"
     ),
     "verifications": dict.fromkeys(
         ("findings", "head", "rows_read"), "names of checks and tables, and a seal"
@@ -297,4 +296,7 @@ CODES = {
     *("category", "cause", "departure", "document", "fact", "form", "from_state", "signup_for"),
     *("kind", "method", "outcome", "role", "rule_key", "satisfaction", "state", "status", "step"),
     *("subject_type", "to_state", "verb"),
+    *("category", "cause", "departure", "disabled_by", "document", "fact", "form", "from_state"),
+    *("kind", "method", "outcome", "role", "rule_key", "signup_for"),
+    *("satisfaction", "state", "status", "step", "subject_type", "to_state", "verb"),
 }

@@ -25,6 +25,7 @@ from app.main import create_app
 from app.services.appointments import AppointmentCodeInvalid
 from app.services.auth import TokenRefused
 from app.services.checkin_codes import CheckinCodeInvalid
+from app.services.linked_places import PlaceCodeInvalid
 from app.services.people import PersonNotFound
 from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.card_codes import CardCodeInvalid
@@ -53,6 +54,7 @@ GUESSES = {
     "previewCharge": (CardCodeInvalid, "code", "person_of"),
     "proposeMerge": (CardCodeInvalid, "code", "person_of"),
     "visitCheckpoint": (QuestVisitCodeInvalid, "checkin_code", "person_of"),
+    "visitLinkedPlace": (PlaceCodeInvalid, "checkin_code", "person_of"),
     "handOver": (CardCodeInvalid, "code", "person_of"),
     "useVoucher": (VoucherCodeNotFound, "code", "person_of"),
     "previewGoods": (RedemptionNotFound, "code", "person_of"),
@@ -103,6 +105,9 @@ WITHOUT_A_KEY = {
     "checkIn": "a person has one check-in at an activity",
     "checkOut": "a check-in has one check-out",
     "visitCheckpoint": "a person has one visit at a checkpoint",
+    "visitLinkedPlace": "a person has one check-in at a place on a day",
+    "createWebhook": "a stored reply would keep the secret; an address is there once",
+    "rotateWebhookSecret": "a stored reply would keep the secret; another one replaces it",
     "offerAppointment": "a stored reply would keep the code; another code changes nothing",
     "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
     "makeHandoverCode": "a stored reply would keep the code; another code replaces it",

@@ -63,6 +63,7 @@ MEASURED = {
     "ledger.sealing._TREE": "bench.verify",
     "ledger.standing": "bench.verify",
     "ledger.trail": "bench.verify",
+    "ledger.linked": "bench.verify",
     "ledger.visited": "bench.verify",
     "ledger.statement._ENTRIES": "statement: entries in the middle",
     "merchants._ITEMS": "merchant's statement",

@@ -54,12 +54,16 @@ def address() -> str:
 
 
 async def _made(world: World) -> dict[str, str]:
-    await as_owner(world.runtime.settings, "UPDATE webhooks SET state = 'deleted'")
+    await as_owner(
+        world.runtime.settings, "UPDATE webhooks SET state = 'deleted', disabled_by = NULL"
+    )
     return {"webhook_id": (await make_webhook(world.api, world.shop, address()))["id"]}
 
 
 async def _create(world: World) -> Ask:
-    await as_owner(world.runtime.settings, "UPDATE webhooks SET state = 'deleted'")
+    await as_owner(
+        world.runtime.settings, "UPDATE webhooks SET state = 'deleted', disabled_by = NULL"
+    )
     return Ask({"merchant_id": str(world.shop.merchant.id)}, {"url": address()})
 
 

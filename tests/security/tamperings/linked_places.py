@@ -8,7 +8,6 @@ _VISIT = "check-in at a linked place {visited}"
 
 LINKED_PLACES = {
     "linked_places": (
-        Tampering(change("linked_places", "radius_m = 1", "linked"), _THERE, _VISIT),
         Tampering(change("linked_places", "rule_key = 'lecture_give'", "linked"), _PAID, _VISIT),
         Tampering(change("linked_places", "org_id = '{street}'", "linked"), _PAID, _VISIT),
     ),
@@ -18,6 +17,7 @@ LINKED_PLACES = {
         ),
         Tampering(change("linked_place_visits", "person_id = '{bob}'", "visited"), _PAID, _VISIT),
         Tampering(change("linked_place_visits", "doubted = true", "visited"), _PAID, _VISIT),
+        Tampering(change("linked_place_visits", "distance_m = 5000", "visited"), _THERE, _VISIT),
         Tampering(delete("linked_place_visits", "visited"), _PAID, "award"),
     ),
 }
