@@ -181,6 +181,7 @@ def upgrade() -> None:
         "courtesy_cells",
         sa.Column("id", sa.Uuid(), server_default=sa.text("uuidv7()"), nullable=False),
         sa.Column("courtesy_id", sa.Uuid(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("category", sa.String(length=20), nullable=True),
         sa.Column("min_tier", sa.String(length=40), nullable=True),
         sa.Column("quota", sa.Integer(), nullable=False),

@@ -74,6 +74,7 @@ class CourtesyCell(SQLModel, table=True):
 
     id: UUID = id_field()
     courtesy_id: UUID = Field(foreign_key="courtesies.id", ondelete="CASCADE")
+    position: int  # in the order of the draft
     category: str | None = Field(default=None, max_length=20)
     min_tier: str | None = Field(default=None, max_length=40)
     quota: int

@@ -35,7 +35,7 @@ async def cells(session: Session, courtesies: Sequence[UUID]) -> dict[UUID, list
     """Read the matrix of each courtesy."""
     query = select(CourtesyCell).where(col(CourtesyCell.courtesy_id).in_(courtesies))
     found: dict[UUID, list[CourtesyCell]] = {one: [] for one in courtesies}
-    for cell in await session.exec(query.order_by(col(CourtesyCell.id))):
+    for cell in await session.exec(query.order_by(col(CourtesyCell.position))):
         found[cell.courtesy_id].append(cell)
     return found
 

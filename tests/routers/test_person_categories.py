@@ -1,5 +1,6 @@
 """Categories of people: recorded for a list with an outcome each, ended, and told."""
 
+import secrets
 from datetime import timedelta
 
 import httpx
@@ -31,14 +32,21 @@ NOTICES = ("person_category_recorded", "person_category_ended")
 
 
 async def _record(world: World) -> Ask:
-    return Ask(body=category_body(world.home, world.alice))
+    """Another reason each time: what is there already leaves no entry."""
+    body = category_body(world.home, world.alice)
+    return Ask(body=body | {"reason": f"名册{secrets.token_hex(4)}"})
 
 
 async def _recorded(world: World) -> Ask:
     await world.post("admin", "person-categories", (await _record(world)).body)
     query = {"org_id": str(world.home.id)}
     found = await walk(world.api, f"{API}/person-categories", _headers(world, "admin"), **query)
-    return Ask({"person_category_id": found[0]["id"]}, {"reason": "已离职"}, query)
+    return Ask({"person_category_id": found[0]["id"]}, {"reason": "已离职"})
+
+
+async def _listed(world: World) -> Ask:
+    await _recorded(world)
+    return Ask(query={"org_id": str(world.home.id)})
 
 
 def _headers(world: World, who: str) -> dict[str, str]:
@@ -54,7 +62,7 @@ async def _mine(world: World) -> Ask:
 
 REQUESTS = {
     "recordPersonCategories": _record,
-    "listPersonCategories": _recorded,
+    "listPersonCategories": _listed,
     "endPersonCategory": _recorded,
     "listMyPersonCategories": _mine,
 }

@@ -40,7 +40,7 @@ DECIDERS = {"organizer", "administrator", "merchant staff", "merchant keeper"}
 # redemption name the staff. Previews change nothing.
 WITHOUT_AN_ENTRY = {
     *("charge", "collectRedemption", "previewCharge", "previewCollection", "previewOrgImport"),
-    *("checkPolicy", "diffPolicy"),
+    *("checkPolicy", "diffPolicy", "previewCourtesyClaims"),
 }
 NEW = {"If-Match": '"1"'}  # what a request reaches for has just been made
 

@@ -108,6 +108,7 @@ async def _fill(tx: Session, org: Org, courtesy_id: UUID, body: CourtesyEditIn) 
             "body.places", "含有其他组织的商户", "holds a merchant of another organisation"
         )
     cells = [
-        CourtesyCell(id=new_id(), courtesy_id=courtesy_id, **one.model_dump()) for one in body.cells
+        CourtesyCell(id=new_id(), courtesy_id=courtesy_id, position=place, **one.model_dump())
+        for place, one in enumerate(body.cells)
     ]
     await queries.fill(tx, courtesy_id, cells, body.places)
