@@ -1,6 +1,7 @@
 """Queues of requests: each connection sends its own, one after the other, as a counter serves.
 
-A client of our own where each request has to be answered exactly once: wrk loses the last replies.
+A request is repeated while the service is busy. A client of our own where each request has to be
+answered exactly once: wrk loses the last replies.
 """
 
 import asyncio
@@ -11,14 +12,21 @@ from dataclasses import dataclass
 
 from bench.wrk import Request
 
+# A refusal with Retry-After: the till asks again with the same key.
+BUSY, MOST_REPEATS, PAUSE_S = 503, 20, 0.2
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """``seconds``: from the request to the last byte of the reply."""
+    """``seconds``: from the first request to the last byte of the last reply.
+
+    ``busy``: how often the service was busy and the request was sent again, with the same key.
+    """
 
     status: int
     seconds: float
     body: bytes
+    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,10 @@ class Served:
     @property
     def rate(self) -> float:
         return len(self.replies) / self.seconds
+
+    @property
+    def busy(self) -> int:
+        return sum(one.busy for one in self.replies)
 
     @property
     def refused(self) -> int:
@@ -73,13 +85,25 @@ async def _ask(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: Request
 ) -> Reply:
     raw, began = _rendered(request), time.perf_counter()
+    busy = 0
+    status, body = await _once(reader, writer, raw)
+    while status == BUSY and busy < MOST_REPEATS:
+        await asyncio.sleep(PAUSE_S)
+        busy += 1
+        status, body = await _once(reader, writer, raw)
+    return Reply(status, time.perf_counter() - began, body, busy)
+
+
+async def _once(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, raw: bytes
+) -> tuple[int, bytes]:
     writer.write(raw)
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.lower().split(b"\r\n")
     length = next((one for one in lines if one.startswith(b"content-length:")), None)
     body = await reader.readexactly(int(length.split(b":")[1])) if length else b""
     assert length or b"transfer-encoding: chunked" not in lines, "replies have a length"
-    return Reply(int(lines[0].split()[1]), time.perf_counter() - began, body)
+    return int(lines[0].split()[1]), body
 
 
 def _rendered(request: Request) -> bytes:
