@@ -27,10 +27,11 @@ test: $(READY) ## run the tests on real engines
 test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2
 
-bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow, uploads of scans (16 minutes, needs wrk)
+bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow, uploads of scans, a redemption day at 40 counters (19 minutes, needs wrk)
 	$(BIN)/python -m bench.http
 	$(BIN)/python -m bench.growth
 	$(BIN)/python -m bench.uploads
+	$(BIN)/python -m bench.days
 
 bench-memory: $(READY) ## whether a worker grows under ten minutes of full load (needs wrk)
 	$(BIN)/python -m bench.memory

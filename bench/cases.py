@@ -19,16 +19,21 @@ from bench.wrk import Request
 
 API = "/api/v1"
 READERS, SCREENS = 400, 50
+CHARGE = "a merchant's charge"
 
 
 @dataclass(frozen=True)
 class Case:
-    """``wanted``: the ratio to the echo. ``once``: a write, no request may be sent twice."""
+    """``wanted``: the ratio to the echo. ``once``: a write, no request may be sent twice.
+
+    ``beside``: an earlier case, and the wanted ratio to its rate in the same round.
+    """
 
     name: str
     wanted: float | None
     requests: Callable[[int], Awaitable[list[Request]]]
     once: bool = False
+    beside: tuple[str, float] | None = None
 
     @property
     def is_checkin(self) -> bool:
@@ -66,8 +71,14 @@ class Bench:
             ),
             Case("check-out, one hot activity", None, self._checkouts, once=True),
             Case("sign-up, a rush for 500 places", 0.36, self._signups, once=True),
-            Case("a merchant's charge", 0.18, self._charges, once=True),
-            Case("a collection at a counter", None, self._collections, once=True),
+            Case(CHARGE, 0.18, self._charges, once=True),
+            Case(
+                "a collection at a counter",
+                None,
+                self._collections,
+                once=True,
+                beside=(CHARGE, 1.0),
+            ),
             Case("GET passbook", 0.5, self._reads("/me/points/entries")),
             Case("GET activity", 0.85, self._reads(self._activity_path())),
             Case("GET leaderboard", 0.55, self._reads(self._board)),

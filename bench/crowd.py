@@ -220,23 +220,14 @@ class Crowd:
             places = await people_queries.merchants_of(tx, [one.id for one in staff])
             made = {}
             for place in {one.merchant_id: one for [one] in places.values()}.values():
-                reward = made[place.merchant_id] = Reward(
-                    org_id=place.org_id,
-                    merchant_id=place.merchant_id,
-                    key=f"soap_{secrets.token_hex(6)}",
-                    name="香皂",
-                    kind=RewardKind.goods,
-                    points=PRICE,
-                    stock=None,
-                    stock_period=RewardPeriod.session,
-                    min_tier="sprout",
-                    state=RewardState.published,
-                )
+                reward = made[place.merchant_id] = thing(place.org_id, place.merchant_id)
                 tx.add(reward)
             await tx.flush()
             return [made[places[one.id][0].merchant_id].id for one in staff]
 
-    async def staff(self, merchants: int, each: int) -> list[Resident]:
+    async def staff(
+        self, merchants: int, each: int, kind: MerchantKind = MerchantKind.shop
+    ) -> list[Resident]:
         """Open counters with so many people behind each."""
         org = await self.org()
         everybody = await self.residents(merchants * each)
@@ -245,7 +236,7 @@ class Crowd:
                 merchant = Merchant(
                     org_id=org.id,
                     name=f"商户 {place}",
-                    kind=MerchantKind.shop,
+                    kind=kind,
                     state=MerchantState.active,
                 )
                 tx.add(merchant)
@@ -270,6 +261,22 @@ class Crowd:
 
     def _token(self, person_id: UUID) -> str:
         return self._runtime.tokens.sign(person_id, new_id(), now())
+
+
+def thing(org_id: UUID, merchant_id: UUID) -> Reward:
+    """Return a reward of ``PRICE`` points, of which there is no end."""
+    return Reward(
+        org_id=org_id,
+        merchant_id=merchant_id,
+        key=f"soap_{secrets.token_hex(6)}",
+        name="香皂",
+        kind=RewardKind.goods,
+        points=PRICE,
+        stock=None,
+        stock_period=RewardPeriod.session,
+        min_tier="sprout",
+        state=RewardState.published,
+    )
 
 
 async def check_in(runtime: Runtime, scans: Sequence[Scan]) -> None:

@@ -47,10 +47,12 @@ class Measured:
     """The rounds of a case. ``costs``: milliseconds of a core for each request, by part."""
 
     wanted: float | None = None
+    beside: tuple[str, float] | None = None
     loads: list[Load] = field(default_factory=list)
     costs: list[dict[str, float]] = field(default_factory=list)
     to_echo: list[float] = field(default_factory=list)
     to_bound: list[float] = field(default_factory=list)
+    to_case: list[float] = field(default_factory=list)
 
     @property
     def rate(self) -> float:
@@ -77,6 +79,9 @@ class Rounds:
         measured.to_echo.append(rates[case.name] / rates["echo"])
         if case.is_checkin:
             measured.to_bound.append(rates[case.name] / rates["bound, a check-in"])
+        if case.beside is not None:
+            other = self.found[case.beside[0]].loads[-1].rate
+            measured.to_case.append(rates[case.name] / other)
 
     async def run(self, case: Case, *, name: str = "", rate: float = 0) -> float:
         """Run a case as fast as it goes, or at a rate; return its rate."""
@@ -84,7 +89,7 @@ class Rounds:
         before = self._service.cpu_seconds()
         load = await self._load(self._service.url, requests, case.once, case.name, rate)
         after = self._service.cpu_seconds()
-        measured = self.found.setdefault(name or case.name, Measured(case.wanted))
+        measured = self.found.setdefault(name or case.name, Measured(case.wanted, case.beside))
         measured.loads.append(load)
         cost = {part: 1000 * (after[part] - before[part]) / load.requests for part in after}
         measured.costs.append(cost)
@@ -125,7 +130,10 @@ async def measure(
         await bench.prepare()
         rounds = Rounds(one, echo, bound_url, options.seconds)
         [check_in] = [case for case in bench.cases() if case.name == CHECK_IN]
-        cases = [case for case in bench.cases() if options.only in case.name]
+        chosen = [case for case in bench.cases() if options.only in case.name]
+        names = {case.name for case in chosen}
+        names |= {case.beside[0] for case in chosen if case.beside is not None}
+        cases = [case for case in bench.cases() if case.name in names]
         for number in range(options.rounds):
             for case in cases:
                 await rounds.pair(case, check_in, backwards=number % 2 == 1)
@@ -175,6 +183,14 @@ def show(found: dict[str, Measured]) -> None:
     Console(width=160).print(table)
 
 
+def show_beside(found: dict[str, Measured]) -> None:
+    """Print the ratios of cases to other cases."""
+    for name, one in found.items():
+        if one.beside is not None and one.to_case:
+            other, wanted = one.beside
+            print(f"{name} to {other}: {_spread(one.to_case)}, {wanted} wanted")
+
+
 def _spread(ratios: list[float]) -> str:
     if not ratios:
         return ""
@@ -197,6 +213,7 @@ def main() -> None:
         urls = stack.enter_context(_echo()), stack.enter_context(bound(one, BOUND_PORT))
         found = asyncio.run(measure(one, *urls, options))
     show(found)
+    show_beside(found)
 
 
 if __name__ == "__main__":

@@ -261,6 +261,7 @@ async def _hand_over(
     else:
         try:
             await counters.collect(tx, counter, [order])
+            await tx.refresh(order)  # it may be in the upload again
         except CardSuspended:
             _set(row, Outcome.refused, Reason.card_suspended)
 

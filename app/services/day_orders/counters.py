@@ -97,6 +97,7 @@ async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -
         raise refusal
     person_id = await _person(tx, counter, body.pickup_code, body.card_code, at)
     orders = await _orders(tx, counter, person_id, body.order_ids, at)
+    shown = await _shown(tx, person_id, orders)
     await collect(tx, counter, [order for order, _, _ in orders])
     facts: dict[str, str | int] = {
         "person": str(person_id),
@@ -104,17 +105,20 @@ async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -
         "pieces": sum(order.quantity for order, _, _ in orders),
     }
     await audit.write(tx, caller, "goods_handed_over", counter.day, facts=facts)
-    return await _shown(tx, person_id, orders)
+    return shown
 
 
 async def collect(tx: Session, counter: Counter, orders: Sequence[Redemption]) -> None:
-    """Collect orders at a counter. Raises RedemptionNotReserved, CardSuspended."""
+    """Collect orders at a counter; the objects keep the state from before.
+
+    The account of a fund counter is locked from here to the commit, and every counter of the day
+    waits for it: nothing is read that can be read before. Raises RedemptionNotReserved,
+    CardSuspended.
+    """
     at, codes = await moments.moment(tx), [order.pickup_code for order in orders]
     for outcome in await collecting.collect_at(tx, counter.merchant, counter.server, codes, at):
         if isinstance(outcome, Refusal):
             raise outcome
-    for order in orders:
-        await tx.refresh(order)
 
 
 async def _person(

@@ -107,6 +107,8 @@ async def _hand_over(
         return []
     planned = await _plan(tx, commands, places, at)
     ready = [one for one in planned if isinstance(one, _Planned)]
+    # Before accounts are locked, which other collections wait for.
+    names = await people_queries.names(tx, sorted({one.row.person_id for one in ready}))
     posted = await posting.post(tx, [one.posting for one in ready], at)
     outcomes = {one.row.id: _settled(one, got) for one, got in zip(ready, posted, strict=True)}
     done = [one for one in ready if not isinstance(outcomes[one.row.id], Refusal)]
@@ -114,7 +116,6 @@ async def _hand_over(
         await queries.settle_collected(tx, [(one.row.id, one.staff_id) for one in done], at)
     for one in done:
         await proxies.tell(tx, one.shown, one.row, one.staff_id)
-    names = await people_queries.names(tx, sorted({one.row.person_id for one in done}))
     return [
         one if isinstance(one, Refusal) else _reply(one, outcomes[one.row.id], names)
         for one in planned
