@@ -152,6 +152,10 @@ class Wait:
     state: str = "waiting"
     told: datetime | None = None
 
+    @property
+    def is_open(self) -> bool:
+        return self.state in ("waiting", "told")
+
 
 class Market:
     def __init__(self, points: Model, people: list[Person]) -> None:
@@ -316,7 +320,7 @@ class Market:
         spending = self.put_aside(who, goods.points * quantity, self.now + HELD)
         self.orders.append(Order(who, reward, quantity, spending, self.now, shelf))
         for wait in self.waits:
-            if (wait.who, wait.reward) == (who, reward) and wait.state in ("waiting", "told"):
+            if (wait.who, wait.reward) == (who, reward) and wait.is_open:
                 wait.state = "reserved"
         return self.orders[-1]
 
@@ -400,10 +404,13 @@ class Market:
     def wait(self, who: int, reward: str) -> Wait:
         require(self.left(self.shelf(reward)) <= 0, "reward_waits.in_stock")
         mine = [one for one in self.waits if (one.who, one.reward) == (who, reward)]
-        there = any(one.state in ("waiting", "told") for one in mine)
+        there = any(one.is_open for one in mine)
         require(not there, "reward_waits.waiting")
         self.waits.append(Wait(who, reward))
         return self.waits[-1]
+
+    def leave(self, wait: Wait) -> None:
+        wait.state = "left" if wait.is_open else wait.state
 
     def tell_waiting(self) -> int:
         """Tell as many as there are pieces that nobody else was told of; return how many."""

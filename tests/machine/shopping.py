@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from hypothesis import strategies as st
-from hypothesis.stateful import initialize, rule
+from hypothesis.stateful import initialize, precondition, rule
 
 from tests.machine.market import STOCKED, Charge, Code, Order
 from tests.machine.model import UNLIMITED, Award
@@ -11,8 +11,11 @@ from tests.machine.spending import Spending, picks, quantities, who
 
 MADE_UP = "0" * 18
 NO_WAIT = timedelta(0)
-SHORT = [timedelta(seconds=20), timedelta(seconds=58), timedelta(minutes=11), timedelta(minutes=31)]
-LONG = [timedelta(hours=1), *(timedelta(days=days) for days in (1, 4, 8, 31))]
+LEAPS = [
+    *(timedelta(seconds=seconds) for seconds in (20, 58)),
+    *(timedelta(minutes=minutes) for minutes in (11, 31, 60)),
+    *(timedelta(days=days) for days in (1, 4, 8, 31)),
+]
 rewards = st.sampled_from(["soap", "soap", "tea", "tea", "medal"])
 stocked = st.sampled_from(STOCKED)
 purposes = st.sampled_from([None, None, "charge", "attendance"])
@@ -28,9 +31,15 @@ class Shopping(Spending):
         for person, points in enumerate(amounts):
             self.award(person, points)
 
-    @rule(person=who, points=st.integers(5, 60))
-    def earn(self, person: int, points: int) -> None:
-        self.award(person, points)
+    @rule(person=who, points=st.none() | st.integers(5, 60), pick=picks)
+    def earn(self, person: int, points: int | None, pick: int) -> None:
+        """Award points; None: reverse an award, which may cost a tier."""
+        award = self.pick(self.points.awards, pick, _stands)
+        if points is not None:
+            self.award(person, points)
+        elif award:
+            real = self.stalls.town.reverse(self.ids[award], None)
+            self.both("reverse", lambda: self.points.reverse(award, None), real)
 
     def award(self, person: int, points: int) -> None:
         done = self.both(
@@ -44,13 +53,6 @@ class Shopping(Spending):
             award, [given] = done
             self.ids[award] = given.id
             self.agree("points of an award", given.points, award.points)
-
-    @rule(pick=picks, is_meant=st.sampled_from([True, False]))
-    def reverse(self, pick: int, is_meant: bool) -> None:
-        award = self.pick(self.points.awards, pick, _stands)
-        if award and is_meant:
-            real = self.stalls.town.reverse(self.ids[award], None)
-            self.both("reverse", lambda: self.points.reverse(award, None), real)
 
     @rule(person=who, act=st.sampled_from(["freeze", "mend", "mend", "lose", "replace"]))
     def change_card(self, person: int, act: str) -> None:
@@ -94,9 +96,10 @@ class Shopping(Spending):
             code = self.pick(codes, pick, lambda one: True)
         return code, self.codes[code] if code else MADE_UP
 
-    @rule(person=who, points=amounts, pick=picks)
-    def pay(self, person: int, points: int, pick: int) -> None:
-        self.pay_with(*self.shown(person, pick), points)
+    @rule(person=who, amounts=st.lists(st.tuples(amounts, picks), min_size=1, max_size=3))
+    def pay(self, person: int, amounts: list[tuple[int, int]]) -> None:
+        for points, pick in amounts:
+            self.pay_with(*self.shown(person, pick), points)
 
     @rule(times=st.integers(1, 6))
     def guess(self, times: int) -> None:
@@ -117,6 +120,7 @@ class Shopping(Spending):
         if self.told["charge: cards.code_invalid"] > wrong:
             self.both("miss", self.fair.count_miss, self.stalls.count_miss())
 
+    @precondition(lambda self: any(one.row == "waiting" for one in self.fair.charges))
     @rule(pick=picks, confirms=st.sampled_from([True, True, False]))
     def answer_charge(self, pick: int, confirms: bool) -> None:
         if charge := self.pick(self.fair.charges, pick, self.fair.is_waiting):
@@ -124,16 +128,22 @@ class Shopping(Spending):
             real = self.stalls.answer_charge(charge.who, self.ids[charge], confirms=confirms)
             self.both("confirm" if confirms else "refuse", lambda: act(charge), real)
 
-    @rule(pick=picks, points=parts)
-    def refund(self, pick: int, points: int | None) -> None:
+    @precondition(lambda self: self.fair.charges)
+    @rule(pick=picks, points=st.lists(parts, min_size=1, max_size=3))
+    def refund(self, pick: int, points: list[int | None]) -> None:
         if charge := self.pick(self.fair.charges, pick, _is_charged):
-            self.told["refund: of parts"] += bool(charge.parts)
-            self.both(
-                "refund",
-                lambda: self.fair.refund(charge, points),
-                self.stalls.refund(self.ids[charge], points),
-            )
+            for part in points:
+                self.refund_one(charge, part)
 
+    def refund_one(self, charge: Charge, part: int | None) -> None:
+        self.both(
+            "refund",
+            lambda: self.fair.refund(charge, part),
+            self.stalls.refund(self.ids[charge], part),
+        )
+        self.told["refund: after a part"] += charge.row == "refunded" and charge.parts > 0
+
+    @precondition(lambda self: self.fair.charges)
     @rule(pick=picks)
     def dispute(self, pick: int) -> None:
         if charge := self.pick(self.fair.charges, pick, _is_charged):
@@ -143,6 +153,7 @@ class Shopping(Spending):
                 self.stalls.dispute(charge.who, self.ids[charge]),
             )
 
+    @precondition(lambda self: any(one.dispute for one in self.fair.charges))
     @rule(pick=picks, points=parts, upheld=st.booleans())
     def decide(self, pick: int, points: int | None, upheld: bool) -> None:
         if charge := self.pick(self.fair.charges, pick, lambda one: one.dispute == "open"):
@@ -152,8 +163,12 @@ class Shopping(Spending):
                 self.stalls.decide(self.ids[charge], points, upheld=upheld),
             )
 
-    @rule(person=who, reward=rewards, quantity=quantities)
-    def reserve(self, person: int, reward: str, quantity: int) -> None:
+    @rule(wanted=st.lists(st.tuples(who, rewards, quantities), min_size=1, max_size=3))
+    def reserve(self, wanted: list[tuple[int, str, int]]) -> None:
+        for person, reward, quantity in wanted:
+            self.reserve_one(person, reward, quantity)
+
+    def reserve_one(self, person: int, reward: str, quantity: int) -> None:
         done = self.both(
             "reserve",
             lambda: self.fair.reserve(person, reward, quantity),
@@ -162,6 +177,7 @@ class Shopping(Spending):
         if done:
             self.ids[done[0]] = done[1].id
 
+    @precondition(lambda self: self.fair.orders)
     @rule(pick=picks, is_revoked=st.sampled_from([True, False, False, False]))
     def name_proxy(self, pick: int, is_revoked: bool) -> None:
         order = self.pick(self.fair.orders, pick, self.fair.is_open)
@@ -174,12 +190,14 @@ class Shopping(Spending):
             if done:
                 self.proxies[done[0]] = done[1]
 
+    @precondition(lambda self: self.fair.orders)
     @rule(pick=picks)
     def collect(self, pick: int) -> None:
         if order := self.pick(self.fair.orders, pick, self.fair.is_open):
             real = self.stalls.collect(self.county.run(self.stalls.pickup_code(self.ids[order])))
             self.both("collect", lambda: self.fair.collect(order), real)
 
+    @precondition(lambda self: self.fair.proxies)
     @rule(pick=picks)
     def collect_by_proxy(self, pick: int) -> None:
         found = self.pick(self.fair.proxies, pick, lambda one: self.fair.is_open(one.order))
@@ -187,12 +205,14 @@ class Shopping(Spending):
             real = self.stalls.collect(self.proxies[found])
             self.both("proxy", lambda: self.fair.collect_by(found), real)
 
+    @precondition(lambda self: self.fair.orders)
     @rule(pick=picks)
     def cancel(self, pick: int) -> None:
         if order := self.pick(self.fair.orders, pick, self.fair.is_open):
             real = self.stalls.cancel(order.who, self.ids[order])
             self.both("cancel", lambda: self.fair.cancel(order), real)
 
+    @precondition(lambda self: any(map(_is_collected, self.fair.orders)))
     @rule(pick=picks)
     def undo(self, pick: int) -> None:
         if order := self.pick(self.fair.orders, pick, _is_collected):
@@ -201,15 +221,18 @@ class Shopping(Spending):
             if done:
                 self.ids[done[0]] = done[1]
 
-    @rule(reward=stocked, change=st.sampled_from([2, 1, -1, -2]))
-    def restock(self, reward: str, change: int) -> None:
+    @rule(person=who, reward=stocked, change=st.sampled_from([1, -1, -2, 0, 0, 0]))
+    def restock_or_wait(self, person: int, reward: str, change: int) -> None:
+        """Goods come or go; 0: somebody queues for them."""
+        if change == 0:
+            self.wait(person, reward)
+            return
         self.both(
             "restock",
             lambda: self.fair.restock(reward, change),
             self.stalls.restock(reward, change),
         )
 
-    @rule(person=who, reward=stocked)
     def wait(self, person: int, reward: str) -> None:
         done = self.both(
             "wait",
@@ -219,24 +242,18 @@ class Shopping(Spending):
         if done:
             self.ids[done[0]] = done[1]
 
-    @rule(leap=st.sampled_from(SHORT))
-    def minutes_pass(self, leap: timedelta) -> None:
+    @rule(leap=st.sampled_from(LEAPS))
+    def pass_time(self, leap: timedelta) -> None:
         self.time_passes(leap)
 
-    @rule(leap=st.sampled_from(LONG))
-    def days_pass(self, leap: timedelta) -> None:
-        self.time_passes(leap)
-
-    @rule()
-    def expire_all(self) -> None:
+    @rule(is_late=st.booleans())
+    def run_jobs(self, is_late: bool) -> None:
+        """Run the frequent jobs, or those that run now and then too."""
         self.expire()
-
-    @rule()
-    def do_the_rounds(self) -> None:
-        """Jobs that run now and then."""
         self.tell_waiting()
-        self.review_tiers()
-        self.end_lots()
+        if is_late:
+            self.review_tiers()
+            self.end_lots()
 
 
 def _stands(award: Award) -> bool:

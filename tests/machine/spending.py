@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo
@@ -220,7 +221,7 @@ class Spending(RuleBasedStateMachine):
                 self.county.open()
 
     def end(self) -> None:
-        """Nothing stays held, and every day balances."""
+        """Nothing stays held, nobody queues, and every day balances."""
         self.time_passes(AGES)
         self.expire()
         self.settle()
@@ -229,5 +230,8 @@ class Spending(RuleBasedStateMachine):
                 self.close(day)
                 self.agree("close", day.state, "closed")
         self.agree("held at the end", sum(one.held for one in self.fair.people), 0)
+        for wait in self.fair.waits:
+            real = self.stalls.leave(wait.who, self.ids[wait])
+            self.both("leave", partial(self.fair.leave, wait), real)
         self.end_lots()
         self.as_in_the_model()

@@ -207,6 +207,10 @@ class Stalls:
         async with self.runtime.database.transaction() as tx:
             return (await reward_waits.join(tx, person, reward_id)).id
 
+    async def leave(self, who: int, wait: UUID) -> None:
+        async with self.runtime.database.transaction() as tx:
+            await reward_waits.leave(tx, self.town.people[who].id, wait)
+
     async def open_day(self) -> RedemptionDayDetailOut:
         at, organizer = now(), self.town.organizer.id
         times: dict[str, Any] = {name: at + span for name, span in TIMES.items()}

@@ -18,7 +18,7 @@ from tests.machine.county import County
 from tests.machine.market import POLICY
 from tests.machine.visiting import SpendingMachine
 
-SEEDS, RUNS, STEPS = 4, 6, 50
+SEEDS, RUNS, STEPS = 5, 4, 60
 # What must happen in some run, or the machine does not go where points or goods may go wrong.
 PATHS: set[str] = set()
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import precondition, rule
 
 from app.schemas.day_orders import SubstitutionOut
 from tests.machine.fair import TIMES, Day, Substitution
@@ -38,14 +38,11 @@ class SpendingMachine(Shopping):
         ahead = [day.at(name) - self.points.now for name in TIMES if day.at(name) > self.points.now]
         self.time_passes(min(ahead))
 
-    @rule(person=who, item=items, quantity=quantities, slot=st.sampled_from([0, 1, 1]))
-    def order(self, person: int, item: str, quantity: int, slot: int) -> None:
-        self.order_one(person, item, quantity, slot)
-
-    @rule(orders=st.lists(st.tuples(who, items), min_size=2, max_size=4))
-    def order_several(self, orders: list[tuple[int, str]]) -> None:
-        for person, item in orders:
-            self.order_one(person, item, 1, int(person > 0))
+    @rule(orders=st.lists(st.tuples(who, items, quantities), min_size=1, max_size=4), pick=picks)
+    def order(self, orders: list[tuple[int, str, int]], pick: int) -> None:
+        """Mostly the first person comes in the first slot, the others in the second."""
+        for person, item, quantity in orders:
+            self.order_one(person, item, quantity, int(person > 0 or pick > 7))
 
     def order_one(self, person: int, item: str, quantity: int, slot: int) -> None:
         day = self.day()
@@ -56,9 +53,15 @@ class SpendingMachine(Shopping):
         if done:
             self.ids[done[0]] = done[1].id
 
+    def has_begun(self) -> bool:
+        """Tell whether the counters of the last day have opened."""
+        days = self.fair.days
+        return bool(days) and self.points.now >= days[-1].at("starts_at")
+
     def of_days(self) -> list[Order]:
         return [one for one in self.fair.orders if one.day is not None]
 
+    @precondition(lambda self: any(map(self.fair.is_open, self.of_days())))
     @rule(pick=picks)
     def hand_over(self, pick: int) -> None:
         if order := self.pick(self.of_days(), pick, self.fair.is_open):
@@ -68,6 +71,7 @@ class SpendingMachine(Shopping):
     def pickup_code(self, order: Order) -> str:
         return self.county.run(self.stalls.pickup_code(self.ids[order]))
 
+    @precondition(lambda self: self.has_begun())
     @rule(person=who, pick=picks)
     def hand_over_by_card(self, person: int, pick: int) -> None:
         day = self.day()
@@ -83,6 +87,7 @@ class SpendingMachine(Shopping):
         if done:
             self.agree("orders handed over", len(done[1].orders), done[0])
 
+    @precondition(lambda self: self.has_begun())
     @rule(person=who, pick=picks, item=items, quantity=quantities)
     def walk_in(self, person: int, pick: int, item: str, quantity: int) -> None:
         day = self.day()
@@ -95,6 +100,7 @@ class SpendingMachine(Shopping):
         if done:
             self.ids[done[0]] = done[1].orders[0].id
 
+    @precondition(lambda self: self.of_days())
     @rule(pick=picks, item=items, agrees=st.sampled_from(["card", "card", "phone", "other card"]))
     def propose(self, pick: int, item: str, agrees: str) -> None:
         order = self.pick(self.of_days(), pick, self.fair.is_open)
@@ -120,6 +126,7 @@ class SpendingMachine(Shopping):
             assert out.replaced_by is not None
             self.ids[self.fair.orders[-1]] = out.replaced_by
 
+    @precondition(lambda self: self.fair.substitutions)
     @rule(pick=picks, accept=st.sampled_from([True, True, False]))
     def answer(self, pick: int, accept: bool) -> None:
         found = self.fair.substitutions
@@ -131,16 +138,18 @@ class SpendingMachine(Shopping):
             if done:
                 self.replaced(made, done[1])
 
-    @rule(item=items, change=st.sampled_from([1, -1, -2]))
-    def move(self, item: str, change: int) -> None:
-        if self.fair.days:
-            day = self.fair.days[-1]
+    @precondition(lambda self: self.fair.days)
+    @rule(item=items, change=st.sampled_from([1, -1, -2]), is_meant=st.booleans())
+    def move(self, item: str, change: int, is_meant: bool) -> None:
+        day = self.fair.days[-1]
+        if is_meant:
             self.both(
                 "move",
                 lambda: self.fair.move(day, item, change),
                 self.stalls.move(self.ids[day], self.item(day, item), change),
             )
 
+    @precondition(lambda self: any(one.state == "published" for one in self.fair.days))
     @rule(pick=picks, miscounts=st.sampled_from([True, False, False]))
     def close_a_day(self, pick: int, miscounts: bool) -> None:
         day = self.pick(self.fair.days, pick, lambda one: one.state == "published")
