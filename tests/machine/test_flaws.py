@@ -39,4 +39,5 @@ def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
     (said,) = assert_found(patch, tree, worker_number, AT_ONCE, *ALSO_LONG)
+    print(said.splitlines()[0])  # noqa: T201
     assert "unlike the model" in said

@@ -18,9 +18,26 @@ from tests.machine.county import County
 from tests.machine.market import POLICY
 from tests.machine.visiting import SpendingMachine
 
-SEEDS, RUNS, STEPS = 5, 4, 60
+SEEDS, RUNS, STEPS = 4, 12, 60
 # What must happen in some run, or the machine does not go where points or goods may go wrong.
-PATHS: set[str] = set()
+PATHS = {
+    *("cancel: done", "cancel: redemptions.not_reserved", "name: done", "revoke: done"),
+    *("charge: cards.code_invalid", "charge: cards.code_used", "charge: charges.cap_reached"),
+    *("charge: done", "charge: merchants.codes_locked", "charge: points.insufficient"),
+    *("close: done", "close: redemption_days.not_open", "close: redemption_days.unbalanced"),
+    *("collect: done", "collect: redemptions.not_reserved", "confirm: done"),
+    *("decide: done", "dispute: done", "expire: some", "expire charges: some"),
+    *("fetch: done", "fetch: cards.suspended", "freeze: done", "lose: done", "replace: done"),
+    *("hand over: cards.code_used", "hand over: done", "hand over: redemption_days.not_open"),
+    *("order: cards.suspended", "order: day_orders.limit_reached", "order: done"),
+    *("order: day_orders.out_of_stock", "order: rewards.tier_too_low"),
+    *("propose: done", "proxy: done", "proxy: redemptions.not_reserved"),
+    *("refund: after a part", "refund: charges.already_refunded", "refund: done"),
+    *("refund: charges.refund_too_large", "reserve: cards.suspended", "reserve: done"),
+    *("reserve: rewards.limit_reached", "reserve: rewards.out_of_stock", "restock: done"),
+    *("reserve: rewards.tier_too_low", "settle: some", "undo: done"),
+    *("undo: redemptions.undo_too_late", "wait: reward_waits.in_stock", "walk in: done"),
+}
 
 
 @pytest.fixture
