@@ -12,8 +12,6 @@ from tests.machine.shopping import Shopping
 from tests.machine.spending import picks, quantities, who
 
 items = st.sampled_from(["soap", "tea", "tea", "medal"])
-# Of the same price or a lower one, mostly.
-substitutes = st.sampled_from(["soap", "tea", "tea", "medal", "medal"])
 
 
 class SpendingMachine(Shopping):
@@ -45,19 +43,6 @@ class SpendingMachine(Shopping):
         """Mostly the first person comes in the first slot, the others in the second."""
         for person, item, quantity in orders:
             self.order_one(person, item, quantity, int(person > 0 or pick > 7))
-
-    @rule(person=who, times=st.integers(1, 2))
-    def forget(self, person: int, times: int) -> None:
-        """Order tea on this day, or on the next one if it is too late, and do not come."""
-        for _ in range(times):
-            day = self.day()
-            if self.points.now >= day.at("closes_at"):
-                self.time_passes(day.at("ends_at") - self.points.now)
-                day = self.day()
-            self.order_one(person, "tea", 1, 1)
-            self.time_passes(day.at("ends_at") - self.points.now)
-            self.expire()
-            self.settle()
 
     def order_one(self, person: int, item: str, quantity: int, slot: int) -> None:
         day = self.day()
@@ -116,11 +101,7 @@ class SpendingMachine(Shopping):
             self.ids[done[0]] = done[1].orders[0].id
 
     @precondition(lambda self: self.of_days())
-    @rule(
-        pick=picks,
-        item=substitutes,
-        agrees=st.sampled_from(["card", "card", "phone", "other card"]),
-    )
+    @rule(pick=picks, item=items, agrees=st.sampled_from(["card", "card", "phone", "other card"]))
     def propose(self, pick: int, item: str, agrees: str) -> None:
         order = self.pick(self.of_days(), pick, self.fair.is_open)
         if order is None:
