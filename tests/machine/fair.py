@@ -6,8 +6,9 @@ The rules are those of docs/decisions/0054. A day begins when it is published: s
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from tests.machine.market import GOODS, Code, Market, Order
+from tests.machine.market import Code, Market, Order
 from tests.machine.model import Model, Person, require
+from tests.machine.wares import GOODS
 
 HOUR = timedelta(hours=1)
 TIMES = {  # from the publication on

@@ -1,14 +1,13 @@
 """What cards, rewards and charges come to, by the rules alone: the model of ``SpendingMachine``.
 
 Points are those of ``model.Model``; redemption days are in ``fair``. The rules are those of
-docs/decisions/0050, 0052 and 0053, the numbers those of POLICY. An act that must be refused raises
-Refused before it changes anything.
+docs/decisions/0050, 0052 and 0053, the numbers those of POLICY in ``wares``. An act that must be
+refused raises Refused before it changes anything.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from tests.machine.model import (
     HELD,
@@ -21,68 +20,12 @@ from tests.machine.model import (
     Spending,
     require,
 )
+from tests.machine.wares import CONFIRM_ABOVE, GOODS, GRACE, PERSON_DAY, SILVER, STOCKED
 
 CODE, MARGIN, CONFIRM = timedelta(seconds=60), timedelta(seconds=5), timedelta(seconds=60)
 WRONG, TEN_MINUTES, A_DAY = 10, timedelta(minutes=10), timedelta(days=1)
 DISPUTED, TOLD = timedelta(days=30), timedelta(minutes=30)
 NUMBERS, NUMBERS_WITHIN = 5, timedelta(days=30)
-CONFIRM_ABOVE, PERSON_DAY, SILVER, GRACE = 12, 40, 60, timedelta(days=3)
-POLICY = f"""
-[programme]
-name = "消费状态机的积分办法"
-unit = "points"
-[caps]
-day = 100
-emergency_day = 100
-month = 2000
-year = 20000
-[lots]
-months = 1
-[card]
-grace_days = {GRACE.days}
-[charges]
-confirm_above = {CONFIRM_ABOVE}
-person_day = {PERSON_DAY}
-[release.rotating_code]
-[release.manual]
-reviewers = 1
-[rules.honour]
-name = "表扬"
-category = "honour"
-per = "item"
-points = 1
-up_to = 100
-[[tiers]]
-key = "sprout"
-name = "青芽卡"
-points_12m = 0
-hours_12m = 0
-benefits = "无"
-[[tiers]]
-key = "silver"
-name = "银卡"
-points_12m = {SILVER}
-hours_12m = 0
-benefits = "无"
-"""
-
-
-class Goods(NamedTuple):
-    """A reward: its price, stock and limit of a person, both of a month if ``monthly``."""
-
-    points: int
-    stock: int | None
-    limit: int | None
-    monthly: bool
-    tier: int = 0
-
-
-GOODS = {
-    "soap": Goods(7, 4, 2, monthly=True),
-    "tea": Goods(5, 3, None, monthly=False),
-    "medal": Goods(4, None, None, monthly=False, tier=1),
-}
-STOCKED = [name for name, goods in GOODS.items() if goods.stock is not None]
 Shelf = tuple[str, tuple[int, int] | None]  # a reward, and the month of its stock
 
 

@@ -5,9 +5,10 @@ from datetime import timedelta
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, precondition, rule
 
-from tests.machine.market import STOCKED, Charge, Code, Order
+from tests.machine.market import Charge, Code, Order
 from tests.machine.model import UNLIMITED, Award
 from tests.machine.spending import Spending, picks, quantities, who
+from tests.machine.wares import STOCKED
 
 MADE_UP = "0" * 18
 NO_WAIT = timedelta(0)

@@ -19,10 +19,11 @@ from tests.factories.ledger import assert_ledger_verifies
 from tests.machine.county import START, County
 from tests.machine.fair import Day, Fair
 from tests.machine.machine import EveryRule
-from tests.machine.market import GOODS, Code, Proxy
+from tests.machine.market import Code, Proxy
 from tests.machine.model import SHOP, UNLIMITED, Model, Person, Refused
 from tests.machine.stalls import Stalls, make_stalls
 from tests.machine.town import Balances, Lots, make_town
+from tests.machine.wares import GOODS
 
 T = TypeVar("T")
 SHANGHAI = ZoneInfo("Asia/Shanghai")

@@ -50,9 +50,9 @@ from app.services.redemptions.charges import ChargeCommand
 from app.services.rewards import editing as reward_editing
 from tests.factories.rewards import Counter, make_reward
 from tests.machine.fair import DAY_LIMIT, ITEMS, SLOTS, SOAP_LIMIT, TIMES
-from tests.machine.market import GOODS
 from tests.machine.model import SHOP, UNLIMITED
 from tests.machine.town import Town
+from tests.machine.wares import GOODS
 
 CARD_CHANGES = {
     "freeze": card_changes.freeze,

@@ -15,8 +15,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from app.embedded.layout import Engines
 from tests.machine.county import County
-from tests.machine.market import POLICY
 from tests.machine.visiting import SpendingMachine
+from tests.machine.wares import POLICY
 
 SEEDS, RUNS, STEPS = 4, 12, 60
 # What must happen in some run, or the machine does not go where points or goods may go wrong.
