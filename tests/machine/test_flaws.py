@@ -1,4 +1,4 @@
-"""Planted flaws in the ledger, sign-ups and presences, each of which a machine finds."""
+"""Planted flaws in ledger, sign-ups, presences and spending, each of which a machine finds."""
 
 from pathlib import Path
 
@@ -8,12 +8,14 @@ from tests.engines import ROOT
 from tests.flaws import apply, assert_found, finders, title
 
 PATCHES = sorted((Path(__file__).parent / "flaws").glob("*.patch"))
-MINIMUM, OF_SIGNUPS, OF_PRESENCES = 5, 3, 3
+MINIMUM, OF_SIGNUPS, OF_PRESENCES, OF_SPENDING = 5, 3, 3, 5
 LEDGER = ["tests/machine/test_ledger.py::test_fifty_runs"]
 SIGNUPS = ["tests/machine/test_signups.py::test_forty_runs"]
 PRESENCES = ["tests/machine/test_attendance.py::test_twenty_runs"]
+SPENDING = ["tests/machine/test_spending.py::test_the_same_runs"]
 # That it fails is enough here: nobody reads the shortest way to it.
 AT_ONCE = "--hypothesis-profile=without_shrinking"
+ALSO_LONG = ("-m", "")  # the runs that find flaws in spending are no part of ``make test``
 
 
 def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
@@ -22,7 +24,8 @@ def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
     assert found.count(LEDGER) >= MINIMUM
     assert found.count(SIGNUPS) >= OF_SIGNUPS
     assert found.count(PRESENCES) >= OF_PRESENCES
-    assert all(one in (LEDGER, SIGNUPS, PRESENCES) for one in found)
+    assert found.count(SPENDING) >= OF_SPENDING
+    assert all(one in (LEDGER, SIGNUPS, PRESENCES, SPENDING) for one in found)
 
 
 @pytest.mark.parametrize("patch", PATCHES, ids=lambda patch: patch.stem)
@@ -35,5 +38,6 @@ def test_a_patch_still_applies_to_the_application(patch: Path) -> None:
 def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
-    (said,) = assert_found(patch, tree, worker_number, AT_ONCE)
+    (said,) = assert_found(patch, tree, worker_number, AT_ONCE, *ALSO_LONG)
+    print(said.splitlines()[0])  # noqa: T201
     assert "unlike the model" in said
