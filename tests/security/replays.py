@@ -1,4 +1,4 @@
-"""The operations that take an Idempotency-Key, and whether a repeated request is the same one."""
+"""The operations that take an Idempotency-Key, and whether a repeated request does more."""
 
 from functools import cache
 from importlib import import_module
@@ -24,6 +24,16 @@ def operations() -> frozenset[str]:
     )
 
 
+# Writes without a key that do more when they are repeated, and why that is harmless.
+MORE_EACH_TIME = {
+    "createActivity": "a second draft is seen before it is published",
+    "makeHandoverCode": "another code replaces the first",
+    "sendDeviceEvents": "the device was seen later; the events count once",
+    "uploadScans": "as sendDeviceEvents",
+    "writeShiftNote": "the same text was written later",
+}
+
+
 async def differences(world: World, first: httpx.Response) -> list[str]:
     """Send the request of a reply again, with its key; return what is not as it was."""
     before = await world.things()
@@ -35,3 +45,10 @@ async def differences(world: World, first: httpx.Response) -> list[str]:
         "things": await world.things() == before,
     }
     return [what for what, is_same in found.items() if not is_same]
+
+
+async def does_more(world: World, first: httpx.Response) -> bool:
+    """Send a request without a key again; tell whether that changed something of Alice's."""
+    before = await world.things()
+    await world.api.send(first.request)
+    return await world.things() != before
