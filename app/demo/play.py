@@ -16,6 +16,7 @@ from rich.panel import Panel
 from app.demo.acts import (
     appeals,
     attendance,
+    big_day,
     careful,
     catalogue,
     closing,
@@ -31,9 +32,9 @@ from app.demo.acts import (
     offices,
     papers,
     payments,
+    public_figures,
     quest,
     queue,
-    redemption_day,
     rewards,
     rota,
     settlement,
@@ -56,17 +57,22 @@ WEEKEND = (
     quest.walk,
     queue.wait,
     door.admit,
-    exchange.exchange,
 )
-# The third act: points are spent together.
-MARKET = (courtesies.thank, redemption_day.gather)
+# The third act: points are spent together, merchants are paid, the fund tells its figures.
+MARKET = (
+    courtesies.thank,
+    big_day.hold,
+    settlement.settle,
+    exchange.exchange,
+    public_figures.show,
+)
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),
     *(gathering.publish, gathering.sign_up, gathering.amend, gathering.make_room),
     *(attendance.check_in, attendance.confirm, honours.honour, appeals.appeal),
     *(papers.certify, farewell.leave),
     *(rewards.redeem, payments.pay, careful.confirm, payments.statements),
-    *(settlement.settle, shelves.publish),
+    shelves.publish,
     *WEEKEND,
     *MARKET,
     *(farewell.forget, closing.reconcile, closing.verify),

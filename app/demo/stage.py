@@ -79,6 +79,12 @@ class Stage:
             check=False,
         )
 
+    @contextmanager
+    def worker(self) -> Iterator[None]:
+        """Run another job worker beside the server's: it begins with every job at once."""
+        with _process(self, "worker", "ab"):
+            yield
+
     def environment(self) -> dict[str, str]:
         """Return the environment without the caller's settings, with those of this server."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith("QX_")}
@@ -102,7 +108,7 @@ def stage(demo_data: str = "off") -> Iterator[Stage]:
     home.chmod(0o711)  # under root the engines run as another user, which must enter the directory
     built = Stage(home, f"http://{HOST}:{_free_port()}", demo_data)
     try:
-        with _server(built) as process:
+        with _process(built, "serve", "wb") as process:
             _await_ready(built, process)
             yield built
     finally:
@@ -111,10 +117,11 @@ def stage(demo_data: str = "off") -> Iterator[Stage]:
 
 
 @contextmanager
-def _server(built: Stage) -> Iterator["subprocess.Popen[bytes]"]:
-    with built.log.open("wb") as log:
+def _process(built: Stage, command: str, mode: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run a command of `qingxiang` for the length of the block. ``mode``: of opening the log."""
+    with built.log.open(mode) as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
-            _qingxiang("serve"),
+            _qingxiang(command),
             cwd=PROJECT,
             env=built.environment(),
             stdin=subprocess.DEVNULL,

@@ -18,7 +18,7 @@ from app.demo.acts.door import compare
 from app.demo.checks import Checks
 from app.demo.day import Day
 from app.demo.phone import Network, Phone
-from app.demo.play import WEEKEND, conclude
+from app.demo.play import MARKET, WEEKEND, conclude
 
 PROJECT = Path(__file__).resolve().parents[2]
 DEMO = (sys.executable, "-m", "app.cli", "demo")
@@ -55,6 +55,9 @@ def test_the_month_holds_and_leaves_nothing_behind(stagehouse: Path) -> None:
     assert "✗" not in done.stdout
     numbers = "一二三四五六七八九"[: len(WEEKEND)]
     assert all(f"周末{number} · " in done.stdout for number in numbers)
+    # The first of the market plays two days.
+    numbers = "一二三四五六七八九"[: len(MARKET) + 1]
+    assert all(f"集市{number} · " in done.stdout for number in numbers)
     assert list(stagehouse.iterdir()) == []
 
 

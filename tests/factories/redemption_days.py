@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from app.core.clock import now
+from app.core.settings import Settings
 from app.jobs import redemption_days as job
 from app.jobs.expiry import expire_reservations
 from app.models.merchants import MerchantKind
@@ -96,7 +97,8 @@ class Day:
     async def end(self, *, walk_ins: bool = False) -> None:
         """Let orders have ended a second ago, and the day too unless it is for walk-ins."""
         ended = now() - timedelta(seconds=1)
-        await _set_times(self, ended, now() + HOUR if walk_ins else ended)
+        ends = now() + HOUR if walk_ins else ended
+        await set_times(self.runtime.settings, self.id, ended, ends)
 
     async def at_walk_ins(self) -> None:
         """Let walk-ins have begun a second ago, and orders be released."""
@@ -110,12 +112,13 @@ class Day:
         await job.settle(self.runtime)
 
 
-async def _set_times(day: Day, walk_ins: datetime, ends: datetime) -> None:
-    of_day = f"SELECT id FROM redemptions WHERE day_id = '{day.id}' AND status = 'reserved'"  # noqa: S608
+async def set_times(settings: Settings, day_id: str, walk_ins: datetime, ends: datetime) -> None:
+    """Move the end of orders and of a day, as the schema's owner."""
+    of_day = f"SELECT id FROM redemptions WHERE day_id = '{day_id}' AND status = 'reserved'"  # noqa: S608
     await as_owner(
-        day.runtime.settings,
+        settings,
         f"UPDATE redemption_days SET closes_at = '{walk_ins}', walk_ins_at = '{walk_ins}',"  # noqa: S608
-        f" ends_at = '{ends}' WHERE id = '{day.id}'",
+        f" ends_at = '{ends}' WHERE id = '{day_id}'",
         f"UPDATE ledger_holds SET held_until = '{walk_ins}' WHERE transfer_id IN ({of_day})",  # noqa: S608
         f"UPDATE ledger_accounts a SET holds_until = (SELECT min(held_until) FROM ledger_holds"  # noqa: S608
         f" WHERE account_id = a.id AND is_open) WHERE id IN (SELECT account_id FROM ledger_holds"

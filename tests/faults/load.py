@@ -128,9 +128,9 @@ class Load:
     """Requests sent by ``connections`` phones; with a ``rate``, so many a second fall due.
 
     A phone that is told when to come back (429, 503, a key in flight) does, unless it does
-    not ``insist``. One that gets no reply tries again at once, and gives up after so many
-    ``breaks`` in a row. It opens a new connection after ``renew`` requests. All attempts
-    and the final replies are noted.
+    not ``insist``. One that gets no reply tries again, at once or after ``rest`` seconds, and
+    gives up after so many ``breaks`` in a row. It opens a new connection after ``renew``
+    requests. All attempts and the final replies are noted.
     """
 
     port: int
@@ -139,6 +139,7 @@ class Load:
     rate: float | None = None
     insist: bool = True
     breaks: int | None = None
+    rest: float = 0.0
     renew: int | None = None
     kept: list[tuple[Ask, Reply]] = field(default_factory=list)
     given_up: list[Ask] = field(default_factory=list)
@@ -194,6 +195,8 @@ class Load:
                 if breaks == self.breaks:
                     self.given_up.append(ask)
                     return
+                if self.rest:
+                    await asyncio.sleep(self.rest)
             due = time.monotonic()
 
     async def _try(self, connection: Connection, ask: Ask, due: float) -> bool:

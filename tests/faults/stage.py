@@ -24,11 +24,14 @@ from app.core.rotating_codes import STEP_SECONDS, Action
 from app.embedded import databases
 from app.embedded.layout import Places
 from app.models.activities import Activity
+from app.models.merchants import MerchantKind
+from app.models.rewards import RewardKind
 from app.runtime import Runtime, open_runtime
 from app.services.ledger import verification
 from app.services.ledger.verification import Difference
 from bench.crowd import Crowd, Resident, lists
 from bench.service import Service, service
+from tests.factories.rewards import make_counter, make_reward
 from tests.faults.load import Ask, Load, Reply
 from tests.faults.server import free_port
 from tests.faults.victims import postgres_of
@@ -56,6 +59,12 @@ _OTHER_BALANCES = text("""
 SELECT count(*) FROM unnest(CAST(:people AS uuid[])) AS k(id)
 LEFT JOIN ledger_accounts a ON a.owner_id = k.id AND a.purpose = 'available' AND a.unit_id = 1
 WHERE a.balance IS DISTINCT FROM :points
+""")
+
+
+_HELD = text("""
+SELECT count(*) FROM ledger_accounts
+WHERE owner_id = ANY(CAST(:people AS uuid[])) AND purpose = 'held' AND balance <> 0
 """)
 
 
@@ -117,6 +126,39 @@ class Stage:
             for one, code, clerk in zip(people, codes, cycle(staff), strict=False)
         ]
 
+    async def collections(self, number: int) -> list[Ask]:
+        """Counters about to hand over what each person has reserved, of PRICE points."""
+        people = await self.residents(number)
+        await self.crowd.give_points(people, 10)
+        staff = await self.crowd.staff(merchants=5, each=4)
+        codes = await self.crowd.reservations(people, staff)
+        return [
+            Ask(
+                "POST",
+                f"{API}/merchant/redemptions/collect",
+                one.id,
+                clerk.token,
+                key=str(uuid4()),
+                body=json.dumps({"pickup_code": code}),
+            )
+            for one, code, clerk in zip(people, codes, cycle(staff), strict=False)
+        ]
+
+    async def donations(self, number: int, points: int = 4) -> list[Ask]:
+        """People about to give points to the fund, each once, with a key."""
+        people = await self.residents(number)
+        await self.crowd.give_points(people, 10)
+        org = await self.crowd.org()
+        counter = await make_counter(self.runtime, kind=MerchantKind.fund_counter, org=org)
+        reward = await make_reward(
+            self.runtime, counter, kind=RewardKind.donation, points=points, name="捐赠"
+        )
+        body = json.dumps({"reward_id": str(reward.id), "quantity": 1})
+        return [
+            Ask("POST", f"{API}/donations", one.id, one.token, key=str(uuid4()), body=body)
+            for one in people
+        ]
+
     async def reads(self, number: int) -> list[Ask]:
         """People who look at their points, their passbook and what is on."""
         people = await self.residents(number)
@@ -128,9 +170,13 @@ class Stage:
         ]
 
     async def mixture(self, number: int) -> list[Ask]:
-        """So many of each kind, shuffled. All may be repeated."""
+        """So many of each kind, shuffled; of donations, which meet at one fund, a tenth.
+
+        All may be repeated.
+        """
         asks = await self.checkins(number) + await self.signups(number)
         asks += await self.charges(number) + await self.reads(number)
+        asks += await self.collections(number) + await self.donations(number // 10)
         Random(len(asks)).shuffle(asks)
         return asks
 
@@ -173,6 +219,10 @@ class Stage:
         """Count the people who do not have exactly so many points available."""
         people = [ask.person for ask in asks]
         return await self._count(_OTHER_BALANCES, people=people, points=points)
+
+    async def still_held(self, asks: Sequence[Ask]) -> int:
+        """Count the people whose points are put aside."""
+        return await self._count(_HELD, people=[ask.person for ask in asks])
 
     async def _count(self, statement: TextClause, **values: Any) -> int:
         async with self.look() as tx:

@@ -1,4 +1,4 @@
-"""F2: the processes that answer HTTP are killed while people sign up, check in and pay."""
+"""F2: the processes that answer HTTP are killed while people sign up, check in and spend."""
 
 import asyncio
 import random
@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from bench.crowd import PRICE
 from bench.service import WORKERS, Service
 from tests.faults.flaws import flawed
 from tests.faults.load import Load, different
@@ -18,6 +19,7 @@ from tests.faults.waiting import until
 pytestmark = pytest.mark.faults
 
 CHECKINS, SIGNUPS, CHARGES = 12_000, 4_000, 4_000
+COLLECTIONS, DONATIONS, GIVEN = 2_000, 500, 4
 KILLS_EACH = 20
 CHARGED = 3
 DEADLINE_S = 400
@@ -36,7 +38,8 @@ async def test_nothing_acknowledged_is_lost_and_a_retry_gets_the_first_reply(
 ) -> None:
     scans = await one.checkins(CHECKINS)
     claims, charges = await one.signups(SIGNUPS), await one.charges(CHARGES, CHARGED)
-    asks = [*scans, *claims, *charges]
+    collected, given = await one.collections(COLLECTIONS), await one.donations(DONATIONS, GIVEN)
+    asks = [*scans, *claims, *charges, *collected, *given]
     random.Random(2).shuffle(asks)
     load, killer, started = one.load(asks), Killer(one.service), time.monotonic()
     async with asyncio.timeout(DEADLINE_S), asyncio.TaskGroup() as group:
@@ -54,9 +57,12 @@ async def test_nothing_acknowledged_is_lost_and_a_retry_gets_the_first_reply(
     lost = await one.lost_checkins([pair for pair in load.good if pair[0] in set(scans)])
     doubled = await one.awarded_twice([*scans, *charges])
     wrong = await one.balances_other_than(charges, 10 - CHARGED)
+    wrong += await one.balances_other_than(collected, 10 - PRICE)
+    wrong += await one.balances_other_than(given, 10 - GIVEN)
+    held = await one.still_held([*collected, *given])
     measured("F2", "acknowledged and lost, doubled", f"{lost}, {doubled + wrong}")
     measured("F2", "retries with another reply than the first", f"{other} of {len(asks):,}")
-    assert (lost, doubled, wrong, other) == (0, 0, 0, 0)
+    assert (lost, doubled, wrong, held, other) == (0, 0, 0, 0, 0)
     assert await one.ledger_differences() == []
 
 

@@ -14,8 +14,9 @@ from app.api.access import ANYONE, allow
 from app.api.routes import Router
 from app.models.audit import AuditEntry
 from app.runtime import Runtime
+from app.services import idempotency
 from tests.factories.http import assert_refused, keyed
-from tests.security import nouns
+from tests.security import nouns, replays
 from tests.security.nouns import EVERYBODY
 from tests.security.world import Ask, World, make_world, marks
 
@@ -111,6 +112,17 @@ def test_every_decision_succeeds_for_somebody(app: FastAPI) -> None:
     assert decisions - succeed == set()
 
 
+def test_every_write_with_a_key_succeeds_for_somebody() -> None:
+    """Else ``test_row`` would not repeat it."""
+    succeed = {
+        row.operation
+        for row in ROWS.values()
+        if any(cell.startswith("2") for cell in row.cells.values())
+    }
+    assert replays.operations() >= {"redeem", "charge", "orderOnDay"}
+    assert replays.operations() - succeed == set()
+
+
 @pytest.mark.parametrize("name", ROWS)
 async def test_row(app: FastAPI, world: World, name: str) -> None:
     row = ROWS[name]
@@ -118,6 +130,7 @@ async def test_row(app: FastAPI, world: World, name: str) -> None:
     assert "{" not in path or name in REQUESTS, f"{name} takes an id: it needs a line in REQUESTS"
     ask: Ask | None = None
     found = {}
+    unrepeated = method != "GET"
     for who in EVERYBODY:
         ask = ask or await _made(world, name)
         response, shown = await _attempt(world, who, method, path, ask)
@@ -125,12 +138,24 @@ async def test_row(app: FastAPI, world: World, name: str) -> None:
         if response.status_code < 300 and method != "GET" and row.rule in DECIDERS:
             audited = await _is_audited(world, who, response)
             assert audited is (row.operation not in WITHOUT_AN_ENTRY), "an entry in the audit trail"
+        if response.status_code < 300 and unrepeated:
+            await _assert_repeatable(world, row.operation, response)
+            unrepeated = False  # once is enough
         if response.status_code < 400:
             ask = None  # it may have been used up
         elif found[who] == row.cells[who]:
             assert_refused(response, response.status_code, row.codes[response.status_code])
 
     assert found == row.cells
+
+
+async def _assert_repeatable(world: World, operation: str, response: httpx.Response) -> None:
+    """A write whose reply is lost is sent again, with its key if it takes one."""
+    if operation in replays.operations():
+        assert await replays.differences(world, response) == []
+    else:
+        does_more = await replays.does_more(world, response)
+        assert does_more is (operation in replays.MORE_EACH_TIME), "done again"
 
 
 async def _made(world: World, name: str) -> Ask:
@@ -169,3 +194,22 @@ async def _attempt(
     sees = any(mark in response.text for mark in marks(before) | marks(after))
     changes = after != before and caller is not world.alice
     return response, "+" if sees or changes else ""
+
+
+@pytest.mark.parametrize("name", ["orderOnDay", "charge"])
+async def test_a_key_that_is_forgotten_would_be_found(
+    app: FastAPI, world: World, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """The control: without the stored replies an order is made twice, a code is used up."""
+    method, path = served(app)[name]
+    who = next(who for who, cell in ROWS[name].cells.items() if cell.startswith("2"))
+
+    async def nothing(*_: object) -> dict[object, object]:
+        return {}
+
+    monkeypatch.setattr(idempotency, "_known", nothing)
+    monkeypatch.setattr(idempotency, "_keep", nothing)
+    monkeypatch.setattr(idempotency, "keep", nothing)
+    response, _ = await _attempt(world, who, method, path, await _made(world, name))
+    assert response.status_code == 201
+    assert {"body", "replayed"} <= {*await replays.differences(world, response)}

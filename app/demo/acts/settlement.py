@@ -11,7 +11,7 @@ CENTS, PERCENT = 10, 80
 
 
 async def settle(day: Day) -> None:
-    day.act("商户的一个月", "A merchant's month: agreement, statement, settlement")
+    day.act("集市三 · 商户的一个月", "A merchant's month: agreement, statement, settlement")
     today = local_date(now())
     last = local_date(month_start(today.year, today.month, plus=-1))
     pair = {"org_id": day.street["id"], "merchant_id": day.merchants[CAFE]["id"]}
