@@ -27,16 +27,20 @@ class TestPerson:
 
 
 async def make_person(runtime: Runtime, name: str = "王小四") -> TestPerson:
-    openid = f"openid-of-test-{id(runtime)}-{next(_numbers)}"
     async with runtime.database.transaction() as tx:
-        person_id = await queries.add(
-            tx,
-            openid_index=runtime.cipher.indexes(openid)[0],
-            openid_sealed=runtime.cipher.seal(openid),
-            display_name=name,
-        )
-        assert person_id is not None
-        family = await auth_queries.start_family(tx, person_id)
+        return await _add(runtime, tx, name)
+
+
+async def _add(runtime: Runtime, tx: Session, name: str = "王小四") -> TestPerson:
+    openid = f"openid-of-test-{id(runtime)}-{next(_numbers)}"
+    person_id = await queries.add(
+        tx,
+        openid_index=runtime.cipher.indexes(openid)[0],
+        openid_sealed=runtime.cipher.seal(openid),
+        display_name=name,
+    )
+    assert person_id is not None
+    family = await auth_queries.start_family(tx, person_id)
     token = runtime.tokens.sign(person_id, family, now())
     return TestPerson(person_id, name, {"Authorization": f"Bearer {token}"})
 
@@ -48,8 +52,8 @@ async def make_people(runtime: Runtime, number: int) -> list[TestPerson]:
 async def make_with_role(
     runtime: Runtime, role: Role, *, org: UUID | None = None, merchant: UUID | None = None
 ) -> TestPerson:
-    person = await make_person(runtime)
     async with runtime.database.transaction() as tx:
+        person = await _add(runtime, tx)
         await appoint(tx, person.id, role, org=org, merchant=merchant)
     return person
 
