@@ -24,7 +24,7 @@ demo: $(READY) ## play one month of a county over HTTP, from an empty database
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
+test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, races without their guards, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2
 
 bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow, uploads of scans, a redemption day at 40 counters (19 minutes, needs wrk)

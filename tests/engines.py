@@ -33,6 +33,8 @@ SECRET = "a-secret-of-the-tests-with-more-than-32-bytes"
 # be lost with the machine's power (then: make clean). Without the server alone nothing is lost.
 QUICK = (
     "ALTER SYSTEM SET fsync = off",
+    # Each database that is dropped is a checkpoint, after which whole pages would go to the WAL.
+    "ALTER SYSTEM SET full_page_writes = off",
     "ALTER SYSTEM SET deadlock_timeout = '100ms'",  # a second by default: tests deadlock
     "SELECT pg_reload_conf()",
 )

@@ -19,7 +19,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.direct import DirectRoutes, plans_of
 from app.api.middleware import RequestContext
-from app.api.openapi import document
 from app.api.operations import additions_of
 from app.api.routes import Route
 from app.core.db_errors import Retry
@@ -48,7 +47,7 @@ HOT = {
 }
 AT_COUNTERS = {"charge", "collectRedemption"}
 EXAMPLES = settings(
-    max_examples=80,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -155,7 +154,7 @@ def spied(ask: Callable[..., Any], note: Callable[[tuple[Any, ...]], None]) -> C
 
 
 @pytest_asyncio.fixture(scope="module")
-async def ways(runtime: Runtime) -> AsyncIterator[Ways]:
+async def ways(app: FastAPI, runtime: Runtime) -> AsyncIterator[Ways]:
     given = runtime.settings.model_copy(
         update={"web_origins": (ORIGIN,), "allowed_hosts": ["test"]}
     )
@@ -168,7 +167,7 @@ async def ways(runtime: Runtime) -> AsyncIterator[Ways]:
             bound = getattr(runtime.limiter, ask.__name__)
             patch.setattr(runtime.limiter, ask.__name__, spied(bound, counted.append))
         ordinary = without_direct_routes(other, given.allowed_hosts)
-        yield Ways(runtime, direct, ordinary, world, counted, document(direct))
+        yield Ways(runtime, direct, ordinary, world, counted, app.openapi())
 
 
 @pytest.mark.parametrize("name", sorted(MARKED))

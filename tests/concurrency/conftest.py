@@ -10,6 +10,6 @@ from tests.conftest import ScratchFactory
 
 @pytest.fixture
 async def broken(scratch: ScratchFactory) -> AsyncIterator[FastAPI]:
-    """An application whose database a test may damage."""
+    """An application whose database a test may damage: a negative control, marked as long."""
     async with scratch() as app:
         yield app

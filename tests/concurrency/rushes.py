@@ -64,11 +64,13 @@ async def client_of(app: FastAPI) -> AsyncIterator[tuple[Workers, Runtime]]:
     runtime: Runtime = app.state.runtime
     settings = runtime.settings.model_copy(update={"database_pool": CONNECTIONS_EACH})
     async with AsyncExitStack() as stack:
-        clients = []
-        for _ in range(WORKERS):
-            worker = create_app(settings)
+        workers = [create_app(settings) for _ in range(WORKERS)]
+        for worker in workers:
             await stack.enter_async_context(worker.router.lifespan_context(worker))
-            await asyncio.gather(*(_touch(worker.state.runtime) for _ in range(CONNECTIONS_EACH)))
+        runtimes = [worker.state.runtime for worker in workers]
+        await asyncio.gather(*map(_touch, runtimes * CONNECTIONS_EACH))
+        clients = []
+        for worker in workers:
             transport = httpx.ASGITransport(worker, raise_app_exceptions=False)
             client = httpx.AsyncClient(transport=transport, base_url="http://test")
             clients.append(await stack.enter_async_context(client))

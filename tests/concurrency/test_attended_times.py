@@ -20,6 +20,7 @@ async def test_the_same_hours_count_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_without_the_lock_the_constraint_refuses(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -31,6 +32,7 @@ async def test_without_the_lock_the_constraint_refuses(
     assert facts == {"statuses": {201: 1, 500: 1}, "minutes": 120, "points": 4}
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_and_the_constraint(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

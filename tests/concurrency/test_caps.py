@@ -94,6 +94,7 @@ async def test_a_check_in_and_an_approval_share_a_cap(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_a_check_in_and_an_approval_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -134,6 +135,7 @@ async def test_two_lists_of_the_same_awards_do_not_wait_for_each_other(app: Fast
     assert sorted(map(str, found)) == ["[20, 20]", "[20, 4]"]
 
 
+@pytest.mark.long
 async def test_control_lists_whose_awards_are_locked_in_their_order(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +150,7 @@ async def test_points_that_wait_share_a_cap_with_points_at_once(app: FastAPI) ->
     assert await two_kinds_at_once(app) == [15, 9]
 
 
+@pytest.mark.long
 async def test_control_with_the_lock_of_the_points_own_account_alone(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +171,7 @@ async def test_what_is_given_once_is_given_once(app: FastAPI) -> None:
 
 
 @pytest.mark.parametrize("rule", [COMMENDATION, REGISTRATION], ids=["cap", "once"])
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch, rule: dict[str, Any]
 ) -> None:

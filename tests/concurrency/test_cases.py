@@ -55,6 +55,7 @@ async def test_five_objections_are_open_at_most(app: FastAPI) -> None:
     assert outcomes == {"201": 1, "awards.too_many_objections": 1}
 
 
+@pytest.mark.long
 async def test_control_objections_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,6 +82,7 @@ async def test_an_objection_is_decided_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_decision(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     meet_after(monkeypatch, record_queries, "lock", parties=2)

@@ -49,6 +49,7 @@ async def test_prices_freeze_once(app: FastAPI, monkeypatch: pytest.MonkeyPatch)
     assert await a_fund_falls_short(app) == {"freezes": 1, "notices": 1}
 
 
+@pytest.mark.long
 async def test_control_without_the_unique_index(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -51,6 +51,7 @@ async def test_evidence_that_is_approved_does_not_change(app: FastAPI, change: s
 
 
 @pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.long
 async def test_control_evidence_that_changes_while_it_is_approved(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -83,6 +84,7 @@ async def test_evidence_is_added_once(app: FastAPI) -> None:
     assert await evidence_at_once(app) == ({"200": 1, "awards.evidence_there": 1}, 1)
 
 
+@pytest.mark.long
 async def test_control_evidence_that_is_added_without_a_lock(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

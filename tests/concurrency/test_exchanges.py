@@ -54,6 +54,7 @@ async def test_a_crowd_keeps_the_limit(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_agreement(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -103,6 +103,7 @@ async def test_a_fund_issues_what_came_in(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -124,6 +125,7 @@ async def test_who_waited_longest_is_paid_first(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_a_look_at_who_waits(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +154,7 @@ async def test_several_workers_pay_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_locks_on_awards_and_their_references(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -113,6 +113,7 @@ async def test_one_of_everybody_ends_a_hold(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_lock_condition_and_memory(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ async def test_workers_release_what_is_overdue_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_workers_without_any_guard(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +204,7 @@ async def test_the_counter_and_the_ledger_do_not_both_end_a_hold(app: FastAPI) -
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_two_who_end_a_hold_without_locks_and_memory(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

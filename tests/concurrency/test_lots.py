@@ -117,6 +117,7 @@ async def test_what_is_spent_does_not_expire(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_spending_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -142,6 +143,7 @@ async def test_workers_at_once_expire_a_lot_once(app: FastAPI) -> None:
     }
 
 
+@pytest.mark.long
 async def test_control_of_workers_without_locks_and_references(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,6 +173,7 @@ async def test_a_refund_of_what_has_ended_stays_and_the_rest_expires(app: FastAP
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_refund_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +200,7 @@ async def test_a_refund_that_began_before_the_end_comes_in_time(runtime: Runtime
     await assert_ledger_verifies(runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_grace_the_job_can_never_go_on(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

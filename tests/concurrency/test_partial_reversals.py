@@ -54,6 +54,7 @@ async def test_parts_are_taken_until_nothing_is_left(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_parts_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -93,6 +94,7 @@ async def test_an_approval_cuts_what_a_reversal_leaves_or_before_it(app: FastAPI
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_without_the_lock_the_constraint_refuses(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +105,7 @@ async def test_without_the_lock_the_constraint_refuses(
     assert (sum(amounts.values()), pending) == (PROPOSED, amounts["left"])
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_and_the_constraint(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ async def test_points_of_a_receipt_are_awarded_or_taken_out(app: FastAPI) -> Non
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,6 +99,7 @@ async def test_a_reversal_is_decided_once(app: FastAPI, *, confirmed: bool) -> N
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_decision(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     meet_after(monkeypatch, record_queries, "lock", parties=2)

@@ -70,6 +70,7 @@ async def test_the_last_is_taken_once(app: FastAPI, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", LAST)
+@pytest.mark.long
 async def test_control_without_the_condition(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch, code: str
 ) -> None:
@@ -84,6 +85,7 @@ async def test_a_limit_holds_at_once(app: FastAPI) -> None:
     assert await a_limit_of_one(app) == expected
 
 
+@pytest.mark.long
 async def test_control_of_the_limit(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     await take_out_account_locks(broken, monkeypatch)
     meet_after(monkeypatch, queries, "live_orders", parties=AT_ONCE)
@@ -115,6 +117,7 @@ async def test_an_order_is_handed_over_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock of the rows, the condition of the update and the ledger's memory: one suffices."""
     await without_any_guard(broken, monkeypatch)

@@ -59,6 +59,7 @@ async def test_the_second_of_two_approvals_begins_the_notice(app: FastAPI) -> No
     assert (facts["approvals"], facts["state"], facts["pending"]) == (2, "notice", 20)
 
 
+@pytest.mark.long
 async def test_control_two_approvals_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,6 +87,7 @@ async def test_of_approval_and_rejection_one_stands(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_rejection(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     meet_after(monkeypatch, granting_queries, "find", parties=2)
@@ -121,6 +123,7 @@ async def test_an_objection_stops_the_release_or_comes_too_late(app: FastAPI) ->
     assert found in {(201, 1, "notice", 0), (409, 0, "available", 15)}
 
 
+@pytest.mark.long
 async def test_control_of_the_objection(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     both = Meeting(2)
@@ -153,6 +156,7 @@ async def test_the_last_of_two_rejections_frees_their_number(app: FastAPI) -> No
     assert await helpers_rejected(app) == 201
 
 
+@pytest.mark.long
 async def test_control_rejections_that_do_not_see_each_other(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

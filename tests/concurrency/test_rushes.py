@@ -34,6 +34,7 @@ async def test_two_hundred_scans_by_one_person_are_one_check_in(app: FastAPI) ->
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_unique_check_in(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ async def test_five_hundred_people_for_fifty_places(app: FastAPI) -> None:
     assert await rushes.people_for_places(app) == FIFTY_PLACES
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_seats(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -89,6 +91,7 @@ async def test_a_hundred_charges_against_a_balance_for_seven(app: FastAPI) -> No
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_lock_on_the_accounts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -106,6 +109,7 @@ async def test_a_daily_cap_of_charges_holds_at_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_daily_cap_of_charges(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -125,6 +129,7 @@ async def test_one_key_fifty_times_at_once_has_one_effect(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_claim_of_the_key(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -151,6 +156,7 @@ async def test_the_last_item_is_sold_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_condition_on_the_stock(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -168,6 +174,7 @@ async def test_a_personal_limit_holds_at_once(app: FastAPI) -> None:
     assert facts == {"outcomes": {"201": 1, "rewards.limit_reached": 19}}
 
 
+@pytest.mark.long
 async def test_control_of_the_personal_limit(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -182,6 +189,7 @@ async def test_a_daily_cap_holds_at_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_daily_cap(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     await _all_read_before_any_writes(broken, monkeypatch)
     facts = await rushes.activities_against_a_daily_cap(broken)
@@ -197,6 +205,7 @@ async def test_a_charge_is_refunded_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_refund(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redemptions, "is_charged", true)
     facts = await rushes.refunds_of_one_charge(broken)
@@ -212,6 +221,7 @@ async def test_parts_of_a_charge_are_never_more_than_it(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_parts(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     take_out_row_locks(monkeypatch)
     meet_after(monkeypatch, redemptions, "refunded_in_parts", parties=rushes.WORKERS)
@@ -225,6 +235,7 @@ async def test_an_award_is_reversed_once(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_the_reversal(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
     """The award's lock and the ledger's memory of what was settled: one suffices."""
     take_out_row_locks(monkeypatch)

@@ -108,6 +108,7 @@ async def test_changed_and_renamed_at_once(
 
 
 @pytest.mark.parametrize(("case", "is_renamed_first"), GUARDED)
+@pytest.mark.long
 async def test_without_the_lock_one_of_the_texts_would_be_the_old_one(
     broken: FastAPI, case: Case, is_renamed_first: bool
 ) -> None:

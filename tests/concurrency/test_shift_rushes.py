@@ -126,6 +126,7 @@ async def test_twenty_posts_are_full_and_their_lists_in_order(
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_locks_on_the_places(
     broken: FastAPI, numbers: Numbers, monkeypatch: pytest.MonkeyPatch
 ) -> None:

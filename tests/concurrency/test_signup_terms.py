@@ -99,6 +99,7 @@ async def test_groups_never_get_more_places_than_there_are(app: FastAPI) -> None
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_locks_on_the_places(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ async def test_of_shifts_at_one_time_a_person_gets_one(app: FastAPI) -> None:
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_without_the_constraint_on_shifts(broken: FastAPI) -> None:
     await as_owner(
         broken.state.runtime.settings,
@@ -176,6 +178,7 @@ async def test_of_shifts_given_away_at_one_time_a_person_gets_one(app: FastAPI) 
     await assert_ledger_verifies(app.state.runtime)
 
 
+@pytest.mark.long
 async def test_control_of_swaps_without_the_constraint_on_shifts(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,7 @@ async def test_each_code_is_handed_out_once(app: FastAPI) -> None:
     await assert_ledger_verifies(runtime)
 
 
+@pytest.mark.long
 async def test_control_without_lock_and_condition(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,5 +1,6 @@
 """Points for tests, and the verification of the ledger."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -90,6 +91,14 @@ async def give_points(
     async with runtime.database.transaction() as tx:
         unwrap(await ledger_posting.post(tx, [posting], at or now()))
     return posting.id
+
+
+async def give_each(runtime: Runtime, people: Iterable[UUID], points: int, org: UUID) -> None:
+    """Give points to several people in one transaction."""
+    postings = [award_posting(person, points, org=org) for person in people]
+    async with runtime.database.transaction() as tx:
+        for outcome in await ledger_posting.post(tx, postings, now()):
+            unwrap([outcome])
 
 
 async def end_lot(runtime: Runtime, transfer: UUID) -> None:

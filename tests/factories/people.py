@@ -2,11 +2,17 @@
 
 from dataclasses import dataclass, field
 from itertools import count
+from typing import Any
 from uuid import UUID
+
+from sqlalchemy import insert
 
 from app.core.clock import now
 from app.core.db import Session
-from app.models.people import Role
+from app.core.ids import new_id
+from app.models.auth import TokenFamily
+from app.models.cards import Card
+from app.models.people import Person, Role
 from app.queries import auth as auth_queries
 from app.queries import people as queries
 from app.runtime import Runtime
@@ -27,29 +33,58 @@ class TestPerson:
 
 
 async def make_person(runtime: Runtime, name: str = "王小四") -> TestPerson:
-    openid = f"openid-of-test-{id(runtime)}-{next(_numbers)}"
     async with runtime.database.transaction() as tx:
-        person_id = await queries.add(
-            tx,
-            openid_index=runtime.cipher.indexes(openid)[0],
-            openid_sealed=runtime.cipher.seal(openid),
-            display_name=name,
-        )
-        assert person_id is not None
-        family = await auth_queries.start_family(tx, person_id)
+        return await _add(runtime, tx, name)
+
+
+async def _add(runtime: Runtime, tx: Session, name: str = "王小四") -> TestPerson:
+    openid = _openid(runtime)
+    person_id = await queries.add(
+        tx,
+        openid_index=runtime.cipher.indexes(openid)[0],
+        openid_sealed=runtime.cipher.seal(openid),
+        display_name=name,
+    )
+    assert person_id is not None
+    return _logged_in(runtime, person_id, name, await auth_queries.start_family(tx, person_id))
+
+
+async def make_people(runtime: Runtime, number: int, name: str = "王小四") -> list[TestPerson]:
+    """Make several people as ``make_person`` makes one, in few statements."""
+    people = [_values(runtime, name) for _ in range(number)]
+    families = [{"id": new_id(), "person_id": one["id"]} for one in people]
+    cards = [{"person_id": one["id"]} for one in people]
+    async with runtime.database.transaction() as tx:
+        for model, rows in ((Person, people), (Card, cards), (TokenFamily, families)):
+            if rows:
+                await tx.execute(insert(model).values(rows))
+    return [_logged_in(runtime, one["person_id"], name, one["id"]) for one in families]
+
+
+def _values(runtime: Runtime, name: str) -> dict[str, Any]:
+    openid = _openid(runtime)
+    return {
+        "id": new_id(),
+        "openid_index": runtime.cipher.indexes(openid)[0],
+        "openid_sealed": runtime.cipher.seal(openid),
+        "display_name": name,
+    }
+
+
+def _openid(runtime: Runtime) -> str:
+    return f"openid-of-test-{id(runtime)}-{next(_numbers)}"
+
+
+def _logged_in(runtime: Runtime, person_id: UUID, name: str, family: UUID) -> TestPerson:
     token = runtime.tokens.sign(person_id, family, now())
     return TestPerson(person_id, name, {"Authorization": f"Bearer {token}"})
-
-
-async def make_people(runtime: Runtime, number: int) -> list[TestPerson]:
-    return [await make_person(runtime) for _ in range(number)]
 
 
 async def make_with_role(
     runtime: Runtime, role: Role, *, org: UUID | None = None, merchant: UUID | None = None
 ) -> TestPerson:
-    person = await make_person(runtime)
     async with runtime.database.transaction() as tx:
+        person = await _add(runtime, tx)
         await appoint(tx, person.id, role, org=org, merchant=merchant)
     return person
 

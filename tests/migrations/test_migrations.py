@@ -77,15 +77,18 @@ async def test_up_down_and_up_again(empty: str) -> None:
     assert {"ledger_transfers", "people", "outbox"} <= first
 
 
-async def test_migrating_twice_changes_nothing(empty: str) -> None:
-    await asyncio.to_thread(migrate, empty)
-    await asyncio.to_thread(migrate, empty)
-    assert len(await tables(empty)) > 20
+async def test_migrating_twice_changes_nothing(migrated: str) -> None:
+    before = await tables(migrated)
+    await asyncio.to_thread(migrate, migrated)
+    assert len(before) > 20
+    assert await tables(migrated) == before
 
 
-async def test_models_and_migrations_say_the_same(empty: str) -> None:
+async def test_models_and_migrations_say_the_same(empty: str, migrated: str) -> None:
+    """In the copy, too, in which a drift would be found."""
     await asyncio.to_thread(migrate, empty)
-    await run(command.check, config_for(empty))
+    for url in (empty, migrated):
+        await run(command.check, config_for(url))
 
 
 @pytest.mark.parametrize(
@@ -98,28 +101,29 @@ async def test_models_and_migrations_say_the_same(empty: str) -> None:
         "CREATE TABLE forgotten (id int)",
     ],
 )
-async def test_a_drift_would_be_found(empty: str, drift: str) -> None:
-    await asyncio.to_thread(migrate, empty)
-    connection = await connect(empty)
+async def test_a_drift_would_be_found(migrated: str, drift: str) -> None:
+    connection = await connect(migrated)
     await connection.execute(drift)
     await connection.close()
     with pytest.raises(CommandError, match="New upgrade operations"):
-        await run(command.check, config_for(empty))
+        await run(command.check, config_for(migrated))
 
 
 async def test_a_migration_waits_five_seconds_for_a_lock_and_no_longer(
-    empty: str, tmp_path: Path
+    migrated: str, tmp_path: Path
 ) -> None:
-    await run(command.upgrade, config_with(empty, tmp_path, SPY), "head")
-    connection = await connect(empty)
+    await run(command.upgrade, config_with(migrated, tmp_path, SPY), "head")
+    connection = await connect(migrated)
     assert await connection.fetchval("SELECT lock_timeout FROM seen") == "5s"
     await connection.close()
 
 
-async def test_a_migration_that_fails_leaves_nothing_of_itself(empty: str, tmp_path: Path) -> None:
+async def test_a_migration_that_fails_leaves_nothing_of_itself(
+    migrated: str, tmp_path: Path
+) -> None:
     with pytest.raises(Exception, match="division by zero"):
-        await run(command.upgrade, config_with(empty, tmp_path, FAILING), "head")
-    found = await tables(empty)
+        await run(command.upgrade, config_with(migrated, tmp_path, FAILING), "head")
+    found = await tables(migrated)
     assert "half" not in found
     assert "people" in found, "each migration is a transaction of its own"
 

@@ -3,6 +3,9 @@
 The lines stand with the tests of each noun; how to read them is told in nouns.py.
 """
 
+from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
+
 import httpx
 import pytest
 import pytest_asyncio
@@ -11,14 +14,17 @@ from fastapi.routing import iter_route_contexts
 from sqlmodel import select
 
 from app.api.access import ANYONE, allow
+from app.api.exports import EXPORTED, name_of
 from app.api.routes import Router
+from app.core.db import Session
 from app.models.audit import AuditEntry
 from app.runtime import Runtime
 from app.services import idempotency
 from tests.factories.http import assert_refused, keyed
+from tests.factories.ledger import give_points
 from tests.security import nouns, replays
 from tests.security.nouns import EVERYBODY
-from tests.security.world import Ask, World, make_world, marks
+from tests.security.world import Ask, Things, World, make_world, marks
 
 ROWS, REQUESTS = nouns.rows(), nouns.requests()
 # The documentation, and the sandbox, which production does not have: nothing of anybody's.
@@ -46,6 +52,7 @@ WITHOUT_AN_ENTRY = {
 NEW = {"If-Match": '"1"'}  # what a request reaches for has just been made
 
 
+@lru_cache(maxsize=4)
 def served(app: FastAPI) -> dict[str, tuple[str, str]]:
     """Return method and path of all that is served, of what the document hides too."""
     found = {}
@@ -61,9 +68,31 @@ def unexpected(app: FastAPI) -> set[str]:
     return served(app).keys() ^ ({row.operation for row in ROWS.values()} | WITHOUT_A_LINE)
 
 
+# A list and its files read the same things of the same world.
+LISTS = {name_of(name, form): name for name in EXPORTED for form in ("csv", "xlsx")}
+
+
 @pytest_asyncio.fixture
 async def world(api: httpx.AsyncClient, runtime: Runtime) -> World:
     return await make_world(api, runtime)
+
+
+@pytest.fixture(scope="module")
+def worlds() -> dict[str, World]:
+    """By list: the world in which the list, and its files, are read."""
+    return {}
+
+
+@pytest_asyncio.fixture
+async def of_row(
+    api: httpx.AsyncClient, runtime: Runtime, worlds: dict[str, World], name: str
+) -> World:
+    """The world of a row: one of its own, unless it is a list or a file of one."""
+    read = LISTS.get(name, name)
+    world = worlds.get(read) or await make_world(api, runtime)
+    if read in EXPORTED:
+        worlds[read] = world
+    return world
 
 
 def test_every_operation_has_a_line(app: FastAPI) -> None:
@@ -123,18 +152,49 @@ def test_every_write_with_a_key_succeeds_for_somebody() -> None:
     assert replays.operations() - succeed == set()
 
 
+@pytest.fixture
+def opened(runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Grows with each transaction that may write: PostgreSQL refuses writes in all others."""
+    found: list[str] = []
+    open_one = runtime.database.transaction
+
+    def noted() -> AbstractAsyncContextManager[Session]:
+        found.append("a transaction")
+        return open_one()
+
+    monkeypatch.setattr(runtime.database, "transaction", noted)
+    return found
+
+
+async def test_a_transaction_that_may_write_is_noted(
+    world: World, runtime: Runtime, opened: list[str]
+) -> None:
+    before = await world.things()
+    assert opened == []
+    await give_points(runtime, world.alice.id, 1)
+    assert opened == ["a transaction"]
+    assert await world.things() != before
+
+
 @pytest.mark.parametrize("name", ROWS)
-async def test_row(app: FastAPI, world: World, name: str) -> None:
-    row = ROWS[name]
+async def test_row(app: FastAPI, of_row: World, opened: list[str], name: str) -> None:
+    row, world = ROWS[name], of_row
     method, path = served(app)[row.operation]
     assert "{" not in path or name in REQUESTS, f"{name} takes an id: it needs a line in REQUESTS"
     ask: Ask | None = None
     found = {}
     unrepeated = method != "GET"
+    before: Things = []
     for who in EVERYBODY:
-        ask = ask or await _made(world, name)
-        response, shown = await _attempt(world, who, method, path, ask)
-        found[who] = f"{response.status_code}{shown}"
+        if ask is None:
+            ask = await _made(world, name)
+            before = await world.things()
+        opened.clear()
+        response = await _attempt(world, who, method, path, ask)
+        after = await world.things() if opened else before
+        changes = after != before and world.everybody[who] is not world.alice
+        shown = "+" if changes or _shows(response, before, after) else ""
+        found[who], before = f"{response.status_code}{shown}", after
         if response.status_code < 300 and method != "GET" and row.rule in DECIDERS:
             audited = await _is_audited(world, who, response)
             assert audited is (row.operation not in WITHOUT_AN_ENTRY), "an entry in the audit trail"
@@ -142,7 +202,7 @@ async def test_row(app: FastAPI, world: World, name: str) -> None:
             await _assert_repeatable(world, row.operation, response)
             unrepeated = False  # once is enough
         if response.status_code < 400:
-            ask = None  # it may have been used up
+            ask = None if method != "GET" else ask  # it may have been used up
         elif found[who] == row.cells[who]:
             assert_refused(response, response.status_code, row.codes[response.status_code])
 
@@ -156,6 +216,10 @@ async def _assert_repeatable(world: World, operation: str, response: httpx.Respo
     else:
         does_more = await replays.does_more(world, response)
         assert does_more is (operation in replays.MORE_EACH_TIME), "done again"
+
+
+def _shows(response: httpx.Response, *things: Things) -> bool:
+    return any(mark in response.text for some in things for mark in marks(some))
 
 
 async def _made(world: World, name: str) -> Ask:
@@ -174,13 +238,10 @@ async def _is_audited(world: World, who: str, response: httpx.Response) -> bool:
         return (await tx.exec(query)).first() is not None
 
 
-async def _attempt(
-    world: World, who: str, method: str, path: str, ask: Ask
-) -> tuple[httpx.Response, str]:
-    """Send the request as one of them; return the answer and ``+`` if it reached Alice."""
+async def _attempt(world: World, who: str, method: str, path: str, ask: Ask) -> httpx.Response:
+    """Send the request as one of them."""
     caller = world.everybody[who]
-    before = await world.things()
-    response = await world.api.request(
+    return await world.api.request(
         method,
         path.format(**ask.ids),
         headers=NEW
@@ -190,10 +251,6 @@ async def _attempt(
         files=ask.files,
         params=ask.query,
     )
-    after = await world.things()
-    sees = any(mark in response.text for mark in marks(before) | marks(after))
-    changes = after != before and caller is not world.alice
-    return response, "+" if sees or changes else ""
 
 
 @pytest.mark.parametrize("name", ["orderOnDay", "charge"])
@@ -210,6 +267,6 @@ async def test_a_key_that_is_forgotten_would_be_found(
     monkeypatch.setattr(idempotency, "_known", nothing)
     monkeypatch.setattr(idempotency, "_keep", nothing)
     monkeypatch.setattr(idempotency, "keep", nothing)
-    response, _ = await _attempt(world, who, method, path, await _made(world, name))
+    response = await _attempt(world, who, method, path, await _made(world, name))
     assert response.status_code == 201
     assert {"body", "replayed"} <= {*await replays.differences(world, response)}

@@ -112,7 +112,10 @@ async def test_without_a_check_its_tampering_is_untold(
     others = tuple(one for one in UNPROBED_CHECKS if one is not check)
     monkeypatch.setattr(f"{verification.__name__}.UNPROBED_CHECKS", others)
     told = [one for one in TOLD if check.name.startswith(one.told_by)]
-    assert [] in [await differences(played, one.sql) for one in told]
+    for one in told:
+        if await differences(played, one.sql) == []:
+            return
+    raise AssertionError("each is told by another check, too")
 
 
 @pytest.mark.parametrize("one", UNTOLD, ids=lambda one: one.sql[:100])
