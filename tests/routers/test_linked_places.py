@@ -22,6 +22,7 @@ from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import assert_ledger_verifies
 from tests.factories.linked_places import (
     PLACES,
+    RULE,
     VISITS,
     check_in,
     link_body,
@@ -35,7 +36,7 @@ from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter
 from tests.factories.settlements import make_agreement
 from tests.routers.test_audit import entries
-from tests.security.schema_world import Completion, Known, Setup
+from tests.security.schema_world import FEW, Completion, Known, Setup
 from tests.security.world import Ask, World
 
 MATRIX = """
@@ -50,6 +51,7 @@ visitLinkedPlace         person     401    201+  201  201     201   201     201 
 """  # noqa: E501 - a table
 HERS = {"linked_places": "created_by = :alice", "linked_place_visits": "person_id = :alice"}
 BEYOND_THE_SCHEMA = {
+    "body.rule_key",  # of the policy in force
     "linked_places.wrong_state",
     "linked_places.exists",
     "linked_places.not_in_force",
@@ -93,9 +95,10 @@ REQUESTS = {
 
 async def known(setup: Setup) -> Known:
     made = [await make_linked(setup.api, setup.runtime, setup.org) for _ in range(2)]
+    free = [await make_shop(setup.runtime, made[0].counter) for _ in range(FEW)]
     return {
         "linked_place_id": [one.id for one in made],
-        "shop_id": [str(one.shop.id) for one in made],
+        "shop_id": [str(one.id) for one in free],
         "code": [one.code for one in made],
     }
 
@@ -104,8 +107,10 @@ async def completion(setup: Setup) -> Completion:
     made = await make_linked(setup.api, setup.runtime, setup.org)
 
     def complete(body: dict[str, Any], known: Known) -> None:
-        if body.get("code") in known["code"] and "location" in body:
+        if body.get("code") in known["code"]:
             body |= {"code": made.code, "location": position()}
+        if body.get("shop_id") in known["shop_id"]:
+            body |= {"org_id": str(setup.org.id), "rule_key": RULE}
 
     return complete
 

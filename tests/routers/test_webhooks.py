@@ -39,6 +39,7 @@ BESIDE_POINTS = {
 }
 BEYOND_THE_SCHEMA = {
     "body",  # a delivery and a period, or neither
+    "body.url",  # a public address
     "request.precondition_failed",
     "request.precondition_required",
     "webhooks.exists",
