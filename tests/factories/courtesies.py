@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -83,6 +84,16 @@ def _made(reply: httpx.Response) -> dict[str, Any]:
     assert reply.status_code == 201, reply.text
     found: dict[str, Any] = reply.json()
     return found
+
+
+def are_ids(value: object) -> bool:
+    """Tell whether a value of a generated body is a list of ids that the schema allows."""
+    if not isinstance(value, list) or not 0 < len(value) <= 10:
+        return False
+    try:
+        return all(str(UUID(one)) == one.lower() for one in value)
+    except (AttributeError, TypeError, ValueError):
+        return False
 
 
 def courtesy_body(org: Org, counter: Counter, **changes: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Courtesies: drafted, published, ended, and who may have them."""
 
+import re
 from typing import Any
 
 import httpx
@@ -7,7 +8,7 @@ import httpx
 from app.core.clock import now
 from app.runtime import Runtime
 from tests.factories.awards import raise_to_growth
-from tests.factories.courtesies import API, DAY, courtesy_body, make_offer
+from tests.factories.courtesies import API, DAY, are_ids, courtesy_body, make_offer
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
@@ -112,11 +113,18 @@ async def known(setup: Setup) -> Known:
 
 
 async def completion(setup: Setup) -> Completion:
-    right = courtesy_body(setup.org, setup.counter)
+    """What is valid by the schema gets merchants and tiers that there are; the rest stays."""
+    places = [str(setup.counter.merchant.id)]
 
     def complete(body: dict[str, Any], _: Known) -> None:
-        if "cells" in body and "period" in body:
-            body |= {name: one for name, one in right.items() if name != "org_id" or name in body}
+        if "cells" not in body or "period" not in body:
+            return
+        if are_ids(body.get("places")):
+            body["places"] = places
+        cells = body["cells"] if isinstance(body["cells"], list) else []
+        for cell in (one for one in cells if isinstance(one, dict)):
+            if re.fullmatch("[a-z][a-z0-9_]{0,39}", str(cell.get("min_tier"))):
+                cell["min_tier"] = "growth"
 
     return complete
 

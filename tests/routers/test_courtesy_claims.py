@@ -34,6 +34,7 @@ listMerchantCourtesyClaims  merchant staff  401    403   403  200+    200   403 
 """  # noqa: E501 - a table
 HERS = {"courtesy_claims": "created_by = :alice"}
 BESIDE_POINTS = {"courtesy_claims"}
+BEYOND_THE_SCHEMA = {"cards.code_invalid"}
 NOTICES = ("courtesy_used",)
 
 

@@ -7,7 +7,7 @@ import httpx
 from app.core.clock import now
 from app.runtime import Runtime
 from tests.engines import as_owner
-from tests.factories.courtesies import API, DAY, Offer, grant_body, make_offer
+from tests.factories.courtesies import API, DAY, Offer, are_ids, grant_body, make_offer
 from tests.factories.exports import FORMS, exported
 from tests.factories.http import assert_refused, walk
 from tests.factories.inbox import inbox
@@ -86,10 +86,11 @@ async def completion(setup: Setup) -> Completion:
     right = grant_body(offer, *setup.others)
 
     def complete(body: dict[str, Any], _: Known) -> None:
-        if "courtesy_ids" in body:
-            body.pop("category", None)
-            body.pop("card_nos", None)
-            body |= right
+        for name in ("courtesy_ids", "person_ids"):
+            if are_ids(body.get(name)):
+                body[name] = right[name]
+        if are_ids(body.get("person_ids")) and body.get("category") == "rider":
+            del body["category"]
 
     return complete
 
