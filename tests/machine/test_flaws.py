@@ -14,6 +14,7 @@ SIGNUPS = ["tests/machine/test_signups.py::test_forty_runs"]
 PRESENCES = ["tests/machine/test_attendance.py::test_twenty_runs"]
 # That it fails is enough here: nobody reads the shortest way to it.
 AT_ONCE = "--hypothesis-profile=without_shrinking"
+ALSO_LONG_ONES = ("-m", "")
 
 
 def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
@@ -35,5 +36,5 @@ def test_a_patch_still_applies_to_the_application(patch: Path) -> None:
 def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
-    (said,) = assert_found(patch, tree, worker_number, AT_ONCE)
+    (said,) = assert_found(patch, tree, worker_number, AT_ONCE, *ALSO_LONG_ONES)
     assert "unlike the model" in said
