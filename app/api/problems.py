@@ -58,6 +58,9 @@ class Facts(BaseModel):
     available: int | None = Field(None, description="Points that the caller can spend.")
     tier: str | None = Field(None, description="The key of the caller's tier.")
     stock_left: int | None = Field(None, description="Pieces that are left in this period.")
+    tier_needed: str | None = Field(None, description="The key of the lowest tier that opens it.")
+    category_needed: str | None = Field(None, description="The category of people that opens it.")
+    group: str | None = Field(None, description="The courtesies of which one a year is chosen.")
     status: State | None = Field(None, description="The state that the thing has.")
     points_missing: int | None = Field(
         None, description="Points of twelve months that are missing for the tier."
@@ -85,6 +88,8 @@ class Facts(BaseModel):
     expires_at: datetime | None = Field(
         None, description="When the reservation, or the code, ends, or ended."
     )
+    claimed_at: datetime | None = Field(None, description="When the package was claimed.")
+    ended_at: datetime | None = Field(None, description="When it was ended.")
     refunded_at: datetime | None = Field(None, description="When the charge was given back.")
     used_at: datetime | None = Field(None, description="When the key, or the code, was used first.")
     day: date | None = Field(None, description="The day in question, in Asia/Shanghai.")

@@ -38,15 +38,13 @@ _DELETED = (
     UPDATE signups SET friend_names = NULL
     WHERE person_id = ANY(CAST(:people AS uuid[])) AND friend_names IS NOT NULL
     """,
-    "DELETE FROM tier_standings WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM ended_cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM cards WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM collection_proxies WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM certificates WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM simulated_people WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM subscriptions WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM data_copies WHERE person_id = ANY(CAST(:people AS uuid[]))",
-    "DELETE FROM idempotency_keys WHERE person_id = ANY(CAST(:people AS uuid[]))",
+    *(
+        f"DELETE FROM {table} WHERE person_id = ANY(CAST(:people AS uuid[]))"  # noqa: S608
+        for table in (
+            *("tier_standings", "ended_cards", "cards", "collection_proxies", "certificates"),
+            *("simulated_people", "subscriptions", "data_copies", "idempotency_keys"),
+        )
+    ),
     "UPDATE consents SET guardian_sealed = NULL WHERE person_id = ANY(CAST(:people AS uuid[]))",
     "DELETE FROM name_confirmations WHERE person_id = ANY(CAST(:people AS uuid[]))",
     # With the people who may fetch the child, and their codes.

@@ -15,7 +15,7 @@ PRESENCES = ["tests/machine/test_attendance.py::test_twenty_runs"]
 SPENDING = ["tests/machine/test_spending.py::test_the_same_runs"]
 # That it fails is enough here: nobody reads the shortest way to it.
 AT_ONCE = "--hypothesis-profile=without_shrinking"
-ALSO_LONG = ("-m", "")  # the runs that find flaws in spending are no part of ``make test``
+ALSO_LONG = ("-m", "")  # the runs that find flaws are no part of ``make test``
 
 
 def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
@@ -39,5 +39,4 @@ def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
     (said,) = assert_found(patch, tree, worker_number, AT_ONCE, *ALSO_LONG)
-    print(said.splitlines()[0])  # noqa: T201
     assert "unlike the model" in said
