@@ -1,6 +1,7 @@
 """Courtesies at once: a quota, the one choice of a year, a package and a use, each held."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 from fastapi import FastAPI
@@ -29,7 +30,7 @@ async def choices_of_a_group(app: FastAPI) -> dict[str, int]:
     """One person claims five courtesies of one group at once."""
     async with rushes.one_client_of(app) as (api, runtime):
         first = await make_offer(api, runtime, period="run", choice_group="任选")
-        same = {"org": first.org, "counter": first.counter, "choice_group": "任选"}
+        same: dict[str, Any] = {"org": first.org, "counter": first.counter, "choice_group": "任选"}
         others = [await make_offer(api, runtime, period="run", **same) for _ in range(AT_ONCE - 1)]
         person = await make_person(runtime)
         replies = await rushes.at_once(one.claim(person) for one in (first, *others))

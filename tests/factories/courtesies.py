@@ -1,7 +1,8 @@
 """Courtesies for tests: published ones, categories of people, claims and grants."""
 
+import re
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,7 @@ from tests.factories.rewards import Counter, make_card_codes, make_counter
 
 API = "/api/v1"
 DAY = timedelta(days=1)
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)")
 
 
 @dataclass
@@ -93,6 +95,16 @@ def are_ids(value: object) -> bool:
     try:
         return all(str(UUID(one)) == one.lower() for one in value)
     except (AttributeError, TypeError, ValueError):
+        return False
+
+
+def is_moment(value: object) -> bool:
+    """Tell whether a value of a generated body is a time that the schema allows."""
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        return False
+    try:
+        return 2000 <= datetime.fromisoformat(value).year < 2100
+    except ValueError:
         return False
 
 

@@ -8,7 +8,7 @@ import httpx
 from app.core.clock import now
 from app.runtime import Runtime
 from tests.factories.awards import raise_to_growth
-from tests.factories.courtesies import API, DAY, are_ids, courtesy_body, make_offer
+from tests.factories.courtesies import API, DAY, are_ids, courtesy_body, is_moment, make_offer
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.orgs import make_org
 from tests.factories.people import make_administrator, make_organizer, make_person
@@ -114,13 +114,15 @@ async def known(setup: Setup) -> Known:
 
 async def completion(setup: Setup) -> Completion:
     """What is valid by the schema gets merchants and tiers that there are; the rest stays."""
-    places = [str(setup.counter.merchant.id)]
+    right = courtesy_body(setup.org, setup.counter)
 
     def complete(body: dict[str, Any], _: Known) -> None:
         if "cells" not in body or "period" not in body:
             return
         if are_ids(body.get("places")):
-            body["places"] = places
+            body["places"] = right["places"]
+        if is_moment(body.get("starts_at")) and is_moment(body.get("ends_at")):
+            body |= {name: right[name] for name in ("starts_at", "ends_at")}
         cells = body["cells"] if isinstance(body["cells"], list) else []
         for cell in (one for one in cells if isinstance(one, dict)):
             if re.fullmatch("[a-z][a-z0-9_]{0,39}", str(cell.get("min_tier"))):
@@ -131,7 +133,7 @@ async def completion(setup: Setup) -> Completion:
 
 async def _not_open(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     opens, closes = now() + DAY, now() + 2 * DAY
-    times = {"starts_at": opens.isoformat(), "ends_at": closes.isoformat()}
+    times: dict[str, Any] = {"starts_at": opens.isoformat(), "ends_at": closes.isoformat()}
     offer = await make_offer(api, runtime, **times)
     facts = {"status": "published", "opens_at": opens, "closes_at": closes}
     path = f"/courtesies/{offer.id}/claims"

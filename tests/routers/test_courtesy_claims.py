@@ -11,6 +11,7 @@ from app.models.cards import CardStatus, CodePurpose
 from app.runtime import Runtime
 from app.services.courtesies.eligibility import CourtesyQuotaUsed
 from app.services.courtesy_claims import claiming
+from app.services.courtesy_claims.reading import CourtesyClaimWrongState
 from tests.factories.clock import travel
 from tests.factories.courtesies import API, Offer, make_code_for, make_offer
 from tests.factories.exports import FORMS, exported
@@ -213,7 +214,7 @@ async def test_the_next_period_has_its_own_quota_and_claims_expire(
             async with runtime.database.transaction() as tx:
                 await claiming.claim(tx, person.id, UUID(offer.id))
         async with runtime.database.transaction() as tx:
-            with pytest.raises(claiming.CourtesyClaimWrongState) as late:
+            with pytest.raises(CourtesyClaimWrongState) as late:
                 await claiming.cancel(tx, person.id, UUID(claim["id"]))
         assert late.value.facts["status"] == "expired"
     assert next_one.valid_until > following

@@ -7,7 +7,7 @@ import httpx
 from app.core.clock import now
 from app.runtime import Runtime
 from tests.engines import as_owner
-from tests.factories.courtesies import API, DAY, Offer, are_ids, grant_body, make_offer
+from tests.factories.courtesies import API, DAY, Offer, are_ids, grant_body, is_moment, make_offer
 from tests.factories.exports import FORMS, exported
 from tests.factories.http import assert_refused, walk
 from tests.factories.inbox import inbox
@@ -89,6 +89,8 @@ async def completion(setup: Setup) -> Completion:
         for name in ("courtesy_ids", "person_ids"):
             if are_ids(body.get(name)):
                 body[name] = right[name]
+        if is_moment(body.get("claim_until")):
+            body["claim_until"] = right["claim_until"]
         if are_ids(body.get("person_ids")) and body.get("category") == "rider":
             del body["category"]
 
