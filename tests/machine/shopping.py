@@ -186,8 +186,8 @@ class Shopping(Spending):
             real = self.stalls.revoke(order.who, self.ids[order])
             self.both("revoke", lambda: self.fair.revoke(order), real)
         elif order:
-            real = self.stalls.name_proxy(order.who, self.ids[order])
-            done = self.both("name", lambda: self.fair.name_proxy(order), real)
+            named = self.stalls.name_proxy(order.who, self.ids[order])
+            done = self.both("name", lambda: self.fair.name_proxy(order), named)
             if done:
                 self.proxies[done[0]] = done[1]
 

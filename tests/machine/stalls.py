@@ -289,7 +289,9 @@ class Stalls:
         people = {"people": [one.id for one in self.town.people]}
         async with self.runtime.database.read() as tx:
             merchant = {"merchant": self.shop.merchant.id}
-            found = {name: await tx.fetch(query, merchant) for name, query in ROWS.items()}
+            found: dict[str, Sequence[Any]] = {
+                name: await tx.fetch(query, merchant) for name, query in ROWS.items()
+            }
             found["codes"] = await tx.fetch(_USED, people)
             found["cards"] = await tx.fetch(_CARDS, people)
         return found
