@@ -228,7 +228,7 @@ async def give_to(session: Session, ids: Sequence[UUID], person: UUID) -> None:
     await session.execute(given)
 
 
-async def checked_in_at(session: Session, signup: SignupRow) -> datetime | None:
+async def checked_in_at(session: Session, signup: SignupRow | Signup) -> datetime | None:
     """Return when somebody first checked in by a sign-up; None if that has not happened."""
     query = (
         select(Checkin.checked_in_at)
