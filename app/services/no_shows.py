@@ -18,6 +18,7 @@ from app.models.no_shows import NoShow
 from app.queries import no_shows as queries
 from app.queries.no_shows import Missed
 from app.schemas.policies.documents import Deduction as DeductionRule
+from app.schemas.signup_terms import terms_of
 from app.services import deductions, people, signup_pauses
 from app.services.ledger import moments
 from app.services.policies import history
@@ -36,7 +37,8 @@ async def due(tx: Session, at: datetime, skipped: Collection[UUID]) -> Activity 
 
 async def missed(tx: Session, activity: Activity, limit: int) -> Sequence[Missed]:
     """Return places of an activity that were not used, and are not settled."""
-    return await queries.missed(tx, activity, limit)
+    minutes = terms_of(activity.signup_terms).cancel_until_minutes
+    return await queries.missed(tx, activity, timedelta(minutes=minutes), limit)
 
 
 async def end(tx: Session, activity: Activity) -> None:

@@ -27,7 +27,7 @@ from tests.factories.ledger import balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people
 from tests.factories.presences import make_with_sessions
-from tests.factories.signup_terms import make_held, sign_up_by
+from tests.factories.signup_terms import accept_by, cancel_by, decide_by, make_held, sign_up_by
 
 API = "/api/v1"
 
@@ -133,6 +133,58 @@ async def test_sessions_before_the_signup_and_dropped_ones_count_for_nobody(
 
     people = (came, early, late, single, gone)
     assert [len(await made_for(runtime, one)) for one in people] == [0, 2, 1, 0, 0]
+
+
+async def test_a_place_that_could_not_be_given_back_any_more_is_no_strike(
+    alone_runtime: tuple[FastAPI, Runtime],
+) -> None:
+    """An hour before the start is the deadline; who signs up later does so knowing it."""
+    app, runtime = alone_runtime
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    came, early, late, begun, claimed = await make_people(runtime, 5)
+    terms = {"cancel_until_minutes": 60}
+    held = await make_held(runtime, org, [came], [early, late, begun, claimed], signup_terms=terms)
+    start = now() - timedelta(days=2, hours=2)
+    for one, minutes in ((early, -61), (late, -59), (begun, 1)):
+        await _given(runtime, held, one, start + timedelta(minutes=minutes))
+    async with runtime.database.transaction() as tx:
+        signed = text("UPDATE signups SET created_at = :at WHERE person_id = :person")
+        await tx.execute(signed, {"at": start - timedelta(minutes=1), "person": claimed.id})
+
+    assert await no_shows.settle(runtime) == 2
+    people = (came, early, late, begun, claimed)
+    assert [len(await made_for(runtime, one)) for one in people] == [0, 1, 0, 0, 1]
+
+    # Each way in which somebody gets a place later than with the sign-up is noted.
+    one, two, three = await make_people(runtime, 3)
+    async with in_process(app) as api:
+        plain = await make_activity(runtime, org=org, capacity=1)
+        first = (await sign_up_by(api, plain, one)).json()["id"]
+        promoted = (await sign_up_by(api, plain, two)).json()["id"]
+        await cancel_by(api, one, first)
+        offers = await make_activity(
+            runtime, org=org, capacity=1, signup_terms={"offer_minutes": 30}
+        )
+        first = (await sign_up_by(api, offers, one)).json()["id"]
+        offered = (await sign_up_by(api, offers, two)).json()["id"]
+        await cancel_by(api, one, first)
+        assert (await accept_by(api, two, offered)).status_code == 200
+        asks = await make_activity(runtime, org=org, signup_terms={"needs_approval": True})
+        approved = (await sign_up_by(api, asks, three)).json()["id"]
+        assert (await decide_by(api, organizer, approved, approved=True)).status_code == 200
+        at_once = (await sign_up_by(api, plain, three)).json()["id"]
+    query = text("SELECT id FROM signups WHERE given_at > created_at AND status = 'confirmed'")
+    async with runtime.database.read() as tx:
+        noted = {str(one) for one in (await tx.execute(query)).scalars()}
+    assert {promoted, offered, approved} <= noted
+    assert at_once not in noted
+
+
+async def _given(runtime: Runtime, activity: Activity, person: TestPerson, at: datetime) -> None:
+    sql = text("UPDATE signups SET given_at = :at WHERE activity_id = :id AND person_id = :person")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(sql, {"at": at, "id": activity.id, "person": person.id})
 
 
 async def _had_place(

@@ -83,6 +83,8 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     if wanted is not None:
         await _require_free(tx, swap.created_by, shifts[wanted.id].session, places)
         wanted.person_id = swap.created_by
+    for one in signups.values():
+        one.given_at = None  # whoever swaps takes the place knowingly
     await _hand_over_times(tx, {one.id: one.person_id for one in signups.values()})
     await queries.save_signups(tx, list(signups.values()))
     swap.accepted_by = caller
