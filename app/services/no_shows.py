@@ -1,7 +1,7 @@
 """No-shows: who had a place and did not come has points deducted, which is a strike.
 
-A job settles them a day after the end, by the policy in force then. The deduction is in the name of
-who drafted the activity, as is the proposal of the awards of its attendance (decision 0043).
+A job settles them eight days after the end, by the policy in force then. The deduction is in the
+name of who drafted the activity, as proposals of the awards of its attendance are (decision 0043).
 """
 
 from collections.abc import Collection, Sequence
@@ -11,6 +11,7 @@ from uuid import UUID
 from app.core.clock import local_date
 from app.core.db import Session
 from app.core.ids import new_id
+from app.core.signed_events import MAX_AGE
 from app.models.activities import Activity
 from app.models.deductions import Deduction
 from app.models.deductions import DeductionState as State
@@ -26,8 +27,9 @@ from app.services.policies.history import PolicyMissing
 from app.services.policies.rules import PointsPolicy
 
 RULE_KEY, EVIDENCE = "no_show", "activity"
-# Until then organizers correct the attendance, and devices without a network send theirs.
-SETTLED_AFTER = timedelta(days=1)
+# Until then devices without a network send what they recorded, at most ``MAX_AGE`` after it, and
+# organizers correct the attendance. The day more is for the end of check-in and of an upload.
+SETTLED_AFTER = MAX_AGE + timedelta(days=1)
 
 
 async def due(tx: Session, at: datetime, skipped: Collection[UUID]) -> Activity | None:
