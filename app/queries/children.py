@@ -86,12 +86,6 @@ async def of_guardians(session: Session, people: Sequence[UUID]) -> Sequence[UUI
     return (await session.exec(query.order_by(col(Child.person_id)))).all()
 
 
-async def classes(session: Session, activities: Sequence[UUID]) -> set[UUID]:
-    """Return those of the activities that are classes."""
-    query = select(Activity.id).where(col(Activity.id).in_(activities), col(Activity.for_minors))
-    return set(await session.exec(query))
-
-
 async def pickups(session: Session, children: Sequence[UUID]) -> dict[UUID, list[Pickup]]:
     """Read who may fetch children, by child, in the order in which they were named."""
     query = select(Pickup).where(col(Pickup.child_id).in_(children)).order_by(col(Pickup.id))
