@@ -241,12 +241,13 @@ async def test_nobody_brings_a_child_into_an_activity_that_is_no_class(
 async def test_a_class_has_sign_up(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org = await make_org(runtime)
     organizer = await make_organizer(runtime, org.id)
-    body = activity_body(org, for_minors=True, signup_for="nothing")
-    drafted = await api.post("/api/v1/activities", headers=keyed(organizer), json=body)
-    assert_refused(drafted, 422, "request.invalid")
     course = await make_activity(runtime, org=org, for_minors=True)
-    edited = await edit(api, organizer, course, edit_of(course, signup_for="nothing"))
-    assert_refused(edited, 422, "request.invalid")
+    for signup_for in ("nothing", "session"):  # guardians sign up to the whole
+        body = activity_body(org, for_minors=True, signup_for=signup_for)
+        drafted = await api.post("/api/v1/activities", headers=keyed(organizer), json=body)
+        assert_refused(drafted, 422, "request.invalid")
+        edited = await edit(api, organizer, course, edit_of(course, signup_for=signup_for))
+        assert_refused(edited, 422, "request.invalid")
 
 
 async def test_a_child_is_kept_with_consent_and_its_name_is_sealed(
