@@ -30,7 +30,8 @@ class Signup(SQLModel, table=True):
 
     ``session``: 0: for the activity as a whole. ``friends``: how many come along, each in a place
     of their own; ``friend_names``: their names, one a line, told at the door.
-    ``offer_until``: until when a place that is offered is to be accepted.
+    ``offer_until``: until when a place that is offered is to be accepted. ``given_at``: when who
+    waited for a place, or for approval, got it; null: with the sign-up, or by a swap.
     """
 
     __tablename__ = "signups"
@@ -73,5 +74,6 @@ class Signup(SQLModel, table=True):
     friends: int = Field(default=0, sa_column_kwargs={"server_default": text("0")})
     friend_names: str | None = Field(default=None, max_length=MAX_FRIEND_NAMES)
     offer_until: datetime | None = Field(default=None, sa_type=Timestamp)
+    given_at: datetime | None = Field(default=None, sa_type=Timestamp)
     created_at: datetime = created_at_field()
     cancelled_at: datetime | None = Field(default=None, sa_type=Timestamp)

@@ -42,7 +42,7 @@ class CheckinContext(NamedTuple):
     ``session``, ``starts_at`` and ``ends_at`` are those of the session, 0 without any.
     ``has_session``: whether the session that was named is there, true if none was.
     ``is_own_act``: the person has a part in organizing the activity. ``version``: of the activity.
-    ``lacks_consent``: the person is under 14, and no guardian's consent stands.
+    ``lacks_consent``: under 14, and no guardian's consent stands. ``strays``: a child, in no class.
     """
 
     serial: int
@@ -69,6 +69,7 @@ class CheckinContext(NamedTuple):
     is_own_act: bool
     eligibility: str | None
     lacks_consent: bool
+    strays: bool
     pending: dict[int, int]
 
     @property
@@ -139,6 +140,7 @@ SELECT k.serial, k.person_id, a.id AS activity_id, a.org_id, a.org_path, a.title
        a.checks_out, a.latitude, a.longitude, a.radius_m, a.poster_issue, a.created_by,
        a.version, {has_part("a", "k.person_id")} AS is_own_act, a.eligibility,
        coalesce({_LACKS_CONSENT}, false) AS lacks_consent,
+       NOT a.for_minors AND EXISTS (SELECT FROM children WHERE person_id = k.person_id) AS strays,
        (SELECT CAST(jsonb_object_agg(l.unit_id, l.balance) AS text) FROM ledger_accounts l
         WHERE l.owner_id = k.person_id AND l.purpose = 'pending') AS pending
 FROM unnest(CAST(:serial AS int[]), CAST(:person_id AS uuid[]), CAST(:came_at AS timestamptz[]),

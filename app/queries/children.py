@@ -1,7 +1,7 @@
 """SQL of children and of who may fetch them."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import delete, update
@@ -10,8 +10,9 @@ from sqlmodel import col, select
 from app.core.db import Session
 from app.models.activities import Activity
 from app.models.checkins import Checkin
-from app.models.checkouts import Checkout
+from app.models.checkouts import Checkout, Departure
 from app.models.children import Child, Pickup
+from app.models.corrections import Correction
 from app.models.handovers import Handover
 from app.models.people import Person
 from app.queries import cards
@@ -54,14 +55,21 @@ async def remove(session: Session, child: UUID) -> None:
 
 
 async def is_inside(session: Session, child: UUID, since: datetime) -> bool:
-    """Whether a child came to a class that ends after ``since``, and has not left."""
+    """Whether a child came to a class after ``since``, and has not left.
+
+    That the job checked it out as forgotten does not say that it has left; a correction does.
+    """
+    corrected = select(Correction.id).where(Correction.checkin_id == Checkin.id)
+    left = (col(Checkout.checkin_id) == col(Checkin.id)) & (
+        col(Checkout.departure) != Departure.forgotten
+    )
     query = (
         select(Checkin.id)
         .join(Activity, col(Activity.id) == col(Checkin.activity_id))
         .outerjoin(Handover, col(Handover.checkin_id) == col(Checkin.id))
-        .outerjoin(Checkout, col(Checkout.checkin_id) == col(Checkin.id))
-        .where(Checkin.person_id == child, col(Activity.for_minors), Activity.ends_at > since)
-        .where(Checkin.checked_in_at > since - timedelta(days=1))
+        .outerjoin(Checkout, left)
+        .where(Checkin.person_id == child, col(Activity.for_minors))
+        .where(Checkin.checked_in_at > since, ~corrected.exists())
         .where(col(Handover.id).is_(None), col(Checkout.id).is_(None))
         .limit(1)
     )
@@ -84,12 +92,6 @@ async def of_guardians(session: Session, people: Sequence[UUID]) -> Sequence[UUI
     """Read the children of people."""
     query = select(Child.person_id).where(col(Child.guardian_id).in_(people))
     return (await session.exec(query.order_by(col(Child.person_id)))).all()
-
-
-async def classes(session: Session, activities: Sequence[UUID]) -> set[UUID]:
-    """Return those of the activities that are classes."""
-    query = select(Activity.id).where(col(Activity.id).in_(activities), col(Activity.for_minors))
-    return set(await session.exec(query))
 
 
 async def pickups(session: Session, children: Sequence[UUID]) -> dict[UUID, list[Pickup]]:

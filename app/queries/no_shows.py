@@ -1,11 +1,11 @@
 """SQL of no-shows: places at activities that are over, of people who did not come."""
 
 from collections.abc import Collection, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, func, update
 from sqlalchemy.orm import aliased
 from sqlmodel import col, or_, select
 from sqlmodel.sql.expression import SelectOfScalar
@@ -46,11 +46,15 @@ async def unsettled(
     return (await session.exec(query)).first()
 
 
-async def missed(session: Session, activity: Activity, limit: int) -> Sequence[Missed]:
+async def missed(
+    session: Session, activity: Activity, cancels_before: timedelta, limit: int
+) -> Sequence[Missed]:
     """Read places of an activity that were not used, without those that are settled.
 
-    A session counts for who signed up before it began. Of one at which nobody was checked in
-    nothing is known: it counts for nobody. Neither does the place of whose account is gone.
+    A session counts for who signed up before it began. A place that was given to who waited for it
+    counts if they could give it back: until ``cancels_before`` the start. Of a session at which
+    nobody was checked in nothing is known: it counts for nobody. Neither does the place of whose
+    account is gone.
     """
     came = select(Checkin.id).where(
         Checkin.activity_id == Signup.activity_id,
@@ -60,6 +64,8 @@ async def missed(session: Session, activity: Activity, limit: int) -> Sequence[M
     ahead, anybody = _ahead(activity)
     settled = select(NoShow.signup_id).where(NoShow.signup_id == Signup.id)
     n = ActivitySession
+    begins = func.coalesce(n.starts_at, activity.starts_at)
+    in_time = or_(col(Signup.given_at).is_(None), Signup.given_at < begins - cancels_before)
     query = (
         select(Signup, n.starts_at)
         .join(Person, col(Person.id) == col(Signup.person_id))
@@ -70,7 +76,7 @@ async def missed(session: Session, activity: Activity, limit: int) -> Sequence[M
         )
         .where(Signup.activity_id == activity.id, Signup.status == SignupStatus.confirmed)
         .where(col(Person.erased_at).is_(None), col(Person.merged_into_id).is_(None))
-        .where(ahead, ~came.exists(), anybody.exists(), ~settled.exists())
+        .where(in_time, ahead, ~came.exists(), anybody.exists(), ~settled.exists())
         .order_by(col(Signup.id))
         .limit(limit)
     )

@@ -119,7 +119,10 @@ WHERE id = :id AND status NOT IN ('cancelled', 'declined') RETURNING old.status
 """)
 
 _CHANGE = text("""
-UPDATE signups SET status = :status, queue_number = :queue_number, offer_until = NULL
+UPDATE signups SET status = CAST(:status AS text), queue_number = :queue_number,
+                   offer_until = NULL,
+                   given_at = CASE WHEN CAST(:status AS text) = 'confirmed'
+                                   THEN CAST(:at AS timestamptz) END
 WHERE id = :id
 """)
 
@@ -228,7 +231,7 @@ async def give_to(session: Session, ids: Sequence[UUID], person: UUID) -> None:
     await session.execute(given)
 
 
-async def checked_in_at(session: Session, signup: SignupRow) -> datetime | None:
+async def checked_in_at(session: Session, signup: SignupRow | Signup) -> datetime | None:
     """Return when somebody first checked in by a sign-up; None if that has not happened."""
     query = (
         select(Checkin.checked_in_at)
@@ -249,10 +252,10 @@ async def cancel(session: Session, signup_id: UUID, at: datetime) -> str | None:
 
 
 async def change(
-    session: Session, signup_id: UUID, status: str, queue_number: int | None = None
+    session: Session, signup_id: UUID, status: str, at: datetime, queue_number: int | None = None
 ) -> None:
-    """Give a locked sign-up another status."""
-    values = {"id": signup_id, "status": status, "queue_number": queue_number}
+    """Give a locked sign-up another status. ``at``: since when a place is the person's."""
+    values = {"id": signup_id, "status": status, "queue_number": queue_number, "at": at}
     await session.execute(_CHANGE, values)
 
 

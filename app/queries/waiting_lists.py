@@ -143,7 +143,8 @@ WITH waiting AS (
     RETURNING signup_id
 )
 UPDATE signups s SET status = CASE WHEN c.offer_until IS NULL THEN 'confirmed' ELSE 'offered' END,
-                     offer_until = c.offer_until, queue_number = NULL
+                     offer_until = c.offer_until, queue_number = NULL,
+                     given_at = CAST(:at AS timestamptz)
 FROM chosen c
 WHERE s.id = c.id AND c.total <= :total
   AND (c.begins IS NULL OR c.id IN (SELECT signup_id FROM held))
@@ -235,10 +236,10 @@ async def set_session_counters(session: Session, sessions: Sequence[SessionSeats
 
 
 async def promote(
-    session: Session, activity: UUID, lists: Sequence[Waiting], total: int
+    session: Session, activity: UUID, lists: Sequence[Waiting], total: int, at: datetime
 ) -> list[Moved]:
     """Give free places of a locked activity, ``total`` at most, to the first of waiting lists."""
-    values = columns(lists) | {"activity": activity, "total": total}
+    values = columns(lists) | {"activity": activity, "total": total, "at": at}
     return [Moved(*row) for row in await session.fetch(PROMOTE, values)]
 
 

@@ -30,10 +30,10 @@ from app.services.children import (
     TooManyChildren,
     TooManyPickups,
 )
-from app.services.classes import NotAClass
 from app.services.consents import TextOutdated
 from app.services.people import PersonNotFound
 from app.services.signup_decisions import SignupDeclined
+from app.services.signup_terms import NotAClass
 from app.services.signups import (
     AlreadyCheckedIn,
     SignupNotFound,

@@ -17,9 +17,9 @@ from app.core.paging import Page
 from app.schemas.classes import ClassChildOut, ClassFiguresOut
 from app.services import activities, classes
 from app.services.activities import ActivityNotFound
-from app.services.classes import NotAClass
 from app.services.people import Forbidden
 from app.services.sessions import SessionNotFound
+from app.services.signup_terms import NotAClass
 
 ABOUT = Bilingual("未成年人课堂：点名册与统计", "Classes for minors: the class list and figures")
 router = Router(prefix="/activities/{activity_id}", tags=["classes"], about=ABOUT)

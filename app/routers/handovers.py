@@ -21,7 +21,6 @@ from app.services.activities import ActivityNotFound
 from app.services.cards import CardSuspended
 from app.services.checkouts import NotCheckedIn
 from app.services.children import ChildNotFound, PickupNotFound
-from app.services.classes import NotAClass
 from app.services.handovers import (
     AlreadyHandedOver,
     HandoverCodeExpired,
@@ -34,6 +33,7 @@ from app.services.handovers import (
 from app.services.people import Forbidden, PersonNotFound
 from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.sessions import SessionNotFound
+from app.services.signup_terms import NotAClass
 from app.services.signups import SignupNotFound
 
 ABOUT = Bilingual(

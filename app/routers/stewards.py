@@ -17,6 +17,7 @@ from app.services.eligibility import NotEligible
 from app.services.people import Forbidden, PersonNotFound
 from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.sessions import SessionNotFound
+from app.services.signup_terms import NotAClass
 from app.services.signups import NotSignedUp
 from app.services.stewards import HandoverNeeded, OwnPresence
 
@@ -45,6 +46,7 @@ router = Router(prefix="/activities/{activity_id}/attendance", tags=["stewards"]
         OutsideWindow,
         NotSignedUp,
         NotEligible,
+        NotAClass,
         CheckinAnnulled,
         CheckoutNotAsked,
         NotCheckedIn,

@@ -38,7 +38,9 @@ class PostIn(In, json_schema_extra=example(GATE)):
         default="", description="What is done there; plain text."
     )
     skills: Annotated[list[Annotated[str, OneLine(20)]], Field(max_length=10)] = Field(
-        default_factory=list, description="What somebody should be able to do, as free words."
+        default_factory=list,
+        description="What somebody should be able to do, in free words for people to read;"
+        " nobody is refused for lacking them.",
     )
 
 
@@ -49,7 +51,7 @@ class PostOut(Out):
     activity_id: ActivityId
     name: str = Field(description="Its name.")
     description: str = Field(description="What is done there; plain text.")
-    skills: list[str] = Field(description="What somebody should be able to do.")
+    skills: list[str] = Field(description="What somebody should be able to do; it decides nothing.")
     created_at: CreatedAt
     version: Version
 

@@ -91,9 +91,13 @@ async def create(
 
 
 def require_places(activity: Activity) -> None:
-    """Raise Invalid for a class without sign-up: nobody walks in to it (decision 0047)."""
-    if activity.for_minors and activity.signup_for == SignupFor.nothing:
-        raise invalid("body.signup_for", "未成年人课堂须报名", "guardians sign up to a class")
+    """Raise Invalid for a class without sign-up, or with one to single sessions (decision 0047).
+
+    Nobody walks in to it, and guardians sign up to the whole of it.
+    """
+    if activity.for_minors and activity.signup_for != SignupFor.activity:
+        zh, en = "未成年人课堂须整体报名", "guardians sign up to a class as a whole"
+        raise invalid("body.signup_for", zh, en)
 
 
 async def require_rule(

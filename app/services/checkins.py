@@ -26,6 +26,7 @@ from app.services.checkin_codes import CheckinCodeInvalid
 from app.services.policies import rules
 from app.services.policies.rules import PointsPolicy
 from app.services.sessions import SessionNotFound
+from app.services.signup_terms import NotAClass
 
 
 class OutsideWindow(Refusal):
@@ -83,8 +84,8 @@ async def record(tx: Session, scans: Sequence[Scan], at: datetime) -> list[Recor
     ``at`` dates check-ins and awards. Windows and the attended time go by the clock, which is
     behind it after a day was closed too early (``moments``).
     Precondition: no two scans share a conflict key. Outcomes: Recorded, or CheckinCodeInvalid,
-    SessionNotFound, ActivityNotOpen, OutsideWindow, NotSignedUp, NotEligible; of a poster NoPlace,
-    LocationNeeded, CheckinTooFar.
+    SessionNotFound, ActivityNotOpen, OutsideWindow, NotSignedUp, NotEligible; of a child NotAClass;
+    of a poster NoPlace, LocationNeeded, CheckinTooFar.
     Raises Retry if an activity changes meanwhile.
     """
     clock = now()
@@ -138,10 +139,10 @@ def _check(context: CheckinContext | None, scan: Scan, at: datetime) -> CheckinC
     opens, closes = context.starts_at - OPENS_BEFORE_START, context.ends_at + CLOSES_AFTER_END
     if not opens <= (scan.came_at or at) < closes:
         return OutsideWindow(opens_at=opens, closes_at=closes)
-    if context.lacks_consent:
-        return eligibility.needs_guardian()
-    refusal = None if scan.issue is None else checkin_places.refusal(context, scan.position)
-    return refusal or context
+    refusal: Refusal | None = eligibility.needs_guardian() if context.lacks_consent else None
+    if scan.issue is not None:
+        refusal = refusal or checkin_places.refusal(context, scan.position)
+    return refusal or (NotAClass() if context.strays else context)
 
 
 @dataclass(frozen=True, slots=True)

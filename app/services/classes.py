@@ -3,7 +3,6 @@
 from uuid import UUID
 
 from app.core.db import Session
-from app.core.errors import Refusal
 from app.core.keys import FieldCipher
 from app.core.paging import Page, PageParams, by_id
 from app.models.activities import Activity
@@ -14,11 +13,7 @@ from app.queries import people as people_queries
 from app.schemas.children import FetcherOut
 from app.schemas.classes import ClassChildOut, ClassFiguresOut
 from app.services import attendance, audit, people, session_numbers
-
-
-class NotAClass(Refusal):
-    code, status, title = "classes.not_a_class", 409, "Not a class"
-    zh, en = "该活动不是未成年人课堂", "This activity is no class for minors."
+from app.services.signup_terms import NotAClass
 
 
 async def read_list(

@@ -35,10 +35,10 @@ from app.schemas.handovers import (
 from app.services import activities, audit, checkouts, children, notify, people, session_numbers
 from app.services.checkouts import Leave, NotCheckedIn
 from app.services.children import PickupNotFound
-from app.services.classes import NotAClass
 from app.services.ledger import moments
 from app.services.people import CardGuesses, PersonNotFound
 from app.services.redemptions import card_codes
+from app.services.signup_terms import NotAClass
 from app.services.signups import SignupNotFound
 
 Guessing = Callable[[UUID], CardGuesses]  # the counter of wrong codes for a child

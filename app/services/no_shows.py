@@ -1,7 +1,7 @@
 """No-shows: who had a place and did not come has points deducted, which is a strike.
 
-A job settles them a day after the end, by the policy in force then. The deduction is in the name of
-who drafted the activity, as is the proposal of the awards of its attendance (decision 0043).
+A job settles them eight days after the end, by the policy in force then. The deduction is in the
+name of who drafted the activity, as proposals of the awards of its attendance are (decision 0043).
 """
 
 from collections.abc import Collection, Sequence
@@ -11,6 +11,7 @@ from uuid import UUID
 from app.core.clock import local_date
 from app.core.db import Session
 from app.core.ids import new_id
+from app.core.signed_events import MAX_AGE
 from app.models.activities import Activity
 from app.models.deductions import Deduction
 from app.models.deductions import DeductionState as State
@@ -18,6 +19,7 @@ from app.models.no_shows import NoShow
 from app.queries import no_shows as queries
 from app.queries.no_shows import Missed
 from app.schemas.policies.documents import Deduction as DeductionRule
+from app.schemas.signup_terms import terms_of
 from app.services import deductions, people, signup_pauses
 from app.services.ledger import moments
 from app.services.policies import history
@@ -25,8 +27,9 @@ from app.services.policies.history import PolicyMissing
 from app.services.policies.rules import PointsPolicy
 
 RULE_KEY, EVIDENCE = "no_show", "activity"
-# Until then organizers correct the attendance, and devices without a network send theirs.
-SETTLED_AFTER = timedelta(days=1)
+# Until then devices without a network send what they recorded, at most ``MAX_AGE`` after it, and
+# organizers correct the attendance. The day more is for the end of check-in and of an upload.
+SETTLED_AFTER = MAX_AGE + timedelta(days=1)
 
 
 async def due(tx: Session, at: datetime, skipped: Collection[UUID]) -> Activity | None:
@@ -36,7 +39,8 @@ async def due(tx: Session, at: datetime, skipped: Collection[UUID]) -> Activity 
 
 async def missed(tx: Session, activity: Activity, limit: int) -> Sequence[Missed]:
     """Return places of an activity that were not used, and are not settled."""
-    return await queries.missed(tx, activity, limit)
+    minutes = terms_of(activity.signup_terms).cancel_until_minutes
+    return await queries.missed(tx, activity, timedelta(minutes=minutes), limit)
 
 
 async def end(tx: Session, activity: Activity) -> None:

@@ -92,14 +92,14 @@ async def _approve(tx: Session, found: SignupRow) -> SignupOut:
         wanted = NewHold(found.id, found.person_id, room.own.starts_at, room.own.ends_at)
         for clash in (await shift_holds.hold(tx, [wanted])).values():
             raise clash
-    await queries.change(tx, found.id, status, number)
+    await queries.change(tx, found.id, status, now(), number)
     await waiting_lists.save(tx, room.seats, room.sessions)
     shown = SignupOut.model_validate(found)
     return shown.model_copy(update={"status": status, "position": position})
 
 
 async def _decline(tx: Session, found: SignupRow) -> SignupOut:
-    await queries.change(tx, found.id, SignupStatus.declined)
+    await queries.change(tx, found.id, SignupStatus.declined, now())
     shown = SignupOut.model_validate(found)
     return shown.model_copy(update={"status": SignupStatus.declined})
 

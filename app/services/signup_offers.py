@@ -43,9 +43,9 @@ async def accept(tx: Session, person_id: UUID, signup_id: UUID) -> SignupOut:
         return shown
     if found.offer_until is None:
         raise NoOffer(status=found.status)
-    if now() >= found.offer_until:
+    if (at := now()) >= found.offer_until:
         raise OfferOver(offer_until=found.offer_until)
-    await signup_queries.change(tx, signup_id, SignupStatus.confirmed)
+    await signup_queries.change(tx, signup_id, SignupStatus.confirmed, at)
     return shown.model_copy(update={"status": SignupStatus.confirmed, "offer_until": None})
 
 

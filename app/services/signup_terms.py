@@ -53,6 +53,11 @@ class OnlyChildren(Refusal):
     zh, en = "该活动为未成年人课堂，请监护人为孩子报名", "Guardians sign up their children to this."
 
 
+class NotAClass(Refusal):
+    code, status, title = "classes.not_a_class", 409, "Not a class"
+    zh, en = "该活动不是未成年人课堂", "This activity is no class for minors."
+
+
 class AnswersMissing(Refusal):
     code, status, title = "signups.answers_missing", 409, "Questions unanswered"
     zh, en = "请先填写报名表", "Answer the questions of the sign-up form first."

@@ -25,7 +25,7 @@ from app.schemas.signups import MySignupOut, SignupOut
 from app.services import answers, eligibility, people, shift_holds, signup_terms, waiting_lists
 from app.services.activities import ActivityNotFound
 from app.services.signup_pauses import SignupsPaused
-from app.services.signup_terms import AnswersMissing, OnlyChildren
+from app.services.signup_terms import AnswersMissing, NotAClass, OnlyChildren
 from app.services.waiting_lists import Room
 
 
@@ -108,7 +108,7 @@ async def claim(tx: Session, claims: Sequence[Claim], at: datetime) -> list[Clai
     Precondition: no two claims share a conflict key. The rows of the activities are locked, then
     those of sessions, so their counters cannot change concurrently; CHECKs on the counters also
     prevent oversold places. Outcomes: Claimed (with the existing sign-up for a repeated claim), or
-    one of ``signup_terms.REFUSALS``.
+    one of ``signup_terms.REFUSALS``, of a child also NotAClass.
     """
     seats = await waiting_queries.lock_seats(tx, sorted({one.activity_id for one in claims}))
     named = sorted({(one.activity_id, one.session) for one in claims if one.session})
@@ -169,8 +169,8 @@ def _judge(
     refused = signup_terms.refusal(room, at)
     if room is None or refused is not None:
         return refused or ActivityNotFound()
-    if room.seats.for_minors and not found.is_child:
-        return OnlyChildren()
+    if room.seats.for_minors != found.is_child:
+        return NotAClass() if found.is_child else OnlyChildren()
     return (
         signup_terms.wrong_session(room, one.session)
         or personal(found)

@@ -150,7 +150,7 @@ async def fill(
     total = _places(_free(seats), seats.signups_waitlisted)
     if not lists or total <= 0 or seats.status != ActivityStatus.published:
         return []
-    moved = await queries.promote(tx, seats.id, lists, total)
+    moved = await queries.promote(tx, seats.id, lists, total, at)
     for one in moved:
         rooms[one.session].take(one.places)
         rooms[one.session].wait(-1)

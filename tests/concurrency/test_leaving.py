@@ -1,10 +1,11 @@
-"""A place that is given back while its holder checks in, or while the activity begins.
+"""A place that is given back or away while its holder checks in, or while the activity begins.
 
-A check-in and a cancellation: one of the two, never a place paid and free.
+A check-in and a cancellation, or a swap: one of the two, never a place paid and free.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
@@ -18,13 +19,17 @@ from app.core.db import Session
 from app.models.activities import Activity
 from app.queries import checkins, waiting_lists
 from app.runtime import Runtime
+from app.services import checkins as checkin_services
 from app.services import signups
-from tests.concurrency.guards import without_lock
+from app.services.checkins import Recorded, Scan
+from app.services.swaps import accepting
+from tests.concurrency.guards import take_out_row_locks, without_lock
 from tests.concurrency.meeting import until_somebody_waits_for
 from tests.factories.activities import current_code, make_attended
-from tests.factories.http import assert_refused, in_process, walk
+from tests.factories.http import assert_refused, in_process, keyed, walk
 from tests.factories.ledger import balance
-from tests.factories.people import TestPerson, make_person
+from tests.factories.people import TestPerson, make_people, make_person
+from tests.factories.signup_terms import make_sessions, sign_up_by
 
 LOCK = "FOR SHARE OF s"
 
@@ -120,3 +125,69 @@ async def _scan_while_leaving(
     (left,) = await walk(api, "/api/v1/me/signups", person.headers)
     assert left["status"] == "cancelled"
     return scan.result()
+
+
+@dataclass
+class _Offer:
+    """A shift that opens for check-in, given away by one person to another."""
+
+    activity: Activity
+    giver: TestPerson
+    taker: TestPerson
+    id: UUID
+
+
+async def _give_away(api: httpx.AsyncClient, runtime: Runtime) -> _Offer:
+    starts_at = now() + timedelta(minutes=20)
+    activity = await make_sessions(runtime, 1, shifts=True, starts_at=starts_at)
+    giver, taker = await make_people(runtime, 2)
+    assert (await sign_up_by(api, activity, giver, session=1)).status_code == 201
+    [shift] = await walk(api, f"/api/v1/activities/{activity.id}/sessions")
+    path = f"/api/v1/shifts/{shift['id']}/swaps"
+    made = await api.post(path, headers=keyed(giver), json={"open": True})
+    assert made.status_code == 201, made.text
+    return _Offer(activity, giver, taker, UUID(made.json()["id"]))
+
+
+async def test_who_is_giving_the_shift_away_cannot_check_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    offer = await _give_away(api, runtime)
+    code = {"code": current_code(runtime, offer.activity)}
+    async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
+        await accepting.accept(tx, offer.taker.id, offer.id)
+        headers = offer.giver.headers
+        scan = group.create_task(api.post("/api/v1/checkins", headers=headers, json=code))
+        await until_somebody_waits_for(runtime, tx)
+    assert_refused(scan.result(), 403, "checkins.not_signed_up")
+    assert await balance(runtime, offer.giver.id) == 0
+
+
+async def _accept_while_checking_in(api: httpx.AsyncClient, runtime: Runtime) -> httpx.Response:
+    """Accept a shift when its holder has checked in but for the commit."""
+    offer = await _give_away(api, runtime)
+    path = f"/api/v1/swaps/{offer.id}/acceptance"
+    async with asyncio.TaskGroup() as group, runtime.database.transaction() as tx:
+        scan = Scan(offer.activity.serial, offer.giver.id)
+        [came] = await checkin_services.record(tx, [scan], now())
+        assert isinstance(came, Recorded)
+        taken = group.create_task(api.post(path, headers=keyed(offer.taker), json={}))
+        await until_somebody_waits_for(runtime, tx)
+    return taken.result()
+
+
+async def test_nobody_takes_the_shift_of_who_is_checking_in(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    taken = await _accept_while_checking_in(api, runtime)
+    assert_refused(taken, 409, "swaps.checked_in")
+
+
+async def test_control_without_the_lock_on_the_shift_that_is_taken(
+    alone: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The acceptance reads before the check-in commits, and waits only to write."""
+    take_out_row_locks(monkeypatch)
+    async with in_process(alone) as api:
+        taken = await _accept_while_checking_in(api, alone.state.runtime)
+    assert taken.status_code == 200, taken.text

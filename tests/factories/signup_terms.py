@@ -19,6 +19,7 @@ from tests.factories.http import keyed
 from tests.factories.people import TestPerson
 
 API = "/api/v1"
+HELD_AGO = timedelta(days=8, hours=2)
 
 
 async def add_sessions(
@@ -65,10 +66,18 @@ async def make_sessions(
 
 
 async def make_held(
-    runtime: Runtime, org: Org, came: list[TestPerson], missing: list[TestPerson], **more: Any
+    runtime: Runtime,
+    org: Org,
+    came: list[TestPerson],
+    missing: list[TestPerson],
+    ago: timedelta = HELD_AGO,
+    **more: Any,
 ) -> Activity:
-    """Make an activity that is over since two days, at which some were and some were not."""
-    starts_at = now() - timedelta(days=2, hours=2)
+    """Make an activity of an hour that began so long ago, at which some were and some were not.
+
+    By default its no-shows are due.
+    """
+    starts_at = now() - ago
     made = await make_activity(runtime, org=org, starts_at=now() + timedelta(hours=1), **more)
     await sign_up(runtime, made, *came, *missing)
     async with runtime.database.transaction() as tx:

@@ -11,14 +11,16 @@ from sqlalchemy import text
 from sqlmodel import select
 
 from app.core.clock import now
+from app.core.signed_events import MAX_AGE
 from app.jobs import no_shows
 from app.models.activities import Activity
-from app.models.checkins import Checkin, CheckinMethod
+from app.models.checkins import CLOSES_AFTER_END, Checkin, CheckinMethod
 from app.models.deductions import Deduction
 from app.models.signups import Signup, SignupStatus
 from app.runtime import Runtime
 from app.schemas.deductions import AppealDecisionIn, AppealIn
 from app.services import deductions
+from app.services import no_shows as no_shows_services
 from tests.conftest import ScratchFactory
 from tests.factories.activities import make_activity
 from tests.factories.http import assert_refused, in_process
@@ -26,8 +28,15 @@ from tests.factories.inbox import inbox
 from tests.factories.ledger import balance, give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_people
-from tests.factories.presences import make_with_sessions
-from tests.factories.signup_terms import make_held, sign_up_by
+from tests.factories.presences import come, make_with_sessions
+from tests.factories.signup_terms import (
+    HELD_AGO,
+    accept_by,
+    cancel_by,
+    decide_by,
+    make_held,
+    sign_up_by,
+)
 
 API = "/api/v1"
 
@@ -109,7 +118,7 @@ async def test_sessions_before_the_signup_and_dropped_ones_count_for_nobody(
     _, runtime = alone_runtime
     org = await make_org(runtime)
     came, early, late, single, gone = await make_people(runtime, 5)
-    first = now() - timedelta(days=9)
+    first = now() - timedelta(days=15)
     series, by_session = [
         await make_with_sessions(
             runtime,
@@ -133,6 +142,79 @@ async def test_sessions_before_the_signup_and_dropped_ones_count_for_nobody(
 
     people = (came, early, late, single, gone)
     assert [len(await made_for(runtime, one)) for one in people] == [0, 2, 1, 0, 0]
+
+
+async def test_nobody_is_charged_while_a_device_may_still_upload(
+    alone_runtime: tuple[FastAPI, Runtime],
+) -> None:
+    """A check-in that arrives after a week counts, and no deduction stands against it."""
+    _, runtime = alone_runtime
+    org = await make_org(runtime)
+    came, late, missing = await make_people(runtime, 3)
+    ago = timedelta(days=7, hours=12)
+    held = await make_held(runtime, org, [came], [late, missing], ago=ago)
+    assert await no_shows.settle(runtime) == 0
+    assert no_shows_services.SETTLED_AFTER > MAX_AGE + CLOSES_AFTER_END
+    await come(runtime, held, late, came_at=now() - ago + timedelta(minutes=5))
+    later = "UPDATE activities SET starts_at = starts_at - d, ends_at = ends_at - d"
+    sql = text(f"{later} FROM (SELECT interval '20 hours' AS d) x WHERE id = :id")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(sql, {"id": held.id})
+
+    assert await no_shows.settle(runtime) == 1
+    assert [len(await made_for(runtime, one)) for one in (came, late, missing)] == [0, 0, 1]
+
+
+async def test_a_place_that_could_not_be_given_back_any_more_is_no_strike(
+    alone_runtime: tuple[FastAPI, Runtime],
+) -> None:
+    """An hour before the start is the deadline; who signs up later does so knowing it."""
+    app, runtime = alone_runtime
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    came, early, late, begun, claimed = await make_people(runtime, 5)
+    terms = {"cancel_until_minutes": 60}
+    held = await make_held(runtime, org, [came], [early, late, begun, claimed], signup_terms=terms)
+    start = now() - HELD_AGO
+    for one, minutes in ((early, -61), (late, -59), (begun, 1)):
+        await _given(runtime, held, one, start + timedelta(minutes=minutes))
+    async with runtime.database.transaction() as tx:
+        signed = text("UPDATE signups SET created_at = :at WHERE person_id = :person")
+        await tx.execute(signed, {"at": start - timedelta(minutes=1), "person": claimed.id})
+
+    assert await no_shows.settle(runtime) == 2
+    people = (came, early, late, begun, claimed)
+    assert [len(await made_for(runtime, one)) for one in people] == [0, 1, 0, 0, 1]
+
+    # Each way in which somebody gets a place later than with the sign-up is noted.
+    one, two, three = await make_people(runtime, 3)
+    async with in_process(app) as api:
+        plain = await make_activity(runtime, org=org, capacity=1)
+        first = (await sign_up_by(api, plain, one)).json()["id"]
+        promoted = (await sign_up_by(api, plain, two)).json()["id"]
+        await cancel_by(api, one, first)
+        offers = await make_activity(
+            runtime, org=org, capacity=1, signup_terms={"offer_minutes": 30}
+        )
+        first = (await sign_up_by(api, offers, one)).json()["id"]
+        offered = (await sign_up_by(api, offers, two)).json()["id"]
+        await cancel_by(api, one, first)
+        assert (await accept_by(api, two, offered)).status_code == 200
+        asks = await make_activity(runtime, org=org, signup_terms={"needs_approval": True})
+        approved = (await sign_up_by(api, asks, three)).json()["id"]
+        assert (await decide_by(api, organizer, approved, approved=True)).status_code == 200
+        at_once = (await sign_up_by(api, plain, three)).json()["id"]
+    query = text("SELECT id FROM signups WHERE given_at > created_at AND status = 'confirmed'")
+    async with runtime.database.read() as tx:
+        noted = {str(one) for one in (await tx.execute(query)).scalars()}
+    assert {promoted, offered, approved} <= noted
+    assert at_once not in noted
+
+
+async def _given(runtime: Runtime, activity: Activity, person: TestPerson, at: datetime) -> None:
+    sql = text("UPDATE signups SET given_at = :at WHERE activity_id = :id AND person_id = :person")
+    async with runtime.database.transaction() as tx:
+        await tx.execute(sql, {"at": at, "id": activity.id, "person": person.id})
 
 
 async def _had_place(

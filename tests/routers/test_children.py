@@ -2,15 +2,23 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from app.core.clock import local_date, now
 from app.models.activities import Activity
+from app.models.cards import card_number
+from app.models.checkins import CheckinMethod
 from app.models.consents import ConsentDocument
 from app.models.orgs import Org
+from app.models.scans import ScanReason
 from app.runtime import Runtime
+from app.services import checkins
+from app.services.checkins import Scan
 from app.services.consents import texts
+from app.services.scans import settling
+from app.services.signup_terms import NotAClass
 from tests.factories.activities import activity_body, edit, make_activity
 from tests.factories.activities import edit_body as edit_of
 from tests.factories.http import assert_refused, keyed
@@ -18,6 +26,7 @@ from tests.factories.inbox import inbox
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
 from tests.factories.refusals import Ask as Refused
+from tests.factories.scans import card_serial
 from tests.routers.test_card_guesses import card_no
 from tests.security.schema_world import Known, Setup
 from tests.security.world import Ask, World
@@ -203,15 +212,42 @@ async def test_children_alone_sign_up_to_a_class_and_to_nothing_else(
     assert kinds == ["promoted"]  # the second child's, which has no inbox of its own
 
 
+async def test_nobody_brings_a_child_into_an_activity_that_is_no_class(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Nobody would hand it over there: a group, a steward, a walk-in and a device are refused."""
+    org = await make_org(runtime)
+    organizer = await make_organizer(runtime, org.id)
+    guardian = await make_person(runtime)
+    child = await make_child(api, guardian)
+    number = card_number(await card_serial(runtime, UUID(child)))
+    plain = await make_activity(runtime, org=org)
+    free = await make_activity(runtime, org=org, signup_for="nothing")
+    path = f"/api/v1/activities/{plain.id}/signups/batches"
+    batch = await api.post(path, headers=keyed(organizer), json={"card_nos": [number]})
+    assert [one["code"] for one in batch.json()["items"]] == ["classes.not_a_class"]
+    for activity, walk_in in ((plain, True), (free, False)):
+        path = f"/api/v1/activities/{activity.id}/attendance"
+        body = {"action": "check_in", "card_no": number, "walk_in": walk_in}
+        reply = await api.post(path, headers=keyed(organizer), json=body)
+        assert_refused(reply, 409, "classes.not_a_class")
+    async with runtime.database.transaction() as tx:
+        scan = Scan(free.serial, UUID(child), method=CheckinMethod.device, came_at=now())
+        [refused] = await checkins.record(tx, [scan], now())
+    assert isinstance(refused, NotAClass)
+    assert settling.REASONS[refused.code] == ScanReason.not_eligible
+
+
 async def test_a_class_has_sign_up(api: httpx.AsyncClient, runtime: Runtime) -> None:
     org = await make_org(runtime)
     organizer = await make_organizer(runtime, org.id)
-    body = activity_body(org, for_minors=True, signup_for="nothing")
-    drafted = await api.post("/api/v1/activities", headers=keyed(organizer), json=body)
-    assert_refused(drafted, 422, "request.invalid")
     course = await make_activity(runtime, org=org, for_minors=True)
-    edited = await edit(api, organizer, course, edit_of(course, signup_for="nothing"))
-    assert_refused(edited, 422, "request.invalid")
+    for signup_for in ("nothing", "session"):  # guardians sign up to the whole
+        body = activity_body(org, for_minors=True, signup_for=signup_for)
+        drafted = await api.post("/api/v1/activities", headers=keyed(organizer), json=body)
+        assert_refused(drafted, 422, "request.invalid")
+        edited = await edit(api, organizer, course, edit_of(course, signup_for=signup_for))
+        assert_refused(edited, 422, "request.invalid")
 
 
 async def test_a_child_is_kept_with_consent_and_its_name_is_sealed(

@@ -2,13 +2,17 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 
 from app.core.clock import now
 from app.models.activities import Activity
+from app.models.checkouts import Departure
 from app.models.orgs import Org
 from app.runtime import Runtime
+from app.services import checkouts
+from app.services.checkouts import Leave, Left
 from tests.concurrency import rushes
 from tests.conftest import ScratchFactory
 from tests.factories.http import assert_refused, keyed
@@ -205,6 +209,31 @@ async def test_the_guardian_fetches_the_child_with_a_card(
     [entry] = [one for one in await _audited(api, runtime, org) if one["verb"] == "handed_over"]
     assert entry["subject"] == {"type": "child", "id": child}
     await assert_ledger_verifies(runtime)
+
+
+async def test_a_child_at_the_door_is_not_removed_once_the_class_is_over(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Nor once the job has checked it out as forgotten."""
+    guardian, org = await make_person(runtime), await make_org(runtime)
+    course, child, steward = await present(
+        api, runtime, guardian, org, checks_out=True, starts_at=now() - timedelta(minutes=40)
+    )
+    async with runtime.database.transaction() as tx:
+        await tx.fetch(
+            "UPDATE activities SET ends_at = :at WHERE id = :id",
+            {"at": now() - timedelta(seconds=2), "id": course.id},
+        )
+    path = f"{CHILDREN}/{child}"
+    assert_refused(await api.delete(path, headers=guardian.headers), 409, "children.inside")
+    async with runtime.database.transaction() as tx:
+        leave = Leave(course.serial, UUID(child), Departure.forgotten)
+        [left] = await checkouts.record(tx, [leave], now())
+    assert isinstance(left, Left)
+    assert_refused(await api.delete(path, headers=guardian.headers), 409, "children.inside")
+    [card] = await make_card_codes(runtime, guardian, 1)
+    assert (await fetch(api, steward, course, child, card_code=card)).is_success
+    assert (await api.delete(path, headers=guardian.headers)).status_code == 204
 
 
 async def _audited(api: httpx.AsyncClient, runtime: Runtime, org: Org) -> list[dict[str, Any]]:

@@ -4,13 +4,14 @@ import asyncio
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
 from app.core.clock import now
 from app.jobs import swaps as job
-from app.models.activities import ActivityStatus
+from app.models.activities import Activity, ActivityStatus
 from app.models.orgs import Org
 from app.queries import signup_pauses as pauses
 from app.runtime import Runtime
@@ -27,6 +28,7 @@ from tests.factories.people import (
     make_people,
     make_person,
 )
+from tests.factories.presences import come
 from tests.factories.refusals import Ask as Refused
 from tests.factories.sessions import (
     DAY,
@@ -64,6 +66,7 @@ BEYOND_THE_SCHEMA = {
     "swaps.wrong_state",
     "swaps.there",
     "swaps.begun",
+    "swaps.checked_in",
     "swaps.own",
     "swaps.clash",
     "swaps.not_approved",
@@ -426,6 +429,33 @@ async def test_an_offer_ends_with_the_start_of_the_shift(rota: Rota) -> None:
     [mine] = await walk(rota.api, f"{API}/me/swaps", rota.holders[0].headers)
     assert mine["state"] == "expired"
     assert await rota.kinds(rota.holders[0]) == ["swap_expired"]
+
+
+async def test_a_place_by_which_somebody_checked_in_is_not_swapped(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Check-in opens before the start. Else the next holder would be paid for the place too."""
+    rota = await make_rota(api, runtime, await make_people(runtime, 3), HOUR / 4, DAY)
+    one, two, three = rota.holders
+    given, asked = await rota.offered(open=True), (await _asks(rota, two)).json()
+    async with runtime.database.read() as tx:
+        activity = await tx.get_one(Activity, UUID(rota.activity))
+    await come(runtime, activity, one)
+
+    assert_refused(await rota.answer(given, three, "acceptance"), 409, "swaps.checked_in")
+    assert_refused(await rota.answer(asked, one, "acceptance"), 409, "swaps.checked_in")
+    assert (await rota.answer(given, one, "withdrawal")).status_code == 200
+    assert (await rota.answer(asked, two, "withdrawal")).status_code == 200
+    for body in ({"open": True}, {"with_signup_id": rota.signups[1]}):
+        assert_refused(await rota.propose(**body), 409, "swaps.checked_in")
+    assert_refused(await _asks(rota, two), 409, "swaps.checked_in")
+    await assert_ledger_verifies(runtime)
+
+
+async def _asks(rota: Rota, two: TestPerson) -> httpx.Response:
+    """Let the second person ask for the first shift in exchange."""
+    path, body = f"{API}/shifts/{rota.shifts[1]['id']}/swaps", {"with_signup_id": rota.signups[0]}
+    return await rota.api.post(path, headers=keyed(two), json=body)
 
 
 async def test_nothing_is_swapped_once_a_shift_has_begun(

@@ -25,6 +25,7 @@ from app.services.corrections import CheckinAnnulled
 from app.services.eligibility import NotEligible
 from app.services.ledger import moments
 from app.services.sessions import SessionNotFound
+from app.services.signup_terms import NotAClass
 from app.services.signups import NotSignedUp
 
 REASONS = {
@@ -32,6 +33,7 @@ REASONS = {
     CheckinAnnulled.code: ScanReason.corrected_before,
     CheckoutNotAsked.code: ScanReason.checkout_not_asked,
     CheckoutOver.code: ScanReason.outside_window,
+    NotAClass.code: ScanReason.not_eligible,
     NotEligible.code: ScanReason.not_eligible,
     NotCheckedIn.code: ScanReason.not_checked_in,
     NotSignedUp.code: ScanReason.not_signed_up,

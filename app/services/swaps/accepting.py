@@ -1,9 +1,10 @@
 """Accepting an offer of a shift: both sign-ups change hands in one transaction.
 
 The offer is locked, then the sign-ups in the order of their ids, then the activity, as by a
-cancellation. Counters stay as they are. The times that the places hold are deleted and inserted for
-the other person; two acceptances at once that need each other's deleted times are a deadlock, after
-which one of them runs again.
+cancellation. A check-in locks the sign-up too: it is seen here, or finds that the place is gone.
+Counters stay as they are. The times that the places hold are deleted and inserted for the other
+person; two acceptances at once that need each other's deleted times are a deadlock, after which one
+of them runs again.
 """
 
 from collections.abc import Sequence
@@ -51,8 +52,8 @@ class SwapClash(Refusal):
 async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     """Accept an offer: the sign-ups change hands, other offers of these places end.
 
-    Raises SwapNotFound, OwnSwap, SwapWrongState, SwapStale, ActivityNotOpen, ShiftBegun, SwapClash;
-    of a shift that is given away also what ``admitting.require`` raises.
+    Raises SwapNotFound, OwnSwap, SwapWrongState, SwapStale, ActivityNotOpen, ShiftBegun,
+    ShiftAttended, SwapClash; of a shift that is given away also what ``admitting.require`` raises.
     """
     swap = await record_queries.lock(tx, Swap, swap_id)
     if swap is not None and swap.created_by == caller:
@@ -74,6 +75,7 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     assert activity is not None, "a swap has an activity"
     shifts = await queries.shifts_of(tx, places)
     offering.require_ahead(activity, [one.session.starts_at for one in shifts.values()])
+    await offering.require_unattended(tx, list(signups.values()))
     if wanted is None:
         await admitting.require(tx, caller, activity.id, offered.session, now())
     await _require_free(tx, caller, shifts[offered.id].session, places)
@@ -81,6 +83,8 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     if wanted is not None:
         await _require_free(tx, swap.created_by, shifts[wanted.id].session, places)
         wanted.person_id = swap.created_by
+    for one in signups.values():
+        one.given_at = None  # whoever swaps takes the place knowingly
     await _hand_over_times(tx, {one.id: one.person_id for one in signups.values()})
     await queries.save_signups(tx, list(signups.values()))
     swap.accepted_by = caller

@@ -14,6 +14,7 @@ from app.models.swaps import Swap
 from app.models.swaps import SwapState as State
 from app.queries import activities as activity_queries
 from app.queries import records as record_queries
+from app.queries import signups as signup_queries
 from app.queries import swaps as queries
 from app.queries.swaps import Shift
 from app.schemas.swaps import SwapIn, SwapOut
@@ -46,11 +47,18 @@ class ShiftBegun(Refusal):
     fact_names = ("starts_at",)
 
 
+class ShiftAttended(Refusal):
+    """Else one place would admit two people, and pay both."""
+
+    code, status, title = "swaps.checked_in", 409, "Checked in already"
+    zh, en = "已签到，不能换班", "Who has checked in at a shift keeps it."
+
+
 async def propose(tx: Session, caller: UUID, shift_id: UUID, body: SwapIn) -> SwapOut:
     """Offer one's place at a shift, in exchange for another's or to whoever takes it.
 
-    Raises SessionNotFound, ActivityNotOpen, NotOnShift, ShiftBegun, SwapThere, Invalid (the place
-    asked for).
+    Raises SessionNotFound, ActivityNotOpen, NotOnShift, ShiftBegun, ShiftAttended, SwapThere,
+    Invalid (the place asked for).
     """
     shift = await queries.shift(tx, shift_id)
     if shift is None:
@@ -63,12 +71,14 @@ async def propose(tx: Session, caller: UUID, shift_id: UUID, body: SwapIn) -> Sw
         raise NotOnShift
     activity = await activity_queries.find(tx, own.activity_id)
     assert activity is not None, "a session has an activity"
-    starts = [shift.session.starts_at]
+    starts, places = [shift.session.starts_at], [own]
     asked = None
     if body.with_signup_id is not None:
         asked, wanted = await _asked_for(tx, own, body.with_signup_id)
         starts.append(wanted.session.starts_at)
+        places.append(asked)
     require_ahead(activity, starts)
+    await require_unattended(tx, places)
     if await queries.is_proposed(tx, own.id):
         raise SwapThere
     swap = Swap(
@@ -121,6 +131,13 @@ def require_ahead(activity: Activity, starts: Sequence[datetime]) -> None:
         )
     if now() >= min(starts):
         raise ShiftBegun(starts_at=min(starts))
+
+
+async def require_unattended(tx: Session, places: Sequence[Signup]) -> None:
+    """Raise ShiftAttended if somebody has checked in by one of the places."""
+    for one in places:
+        if await signup_queries.checked_in_at(tx, one) is not None:
+            raise ShiftAttended
 
 
 async def refuse(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
