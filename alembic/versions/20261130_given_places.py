@@ -1,7 +1,7 @@
 """When a place was given to who waited for it.
 
 Revision ID: 20261130_given_places
-Revises: 20261130_cards
+Revises: 20261130_linked_places
 """
 
 import sqlalchemy as sa
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "20261130_given_places"
-down_revision = "20261130_cards"
+down_revision = "20261130_linked_places"
 branch_labels = None
 depends_on = None
 
