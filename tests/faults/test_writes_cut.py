@@ -29,7 +29,7 @@ pytestmark = pytest.mark.long
 ROWS, REQUESTS = nouns.rows(), nouns.requests()
 # Known by what they say: a sign-up, a check-in, what a device signed, an order that has ended.
 WITHOUT_A_KEY = {
-    *("signUp", "checkIn", "checkOut", "uploadScans", "uploadHandovers"),
+    *("signUp", "checkIn", "checkOut", "uploadHandovers"),
     *("cancelSignup", "cancelRedemption", "acceptPlace", "visitCheckpoint"),
 }
 # Of the lines of an operation the first with a success.
