@@ -60,11 +60,11 @@ WEEKEND = (
 )
 # The third act: points are spent together, merchants are paid, the fund tells its figures.
 MARKET = (
-    courtesies.thank,
     big_day.hold,
     settlement.settle,
     exchange.exchange,
     public_figures.show,
+    courtesies.thank,
 )
 ACTS = (
     *(founding.found, offices.appoint, counters.admit, catalogue.offer),

@@ -12,7 +12,7 @@ YEAR = timedelta(days=365)
 
 
 async def thank(day: Day) -> None:
-    day.act("分级分类礼遇", "Courtesies by tier and category; a package for riders")
+    day.act("集市六 · 分级分类礼遇", "Courtesies by tier and category; a package for riders")
     *riders, other = [one for one in day.present if one is not day.leaver][: RIDERS + 1]
     breakfast = await _publish(day, "骑手早餐券", [{"category": "rider", "quota": QUOTA}])
     await _record(day, riders)
