@@ -62,7 +62,7 @@ VALKEY_SETTINGS = {
     "unixsocketperm": "700",
     "save": "",
     "appendonly": "no",
-    "maxmemory": "256mb",
+    "maxmemory": "1gb",  # the benches have 400,000 people on all boards
     "maxmemory-policy": "volatile-lru",
     "loglevel": "warning",
     "set-proc-title": "no",  # a leftover server is recognised by its command line
