@@ -36,7 +36,7 @@ ANSWERED = 0.99
 FIRST_RATE, STEP, FINER = 50.0, 2.0, 3
 # The busiest half hour of a year: one youth in fifty checks in at events that begin together.
 BUSY_PART, BUSY_S = 0.02, 1_800
-WEB_MS = 0.41  # of a core, a check-in in the web worker: docs/measurements.md, Speed
+WEB_MS = 0.52  # of a core, a check-in in the web worker: docs/measurements.md, Speed
 PARTS = ("web", "primary", "busiest fund")
 out = Console(width=120)
 Steps = Generator[simpy.Event, Any, None]
