@@ -12,12 +12,14 @@ from functools import lru_cache
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import Executable, Result
+from sqlalchemy import Executable, Result, event
 from sqlalchemy.ext.asyncio import (
     AsyncEngine,
     AsyncSession,
     AsyncSessionTransaction,
 )
+from sqlalchemy.orm import ORMExecuteState
+from sqlalchemy.orm import Session as OrmSession
 from sqlmodel.ext.asyncio.session import AsyncSession as SQLModelSession
 
 from app.core import db_engine
@@ -43,6 +45,21 @@ class Row(asyncpg.Record):  # type: ignore[misc]
             return self[name]
         except KeyError:
             raise AttributeError(name) from None
+
+
+def is_locking(state: ORMExecuteState) -> bool:
+    """Return whether a statement is a select that locks what it reads."""
+    return getattr(state.statement, "_for_update_arg", None) is not None
+
+
+@event.listens_for(OrmSession, "do_orm_execute")
+def _read_anew(state: ORMExecuteState) -> None:
+    """Let a select that locks fill objects that the session has read before the lock.
+
+    Without it they keep what they had, though others have changed the row since.
+    """
+    if is_locking(state):
+        state.update_execution_options(populate_existing=True)
 
 
 class Session(SQLModelSession):

@@ -8,7 +8,9 @@ from fastapi import FastAPI
 from sqlalchemy import true
 from sqlmodel.sql.expression import Select
 
+from app.core import db
 from app.models.ledger import Purpose
+from app.queries import records as record_queries
 from app.queries import redemptions as redemption_queries
 from app.queries.redemption_days import orders as queries
 from tests.concurrency import rushes
@@ -127,3 +129,30 @@ async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.Mon
     monkeypatch.setattr(redemption_queries, "LOCK_COLLECTABLE", head)
     meet_after(monkeypatch, redemption_queries, "lock_collectable", parties=2)
     assert (await two_counters(broken))["fund"] > 30
+
+
+async def two_answers(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A person accepts a substitute and declines it at once; each has read it before it waits."""
+    async with rushes.one_client_of(app) as (api, runtime):
+        day, person = await make_day(api, runtime, 20, 15), await make_buyer(runtime)
+        order = await day.ordered(person)
+        body = {"order_id": order["id"], "item_id": day.item(1), "reason": "原奖品破损"}
+        made = await day.act(day.counter.staff, "substitutions", **body)
+        answer = f"substitutions/{made.json()['id']}/answer"
+        meet_after(monkeypatch, record_queries, "find", parties=2)
+        replies = await rushes.at_once(
+            day.act(person, answer, accept=accept) for accept in (True, False)
+        )
+        return rushes.outcomes(replies)
+
+
+async def test_a_substitute_is_answered_once(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert await two_answers(app, monkeypatch) == {"200": 1, "day_orders.wrong_state": 1}
+    await assert_ledger_verifies(app.state.runtime)
+
+
+@pytest.mark.long
+async def test_control_of_the_answer(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A lock alone does not suffice: the row is read anew."""
+    monkeypatch.setattr(db, "is_locking", lambda _: False)
+    assert await two_answers(broken, monkeypatch) != {"200": 1, "day_orders.wrong_state": 1}
