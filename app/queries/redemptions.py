@@ -57,6 +57,8 @@ class Collectable:
     status: str
     expires_at: datetime
     card_status: str
+    frozen_at: datetime | None
+    lost_at: datetime | None
     reward_name: str
     org_id: UUID
 
@@ -65,7 +67,8 @@ class Collectable:
 # between this read and the collection.
 LOCK_COLLECTABLE = """
 SELECT r.id, r.pickup_code, r.merchant_id, r.person_id, r.reward_id, r.quantity, r.points,
-       r.unit_id, r.status, r.expires_at, c.status AS card_status, w.name AS reward_name, w.org_id
+       r.unit_id, r.status, r.expires_at, c.status AS card_status, c.frozen_at, c.lost_at,
+       w.name AS reward_name, w.org_id
 FROM unnest(CAST(:merchants AS uuid[]), CAST(:codes AS text[])) k(merchant_id, code)
 JOIN redemptions r ON r.pickup_code = k.code AND r.merchant_id = k.merchant_id
 JOIN cards c ON c.person_id = r.person_id

@@ -77,7 +77,7 @@ SUBSTITUTE = allow(
 )
 ANSWER = allow(
     RESIDENT,
-    *(*DAY, *REPLACE, CardSuspended, InsufficientPoints),
+    *(*DAY, *REPLACE, RedemptionDayNotOpen, CardSuspended, InsufficientPoints),
     *(substitutes.SubstitutionNotFound, substitutes.SubstitutionWrongState),
     body=True,
     once=True,

@@ -23,8 +23,10 @@ from app.schemas.redemptions import (
     RedemptionOut,
 )
 from app.services.cards import CardSuspended
+from app.services.day_orders import cancelling
 from app.services.ledger.types import InsufficientPoints
 from app.services.orgs import OrgNotFound
+from app.services.redemption_days.reading import RedemptionDayNotOpen
 from app.services.redemptions import codes, reading, reservations
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 from app.services.rewards.reading import (
@@ -74,7 +76,7 @@ async def redeem(body: RedemptionIn, tx: Tx, person_id: CurrentPerson) -> Redemp
 @router.post(
     "/redemptions/{redemption_id}/cancel",
     operation_id="cancelRedemption",
-    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved, body=True),
+    **allow(RESIDENT, RedemptionNotFound, RedemptionNotReserved, RedemptionDayNotOpen, body=True),
 )
 @no_store
 async def cancel_redemption(
@@ -83,8 +85,11 @@ async def cancel_redemption(
     person_id: CurrentPerson,
     body: Nothing | None = None,  # noqa: ARG001 - validated
 ) -> RedemptionOut:
-    """Cancel a reservation; its points are available again."""
-    return await reservations.cancel(tx, person_id, redemption_id)
+    """Cancel a reservation; its points are available again.
+
+    Not an order of a redemption day once counters without network may have handed it over.
+    """
+    return await cancelling.cancel(tx, person_id, redemption_id)
 
 
 @router.get(

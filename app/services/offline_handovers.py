@@ -260,7 +260,7 @@ async def _hand_over(
         _set(row, Outcome.conflict, Reason.ended_before)
     else:
         try:
-            await counters.collect(tx, counter, [order])
+            await counters.collect(tx, counter, [order], row.happened_at)
             await tx.refresh(order)  # it may be in the upload again
         except CardSuspended:
             _set(row, Outcome.refused, Reason.card_suspended)

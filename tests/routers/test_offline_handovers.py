@@ -14,9 +14,11 @@ from app.core.sealed_counter_lists import check_of, unseal
 from app.core.signed_handovers import HandOver
 from app.models.ledger import Purpose
 from app.runtime import Runtime
+from tests.engines import as_owner
 from tests.factories.devices import TestDevice, register, revoke
-from tests.factories.http import assert_refused, walk
+from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.ledger import assert_ledger_verifies, balance
+from tests.factories.people import TestPerson
 from tests.factories.redemption_days import HOUR, Day, make_buyer, make_day
 from tests.factories.scans import card_of, ms, told
 from tests.security.schema_world import Known, Setup
@@ -55,6 +57,17 @@ def body_of(device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
 async def make_offline(api: httpx.AsyncClient, runtime: Runtime, **changes: Any) -> Day:
     """Publish a day whose counters may upload for a day."""
     return await make_day(api, runtime, offline_until=(now() + 24 * HOUR).isoformat(), **changes)
+
+
+async def give_up_before(day: Day, person: TestPerson, order: dict[str, Any]) -> None:
+    """Cancel an order as if the day had not begun."""
+    begins, begun = now() + HOUR / 2, now() - HOUR
+    settings = day.runtime.settings
+    move = "UPDATE redemption_days SET starts_at = '{}' WHERE id = '{}'"
+    await as_owner(settings, move.format(begins, day.id))
+    gone = await day.api.post(f"/api/v1/redemptions/{order['id']}/cancel", headers=person.headers)
+    assert gone.status_code == 200, gone.text
+    await as_owner(settings, move.format(begun, day.id))
 
 
 async def upload(day: Day, device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
@@ -162,7 +175,7 @@ async def test_what_does_not_count(api: httpx.AsyncClient, runtime: Runtime) -> 
     stranger = await register(api, elsewhere.organizer, elsewhere.org)
     order = (await day.ordered(person))["id"]
     given_up = await day.ordered(person)
-    await api.post(f"/api/v1/redemptions/{given_up['id']}/cancel", headers=person.headers)
+    await give_up_before(day, person, given_up)
     good = signed(device, day, order, now(), sequence=1_000)
     forged = good | {"signature": signed(stranger, day, order, now())["signature"]}
     events = [
@@ -200,3 +213,36 @@ async def test_lists_are_for_days_and_devices_that_may_have_them(
         headers = one.counter.staff.headers
         refused = await api.get(f"{one.path}/counter-list", headers=headers, params=asked)
         assert_refused(refused, status, code)
+
+
+async def test_what_was_handed_over_before_the_person_gave_up_counts(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Neither a cancel, nor a substitute, nor the end of a card brings points back to goods."""
+    day = await make_day(api, runtime, 20, 15, offline_until=(now() + 24 * HOUR).isoformat())
+    device = await register(api, day.organizer, day.org)
+    people = [await make_buyer(runtime) for _ in range(5)]
+    orders = [await day.ordered(one) for one in people]
+    handed = now() - timedelta(seconds=2)
+    events = [signed(device, day, one["id"], handed) for one in orders]
+    cancels, swaps, freezes, loses, frozen = people
+
+    cancel = f"/api/v1/redemptions/{orders[0]['id']}/cancel"
+    refused = await api.post(cancel, headers=cancels.headers)
+    assert_refused(refused, 409, "redemption_days.not_open")
+    assert refused.json()["facts"]["closes_at"] == day.body["starts_at"]
+    body = {"order_id": orders[1]["id"], "item_id": day.item(1), "reason": "原奖品破损"}
+    made = (await day.act(day.counter.staff, "substitutions", **body)).json()
+    answer = f"substitutions/{made['id']}/answer"
+    assert_refused(await day.act(swaps, answer, accept=True), 409, "redemption_days.not_open")
+    assert (await day.act(swaps, answer, accept=False)).status_code == 200
+    for person, act in ((freezes, "freeze"), (loses, "loss"), (frozen, "freeze")):
+        done = await api.post(f"/api/v1/me/card/{act}", headers=keyed(person), json={})
+        assert done.status_code == 200, done.text
+    await as_owner(
+        runtime.settings,
+        f"UPDATE cards SET frozen_at = '{handed - HOUR / 2}' WHERE person_id = '{frozen.id}'",  # noqa: S608
+    )
+    assert told(await upload(day, device, *events)) == ["counted"] * 4 + ["card_suspended"]
+    assert await balance(runtime, day.org.id, Purpose.fund) == 80
+    await assert_ledger_verifies(runtime)

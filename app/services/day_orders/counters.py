@@ -108,15 +108,22 @@ async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -
     return shown
 
 
-async def collect(tx: Session, counter: Counter, orders: Sequence[Redemption]) -> None:
+async def collect(
+    tx: Session,
+    counter: Counter,
+    orders: Sequence[Redemption],
+    handed_at: datetime | None = None,
+) -> None:
     """Collect orders at a counter; the objects keep the state from before.
 
+    ``handed_at``: when it was, of what a counter without network recorded.
     The account of a fund counter is locked from here to the commit, and every counter of the day
     waits for it: nothing is read that can be read before. Raises RedemptionNotReserved,
     CardSuspended.
     """
     at, codes = await moments.moment(tx), [order.pickup_code for order in orders]
-    for outcome in await collecting.collect_at(tx, counter.merchant, counter.server, codes, at):
+    merchant, server = counter.merchant, counter.server
+    for outcome in await collecting.collect_at(tx, merchant, server, codes, at, handed_at):
         if isinstance(outcome, Refusal):
             raise outcome
 

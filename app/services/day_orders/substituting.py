@@ -21,7 +21,7 @@ from app.queries import redemptions as redemption_queries
 from app.queries.redemption_days import orders as queries
 from app.schemas.day_orders import SubstitutionIn, SubstitutionOut
 from app.services import audit, cards, notify, orgs, people, records, tiers
-from app.services.day_orders import counters, ordering
+from app.services.day_orders import cancelling, counters, ordering
 from app.services.day_orders.counters import Counter
 from app.services.day_orders.ordering import Wanted
 from app.services.ledger import moments, posting
@@ -112,9 +112,10 @@ async def answer(
     """Accept or decline a substitute for one's own order.
 
     Raises RedemptionDayNotFound, RedemptionDayWrongState, SubstitutionNotFound (of others too),
-    SubstitutionWrongState, RedemptionNotReserved, and as ``_replace``.
+    SubstitutionWrongState, RedemptionNotReserved, RedemptionDayNotOpen (as when an order is
+    cancelled), and as ``_replace``.
     """
-    await reading.shared(tx, day_id)
+    day = await reading.shared(tx, day_id)
     family = await people_queries.family(tx, caller)
     found = await record_queries.find(tx, Substitution, substitution_id)
     if found is None or found.day_id != day_id or found.person_id not in family:
@@ -131,6 +132,7 @@ async def answer(
         return SubstitutionOut.model_validate(made)
     if made.state != State.proposed:
         raise SubstitutionWrongState(status=made.state)
+    cancelling.require_not_begun(day, at)
     reservations.require_reserved(order, at)
     item = await queries.item(tx, day_id, made.item_id)
     assert item is not None, "a foreign key"

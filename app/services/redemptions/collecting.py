@@ -85,16 +85,22 @@ async def collect(
 
 
 async def collect_at(
-    tx: Session, merchant: Merchant, staff_id: UUID, pickup_codes: Sequence[str], at: datetime
+    tx: Session,
+    merchant: Merchant,
+    staff_id: UUID,
+    pickup_codes: Sequence[str],
+    at: datetime,
+    handed_at: datetime | None = None,
 ) -> list[CollectedOut | Refusal]:
     """Collect at a counter of an active merchant where the person may hand over.
 
-    As ``collect``, whose outcomes about staff and merchant are the caller's to find.
+    ``handed_at``: when it was handed over without network; a card that was barred later bars it
+    not. As ``collect``, whose outcomes about staff and merchant are the caller's to find.
     """
     org = await orgs.get(tx, merchant.org_id)
     place = Workplace(merchant.id, org.id, org.path, merchant.name, merchant.state, merchant.kind)
     commands = [CollectCommand(staff_id, code, merchant.id) for code in pickup_codes]
-    return await _hand_over(tx, commands, [place] * len(commands), at)
+    return await _hand_over(tx, commands, [place] * len(commands), at, handed_at)
 
 
 async def _hand_over(
@@ -102,10 +108,11 @@ async def _hand_over(
     commands: Sequence[CollectCommand],
     places: Sequence[Workplace | Refusal],
     at: datetime,
+    handed_at: datetime | None = None,
 ) -> list[CollectedOut | Refusal]:
     if not commands:
         return []
-    planned = await _plan(tx, commands, places, at)
+    planned = await _plan(tx, commands, places, at, handed_at)
     ready = [one for one in planned if isinstance(one, _Planned)]
     # Before accounts are locked, which other collections wait for.
     names = await people_queries.names(tx, sorted({one.row.person_id for one in ready}))
@@ -153,6 +160,7 @@ async def _plan(
     commands: Sequence[CollectCommand],
     places: Sequence[Workplace | Refusal],
     at: datetime,
+    handed_at: datetime | None,
 ) -> list[_Planned | Refusal]:
     """Lock the redemptions and their cards, and check each command at its counter."""
     published = await history.load(tx)
@@ -169,7 +177,8 @@ async def _plan(
             planned.append(place)
             continue
         # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
-        row = _collectable(found.pop((place.merchant_id, shown.pickup_code), None), at)
+        row = found.pop((place.merchant_id, shown.pickup_code), None)
+        row = _collectable(row, at, handed_at)
         if isinstance(row, Refusal):
             planned.append(row)
         elif not await proxies.use(tx, shown, one.staff_id, at):
@@ -189,7 +198,9 @@ def _payee(
     return AccountKey(place.org_id, published.policy(at, place.org_path).fund, row.unit_id)
 
 
-def _collectable(row: Collectable | None, at: datetime) -> Collectable | Refusal:
+def _collectable(
+    row: Collectable | None, at: datetime, handed_at: datetime | None = None
+) -> Collectable | Refusal:
     """Return the redemption if it can be handed over at a moment, else the refusal."""
     if row is None:
         return RedemptionNotFound()
@@ -197,9 +208,19 @@ def _collectable(row: Collectable | None, at: datetime) -> Collectable | Refusal
         return RedemptionNotReserved(status=RedemptionStatus(row.status), expires_at=row.expires_at)
     if row.expires_at <= at:
         return _expired(row)
-    if row.card_status != CardStatus.active:
+    if row.card_status != CardStatus.active and not _barred_after(row, handed_at):
         return CardSuspended(status=row.card_status)
     return row
+
+
+def _barred_after(row: Collectable, handed_at: datetime | None) -> bool:
+    """Return whether the holder barred the card after it was handed over.
+
+    The time of a suspension is not kept: it bars what is settled after it.
+    """
+    barred_at = {CardStatus.frozen: row.frozen_at, CardStatus.lost: row.lost_at}
+    since = barred_at.get(CardStatus(row.card_status))
+    return handed_at is not None and since is not None and handed_at < since
 
 
 def _expired(row: Collectable) -> RedemptionNotReserved:
