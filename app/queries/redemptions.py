@@ -61,6 +61,8 @@ class Collectable:
     lost_at: datetime | None
     reward_name: str
     org_id: UUID
+    day_id: UUID | None
+    replaces_id: UUID | None
 
 
 # Codes of other merchants are not found. The card is locked FOR SHARE, so that it is not suspended
@@ -68,7 +70,7 @@ class Collectable:
 LOCK_COLLECTABLE = """
 SELECT r.id, r.pickup_code, r.merchant_id, r.person_id, r.reward_id, r.quantity, r.points,
        r.unit_id, r.status, r.expires_at, c.status AS card_status, c.frozen_at, c.lost_at,
-       w.name AS reward_name, w.org_id
+       w.name AS reward_name, w.org_id, r.day_id, r.replaces_id
 FROM unnest(CAST(:merchants AS uuid[]), CAST(:codes AS text[])) k(merchant_id, code)
 JOIN redemptions r ON r.pickup_code = k.code AND r.merchant_id = k.merchant_id
 JOIN cards c ON c.person_id = r.person_id

@@ -125,6 +125,11 @@ class Fair(Market):
         if order.slot is not None and not same:
             day.taken[order.slot] -= 1
 
+    def collect(self, order: Order) -> None:
+        """Collect at the merchant's own counter, which leaves a day's orders to the day's."""
+        require(order.day is None or order.is_anew, "redemptions.not_found")
+        super().collect(order)
+
     def hand_over(self, day: Day, shown: Order | Code | None) -> int:
         """Hand over all that a person has reserved; return how many orders."""
         self.require_time(day, "starts_at", "ends_at")

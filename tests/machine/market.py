@@ -63,6 +63,7 @@ class Order:
     row: str = "reserved"
     settled: datetime | None = None
     is_undone: bool = False
+    is_anew: bool = False  # in the place of one that was undone
 
     @property
     def is_live(self) -> bool:
@@ -335,7 +336,7 @@ class Market:
         ends = max(old.ends, self.now + A_DAY)
         anew = self.put_aside(order.who, old.points, ends)
         made = Order(order.who, order.reward, order.quantity, anew, self.now, order.shelf)
-        made.day, made.slot = order.day, order.slot
+        made.day, made.slot, made.is_anew = order.day, order.slot, True
         self.orders.append(made)
         return made
 

@@ -1,17 +1,21 @@
 """Orders of redemption days: reserved, handed over, replaced, and walk-ins."""
 
 from typing import Any
+from uuid import UUID
 
 import httpx
 
+from app.core.clock import now
 from app.models.ledger import Purpose
 from app.models.people import Role
+from app.models.redemptions import Redemption
 from app.runtime import Runtime
+from tests.engines import as_owner
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
 from tests.factories.ledger import assert_ledger_verifies, balance, give_points
 from tests.factories.people import appoint
-from tests.factories.redemption_days import Day, make_buyer, make_day, slot_body
+from tests.factories.redemption_days import HOUR, Day, make_buyer, make_day, slot_body
 from tests.factories.refusals import Ask as Refused
 from tests.security.schema_world import Completion, Known, Setup
 from tests.security.world import Ask, World
@@ -206,6 +210,39 @@ async def test_nobody_serves_themselves(api: httpx.AsyncClient, runtime: Runtime
         await appoint(tx, person.id, Role.merchant_staff, merchant=merchant)
     body = {"pickup_code": order["pickup_code"]}
     assert_refused(await day.act(person, "handovers", **body), 403, "day_orders.own")
+    for act in ("preview", "collect"):
+        path = f"/api/v1/merchant/redemptions/{act}"
+        refused = await api.post(path, headers=keyed(person), json=body)
+        assert_refused(refused, 404, "redemptions.not_found")
+
+
+async def test_the_merchants_own_counter_leaves_orders_to_the_day(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Only what was handed over there, and undone, is collected at either."""
+    starts = (now() + HOUR / 2).isoformat()
+    day, person = await make_day(api, runtime, starts_at=starts), await make_buyer(runtime)
+    order = await day.ordered(person)
+    assert_refused(await day.hand_over(order), 409, "redemption_days.not_open")
+    assert_refused(await _at_the_shop(day, order), 404, "redemptions.not_found")
+    begun = f"UPDATE redemption_days SET starts_at = opens_at WHERE id = '{day.id}'"  # noqa: S608
+    await as_owner(runtime.settings, begun)
+    assert_refused(await _at_the_shop(day, order), 404, "redemptions.not_found")
+    assert (await day.hand_over(order)).status_code == 200
+    undo = f"/api/v1/merchant/redemptions/{order['id']}/undo"
+    undone = await api.post(undo, headers=keyed(day.counter.staff), json={"reason": "拿错"})
+    assert undone.status_code == 200, undone.text
+    async with runtime.database.read() as tx:
+        again = await tx.get(Redemption, UUID(undone.json()["replaced_by"]))
+    assert again is not None
+    assert (await _at_the_shop(day, again.model_dump())).status_code == 200
+    assert (await day.report())["balances"]
+
+
+async def _at_the_shop(day: Day, order: dict[str, Any]) -> httpx.Response:
+    """Collect an order at the merchant's counter."""
+    path, body = "/api/v1/merchant/redemptions/collect", {"pickup_code": order["pickup_code"]}
+    return await day.api.post(path, headers=keyed(day.counter.staff), json=body)
 
 
 async def test_a_collection_that_is_undone_can_be_handed_over_again(

@@ -51,6 +51,13 @@ class CollectCommand:
     merchant_id: UUID | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class AtDay:
+    """The counters of a redemption day. ``handed_at``: when, if it was without network."""
+
+    handed_at: datetime | None = None
+
+
 def conflict_keys(attempt: Attempt[CollectCommand, CollectedOut]) -> Iterable[Hashable]:
     """Return the conflict keys of a collection: its Idempotency-Key and the pick-up code."""
     return (attempt.key, attempt.command.pickup_code.upper())
@@ -74,7 +81,8 @@ async def collect(
     Held points go to the merchant, at a fund counter back to the 公益银行 of its organisation.
     Precondition: no two commands have one code. Outcomes: CollectedOut, or Forbidden (not staff of
     a merchant), MerchantNotYours, MerchantSuspended, RedemptionNotFound (another merchant's code
-    too), RedemptionNotReserved, CardSuspended (the card of the person who reserved).
+    and an order of a redemption day too), RedemptionNotReserved, CardSuspended (the card of the
+    person who reserved).
     """
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     places = [
@@ -90,9 +98,9 @@ async def collect_at(
     staff_id: UUID,
     pickup_codes: Sequence[str],
     at: datetime,
-    handed_at: datetime | None = None,
+    handed_at: datetime | None,
 ) -> list[CollectedOut | Refusal]:
-    """Collect at a counter of an active merchant where the person may hand over.
+    """Collect at the counters of a redemption day, whose orders the codes are of.
 
     ``handed_at``: when it was handed over without network; a card that was barred later bars it
     not. As ``collect``, whose outcomes about staff and merchant are the caller's to find.
@@ -100,7 +108,7 @@ async def collect_at(
     org = await orgs.get(tx, merchant.org_id)
     place = Workplace(merchant.id, org.id, org.path, merchant.name, merchant.state, merchant.kind)
     commands = [CollectCommand(staff_id, code, merchant.id) for code in pickup_codes]
-    return await _hand_over(tx, commands, [place] * len(commands), at, handed_at)
+    return await _hand_over(tx, commands, [place] * len(commands), at, AtDay(handed_at))
 
 
 async def _hand_over(
@@ -108,11 +116,11 @@ async def _hand_over(
     commands: Sequence[CollectCommand],
     places: Sequence[Workplace | Refusal],
     at: datetime,
-    handed_at: datetime | None = None,
+    day: AtDay | None = None,
 ) -> list[CollectedOut | Refusal]:
     if not commands:
         return []
-    planned = await _plan(tx, commands, places, at, handed_at)
+    planned = await _plan(tx, commands, places, at, day)
     ready = [one for one in planned if isinstance(one, _Planned)]
     # Before accounts are locked, which other collections wait for.
     names = await people_queries.names(tx, sorted({one.row.person_id for one in ready}))
@@ -160,7 +168,7 @@ async def _plan(
     commands: Sequence[CollectCommand],
     places: Sequence[Workplace | Refusal],
     at: datetime,
-    handed_at: datetime | None,
+    day: AtDay | None,
 ) -> list[_Planned | Refusal]:
     """Lock the redemptions and their cards, and check each command at its counter."""
     published = await history.load(tx)
@@ -178,7 +186,7 @@ async def _plan(
             continue
         # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
         row = found.pop((place.merchant_id, shown.pickup_code), None)
-        row = _collectable(row, at, handed_at)
+        row = _collectable(row, at, day)
         if isinstance(row, Refusal):
             planned.append(row)
         elif not await proxies.use(tx, shown, one.staff_id, at):
@@ -199,27 +207,36 @@ def _payee(
 
 
 def _collectable(
-    row: Collectable | None, at: datetime, handed_at: datetime | None = None
+    row: Collectable | None, at: datetime, day: AtDay | None = None
 ) -> Collectable | Refusal:
     """Return the redemption if it can be handed over at a moment, else the refusal."""
-    if row is None:
+    if row is None or (day is None and _is_of_day(row)):
         return RedemptionNotFound()
     if row.status != RedemptionStatus.reserved:
         return RedemptionNotReserved(status=RedemptionStatus(row.status), expires_at=row.expires_at)
     if row.expires_at <= at:
         return _expired(row)
-    if row.card_status != CardStatus.active and not _barred_after(row, handed_at):
+    if row.card_status != CardStatus.active and not _barred_after(row, day):
         return CardSuspended(status=row.card_status)
     return row
 
 
-def _barred_after(row: Collectable, handed_at: datetime | None) -> bool:
+def _is_of_day(row: Collectable) -> bool:
+    """Return whether only the counters of a redemption day hand it over, by the day's rules.
+
+    What replaces an undone collection was handed over there before: any counter may again.
+    """
+    return row.day_id is not None and row.replaces_id is None
+
+
+def _barred_after(row: Collectable, day: AtDay | None) -> bool:
     """Return whether the holder barred the card after it was handed over.
 
     The time of a suspension is not kept: it bars what is settled after it.
     """
     barred_at = {CardStatus.frozen: row.frozen_at, CardStatus.lost: row.lost_at}
     since = barred_at.get(CardStatus(row.card_status))
+    handed_at = day.handed_at if day else None
     return handed_at is not None and since is not None and handed_at < since
 
 
