@@ -11,6 +11,7 @@ from app.core.validation_messages import wrong
 from app.models.redemption_days import SubstitutionState
 from app.models.redemptions import RedemptionStatus
 from app.schemas.base import Code, Id, In, OneLine, Out, RewardId, example
+from app.schemas.proxies import ProxyShownOut
 
 VALUES = {
     SubstitutionState: {
@@ -67,7 +68,7 @@ class DayOrderIn(
 
 class _WhoseIn(In):
     pickup_code: Annotated[str, Code(32)] | None = Field(
-        default=None, description="Code of one of the person's orders."
+        default=None, description="Code of one of the person's orders, or of a proxy for it."
     )
     card_code: Annotated[str, Code(40)] | None = Field(
         default=None, description="Code that the card of the person shows: once, for a minute."
@@ -107,6 +108,9 @@ class HandedOverOut(Out):
     """What is handed over, and to whom (masked)."""
 
     display_name: PersonName = Field(description="Name of the person, masked.")
+    proxy: ProxyShownOut | None = Field(
+        description="Who collects in the person's place, by a code for the one order; null: nobody."
+    )
     orders: list[HandedOrderOut] = Field(description="The orders.")
     pieces: int = Field(description="Pieces of all orders.")
     points: int = Field(description="Points of all orders.")

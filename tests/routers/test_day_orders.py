@@ -216,6 +216,37 @@ async def test_nobody_serves_themselves(api: httpx.AsyncClient, runtime: Runtime
         assert_refused(refused, 404, "redemptions.not_found")
 
 
+async def test_a_proxy_collects_the_one_order_once(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    day, person = await make_day(api, runtime, 10, 20), await make_buyer(runtime)
+    order, other = await day.ordered(person), await day.ordered(person, 1)
+    path = f"/api/v1/redemptions/{order['id']}/proxy"
+    revoked, made = [
+        (await api.post(path, headers=keyed(person), json={"name": "李梅"})).json()["code"]
+        for _ in range(2)
+    ]
+    staff, body = day.counter.staff, {"pickup_code": made.lower()}
+    gone = await day.act(staff, "handovers", pickup_code=revoked)
+    assert_refused(gone, 404, "redemptions.not_found")
+    elsewhere = await day.act(staff, "handovers", **body, order_ids=[other["id"]])
+    assert_refused(elsewhere, 409, "day_orders.nothing_to_hand_over")
+    look = (await day.act(staff, "handovers/preview", **body)).json()
+    done = await day.act(staff, "handovers", **body)
+    assert (done.status_code, done.json()) == (200, look), done.text
+    assert (look["proxy"], [one["id"] for one in look["orders"]]) == (
+        {"name": "李梅"},
+        [order["id"]],
+    )
+    assert_refused(await day.act(staff, "handovers", **body), 409, "redemptions.not_reserved")
+    used = (await api.get(path, headers=person.headers)).json()
+    assert used["used_at"] is not None
+    assert (await inbox(api, runtime, person))[0]["kind"] == "proxies_collected"
+    rest = await day.hand_over(other)
+    assert (rest.status_code, rest.json()["proxy"]) == (200, None)
+    await assert_ledger_verifies(runtime)
+
+
 async def test_the_merchants_own_counter_leaves_orders_to_the_day(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -14,6 +14,7 @@ from app.core.errors import Refusal
 from app.core.language import named
 from app.models.cards import CodePurpose
 from app.models.merchants import Merchant, MerchantState
+from app.models.proxies import CollectionProxy
 from app.models.redemption_days import DayItem, RedemptionDay
 from app.models.redemptions import Redemption
 from app.models.rewards import Reward
@@ -27,13 +28,14 @@ from app.schemas.day_orders import (
     HandOverPreviewIn,
     WalkInIn,
 )
+from app.schemas.proxies import ProxyShownOut
 from app.services import audit, people
 from app.services.day_orders import ordering
 from app.services.ledger import moments, posting
 from app.services.merchants import access as merchants
 from app.services.merchants.access import MerchantSuspended
 from app.services.redemption_days import reading
-from app.services.redemptions import card_codes, collecting, reservations
+from app.services.redemptions import card_codes, collecting, proxies, reservations
 
 Found = Sequence[tuple[Redemption, DayItem, Reward]]
 
@@ -80,8 +82,8 @@ async def preview(
     """
     counter = await serving(tx, caller, day_id)
     at = await moments.moment(tx)
-    person_id = await _person(tx, counter, body.pickup_code, body.card_code, at, uses=False)
-    return await _shown(tx, person_id, await _orders(tx, counter, person_id, None, at))
+    whose = await _whose(tx, counter, body.pickup_code, body.card_code, at, uses=False)
+    return await _shown(tx, whose, await _orders(tx, counter, whose, None, at))
 
 
 async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -> HandedOverOut:
@@ -95,12 +97,12 @@ async def hand_over(tx: Session, caller: UUID, day_id: UUID, body: HandOverIn) -
     at = await moments.moment(tx)
     if refusal := reading.not_open(counter.day.starts_at, counter.day.ends_at, at):
         raise refusal
-    person_id = await _person(tx, counter, body.pickup_code, body.card_code, at)
-    orders = await _orders(tx, counter, person_id, body.order_ids, at)
-    shown = await _shown(tx, person_id, orders)
-    await collect(tx, counter, [order for order, _, _ in orders])
+    whose = await _whose(tx, counter, body.pickup_code, body.card_code, at)
+    orders = await _orders(tx, counter, whose, body.order_ids, at)
+    shown = await _shown(tx, whose, orders)
+    await collect(tx, counter, [order for order, _, _ in orders], proxy=whose.proxy)
     facts: dict[str, str | int] = {
-        "person": str(person_id),
+        "person": str(whose.person_id),
         "orders": len(orders),
         "pieces": sum(order.quantity for order, _, _ in orders),
     }
@@ -113,22 +115,33 @@ async def collect(
     counter: Counter,
     orders: Sequence[Redemption],
     handed_at: datetime | None = None,
+    proxy: CollectionProxy | None = None,
 ) -> None:
     """Collect orders at a counter; the objects keep the state from before.
 
-    ``handed_at``: when it was, of what a counter without network recorded.
+    ``handed_at``: when it was, of what a counter without network recorded. ``proxy``: whose code
+    was shown for the one order; it is used up.
     The account of a fund counter is locked from here to the commit, and every counter of the day
     waits for it: nothing is read that can be read before. Raises RedemptionNotReserved,
-    CardSuspended.
+    CardSuspended, RedemptionNotFound (the proxy was revoked meanwhile).
     """
-    at, codes = await moments.moment(tx), [order.pickup_code for order in orders]
+    at = await moments.moment(tx)
+    codes = [proxy.code] if proxy else [order.pickup_code for order in orders]
     merchant, server = counter.merchant, counter.server
     for outcome in await collecting.collect_at(tx, merchant, server, codes, at, handed_at):
         if isinstance(outcome, Refusal):
             raise outcome
 
 
-async def _person(
+@dataclass(frozen=True, slots=True)
+class _Whose:
+    """Who has the orders. ``proxy``: of the one order that its code stands for."""
+
+    person_id: UUID
+    proxy: CollectionProxy | None = None
+
+
+async def _whose(
     tx: Session,
     counter: Counter,
     pickup_code: str | None,
@@ -136,17 +149,21 @@ async def _person(
     at: datetime,
     *,
     uses: bool = True,
-) -> UUID:
-    """Return whose code it is. Raises as ``by_card_code``, RedemptionNotFound, and OwnHandOver."""
+) -> _Whose:
+    """Return whose code it is, or who made its proxy.
+
+    Raises as ``by_card_code``, RedemptionNotFound, and OwnHandOver.
+    """
     if card_code is not None:
-        return await by_card_code(tx, counter, card_code, uses=uses)
+        return _Whose(await by_card_code(tx, counter, card_code, uses=uses))
     assert pickup_code is not None, "one of two is given"
-    order = await queries.by_code(tx, counter.day.id, pickup_code.upper())
+    [shown] = await proxies.read(tx, [pickup_code])
+    order = await queries.by_code(tx, counter.day.id, shown.pickup_code)
     if order is None:
         raise reservations.RedemptionNotFound
     reservations.require_reserved(order, at)
     await require_other(tx, counter, order.person_id)
-    return order.person_id
+    return _Whose(order.person_id, shown.proxy)
 
 
 async def by_card_code(tx: Session, counter: Counter, card_code: str, *, uses: bool = True) -> UUID:
@@ -171,12 +188,14 @@ async def require_other(tx: Session, counter: Counter, person_id: UUID) -> None:
 
 
 async def _orders(
-    tx: Session, counter: Counter, person_id: UUID, wanted: list[UUID] | None, at: datetime
+    tx: Session, counter: Counter, whose: _Whose, wanted: list[UUID] | None, at: datetime
 ) -> Found:
-    """Lock what a person has to collect. Raises NothingToHandOver."""
-    family = await people_queries.family(tx, person_id)
+    """Lock what a person has to collect, or the order of a proxy. Raises NothingToHandOver."""
+    family = await people_queries.family(tx, whose.person_id)
     found = await queries.lock_orders(tx, counter.day.id, family, at)
     chosen = [one for one in found if wanted is None or one[0].id in wanted]
+    if whose.proxy is not None:
+        chosen = [one for one in chosen if one[0].id == whose.proxy.redemption_id]
     if not chosen:
         raise NothingToHandOver
     return chosen
@@ -206,13 +225,14 @@ async def walk_in(tx: Session, caller: UUID, day_id: UUID, body: WalkInIn) -> Ha
     await collect(tx, counter, [made])
     facts: dict[str, str | int] = {"person": str(person_id), "pieces": made.quantity}
     await audit.write(tx, caller, "walked_in", day, facts=facts)
-    return await _shown(tx, person_id, [(made, wanted.item, wanted.reward)])
+    return await _shown(tx, _Whose(person_id), [(made, wanted.item, wanted.reward)])
 
 
-async def _shown(tx: Session, person_id: UUID, orders: Found) -> HandedOverOut:
-    names = await people_queries.names(tx, [person_id])
+async def _shown(tx: Session, whose: _Whose, orders: Found) -> HandedOverOut:
+    names = await people_queries.names(tx, [whose.person_id])
     return HandedOverOut(
-        display_name=people.masked(names[person_id].display_name),
+        display_name=people.masked(names[whose.person_id].display_name),
+        proxy=ProxyShownOut(name=whose.proxy.name) if whose.proxy else None,
         orders=[
             HandedOrderOut(
                 **order.model_dump(include=set(HandedOrderOut.model_fields)),

@@ -185,8 +185,8 @@ async def _plan(
             planned.append(place)
             continue
         # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
-        row = found.pop((place.merchant_id, shown.pickup_code), None)
-        row = _collectable(row, at, day)
+        locked = found.pop((place.merchant_id, shown.pickup_code), None)
+        row = _collectable(locked, at, day)
         if isinstance(row, Refusal):
             planned.append(row)
         elif not await proxies.use(tx, shown, one.staff_id, at):
