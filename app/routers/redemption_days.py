@@ -28,6 +28,7 @@ from app.schemas.redemption_days.content import (
     StewardOfDayOut,
 )
 from app.schemas.redemption_days.reports import DayCloseIn, DayPickOut, DayReportOut
+from app.services.coverages import PricesFrozen
 from app.services.day_orders.ordering import DayItemNotFound, DaySoldOut
 from app.services.merchants.access import MerchantWrongState
 from app.services.orgs import OrgClosed, OrgNotFound
@@ -60,7 +61,7 @@ class PickListPage(Download):
 
 DAY = (RedemptionDayNotFound, RedemptionDayWrongState)
 EDIT = allow(ORGANIZER, *DAY, OrgClosed, body=True, if_match=True)
-PUBLISH = allow(ORGANIZER, *DAY, OrgClosed, MerchantWrongState, body=True, once=True)
+PUBLISH = allow(ORGANIZER, *DAY, OrgClosed, PricesFrozen, MerchantWrongState, body=True, once=True)
 MOVE = allow(ORGANIZER, *DAY, DayItemNotFound, DaySoldOut, body=True, once=True)
 APPOINT = allow(ORGANIZER, *DAY, PersonNotFound, editing.StewardOfDayThere, body=True, once=True)
 REMOVE = allow(ORGANIZER, RedemptionDayNotFound, editing.StewardOfDayNotFound)

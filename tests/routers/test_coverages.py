@@ -19,6 +19,7 @@ from app.schemas.funds import ReceiptOut
 from app.services import coverages as services
 from app.services import fund_receipts
 from app.services.policies import publishing
+from tests.engines import as_owner
 from tests.factories.clock import travel
 from tests.factories.funds import decide_reversal, propose_reversal
 from tests.factories.http import assert_refused, keyed
@@ -26,6 +27,7 @@ from tests.factories.inbox import inbox
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_administrator, make_organizer, make_person
+from tests.factories.redemption_days import make_draft
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import make_counter, make_reward
 from tests.routers.test_reward_lists import listing
@@ -157,6 +159,23 @@ async def test_prices_freeze_while_the_fund_covers_too_little(
     assert (again.status_code, publishable.status_code) == (200, 200), again.text
     assert await told(api, runtime, administrator) == ["coverage_frozen", "coverage_unfrozen"]
     assert (await coverage(api, org))["goods_cents"] == 9
+
+
+async def test_a_redemption_day_publishes_no_price_meanwhile(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """A day of what is offered already may be published."""
+    org, _ = await frozen(api, runtime)
+    for state, status in (("draft", 409), ("published", 200)):
+        day = await make_draft(api, runtime, org=org)
+        await as_owner(
+            runtime.settings,
+            f"UPDATE rewards SET state = '{state}' WHERE id = '{day.rewards[0].id}'",  # noqa: S608
+        )
+        reply = await day.act(day.organizer, "publish")
+        assert reply.status_code == status, reply.text
+        if status == 409:
+            assert_refused(reply, 409, "coverages.prices_frozen")
 
 
 async def test_a_reversed_receipt_is_no_cover(api: httpx.AsyncClient, runtime: Runtime) -> None:

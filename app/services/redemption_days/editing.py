@@ -18,6 +18,7 @@ from app.models.redemption_days import (
     DaySteward,
     RedemptionDay,
 )
+from app.models.rewards import RewardState
 from app.queries import merchants as merchant_queries
 from app.queries import people as people_queries
 from app.queries import records as record_queries
@@ -33,7 +34,7 @@ from app.schemas.redemption_days.content import (
     StewardOfDayIn,
     StewardOfDayOut,
 )
-from app.services import audit, orgs, people, records
+from app.services import audit, coverages, orgs, people, records
 from app.services.day_orders.ordering import DayItemNotFound, DaySoldOut
 from app.services.merchants import access as merchants
 from app.services.people import CardGuesses, PersonNotFound
@@ -97,8 +98,8 @@ async def edit(
 async def publish(tx: Session, caller: UUID, day_id: UUID) -> RedemptionDayDetailOut:
     """Publish a draft: the prices of its items are now those of their rewards.
 
-    Raises RedemptionDayNotFound, OrgClosed, RedemptionDayWrongState, Invalid (it is over), and
-    MerchantWrongState.
+    Raises RedemptionDayNotFound, OrgClosed, RedemptionDayWrongState, Invalid (it is over),
+    MerchantWrongState, and PricesFrozen (of a reward that is not offered: this publishes a price).
     """
     day = await organized(tx, caller, day_id)
     await orgs.get_open(tx, day.org_id)
@@ -108,7 +109,10 @@ async def publish(tx: Session, caller: UUID, day_id: UUID) -> RedemptionDayDetai
     if merchant.state != MerchantState.active:
         raise merchants.MerchantWrongState(status=merchant.state)
     if day.state == DayState.draft:
-        for item, reward in await queries.items(tx, day.id):
+        items = await queries.items(tx, day.id)
+        if any(reward.state != RewardState.published for _, reward in items):
+            await coverages.require_unfrozen(tx, day.org_id)
+        for item, reward in items:
             item.points = reward.points
     day.version += 1
     await records.move(tx, caller, day, DayState.published, MOVES, RedemptionDayWrongState)
