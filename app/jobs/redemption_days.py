@@ -42,6 +42,6 @@ async def _once(runtime: Runtime, work: Callable[[Session, datetime], Awaitable[
 
 
 JOBS = (
-    Job("settle-redemption-days", settle, every=300, by_clock=True),
+    Job("settle-redemption-days", settle, every=30, by_clock=True),
     Job("remind-of-redemption-days", remind, every=300, by_clock=True),
 )

@@ -9,6 +9,7 @@ import pytest
 
 from app.core.clock import local_date, midnight, now
 from app.jobs import redemption_days as job
+from app.jobs import worker
 from app.models.ledger import Purpose
 from app.runtime import Runtime
 from tests.engines import as_owner
@@ -321,6 +322,11 @@ async def test_what_nobody_collected_is_released(api: httpx.AsyncClient, runtime
     told = [one["kind"] for one in await inbox(api, runtime, absent)]
     assert told == ["redemption_expired", "redemption_day_reserved"]
     await assert_ledger_verifies(runtime)
+
+
+def test_absences_are_recorded_as_soon_as_orders_are_released() -> None:
+    every = {one.name: one.every for one in worker.jobs()}
+    assert every["settle-redemption-days"] <= every["expire-reservations"]
 
 
 async def _next(day: Day, **changes: Any) -> Day:
