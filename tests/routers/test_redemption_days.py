@@ -399,10 +399,11 @@ async def test_a_day_closes_when_it_balances(api: httpx.AsyncClient, runtime: Ru
     await day.end()
     waiting = await day.close()
     assert_refused(waiting, 409, "redemption_days.unbalanced")
-    assert waiting.json()["facts"]["open"] == 1
+    assert (waiting.json()["facts"]["open"], waiting.headers["Retry-After"]) == (1, "30")
     await day.over()
 
     short = await day.close(7)
+    assert "Retry-After" not in short.headers
     assert (short.json()["facts"]["counted"], short.json()["facts"]["shelf"]) == (1, "A1")
     lost = {"quantity": -1, "reason": "清点少一件"}
     await day.act(day.organizer, f"items/{day.item()}/movements", **lost)

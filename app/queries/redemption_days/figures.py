@@ -1,6 +1,7 @@
 """SQL of the reconciliation of a redemption day: its orders, goods and places, and the ledger."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -107,6 +108,17 @@ async def points(session: Session, day_id: UUID) -> Any:
         .where(col(Redemption.day_id) == day_id, col(Redemption.undone_at).is_(None))
     )
     return (await session.execute(query)).one()
+
+
+async def is_any_overdue(session: Session, day_id: UUID, at: datetime) -> bool:
+    """Tell whether orders of a day have ended whose goods and places were not returned yet."""
+    query = (
+        select(Redemption.id)
+        .where(Redemption.day_id == day_id, Redemption.status == RedemptionStatus.reserved)
+        .where(col(Redemption.expires_at) <= at)
+        .limit(1)
+    )
+    return (await session.exec(query)).first() is not None
 
 
 def _sum(column: Any) -> Any:

@@ -26,18 +26,21 @@ from app.services.redemption_days.reading import (
     RedemptionDayWrongState,
 )
 
+RELEASED_S = 30  # the pause of the job that ends orders
+
 
 class RedemptionDayUnbalanced(Refusal):
     """What does not balance, as differences: 0 where all is well.
 
     ``open``: pieces that wait to be collected. ``stock``: the kept stock less what it should be.
     ``counted``: what was counted less that. ``places``: of slots. ``points``: what the ledger has
-    more or less than the orders. ``shelf``: the first shelf that is wrong.
+    more or less than the orders. ``shelf``: the first shelf that is wrong. ``retry_after``: orders
+    have ended whose goods a job returns within so many seconds.
     """
 
     code, status, title = "redemption_days.unbalanced", 409, "It does not balance"
     zh, en = "账物不符，不能结账", "The day does not balance, so it cannot be closed."
-    fact_names = ("open", "stock", "counted", "places", "points", "shelf")
+    fact_names = ("open", "stock", "counted", "places", "points", "shelf", "retry_after")
 
 
 async def report(tx: Session, caller: UUID, day_id: UUID) -> DayReportOut:
@@ -69,7 +72,8 @@ async def close(tx: Session, caller: UUID, day_id: UUID, body: DayCloseIn) -> Da
         raise invalid("body.counts", "每件奖品须清点一次", "each item is counted once")
     found = await _report(tx, day, counted)
     if not found.balances:
-        raise _unbalanced(found)
+        ended = await figures.is_any_overdue(tx, day.id, at)
+        raise _unbalanced(found, retry_after=RELEASED_S if ended else None)
     for item_id, left in counted.items():
         items[item_id].counted = left
     day.closed_at = at
@@ -122,9 +126,9 @@ def _miscounted(one: DayReportItemOut) -> int:
     return 0 if one.counted is None else abs(one.counted - one.expected)
 
 
-def _unbalanced(found: DayReportOut) -> RedemptionDayUnbalanced:
+def _unbalanced(found: DayReportOut, retry_after: int | None) -> RedemptionDayUnbalanced:
     wrong = (
         one.shelf for one in found.items if one.open or one.left != one.expected or _miscounted(one)
     )
     facts: dict[str, Any] = dict(_differences(found))
-    return RedemptionDayUnbalanced(**facts, shelf=next(wrong, None))
+    return RedemptionDayUnbalanced(**facts, shelf=next(wrong, None), retry_after=retry_after)
