@@ -350,7 +350,7 @@ async def test_redirects_are_not_followed_and_two_secrets_sign_for_a_day(
         assert (one["outcome"], one["status"]) == ("redirected", 307)
         till.status = 204
         path = f"{API}/webhooks/{made['id']}/secrets"
-        new = (await api.post(path, headers=counter.staff.headers)).json()
+        new = (await api.post(path, headers=keyed(counter.staff))).json()
         await make_due(runtime)
         await job.deliver(runtime)
         for secret in (made["secret"], new["secret"]):
