@@ -75,9 +75,9 @@ class AccessRule(Guard):
     ``roles``: the caller must hold one of them at any organisation; the service then checks the
     organisation, in SQL. ``limit``: the rate limit in place of ``PERSON`` or ``ANONYMOUS``.
     ``once``: the route requires an Idempotency-Key; ``once_in_batch``: so too, but its handler
-    claims the key. ``guess``: the secret that callers could guess. ``look``: refuses a large form
-    before its file is read. ``refusals``: those of this route, beyond the ones common to all
-    routes; ``answers``: all that it may answer with.
+    claims the key. ``seals``: the stored reply is encrypted. ``guess``: the secret that callers
+    could guess. ``look``: refuses a large form before its file is read. ``refusals``: those of this
+    route, beyond the ones common to all routes; ``answers``: all that it may answer with.
     """
 
     name: str
@@ -86,6 +86,7 @@ class AccessRule(Guard):
     limited: bool = True
     once: bool = False
     once_in_batch: bool = False
+    seals: bool = False
     guess: Guess | None = None
     limit: Limit | None = None
     look: Look | None = None
@@ -95,7 +96,7 @@ class AccessRule(Guard):
     def around(self, handler: Handler) -> Handler:
         if self.guess is not None:
             handler = counted(handler, self.guess, replays=self.once or self.once_in_batch)
-        return run_once(handler) if self.once else handler
+        return run_once(handler, seals=self.seals) if self.once else handler
 
     async def __call__(self, request: Request) -> None:
         if not self.limited:
@@ -158,6 +159,7 @@ def allow(
     body: bool = False,
     once: bool = False,
     once_in_batch: bool = False,
+    seals: bool = False,
     if_match: bool = False,
     headers: Sequence[dict[str, Any]] = (),
     guess: Guess | None = None,
@@ -166,12 +168,14 @@ def allow(
 
     ``body``: the route reads a request body. ``once``: it requires an Idempotency-Key, and a
     repeated request gets the first reply; ``once_in_batch``: so too, but the handler does it with
-    ``Once.submit``. ``if_match``: it requires If-Match, which ``deps.IfMatch`` reads.
+    ``Once.submit``. ``seals``: with ``once``, the reply holds a secret and is stored encrypted.
+    ``if_match``: it requires If-Match, which ``deps.IfMatch`` reads.
     ``headers``: others that it reads, as OpenAPI describes them. ``guess``: the secret that callers
     could guess; wrong values are counted. The
     refusals common to all routes are added.
     """
     assert guess is None or guess.wrong in refusals, "a wrong guess is a refusal of the route"
+    assert once or not seals, "what is sealed is the reply that is stored with a key"
     every: list[type[Refusal]] = [Busy, Invalid, *([RateLimited] if rule.limited else [])]
     if rule.limited:
         every.append(TokenRefused)  # an invalid token is refused even on routes that need none
@@ -191,6 +195,7 @@ def allow(
         rule,
         once=once,
         once_in_batch=once_in_batch,
+        seals=seals,
         guess=guess,
         refusals=refusals,
         answers=answers,

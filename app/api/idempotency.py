@@ -2,7 +2,8 @@
 
 A route declares ``allow(RULE, …, once=True)``; its handler is plain and depends on ``Tx``. The key
 is claimed in the transaction of the work: both are committed, or neither. A repeated request gets
-the first reply byte for byte, also a refusal, with ``Idempotency-Replayed: true``.
+the first reply byte for byte, also a refusal, with ``Idempotency-Replayed: true``. With
+``seals=True`` the reply is stored encrypted, because it holds a secret.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,7 @@ from pydantic import BaseModel
 from starlette.datastructures import FormData, UploadFile
 
 from app.api import guesses
-from app.api.context import person_of
+from app.api.context import person_of, runtime_of
 from app.api.problems import MEDIA_TYPE, NO_STORE, problem
 from app.api.routes import Handler
 from app.core.batching import Batcher
@@ -45,10 +46,11 @@ class _Replay(Exception):
 class Once:
     """The idempotency key of a request, bound to its person, method, path, body and X-Merchant."""
 
-    def __init__(self, request: Request) -> None:
-        """Raises KeyMissing, KeyMalformed."""
+    def __init__(self, request: Request, *, seals: bool = False) -> None:
+        """``seals``: store the reply encrypted. Raises KeyMissing, KeyMalformed."""
         text = idempotency.parse_key(request.headers.get("idempotency-key"))
         self._request = request
+        self._cipher = runtime_of(request).cipher if seals else None
         self._key = (person_of(request), text)
         self._digest: bytes | None = None
         self._tx: Session | None = None
@@ -59,7 +61,8 @@ class Once:
         """Begin the transaction of the work and claim the key in it.
 
         Raises KeyReused, KeyInFlight, or for a new key the refusal of too many wrong guesses.
-        Raises _Replay after a commit, because reading the first reply must wait for a synchronous
+        KeyReused also if the reply was encrypted under a key before the previous one. Raises
+        _Replay after a commit, because reading the first reply must wait for a synchronous
         standby, as the first commit did.
         """
         fingerprint = await self._fingerprint()
@@ -71,7 +74,7 @@ class Once:
                 self._tx, self._savepoint = tx, await tx.begin_nested()
                 yield tx
         if reply is not None:
-            raise _Replay(reply)
+            raise _Replay(self._opened(reply))
 
     async def replay(self, database: Database) -> None:
         """Replay a reply that the key has already, before slow work that needs no transaction.
@@ -82,7 +85,7 @@ class Once:
         async with database.transaction() as tx:
             reply = await idempotency.replay(tx, self._key, fingerprint)
         if reply is not None:
-            raise _Replay(reply)
+            raise _Replay(self._opened(reply))
 
     async def is_known(self, database: Database) -> bool:
         """Tell whether the key has a reply already, whatever the request is."""
@@ -92,9 +95,20 @@ class Once:
     async def keep(self, response: Response) -> Response:
         """Store the reply of the work beside the claimed key."""
         assert self._tx is not None, "a handler under a key asks for Tx"
-        reply = Reply(response.status_code, bytes(response.body))
+        body = bytes(response.body)
+        if self._cipher is not None:
+            body = self._cipher.seal(body.decode())
+        reply = Reply(response.status_code, body)
         await idempotency.keep(self._tx, self._key, reply)
         return response
+
+    def _opened(self, reply: Reply) -> Reply:
+        if self._cipher is None:
+            return reply
+        try:
+            return Reply(reply.status, self._cipher.open(reply.body).encode())
+        except KeyError:
+            raise idempotency.KeyReused from None
 
     async def refuse(self, refusal: Refusal) -> Response:
         """Roll the work back and store its refusal as the reply; raise one that is not final."""
@@ -144,11 +158,11 @@ class Once:
         return self._digest
 
 
-def once(handler: Handler) -> Handler:
+def once(handler: Handler, *, seals: bool) -> Handler:
     """Run a handler once for each key. Its ``Tx`` dependency claims the key: see ``Once``."""
 
     async def run(request: Request) -> Response:
-        key = request.state.once = Once(request)
+        key = request.state.once = Once(request, seals=seals)
         try:
             return await key.keep(await handler(request))
         except _Replay as replay:

@@ -10,7 +10,10 @@ from app.models.base import created_at_field
 
 
 class IdempotencyKey(SQLModel, table=True):
-    """``fingerprint``: SHA-256 of method, path and body. The reply is stored as sent."""
+    """``fingerprint``: SHA-256 of method, path and body. The reply is stored as sent.
+
+    One that holds a secret is encrypted.
+    """
 
     __tablename__ = "idempotency_keys"
     __table_args__ = (Index("ix_idempotency_keys_created_at", "created_at"),)

@@ -39,7 +39,15 @@ ACCEPT = (*CODE, OwnRole, PersonSuspended, RoleHeld, OrgClosed)
     "/appointments",
     status_code=201,
     operation_id="offerAppointment",
-    **allow(ADMINISTRATOR, OrgNotFound, MerchantNotFound, OrgClosed, body=True),
+    **allow(
+        ADMINISTRATOR,
+        OrgNotFound,
+        MerchantNotFound,
+        OrgClosed,
+        body=True,
+        once=True,
+        seals=True,
+    ),
 )
 @leads_to("acceptAppointment", {"body.code": "code"})
 @no_store

@@ -222,7 +222,7 @@ async def set_merchant_status(
     "/merchants/{merchant_id}/staff",
     status_code=201,
     operation_id="makeStaffCode",
-    **allow(KEEPER, MerchantNotFound, MerchantWrongState, OrgClosed),
+    **allow(KEEPER, MerchantNotFound, MerchantWrongState, OrgClosed, once=True, seals=True),
 )
 @leads_to("acceptAppointment", {"body.code": "code"})
 @no_store

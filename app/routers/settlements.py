@@ -43,6 +43,7 @@ from app.services.merchants.access import MerchantNotFound
 from app.services.orgs import OrgNotFound
 from app.services.settlements import disputes, page, reading, settling
 from app.services.settlements.disputes import (
+    CorrectionTooLarge,
     DisputeNotFound,
     DisputeTooLate,
     DisputeWrongState,
@@ -229,7 +230,15 @@ async def dispute_line(
 @router.post(
     "/settlements/{settlement_id}/disputes/{dispute_id}/answer",
     operation_id="answerDispute",
-    **allow(ORGANIZER, DisputeNotFound, OwnSettlement, DisputeWrongState, body=True, once=True),
+    **allow(
+        ORGANIZER,
+        DisputeNotFound,
+        OwnSettlement,
+        DisputeWrongState,
+        CorrectionTooLarge,
+        body=True,
+        once=True,
+    ),
 )
 async def answer_dispute(
     settlement_id: PathId, dispute_id: PathId, body: DisputeAnswerIn, tx: Tx, caller: CurrentPerson

@@ -54,6 +54,8 @@ WEBHOOK = "/webhooks/{webhook_id}"
         TooManyWebhooks,
         WebhookExists,
         body=True,
+        once=True,
+        seals=True,
     ),
 )
 @leads_to("editWebhook", {"webhook_id": "id"})
@@ -67,7 +69,7 @@ async def create_webhook(
     local: LocalWebhooks,
     caller: CurrentPerson,
 ) -> WebhookSecretOut:
-    """Make a webhook of a merchant; its secret is in this reply alone."""
+    """Make a webhook of a merchant; its secret is in this reply and its repeats alone."""
     return await addresses.create(tx, cipher, caller, merchant_id, body, allows_local=local)
 
 
@@ -116,7 +118,7 @@ async def move_webhook(
     f"{WEBHOOK}/secrets",
     status_code=201,
     operation_id="rotateWebhookSecret",
-    **allow(KEEPER, WebhookNotFound),
+    **allow(KEEPER, WebhookNotFound, once=True, seals=True),
 )
 @no_store
 async def rotate_webhook_secret(

@@ -133,7 +133,8 @@ class DisputeAnswerIn(
     correction_cents: Annotated[int, Field(strict=True, ge=-MAX_CENTS, le=MAX_CENTS)] | None = (
         Field(
             default=None,
-            description="With `upheld`: yuan cents for the merchant; below 0: it gives them back.",
+            description="With `upheld`: yuan cents for the merchant; below 0: it gives them back."
+            " At most what the line is worth, either way.",
         )
     )
     reason: Annotated[str, OneLine(200)] = Field(description="Why. Both sides read it.")

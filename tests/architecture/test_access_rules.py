@@ -106,13 +106,24 @@ WITHOUT_A_KEY = {
     "checkOut": "a check-in has one check-out",
     "visitCheckpoint": "a person has one visit at a checkpoint",
     "visitLinkedPlace": "a person has one check-in at a place on a day",
-    "createWebhook": "a stored reply would keep the secret; an address is there once",
-    "rotateWebhookSecret": "a stored reply would keep the secret; another one replaces it",
-    "offerAppointment": "a stored reply would keep the code; another code changes nothing",
-    "makeStaffCode": "a stored reply would keep the code; another code changes nothing",
     "makeHandoverCode": "a stored reply would keep the code; another code replaces it",
     "createActivity": "a second draft is seen before it is published; the contract names no key",
 }
+
+
+# Writes whose reply holds a secret that is stored nowhere in clear: the stored reply is encrypted.
+SEALED = {"createWebhook", "rotateWebhookSecret", "offerAppointment", "makeStaffCode"}
+
+
+def test_replies_with_secrets_are_stored_encrypted(app: FastAPI) -> None:
+    found = {
+        route.original_route.operation_id
+        for route, rule in routes_with_access_rules(app)
+        if isinstance(route.original_route, APIRoute) and rule and rule.seals
+    }
+    assert found == SEALED
+    with pytest.raises(AssertionError, match="stored with a key"):
+        allow(ANYONE, seals=True)
 
 
 def creating_without_a_key(app: FastAPI) -> set[str]:

@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from app.core.clock import now
+from tests.factories.http import keyed
 from tests.factories.rewards import Counter
 
 API = "/api/v1"
@@ -86,7 +87,7 @@ async def make_webhook(
 ) -> dict[str, Any]:
     """Make a webhook as the merchant's staff; return the reply, with the secret."""
     path = f"{API}/merchants/{counter.merchant.id}/webhooks"
-    made = await api.post(path, headers=counter.staff.headers, json={"url": url} | changes)
+    made = await api.post(path, headers=keyed(counter.staff), json={"url": url} | changes)
     assert made.status_code == 201, made.text
     found: dict[str, Any] = made.json()
     return found

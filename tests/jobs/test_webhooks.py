@@ -17,10 +17,12 @@ from app.core import webhook_signatures
 from app.core.clock import now
 from app.integrations import webhooks as integration
 from app.jobs import webhooks as job
-from app.models.webhooks import WebhookEventType
+from app.models.webhooks import WebhookEventType, WebhookState
 from app.runtime import Runtime
+from app.schemas.webhooks import WebhookMoveIn, WebhookReplayIn
 from app.services.redemptions import confirming
-from app.services.webhooks import delivering, events
+from app.services.webhooks import addresses, delivering, events, replaying
+from tests.concurrency.meeting import until_somebody_waits_for
 from tests.conftest import ScratchFactory
 from tests.engines import ROOT, as_owner
 from tests.factories.charges import charge_at, let_pass, make_waiting
@@ -337,6 +339,33 @@ async def test_gone_and_dead_receivers_are_disabled_and_the_period_is_replayed(
         assert len(till.payloads(gone["secret"])) == 4
 
 
+async def test_nothing_waits_for_a_webhook_that_is_being_disabled(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """Events that are written meanwhile wait for the end of it; a replay sends them."""
+    counter = await make_counter(runtime)
+    began = now() - timedelta(minutes=1)
+    async with receiver() as till:
+        made = await make_webhook(api, counter, till.url)
+        webhook = UUID(made["id"])
+        await happen(runtime, counter)
+        off = WebhookMoveIn(state=WebhookState.disabled, reason="维护")
+        async with runtime.database.transaction() as tx:
+            await addresses.move(tx, counter.staff.id, webhook, off)
+            writing = asyncio.create_task(happen(runtime, counter, 2))
+            await until_somebody_waits_for(runtime, tx)
+        await writing
+        states = [one["state"] for one in await listed(api, counter, made["id"], "deliveries")]
+        assert states == ["failed"]
+        on = WebhookMoveIn(state=WebhookState.active, reason="好了")
+        period = WebhookReplayIn(since=began, until=now() + timedelta(minutes=1))
+        async with runtime.database.transaction() as tx:
+            await addresses.move(tx, counter.staff.id, webhook, on)
+            done = await replaying.replay(tx, counter.staff.id, webhook, period)
+        assert done.replayed == 3
+        assert await job.deliver(runtime) == 3
+
+
 async def test_redirects_are_not_followed_and_two_secrets_sign_for_a_day(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -350,7 +379,7 @@ async def test_redirects_are_not_followed_and_two_secrets_sign_for_a_day(
         assert (one["outcome"], one["status"]) == ("redirected", 307)
         till.status = 204
         path = f"{API}/webhooks/{made['id']}/secrets"
-        new = (await api.post(path, headers=counter.staff.headers)).json()
+        new = (await api.post(path, headers=keyed(counter.staff))).json()
         await make_due(runtime)
         await job.deliver(runtime)
         for secret in (made["secret"], new["secret"]):

@@ -42,7 +42,7 @@ BEYOND_THE_SCHEMA = {
 
 
 async def offer(api: httpx.AsyncClient, admin: TestPerson, **body: Any) -> dict[str, Any]:
-    made = await api.post(OFFERS, headers=admin.headers, json={"role": "organizer"} | body)
+    made = await api.post(OFFERS, headers=keyed(admin), json={"role": "organizer"} | body)
     assert made.status_code == 201, made.text
     found: dict[str, Any] = made.json()
     return found

@@ -149,7 +149,7 @@ async def apply(api: httpx.AsyncClient, who: TestPerson, body: dict[str, Any]) -
 
 
 async def show(api: httpx.AsyncClient, keeper: TestPerson, merchant: str) -> dict[str, Any]:
-    made = await api.post(f"{MERCHANTS}/{merchant}/staff", headers=keeper.headers)
+    made = await api.post(f"{MERCHANTS}/{merchant}/staff", headers=keyed(keeper))
     assert made.status_code == 201, made.text
     shown: dict[str, Any] = made.json()
     return shown
@@ -316,7 +316,7 @@ async def test_staff_is_added_to_a_suspended_merchant_and_not_to_an_application(
     org, (owner, helper) = await make_org(runtime), await make_people(runtime, 2)
     counter, admin = await make_counter(runtime, org=org), await make_administrator(runtime, org.id)
     made = await apply(api, owner, {"org_id": str(org.id), "name": "面馆"})
-    refused = await api.post(f"{MERCHANTS}/{made['id']}/staff", headers=admin.headers)
+    refused = await api.post(f"{MERCHANTS}/{made['id']}/staff", headers=keyed(admin))
     assert_refused(refused, 409, "merchants.wrong_state")
 
     merchant = str(counter.merchant.id)

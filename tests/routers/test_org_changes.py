@@ -285,7 +285,7 @@ async def test_a_closed_organisation_takes_nothing_new(
         await give(api, admin, person, community),
         await api.post(
             f"{API}/appointments",
-            headers=admin.headers,
+            headers=keyed(admin),
             json={"role": "organizer", "org_id": str(community.id)},
         ),
         await api.post(ORGS, headers=keyed(admin), json=org_body(community)),
@@ -350,7 +350,7 @@ async def test_a_closed_organisation_gives_and_takes_no_points_but_ends_what_was
         )
     ]
     refused += [
-        await api.post(f"{merchant}/staff", headers=organizer.headers),
+        await api.post(f"{merchant}/staff", headers=keyed(organizer)),
         await api.post(suspension, headers=keyed(admin), json=named),
         await api.post(f"{card}/suspension", headers=keyed(admin), json=named),
     ]

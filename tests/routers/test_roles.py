@@ -270,11 +270,11 @@ async def test_who_administers_until_some_day_gives_nothing_longer(
     for refused in (
         await give(api, brief, friend, org, **term),
         await give(api, brief, friend, org, **{"from": term["until"]}),
-        await api.post(offers, headers=brief.headers, json=place | term),
+        await api.post(offers, headers=keyed(brief), json=place | term),
     ):
         assert_refused(refused, 422, "request.invalid")
         assert [one["field"] for one in refused.json()["errors"]] == ["body.until"]
-    offered = await api.post(offers, headers=brief.headers, json=place | {"role": "auditor"})
+    offered = await api.post(offers, headers=keyed(brief), json=place | {"role": "auditor"})
     made = await give(api, brief, friend, org, role="administrator")
     assert {one.json()["ends_at"] for one in (offered, made)} == {given.json()["ends_at"]}
     longer = await give(api, boss, friend, org, role="auditor")

@@ -187,7 +187,18 @@ async def _disputed_late(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
     return Refused(counter.staff, "POST", path, facts, body)
 
 
+async def _corrected_too_much(api: httpx.AsyncClient, runtime: Runtime) -> Refused:
+    counter = await make_counter(runtime)
+    made, line = await make_settlement(api, runtime, counter)
+    opened = (await dispute(api, counter.staff, made["id"], line)).json()
+    organizer = await make_organizer(runtime, counter.merchant.org_id)
+    path, body = f"/settlements/{made['id']}/disputes/{opened['id']}/answer", ANSWER
+    facts = {"limit": 200}  # 20 points of 10 cents
+    return Refused(organizer, "POST", path, facts, body | {"correction_cents": 201})
+
+
 REFUSED = {
+    "settlements.correction_too_large": _corrected_too_much,
     "settlements.too_early": _too_early,
     "settlements.month_settled": _twice,
     "settlements.earlier_month_open": _out_of_order,
@@ -337,6 +348,35 @@ async def test_a_dispute_is_corrected_in_the_next_month_only(alone: FastAPI) -> 
         told = {one["kind"] for one in await inbox(api, runtime, second)}
         assert told == {"settlements_disputed"}
         await assert_ledger_verifies(runtime)
+
+
+@pytest.mark.parametrize(
+    ("terms", "limit"),
+    [
+        ({"cents_per_point": 10, "subsidy_percent": 80, "cap_cents": 5}, 72),
+        ({"since": first_of(PAST + 2), "until": first_of(PAST + 1), "state": "ended"}, 0),
+    ],
+)
+async def test_a_correction_is_at_most_what_the_line_is_worth(
+    api: httpx.AsyncClient, runtime: Runtime, terms: dict[str, Any], limit: int
+) -> None:
+    """By rate and share without the cap, either way; a line without an agreement is worth 0."""
+    counter = await make_counter(runtime)
+    own = counter.merchant.org_id
+    organizer = await make_organizer(runtime, own)
+    await make_agreement(runtime, counter, **terms)
+    lines = [str((await charge_at(runtime, counter, 9, middle_of(PAST)))[1].id) for _ in range(2)]
+    made = (await settle(api, organizer, counter, own, MONTH)).json()
+    for cents, line in zip((limit, -limit), lines, strict=True):
+        opened = (await dispute(api, counter.staff, made["id"], line)).json()
+        path = f"{made['id']}/disputes/{opened['id']}/answer"
+        over = cents + 1 if cents > 0 else cents - 1
+        for wrong in (over, 1_000_000, -1_000_000):
+            refused = await post(api, organizer, path, ANSWER | {"correction_cents": wrong})
+            assert_refused(refused, 409, "settlements.correction_too_large")
+            assert refused.json()["facts"] == {"limit": limit}
+        answered = await post(api, organizer, path, ANSWER | {"correction_cents": cents})
+        assert answered.json()["correction_cents"] == cents
 
 
 async def test_staff_of_the_merchant_neither_settles_nor_pays_nor_decides(

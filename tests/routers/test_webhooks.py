@@ -2,13 +2,16 @@
 
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 import pytest
+from sqlmodel import select
 
+from app.core.keys import FieldCipher
+from app.models.idempotency import IdempotencyKey
 from app.models.merchants import MerchantKind
-from app.models.webhooks import WebhookEventType
+from app.models.webhooks import Webhook, WebhookEventType
 from app.runtime import Runtime
 from app.services.webhooks import events
 from app.services.webhooks.addresses import MOST
@@ -129,7 +132,7 @@ async def test_a_webhook_is_made_edited_disabled_and_deleted(
     made = await make_webhook(api, counter, url, types=["charge.made"])
     assert made["secret"].startswith("whsec_")
     path = f"{API}/merchants/{counter.merchant.id}/webhooks"
-    twice = await api.post(path, headers=organizer.headers, json={"url": url})
+    twice = await api.post(path, headers=keyed(organizer), json={"url": url})
     assert_refused(twice, 409, "webhooks.exists")
 
     one = f"{API}/webhooks/{made['id']}"
@@ -138,7 +141,7 @@ async def test_a_webhook_is_made_edited_disabled_and_deleted(
     late = await api.put(one, headers=headers, json={"url": address()})
     assert (edited.json()["types"], edited.json()["version"]) == ([], 2)
     assert_refused(late, 412, "request.precondition_failed")
-    rotated = await api.post(f"{one}/secrets", headers=counter.staff.headers)
+    rotated = await api.post(f"{one}/secrets", headers=keyed(counter.staff))
     assert rotated.json()["secret"] != made["secret"]
     assert rotated.json()["previous_until"] is not None
 
@@ -187,9 +190,70 @@ async def test_addresses_that_nobody_reaches_from_outside_are_refused(
 ) -> None:
     counter = await make_counter(runtime)
     path = f"{API}/merchants/{counter.merchant.id}/webhooks"
-    refused = await api.post(path, headers=counter.staff.headers, json={"url": url})
+    refused = await api.post(path, headers=keyed(counter.staff), json={"url": url})
     assert_refused(refused, 422, "request.invalid")
     assert refused.json()["errors"][0]["field"] == "body.url"
+
+
+async def test_a_reply_with_a_secret_repeats_with_its_key_and_is_stored_encrypted(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """After a lost reply the same secret comes again; the one that is installed signs on."""
+    counter = await make_counter(runtime)
+    merchant, administrator = (
+        counter.merchant,
+        await make_administrator(runtime, counter.merchant.org_id),
+    )
+    offered = {"role": "auditor", "org_id": str(merchant.org_id)}
+    made = await make_webhook(api, counter, address())
+    for who, path, body in (
+        (counter.staff, f"merchants/{merchant.id}/webhooks", {"url": address()}),
+        (counter.staff, f"webhooks/{made['id']}/secrets", None),
+        (counter.staff, f"merchants/{merchant.id}/staff", None),
+        (administrator, "appointments", offered),
+    ):
+        headers = keyed(who)
+        first, again = [
+            await api.post(f"{API}/{path}", headers=headers, json=body) for _ in range(2)
+        ]
+        assert (first.status_code, again.status_code, again.content) == (201, 201, first.content)
+        assert again.headers["idempotency-replayed"] == "true"
+        assert again.headers["cache-control"] == "no-store"
+        bare = await api.post(f"{API}/{path}", headers=who.headers, json=body)
+        assert_refused(bare, 400, "idempotency.key_missing")
+        stored = await _stored(runtime, headers["Idempotency-Key"])
+        assert runtime.cipher.open(stored).encode() == first.content
+        secret = first.json().get("secret") or first.json()["code"]
+        assert secret.encode() not in stored
+    async with runtime.database.read() as tx:
+        webhook = await tx.get(Webhook, UUID(made["id"]))
+    assert webhook is not None
+    assert webhook.previous_sealed is not None
+    assert runtime.cipher.open(webhook.previous_sealed) == made["secret"]
+
+
+async def test_a_reply_that_nothing_decrypts_any_more_is_not_repeated(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    counter = await make_counter(runtime)
+    made, headers = await make_webhook(api, counter, address()), keyed(counter.staff)
+    path = f"{API}/webhooks/{made['id']}/secrets"
+    assert (await api.post(path, headers=headers)).status_code == 201
+    sealed = FieldCipher([b"a secret that is gone" * 2]).seal("{}")
+    async with runtime.database.transaction() as tx:
+        await tx.fetch(
+            "UPDATE idempotency_keys SET body = :body WHERE key = :key",
+            {"body": sealed, "key": headers["Idempotency-Key"]},
+        )
+    assert_refused(await api.post(path, headers=headers), 422, "idempotency.key_reused")
+
+
+async def _stored(runtime: Runtime, key: str) -> bytes:
+    async with runtime.database.read() as tx:
+        query = select(IdempotencyKey.body).where(IdempotencyKey.key == key)
+        body = (await tx.exec(query)).one()
+    assert body is not None
+    return body
 
 
 async def test_a_fund_counter_has_no_webhook_and_a_delivery_is_of_its_webhook(
@@ -197,7 +261,7 @@ async def test_a_fund_counter_has_no_webhook_and_a_delivery_is_of_its_webhook(
 ) -> None:
     bank = await make_counter(runtime, kind=MerchantKind.fund_counter)
     path = f"{API}/merchants/{bank.merchant.id}/webhooks"
-    refused = await api.post(path, headers=bank.staff.headers, json={"url": address()})
+    refused = await api.post(path, headers=keyed(bank.staff), json={"url": address()})
     assert_refused(refused, 409, "webhooks.without_account")
 
     counter, other = await make_counter(runtime), await make_counter(runtime)

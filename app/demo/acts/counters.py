@@ -62,7 +62,7 @@ async def _approve(day: Day, merchant: dict[str, Any]) -> Any:
 
 async def _employ(day: Day, by: Phone, who: Phone, merchant: dict[str, Any], *, staff: int) -> None:
     path = f"/merchants/{merchant['id']}"
-    code = (await by.post(f"{path}/staff")).want(201)["code"]
+    code = (await by.do(f"{path}/staff")).want(201)["code"]
     joined = (await who.do("/appointments/acceptance", {"code": code})).want(201)
     day.checks.equal(f"merchant of {who.name}", merchant["name"], joined["merchant_name"])
     there = (await by.get(f"{path}/staff")).want(200)["items"]

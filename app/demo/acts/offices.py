@@ -26,7 +26,7 @@ async def appoint(day: Day) -> None:
 async def _accept(day: Day, user: str, role: str, org_id: str) -> Phone:
     who = Phone(day.network, user, CAST[user])
     await who.arrive()
-    offered = (await day.admin.post("/appointments", {"role": role, "org_id": org_id})).want(201)
+    offered = (await day.admin.do("/appointments", {"role": role, "org_id": org_id})).want(201)
     code = {"code": offered["code"]}
     own = await day.admin.do("/appointments/acceptance", code)
     day.refused("the administrator's own code", "403 roles.own", own.verdict)

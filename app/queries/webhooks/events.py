@@ -16,7 +16,8 @@ from app.models.ledger import Account, Purpose, Transfer
 from app.models.redemptions import Redemption
 from app.models.webhooks import Webhook, WebhookEvent, WebhookPosition, WebhookState
 
-# Only for merchants that have a webhook, and each event once.
+# Only for merchants that have a webhook, and each event once. The share lock waits for who disables
+# a webhook and then sees that: else a delivery would wait there after all others were given up.
 _WRITE = """
 WITH made AS (
     INSERT INTO webhook_events (id, merchant_id, type, occurred_at, data)
@@ -33,6 +34,7 @@ INSERT INTO webhook_deliveries (webhook_id, event_id)
 SELECT w.id, m.id FROM made m JOIN webhooks w ON w.merchant_id = m.merchant_id
 WHERE w.state = 'active' AND (w.types = '[]' OR w.types ? m.type)
 ORDER BY m.id
+FOR SHARE OF w
 """
 
 

@@ -39,6 +39,11 @@ from app.services.redemptions.proxies import Shown
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 
 
+class OwnRedemption(Refusal):
+    code, status, title = "redemptions.own", 403, "Own redemption"
+    zh, en = "不能为本人核销或撤销", "Nobody hands over to themselves, or undoes that."
+
+
 @dataclass(frozen=True, slots=True)
 class CollectCommand:
     """A command: a member of a merchant's staff hands over what a pick-up code is for.
@@ -82,7 +87,7 @@ async def collect(
     Precondition: no two commands have one code. Outcomes: CollectedOut, or Forbidden (not staff of
     a merchant), MerchantNotYours, MerchantSuspended, RedemptionNotFound (another merchant's code
     and an order of a redemption day too), RedemptionNotReserved, CardSuspended (the card of the
-    person who reserved).
+    person who reserved), OwnRedemption.
     """
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     places = [
@@ -103,7 +108,8 @@ async def collect_at(
     """Collect at the counters of a redemption day, whose orders the codes are of.
 
     ``handed_at``: when it was handed over without network; a card that was barred later bars it
-    not. As ``collect``, whose outcomes about staff and merchant are the caller's to find.
+    not. As ``collect``, whose outcomes about staff and merchant are the caller's to find, and so is
+    OwnRedemption: who uploads what a device recorded need not have handed it over.
     """
     org = await orgs.get(tx, merchant.org_id)
     place = Workplace(merchant.id, org.id, org.path, merchant.name, merchant.state, merchant.kind)
@@ -184,14 +190,17 @@ async def _plan(
         if isinstance(place, Refusal):
             planned.append(place)
             continue
-        # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
-        locked = found.pop((place.merchant_id, shown.pickup_code), None)
-        row = _collectable(locked, at, day)
+        wanted_one = (place.merchant_id, shown.pickup_code)
+        row = _collectable(found.get(wanted_one), at, day)
         if isinstance(row, Refusal):
             planned.append(row)
+        elif day is None and row.person_id == one.staff_id:
+            planned.append(OwnRedemption())
         elif not await proxies.use(tx, shown, one.staff_id, at):
             planned.append(RedemptionNotFound())
         else:
+            # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
+            del found[wanted_one]
             posting = _posting(row, _payee(place, row, published, at))
             planned.append(_Planned(row, one.staff_id, shown, posting))
     return planned

@@ -16,7 +16,7 @@ from app.queries import settlements as queries
 from app.schemas.settlements import DisputeAnswerIn, SettlementDisputeIn, SettlementDisputeOut
 from app.services import agreements, audit, notify, orgs, people, records
 from app.services.ledger import moments
-from app.services.settlements import reading, settling
+from app.services.settlements import figures, reading, settling
 from app.services.settlements.reading import SettlementNotFound
 from app.services.settlements.settling import OwnSettlement
 
@@ -50,6 +50,14 @@ class DisputeTooLate(Refusal):
 
 class DisputeWrongState(records.WrongState):
     code = "settlement_disputes.wrong_state"
+
+
+class CorrectionTooLarge(Refusal):
+    """``limit``: what the line is worth, in yuan cents: the most, either way."""
+
+    code, status, title = "settlements.correction_too_large", 409, "Correction too large"
+    zh, en = "更正金额不能超过这一笔的价值", "A correction is at most what the line is worth."
+    fact_names = ("limit",)
 
 
 async def open_dispute(
@@ -95,7 +103,7 @@ async def answer(
 ) -> SettlementDisputeOut:
     """Decide a dispute: nobody decides their own, or one about a merchant where they work.
 
-    Raises DisputeNotFound, OwnSettlement, DisputeWrongState.
+    Raises DisputeNotFound, OwnSettlement, DisputeWrongState, CorrectionTooLarge.
     """
     found = await records.locked(
         tx, SettlementDispute, dispute_id, caller, people.ORGANIZERS, DisputeNotFound
@@ -106,12 +114,31 @@ async def answer(
     if works or await people.is_any_of(tx, caller, found.created_by):
         raise OwnSettlement
     if found.state == SettlementDisputeState.open:
+        await _require_in_bounds(tx, found, body.correction_cents or 0)
         found.decided_by, found.decided_at = caller, await moments.recorded(tx)
         found.answer, found.correction_cents = body.reason, body.correction_cents
     to = SettlementDisputeState.upheld if body.upheld else SettlementDisputeState.rejected
     await records.move(tx, caller, found, to, MOVES, DisputeWrongState, reason=body.reason)
     await _tell(tx, found, body)
     return SettlementDisputeOut.model_validate(found)
+
+
+async def _require_in_bounds(tx: Session, found: SettlementDispute, cents: int) -> None:
+    """Refuse to correct a line by more than it is worth: it is taken out, or counted once more.
+
+    It is worth its points by the terms under which it was settled, without the cap of the month;
+    nothing without an agreement. Raises CorrectionTooLarge.
+    """
+    settlement = await record_queries.find(tx, Settlement, found.settlement_id)
+    assert settlement is not None, "a foreign key"
+    span = await reading.span_of(tx, settlement)
+    line = await queries.line(tx, span, found.transfer_id) if span is not None else None
+    assert line is not None, "a dispute is about a line of its settlement"
+    terms = {one.agreement_id: one for one in await queries.parts(tx, settlement.id)}
+    part = terms[line.agreement_id]
+    limit = abs(figures.value_cents(line.points, part.cents_per_point, part.subsidy_percent, None))
+    if abs(cents) > limit:
+        raise CorrectionTooLarge(limit=limit)
 
 
 async def _tell(tx: Session, found: SettlementDispute, body: DisputeAnswerIn) -> None:
