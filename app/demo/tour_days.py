@@ -16,7 +16,7 @@ from app.demo.cast import STREET, fixed_id
 STREET_ID = str(fixed_id(0, STREET))
 SOAP, TOOTHPASTE, DONATION = (str(fixed_id(3, place)) for place in (1, 2, 15))
 COUNTER = "merchant2"
-OPEN_S, WALK_INS_S = 15, 10
+START_S, OPEN_S, WALK_INS_S = 6, 15, 10
 
 
 async def _day(tour: Caller) -> None:
@@ -45,6 +45,7 @@ async def _day(tour: Caller) -> None:
     await tour.do("alice", "getRedemptionDay", **day)
     await tour.do("alice", "answerSubstitute", substitution_id=proposed["id"], **day)
     await _offline(tour, day)
+    await _until(begun, START_S)  # a substitute is answered before it: the day may be offline
     shown_code = {"card_code": await _code(tour, "alice"), "pickup_code": None}
     for operation in ("previewGoods", "handOverGoods"):
         await tour.do(COUNTER, operation, shown_code, **day)
@@ -77,7 +78,7 @@ async def _offline(tour: Caller, day: dict[str, Any]) -> None:
 
 def _open_now() -> dict[str, Any]:
     at = now()
-    spans = {"opens_at": -3600, "starts_at": -60, "closes_at": OPEN_S, "walk_ins_at": OPEN_S}
+    spans = {"opens_at": -3600, "starts_at": START_S, "closes_at": OPEN_S, "walk_ins_at": OPEN_S}
     spans["ends_at"] = spans["offline_until"] = OPEN_S + WALK_INS_S
     times = {name: (at + timedelta(seconds=s)).isoformat() for name, s in spans.items()}
     slot = {"starts_at": times["starts_at"], "ends_at": times["walk_ins_at"], "capacity": 20}
