@@ -49,8 +49,8 @@ from app.services.people import PersonMerged
 from app.services.redemptions import refunds, undoing
 from app.services.redemptions.card_codes import CardCodeInvalid, CardCodeUsed
 from app.services.redemptions.charge_caps import CapReached
-from app.services.redemptions.charges import ChargeCommand
-from app.services.redemptions.collecting import CollectCommand
+from app.services.redemptions.charges import ChargeCommand, OwnCharge
+from app.services.redemptions.collecting import CollectCommand, OwnRedemption
 from app.services.redemptions.refunds import (
     ChargeAlreadyRefunded,
     ChargeNotPaid,
@@ -76,6 +76,7 @@ router = Router(prefix="/merchant", tags=["counters"], about=ABOUT)
         RedemptionNotReserved,
         CardSuspended,
         MerchantSuspended,
+        OwnRedemption,
         body=True,
         once_in_batch=True,
         guess=Guess(CODE_GUESS, RedemptionNotFound),
@@ -98,6 +99,7 @@ async def collect_redemption(body: CollectIn, request: Request, once: Idempotenc
         RedemptionNotReserved,
         CardSuspended,
         MerchantSuspended,
+        OwnRedemption,
         body=True,
         guess=Guess(CODE_GUESS, RedemptionNotFound),
     ),
@@ -114,6 +116,7 @@ async def preview_collection(body: CollectIn, tx: Tx, staff: CurrentStaff) -> Co
         MERCHANT_STAFF,
         RedemptionNotFound,
         NotCollected,
+        OwnRedemption,
         WithoutCounter,
         UndoTooLate,
         InsufficientPoints,
@@ -139,6 +142,7 @@ async def undo_collection(
         CodesLocked,
         CardSuspended,
         MerchantSuspended,
+        OwnCharge,
         body=True,
         guess=Guess(CODE_GUESS, CardCodeInvalid, then=count_at_merchant),
     ),
@@ -160,6 +164,7 @@ async def preview_charge(body: ChargePreviewIn, tx: Tx, staff: CurrentStaff) -> 
         CodesLocked,
         CardSuspended,
         MerchantSuspended,
+        OwnCharge,
         CapReached,
         InsufficientPoints,
         body=True,
@@ -193,6 +198,7 @@ async def get_charge(charge_id: PathId, tx: Reader, staff: CurrentStaff) -> Coun
     **allow(
         MERCHANT_STAFF,
         ChargeNotFound,
+        OwnCharge,
         ChargeNotPaid,
         ChargeAlreadyRefunded,
         RefundTooLarge,

@@ -24,6 +24,7 @@ from app.services.merchants import access as merchants
 from app.services.merchants import statement as statements
 from app.services.merchants.access import Staff
 from app.services.redemptions import card_codes, collecting, proxies, undoing
+from app.services.redemptions.charges import OwnCharge
 from app.services.rewards import reading as rewards
 
 LATEST = 100
@@ -36,6 +37,8 @@ async def preview_collection(tx: Session, staff: Staff, pickup_code: str) -> Col
     at = await moments.moment(tx)
     [shown] = await proxies.read(tx, [pickup_code])
     found = await collecting.to_collect(tx, merchant.id, shown.pickup_code, at)
+    if found.person_id == staff.person_id:
+        raise collecting.OwnRedemption
     reward = await rewards.get(tx, found.reward_id)
     return CollectionPreviewOut(
         reward_name=named(reward.name, reward.name_en),
@@ -49,13 +52,15 @@ async def preview_charge(tx: Session, staff: Staff, body: ChargePreviewIn) -> Ch
     """Tell whose card a code charges; not whether the points suffice.
 
     Raises Forbidden, MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
-    CardCodeUsed, CardSuspended.
+    CardCodeUsed, CardSuspended, OwnCharge.
     """
     merchant = await merchants.of_staff(tx, staff, sells=True)
     await code_locks.require_open(tx, merchant.id)
     rows = await card_queries.lock_codes(tx, [body.card_code])
     row = rows.get(body.card_code)
     code = card_codes.require_usable(row, now(), CodePurpose.charge, merchant.id)
+    if code.person_id == staff.person_id:
+        raise OwnCharge
     payer = await _payer(tx, code.person_id)
     return ChargePreviewOut(points=body.points, person=payer, expires_at=code.expires_at)
 

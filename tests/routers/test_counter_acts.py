@@ -110,6 +110,42 @@ async def test_a_preview_says_what_and_whose_and_consumes_nothing(
     assert_refused(used, 409, "cards.code_used")
 
 
+async def test_nobody_serves_themselves(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """A refusal uses nothing up: a colleague serves them, and alone gives back."""
+    counter, colleague = await make_counter(runtime), await make_person(runtime)
+    me, merchant = counter.staff, counter.merchant.id
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, colleague.id, Role.merchant_staff, merchant=merchant)
+    await give_points(runtime, me.id, 100)
+    [code] = await make_card_codes(runtime, me, 1)
+    held = await reserve(runtime, me.id, await make_reward(runtime, counter))
+    proxy = await api.post(
+        f"/api/v1/redemptions/{held.id}/proxy", headers=keyed(me), json={"name": None}
+    )
+    assert proxy.is_success, proxy.text
+    paying: Json = {"card_code": code, "points": 5}
+    own: list[tuple[str, str, Json]] = [
+        ("charges/preview", "charges.own", paying),
+        ("charges", "charges.own", paying | {"note": ""}),
+        ("redemptions/preview", "redemptions.own", {"pickup_code": held.pickup_code}),
+        ("redemptions/collect", "redemptions.own", {"pickup_code": held.pickup_code}),
+        ("redemptions/collect", "redemptions.own", {"pickup_code": proxy.json()["code"]}),
+    ]
+    for path, refusal, body in own:
+        assert_refused(await call(api, me, path, **body), 403, refusal)
+    assert await balance(runtime, me.id) == 90
+
+    paid = await call(api, colleague, "charges", **paying, note="")
+    got = await call(api, colleague, "redemptions/collect", pickup_code=held.pickup_code)
+    assert (paid.status_code, got.status_code) == (201, 200)
+    refund, undo = f"charges/{paid.json()['id']}/refund", f"redemptions/{held.id}/undo"
+    assert_refused(await call(api, me, refund, reason="做错了"), 403, "charges.own")
+    assert_refused(await call(api, me, undo, reason="拿错了"), 403, "redemptions.own")
+    for path in (refund, undo):
+        assert (await call(api, colleague, path, reason="拿错了")).status_code == 200
+    await assert_ledger_verifies(runtime)
+
+
 async def test_a_collection_is_undone_into_another_reservation(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

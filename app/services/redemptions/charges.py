@@ -42,6 +42,11 @@ _WORDS = {
 }
 
 
+class OwnCharge(Refusal):
+    code, status, title = "charges.own", 403, "Own charge"
+    zh, en = "不能为本人收款或退款", "Nobody charges or refunds themselves at a counter."
+
+
 @dataclass(frozen=True, slots=True)
 class ChargeCommand:
     """A command: a member of a merchant's staff charges points to the card of a code.
@@ -79,8 +84,8 @@ async def charge(
     Precondition: no two commands have one code. Only a successful charge uses the code up: after
     InsufficientPoints the counter may try a smaller amount. Outcomes: ChargeOut, or Forbidden (not
     staff of a merchant), MerchantNotYours, MerchantSuspended, CodesLocked, CardCodeInvalid,
-    CardCodeUsed, CardSuspended, CapReached, InsufficientPoints. Where a cap is near, a batch may
-    take the statements of posting more than once (``charge_caps``).
+    CardCodeUsed, CardSuspended, OwnCharge, CapReached, InsufficientPoints. Where a cap is near, a
+    batch may take the statements of posting more than once (``charge_caps``).
     """
     if not commands:
         return []
@@ -132,6 +137,9 @@ async def _plan(
         code = card_codes.usable(row, clock, CodePurpose.charge, counter.merchant_id)
         if isinstance(code, Refusal):
             planned.append(code)
+            continue
+        if code.person_id == command.staff_id:
+            planned.append(OwnCharge())
             continue
         policy = published.policy(at, counter.org_path)
         made = _charge(command, counter, policy, code, at)

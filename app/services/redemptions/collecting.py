@@ -39,16 +39,23 @@ from app.services.redemptions.proxies import Shown
 from app.services.redemptions.reservations import RedemptionNotFound, RedemptionNotReserved
 
 
+class OwnRedemption(Refusal):
+    code, status, title = "redemptions.own", 403, "Own redemption"
+    zh, en = "不能为本人核销或撤销", "Nobody hands over to themselves, or undoes that."
+
+
 @dataclass(frozen=True, slots=True)
 class CollectCommand:
     """A command: a member of a merchant's staff hands over what a pick-up code is for.
 
-    ``merchant_id``: which merchant, if the person works at several.
+    ``merchant_id``: which merchant, if the person works at several. ``may_be_own``: the caller has
+    checked who hands over to whom.
     """
 
     staff_id: UUID
     pickup_code: str
     merchant_id: UUID | None = None
+    may_be_own: bool = False
 
 
 def conflict_keys(attempt: Attempt[CollectCommand, CollectedOut]) -> Iterable[Hashable]:
@@ -74,7 +81,7 @@ async def collect(
     Held points go to the merchant, at a fund counter back to the 公益银行 of its organisation.
     Precondition: no two commands have one code. Outcomes: CollectedOut, or Forbidden (not staff of
     a merchant), MerchantNotYours, MerchantSuspended, RedemptionNotFound (another merchant's code
-    too), RedemptionNotReserved, CardSuspended (the card of the person who reserved).
+    too), RedemptionNotReserved, CardSuspended (the card of the person who reserved), OwnRedemption.
     """
     counters = await people_queries.merchants_of(tx, sorted({c.staff_id for c in commands}))
     places = [
@@ -89,11 +96,12 @@ async def collect_at(
 ) -> list[CollectedOut | Refusal]:
     """Collect at a counter of an active merchant where the person may hand over.
 
-    As ``collect``, whose outcomes about staff and merchant are the caller's to find.
+    As ``collect``, whose outcomes about staff and merchant are the caller's to find, and so is
+    OwnRedemption: who uploads what a device recorded need not have handed it over.
     """
     org = await orgs.get(tx, merchant.org_id)
     place = Workplace(merchant.id, org.id, org.path, merchant.name, merchant.state, merchant.kind)
-    commands = [CollectCommand(staff_id, code, merchant.id) for code in pickup_codes]
+    commands = [CollectCommand(staff_id, code, merchant.id, True) for code in pickup_codes]
     return await _hand_over(tx, commands, [place] * len(commands), at)
 
 
@@ -168,13 +176,17 @@ async def _plan(
         if isinstance(place, Refusal):
             planned.append(place)
             continue
-        # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
-        row = _collectable(found.pop((place.merchant_id, shown.pickup_code), None), at)
+        wanted_one = (place.merchant_id, shown.pickup_code)
+        row = _collectable(found.get(wanted_one), at)
         if isinstance(row, Refusal):
             planned.append(row)
+        elif row.person_id == one.staff_id and not one.may_be_own:
+            planned.append(OwnRedemption())
         elif not await proxies.use(tx, shown, one.staff_id, at):
             planned.append(RedemptionNotFound())
         else:
+            # The code of a proxy and the pick-up code may be of one redemption: the first gets it.
+            del found[wanted_one]
             posting = _posting(row, _payee(place, row, published, at))
             planned.append(_Planned(row, one.staff_id, shown, posting))
     return planned

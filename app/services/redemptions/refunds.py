@@ -19,7 +19,7 @@ from app.queries import people as people_queries
 from app.queries import redemptions as queries
 from app.queries.ledger import posting as ledger_queries
 from app.schemas.redemptions import ChargeOut, RefundIn
-from app.services import audit, cases, notify, orgs, records
+from app.services import audit, cases, notify, orgs, people, records
 from app.services import charges as charge_reading
 from app.services.charges import ChargeNotFound
 from app.services.ledger import moments, posting
@@ -52,13 +52,14 @@ class RefundTooLarge(Refusal):
 async def refund(tx: Session, staff: Staff, charge_id: UUID, body: RefundIn) -> ChargeOut:
     """Refund a charge, by default all that is left of it. All of it ends a dispute.
 
-    Raises Forbidden, MerchantNotYours, ChargeNotFound (another merchant's too), ChargeNotPaid,
-    ChargeAlreadyRefunded, RefundTooLarge.
+    Raises Forbidden, MerchantNotYours, ChargeNotFound (another merchant's too), OwnCharge,
+    ChargeNotPaid, ChargeAlreadyRefunded, RefundTooLarge.
     """
     merchant = await merchants.of_staff(tx, staff)
     found = await queries.lock_charge(tx, charge_id, merchant.id)
     if found is None:
         raise ChargeNotFound
+    await people.require_no_part(tx, staff.person_id, {found.person_id: charges.OwnCharge})
     done = await give_back(tx, staff.person_id, merchant, found, body.points, body.reason)
     if done.status == ChargeStatus.refunded:
         await cases.lapse(tx, staff.person_id, CaseKind.dispute, charge_id)

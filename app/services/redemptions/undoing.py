@@ -26,6 +26,7 @@ from app.services.merchants.access import Staff
 from app.services.policies import history
 from app.services.policies.rules import PointsPolicy
 from app.services.redemptions import holding
+from app.services.redemptions.collecting import OwnRedemption
 from app.services.redemptions.reservations import RedemptionNotFound
 from app.services.rewards import reading as rewards
 
@@ -60,8 +61,8 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     """Undo a collection of the last ten minutes.
 
     Raises Forbidden, MerchantNotYours, RedemptionNotFound (another merchant's too), NotCollected,
-    WithoutCounter, UndoTooLate, InsufficientPoints (a limited fund has given the points out again),
-    PersonMerged (nobody could collect at the account that was merged).
+    OwnRedemption, WithoutCounter, UndoTooLate, InsufficientPoints (a limited fund has given the
+    points out again), PersonMerged (nobody could collect at the account that was merged).
     """
     merchant = await merchants.of_staff(tx, staff)
     old = await queries.lock_at(tx, redemption_id, merchant.id)
@@ -70,6 +71,7 @@ async def undo(tx: Session, staff: Staff, redemption_id: UUID, reason: str) -> U
     at = await moments.moment(tx)
     if old.settled_at is None or old.status != RedemptionStatus.collected or old.undone_at:
         raise NotCollected(status=old.status)
+    await people.require_no_part(tx, staff.person_id, {old.person_id: OwnRedemption})
     if old.settled_by == old.person_id:
         raise WithoutCounter
     if at >= old.settled_at + WITHIN:
