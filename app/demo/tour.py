@@ -232,6 +232,7 @@ async def _merchants(tour: Caller) -> None:
     await tour.do("organizer", "getMerchantStatement", **cafe)
     await tour.do("organizer", "listRedemptions", org_id=STREET_ID)
     await tour.do("admin", "setMerchantStatus", **cafe)
+    await tour.do("admin", "setMerchantStatus", {"status": "active"}, **cafe)
 
 
 async def _rewards(tour: Caller) -> None:

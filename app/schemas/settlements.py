@@ -124,7 +124,7 @@ class SettlementDisputeIn(
 class DisputeAnswerIn(
     In,
     json_schema_extra=example(
-        {"upheld": True, "correction_cents": 90, "reason": "核对小票，少计一份"}
+        {"upheld": True, "correction_cents": 40, "reason": "核对小票，少计一份"}
     ),
 ):
     """``correction_cents`` goes with ``upheld``; the next settlement takes it in."""

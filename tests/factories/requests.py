@@ -17,7 +17,7 @@ from tests.factories.http import bearer, log_in, wechat_code
 from tests.factories.ledger import give_points
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, appoint, make_person
-from tests.factories.rewards import make_card_codes, make_counter, make_reward
+from tests.factories.rewards import make_card_codes, make_counter, make_reward, reserve
 
 API = "/api/v1"
 PLACE = {"latitude": 32.23, "longitude": 119.8}
@@ -77,17 +77,15 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
     await _may_do_everything(runtime, me, org.id, counter.merchant.id)
     await give_points(runtime, me.id, 100, org=org.id)
     reward = await make_reward(runtime, counter)
-    codes = await make_card_codes(runtime, me, 2)
+    customer = await make_person(runtime)  # nobody serves themselves
+    await give_points(runtime, customer.id, 100)
+    codes = await make_card_codes(runtime, customer, 2)
     charge = await api.post(
         f"{API}/merchant/charges",
         headers=headers | {"Idempotency-Key": str(uuid4())},
         json={"card_code": codes[0], "points": 5, "note": ""},
     )
-    reserved = await api.post(
-        f"{API}/redemptions",
-        headers=headers | {"Idempotency-Key": str(uuid4())},
-        json={"reward_id": str(reward.id), "quantity": 1},
-    )
+    reserved = await reserve(runtime, customer.id, reward)
     attended, open_activity = await make_attended(runtime, me), await make_activity(runtime)
     award = await give_award(runtime, await make_person(runtime), org)
     scan = {
@@ -111,7 +109,7 @@ async def make_calls(api: httpx.AsyncClient, runtime: Runtime) -> dict[str, Call
         "collectRedemption": Call(
             "POST",
             "/merchant/redemptions/collect",
-            {"pickup_code": reserved.json()["pickup_code"]},
+            {"pickup_code": reserved.pickup_code},
             200,
             headers,
         ),
