@@ -1,6 +1,7 @@
 """Courtesies for tests: published ones, categories of people, claims and grants."""
 
 import re
+import secrets
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -168,8 +169,7 @@ async def make_offer(
 
 async def make_code_for(runtime: Runtime, person: TestPerson, purpose: CodePurpose) -> str:
     """Create a code of a purpose."""
-    [code] = await make_card_codes(runtime, person, 1)
-    code = f"{int(code) % 10**17:018}"
+    code = f"{secrets.randbelow(10**18):018}"
     async with runtime.database.transaction() as tx:
         expires_at = now() + timedelta(minutes=1)
         assert await card_queries.insert_code(tx, person.id, code, expires_at, None, purpose)
