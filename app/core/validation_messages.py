@@ -76,6 +76,10 @@ _BY_PATTERN = {
     "^20[0-9]{2}-(0[1-9]|1[0-2])$": _MONTH,
     "^[0-9]{4}-[0-9]{2}$": _MONTH,
     "^[0-9]{2,20}$": Bilingual("应为 2 至 20 位数字", "expected 2 to 20 digits"),
+    r"^https?://[\x21-\x7e]+$": Bilingual(
+        "应为网址，如 https://example.cn/hook",
+        "expected an address such as https://example.cn/hook",
+    ),
     "^[0-9a-f]{64}$": Bilingual(
         "应为 64 位十六进制数字（小写）", "expected 64 hexadecimal digits in lower case"
     ),

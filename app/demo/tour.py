@@ -203,9 +203,8 @@ async def _people(tour: Caller) -> None:
     await tour.do("organizer", "deductPoints")
     await tour.do("organizer", "listDeductions", org_id=STREET_ID)
     await tour.do("alice", "listMyDeductions")
-    await tour.do("carol", "closeMyAccount")
-    await tour.do("carol", "getMyClosure")
-    await tour.do("carol", "keepMyAccount")
+    for name in ("closeMyAccount", "getMyClosure", "keepMyAccount"):
+        await tour.do("carol", name)
     await tour.do("admin", "listMembers", org_id=STREET_ID)
     person = {"org_id": CITY_ID, "person_id": BOB}
     await tour.do("admin", "getMember", **person)
@@ -231,8 +230,8 @@ async def _merchants(tour: Caller) -> None:
     await tour.do("organizer", "moveShop", shop_id=shop["id"])
     await tour.do("organizer", "getMerchantStatement", **cafe)
     await tour.do("organizer", "listRedemptions", org_id=STREET_ID)
-    await tour.do("admin", "setMerchantStatus", **cafe)
-    await tour.do("admin", "setMerchantStatus", {"status": "active"}, **cafe)
+    for status in ("suspended", "active"):
+        await tour.do("admin", "setMerchantStatus", {"status": status}, **cafe)
 
 
 async def _rewards(tour: Caller) -> None:

@@ -6,7 +6,6 @@ import pytest
 from fastapi import FastAPI
 
 from app.core.clock import now
-from app.jobs import funds
 from app.models.orgs import Org
 from app.queries import coverages as queries
 from app.runtime import Runtime
@@ -14,6 +13,7 @@ from app.services import coverages
 from tests.concurrency import rushes
 from tests.concurrency.meeting import meet_after
 from tests.engines import as_owner
+from tests.factories.funds import write_running_month
 from tests.factories.ledger import give_points
 from tests.factories.people import make_administrator, make_person
 from tests.routers.test_coverages import make_valued
@@ -32,7 +32,7 @@ async def a_fund_falls_short(app: FastAPI) -> dict[str, Any]:
     org = await make_valued(runtime)
     administrator = await make_administrator(runtime, org.id)
     await give_points(runtime, (await make_person(runtime)).id, 10, org=org.id)
-    await funds.write_months(runtime)
+    await write_running_month(runtime)
     await rushes.at_once(_assess(runtime, org) for _ in range(WORKERS))
     async with runtime.database.read() as tx:
         [row] = await tx.fetch(_FACTS, {"org": org.id, "told": administrator.id})

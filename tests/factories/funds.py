@@ -6,6 +6,7 @@ from app.models.orgs import Org
 from app.runtime import Runtime
 from app.schemas.funds import ReceiptIn
 from app.services import funds
+from app.services.ledger import moments
 from app.services.policies import publishing
 from tests.factories.http import keyed
 from tests.factories.orgs import make_org
@@ -18,6 +19,17 @@ async def make_limited(runtime: Runtime, rules: str = "") -> Org:
     async with runtime.database.transaction() as tx:
         await publishing.publish(tx, f"[fund]\nlimited = true\n{rules}", org=org)
     return org
+
+
+async def write_running_month(runtime: Runtime) -> None:
+    """Write the figures of the running month alone.
+
+    Other tests post into the months before, which the job would close: all share one ledger.
+    """
+    async with runtime.database.transaction() as tx:
+        at = await moments.moment(tx)
+        *_, running = await funds.months_to_write(tx, at)
+        await funds.write_month(tx, running, at)
 
 
 async def receive(runtime: Runtime, org: Org, points: int) -> str:

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.core.clock import now
-from app.jobs import coverages, funds, reward_lists
+from app.jobs import coverages, reward_lists
 from app.jobs.outbox import relay
 from app.models.merchants import MerchantKind
 from app.models.orgs import Org
@@ -21,7 +21,7 @@ from app.services import fund_receipts
 from app.services.policies import publishing
 from tests.engines import as_owner
 from tests.factories.clock import travel
-from tests.factories.funds import decide_reversal, propose_reversal
+from tests.factories.funds import decide_reversal, propose_reversal, write_running_month
 from tests.factories.http import assert_refused, keyed
 from tests.factories.inbox import inbox
 from tests.factories.ledger import give_points
@@ -81,7 +81,7 @@ async def frozen(api: httpx.AsyncClient, runtime: Runtime) -> tuple[Org, TestPer
 
 
 async def settle(runtime: Runtime) -> None:
-    await funds.write_months(runtime)
+    await write_running_month(runtime)
     await coverages.assess(runtime)
 
 

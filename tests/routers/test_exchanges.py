@@ -7,7 +7,6 @@ import httpx
 import pytest
 
 from app.core.clock import now
-from app.jobs import funds
 from app.models.ledger import Purpose
 from app.queries.cards import lock_status
 from app.queries.ledger import reading
@@ -21,6 +20,7 @@ from tests.factories.exchanges import (
     make_exchange_agreement,
     make_proposed,
 )
+from tests.factories.funds import write_running_month
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.ledger import (
     assert_ledger_verifies,
@@ -287,7 +287,7 @@ async def test_the_public_figures_of_both_sides_still_add_up(
     """What was given is spent for who issued it; what was got is issued by the other side."""
     agreement, person = await rich(runtime)
     await exchange(api, person, agreement, agreement.org, 9)
-    await funds.write_months(runtime)
+    await write_running_month(runtime)
 
     ours = (await api.get(f"{API}/orgs/{agreement.org.id}/fund")).json()
     theirs = (await api.get(f"{API}/orgs/{agreement.other.org.id}/fund")).json()
