@@ -41,7 +41,7 @@ async def find(session: Session, child: UUID) -> Child | None:
 async def lock(session: Session, child: UUID) -> Child | None:
     """Lock a child: what the guardian changes and a hand-over wait for each other."""
     query = select(Child).where(Child.person_id == child).with_for_update()
-    return (await session.exec(query.execution_options(populate_existing=True))).first()
+    return (await session.exec(query)).first()
 
 
 async def save(session: Session, child: Child) -> None:

@@ -35,7 +35,7 @@ async def host(session: Session, checkin_id: UUID) -> Host | None:
         .limit(1)
         .with_for_update()
     )
-    signup = (await session.exec(admitting.execution_options(populate_existing=True))).first()
+    signup = (await session.exec(admitting)).first()
     return Host(checkin.activity_id, checkin.person_id, signup)
 
 

@@ -56,7 +56,6 @@ async def lock_orders(
         .where(Redemption.day_id == day_id, col(Redemption.id).in_(ids))
         .order_by(col(Redemption.id))
         .with_for_update()
-        .execution_options(populate_existing=True)
     )
     return {one.id: one for one in await session.exec(query)}
 

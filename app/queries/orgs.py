@@ -31,7 +31,7 @@ async def find(session: Session, org_id: UUID) -> Org | None:
 async def share(session: Session, org_id: UUID) -> Org | None:
     """Read an organisation, locked FOR KEY SHARE: its path and its closure wait for the commit."""
     query = select(Org).where(Org.id == org_id).with_for_update(read=True, key_share=True)
-    found = await session.exec(query.execution_options(populate_existing=True))
+    found = await session.exec(query)
     return found.first()
 
 
@@ -42,7 +42,7 @@ async def lock(session: Session, ids: Sequence[UUID], *, alone: bool = False) ->
     """
     query = select(Org).where(col(Org.id).in_(ids)).order_by(col(Org.id))
     query = query.with_for_update(key_share=not alone)
-    return list(await session.exec(query.execution_options(populate_existing=True)))
+    return list(await session.exec(query))
 
 
 async def first_root(session: Session) -> Org | None:

@@ -47,7 +47,7 @@ class ScanFilter:
 async def lock_device(session: Session, device_id: UUID) -> Device:
     """Lock a device: its uploads are settled one after the other."""
     query = select(Device).where(Device.id == device_id).with_for_update()
-    return (await session.exec(query.execution_options(populate_existing=True))).one()
+    return (await session.exec(query)).one()
 
 
 async def activities(session: Session, serials: Collection[int]) -> dict[int, Activity]:

@@ -78,13 +78,7 @@ async def signup(session: Session, signup_id: UUID) -> Signup | None:
 
 async def lock_signups(session: Session, ids: Collection[UUID]) -> dict[UUID, Signup]:
     """Lock sign-ups in the order of their ids, and read them anew."""
-    query = (
-        select(Signup)
-        .where(col(Signup.id).in_(ids))
-        .order_by(col(Signup.id))
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    )
+    query = select(Signup).where(col(Signup.id).in_(ids)).order_by(col(Signup.id)).with_for_update()
     return {one.id: one for one in await session.exec(query)}
 
 

@@ -51,7 +51,7 @@ async def item(session: Session, day_id: UUID, item_id: UUID) -> DayItem | None:
 async def lock_item(session: Session, item_id: UUID) -> DayItem:
     """Lock an item that exists, and read what is left now."""
     query = select(DayItem).where(DayItem.id == item_id).with_for_update()
-    found: DayItem = (await session.exec(query.execution_options(populate_existing=True))).one()
+    found: DayItem = (await session.exec(query)).one()
     return found
 
 
@@ -174,7 +174,6 @@ async def lock_orders(
         .where(Redemption.status == RedemptionStatus.reserved, col(Redemption.expires_at) > at)
         .order_by(col(Redemption.id))
         .with_for_update(of=Redemption)
-        .execution_options(populate_existing=True)
     )
     return (await session.exec(query)).all()
 

@@ -19,7 +19,7 @@ async def find(session: Session, webhook: UUID) -> Webhook | None:
 async def lock(session: Session, webhook: UUID) -> Webhook | None:
     """Lock a webhook that is not deleted."""
     query = select(Webhook).where(Webhook.id == webhook, Webhook.state != WebhookState.deleted)
-    query = query.with_for_update().execution_options(populate_existing=True)
+    query = query.with_for_update()
     return (await session.exec(query)).first()
 
 
