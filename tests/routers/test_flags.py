@@ -28,6 +28,7 @@ listFlags   organizer  401    403   403  403     403   403     200+   403     20
 decideFlag  organizer  401    403   403  403     403   404     200+   403     200+  404       404=flags.not_found
 """  # noqa: E501 - a table
 HERS = {"flags": "person_id = :alice"}
+BEYOND_THE_SCHEMA = {"body.annul"}  # of `confirmed` alone
 BESIDE_POINTS = {"flags"}  # a flag changes nothing: who annuls, corrects
 HERE: dict[str, Any] = {
     "location_name": "社区中心",

@@ -109,12 +109,28 @@ def refusal_is_a_problem(ctx: CheckContext, response: Response, case: Case[Any])
 
 @schemathesis.hook
 def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, Any]) -> None:
-    """Make a valid key new: enumerated cases would all have the same, and stop there."""
+    """Make a valid key new (enumerated cases would all have the same); spell integers as such.
+
+    To JSON Schema 4.0 is an integer, and scenarios send it; the service takes 4 only.
+    """
     meta = case.meta
     if meta is None or meta.generation.mode.is_negative or meta.phase.name == TestPhase.FUZZING:
         return
+    _spell_integers(case.body)
     if KEY in case.headers:
         case.headers[KEY] = str(uuid4())
+
+
+def _spell_integers(value: Any) -> None:
+    """In place: a case that is given a body anew forgets which mode it was made in."""
+    places: Any = value.items() if isinstance(value, dict) else ()
+    if isinstance(value, list):
+        places = enumerate(value)
+    for place, one in list(places):
+        if isinstance(one, float) and one.is_integer():
+            value[place] = int(one)
+        else:
+            _spell_integers(one)
 
 
 class Judge:
