@@ -110,11 +110,13 @@ class PolicyChangesOut(Out):
 class PolicyDiffOut(Out):
     """What a document would change in the rules in force at this moment.
 
-    ``version`` is sent back as ``If-Match`` when it is published.
+    ``version`` is sent back as ``If-Match`` when it is published: a newer one than that in
+    force may wait for its day.
     """
 
     version: int = Field(
-        description="The version compared with; sent back as `If-Match` when it is published."
+        description="The newest version of the organisation or above it, in force or not; "
+        "sent back as `If-Match` when it is published."
     )
     items: list[PolicyChangesOut] = Field(
         description="The changes, one item for each rule, deduction, tier or table."
