@@ -44,8 +44,8 @@ async def _day(tour: Caller) -> None:
     proposed = await tour.do(COUNTER, "proposeSubstitute", instead, **day)
     await tour.do("alice", "getRedemptionDay", **day)
     await tour.do("alice", "answerSubstitute", substitution_id=proposed["id"], **day)
-    await _offline(tour, day)
     await _until(begun, START_S)  # a substitute is answered before it: the day may be offline
+    await _offline(tour, day)
     shown_code = {"card_code": await _code(tour, "alice"), "pickup_code": None}
     for operation in ("previewGoods", "handOverGoods"):
         await tour.do(COUNTER, operation, shown_code, **day)

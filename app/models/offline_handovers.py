@@ -32,13 +32,13 @@ class HandOverReason(StrEnum):
     too_old = "too_old"
     sequence_jumps = "sequence_jumps"
     other_day = "other_day"
+    own_order = "own_order"  # of who uploads, or of who registered the device
     # Of duplicates and conflicts.
     collected_before = "collected_before"
     sequence_reused = "sequence_reused"
     ended_before = "ended_before"  # the order was cancelled, replaced or released
     # Of refused ones.
     order_unknown = "order_unknown"
-    own_order = "own_order"
     outside_window = "outside_window"
     card_suspended = "card_suspended"
 

@@ -185,6 +185,18 @@ async def dispute_of(session: Session, transfer: UUID) -> SettlementDispute | No
     return (await session.exec(query)).first()
 
 
+async def upheld_about(session: Session, merchant: UUID, source: UUID) -> list[SettlementDispute]:
+    """Read the upheld disputes about any line of a charge or collection, the oldest first."""
+    query = (
+        select(SettlementDispute)
+        .join(Transfer, col(Transfer.id) == col(SettlementDispute.transfer_id))
+        .where(SettlementDispute.merchant_id == merchant, Transfer.source_id == source)
+        .where(SettlementDispute.state == SettlementDisputeState.upheld)
+        .order_by(col(SettlementDispute.id))
+    )
+    return list(await session.exec(query))
+
+
 async def states_of_lines(session: Session, transfers: Sequence[UUID]) -> dict[UUID, str]:
     """Read the states of the disputes about some lines."""
     query = select(SettlementDispute.transfer_id, SettlementDispute.state)

@@ -25,7 +25,11 @@ from app.services.merchants.access import MerchantSuspended
 from app.services.offline_handovers import OfflineNotOffered
 from app.services.people import Forbidden
 from app.services.redemption_days import reading
-from app.services.redemption_days.reading import RedemptionDayNotFound, RedemptionDayWrongState
+from app.services.redemption_days.reading import (
+    RedemptionDayNotFound,
+    RedemptionDayNotOpen,
+    RedemptionDayWrongState,
+)
 from app.services.rosters import NoRosterKey, RosterTooLarge
 
 ABOUT = Bilingual(
@@ -37,7 +41,7 @@ SERVE = (
     *(RedemptionDayNotFound, RedemptionDayWrongState, Forbidden, MerchantSuspended),
     *(OfflineNotOffered, DeviceNotFound),
 )
-SEAL = allow(RESIDENT, *SERVE, DeviceWrongState, NoRosterKey, RosterTooLarge)
+SEAL = allow(RESIDENT, *SERVE, RedemptionDayNotOpen, DeviceWrongState, NoRosterKey, RosterTooLarge)
 UPLOAD = allow(RESIDENT, *SERVE, body=True)
 
 
@@ -49,7 +53,10 @@ async def get_counter_list(
     caller: CurrentPerson,
     device_id: Annotated[Id, Query(description="Id of the device that shall read it.")],
 ) -> CounterListOut:
-    """Return the orders that wait, encrypted for a counter's device; the reading is on record."""
+    """Return the orders that wait, encrypted for a counter's device; the reading is on record.
+
+    From ``closes_at`` on, but at most 24 hours before ``starts_at``: orders are not cancelled then.
+    """
     return await offline_handovers.counter_list(tx, caller, redemption_day_id, device_id)
 
 

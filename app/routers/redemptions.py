@@ -87,7 +87,9 @@ async def cancel_redemption(
 ) -> RedemptionOut:
     """Cancel a reservation; its points are available again.
 
-    Not an order of a redemption day once counters without network may have handed it over.
+    Not an order of a redemption day whose counters work without network, once devices may have
+    their lists: from ``closes_at`` on, but at most 24 hours before ``starts_at``. The fact
+    ``closes_at`` of the refusal says until when it could be cancelled.
     """
     return await cancelling.cancel(tx, person_id, redemption_id)
 

@@ -20,7 +20,12 @@ from app.services.merchants.access import MerchantSuspended
 from app.services.redemptions import codes
 from app.services.redemptions.reservations import RedemptionNotFound
 from app.services.rewards.reading import RewardNotFound
-from app.services.voucher_codes import NotVoucher, VoucherCodeNotFound, VoucherCodeUsed
+from app.services.voucher_codes import (
+    NotVoucher,
+    OwnVoucher,
+    VoucherCodeNotFound,
+    VoucherCodeUsed,
+)
 
 ABOUT = Bilingual("兑换券的券码", "Codes of vouchers")
 router = Router(tags=["voucher_codes"], about=ABOUT)
@@ -70,6 +75,7 @@ async def get_my_voucher_codes(
     **allow(
         MERCHANT_STAFF,
         VoucherCodeNotFound,
+        OwnVoucher,
         VoucherCodeUsed,
         MerchantSuspended,
         body=True,
@@ -80,5 +86,5 @@ async def get_my_voucher_codes(
 async def use_voucher(
     body: VoucherUseIn, tx: Tx, cipher: Cipher, staff: CurrentStaff
 ) -> VoucherUsedOut:
-    """Take the code of a voucher of the merchant, once."""
+    """Take the code of a voucher of the merchant, once; nobody takes their own."""
     return await voucher_codes.use(tx, cipher, staff, body.code)

@@ -38,7 +38,7 @@ from app.schemas.offline_handovers import (
 )
 from app.services import audit, devices, orgs, people
 from app.services.cards import CardSuspended
-from app.services.day_orders import counters, ordering
+from app.services.day_orders import cancelling, counters, ordering
 from app.services.day_orders.counters import Counter
 from app.services.devices import DeviceNotFound, DeviceWrongState
 from app.services.ledger import moments, posting
@@ -58,11 +58,14 @@ class OfflineNotOffered(Refusal):
 async def counter_list(tx: Session, caller: UUID, day_id: UUID, device_id: UUID) -> CounterListOut:
     """Return the orders that wait, encrypted for a device; the reading is on record.
 
-    Raises as ``counters.serving``, OfflineNotOffered, DeviceNotFound, DeviceWrongState,
-    NoRosterKey, RosterTooLarge.
+    Raises as ``counters.serving``, OfflineNotOffered, RedemptionDayNotOpen (orders can still be
+    cancelled, or the day is over), DeviceNotFound, DeviceWrongState, NoRosterKey, RosterTooLarge.
     """
     counter = await counters.serving(tx, caller, day_id)
-    until, device = _offered(counter.day), await _device(tx, counter.day, device_id)
+    until, opens_at = _offered(counter.day), cancelling.listed_from(counter.day)
+    if refusal := reading.not_open(opens_at, until, await moments.moment(tx)):
+        raise refusal
+    device = await _device(tx, counter.day, device_id)
     if device.state != DeviceState.active:
         raise DeviceWrongState(status=device.state)
     if device.roster_key is None:
@@ -215,18 +218,32 @@ async def _settle(tx: Session, parcel: _Parcel) -> None:
         for steward in {parcel.counter.server, parcel.device.created_by}
         for account in await people_queries.family(tx, steward)
     }
+    rows = _without_own(parcel, rows, {k for k, v in orders.items() if v.person_id in stewards})
+    if not rows:
+        return
     for row in sorted(rows, key=lambda one: one.happened_at):
         order = orders.get(row.redemption_id) if row.redemption_id is not None else None
         if order is None:
             row.redemption_id = None
         if row.reason is None:
-            await _hand_over(tx, parcel.counter, row, order, stewards, at)
+            await _hand_over(tx, parcel.counter, row, order, at)
     await queries.save(tx, rows)
     tally = Tally(str(one.outcome) for one in rows)
     facts = audit.about("device", parcel.device.id) | tally
     await audit.write(
         tx, parcel.counter.server, "handovers_settled", parcel.counter.day, facts=facts
     )
+
+
+def _without_own(
+    parcel: _Parcel, rows: list[OfflineHandOver], own: set[UUID]
+) -> list[OfflineHandOver]:
+    """Refuse orders of who uploads or registered the device, unstored: a colleague may upload."""
+    refused = {one.id for one in rows if one.reason is None and one.redemption_id in own}
+    for case in parcel.cases:
+        if case.row is not None and case.row.id in refused:
+            case.row, case.reason, case.is_new = None, Reason.own_order, False
+    return [one for one in rows if one.id not in refused]
 
 
 async def _lock_accounts(
@@ -240,20 +257,13 @@ async def _lock_accounts(
 
 
 async def _hand_over(
-    tx: Session,
-    counter: Counter,
-    row: OfflineHandOver,
-    order: Redemption | None,
-    stewards: set[UUID],
-    at: datetime,
+    tx: Session, counter: Counter, row: OfflineHandOver, order: Redemption | None, at: datetime
 ) -> None:
     """Collect the order, or say why not."""
     if order is None:
         _set(row, Outcome.refused, Reason.order_unknown)
     elif reading.not_open(counter.day.starts_at, counter.day.ends_at, row.happened_at):
         _set(row, Outcome.refused, Reason.outside_window)
-    elif order.person_id in stewards:
-        _set(row, Outcome.refused, Reason.own_order)
     elif order.status == RedemptionStatus.collected:
         _set(row, Outcome.duplicate, Reason.collected_before)
     elif order.status != RedemptionStatus.reserved or order.expires_at <= at:
@@ -271,16 +281,10 @@ def _set(row: OfflineHandOver, outcome: Outcome, reason: Reason) -> None:
 
 
 def _item(case: _Case) -> HandOverItemOut:
-    if case.row is None:
-        return HandOverItemOut(
-            sequence=case.sequence, outcome=Outcome.refused, reason=case.reason, is_new=False
-        )
-    return HandOverItemOut(
-        sequence=case.sequence,
-        outcome=Outcome(case.row.outcome),
-        reason=Reason(case.row.reason) if case.row.reason else None,
-        is_new=case.is_new,
-    )
+    shown = {"sequence": case.sequence, "reason": case.reason, "outcome": Outcome.refused}
+    if case.row is not None:
+        shown |= {"reason": case.row.reason, "outcome": case.row.outcome}
+    return HandOverItemOut.model_validate(shown | {"is_new": case.is_new})
 
 
 async def browse(

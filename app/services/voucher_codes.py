@@ -56,6 +56,11 @@ class VoucherCodeUsed(Refusal):
     fact_names = ("used_at",)
 
 
+class OwnVoucher(Refusal):
+    code, status, title = "voucher_codes.own", 403, "Own voucher"
+    zh, en = "不能为本人使用券码，请由其他工作人员办理", "Nobody uses up a voucher of their own."
+
+
 async def add(
     tx: Session, cipher: FieldCipher, caller: UUID, reward_id: UUID, body: VoucherCodesIn
 ) -> VoucherCodesAddedOut:
@@ -116,13 +121,15 @@ async def hand_out(tx: Session, redemption: Redemption, at: datetime) -> None:
 async def use(tx: Session, cipher: FieldCipher, staff: Staff, code: str) -> VoucherUsedOut:
     """Take a code at the merchant of its voucher, once.
 
-    Raises Forbidden, MerchantNotYours, MerchantSuspended, VoucherCodeNotFound, VoucherCodeUsed.
+    Raises Forbidden, MerchantNotYours, MerchantSuspended, VoucherCodeNotFound, OwnVoucher (by any
+    account), VoucherCodeUsed.
     """
     merchant = await merchants.of_staff(tx, staff, sells=True)
     found = await queries.lock_at(tx, merchant.id, _indexes(cipher, code))
     if found is None:
         raise VoucherCodeNotFound
     one, reward, owner = found
+    await people.require_no_part(tx, staff.person_id, {owner: OwnVoucher})
     at = await moments.moment(tx)
     if not await queries.use(tx, one.id, staff.person_id, at):
         raise VoucherCodeUsed(used_at=one.used_at)

@@ -18,6 +18,7 @@ from tests.concurrency.guards import take_out_account_locks
 from tests.concurrency.meeting import meet_after
 from tests.concurrency.test_holds import without_any_guard
 from tests.engines import as_owner
+from tests.factories.http import keyed
 from tests.factories.ledger import assert_ledger_verifies, balance
 from tests.factories.redemption_days import make_buyer, make_day, slot_body
 
@@ -129,6 +130,41 @@ async def test_control_of_the_hand_over(broken: FastAPI, monkeypatch: pytest.Mon
     monkeypatch.setattr(redemption_queries, "LOCK_COLLECTABLE", head)
     meet_after(monkeypatch, redemption_queries, "lock_collectable", parties=2)
     assert (await two_counters(broken))["fund"] > 30
+
+
+async def a_code_and_its_proxy(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """A counter has read whose order a pick-up code is of when another one takes it by a proxy.
+
+    The person has a second order. Return the outcomes and what the fund got.
+    """
+    async with rushes.one_client_of(app) as (api, runtime):
+        day, person = await make_day(api, runtime, 10, 20), await make_buyer(runtime)
+        order = await day.ordered(person)
+        await day.ordered(person, 1)
+        path = f"/api/v1/redemptions/{order['id']}/proxy"
+        proxy = (await api.post(path, headers=keyed(person), json={"name": None})).json()["code"]
+        by_code, others = queries.by_code, []
+
+        async def interrupted(*args: Any) -> Any:
+            found = await by_code(*args)
+            if not others:
+                others.append(None)
+                others[0] = await day.act(day.counter.staff, "handovers", pickup_code=proxy)
+            return found
+
+        monkeypatch.setattr(queries, "by_code", interrupted)
+        replies = [await day.hand_over(order), *others]
+        fund = await balance(runtime, day.org.id, Purpose.fund)
+        return rushes.outcomes(replies) | {"fund": fund}
+
+
+async def test_two_codes_of_an_order_hand_over_no_other_one(
+    app: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order whose code was shown must still wait; the person's other order is no substitute."""
+    facts = await a_code_and_its_proxy(app, monkeypatch)
+    assert facts == {"200": 1, "redemptions.not_reserved": 1, "fund": 10}
+    await assert_ledger_verifies(app.state.runtime)
 
 
 async def two_answers(app: FastAPI, monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:

@@ -13,12 +13,13 @@ from app.core.clock import now
 from app.core.sealed_counter_lists import check_of, unseal
 from app.core.signed_handovers import HandOver
 from app.models.ledger import Purpose
+from app.models.people import Role
 from app.runtime import Runtime
 from tests.engines import as_owner
 from tests.factories.devices import TestDevice, register, revoke
 from tests.factories.http import assert_refused, keyed, walk
-from tests.factories.ledger import assert_ledger_verifies, balance
-from tests.factories.people import TestPerson
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.people import TestPerson, appoint, make_person
 from tests.factories.redemption_days import HOUR, Day, make_buyer, make_day
 from tests.factories.scans import card_of, ms, told
 from tests.security.schema_world import Known, Setup
@@ -37,6 +38,7 @@ BESIDE_POINTS = {"offline_handovers"}
 BEYOND_THE_SCHEMA = {
     *("offline_handovers.not_offered", "devices.not_found", "devices.wrong_state"),
     *("auth.forbidden", "redemption_days.not_found", "rosters.no_key", "body.sent_ms"),
+    "redemption_days.not_open",
 }
 _numbers = count(1)
 
@@ -54,9 +56,13 @@ def body_of(device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
     return {"device_id": device.id, "sent_ms": ms(now()), "events": list(events)}
 
 
-async def make_offline(api: httpx.AsyncClient, runtime: Runtime, **changes: Any) -> Day:
+async def make_offline(
+    api: httpx.AsyncClient, runtime: Runtime, *prices: int, **changes: Any
+) -> Day:
     """Publish a day whose counters may upload for a day."""
-    return await make_day(api, runtime, offline_until=(now() + 24 * HOUR).isoformat(), **changes)
+    return await make_day(
+        api, runtime, *prices, offline_until=(now() + 24 * HOUR).isoformat(), **changes
+    )
 
 
 async def give_up_before(day: Day, person: TestPerson, order: dict[str, Any]) -> None:
@@ -70,10 +76,13 @@ async def give_up_before(day: Day, person: TestPerson, order: dict[str, Any]) ->
     await as_owner(settings, move.format(begun, day.id))
 
 
-async def upload(day: Day, device: TestDevice, *events: dict[str, str]) -> dict[str, Any]:
+async def upload(
+    day: Day, device: TestDevice, *events: dict[str, str], who: TestPerson | None = None
+) -> dict[str, Any]:
+    """Upload by the counter's staff, or by ``who``."""
     reply = await day.api.post(
         f"{day.path}/offline-handovers",
-        headers=day.counter.staff.headers,
+        headers=(who or day.counter.staff).headers,
         json=body_of(device, *events),
     )
     assert reply.status_code == 200, reply.text
@@ -198,6 +207,74 @@ async def test_what_does_not_count(api: httpx.AsyncClient, runtime: Runtime) -> 
     late = signed(device, day, given_up["id"], now())
     assert told(await upload(day, device, late)) == ["revoked"]
     await assert_ledger_verifies(runtime)
+
+
+async def test_an_own_order_counts_when_a_colleague_uploads_it(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """The refusal is not stored; of who registered the device no upload counts."""
+    day, colleague = await make_offline(api, runtime), await make_person(runtime)
+    async with runtime.database.transaction() as tx:
+        merchant = day.counter.merchant.id
+        await appoint(tx, colleague.id, Role.merchant_staff, merchant=merchant)
+    device, me = await register(api, day.organizer, day.org), day.counter.staff
+    orders = []
+    for person in (me, day.organizer):
+        await give_points(runtime, person.id, 50)
+        orders.append(await day.ordered(person))
+    mine, registrars = [signed(device, day, one["id"], now()) for one in orders]
+    refused = await upload(day, device, mine, mine, registrars)
+    assert told(refused) == ["own_order"] * 3
+    assert (refused["counted"], refused["settled"]) == (0, 0)
+    assert await walk(api, f"{day.path}/offline-handovers", day.organizer.headers) == []
+    counted = await upload(day, device, mine, registrars, who=colleague)
+    assert told(counted) == ["counted", "own_order"]
+    assert told(await upload(day, device, mine)) == ["counted"]
+    assert await balance(runtime, day.org.id, Purpose.fund) == 10
+    await assert_ledger_verifies(runtime)
+
+
+async def test_orders_stand_as_soon_as_a_device_may_list_them(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """From the end of the reservations on, but not more than a day before the day begins."""
+    at = now()
+    day = await make_offline(api, runtime, 20, 15, starts_at=(at + HOUR / 2).isoformat())
+    device = await register(api, day.organizer, day.org)
+    people = [await make_buyer(runtime) for _ in range(3)]
+    orders = [await day.ordered(one) for one in people]
+    body = {"order_id": orders[2]["id"], "item_id": day.item(1), "reason": "原奖品破损"}
+    made = (await day.act(day.counter.staff, "substitutions", **body)).json()
+
+    async def listed() -> httpx.Response:
+        asked, headers = {"device_id": device.id}, day.counter.staff.headers
+        return await api.get(f"{day.path}/counter-list", headers=headers, params=asked)
+
+    async def cancel(number: int) -> httpx.Response:
+        path = f"/api/v1/redemptions/{orders[number]['id']}/cancel"
+        return await api.post(path, headers=people[number].headers)
+
+    async def move(starts_at: datetime, closes_at: datetime) -> None:
+        ends_at = starts_at + HOUR
+        times = f"starts_at = '{starts_at}', closes_at = '{closes_at}', walk_ins_at = '{ends_at}'"
+        times += f", ends_at = '{ends_at}', offline_until = '{starts_at + 24 * HOUR}'"
+        statement = f"UPDATE redemption_days SET {times} WHERE id = '{day.id}'"  # noqa: S608
+        await as_owner(runtime.settings, statement)
+
+    early = await listed()  # reservations go on until the day has begun
+    assert_refused(early, 409, "redemption_days.not_open")
+    assert early.json()["facts"]["opens_at"] == day.body["starts_at"]
+    await move(at + 25 * HOUR, at - HOUR)
+    assert_refused(await listed(), 409, "redemption_days.not_open")
+    assert (await cancel(0)).status_code == 200
+    await move(at + HOUR / 2, at - HOUR)
+    found = await listed()
+    assert (found.status_code, found.json()["orders"]) == (200, 2), found.text
+    refused = await cancel(1)
+    assert_refused(refused, 409, "redemption_days.not_open")
+    assert datetime.fromisoformat(refused.json()["facts"]["closes_at"]) == at - HOUR
+    answer = f"substitutions/{made['id']}/answer"
+    assert_refused(await day.act(people[2], answer, accept=True), 409, "redemption_days.not_open")
 
 
 async def test_lists_are_for_days_and_devices_that_may_have_them(

@@ -335,6 +335,7 @@ async def test_a_dispute_is_corrected_in_the_next_month_only(alone: FastAPI) -> 
         assert_refused(unknown, 404, "settlements.line_not_found")
         assert_refused(bare, 422, "request.invalid")
         assert_refused(by_opener, 403, "settlements.own")
+        assert "争议提出人" in by_opener.json()["detail"], "the sentence is true of who opened it"
         assert answered.json()["state"] == "upheld"
         assert_refused(again, 409, "settlement_disputes.wrong_state")
         assert after["due_cents"] == made["due_cents"] == 200

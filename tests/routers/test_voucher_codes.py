@@ -1,17 +1,19 @@
 """Codes of vouchers: imported or generated, handed out once, never listed."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import httpx
 
 from app.models.ledger import Purpose
+from app.models.people import Role
 from app.models.rewards import Reward, RewardKind
 from app.runtime import Runtime
 from tests.factories.http import assert_refused, keyed, walk
 from tests.factories.inbox import inbox
-from tests.factories.ledger import assert_ledger_verifies, balance
-from tests.factories.people import TestPerson, make_organizer
+from tests.factories.ledger import assert_ledger_verifies, balance, give_points
+from tests.factories.people import TestPerson, appoint, make_organizer, make_person
 from tests.factories.refusals import Ask as Refused
 from tests.factories.rewards import Counter, make_counter, make_reward, reserve
 from tests.routers.test_redemptions import make_rich, redeem, reserved
@@ -27,7 +29,7 @@ useVoucher         merchant staff  401    403   403  200     404   403     403  
 getMyVoucherCodes  person     401    200   404  404     404   404     404    404     404   404       404=redemptions.not_found
 """  # noqa: E501 - a table
 HERS = {"voucher_codes": "created_by = :alice"}
-BEYOND_THE_SCHEMA = {"body", "body.generate", "voucher_codes.not_voucher"}
+BEYOND_THE_SCHEMA = {"body", "body.generate", "voucher_codes.not_voucher", "voucher_codes.own"}
 CODES = {"codes": ["FILM-0001", "FILM-0002", "FILM-0003"]}
 
 
@@ -186,6 +188,23 @@ async def test_codes_are_counted_and_never_shown_to_staff(
     )
     assert collected.status_code == 200
     await assert_ledger_verifies(runtime)
+
+
+async def test_staff_do_not_use_up_a_voucher_of_their_own(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    """The refusal uses nothing up: a colleague takes the code."""
+    counter, colleague = await make_counter(runtime), await make_person(runtime)
+    me, merchant = counter.staff, counter.merchant.id
+    async with runtime.database.transaction() as tx:
+        await appoint(tx, colleague.id, Role.merchant_staff, merchant=merchant)
+    await give_points(runtime, me.id, 100)
+    made = await reserve(runtime, me.id, await coded(api, runtime, counter))
+    [code] = await codes_of(api, me, str(made.id))
+    assert_refused(await use(api, counter, code), 403, "voucher_codes.own")
+    taken = await use(api, replace(counter, staff=colleague), code)
+    assert taken.status_code == 200, taken.text
+    assert_refused(await use(api, counter, code), 403, "voucher_codes.own")
 
 
 async def test_the_merchant_takes_a_code_once(api: httpx.AsyncClient, runtime: Runtime) -> None:

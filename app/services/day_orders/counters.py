@@ -135,9 +135,13 @@ async def collect(
 
 @dataclass(frozen=True, slots=True)
 class _Whose:
-    """Who has the orders. ``proxy``: of the one order that its code stands for."""
+    """Who has the orders. ``order``: whose code was shown, unless it was the card's.
+
+    ``proxy``: of the one order that its code stands for.
+    """
 
     person_id: UUID
+    order: Redemption | None = None
     proxy: CollectionProxy | None = None
 
 
@@ -163,7 +167,7 @@ async def _whose(
         raise reservations.RedemptionNotFound
     reservations.require_reserved(order, at)
     await require_other(tx, counter, order.person_id)
-    return _Whose(order.person_id, shown.proxy)
+    return _Whose(order.person_id, order, shown.proxy)
 
 
 async def by_card_code(tx: Session, counter: Counter, card_code: str, *, uses: bool = True) -> UUID:
@@ -190,9 +194,16 @@ async def require_other(tx: Session, counter: Counter, person_id: UUID) -> None:
 async def _orders(
     tx: Session, counter: Counter, whose: _Whose, wanted: list[UUID] | None, at: datetime
 ) -> Found:
-    """Lock what a person has to collect, or the order of a proxy. Raises NothingToHandOver."""
+    """Lock what a person has to collect, or the order of a proxy.
+
+    The order whose code was shown must still wait: of two counters that are shown codes of one
+    order the second has none to hand over. Raises RedemptionNotReserved, NothingToHandOver.
+    """
     family = await people_queries.family(tx, whose.person_id)
     found = await queries.lock_orders(tx, counter.day.id, family, at)
+    if whose.order is not None and whose.order.id not in {order.id for order, _, _ in found}:
+        await tx.refresh(whose.order)
+        reservations.require_reserved(whose.order, at)
     chosen = [one for one in found if wanted is None or one[0].id in wanted]
     if whose.proxy is not None:
         chosen = [one for one in chosen if one[0].id == whose.proxy.redemption_id]

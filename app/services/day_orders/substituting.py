@@ -132,7 +132,7 @@ async def answer(
         return SubstitutionOut.model_validate(made)
     if made.state != State.proposed:
         raise SubstitutionWrongState(status=made.state)
-    cancelling.require_not_begun(day, at)
+    cancelling.require_not_listed(day, at)
     reservations.require_reserved(order, at)
     item = await queries.item(tx, day_id, made.item_id)
     assert item is not None, "a foreign key"

@@ -28,6 +28,7 @@ from app.services.merchants import access as merchants
 from app.services.merchants.access import Staff
 from app.services.policies import history
 from app.services.redemptions import charges
+from app.services.settlements import bounds
 
 
 class ChargeAlreadyRefunded(Refusal):
@@ -132,6 +133,7 @@ async def give_back(
     )
     locked = await posting.lock(tx, [entry.payer, entry.payee], at)
     unwrap(await posting.post(tx, [entry], at, locked))
+    await bounds.set_off(tx, actor, found, entry.id, left - points)
     balance = locked[entry.payee].balance  # less the repaid debt
     return GivenBack(status, points, before + points, balance)
 

@@ -16,7 +16,7 @@ from app.queries import settlements as queries
 from app.schemas.settlements import DisputeAnswerIn, SettlementDisputeIn, SettlementDisputeOut
 from app.services import agreements, audit, notify, orgs, people, records
 from app.services.ledger import moments
-from app.services.settlements import figures, reading, settling
+from app.services.settlements import bounds, reading, settling
 from app.services.settlements.reading import SettlementNotFound
 from app.services.settlements.settling import OwnSettlement
 
@@ -53,10 +53,16 @@ class DisputeWrongState(records.WrongState):
 
 
 class CorrectionTooLarge(Refusal):
-    """``limit``: what the line is worth, in yuan cents: the most, either way."""
+    """``limit``: the most, in yuan cents: what the line is worth.
+
+    Of a correction below 0 it is less what refunds and other corrections of the charge took.
+    """
 
     code, status, title = "settlements.correction_too_large", 409, "Correction too large"
-    zh, en = "更正金额不能超过这一笔的价值", "A correction is at most what the line is worth."
+    zh, en = (
+        "更正金额不能超过这一笔的价值，扣减时须减去已退款和已更正的部分",
+        "A correction is at most what the line is worth; refunds of it are not deducted again.",
+    )
     fact_names = ("limit",)
 
 
@@ -126,17 +132,9 @@ async def answer(
 async def _require_in_bounds(tx: Session, found: SettlementDispute, cents: int) -> None:
     """Refuse to correct a line by more than it is worth: it is taken out, or counted once more.
 
-    It is worth its points by the terms under which it was settled, without the cap of the month;
-    nothing without an agreement. Raises CorrectionTooLarge.
+    Raises CorrectionTooLarge.
     """
-    settlement = await record_queries.find(tx, Settlement, found.settlement_id)
-    assert settlement is not None, "a foreign key"
-    span = await reading.span_of(tx, settlement)
-    line = await queries.line(tx, span, found.transfer_id) if span is not None else None
-    assert line is not None, "a dispute is about a line of its settlement"
-    terms = {one.agreement_id: one for one in await queries.parts(tx, settlement.id)}
-    part = terms[line.agreement_id]
-    limit = abs(figures.value_cents(line.points, part.cents_per_point, part.subsidy_percent, None))
+    limit = await bounds.limit_of(tx, found, cents)
     if abs(cents) > limit:
         raise CorrectionTooLarge(limit=limit)
 

@@ -30,10 +30,10 @@ WAITS = timedelta(hours=1)
 
 
 class OwnSettlement(Refusal):
-    code, status, title = "settlements.own", 403, "Own merchant"
+    code, status, title = "settlements.own", 403, "Own settlement"
     zh, en = (
-        "商户店员不能代表组织办理本店结算",
-        "Staff of the merchant does not act for the organisation.",
+        "本店店员不能代表组织办理结算或裁定争议，争议提出人也不能自行裁定",
+        "Staff of the merchant does not settle or decide; nobody decides their own dispute.",
     )
 
 
