@@ -228,11 +228,9 @@ async def _settle(tx: Session, parcel: _Parcel) -> None:
         if row.reason is None:
             await _hand_over(tx, parcel.counter, row, order, at)
     await queries.save(tx, rows)
-    tally = Tally(str(one.outcome) for one in rows)
-    facts = audit.about("device", parcel.device.id) | tally
-    await audit.write(
-        tx, parcel.counter.server, "handovers_settled", parcel.counter.day, facts=facts
-    )
+    facts = audit.about("device", parcel.device.id) | Tally(str(one.outcome) for one in rows)
+    who, day = parcel.counter.server, parcel.counter.day
+    await audit.write(tx, who, "handovers_settled", day, facts=facts)
 
 
 def _without_own(
@@ -281,10 +279,13 @@ def _set(row: OfflineHandOver, outcome: Outcome, reason: Reason) -> None:
 
 
 def _item(case: _Case) -> HandOverItemOut:
-    shown = {"sequence": case.sequence, "reason": case.reason, "outcome": Outcome.refused}
+    outcome, reason = Outcome.refused, case.reason
     if case.row is not None:
-        shown |= {"reason": case.row.reason, "outcome": case.row.outcome}
-    return HandOverItemOut.model_validate(shown | {"is_new": case.is_new})
+        outcome = Outcome(case.row.outcome)
+        reason = Reason(case.row.reason) if case.row.reason else None
+    return HandOverItemOut(
+        sequence=case.sequence, outcome=outcome, reason=reason, is_new=case.is_new
+    )
 
 
 async def browse(

@@ -143,7 +143,8 @@ async def a_code_and_its_proxy(app: FastAPI, monkeypatch: pytest.MonkeyPatch) ->
         await day.ordered(person, 1)
         path = f"/api/v1/redemptions/{order['id']}/proxy"
         proxy = (await api.post(path, headers=keyed(person), json={"name": None})).json()["code"]
-        by_code, others = queries.by_code, []
+        by_code = queries.by_code
+        others: list[Any] = []
 
         async def interrupted(*args: Any) -> Any:
             found = await by_code(*args)
