@@ -85,7 +85,7 @@ lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 
 clean: ## forget the environment and all local data
 	rm -rf $(VENV) .data clients/checks/node_modules clients/checks/generated
-	rm -rf $(addprefix $(CLIENT)/,node_modules src/generated dist miniprogram_dist)
+	rm -rf $(addprefix $(CLIENT)/,node_modules src/generated test/generated dist miniprogram_dist)
 
 $(VENV)/.locked: requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads/"; exit 1; }

@@ -1,5 +1,5 @@
-// Checks the built package: what users write compiles (and what is wrong does not), sizes,
-// publint, attw. Exits with 1 after a finding.
+// Checks the built package: what users write and what README.md says compiles (and what is wrong
+// does not), sizes, publint, attw. Exits with 1 after a finding.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
+import './readme.mjs'
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)))
 
