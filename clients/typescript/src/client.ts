@@ -67,7 +67,8 @@ const sleep = (ms: number) => new Promise<void>(done => { setTimeout(done, ms) }
 
 export function createClient(options: Options): Client {
   const { baseUrl, tokens, logIn, language = 'zh-CN', retries = 2, wait = sleep } = options
-  // Replies with an ETag, by URL, as text: who changes a result does not change the kept one.
+  // Replies with an ETag, by URL and headers, as text: who changes a result does not change the
+  // kept one.
   let kept = new Map<string, { etag: string; body: string }>()
   let renewing: Promise<void> | undefined
 
@@ -81,14 +82,16 @@ export function createClient(options: Options): Client {
 
   async function send(route: Route, asked: Asked = {}): Promise<unknown> {
     const { method, path } = route
+    if (route.form && !options.upload) throw TypeError('options.upload is missing')
     const key = route.key ? asked.key || newKey() : undefined
     const url = baseUrl + fill(path, asked.path || {}) + query(asked.query || {})
+    const place = url + JSON.stringify(asked.header || '')
     const replies = kept
     const isLogin = LOGIN_PATHS.includes(path)
     let renewed = false
     for (let left = route.key || route.again ? retries : 0; ; left--) {
       const held = tokens && !isLogin ? tokens.get() : null
-      const known = method === 'GET' ? replies.get(url) : undefined
+      const known = method === 'GET' ? replies.get(place) : undefined
       const pause = 400 * 2 ** (retries - left) * (1 + Math.random())
       let reply: Reply
       try {
@@ -100,7 +103,7 @@ export function createClient(options: Options): Client {
       }
       const { status } = reply
       if (status === 304 && known) return JSON.parse(known.body)
-      if (status < 400) return accept(route, url, reply, replies)
+      if (status < 400) return accept(route, reply, key, replies, place)
       if (status === 401 && !renewed && !isLogin && tokens && (held || logIn)) {
         renewed = true
         left++
@@ -125,25 +128,28 @@ export function createClient(options: Options): Client {
     if (etag) headers['If-None-Match'] = etag
     for (const [name, value] of present(header || {})) headers[name] = value
     const request = { method: route.method, url, headers, binary: !!route.decode }
-    if (route.form) {
-      if (!options.upload) throw TypeError('options.upload is missing')
-      return options.upload({ ...request, form: body as Record<string, unknown> })
-    }
+    if (route.form) return options.upload!({ ...request, form: body as Record<string, unknown> })
     if (body === undefined) return options.transport(request)
     headers['Content-Type'] = 'application/json'
     return options.transport({ ...request, body: JSON.stringify(body) })
   }
 
-  function accept(route: Route, url: string, reply: Reply, replies: typeof kept): unknown {
+  function accept(route: Route, reply: Reply, key: string | undefined, replies: typeof kept, place: string): unknown {
     if (route.read) return route.read(reply)
-    const text = reply.body as string
+    const body = reply.body as string
+    let result: unknown
+    try {
+      result = body ? JSON.parse(body) : undefined
+    } catch {
+      throw new Unreachable('a reply that is not JSON', key) // a page of the network's owner
+    }
     const etag = route.method === 'GET' && headerOf(reply, 'etag')
     if (etag) {
-      replies.delete(url)
-      replies.set(url, { etag, body: text })
+      replies.delete(place)
+      replies.set(place, { etag, body })
       if (replies.size > KEPT_REPLIES) replies.delete(replies.keys().next().value as string)
     }
-    return text ? JSON.parse(text) : undefined
+    return result
   }
 
   /** Renews the login that a request used, once for all that wait: a refresh token works once. */

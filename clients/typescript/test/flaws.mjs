@@ -25,6 +25,8 @@ const FLAWS = [
   ['client', 'if (problem.code) return', 'if (!problem) return', 'reads', 'a refusal has a code'],
   ['refused', 'problem.facts || {}', '{}', 'reads', 'values of a refusal'],
   ['client', '} catch { /* a proxy\'s page */ }', '} finally {}', 'reads', 'a page of a proxy'],
+  ['client', "throw new Unreachable('a reply that is not JSON', key)", '', 'reads', 'a page of the network'],
+  ['client', "url + JSON.stringify(asked.header || '')", 'url', 'reads', 'a reply to other headers'],
   ['each', 'cursor = page.next_cursor', 'cursor = null', 'reads', 'a list is read'],
   ['upload', 'header: headers', 'header: {}', 'files', 'a file is uploaded once'],
   ['upload', 'formData[field] = String(value)', '0', 'files', 'a file is uploaded once'],

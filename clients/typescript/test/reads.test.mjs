@@ -57,6 +57,23 @@ test('a page of a proxy is a refusal too', async () => {
   assert.equal(phone.sent.length, 3)
 })
 
+test('a page of the network in place of a reply is no answer', async () => {
+  const phone = startPhone()
+  phone.network.after = async (_, reply) => ({ ...reply, bytes: new TextEncoder().encode('<html>').buffer })
+  await assert.rejects(phone.qx.listActivities(phone.api), error => error instanceof phone.qx.Unreachable)
+})
+
+test('a reply to other headers is not taken for this one', async () => {
+  const phone = startPhone()
+  await phone.logIn('merchant')
+  const { api, qx } = phone
+  await qx.getToday(api)
+  await qx.getToday(api, { header: { 'x-merchant': NOBODY } }).catch(error => error)
+  assert.deepEqual(phone.sent.map(one => one.header['If-None-Match']), [undefined, undefined])
+  await qx.getToday(api)
+  assert.ok(phone.sent[2].header['If-None-Match'])
+})
+
 test('a list is read to its end', async () => {
   const phone = startPhone()
   await phone.logIn()
