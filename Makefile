@@ -3,13 +3,17 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NPM_READY := clients/checks/node_modules/.ready
+CLIENT := clients/typescript
+CLIENT_READY := $(CLIENT)/node_modules/.ready
+CLIENT_BUILT := $(CLIENT)/miniprogram_dist/package.json
+NODE := PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node
 PIP := $(BIN)/python -m pip install -q --disable-pip-version-check
 PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(shell \
 	command -v $(p) >/dev/null 2>&1 && $(p) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check lock clean
+.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check client lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -24,7 +28,7 @@ demo: $(READY) ## play one month of a county over HTTP, from an empty database
 test: $(READY) ## run the tests on real engines
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-test-long: $(READY) $(NPM_READY) ## 500 random runs of the ledger, planted flaws, races without their guards, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md (15 minutes)
+test-long: $(READY) $(NPM_READY) $(CLIENT_BUILT) ## 500 random runs of the ledger, planted flaws, races without their guards, killed processes, Schemathesis, the demonstration, a new noun, the flow of docs/frontend.md, the TypeScript client (15 minutes)
 	$(BIN)/python -m pytest -m long -n 2
 
 bench: $(READY) ## requests against a bare FastAPI echo and a bound, reads that grow, uploads of scans, a redemption day at 40 counters (19 minutes, needs wrk)
@@ -64,7 +68,12 @@ openapi: $(READY) ## write clients/openapi.json anew
 	@mv clients/openapi.json.new clients/openapi.json
 
 openapi-check: $(NPM_READY) ## lint clients/openapi.json, generate types and a client, compile them (npm; 90 seconds)
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node clients/checks/check.mjs
+	$(NODE) clients/checks/check.mjs
+
+client: $(CLIENT_BUILT) ## build the TypeScript client from clients/openapi.json, check it, run it against the service (npm; a minute)
+	$(NODE) $(CLIENT)/scripts/check.mjs
+	$(BIN)/python -m pytest -p no:xdist -m "long or not long" tests/clients/test_typescript_client.py \
+		tests/architecture/test_openapi.py::test_the_committed_document_is_current
 
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \
@@ -76,6 +85,7 @@ lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 
 clean: ## forget the environment and all local data
 	rm -rf $(VENV) .data clients/checks/node_modules clients/checks/generated
+	rm -rf $(addprefix $(CLIENT)/,node_modules src/generated test/generated dist miniprogram_dist)
 
 $(VENV)/.locked: requirements.lock
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed: https://www.python.org/downloads/"; exit 1; }
@@ -93,3 +103,12 @@ $(READY): $(VENV)/.locked pyproject.toml
 $(NPM_READY): clients/checks/package-lock.json $(READY)
 	cd clients/checks && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
 	@touch $@
+
+$(CLIENT_READY): $(CLIENT)/package-lock.json $(READY)
+	cd $(CLIENT) && PATH="$(abspath $(BIN)):$$PATH" npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+$(CLIENT_BUILT): $(CLIENT_READY) clients/openapi.json $(CLIENT)/package.json $(CLIENT)/tsconfig.json \
+		$(wildcard $(CLIENT)/src/*.ts) $(CLIENT)/scripts/generate.mjs $(CLIENT)/scripts/build.mjs
+	$(NODE) $(CLIENT)/scripts/generate.mjs
+	$(NODE) $(CLIENT)/scripts/build.mjs

@@ -19,7 +19,8 @@ COPIED = (
     *(".env.example", ".gitignore", "alembic.ini", "compose.yaml", "pyproject.toml"),
     *("requirements.lock", "requirements-production.lock"),
 )
-CACHES = shutil.ignore_patterns("__pycache__", ".*", "node_modules", "generated")
+MADE = ("__pycache__", ".*", "node_modules", "generated", "dist", "miniprogram_dist")
+CACHES = shutil.ignore_patterns(*MADE)
 RUN_SECONDS = 300
 
 

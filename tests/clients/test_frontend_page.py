@@ -1,18 +1,11 @@
 """docs/frontend.md: its operations exist, and its flow compiles strictly and runs."""
 
-import asyncio
-import os
 import re
-import socket
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 
+from tests.clients.running import node, served
 from tests.conftest import ScratchFactory
 from tests.engines import ROOT
 
@@ -57,36 +50,10 @@ def test_the_page_names_operations_that_exist(app: FastAPI) -> None:
     assert len(flow().splitlines()) <= MAX_LINES
 
 
-async def node(*words: str, **settings: str) -> str:
-    """Run a script with the Node of the environment; return what it says."""
-    process = await asyncio.create_subprocess_exec(
-        str(Path(sys.executable).with_name("node")),
-        *words,
-        cwd=CHECKS,
-        env=os.environ | settings,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    said, _ = await process.communicate()
-    assert process.returncode == 0, said.decode()
-    return said.decode()
-
-
 async def tool(name: str, *words: str) -> str:
     script = CHECKS / "node_modules/.bin" / name
     assert script.exists(), "make openapi-check installs the tools"
-    return await node(str(script), *words)
-
-
-@asynccontextmanager
-async def served(app: FastAPI) -> AsyncIterator[str]:
-    """Serve a running application on a socket of this machine; yield its address."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await running
+    return await node(str(script), *words, folder=CHECKS)
 
 
 @pytest.mark.long
@@ -97,7 +64,7 @@ async def test_the_flow_of_the_page_runs(scratch: ScratchFactory) -> None:
     written.write_text(flow(), encoding="utf-8")
     await tool(*COMPILE)
     async with scratch() as app, served(app) as url:
-        said = await node(str(written), QX_URL=url)
+        said = await node(str(written), folder=CHECKS, QX_URL=url)
     assert said.startswith(SAID), said
 
     wrong = flow()
