@@ -26,6 +26,7 @@ from app.services.activity_forms import (
     AnswersClosed,
     VersionReplaced,
 )
+from app.services.eligibility import NotEligible
 from app.services.people import Forbidden
 
 ABOUT = Bilingual(
@@ -86,6 +87,7 @@ async def get_activity_form(activity_id: PathId, tx: Reader, caller: Caller) -> 
         ActivityFormNotFound,
         AnswersClosed,
         VersionReplaced,
+        NotEligible,
         body=True,
     ),
 )
@@ -95,7 +97,7 @@ async def answer_activity_form(
     """Answer the form of an activity, before or after signing up, until it begins.
 
     The answers take the place of earlier ones. Pictures are uploaded first, to the subject
-    `answer_draft` with the caller's own id.
+    `answer_draft` with the caller's own id. Who is under 14 needs a guardian's consent.
     """
     return await activity_forms.answer(tx, person_id, activity_id, body)
 

@@ -8,6 +8,7 @@ from app.core.language import Bilingual
 from app.schemas.friends import FriendsIn, FriendsOut
 from app.services import friends
 from app.services.corrections import CheckinNotFound
+from app.services.eligibility import NotEligible
 from app.services.signup_terms import TooManyFriends
 
 ABOUT = Bilingual("同行人：签到时登记姓名", "Friends: who came along, named at the door")
@@ -17,7 +18,7 @@ router = Router(tags=["friends"], about=ABOUT)
 @router.put(
     "/checkins/{checkin_id}/friends",
     operation_id="nameFriends",
-    **allow(RESIDENT, CheckinNotFound, TooManyFriends, body=True),
+    **allow(RESIDENT, CheckinNotFound, NotEligible, TooManyFriends, body=True),
 )
 async def name_friends(
     checkin_id: PathId, body: FriendsIn, tx: Tx, person_id: CurrentPerson

@@ -10,6 +10,7 @@ from app.api.routes import Router
 from app.core.language import Bilingual
 from app.schemas.quest_visits import QuestVisitIn, QuestVisitResultOut
 from app.services import quest_visits
+from app.services.eligibility import NotEligible
 from app.services.quest_visits import (
     LocationMissing,
     OutsideVisitingTime,
@@ -32,6 +33,7 @@ router = Router(tags=["quest_visits"], about=ABOUT)
     **allow(
         RESIDENT,
         QuestVisitCodeInvalid,
+        NotEligible,
         PosterReplaced,
         QuestNotOpen,
         OutsideVisitingTime,
@@ -49,7 +51,8 @@ async def visit_checkpoint(
     """Visit a checkpoint: scan its poster there. A repeat returns 200 and the first visit.
 
     The poster and the location are both needed: the distance may be the radius of the checkpoint
-    and what the phone says of its accuracy, of which 100 metres count at most.
+    and what the phone says of its accuracy, of which 100 metres count at most. Who is under 14
+    needs a guardian's consent.
     """
     poster = quest_visits.read_code(codes, body.code)
     result, is_new = await quest_visits.visit(tx, person_id, poster, body.location)

@@ -8,6 +8,7 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.schemas.shift_notes import ShiftNoteIn, ShiftNoteOut
 from app.services import shift_notes
+from app.services.eligibility import NotEligible
 from app.services.sessions import NotOnShift, SessionNotFound
 
 ABOUT = Bilingual(
@@ -19,7 +20,9 @@ PATH = "/shifts/{shift_id}/note"
 
 
 @router.put(
-    PATH, operation_id="writeShiftNote", **allow(RESIDENT, SessionNotFound, NotOnShift, body=True)
+    PATH,
+    operation_id="writeShiftNote",
+    **allow(RESIDENT, SessionNotFound, NotOnShift, NotEligible, body=True),
 )
 @leads_to("getShiftNote", {"shift_id": "shift_id"})
 async def write_shift_note(

@@ -7,6 +7,7 @@ from app.core.ids import PathId
 from app.core.language import Bilingual
 from app.schemas.signups import SignupOut
 from app.services import signup_offers
+from app.services.eligibility import NotEligible
 from app.services.signup_offers import NoOffer, OfferOver
 from app.services.signups import SignupNotFound
 
@@ -17,7 +18,7 @@ router = Router(tags=["signup_offers"], about=ABOUT)
 @router.post(
     "/signups/{signup_id}/acceptance",
     operation_id="acceptPlace",
-    **allow(RESIDENT, SignupNotFound, NoOffer, OfferOver),
+    **allow(RESIDENT, SignupNotFound, NoOffer, OfferOver, NotEligible),
 )
 async def accept_place(signup_id: PathId, tx: Tx, person_id: CurrentPerson) -> SignupOut:
     """Accept a place that was offered to the caller; `cancelSignup` passes it on instead."""

@@ -41,6 +41,7 @@ async def _org_of(tx: Session, asked: dict[str, Any]) -> UUID:
         SessionNotFound,
         ActivityNotOpen,
         NotOnShift,
+        NotEligible,
         offering.ShiftBegun,
         offering.ShiftAttended,
         offering.SwapThere,

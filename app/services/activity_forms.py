@@ -27,7 +27,7 @@ from app.schemas.activity_forms import ActivityFormIn, ActivityFormOut, Particip
 from app.schemas.answers import AnswersIn, OwnAnswersOut
 from app.schemas.exports import Column
 from app.schemas.forms import MAX_PICTURES, Question, questions_of
-from app.services import activities, answers, attendance, audit, forms, people
+from app.services import activities, answers, attendance, audit, eligibility, forms, people
 from app.services.activities import ActivityNotFound, ActivityNotOpen, ActivityWrongState
 from app.services.attachments.subjects import Access
 from app.services.attachments.subjects import Subject as Attachable
@@ -139,7 +139,7 @@ async def answer(tx: Session, caller: UUID, activity_id: UUID, body: AnswersIn) 
     """Save the caller's answers in place of earlier ones, until the activity begins.
 
     Raises ActivityNotFound, ActivityNotOpen, ActivityFormNotFound, AnswersClosed, VersionReplaced,
-    Invalid (answers).
+    NotEligible (under 14, without a guardian's consent), Invalid (answers).
     """
     activity = await _visible(tx, caller, activity_id)
     if activity.status != ActivityStatus.published:
@@ -151,6 +151,7 @@ async def answer(tx: Session, caller: UUID, activity_id: UUID, body: AnswersIn) 
         raise AnswersClosed(closes_at=activity.starts_at)
     if body.form_version_id != version.id:
         raise VersionReplaced
+    await eligibility.require_consent(tx, caller)
     saved = await answers.save(tx, version, _subject(activity), caller, body.answers)
     return OwnAnswersOut.model_validate(saved)
 

@@ -16,7 +16,7 @@ from app.queries import orgs as org_queries
 from app.queries import tiers as tier_queries
 from app.queries.eligibility import PersonFacts
 from app.schemas.eligibility import EligibilityIn, EligibilityRule, eligibility_of
-from app.services import tiers
+from app.services import people, tiers
 from app.services.policies import history
 from app.services.policies.rules import TIER_WINDOW, PointsPolicy
 
@@ -80,6 +80,16 @@ def needs_guardian() -> NotEligible:
     return NotEligible(
         rule=EligibilityRule.guardian_consent, wanted=EligibilityRule.guardian_consent, seen=UNKNOWN
     )
+
+
+async def require_consent(tx: Session, person_id: UUID) -> None:
+    """Raise NotEligible for who is under 14, without a guardian's consent.
+
+    For what one person does: sign-ups and check-ins read it with the statement of their batch.
+    """
+    facts = (await queries.people(tx, [person_id]))[person_id]
+    if people.is_under_14(facts.born) and not facts.consented:
+        raise needs_guardian()
 
 
 async def refusals(

@@ -5,7 +5,7 @@ from uuid import UUID
 from app.core.db import Session
 from app.queries import friends as queries
 from app.schemas.friends import FriendsIn, FriendsOut
-from app.services import activities, audit
+from app.services import activities, audit, eligibility
 from app.services.activities import ActivityNotFound
 from app.services.corrections import CheckinNotFound
 from app.services.people import Forbidden
@@ -16,7 +16,8 @@ async def name(tx: Session, caller: UUID, checkin_id: UUID, body: FriendsIn) -> 
     """Replace the names of the friends with whom somebody came.
 
     By the person who checked in, or who organizes the activity. Raises CheckinNotFound, also for an
-    annulled one; TooManyFriends for more than were signed up.
+    annulled one; NotEligible for who is under 14, without a guardian's consent; TooManyFriends for
+    more than were signed up.
     """
     host = await queries.host(tx, checkin_id)
     if host is None:
@@ -28,6 +29,7 @@ async def name(tx: Session, caller: UUID, checkin_id: UUID, body: FriendsIn) -> 
             org_id = (await activities.co_organized(tx, caller, host.activity_id)).org_id
         except (ActivityNotFound, Forbidden):
             raise CheckinNotFound from None
+    await eligibility.require_consent(tx, caller)
     limit = host.signup.friends if host.signup else 0
     if len(body.names) > limit:
         raise TooManyFriends(limit=limit)

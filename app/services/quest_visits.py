@@ -18,7 +18,7 @@ from app.queries import quest_visits as queries
 from app.queries import quests as quest_queries
 from app.schemas.checkins import PositionIn
 from app.schemas.quest_visits import QuestVisitOut, QuestVisitResultOut
-from app.services import audit, geofences, notify, orgs, quests
+from app.services import audit, eligibility, geofences, notify, orgs, quests
 from app.services.awards import granting, wording
 from app.services.awards.granting import Grant, Granted
 from app.services.geofences import MAX_ACCURACY_M
@@ -76,12 +76,13 @@ async def visit(
 ) -> tuple[QuestVisitResultOut, bool]:
     """Record a visit; return it, and whether it is new. A repeat returns the first one.
 
-    Raises QuestVisitCodeInvalid, PosterReplaced, QuestNotOpen, OutsideVisitingTime,
-    LocationMissing, TooFar.
+    Raises QuestVisitCodeInvalid, NotEligible (under 14, without a guardian's consent),
+    PosterReplaced, QuestNotOpen, OutsideVisitingTime, LocationMissing, TooFar.
     """
     found = await quest_queries.by_serial(tx, poster.serial)
     if found is None:
         raise QuestVisitCodeInvalid
+    await eligibility.require_consent(tx, caller)
     checkpoint, quest = found
     await queries.lock_person(tx, caller)
     family = await people_queries.family(tx, caller)

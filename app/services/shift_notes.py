@@ -10,7 +10,7 @@ from app.models.shift_notes import ShiftNote
 from app.queries import sessions as session_queries
 from app.queries import shift_notes as queries
 from app.schemas.shift_notes import ShiftNoteIn, ShiftNoteOut
-from app.services import audit, people, posts, sessions
+from app.services import audit, eligibility, people, posts, sessions
 from app.services.activities import ActivityNotFound
 from app.services.sessions import NotOnShift, SessionNotFound
 
@@ -18,11 +18,12 @@ from app.services.sessions import NotOnShift, SessionNotFound
 async def write(tx: Session, caller: UUID, shift_id: UUID, body: ShiftNoteIn) -> ShiftNoteOut:
     """Write or replace the note of a shift that one holds, or of an activity that one organizes.
 
-    Raises SessionNotFound, NotOnShift.
+    Raises SessionNotFound, NotOnShift, NotEligible (under 14, without a guardian's consent).
     """
     activity, shift = await _shift(tx, caller, shift_id)
     if not await _holds(tx, caller, activity, [shift.number]):
         raise NotOnShift
+    await eligibility.require_consent(tx, caller)
     note = ShiftNote(shift_id=shift_id, text=body.text, written_by=caller, written_at=now())
     await queries.put(tx, note)
     facts = {"session": shift.number}

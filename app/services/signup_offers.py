@@ -13,7 +13,7 @@ from app.queries import signup_offers as queries
 from app.queries import signups as signup_queries
 from app.queries.signup_offers import Lapsed
 from app.schemas.signups import SignupOut
-from app.services import notify, waiting_lists
+from app.services import eligibility, notify, waiting_lists
 from app.services.notify import Message
 from app.services.signups import SignupNotFound
 
@@ -33,7 +33,7 @@ class OfferOver(Refusal):
 async def accept(tx: Session, person_id: UUID, signup_id: UUID) -> SignupOut:
     """Accept the place that is offered to the person. Idempotent.
 
-    Raises SignupNotFound, NoOffer, OfferOver.
+    Raises SignupNotFound, NoOffer, OfferOver, NotEligible (under 14, without a guardian's consent).
     """
     found = await signup_queries.lock_own(tx, signup_id, person_id)
     if found is None:
@@ -45,6 +45,7 @@ async def accept(tx: Session, person_id: UUID, signup_id: UUID) -> SignupOut:
         raise NoOffer(status=found.status)
     if (at := now()) >= found.offer_until:
         raise OfferOver(offer_until=found.offer_until)
+    await eligibility.require_consent(tx, person_id)
     await signup_queries.change(tx, signup_id, SignupStatus.confirmed, at)
     return shown.model_copy(update={"status": SignupStatus.confirmed, "offer_until": None})
 

@@ -121,6 +121,43 @@ async def people_for_places(app: FastAPI, people: int = 500, places: int = 50) -
         }
 
 
+async def waves_for_places(app: FastAPI, people: int, places: int, wave: int) -> Facts:
+    """Let people rush in waves: all of a wave at once, each wave once the one before has replies.
+
+    Within a wave the order is nobody's; no later wave overtakes. ``places``: at most a wave.
+    """
+    async with client_of(app) as (api, runtime):
+        activity = await make_activity(runtime, capacity=places)
+        path, replies, in_order, last = f"/api/v1/activities/{activity.id}/signups", [], True, 0
+        for number in range(people // wave):
+            crowd = await make_people(runtime, wave)
+            came = await at_once(api.post(path, headers=one.headers, json={}) for one in crowd)
+            replies += came
+            waits = [one.json().get("position") for one in came]
+            numbers = sorted(one for one in waits if one is not None)
+            seated = places if number == 0 else 0
+            in_order &= numbers == list(range(last + 1, last + 1 + wave - seated))
+            last += wave - seated
+        after = (await api.get(f"/api/v1/activities/{activity.id}")).json()
+        return {
+            "statuses": statuses(replies),
+            "confirmed": sum(reply.json().get("status") == "confirmed" for reply in replies),
+            "in_order": in_order,
+            "stored": await _places(runtime, activity),
+            "counters": (after["signups_confirmed"], after["signups_waitlisted"]),
+        }
+
+
+async def _places(runtime: Runtime, activity: Activity) -> tuple[int, bool]:
+    """Return how many have a place in the table, and whether the queue numbers have no gap."""
+    query = "SELECT status, queue_number FROM signups WHERE activity_id = :id ORDER BY queue_number"
+    async with runtime.database.read() as tx:
+        rows = await tx.fetch(query, {"id": activity.id})
+    numbers = [row.queue_number for row in rows if row.status == "waitlisted"]
+    gapless = numbers == list(range(1, len(numbers) + 1))
+    return sum(row.status == "confirmed" for row in rows), gapless
+
+
 async def charges_against_one_balance(app: FastAPI, number: int = 100, afford: int = 7) -> Facts:
     async with client_of(app) as (api, runtime):
         person = await make_person(runtime)

@@ -68,15 +68,37 @@ async def test_five_hundred_people_for_fifty_places(app: FastAPI) -> None:
     assert await rushes.people_for_places(app) == FIFTY_PLACES
 
 
+HUNDRED_PLACES = {
+    "statuses": {201: 10_000},
+    "confirmed": 100,
+    "in_order": True,
+    "stored": (100, True),
+    "counters": (100, 9_900),
+}
+
+
+@pytest.mark.long
+async def test_ten_thousand_people_for_a_hundred_places(app: FastAPI) -> None:
+    facts = await rushes.waves_for_places(app, people=10_000, places=100, wave=500)
+    assert facts == HUNDRED_PLACES
+
+
+@pytest.mark.long
+async def test_control_of_the_waves_without_the_lock_on_the_seats(
+    broken: FastAPI, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _lock_no_seats(broken, monkeypatch)
+    facts = await rushes.waves_for_places(broken, people=120, places=5, wave=60)
+    assert facts["confirmed"] > 5
+    assert facts["stored"][0] > 5
+    assert not facts["in_order"]
+
+
 @pytest.mark.long
 async def test_control_without_the_lock_on_the_seats(
     broken: FastAPI, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(waiting_lists, "LOCK_SEATS", without_lock(waiting_lists.LOCK_SEATS))
-    meet_after(monkeypatch, waiting_lists, "lock_seats", parties=rushes.WORKERS)
-    await as_owner(
-        broken.state.runtime.settings, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats"
-    )
+    await _lock_no_seats(broken, monkeypatch)
     facts = await rushes.people_for_places(broken, people=60, places=5)
     assert facts["confirmed"] > 5
 
@@ -251,3 +273,12 @@ async def _all_read_before_any_writes(broken: FastAPI, monkeypatch: pytest.Monke
     await take_out_account_locks(broken, monkeypatch)
     meet_after(monkeypatch, posting_queries, "spendable_lots", parties=rushes.WORKERS)
     meet_after(monkeypatch, granting_queries, "tallies", parties=rushes.WORKERS)
+
+
+async def _lock_no_seats(broken: FastAPI, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let transactions of every worker read the free seats before any of them takes one."""
+    monkeypatch.setattr(waiting_lists, "LOCK_SEATS", without_lock(waiting_lists.LOCK_SEATS))
+    meet_after(monkeypatch, waiting_lists, "lock_seats", parties=rushes.WORKERS)
+    await as_owner(
+        broken.state.runtime.settings, "ALTER TABLE activities DROP CONSTRAINT ck_activities_seats"
+    )

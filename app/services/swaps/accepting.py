@@ -22,7 +22,7 @@ from app.queries import shift_holds as hold_queries
 from app.queries import swaps as queries
 from app.queries.swaps import Shift
 from app.schemas.swaps import SwapOut
-from app.services import audit, notify, records, shift_holds
+from app.services import audit, eligibility, notify, records, shift_holds
 from app.services.notify import Message
 from app.services.swaps import admitting, listing, offering
 from app.services.swaps.offering import MOVES, SwapNotFound, SwapWrongState
@@ -53,7 +53,8 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     """Accept an offer: the sign-ups change hands, other offers of these places end.
 
     Raises SwapNotFound, OwnSwap, SwapWrongState, SwapStale, ActivityNotOpen, ShiftBegun,
-    ShiftAttended, SwapClash; of a shift that is given away also what ``admitting.require`` raises.
+    ShiftAttended, NotEligible (under 14, without a guardian's consent), SwapClash; of a shift that
+    is given away also what ``admitting.require`` raises.
     """
     swap = await record_queries.lock(tx, Swap, swap_id)
     if swap is not None and swap.created_by == caller:
@@ -78,6 +79,8 @@ async def accept(tx: Session, caller: UUID, swap_id: UUID) -> SwapOut:
     await offering.require_unattended(tx, list(signups.values()))
     if wanted is None:
         await admitting.require(tx, caller, activity.id, offered.session, now())
+    else:
+        await eligibility.require_consent(tx, caller)
     await _require_free(tx, caller, shifts[offered.id].session, places)
     offered.person_id = caller
     if wanted is not None:

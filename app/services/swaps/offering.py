@@ -18,7 +18,7 @@ from app.queries import signups as signup_queries
 from app.queries import swaps as queries
 from app.queries.swaps import Shift
 from app.schemas.swaps import SwapIn, SwapOut
-from app.services import audit, notify, records
+from app.services import audit, eligibility, notify, records
 from app.services.activities import ActivityNotOpen
 from app.services.notify import Message
 from app.services.sessions import NotOnShift, SessionNotFound
@@ -57,8 +57,8 @@ class ShiftAttended(Refusal):
 async def propose(tx: Session, caller: UUID, shift_id: UUID, body: SwapIn) -> SwapOut:
     """Offer one's place at a shift, in exchange for another's or to whoever takes it.
 
-    Raises SessionNotFound, ActivityNotOpen, NotOnShift, ShiftBegun, ShiftAttended, SwapThere,
-    Invalid (the place asked for).
+    Raises SessionNotFound, ActivityNotOpen, NotOnShift, NotEligible (under 14, without a guardian's
+    consent), ShiftBegun, ShiftAttended, SwapThere, Invalid (the place asked for).
     """
     shift = await queries.shift(tx, shift_id)
     if shift is None:
@@ -66,6 +66,7 @@ async def propose(tx: Session, caller: UUID, shift_id: UUID, body: SwapIn) -> Sw
     own = await queries.place(tx, shift.session, caller)
     if own is None:
         raise NotOnShift
+    await eligibility.require_consent(tx, caller)
     locked = await queries.lock_signups(tx, [own.id])
     if not holds(locked[own.id], caller):
         raise NotOnShift
