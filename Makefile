@@ -9,7 +9,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check lock clean
+.PHONY: help run test test-long test-web bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -65,6 +65,10 @@ openapi: $(READY) ## write clients/openapi.json anew
 
 openapi-check: $(NPM_READY) ## lint clients/openapi.json, generate types and a client, compile them (npm; 90 seconds)
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/node clients/checks/check.mjs
+
+test-web: $(READY) $(NPM_READY) ## drive the pages in Chromium (apt-get install chromium fonts-noto-cjk; QX_SHOTS=folder for screenshots)
+	@command -v "$${QX_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium is missing: apt-get install chromium fonts-noto-cjk, or set QX_CHROMIUM"; exit 1; }
+	$(BIN)/python -m pytest tests/web -m "browser or not browser" -p no:xdist
 
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \

@@ -75,6 +75,11 @@ def is_own_page(request: Request) -> bool:
     return urlsplit(origin).netloc == request.headers.get("host") and bool(origin)
 
 
+def is_part(request: Request) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return request.headers.get("hx-request") == "true"
+
+
 def local(path: str | None, otherwise: str = HOME) -> str:
     """Return a path of this site, to which a page may lead; ``otherwise`` for anything else."""
     if path is None or not _LOCAL.fullmatch(path) or path.startswith(("/login", "/logout")):

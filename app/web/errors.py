@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from app.core.errors import Refusal
 from app.core.language import request_language
 from app.services.auth import LoginRequired, TokenRefused
-from app.web.access import SAFE_METHODS, local
+from app.web.access import SAFE_METHODS, is_part, local
 from app.web.rendering import page
 
 NOT_PAGES = ("/api/", "/sandbox/", "/assets/")
@@ -38,11 +38,6 @@ def refused(request: Request, refusal: Refusal) -> Response:
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)
     return response
-
-
-def is_part(request: Request) -> bool:
-    """Whether htmx asks for a part of a page."""
-    return request.headers.get("hx-request") == "true"
 
 
 def _to_login(request: Request) -> Response:

@@ -84,6 +84,7 @@ _environment = Environment(
 )
 _environment.globals |= {"asset": assets.url_of, "t": said, "language": request_language}
 _environment.filters |= {"day": day, "time": time, "span": span, "qr": qr}
+_environment.filters |= {"moment": datetime.fromisoformat}
 
 
 def page(template: str, status_code: int = 200, **values: Any) -> HTMLResponse:
