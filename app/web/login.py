@@ -112,6 +112,5 @@ async def show_ticket(ticket: str) -> Response:  # noqa: ARG001 - right and wron
 
 def _logged_out(request: Request) -> Response:
     response = RedirectResponse("/login", 303)
-    response.headers["Clear-Site-Data"] = '"cache"'
     forget_cookie(request, response)
     return response

@@ -73,7 +73,10 @@ async def check(page: Page, name: str) -> None:
         if SHOTS is not None:
             file = Path(SHOTS) / f"{name}-{size}-{scheme}.png"
             await page.screenshot(path=file, full_page=size == "phone")
-    await page.emulate_media(color_scheme="light")
+    if SHOTS is not None and size == "desk":
+        await page.emulate_media(media="print", color_scheme="light")
+        await page.screenshot(path=Path(SHOTS) / f"{name}-print.png", full_page=True)
+    await page.emulate_media(media="screen", color_scheme="light")
 
 
 def _is_wrong(text: str) -> bool:

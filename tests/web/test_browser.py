@@ -15,6 +15,7 @@ from app.runtime import Runtime
 from app.services import web_logins
 from tests.clients.test_frontend_page import served
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
+from tests.factories.awards import approve, propose
 from tests.factories.http import in_process
 from tests.factories.orgs import make_org
 from tests.factories.people import TestPerson, make_organizer, make_person
@@ -48,8 +49,14 @@ async def log_in(page: Page, site: str, runtime: Runtime, person: TestPerson) ->
 
 
 @EVERY_SIZE
-async def test_public_pages(browser: Browser, site: str, runtime: Runtime, size: str) -> None:
+async def test_public_pages(
+    browser: Browser, site: str, api: httpx.AsyncClient, runtime: Runtime, size: str
+) -> None:
     org = await make_org(runtime)
+    people = [await make_person(runtime, name) for name in ("欧阳青禾", "李雷")]
+    proposer, reviewer = [await make_organizer(runtime, org.id) for _ in range(2)]
+    for award in await propose(api, proposer, org, *people):
+        assert (await approve(api, reviewer, award)).is_success
     made = [
         await make_activity(
             runtime,
@@ -79,6 +86,7 @@ async def test_public_pages(browser: Browser, site: str, runtime: Runtime, size:
         await page.goto(f"/activities/{made[1].id}")
         await check(page, "activity")
         await page.goto("/award-notices")
+        await expect(page.get_by_text("欧*禾").first).to_be_visible()
         await check(page, "award-notices")
         await page.goto("/nowhere")
         await check(page, "not-found")
@@ -134,7 +142,7 @@ async def test_the_projector_shows_who_arrives(
         await log_in(page, site, runtime, organizer)
         await page.goto("/projector")
         await check(page, "projectable")
-        await page.get_by_role("link", name=re.compile("投屏签到码")).click()
+        await page.get_by_role("link", name=re.compile("签到码：")).click()
         code = page.get_by_role("img", name=re.compile("二维码"))
         await expect(code).to_be_visible()
         await expect(page.get_by_text("等待第一位")).to_be_visible()
@@ -146,6 +154,29 @@ async def test_the_projector_shows_who_arrives(
         await expect(page.get_by_text("欧*禾")).to_be_visible(timeout=8000)
         await expect(page.locator("#checked_in")).to_have_text("4")
         await check(page, "projector")
+
+
+@EVERY_SIZE
+async def test_pages_in_english(browser: Browser, site: str, runtime: Runtime, size: str) -> None:
+    org = await make_org(runtime)
+    await make_activity(runtime, org=org, title="Night school: photography", capacity=1)
+    organizer = await make_organizer(runtime, org.id)
+    async with window(browser, site, size, locale="en-GB") as page:
+        for path, name in [
+            ("/activities", "activities"),
+            ("/award-notices", "award-notices"),
+            ("/login", "login"),
+            ("/nowhere", "not-found"),
+        ]:
+            await page.goto(path)
+            await expect(page.locator("html")).to_have_attribute("lang", "en")
+            await check(page, f"{name}-en")
+        await log_in(page, site, runtime, organizer)
+        await page.goto("/projector")
+        await check(page, "projectable-en")
+        await page.get_by_role("link", name="Check-in: ").first.click()
+        await expect(page.get_by_text("Scan with WeChat to check in")).to_be_visible()
+        await check(page, "projector-en")
 
 
 async def test_a_dead_code_is_hidden_until_the_network_is_back(
@@ -168,6 +199,7 @@ async def test_a_dead_code_is_hidden_until_the_network_is_back(
             await asyncio.sleep(0)
         await expect(code).to_be_hidden()
         await expect(page.get_by_role("status")).to_have_text("网络中断，正在重连…")
+        await expect(page.get_by_text("旧码已失效")).to_be_visible()
         await check(page, "projector-away")
 
         await page.context.set_offline(False)

@@ -71,7 +71,8 @@ function hideDeadCode() {
   if (code.hidden) return
   code.hidden = true
   code.removeAttribute('src')
-  gone.textContent = words.away
+  gone.textContent = words.hidden
+  left.getAnimations().forEach(one => one.cancel())
   gone.hidden = false
 }
 
