@@ -60,6 +60,7 @@ async def window(browser: Browser, url: str, size: str, **options: Any) -> Async
 
 async def check(page: Page, name: str) -> None:
     """Look at a page: no sideways scroll, nothing for axe; in light and dark."""
+    assert page.viewport_size is not None
     size = next(one for one, (width, _) in SIZES.items() if width == page.viewport_size["width"])
     wide = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
     assert wide <= 0, f"{name}: {wide} px too wide at {size}"

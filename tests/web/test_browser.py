@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -26,7 +27,7 @@ LONG = (
     "镇江市扬中市三茅街道新时代文明实践所“青春有约·益起成长”青年夜校第二期摄影与短视频制作公开课"
     "（含结业作品展示与交流分享会）"
 )
-HERE = {"latitude": 32.24, "longitude": 119.81, "radius_m": 200}
+HERE: dict[str, Any] = {"latitude": 32.24, "longitude": 119.81, "radius_m": 200}
 EVERY_SIZE = pytest.mark.parametrize("size", SIZES)
 
 
