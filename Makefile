@@ -13,7 +13,7 @@ PYTHON ?= $(firstword $(foreach p,python3 python3.13 python3.12 python3.11,$(she
 	2>/dev/null && echo $(p))))
 
 .DEFAULT_GOAL := help
-.PHONY: help run test test-long bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check client lock clean
+.PHONY: help run test test-long test-web bench bench-memory bench-ledger faults security check format demo migration openapi openapi-check client lock clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -74,6 +74,10 @@ client: $(CLIENT_BUILT) ## build the TypeScript client from clients/openapi.json
 	$(NODE) $(CLIENT)/scripts/check.mjs
 	$(BIN)/python -m pytest -p no:xdist -m "long or not long" tests/clients/test_typescript_client.py \
 		tests/architecture/test_openapi.py::test_the_committed_document_is_current
+
+test-web: $(READY) $(NPM_READY) ## drive the pages in Chromium (apt-get install chromium fonts-noto-cjk; QX_SHOTS=folder for screenshots)
+	@command -v "$${QX_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium is missing: apt-get install chromium fonts-noto-cjk, or set QX_CHROMIUM"; exit 1; }
+	$(BIN)/python -m pytest tests/web -m "browser or not browser" -p no:xdist
 
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
-from app import routers
+from app import routers, web
 from app.api import pages
 from app.api.access import ANYONE, require_access_rules
 from app.api.bodies import DuplicateKey
@@ -26,6 +26,7 @@ from app.api.openapi import described, document
 from app.api.own_writes import OwnWrites
 from app.api.problems import problem, too_large
 from app.api.routes import Route, Router
+from app.core.discovery import declared
 from app.core.errors import (
     Internal,
     Invalid,
@@ -42,6 +43,7 @@ from app.core.settings import Settings, get_settings
 from app.core.validation_messages import explained
 from app.jobs.worker import jobs
 from app.runtime import open_runtime
+from app.web import errors
 
 log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 64 * 1024
@@ -62,6 +64,11 @@ def discovered_routers() -> list[Router]:
     names = {module.name for module in iter_modules(routers.__path__)}
     ordered = [*CROWDED, *sorted(names - {*CROWDED})]
     return [import_module(f"{routers.__name__}.{name}").router for name in ordered]
+
+
+def discovered_pages() -> list[Router]:
+    """Return the ``router`` of every module of ``app.web``."""
+    return list(declared(web, "router"))
 
 
 class Application(FastAPI):
@@ -95,7 +102,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redirect_slashes=False,
     )
     app.openapi_tags = [tag for router in discovered_routers() for tag in described(router)]
-    for router in discovered_routers():
+    for router in (*discovered_routers(), *discovered_pages()):
         # Not include_router: each inclusion matches a request twice more and wraps it again.
         app.router.routes.extend(router.routes)
     app.state.job_intervals = {job.name: job.every for job in jobs()}
@@ -138,9 +145,16 @@ def _lifespan(settings: Settings) -> Any:
     return lifespan
 
 
+def _refused(request: Request, refusal: Refusal) -> Response:
+    """Render a refusal: as a page for people, as a problem for programs."""
+    if errors.wants_page(request):
+        return errors.refused(request, refusal)
+    return problem(request, refusal)
+
+
 async def _on_refusal(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refusal)
-    return problem(request, error)
+    return _refused(request, error)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -150,7 +164,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         {"field": ".".join(str(part) for part in item["loc"])[:200], "msg": explained(item)}
         for item in error.errors()[:50]
     ]
-    return problem(request, Invalid(fields=fields))
+    return _refused(request, Invalid(fields=fields))
 
 
 async def _on_duplicate_key(request: Request, error: Exception) -> Response:
@@ -164,7 +178,7 @@ async def _on_http_exception(request: Request, error: Exception) -> Response:
     if error.status_code == 405 and _is_plain_options(request):
         return Response(status_code=204, headers={"Allow": _allow(request)})
     too_long = refusal is TooLarge
-    response = problem(request, too_large(request.scope) if too_long else refusal())
+    response = _refused(request, too_large(request.scope) if too_long else refusal())
     if error.status_code == 405:
         response.headers["Allow"] = _allow(request)
     return response
@@ -198,4 +212,4 @@ def _allow(request: Request) -> str:
 
 async def _on_failure(request: Request, error: Exception) -> Response:  # noqa: ARG001
     """Reply without details of the error; the log has them under the request id."""
-    return problem(request, Internal())
+    return _refused(request, Internal())

@@ -31,6 +31,7 @@ from app.core.replicas import Replicas, ReplicatedBatcher
 from app.core.revocations import Revocations
 from app.core.rotating_codes import RotatingCodes
 from app.core.settings import Settings
+from app.core.tickets import Tickets
 from app.core.tokens import Tokens
 from app.integrations.leaderboards import Boards
 from app.integrations.storage import Store, open_store
@@ -57,10 +58,8 @@ from app.services.ledger import moments, passbook
 from app.services.ledger.passbook import PassbookQuery
 from app.services.live import LiveViews
 from app.services.redemptions import charges, collecting
-from app.services.redemptions.charges import ChargeCommand
-from app.services.redemptions.collecting import CollectCommand
 from app.services.signups import Claim, Claimed
-from app.services.subscriptions import Templates
+from app.services.web_logins import WebLogins
 
 BATCH_ATTEMPTS = 3
 START_PATIENCE_S = 60.0
@@ -84,13 +83,15 @@ class Runtime:
     phone_users: DistinctQuota
     revocations: Revocations
     tokens: Tokens
+    tickets: Tickets
+    web_logins: WebLogins
     cipher: FieldCipher
     codes: RotatingCodes
     offline_codes: OfflineCodes
     posters: PosterCodes
     wechat: WechatClient
     pushes: PushReader | None
-    templates: Templates
+    templates: subscriptions.Templates
     links: SignedLinks
     boards: Boards
     store: Store
@@ -98,8 +99,8 @@ class Runtime:
     checkins: Batcher[Scan, Recorded | Refusal]
     checkouts: Batcher[Leave, Left | Refusal]
     signups: Batcher[Claim, Claimed | Refusal]
-    charges: Batcher[Attempt[ChargeCommand, ChargeOut], Replied | Refusal]
-    collections: Batcher[Attempt[CollectCommand, CollectedOut], Replied | Refusal]
+    charges: Batcher[Attempt[charges.ChargeCommand, ChargeOut], Replied | Refusal]
+    collections: Batcher[Attempt[collecting.CollectCommand, CollectedOut], Replied | Refusal]
     roles: Batcher[UUID, set[Role]]
     passbooks: Batcher[PassbookQuery, TaggedBody | Refusal]
     activities: ReplicatedBatcher[browsing.ActivityQuery, TaggedBody | Refusal]
@@ -146,6 +147,8 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             phone_users=checkin_devices.quota(redis, breaker),
             revocations=Revocations(redis, breaker),
             tokens=Tokens(settings.secrets),
+            tickets=Tickets(redis, breaker),
+            web_logins=WebLogins(database),
             cipher=FieldCipher(settings.secrets),
             codes=RotatingCodes(settings.secrets),
             offline_codes=OfflineCodes(settings.secrets),

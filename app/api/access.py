@@ -102,7 +102,7 @@ class AccessRule(Guard):
         if not self.limited:
             return
         runtime = runtime_of(request)
-        claims = _claims(request, runtime)
+        claims = self.claims_of(request, runtime)
         if claims is None and self.authenticated:
             raise LoginRequired
         request.state.caller = claims
@@ -123,6 +123,10 @@ class AccessRule(Guard):
                 raise Forbidden
         if locked is not None and not locked.redis_down:
             locked.enforce()
+
+    def claims_of(self, request: Request, runtime: Runtime) -> Claims | None:
+        """Return who calls: by the bearer token. Raises TokenRefused."""
+        return _claims(request, runtime)
 
     async def _admit(
         self, request: Request, runtime: Runtime, claims: Claims

@@ -20,6 +20,7 @@ from app.core.offline_codes import OfflineCodes
 from app.core.paging import PageParams
 from app.core.poster_codes import PosterCodes
 from app.core.signed_events import MAX_SESSION
+from app.core.tickets import Tickets
 from app.core.validation_messages import invalid
 from app.runtime import Runtime
 from app.schemas.base import Bound, Day, Words
@@ -50,6 +51,10 @@ async def _offline_codes(request: Request) -> OfflineCodes:
 
 async def _posters(request: Request) -> PosterCodes:
     return runtime_of(request).posters
+
+
+async def _tickets(request: Request) -> Tickets:
+    return runtime_of(request).tickets
 
 
 async def _public_url(request: Request) -> str | None:
@@ -125,6 +130,7 @@ Links = Annotated[SignedLinks, Depends(_links)]
 HostUrl = Annotated[str, Depends(_host_url)]  # https://host, else that of the request
 OfflineCodeKeys = Annotated[OfflineCodes, Depends(_offline_codes)]
 Posters = Annotated[PosterCodes, Depends(_posters)]
+AppTickets = Annotated[Tickets, Depends(_tickets)]  # of web pages that log in
 PublicUrl = Annotated[str | None, Depends(_public_url)]  # https://host, if it is set
 # Whether webhooks may lead to addresses that are not public.
 LocalWebhooks = Annotated[bool, Depends(_local_webhooks)]

@@ -1,6 +1,6 @@
 """Stops of the tour: a linked shop of the café, and what its till hears of a settled month."""
 
-from app.demo import tour_linked_places, tour_settlements
+from app.demo import tour_linked_places, tour_settlements, tour_web_logins
 from app.demo.caller import Caller
 from app.demo.cast import MERCHANT_IDS
 
@@ -25,4 +25,4 @@ async def look(tour: Caller) -> None:
     await tour.do("merchant", "moveWebhook", **place)
 
 
-STOPS = (*tour_linked_places.STOPS, make, *tour_settlements.STOPS, look)
+STOPS = (*tour_linked_places.STOPS, *tour_web_logins.STOPS, make, *tour_settlements.STOPS, look)

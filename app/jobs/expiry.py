@@ -11,7 +11,7 @@ from app.core.db import Session
 from app.jobs.batches import in_batches
 from app.jobs.job import Job
 from app.runtime import Runtime
-from app.services import auth, cards, idempotency, notices
+from app.services import auth, cards, idempotency, notices, web_logins
 from app.services.ledger import expiry, moments
 from app.services.policies import history
 from app.services.redemptions import confirming, reservations
@@ -93,6 +93,7 @@ async def forget(runtime: Runtime) -> int:
     async with runtime.database.transaction() as tx:
         await cards.forget_expired_codes(tx)
         await auth.forget_expired_tokens(tx)
+        await web_logins.forget_expired(tx)
     return total
 
 

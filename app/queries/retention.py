@@ -10,14 +10,16 @@ from app.models.auth import RefreshToken, TokenFamily
 from app.models.closures import Closure
 from app.models.ledger import ExpiryNotice
 from app.models.policy_simulations import PolicySimulation
+from app.models.web_logins import WebLogin
 
 
 async def forget_logins(session: Session, before: datetime, limit: int) -> int:
-    """Delete logins of before a moment that have no refresh token any more; return how many."""
-    is_alive = select(RefreshToken.hash).where(RefreshToken.family_id == TokenFamily.id).exists()
+    """Delete logins of before a moment that have no token any more; return how many."""
+    has_token = select(RefreshToken.hash).where(RefreshToken.family_id == TokenFamily.id).exists()
+    has_cookie = select(WebLogin.hash).where(WebLogin.family_id == TokenFamily.id).exists()
     ended = (
         select(TokenFamily.id)
-        .where(col(TokenFamily.created_at) < before, ~is_alive)
+        .where(col(TokenFamily.created_at) < before, ~has_token, ~has_cookie)
         .order_by(col(TokenFamily.id))
         .limit(limit)
     )

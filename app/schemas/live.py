@@ -49,6 +49,23 @@ class MissingOut(Out):
     session: int = Field(description="Which session the sign-up is for; 0: the whole activity.")
 
 
+class MaskedArrivalOut(Out):
+    name: PersonName = Field(description="The person's name, masked.")
+    at: datetime = Field(description="When the person came, in UTC.")
+
+
+class HallViewOut(Out):
+    """What a screen in the hall shows to everybody: counts, and who came last, masked."""
+
+    checked_in: int = Field(description="Check-ins.")
+    confirmed: int = Field(description="Sign-ups with a place.")
+    inside: int | None = Field(
+        description="Who is there now; null: the activity asks for no check-out."
+    )
+    waiting: int = Field(description="Sign-ups on the waiting list.")
+    arrivals: list[MaskedArrivalOut] = Field(description="The last 8 check-ins, newest first.")
+
+
 class LiveViewOut(LiveCountsOut):
     """The counts together, of the sessions, and who came and who is missing.
 

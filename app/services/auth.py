@@ -12,6 +12,7 @@ from app.core.errors import Refusal
 from app.core.keys import FieldCipher
 from app.core.tokens import LIFETIME, Tokens
 from app.integrations.wechat.client import WechatSession
+from app.models.people import Person
 from app.queries import auth as queries
 from app.queries import people
 from app.schemas.people import LoginOut, PersonOut
@@ -58,8 +59,18 @@ async def log_in(
 ) -> LoginOut:
     """Find or create the person of an openid and start a login.
 
-    The session_key is not stored, as nothing needs it. The login of an account that was merged is
-    one to the account that was kept. Raises PersonSuspended; TokenRefused if it is merged now.
+    Raises PersonSuspended; TokenRefused if the account is merged now.
+    """
+    person, is_new = await identify(tx, cipher, session)
+    family = await begin(tx, person.id)
+    return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
+
+
+async def identify(tx: Session, cipher: FieldCipher, session: WechatSession) -> tuple[Person, bool]:
+    """Find or create the person of an openid; also tell whether this call made the account.
+
+    The session_key is not stored, as nothing needs it. Of an account that was merged the one that
+    was kept is returned.
     """
     indexes = cipher.indexes(session.openid)
     person = await people.find_by_openid(tx, indexes)
@@ -81,14 +92,19 @@ async def log_in(
     if person.merged_into_id is not None:
         person = await people.find(tx, person.merged_into_id)
         assert person is not None, "a foreign key"
-    family = await queries.start_family(tx, person.id)
+    return person, is_new
+
+
+async def begin(tx: Session, person_id: UUID) -> UUID:
+    """Start a login; return its family. Raises PersonSuspended; TokenRefused if merged now."""
+    family = await queries.start_family(tx, person_id)
     # Not before: the new login waits for a suspension or a merge that is being committed.
-    suspended_at, merged_into = await people.standing(tx, person.id)
+    suspended_at, merged_into = await people.standing(tx, person_id)
     if suspended_at is not None:
         raise PersonSuspended(suspended_at=suspended_at)
     if merged_into is not None:
         raise TokenRefused
-    return await _issue(tx, tokens, person.id, person.display_name, family, is_new=is_new)
+    return family
 
 
 async def refresh(tx: Session, tokens: Tokens, token: str) -> LoginOut | Revoked:

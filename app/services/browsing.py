@@ -15,7 +15,7 @@ from app.core.geo import distance_m
 from app.core.language import Language, named, request_language, speaking
 from app.core.paging import Page, PageParams, keyset
 from app.core.validation_messages import invalid
-from app.models.activities import Activity, ActivityPhase, ActivityStatus
+from app.models.activities import Activity, ActivityPhase, ActivityStatus, Category
 from app.models.checkins import CLOSES_AFTER_END, OPENS_BEFORE_START
 from app.queries import activities as activity_queries
 from app.queries import browsing as queries
@@ -190,6 +190,14 @@ async def browse(
 
 # What an activity is sorted by, but for its id.
 Ranked = tuple[tuple[Any, ...], BrowsedActivityOut]
+
+
+async def coming(
+    tx: Session, category: Category | None, q: str, asked: PageParams
+) -> Page[BrowsedActivityOut]:
+    """Return what is still to take place, or under way, the earliest start first."""
+    wanted = ActivityFilter(category, q=q, ends_after=now())
+    return await browse(tx, None, wanted, None, None, asked)
 
 
 async def _shown(

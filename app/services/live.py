@@ -14,12 +14,21 @@ from app.core.streams import Streams
 from app.models.activities import SignupFor
 from app.queries import live as queries
 from app.queries.live import Presences
-from app.schemas.live import ArrivalOut, LiveSessionOut, LiveViewOut, MissingOut
-from app.services import activities
+from app.schemas.live import (
+    ArrivalOut,
+    HallViewOut,
+    LiveSessionOut,
+    LiveViewOut,
+    MaskedArrivalOut,
+    MissingOut,
+)
+from app.services import activities, people
 from app.services.activities import ActivityNotFound
 
 VIEW_AGE, RIGHT_AGE = timedelta(seconds=1), timedelta(seconds=10)
 MOST_VIEWS, MOST_RIGHTS = 500, 5_000
+# Arrivals on a screen in the hall.
+IN_THE_HALL = 8
 # Each stream is a connection, and a look a second at what is kept.
 MOST_STREAMS = 200
 
@@ -30,6 +39,7 @@ class LiveView:
     def __init__(self, view: LiveViewOut) -> None:
         self.view = view
         self._replies: dict[Language, TaggedBody] = {}
+        self._hall: dict[Language, TaggedBody] = {}
 
     def reply(self, language: Language) -> TaggedBody:
         if language not in self._replies:
@@ -37,6 +47,14 @@ class LiveView:
                 body = self.view.model_dump_json().encode()
             self._replies[language] = TaggedBody.of(body)
         return self._replies[language]
+
+    def hall(self, language: Language) -> TaggedBody:
+        """Return the ``HallViewOut``: what a screen in the hall may show of the view."""
+        if language not in self._hall:
+            with speaking(language):
+                body = _in_the_hall(self.view).model_dump_json().encode()
+            self._hall[language] = TaggedBody.of(body)
+        return self._hall[language]
 
 
 class LiveViews:
@@ -68,6 +86,19 @@ class LiveViews:
     async def _read(self, activity_id: UUID) -> LiveView:
         async with self._pool.read() as tx:
             return LiveView(await view(tx, activity_id))
+
+
+def _in_the_hall(view: LiveViewOut) -> HallViewOut:
+    return HallViewOut(
+        checked_in=view.checked_in,
+        confirmed=view.confirmed,
+        inside=view.inside,
+        waiting=view.waiting,
+        arrivals=[
+            MaskedArrivalOut(name=people.masked(one.display_name), at=one.checked_in_at)
+            for one in view.arrivals[:IN_THE_HALL]
+        ],
+    )
 
 
 async def view(tx: Session, activity_id: UUID) -> LiveViewOut:

@@ -28,6 +28,7 @@ KNOWN = {
     *("copyMyData", "listMyDataCopies", "createStatementLink", "orderOnDay"),
     *("getRoster", "listMyOfflineCodes", "getMyVoucherCodes", "getJob"),
     *("makeProxy", "getProxy", "getMyCardCodes"),
+    *("getWebLogin", "confirmWebLogin"),
     *("createWebhook", "rotateWebhookSecret"),
 }
 

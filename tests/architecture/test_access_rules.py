@@ -31,6 +31,7 @@ from app.services.quest_visits import QuestVisitCodeInvalid
 from app.services.redemptions.card_codes import CardCodeInvalid
 from app.services.redemptions.reservations import RedemptionNotFound
 from app.services.voucher_codes import VoucherCodeNotFound
+from tests.factories import pages
 from tests.security import nouns
 
 RULES = {row.operation: row.rule for row in nouns.rows().values()}
@@ -96,7 +97,7 @@ def served(app: FastAPI) -> dict[str, str | None]:
 
 
 def test_the_table_is_what_is_served(app: FastAPI) -> None:
-    assert served(app) == RULES | PAGES
+    assert served(app) == RULES | PAGES | pages.RULES
 
 
 # Creating POSTs without an Idempotency-Key, and why a repeated one creates nothing more.

@@ -59,6 +59,7 @@ UNPLAYED = {
     *("courtesy_grants", "courtesy_grant_items", "courtesy_grantees"),
     *("webhooks", "webhook_events", "webhook_deliveries", "webhook_attempts"),
     *("webhook_positions", "linked_places", "linked_place_visits"),
+    "web_logins",
     *("reward_lists", "voucher_codes", "collection_proxies", "reward_waits", "hidden_honours"),
 }
 REDIS = 7  # the last of Redis's 16 databases: tests that run meanwhile have others

@@ -20,6 +20,7 @@ from app.core.db import Session
 from app.models.audit import AuditEntry
 from app.runtime import Runtime
 from app.services import idempotency
+from tests.factories import pages
 from tests.factories.http import assert_refused, keyed
 from tests.factories.ledger import give_points
 from tests.security import nouns, replays
@@ -40,6 +41,8 @@ WITHOUT_A_LINE = {
     "GET /swagger/swagger-ui.css",
     "ANY /sandbox/wechat",
 }
+# Pages for people, which call what the lines are about: tests/web tries them.
+WITHOUT_A_LINE |= pages.RULES.keys()
 
 # Rules of those who decide about others: what they change leaves an entry in the audit trail.
 DECIDERS = {"organizer", "administrator", "merchant staff", "merchant keeper"}
@@ -121,8 +124,9 @@ SAME_FOR_ANY_TEXT = {"GET /c/{code}"}
 
 def test_what_an_operation_asks_for_is_in_its_path(app: FastAPI) -> None:
     """An operation on a thing that asked for nothing would be tried with nobody's things."""
+    asked = REQUESTS.keys() | SAME_FOR_ANY_TEXT | pages.RULES.keys()
     for name, (_, path) in served(app).items():
-        assert ("{" not in path) or name in REQUESTS or name in SAME_FOR_ANY_TEXT, name
+        assert ("{" not in path) or name in asked, name
 
 
 def test_every_decision_succeeds_for_somebody(app: FastAPI) -> None:

@@ -21,7 +21,7 @@ BESIDE_POINTS = (
         "notices",
     ),
     *("outbox", "quotas", "refresh_tokens", "seal_publications", "secret_checks"),
-    *("signup_reminders", "token_families"),
+    *("signup_reminders", "token_families", "web_logins"),
 )
 # Each row of these is compared with what it names by other checks, and they are large.
 _COMPARED = (

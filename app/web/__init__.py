@@ -1,0 +1,1 @@
+"""Pages for people: Jinja2 templates, one stylesheet, small ES modules; no build step."""
