@@ -14,7 +14,7 @@ from playwright.async_api import Browser, Page, expect
 from app.core.clock import now
 from app.runtime import Runtime
 from app.services import web_logins
-from tests.clients.test_frontend_page import served
+from tests.clients.running import served
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.awards import approve, propose
 from tests.factories.http import in_process
