@@ -30,6 +30,7 @@ from app.demo.acts import (
     honours,
     night_school,
     offices,
+    offline_hall,
     papers,
     payments,
     public_figures,
@@ -39,6 +40,7 @@ from app.demo.acts import (
     rota,
     settlement,
     shelves,
+    summer_class,
 )
 from app.demo.checks import Checks
 from app.demo.day import Day
@@ -57,6 +59,8 @@ WEEKEND = (
     quest.walk,
     queue.wait,
     door.admit,
+    summer_class.hold,
+    offline_hall.fill,
 )
 # The third act: points are spent together, merchants are paid, the fund tells its figures.
 MARKET = (

@@ -65,7 +65,8 @@ async def hold(day: Day) -> None:
 async def _open(day: Day) -> Hall:
     rewards = [await _reward(day, number, name) for number, name in enumerate(GOODS)]
     clerks = [day.bank, *day.waiting[-(len(COUNTERS) - 1) :]]
-    people = [who for who in day.residents if who not in clerks]
+    # The login of who leaves ends with the next run of a job.
+    people = [who for who in day.residents if who not in (*clerks, day.leaver)]
     rich = [who for who in people if _points(day, who) >= RICH][:KEPT]
     wishes = (
         Order(who, good)
