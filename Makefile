@@ -77,7 +77,7 @@ client: $(CLIENT_BUILT) ## build the TypeScript client from clients/openapi.json
 
 test-web: $(READY) $(NPM_READY) ## drive the pages in Chromium (apt-get install chromium fonts-noto-cjk; QX_SHOTS=folder for screenshots)
 	@command -v "$${QX_CHROMIUM:-chromium}" >/dev/null || { echo "Chromium is missing: apt-get install chromium fonts-noto-cjk, or set QX_CHROMIUM"; exit 1; }
-	$(BIN)/python -m pytest tests/web -m "browser or not browser" -p no:xdist
+	$(BIN)/python -m pytest tests/web -m browser -p no:xdist
 
 lock: $(READY) ## write requirements.lock anew (hashes, no registry address)
 	$(BIN)/uv pip compile pyproject.toml --extra embedded --extra dev --universal \

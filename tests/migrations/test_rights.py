@@ -60,7 +60,7 @@ FORBIDDEN = (
     "DELETE FROM signup_reminders",
     "DELETE FROM audit_entries",
     "UPDATE attachments SET created_by = created_by",
-    "INSERT INTO ledger_units VALUES (9, 'coins', '币')",
+    "INSERT INTO ledger_units VALUES (32000, 'coins', '币')",
     "UPDATE ledger_units SET name_zh = ''",
     "INSERT INTO activity_lists SELECT '~', status, starts_at, id FROM activities",
     "UPDATE activity_lists SET list = list || '~'",
