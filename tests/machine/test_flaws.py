@@ -15,7 +15,6 @@ PRESENCES = ["tests/machine/test_attendance.py::test_twenty_runs"]
 SPENDING = ["tests/machine/test_spending.py::test_the_same_runs"]
 # That it fails is enough here: nobody reads the shortest way to it.
 AT_ONCE = "--hypothesis-profile=without_shrinking"
-ALSO_LONG = ("-m", "")  # the runs that find flaws are no part of ``make test``
 
 
 def test_there_are_five_flaws_and_the_machine_must_find_each() -> None:
@@ -38,5 +37,5 @@ def test_a_patch_still_applies_to_the_application(patch: Path) -> None:
 def test_the_machine_finds_a_planted_flaw(
     engines_and_template: object, tree: Path, worker_number: int, patch: Path
 ) -> None:
-    (said,) = assert_found(patch, tree, worker_number, AT_ONCE, *ALSO_LONG)
+    (said,) = assert_found(patch, tree, worker_number, AT_ONCE)
     assert "unlike the model" in said

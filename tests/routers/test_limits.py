@@ -13,6 +13,7 @@ from sqlalchemy import text
 from app.api.access import PERSON
 from app.api.guesses import CHECKIN_GUESS, CODE_GUESS
 from app.runtime import Runtime
+from app.services.code_locks import WRONG
 from tests.conftest import ScratchFactory
 from tests.factories.activities import current_code, make_activity, make_attended, sign_up
 from tests.factories.http import assert_refused, in_process, keyed
@@ -117,13 +118,11 @@ async def test_wrong_login_codes_and_refresh_tokens_run_out(
     assert int(response.headers["retry-after"]) >= 1
 
 
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [
-        ("charges", {"card_code": "0" * 18, "points": 1, "note": ""}),
-        ("redemptions/collect", {"pickup_code": "00000000"}),
-    ],
-)
+WRONG_CHARGE = ("charges", {"card_code": "0" * 18, "points": 1, "note": ""})
+WRONG_PICKUP = ("redemptions/collect", {"pickup_code": "00000000"})
+
+
+@pytest.mark.parametrize(("path", "body"), [WRONG_CHARGE, WRONG_PICKUP])
 async def test_wrong_codes_at_a_counter_run_out(
     scratch: ScratchFactory, path: str, body: dict[str, Any]
 ) -> None:
@@ -143,6 +142,21 @@ async def test_wrong_codes_at_a_counter_run_out(
         assert_refused(response, 429, "request.rate_limited")
         assert response.headers["ratelimit-policy"].startswith('"code"'), "and no wider limit"
     assert other.status_code in {404, 422}
+
+
+async def test_wrong_codes_of_cards_count_for_who_enters_them_too(scratch: ScratchFactory) -> None:
+    """The merchant's own lock comes first: what was counted is seen at another route."""
+    async with limited(scratch) as (api, runtime):
+        staff = (await make_counter(runtime)).staff
+        replies = [
+            await api.post(f"{API}/merchant/{path}", headers=keyed(staff), json=body)
+            for path, body in [WRONG_CHARGE] * WRONG + [WRONG_PICKUP] * CODE_GUESS.burst
+        ]
+
+    assert 429 not in {one.status_code for one in replies[:WRONG]}
+    barred = [one for one in replies[WRONG:] if one.status_code == 429]
+    assert barred
+    assert_refused(barred[0], 429, "request.rate_limited")
 
 
 @pytest.mark.parametrize("path", ["charges", "redemptions/collect"])

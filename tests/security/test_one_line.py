@@ -191,6 +191,13 @@ async def test_each_field_takes_a_line(
     }, "must be what is there"
 
 
+@pytest.mark.parametrize("text", [*BREAKS, *NOTHING_SEEN, *NO_CHARACTERS], ids=code_points)
+def test_such_a_text_is_no_line(text: str) -> None:
+    """Each of them; the fields above take one of each kind, unless long tests run too."""
+    with pytest.raises(ValidationError):
+        LINE.validate_python(text)
+
+
 LETTERS = st.text(max_size=MOST + 1) | st.text(
     st.sampled_from([*"a 家\n\t\u2028\u200b\u3164\ufeff\xad\U000e0041e\u0301"]), max_size=6
 )

@@ -196,12 +196,14 @@ async def test_a_row_that_came_later_or_is_gone_is_named(
         await connection.execute("CREATE TABLE before AS SELECT * FROM charges")
         await connection.execute("UPDATE before SET id = $1", other)
         await connection.execute("INSERT INTO charges SELECT * FROM before")
-        (late,) = await differences(runtime, ROWS.format("charge"))
-        assert (late.subject, late.found) == (f"charge {other}", "a row")
+        late = (f"charge {other}", "a row")
+        found = await differences(runtime, ROWS.format("charge"))
+        assert [(one.subject, one.found) for one in found] == [late]
 
         await connection.execute("DELETE FROM charges WHERE id = $1", ID)
-        gone, late = await differences(runtime, ROWS.format("charge"))
-        assert (gone.subject, gone.found) == (f"charge {ID}", f"no row of {DAY}")
+        found = await differences(runtime, ROWS.format("charge"))
+        gone = (f"charge {ID}", f"no row of {DAY}")
+        assert [(one.subject, one.found) for one in found] == [gone, late]
 
 
 async def test_what_is_kept_of_the_facts_is_under_the_seal(
@@ -217,5 +219,5 @@ async def test_what_is_kept_of_the_facts_is_under_the_seal(
             f"DELETE FROM {SealedFact.__tablename__} WHERE fact IN ('charge', 'refund')"
         )
         assert not await differences(runtime, ROWS.format("charge"))
-        (root,) = await differences(runtime, ROOTS)
-        assert root.subject == f"facts of the seal of {DAY}"
+        roots = await differences(runtime, ROOTS)
+        assert [one.subject for one in roots] == [f"facts of the seal of {DAY}"]
