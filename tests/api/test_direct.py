@@ -203,6 +203,17 @@ async def compare_ways(ways: Ways, name: str, examples: settings) -> None:
     await asyncio.to_thread(compare)
 
 
+@pytest.mark.parametrize("name", ["charge", "checkIn"])
+async def test_both_ways_refuse_keys_that_are_there_twice(ways: Ways, name: str) -> None:
+    """The generated requests above have them by chance."""
+    sent = (await ways.operation(name)).valid()
+    (body,) = sent.chunks
+    twice = replace(sent, chunks=(body[:-1] + b"," + body[1:],))
+    direct = await ways.ask(ways.direct, twice)
+    assert direct[0].status >= 400
+    assert direct == await ways.ask(ways.ordinary, twice)
+
+
 @pytest.mark.parametrize("name", ["checkIn", "signUp", "charge", "collectRedemption"])
 async def test_both_ways_have_the_same_effect(ways: Ways, runtime: Runtime, name: str) -> None:
     """Of two people who differ in their ids alone, each goes one way."""

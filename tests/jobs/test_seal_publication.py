@@ -19,6 +19,7 @@ from app.queries.ledger import sealing as queries
 from app.queries.ledger.sealing import Sealed
 from app.runtime import Runtime
 from app.services.ledger import publication as service
+from tests.concurrency.meeting import until_somebody_waits_for
 from tests.engines import as_owner
 from tests.factories.clock import A_DAY, TODAY, noon
 from tests.factories.http import in_process
@@ -167,7 +168,12 @@ async def test_auditors_are_notified_of_each_day_once(runtime: Runtime, alone: F
 
     assert await publication.to_auditors(runtime) == 1
     await seals.seal(runtime)
-    assert sum(await asyncio.gather(*(publication.to_auditors(runtime) for _ in range(2)))) == 1
+    async with runtime.database.transaction() as tx:
+        await service.next_one(tx, service.NOTICES)
+        second = asyncio.create_task(publication.to_auditors(runtime))
+        await until_somebody_waits_for(runtime, tx)
+        assert await service.notify_auditors(tx) == 1
+    assert await second == 0
 
     found = await chain(runtime)
     async with in_process(alone) as api:
