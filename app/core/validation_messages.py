@@ -93,6 +93,9 @@ _BY_PATTERN = {
     "^[A-Za-z0-9_-]{43}$": Bilingual(
         "应为 32 字节的 base64url（43 个字符）", "should be 32 bytes in base64url: 43 characters"
     ),
+    "^[A-Za-z0-9_-]{1,64}$": Bilingual(
+        "应为网页上二维码所含的登录票据", "expected the ticket in the QR code of the page"
+    ),
     "^[A-Za-z0-9_-]+$": Bilingual(
         "只用字母、数字、下划线和连字符", "only letters, digits, underscores and hyphens"
     ),

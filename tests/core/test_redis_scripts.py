@@ -19,6 +19,7 @@ from app.core.ratelimit import Limit, RateLimiter
 from app.core.redis import Breaker
 from app.core.redis_scripts import TAGS, Script
 from app.core.revocations import Revocations
+from app.core.tickets import Tickets
 from app.integrations.leaderboards import START, Boards, Gains
 from app.runtime import Runtime
 
@@ -51,6 +52,10 @@ async def every_command(runtime: Runtime) -> None:
     await phones.admits("one", "somebody")
     await phones.admits("another", "somebody")
     await boards.around("1-slots", "/1/:all:2020-01-01", uuid4(), 2)
+    tickets = Tickets(runtime.redis, breaker)
+    ticket, person = await tickets.issue("Chrome"), uuid4()
+    await tickets.confirm(ticket.name, person)
+    assert await tickets.take(ticket.name, ticket.secret) == person
 
 
 Calls = list[tuple[Script, list[str]]]
