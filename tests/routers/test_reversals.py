@@ -219,7 +219,7 @@ async def test_nobody_owes_more_than_was_spent(api: httpx.AsyncClient, runtime: 
     """The first reversal takes the second award's points, for its own are put aside."""
     person, org = await make_person(runtime), await make_org(runtime)
     administrator, counter = await make_administrator(runtime, org.id), await make_counter(runtime)
-    first = await give_award(runtime, person, org, points=8, days_ago=40)
+    first = await give_award(runtime, person, org, points=8, days_ago=1)
     second = await give_award(runtime, person, org, points=8)
     charge = await spend(api, runtime, person, 8, counter)
     taken = (await reverse(api, administrator, first)).json()
@@ -244,7 +244,7 @@ async def test_what_was_spent_of_awards_that_stand_is_nobodys_debt(
     administrator, counter = await make_administrator(runtime, org.id), await make_counter(runtime)
     await give_award(runtime, person, org, points=8, days_ago=50)
     await spend(api, runtime, person, 8, counter)
-    first = await give_award(runtime, person, org, points=8, days_ago=40)
+    first = await give_award(runtime, person, org, points=8, days_ago=1)
     second = await give_award(runtime, person, org, points=8)
     charge = await spend(api, runtime, person, 8, counter)
     await reverse(api, administrator, first)
