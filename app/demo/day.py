@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeVar
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.rule import Rule
 from rich.text import Text
 
+from app.core.clock import now
 from app.demo.book import Book
 from app.demo.checks import Checks
 from app.demo.phone import Network, Phone
@@ -56,6 +58,27 @@ class Day:
             self.console.print(done.stdout + done.stderr, markup=False, style="red")
         self.checks.equal(f"exit status of `qingxiang {' '.join(words[:2])}`", 0, done.returncode)
         return (done.stdout.strip().splitlines() or [""])[-1]
+
+    @property
+    def staying(self) -> list[Phone]:
+        """Return the residents but the leaver, whose login ends with the next run of a job."""
+        return [who for who in self.residents if who is not self.leaver]
+
+    async def announce(self, title: str, began: timedelta, ends: timedelta, **terms: Any) -> str:
+        """Publish an activity of the street that has begun and pays by the hour; return its id."""
+        at = now().replace(microsecond=0)
+        body = {
+            "org_id": self.street["id"],
+            "title": title,
+            "category": "volunteer_service",
+            "starts_at": (at - began).isoformat(),
+            "ends_at": (at + ends).isoformat(),
+            "rule_key": "volunteer_hour",
+        }
+        made = (await self.organizer.do("/activities", body | terms)).want(201)
+        shown = (await self.organizer.post(f"/activities/{made['id']}/publish")).want(200)
+        self.checks.equal("phase of the activity", "running", shown["phase"])
+        return str(made["id"])
 
     def act(self, title: str, gloss: str) -> None:
         self.console.print()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -39,7 +40,6 @@ class LiveView:
     def __init__(self, view: LiveViewOut) -> None:
         self.view = view
         self._replies: dict[Language, TaggedBody] = {}
-        self._hall: dict[Language, TaggedBody] = {}
 
     def reply(self, language: Language) -> TaggedBody:
         if language not in self._replies:
@@ -48,13 +48,10 @@ class LiveView:
             self._replies[language] = TaggedBody.of(body)
         return self._replies[language]
 
-    def hall(self, language: Language) -> TaggedBody:
-        """Return the ``HallViewOut``: what a screen in the hall may show of the view."""
-        if language not in self._hall:
-            with speaking(language):
-                body = _in_the_hall(self.view).model_dump_json().encode()
-            self._hall[language] = TaggedBody.of(body)
-        return self._hall[language]
+    @cached_property
+    def hall(self) -> TaggedBody:
+        """Return the ``HallViewOut``: what a screen in the hall may show, in no language."""
+        return TaggedBody.of(_in_the_hall(self.view).model_dump_json().encode())
 
 
 class LiveViews:

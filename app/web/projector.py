@@ -12,7 +12,6 @@ from app.api.deps import AppRuntime, CurrentPerson, HostUrl, PageQuery, Reader, 
 from app.api.routes import Router, conditional
 from app.core.clock import now
 from app.core.ids import PathId
-from app.core.language import request_language
 from app.core.ratelimit import Limit
 from app.models.activities import ActivityStatus
 from app.schemas.checkins import CodeAction
@@ -72,4 +71,4 @@ async def get_code(
 async def get_live(activity_id: PathId, request: Request) -> Response:
     """Return counts and the last arrivals, masked; 304 while nothing changes."""
     found = await runtime_of(request).live.get(person_of(request), activity_id)
-    return conditional(request, found.hall(request_language()))
+    return conditional(request, found.hall)

@@ -65,8 +65,7 @@ async def hold(day: Day) -> None:
 async def _open(day: Day) -> Hall:
     rewards = [await _reward(day, number, name) for number, name in enumerate(GOODS)]
     clerks = [day.bank, *day.waiting[-(len(COUNTERS) - 1) :]]
-    # The login of who leaves ends with the next run of a job.
-    people = [who for who in day.residents if who not in (*clerks, day.leaver)]
+    people = [who for who in day.staying if who not in clerks]
     rich = [who for who in people if _points(day, who) >= RICH][:KEPT]
     wishes = (
         Order(who, good)

@@ -19,7 +19,7 @@ NOTICE, OWN = "correction_annulled", "stewards.own"
 
 async def admit(day: Day) -> None:
     day.act("周末五 · 门口登记", "A steward, a leader's list, a walk-in, a correction")
-    helped = await _announce(day)
+    helped = await day.announce(TITLE, BEGAN, ENDS)
     scanned, walk_in, *team = day.waiting[:5]
     for who in (scanned, *team):
         (await who.post(f"/activities/{helped}/signups", {})).want(201)
@@ -31,23 +31,6 @@ async def admit(day: Day) -> None:
     shown = (await day.organizer.get(f"/activities/{helped}")).want(200)
     day.checks.equal("check-ins of the activity", 2 + len(team), shown["checkins"])
     await compare(day, day.waiting)
-
-
-async def _announce(day: Day) -> str:
-    """Publish an activity that has begun; return its id."""
-    at = now().replace(microsecond=0)
-    body = {
-        "org_id": day.street["id"],
-        "title": TITLE,
-        "category": "volunteer_service",
-        "starts_at": (at - BEGAN).isoformat(),
-        "ends_at": (at + ENDS).isoformat(),
-        "rule_key": "volunteer_hour",
-    }
-    made = (await day.organizer.do("/activities", body)).want(201)
-    shown = (await day.organizer.post(f"/activities/{made['id']}/publish")).want(200)
-    day.checks.equal("phase of the activity", "running", shown["phase"])
-    return str(made["id"])
 
 
 async def _scan_card(day: Day, activity: str, who: Phone) -> str:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from app.core.clock import now
 from app.core.signed_events import Action
 from app.demo.acts.door import compare
 from app.demo.day import Day
@@ -22,7 +21,9 @@ Events = list[dict[str, str]]
 async def fill(day: Day) -> None:
     day.act("周末七 · 无网会场", "A hall without network: rosters, scans, an upload twice")
     people = day.waiting[5:8]
-    hall = await _announce(day, people)
+    hall = await day.announce(TITLE, BEGAN, ENDS)
+    for who in people:
+        (await who.post(f"/activities/{hall}/signups", {})).want(201)
     east, west = [await _device(day, hall, people, *one) for one in DOORS]
     both, by_card, by_code = people
     seen_twice = {"card": serial_of(await _card(both))}
@@ -43,24 +44,6 @@ async def fill(day: Day) -> None:
         day.book.award(who.name, POINTS, MINUTES)
     await _report(day, hall)
     await compare(day, people)
-
-
-async def _announce(day: Day, people: list[Phone]) -> str:
-    at = now().replace(microsecond=0)
-    body = {
-        "org_id": day.street["id"],
-        "title": TITLE,
-        "category": "volunteer_service",
-        "starts_at": (at - BEGAN).isoformat(),
-        "ends_at": (at + ENDS).isoformat(),
-        "rule_key": "volunteer_hour",
-    }
-    made = (await day.organizer.do("/activities", body)).want(201)
-    path = f"/activities/{made['id']}"
-    (await day.organizer.post(f"{path}/publish")).want(200)
-    for who in people:
-        (await who.post(f"{path}/signups", {})).want(201)
-    return str(made["id"])
 
 
 async def _device(day: Day, hall: str, people: list[Phone], name: str, kind: str) -> Recorder:

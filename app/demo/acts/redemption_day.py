@@ -18,8 +18,7 @@ async def gather(day: Day) -> None:
     day.act("集市二 · 集中兑换", "A redemption day: reserve, hand over, substitute, release, close")
     rewards = await _rewards(day)
     enough = rewards[0]["points"] * LIMIT
-    staying = [who for who in day.residents if who is not day.leaver]
-    rich = [who for who in staying if _points(day, who) >= enough]
+    rich = [who for who in day.staying if _points(day, who) >= enough]
     *buyers, absent, walker = rich[: BUYERS + 2]
     begun = now()
     made = await _publish(day, rewards, begun)

@@ -6,7 +6,6 @@ Whole half hours are paid, and the demonstration takes seconds: the awards here 
 from datetime import timedelta
 from typing import Any
 
-from app.core.clock import now
 from app.demo.cast import masked
 from app.demo.day import Day
 from app.demo.phone import Phone, until
@@ -22,31 +21,14 @@ NOTICE = "handover_recorded"
 async def hold(day: Day) -> None:
     day.act("周末六 · 暑托班", "A class for minors: a guardian, a named person, hand-overs")
     guardian, stranger = day.waiting[5:7]
-    lesson = await _announce(day)
+    lesson = await day.announce(TITLE, BEGAN, ENDS, for_minors=True, checks_out=True)
+    shown = (await day.organizer.get(f"/activities/{lesson}")).want(200)
+    day.checks.equal("the class is for minors", True, shown["for_minors"])
     children = [await _enter(guardian, *one) for one in CHILDREN]
     await _enrol(day, lesson, guardian, children)
     await _arrive(day, lesson, children)
     await _hand_over(day, lesson, (guardian, stranger), children)
     await _figures(day, lesson, guardian, children)
-
-
-async def _announce(day: Day) -> str:
-    at = now().replace(microsecond=0)
-    body = {
-        "org_id": day.street["id"],
-        "title": TITLE,
-        "category": "volunteer_service",
-        "starts_at": (at - BEGAN).isoformat(),
-        "ends_at": (at + ENDS).isoformat(),
-        "rule_key": "volunteer_hour",
-        "for_minors": True,
-        "checks_out": True,
-    }
-    made = (await day.organizer.do("/activities", body)).want(201)
-    shown = (await day.organizer.post(f"/activities/{made['id']}/publish")).want(200)
-    found = (shown["phase"], shown["for_minors"])
-    day.checks.equal("the class", ("running", True), found)
-    return str(made["id"])
 
 
 async def _enter(guardian: Phone, name: str, birth_date: str) -> dict[str, Any]:
